@@ -1,0 +1,3 @@
+//! stub
+pub mod protocol;
+pub use protocol::{BadOrigin, Origin};

@@ -1,0 +1,174 @@
+//! What a server allows and how it answers, apart from sizes.
+
+use std::fmt;
+
+use super::error::Refusal;
+use super::limits::Limits;
+use super::request::Request;
+use super::version::{Proof, Version, Versions};
+
+/// The settings of the protocol core. The defaults are those of [`Config::default`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The versions that are spoken. Default: all five.
+    pub versions: Versions,
+    /// The sizes a peer may ask for.
+    pub limits: Limits,
+    /// Whether clients reach this server through TLS that ends in front of it: draft-75 and
+    /// draft-76 are then told `wss`. Default: no.
+    pub secure: bool,
+    /// Whether `X-Forwarded-Proto` and `X-Forwarded-For` are believed. Default: no. Only where a
+    /// proxy writes them itself; otherwise any client can.
+    pub trust_forwarded: bool,
+    /// The origins that are let in; `None`, the default, lets in every one, and those without. A
+    /// list is the only defence of a server that browsers can reach against other sites' pages.
+    pub origins: Option<Vec<Origin>>,
+    /// The subprotocols that are spoken. Default: none. The client's order decides.
+    pub subprotocols: Vec<String>,
+    /// Whether a hixie frame other than text is skipped (the default) or breaks the connection;
+    /// the drafts allow both (draft-76 §5.3).
+    pub fail_on_unknown_frames: bool,
+    /// Whether bad UTF-8 in a hixie frame is replaced by U+FFFD (the default) or breaks the
+    /// connection; the drafts leave it open (draft-76 §5.3). The hybi versions always fail.
+    pub fail_on_bad_hixie_text: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            versions: Versions::ALL,
+            limits: Limits::default(),
+            secure: false,
+            trust_forwarded: false,
+            origins: None,
+            subprotocols: Vec::new(),
+            fail_on_unknown_frames: false,
+            fail_on_bad_hixie_text: false,
+        }
+    }
+}
+
+impl Config {
+    /// Finds out the request's version, and whether it may come in. `None` for plain HTTP.
+    pub(crate) fn judge(&self, request: &mut Request) -> Result<Option<Proof>, Refusal> {
+        let Some(version) = Version::detect(request, self.versions)? else {
+            return Ok(None);
+        };
+        if version.row().absolute_target {
+            request.make_target_relative();
+        }
+        request.version = Some(version);
+        let proof = version.check(request)?;
+        // After the check: a broken request of an old kind is told what is broken, and what only
+        // resembles draft-75 is not told that draft-75 is not spoken.
+        if !self.versions.contains(version) {
+            return Err(Refusal::UnsupportedVersion {
+                asked: version.name().to_owned(),
+                allowed: self.versions,
+            });
+        }
+        self.check_origin(request.origin())?;
+        Ok(Some(proof))
+    }
+
+    pub(crate) fn is_secure(&self, request: &Request) -> bool {
+        let forwarded = || {
+            let proto = request.text("X-Forwarded-Proto").unwrap_or("");
+            let first = proto.split(',').next().unwrap_or("").trim();
+            first.eq_ignore_ascii_case("https") || first.eq_ignore_ascii_case("wss")
+        };
+        self.secure || self.trust_forwarded && forwarded()
+    }
+
+    fn check_origin(&self, origin: Option<&str>) -> Result<(), Refusal> {
+        let Some(allowed) = &self.origins else {
+            return Ok(());
+        };
+        match origin.map(str::parse::<Origin>) {
+            Some(Ok(origin)) if allowed.contains(&origin) => Ok(()),
+            _ => Err(Refusal::Origin(
+                origin.map(|origin| super::request::escaped(origin.as_bytes())),
+            )),
+        }
+    }
+}
+
+/// An origin: scheme, host and port, compared exactly; or `null`, which must be allowed by name
+/// (RFC 6454 §4 and §5).
+///
+/// ```
+/// use stentor::Origin;
+/// let origin: Origin = "https://Example.com:443".parse()?;
+/// assert_eq!(origin, "https://example.com".parse()?);
+/// assert_ne!(origin, "http://example.com".parse()?);
+/// assert!("example.com".parse::<Origin>().is_err());
+/// # Ok::<(), stentor::BadOrigin>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `null`: a page without an origin, such as a file.
+    Null,
+    /// A scheme, a host and a port.
+    Tuple {
+        /// In lower case.
+        scheme: String,
+        /// In lower case, an IPv6 address in brackets.
+        host: String,
+        /// `None` where it is the scheme's default.
+        port: Option<u16>,
+    },
+}
+
+/// Not an origin: no scheme, no host, a path, or a bad port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadOrigin(String);
+
+impl std::str::FromStr for Origin {
+    type Err = BadOrigin;
+
+    fn from_str(text: &str) -> Result<Self, BadOrigin> {
+        if text == "null" {
+            return Ok(Origin::Null);
+        }
+        let bad = || BadOrigin(text.to_owned());
+        let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
+        let (host, port) = match rest.rfind(':') {
+            Some(colon) if !rest[colon..].contains(']') => {
+                (&rest[..colon], Some(&rest[colon + 1..]))
+            }
+            _ => (rest, None),
+        };
+        let host_byte = |byte: u8| byte.is_ascii_graphic() && !b"/\\?#@,*".contains(&byte);
+        if scheme.is_empty() || host.is_empty() || !host.bytes().all(host_byte) {
+            return Err(bad());
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let port = match port {
+            None => None,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(digits.parse::<u16>().map_err(|_| bad())?)
+            }
+            Some(_) => return Err(bad()),
+        };
+        let default = match scheme.as_str() {
+            "http" | "ws" => Some(80),
+            "https" | "wss" => Some(443),
+            _ => None,
+        };
+        Ok(Origin::Tuple {
+            scheme,
+            host: host.to_ascii_lowercase(),
+            port: port.filter(|port| Some(*port) != default),
+        })
+    }
+}
+
+impl fmt::Display for BadOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.escape_debug();
+        write!(f, "\"{text}\" is not an origin such as https://example.com")
+    }
+}
+
+impl std::error::Error for BadOrigin {}

@@ -1,0 +1,329 @@
+//! What can be wrong, each kind knowing its answer: a [`Refusal`], before `Ready`, has an HTTP
+//! status; a [`Violation`], after it, has a close code; [`Unsupported`] is our own side's mistake.
+
+use std::fmt;
+
+use super::close::CloseCode;
+use super::limits::Limits;
+use super::version::{Version, Versions};
+
+/// Why a request was refused. `Display` names the rule and the value that broke it; the same words
+/// are the body of the answer, with the peer's bytes escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No blank line within the limit of bytes: 431.
+    HeadTooLarge(usize),
+    /// More fields than the limit: 431.
+    TooManyFields(usize),
+    /// Not an HTTP request head; says which part: 400.
+    MalformedHead(&'static str),
+    /// Another method than GET: 405.
+    Method(String),
+    /// The resource does not start with a slash: 400.
+    Resource(String),
+    /// HTTP older than 1.1: 505, or 400 for draft-75 and draft-76, which predate the distinction.
+    HttpVersion(Version),
+    /// No `Upgrade` field, so no WebSocket request: 400.
+    NoUpgrade,
+    /// `Upgrade` names something else: 400.
+    BadUpgrade(String),
+    /// `Connection` does not say `Upgrade`: 400.
+    NoConnectionUpgrade,
+    /// A field that this version requires is missing: 400.
+    Missing(&'static str),
+    /// A field that may stand only once stands twice: 400.
+    Duplicate(&'static str),
+    /// `Host` is not a host with an optional decimal port: 400.
+    BadHost(String),
+    /// `Sec-WebSocket-Version` is a list or stands twice: 400.
+    BadVersion(String),
+    /// A version that is not spoken, or not allowed here: 426, or 400 where no version with a
+    /// number is allowed.
+    UnsupportedVersion {
+        /// What the client asked for.
+        asked: String,
+        /// What is allowed here.
+        allowed: Versions,
+    },
+    /// `Sec-WebSocket-Draft` of drafts 01 to 03, whose frames differ: 400.
+    UnsupportedDraft(String),
+    /// `Sec-WebSocket-Key` without a version: 400.
+    KeyWithoutVersion,
+    /// `Sec-WebSocket-Key` is not base64 of 16 bytes: 400.
+    BadKey(String),
+    /// One of draft-76's two keys has no solution: 400.
+    BadChallenge {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: KeyError,
+    },
+    /// A subprotocol with bytes that none may have: 400.
+    BadSubprotocol(String),
+    /// Draft-75 and draft-76: the one subprotocol asked for is not spoken: 400.
+    UnsupportedSubprotocol(String),
+    /// The origin is missing, where an allow-list is set, or not on it: 403.
+    Origin(Option<String>),
+    /// The head did not come in time: 408.
+    Timeout,
+    /// The server has as many clients as it may: 503.
+    Full,
+    /// The server is going down: 503.
+    ShuttingDown,
+    /// The application refused, with this status and these words.
+    Application {
+        /// The HTTP status, 400 to 599.
+        status: u16,
+        /// The body of the answer.
+        reason: String,
+    },
+}
+
+/// Why a draft-76 key has no solution (draft-76 §5.2 steps 4 to 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyError {
+    /// No digit in it.
+    NoDigits,
+    /// No space in it.
+    NoSpaces,
+    /// Its number is not a multiple of its spaces.
+    NotDivisible,
+    /// Its number does not fit in 32 bits.
+    TooLarge,
+}
+
+impl Refusal {
+    /// The HTTP status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Refusal::HeadTooLarge(_) | Refusal::TooManyFields(_) => 431,
+            Refusal::Method(_) => 405,
+            Refusal::HttpVersion(version) if version.wire_number().is_some() => 505,
+            Refusal::UnsupportedVersion { allowed, .. } if allowed.numbers().next().is_some() => {
+                426
+            }
+            Refusal::Origin(_) => 403,
+            Refusal::Timeout => 408,
+            Refusal::Full | Refusal::ShuttingDown => 503,
+            Refusal::Application { status, .. } => *status,
+            _ => 400,
+        }
+    }
+
+    /// A short fixed name, for counters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::HeadTooLarge(_) => "head too large",
+            Refusal::TooManyFields(_) => "too many fields",
+            Refusal::MalformedHead(_) => "malformed head",
+            Refusal::Method(_) => "method",
+            Refusal::Resource(_) => "resource",
+            Refusal::HttpVersion(_) => "http version",
+            Refusal::NoUpgrade => "no upgrade",
+            Refusal::BadUpgrade(_) => "bad upgrade",
+            Refusal::NoConnectionUpgrade => "no connection upgrade",
+            Refusal::Missing(_) => "missing field",
+            Refusal::Duplicate(_) => "duplicate field",
+            Refusal::BadHost(_) => "bad host",
+            Refusal::BadVersion(_) => "bad version",
+            Refusal::UnsupportedVersion { .. } => "unsupported version",
+            Refusal::UnsupportedDraft(_) => "unsupported draft",
+            Refusal::KeyWithoutVersion => "key without version",
+            Refusal::BadKey(_) => "bad key",
+            Refusal::BadChallenge { .. } => "bad challenge",
+            Refusal::BadSubprotocol(_) => "bad subprotocol",
+            Refusal::UnsupportedSubprotocol(_) => "unsupported subprotocol",
+            Refusal::Origin(_) => "origin",
+            Refusal::Timeout => "timeout",
+            Refusal::Full => "full",
+            Refusal::ShuttingDown => "shutting down",
+            Refusal::Application { .. } => "application",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::HeadTooLarge(limit) => write!(f, "request head longer than {limit} bytes"),
+            Refusal::TooManyFields(limit) => write!(f, "more than {limit} header fields"),
+            Refusal::MalformedHead(part) => write!(f, "malformed request head: {part}"),
+            Refusal::Method(method) => write!(f, "method {method}: only GET is answered here"),
+            Refusal::Resource(resource) => {
+                write!(f, "resource \"{resource}\" does not start with a slash")
+            }
+            Refusal::HttpVersion(version) => write!(f, "{version} needs HTTP/1.1"),
+            Refusal::NoUpgrade => {
+                f.write_str("no Upgrade field: this is a WebSocket server, and this no such request")
+            }
+            Refusal::BadUpgrade(value) => write!(f, "cannot upgrade to \"{value}\""),
+            Refusal::NoConnectionUpgrade => {
+                f.write_str("the Connection field does not say Upgrade")
+            }
+            Refusal::Missing(field) => write!(f, "the {field} field is missing"),
+            Refusal::Duplicate(field) => write!(f, "the {field} field stands more than once"),
+            Refusal::BadHost(host) => write!(f, "bad Host \"{host}\""),
+            Refusal::BadVersion(value) => write!(f, "bad Sec-WebSocket-Version \"{value}\""),
+            Refusal::UnsupportedVersion { asked, allowed } => {
+                write!(f, "WebSocket version {asked} is not spoken here, only {allowed}")
+            }
+            Refusal::UnsupportedDraft(draft) => {
+                write!(f, "Sec-WebSocket-Draft {draft} is not spoken here")
+            }
+            Refusal::KeyWithoutVersion => {
+                f.write_str("Sec-WebSocket-Key without Sec-WebSocket-Version")
+            }
+            Refusal::BadKey(key) => {
+                write!(f, "Sec-WebSocket-Key \"{key}\" is not 16 bytes in base64")
+            }
+            Refusal::BadChallenge { field, why } => write!(f, "{field} {why}"),
+            Refusal::BadSubprotocol(name) => write!(f, "bad subprotocol \"{name}\""),
+            Refusal::UnsupportedSubprotocol(name) => {
+                write!(f, "subprotocol \"{name}\" is not spoken here")
+            }
+            Refusal::Origin(Some(origin)) => write!(f, "origin \"{origin}\" is not allowed here"),
+            Refusal::Origin(None) => f.write_str("no origin given, and this server wants one"),
+            Refusal::Timeout => f.write_str("the request did not come in time"),
+            Refusal::Full => f.write_str("the server is full, try again later"),
+            Refusal::ShuttingDown => f.write_str("the server is going down"),
+            Refusal::Application { reason, .. } => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            KeyError::NoDigits => "has no digits",
+            KeyError::NoSpaces => "has no spaces",
+            KeyError::NotDivisible => "has a number that its spaces do not divide",
+            KeyError::TooLarge => "has a number above 32 bits",
+        })
+    }
+}
+
+/// A rule that the peer broke after the handshake. `Display` says which, and with what value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A client's frame without a mask (RFC 6455 §5.1).
+    Unmasked,
+    /// RSV bits without an extension that gives them a meaning; the bits, RSV1 as 4 (§5.2).
+    ReservedBits(u8),
+    /// A reserved opcode (§5.2).
+    ReservedOpcode(u8),
+    /// A control frame in fragments (§5.5).
+    FragmentedControl(u8),
+    /// A control frame, of this opcode, longer than 125 bytes (§5.5).
+    LongControl(u8),
+    /// A length that is not in its shortest form (§5.2), where the version demands it.
+    LengthNotMinimal(u64),
+    /// A 64-bit length with its top bit set (§5.2).
+    LengthTopBit(u64),
+    /// A continuation outside a message (§5.4).
+    StrayContinuation,
+    /// A new message inside an unfinished one (§5.4).
+    MessageInsideMessage,
+    /// A close frame with a body of one byte (§5.5.1).
+    CloseBodyOfOneByte,
+    /// A close code that may not be sent (§7.4).
+    BadCloseCode(u16),
+    /// Text, or a close reason, that is not UTF-8 (§8.1).
+    InvalidUtf8,
+    /// A message above the limit of bytes.
+    MessageTooLarge(usize),
+    /// A message of more fragments than the limit.
+    TooManyFragments(usize),
+    /// A hixie frame to be skipped that is above the limit of bytes, or whose length has too many
+    /// digits.
+    SkipTooLarge(usize),
+    /// A hixie frame of a type other than text, where the configuration wants to fail on it.
+    UnknownFrameType(u8),
+}
+
+impl Violation {
+    /// The code that the close frame carries in `version`, or `None` where the version has no
+    /// codes.
+    pub fn close_code(&self, version: Version) -> Option<CloseCode> {
+        let row = version.row();
+        if !row.close_codes {
+            return None;
+        }
+        Some(match self {
+            Violation::InvalidUtf8 => row.invalid_text,
+            Violation::MessageTooLarge(_)
+            | Violation::TooManyFragments(_)
+            | Violation::SkipTooLarge(_) => row.too_large,
+            _ => CloseCode::PROTOCOL_ERROR,
+        })
+    }
+
+    pub(crate) fn message_too_large(limits: &Limits) -> Violation {
+        Violation::MessageTooLarge(limits.message)
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Violation::Unmasked => f.write_str("frame without a mask"),
+            Violation::ReservedBits(bits) => write!(f, "reserved bits {bits:03b} are set"),
+            Violation::ReservedOpcode(opcode) => write!(f, "reserved opcode {opcode:#x}"),
+            Violation::FragmentedControl(opcode) => {
+                write!(f, "control frame {opcode:#x} in fragments")
+            }
+            Violation::LongControl(opcode) => write!(f, "control frame {opcode:#x} above 125 bytes"),
+            Violation::LengthNotMinimal(len) => write!(f, "length {len} not in its shortest form"),
+            Violation::LengthTopBit(len) => write!(f, "length {len:#x} has its top bit set"),
+            Violation::StrayContinuation => f.write_str("continuation outside a message"),
+            Violation::MessageInsideMessage => f.write_str("new message inside an unfinished one"),
+            Violation::CloseBodyOfOneByte => f.write_str("close frame with a body of one byte"),
+            Violation::BadCloseCode(code) => write!(f, "close code {code} may not be sent"),
+            Violation::InvalidUtf8 => f.write_str("text that is not UTF-8"),
+            Violation::MessageTooLarge(limit) => write!(f, "message above {limit} bytes"),
+            Violation::TooManyFragments(limit) => write!(f, "message of more than {limit} fragments"),
+            Violation::SkipTooLarge(limit) => write!(f, "skipped frame above {limit} bytes"),
+            Violation::UnknownFrameType(kind) => write!(f, "frame of unknown type {kind:#04x}"),
+        }
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Something that the connection's version, or its state, cannot do. Our own side's mistake:
+/// nothing was sent and the peer was told nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unsupported {
+    /// The version has no such thing: binary messages, pings.
+    ByVersion {
+        /// The version that the peer speaks.
+        version: Version,
+        /// What it lacks.
+        what: &'static str,
+    },
+    /// A code that may not be sent (RFC 6455 §7.4).
+    CloseCode(u16),
+    /// A close reason above 123 bytes, or a ping payload above 125.
+    TooLong(usize),
+    /// The connection is over, or not yet at the point where this makes sense.
+    Now(super::State),
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unsupported::ByVersion { version, what } => write!(f, "{version} has no {what}"),
+            Unsupported::CloseCode(code) => write!(f, "close code {code} may not be sent"),
+            Unsupported::TooLong(len) => {
+                write!(f, "{len} bytes are too many for a control frame")
+            }
+            Unsupported::Now(state) => write!(f, "not possible in state {state}"),
+        }
+    }
+}
+
+impl std::error::Error for Unsupported {}

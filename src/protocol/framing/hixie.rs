@@ -1,0 +1,183 @@
+//! The framing of draft-75 and draft-76 (draft-76 §5.3).
+//!
+//! ```text
+//! 00  text, in UTF-8  FF          a message; FF cannot occur in UTF-8
+//! 01..7F  anything but FF  FF     no meaning: skipped
+//! 80..FE  length  bytes           no meaning: skipped, by count
+//! FF 00                           draft-76: goodbye; draft-75: an empty frame, skipped
+//! ```
+//!
+//! A length is written in base 128, big-endian, with the top bit set on all digits but the last:
+//! `81 00` is 128. Inside a frame that has a length, `FF` and `00` mean nothing.
+
+use super::{Decoded, Partial};
+use crate::protocol::config::Config;
+use crate::protocol::error::Violation;
+use crate::protocol::message::Message;
+use crate::protocol::version::{Closing, Version};
+
+/// Draft-76's goodbye (draft-76 §5.3, §5.4).
+pub const GOODBYE: [u8; 2] = [0xff, 0x00];
+
+const TEXT: u8 = 0x00;
+const END: u8 = 0xff;
+const HAS_LENGTH: u8 = 0x80;
+
+/// The most digits a length may have: ten hold 70 bits. Leading zeros are legal, an endless row of
+/// them is an attack.
+const MAX_DIGITS: u8 = 10;
+
+/// Reads frames byte by byte: where the stream is cut never matters.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    goodbye: bool,
+    place: Place,
+    text: Partial,
+}
+
+/// Where in a frame the decoder stands.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// Before a frame.
+    Type,
+    /// In a frame that `FF` ends; the bytes so far are counted by the text.
+    Text,
+    /// In a frame that `FF` ends, of no meaning: how many bytes so far.
+    Skipped(usize),
+    /// In a length: the frame's type, the value so far, the digits so far.
+    Length(u8, usize, u8),
+    /// In a frame with a length: how many bytes are left.
+    Counted(usize),
+}
+
+impl Decoder {
+    pub(crate) fn new(version: Version) -> Decoder {
+        Decoder {
+            goodbye: version.closing() == Closing::Marker,
+            place: Place::Type,
+            text: Partial::default(),
+        }
+    }
+
+    pub(crate) fn is_between_frames(&self) -> bool {
+        matches!(self.place, Place::Type)
+    }
+
+    pub(crate) fn decode(
+        &mut self,
+        input: &[u8],
+        config: &Config,
+    ) -> (usize, Result<Option<Decoded>, Violation>) {
+        let mut used = 0;
+        while used < input.len() {
+            let (step, result) = self.step(&input[used..], config);
+            used += step;
+            match result {
+                Ok(None) => {}
+                done => return (used, done),
+            }
+        }
+        (used, Ok(None))
+    }
+
+    /// Goes on to the next border: of a frame's part, or of the input, which is not empty.
+    fn step(
+        &mut self,
+        input: &[u8],
+        config: &Config,
+    ) -> (usize, Result<Option<Decoded>, Violation>) {
+        let limit = config.limits.message;
+        match self.place {
+            Place::Type => {
+                let kind = input[0];
+                if kind != TEXT && kind != END && config.fail_on_unknown_frames {
+                    return (1, Err(Violation::UnknownFrameType(kind)));
+                }
+                self.place = match kind {
+                    TEXT => Place::Text,
+                    kind if kind < HAS_LENGTH => Place::Skipped(0),
+                    kind => Place::Length(kind, 0, 0),
+                };
+                (1, Ok(None))
+            }
+            Place::Text => {
+                let (piece, ended) = until_end(input);
+                if self.text.len() + piece.len() > limit {
+                    return (piece.len(), Err(Violation::message_too_large(&config.limits)));
+                }
+                let fail = config.fail_on_bad_hixie_text;
+                if !ended {
+                    let result = self.text.push(piece, fail);
+                    return (piece.len(), result.map(|()| None));
+                }
+                self.place = Place::Type;
+                let text = match self.text.finish_text(piece) {
+                    Ok(text) => Ok(text),
+                    Err(_) if fail => Err(Violation::InvalidUtf8),
+                    Err(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+                };
+                let message = text.map(|text| Some(Decoded::Message(Message::Text(text))));
+                (piece.len() + 1, message)
+            }
+            Place::Skipped(before) => {
+                let (piece, ended) = until_end(input);
+                if before + piece.len() > limit {
+                    return (piece.len(), Err(Violation::SkipTooLarge(limit)));
+                }
+                self.place = if ended { Place::Type } else { Place::Skipped(before + piece.len()) };
+                (piece.len() + usize::from(ended), Ok(None))
+            }
+            Place::Length(kind, before, digits) => {
+                let digit = input[0];
+                // Checked before it is multiplied: `before` is at most the limit.
+                let length = before
+                    .checked_mul(128)
+                    .and_then(|length| length.checked_add(usize::from(digit & 0x7f)));
+                let length = match length {
+                    Some(length) if length <= limit && digits < MAX_DIGITS => length,
+                    _ => return (1, Err(Violation::SkipTooLarge(limit))),
+                };
+                self.place = match (digit & 0x80 != 0, length) {
+                    (true, _) => Place::Length(kind, length, digits + 1),
+                    (false, 0) => Place::Type,
+                    (false, length) => Place::Counted(length),
+                };
+                if kind == END && digit & 0x80 == 0 {
+                    match length {
+                        0 if self.goodbye => return (1, Ok(Some(Decoded::Close(None)))),
+                        0 => {}
+                        _ if config.fail_on_unknown_frames => {
+                            return (1, Err(Violation::UnknownFrameType(kind)));
+                        }
+                        _ => {}
+                    }
+                }
+                (1, Ok(None))
+            }
+            Place::Counted(left) => {
+                let here = left.min(input.len());
+                self.place = match left - here {
+                    0 => Place::Type,
+                    left => Place::Counted(left),
+                };
+                (here, Ok(None))
+            }
+        }
+    }
+}
+
+/// Appends a text frame.
+pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
+    out.push(TEXT);
+    out.extend_from_slice(text.as_bytes());
+    out.push(END);
+}
+
+/// The bytes before the next `FF`, and whether there is one.
+fn until_end(input: &[u8]) -> (&[u8], bool) {
+    match memchr::memchr(END, input) {
+        Some(at) => (&input[..at], true),
+        None => (input, false),
+    }
+}

@@ -1,0 +1,315 @@
+//! The framing of versions 7, 8 and RFC 6455 (RFC 6455 §5.2).
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +-+-+-+-+-------+-+-------------+-------------------------------+
+//! |F|R|R|R|opcode |M|  length     |  126: 16 bits of length       |
+//! |I|S|S|S| (4)   |A|    (7)      |  127: 64 bits of length       |
+//! |N|V|V|V|       |S|             |                               |
+//! | |1|2|3|       |K|             |                               |
+//! +-+-+-+-+-------+-+-------------+-------------------------------+
+//! |  masking key, 4 bytes, if MASK is set  |  payload ...         |
+//! +----------------------------------------+----------------------+
+//! ```
+//!
+//! Frames of a message are told from each other by FIN and by opcode 0; control frames may stand
+//! between them. A header is judged as soon as it can be: nothing is reserved for a payload that
+//! is only announced.
+
+use super::{Decoded, Partial, mask};
+use crate::protocol::close::{CloseCode, CloseFrame};
+use crate::protocol::config::Config;
+use crate::protocol::error::Violation;
+use crate::protocol::message::Message;
+use crate::protocol::version::{Row, Version};
+
+/// The most bytes that a control frame's payload may have (RFC 6455 §5.5).
+pub const MAX_CONTROL: usize = 125;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const MASK: u8 = 0x80;
+const LENGTH_16: u8 = 126;
+const LENGTH_64: u8 = 127;
+
+/// What a frame is (RFC 6455 §11.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Opcode {
+    /// A further fragment of a message.
+    Continuation = 0x0,
+    /// Text, or its first fragment.
+    Text = 0x1,
+    /// Bytes, or their first fragment.
+    Binary = 0x2,
+    /// The closing handshake.
+    Close = 0x8,
+    /// To be answered with a pong.
+    Ping = 0x9,
+    /// The answer to a ping, or a sign of life.
+    Pong = 0xa,
+}
+
+impl Opcode {
+    /// The opcode of a number, or `None` where the number is reserved.
+    pub const fn from_bits(bits: u8) -> Option<Opcode> {
+        Some(match bits {
+            0x0 => Opcode::Continuation,
+            0x1 => Opcode::Text,
+            0x2 => Opcode::Binary,
+            0x8 => Opcode::Close,
+            0x9 => Opcode::Ping,
+            0xa => Opcode::Pong,
+            _ => return None,
+        })
+    }
+
+    /// Whether frames of this opcode are control frames: short, whole, and allowed anywhere.
+    pub const fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+}
+
+/// Reads the frames of a client.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    row: &'static Row,
+    /// The data frame whose payload is being read.
+    frame: Option<DataFrame>,
+    /// The message whose frames are being read: whether it is text, and how many fragments it has.
+    message: Option<(Opcode, usize)>,
+    partial: Partial,
+}
+
+#[derive(Debug)]
+struct DataFrame {
+    fin: bool,
+    key: [u8; 4],
+    len: usize,
+    read: usize,
+}
+
+struct Header {
+    fin: bool,
+    opcode: Opcode,
+    len: usize,
+    key: [u8; 4],
+    size: usize,
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Decoder {
+    pub(crate) fn new(version: Version) -> Decoder {
+        Decoder {
+            row: version.row(),
+            frame: None,
+            message: None,
+            partial: Partial::default(),
+        }
+    }
+
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.frame.is_none()
+    }
+
+    pub(crate) fn decode(
+        &mut self,
+        input: &mut [u8],
+        config: &Config,
+    ) -> (usize, Result<Option<Decoded>, Violation>) {
+        let mut used = 0;
+        loop {
+            if self.frame.is_some() {
+                let (piece, message) = self.payload(&mut input[used..]);
+                used += piece;
+                match message {
+                    Ok(None) if self.frame.is_none() => continue,
+                    done => return (used, done),
+                }
+            }
+            let header = match self.header(&input[used..], config) {
+                Ok(Some(header)) => header,
+                Ok(None) => return (used, Ok(None)),
+                Err(violation) => return (used, Err(violation)),
+            };
+            let start = used + header.size;
+            if header.opcode.is_control() {
+                let Some(payload) = input.get_mut(start..start + header.len) else {
+                    return (used, Ok(None));
+                };
+                mask::apply(payload, header.key, 0);
+                return (start + header.len, self.control(header.opcode, payload).map(Some));
+            }
+            self.begin(&header);
+            used = start;
+        }
+    }
+
+    /// Reads a header and judges it; `None` while it is not whole.
+    fn header(&self, input: &[u8], config: &Config) -> Result<Option<Header>, Violation> {
+        let &[first, second, ..] = input else {
+            return Ok(None);
+        };
+        if first & RESERVED != 0 {
+            return Err(Violation::ReservedBits((first & RESERVED) >> 4));
+        }
+        let bits = first & 0xf;
+        let opcode = Opcode::from_bits(bits).ok_or(Violation::ReservedOpcode(bits))?;
+        let fin = first & FIN != 0;
+        let short = second & !MASK;
+        match (opcode, self.message) {
+            _ if second & MASK == 0 => return Err(Violation::Unmasked),
+            _ if opcode.is_control() && !fin => return Err(Violation::FragmentedControl(bits)),
+            _ if opcode.is_control() && usize::from(short) > MAX_CONTROL => {
+                return Err(Violation::LongControl(bits));
+            }
+            (Opcode::Continuation, None) => return Err(Violation::StrayContinuation),
+            (Opcode::Text | Opcode::Binary, Some(_)) => {
+                return Err(Violation::MessageInsideMessage);
+            }
+            _ => {}
+        }
+
+        let (len, size) = match short {
+            LENGTH_16 => match input.get(2..4).map(<[u8; 2]>::try_from) {
+                Some(Ok(bytes)) => (u64::from(u16::from_be_bytes(bytes)), 4),
+                _ => return Ok(None),
+            },
+            LENGTH_64 => match input.get(2..10).map(<[u8; 8]>::try_from) {
+                Some(Ok(bytes)) => (u64::from_be_bytes(bytes), 10),
+                _ => return Ok(None),
+            },
+            short => (u64::from(short), 2),
+        };
+        if len >> 63 != 0 {
+            return Err(Violation::LengthTopBit(len));
+        }
+        let shortest = match short {
+            LENGTH_16 => len >= u64::from(LENGTH_16),
+            LENGTH_64 => len > u64::from(u16::MAX),
+            _ => true,
+        };
+        if self.row.minimal_lengths && !shortest {
+            return Err(Violation::LengthNotMinimal(len));
+        }
+        let limits = &config.limits;
+        let room = limits.message - self.partial.len().min(limits.message);
+        let len = match usize::try_from(len) {
+            Ok(len) if opcode.is_control() || len <= room => len,
+            _ => return Err(Violation::message_too_large(limits)),
+        };
+        if let (false, Some((_, fragments))) = (opcode.is_control(), self.message)
+            && fragments >= limits.fragments
+        {
+            return Err(Violation::TooManyFragments(limits.fragments));
+        }
+        match input.get(size..size + 4).map(<[u8; 4]>::try_from) {
+            Some(Ok(key)) => Ok(Some(Header { fin, opcode, len, key, size: size + 4 })),
+            _ => Ok(None),
+        }
+    }
+
+    fn begin(&mut self, header: &Header) {
+        self.message = Some(match self.message {
+            Some((opcode, fragments)) => (opcode, fragments + 1),
+            None => (header.opcode, 1),
+        });
+        self.frame = Some(DataFrame {
+            fin: header.fin,
+            key: header.key,
+            len: header.len,
+            read: 0,
+        });
+    }
+
+    /// Takes what is there of the current frame's payload.
+    fn payload(&mut self, input: &mut [u8]) -> (usize, Result<Option<Decoded>, Violation>) {
+        let (Some(frame), Some((opcode, _))) = (&mut self.frame, self.message) else {
+            return (0, Ok(None));
+        };
+        let here = input.len().min(frame.len - frame.read);
+        let piece = &mut input[..here];
+        mask::apply(piece, frame.key, frame.read);
+        frame.read += here;
+        let ended = frame.read == frame.len;
+        let last = ended && frame.fin;
+        if ended {
+            self.frame = None;
+        }
+        let text = opcode == Opcode::Text;
+        if !last {
+            return (here, self.partial.push(piece, text).map(|()| None));
+        }
+        self.message = None;
+        let message = if text {
+            let text = self.partial.finish_text(piece);
+            text.map(Message::Text).map_err(|_| Violation::InvalidUtf8)
+        } else {
+            Ok(Message::Binary(self.partial.finish(piece)))
+        };
+        (here, message.map(|message| Some(Decoded::Message(message))))
+    }
+
+    fn control(&self, opcode: Opcode, payload: &[u8]) -> Result<Decoded, Violation> {
+        match opcode {
+            Opcode::Ping => Ok(Decoded::Ping(payload.to_vec())),
+            Opcode::Pong => Ok(Decoded::Pong(payload.to_vec())),
+            _ => self.close_body(payload).map(Decoded::Close),
+        }
+    }
+
+    /// RFC 6455 §5.5.1 and §7.4.
+    fn close_body(&self, payload: &[u8]) -> Result<Option<CloseFrame>, Violation> {
+        let (code, reason) = match payload {
+            [] => return Ok(None),
+            [_] => return Err(Violation::CloseBodyOfOneByte),
+            [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+        };
+        let code = CloseCode::new(code);
+        if !code.may_be_sent() && code != self.row.too_large {
+            return Err(Violation::BadCloseCode(code.get()));
+        }
+        match std::str::from_utf8(reason) {
+            Ok(reason) => Ok(Some(CloseFrame { code, reason: reason.to_owned() })),
+            Err(_) => Err(Violation::InvalidUtf8),
+        }
+    }
+}
+
+/// Appends an unmasked frame, whole, as a server sends it.
+pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+    out.reserve(payload.len() + 10);
+    out.push(FIN | opcode as u8);
+    match payload.len() {
+        len @ 0..=125 => out.push(len as u8),
+        len @ 126..=0xffff => {
+            out.push(LENGTH_16);
+            out.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        len => {
+            out.push(LENGTH_64);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(payload);
+}
+
+pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) {
+    let opcode = if message.is_binary() { Opcode::Binary } else { Opcode::Text };
+    encode_frame(opcode, message.as_bytes(), out);
+}
+
+pub(crate) fn encode_close(frame: Option<&CloseFrame>, out: &mut Vec<u8>) {
+    let mut body = Vec::new();
+    if let Some(frame) = frame {
+        body.extend_from_slice(&frame.code.get().to_be_bytes());
+        body.extend_from_slice(frame.reason.as_bytes());
+    }
+    encode_frame(Opcode::Close, &body, out);
+}

@@ -1,0 +1,203 @@
+//! Bytes to messages and back. There have only ever been two framings.
+
+pub mod hixie;
+// What came first is read first.
+pub mod hybi;
+pub mod mask;
+
+use super::close::CloseFrame;
+use super::config::Config;
+use super::error::{Unsupported, Violation};
+use super::message::Message;
+use super::version::Version;
+
+/// The two families of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// `00` text `FF`: draft-75 and draft-76.
+    Hixie,
+    /// Opcode, length, mask: versions 7, 8 and RFC 6455.
+    Hybi,
+}
+
+/// What a decoder found: a message, or a control frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decoded {
+    Message(Message),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    /// The peer's goodbye, with its code and reason where it had them.
+    Close(Option<CloseFrame>),
+}
+
+/// The decoder of a connection whose version is known.
+#[derive(Debug)]
+pub(crate) enum Decoder {
+    Hixie(hixie::Decoder),
+    Hybi(hybi::Decoder),
+}
+
+impl Decoder {
+    pub(crate) fn new(version: Version) -> Decoder {
+        match version.framing() {
+            Framing::Hixie => Decoder::Hixie(hixie::Decoder::new(version)),
+            Framing::Hybi => Decoder::Hybi(hybi::Decoder::new(version)),
+        }
+    }
+
+    /// Whether the last frame is complete and none has begun.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        match self {
+            Decoder::Hixie(decoder) => decoder.is_between_frames(),
+            Decoder::Hybi(decoder) => decoder.is_between_frames(),
+        }
+    }
+
+    /// Takes bytes from the front of `input` until something is complete or they are used up.
+    /// Returns how many were used; `None` with all of them used, or with the start of a header or
+    /// a control frame left (at most 139 bytes), means that more are needed. The used bytes may
+    /// have been unmasked in place.
+    pub(crate) fn decode(
+        &mut self,
+        input: &mut [u8],
+        config: &Config,
+    ) -> (usize, Result<Option<Decoded>, Violation>) {
+        match self {
+            Decoder::Hixie(decoder) => decoder.decode(input, config),
+            Decoder::Hybi(decoder) => decoder.decode(input, config),
+        }
+    }
+}
+
+/// The part of a message that has come so far.
+#[derive(Debug, Default)]
+pub(crate) struct Partial {
+    bytes: Vec<u8>,
+    /// How many of them are known to be UTF-8, up to a character's border.
+    valid: usize,
+}
+
+impl Partial {
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds a piece. With `check`, fails as soon as nothing that follows could make it UTF-8.
+    pub(crate) fn push(&mut self, piece: &[u8], check: bool) -> Result<(), Violation> {
+        self.bytes.extend_from_slice(piece);
+        if check {
+            match std::str::from_utf8(&self.bytes[self.valid..]) {
+                Ok(text) => self.valid += text.len(),
+                Err(error) if error.error_len().is_some() => return Err(Violation::InvalidUtf8),
+                // A character is cut at the end: its other bytes may come.
+                Err(error) => self.valid += error.valid_up_to(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the last piece, takes everything, and starts anew.
+    pub(crate) fn finish(&mut self, piece: &[u8]) -> Vec<u8> {
+        self.valid = 0;
+        if self.bytes.is_empty() {
+            return piece.to_vec();
+        }
+        self.bytes.extend_from_slice(piece);
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// As [`finish`](Partial::finish), for text; gives the bytes back where they are not UTF-8.
+    pub(crate) fn finish_text(&mut self, piece: &[u8]) -> Result<String, Vec<u8>> {
+        String::from_utf8(self.finish(piece)).map_err(|error| error.into_bytes())
+    }
+}
+
+impl Framing {
+    /// Appends the frame that carries `message` to a client of this framing; an error names what
+    /// the framing cannot carry.
+    pub(crate) fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), &'static str> {
+        match (self, message) {
+            (Framing::Hixie, Message::Text(text)) => hixie::encode(text, out),
+            (Framing::Hixie, Message::Binary(_)) => return Err("binary messages"),
+            (Framing::Hybi, message) => hybi::encode(message, out),
+        }
+        Ok(())
+    }
+}
+
+impl Version {
+    /// Appends the bytes that carry `message` to a client of this version.
+    ///
+    /// # Errors
+    /// [`Unsupported`] for a binary message in draft-75 and draft-76.
+    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        let framing = self.framing();
+        framing
+            .encode(message, out)
+            .map_err(|what| Unsupported::ByVersion { version: self, what })
+    }
+
+    /// Appends a ping with a payload of up to 125 bytes.
+    ///
+    /// # Errors
+    /// [`Unsupported`] where the version has no ping, or for a longer payload.
+    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        self.encode_control(hybi::Opcode::Ping, payload, out)
+    }
+
+    /// Appends a pong with a payload of up to 125 bytes.
+    ///
+    /// # Errors
+    /// [`Unsupported`] where the version has no pong, or for a longer payload.
+    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        self.encode_control(hybi::Opcode::Pong, payload, out)
+    }
+
+    /// Appends the version's goodbye: a close frame, `FF 00`, or nothing at all for draft-75,
+    /// where hanging up is the goodbye. Code and reason are dropped where there is no place for
+    /// them; without a frame, the close has no code.
+    ///
+    /// # Errors
+    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, whatever the
+    /// version: so that a mistake does not depend on who is at the other end.
+    pub fn encode_close(
+        self,
+        frame: Option<&CloseFrame>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unsupported> {
+        if let Some(frame) = frame {
+            let code = frame.code;
+            // Versions 7 and 8 have a use for 1004.
+            let own = self.has_close_codes() && code == self.row().too_large;
+            if !code.may_be_sent() && !own {
+                return Err(Unsupported::CloseCode(code.get()));
+            }
+            if frame.reason.len() > CloseFrame::MAX_REASON {
+                return Err(Unsupported::TooLong(frame.reason.len()));
+            }
+        }
+        match self.closing() {
+            super::Closing::HangUp => {}
+            super::Closing::Marker => out.extend_from_slice(&hixie::GOODBYE),
+            super::Closing::Frame => hybi::encode_close(frame, out),
+        }
+        Ok(())
+    }
+
+    fn encode_control(
+        self,
+        opcode: hybi::Opcode,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unsupported> {
+        if !self.has_ping() {
+            let what = "ping and pong";
+            return Err(Unsupported::ByVersion { version: self, what });
+        }
+        if payload.len() > hybi::MAX_CONTROL {
+            return Err(Unsupported::TooLong(payload.len()));
+        }
+        hybi::encode_frame(opcode, payload, out);
+        Ok(())
+    }
+}

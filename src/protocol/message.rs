@@ -1,0 +1,91 @@
+//! What the two sides say to each other: whole messages, and the events around them.
+
+use super::close::Closed;
+use super::error::Refusal;
+
+/// A complete message. Control frames are not messages: see [`Event`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text; every version carries it.
+    Text(String),
+    /// Bytes; the hybi versions (7, 8, RFC 6455) carry them, draft-75 and draft-76 cannot.
+    Binary(Vec<u8>),
+}
+
+impl Message {
+    /// The text, or `None` for a binary message.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Message::Text(text) => Some(text),
+            Message::Binary(_) => None,
+        }
+    }
+
+    /// The payload's bytes, whichever kind the message is of.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The payload's length in bytes.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload has no bytes. An empty message is a message all the same.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether this is a binary message.
+    pub fn is_binary(&self) -> bool {
+        matches!(self, Message::Binary(_))
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Message::Text(text)
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Message::Text(text.to_owned())
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Message::Binary(bytes)
+    }
+}
+
+impl From<&[u8]> for Message {
+    fn from(bytes: &[u8]) -> Self {
+        Message::Binary(bytes.to_vec())
+    }
+}
+
+/// Something that happened on a connection, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The request head has come and can be read with
+    /// [`Connection::request`](super::Connection::request). Nothing goes on until it is answered
+    /// with `accept`, `refuse` or `respond`.
+    Request,
+    /// The request broke a rule and was refused; the answer is in the output.
+    Refused(Refusal),
+    /// The handshake is complete: messages may flow.
+    Open,
+    /// A whole message.
+    Message(Message),
+    /// A ping with its payload, up to 125 bytes. It has been answered already.
+    Ping(Vec<u8>),
+    /// A pong with its payload, up to 125 bytes.
+    Pong(Vec<u8>),
+    /// The conversation is over. The last event, exactly once for a connection that was open.
+    Closed(Closed),
+}

@@ -1,0 +1,80 @@
+//! The protocol, all five versions of it: bytes in, events out, output taken.
+//!
+//! ```text
+//!               receive_data            next_event
+//!   peer's bytes ---------> Connection -----------> Event: Request, Open, Message, Closed
+//!                           |  ^   |
+//!   bytes for the peer <----+  |   +--> State, by the table in `state`
+//!               data_to_send   accept, send, close
+//! ```
+//!
+//! Nothing here touches a socket, a thread, a channel or a clock. Everything that does runs this
+//! one loop, and so can a test, a simulation, or a program with a loop of its own:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use stentor::protocol::{Accept, Config, Connection, Event, Message};
+//!
+//! // What a browser of 2010 sends: draft-76, a challenge, and a first message behind it.
+//! let mut peer = &b"GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+//!     Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\nUpgrade: WebSocket\r\n\
+//!     Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://example.com\r\n\r\n\
+//!     ^n:ds[4U\x00Hello\xff\xff\x00"[..];
+//!
+//! let mut connection = Connection::new(Arc::new(Config::default()));
+//! let mut written = Vec::new();
+//! while connection.close_expected().is_none() {
+//!     // 1. One input: whatever the peer has sent.
+//!     let (chunk, rest) = peer.split_at(peer.len().min(10));
+//!     connection.receive_data(chunk);
+//!     peer = rest;
+//!     // 2. All events.
+//!     while let Some(event) = connection.next_event() {
+//!         match event {
+//!             Event::Request => connection.accept(Accept::new())?,
+//!             Event::Message(message) => connection.send(&message)?,
+//!             _ => {}
+//!         }
+//!     }
+//!     // 3. All output.
+//!     written.extend(connection.data_to_send());
+//! }
+//! assert!(written.ends_with(b"8jKS'y:G*Co,Wxa-\x00Hello\xff\xff\x00"));
+//! # Ok::<(), stentor::protocol::Unsupported>(())
+//! ```
+//!
+//! The modules, in the order in which to read them:
+
+pub mod state;
+
+pub mod connection;
+
+pub mod request;
+
+pub mod response;
+
+pub mod version;
+
+pub mod framing;
+
+pub mod message;
+
+pub mod close;
+
+pub mod config;
+
+pub mod limits;
+
+pub mod error;
+
+pub use close::{CloseCode, CloseFrame, Closed, Initiator};
+pub use config::{BadOrigin, Config, Origin};
+pub use connection::{Connection, Ending};
+pub use error::{KeyError, Refusal, Unsupported, Violation};
+pub use framing::Framing;
+pub use limits::Limits;
+pub use message::{Event, Message};
+pub use request::Request;
+pub use response::{Accept, BadField, Response};
+pub use state::{State, Transition, Trigger};
+pub use version::{Closing, Version, Versions};

@@ -1,0 +1,307 @@
+//! Reading the request head: bounded, never parsed twice, and strict about what separates lines.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use super::error::Refusal;
+use super::limits::Limits;
+use super::version::Version;
+
+/// A client's request, as it came: method, resource, header fields.
+#[derive(Clone)]
+pub struct Request {
+    head: Box<[u8]>,
+    target: Range<usize>,
+    minor: u8,
+    fields: Vec<(Range<usize>, Range<usize>)>,
+    pub(crate) version: Option<Version>,
+}
+
+/// What a search for the end of the head found.
+pub(crate) enum Search {
+    /// Not there yet; the next search may start here.
+    Incomplete(usize),
+    /// A head of this many bytes, and whatever it turned out to be.
+    Complete(usize, Result<Request, Refusal>),
+}
+
+impl Request {
+    /// Looks for the end of the head in `input`, from `searched` on (what earlier searches have
+    /// ruled out), and parses what ends there.
+    ///
+    /// # Errors
+    /// A refusal, as soon as it is certain that the head is longer than the limit.
+    pub(crate) fn search(
+        input: &[u8],
+        searched: usize,
+        limits: &Limits,
+    ) -> Result<Search, Refusal> {
+        let within = &input[..input.len().min(limits.head_bytes)];
+        match memchr::memmem::find(&within[searched..], b"\r\n\r\n") {
+            Some(at) => {
+                let used = searched + at + 4;
+                let request = Request::parse(&input[..used], limits);
+                Ok(Search::Complete(used, request))
+            }
+            None if input.len() >= limits.head_bytes => {
+                Err(Refusal::HeadTooLarge(limits.head_bytes))
+            }
+            // The last three bytes may be the beginning of the blank line.
+            None => Ok(Search::Incomplete(input.len().saturating_sub(3))),
+        }
+    }
+
+    fn parse(head: &[u8], limits: &Limits) -> Result<Request, Refusal> {
+        // A parser that takes a lone LF for a line's end disagrees with a proxy that does not:
+        // the classic of request smuggling (RFC 9112 §2.2, §11.2).
+        let lone = |(at, byte): (usize, &u8)| match byte {
+            b'\n' => at == 0 || head[at - 1] != b'\r',
+            b'\r' => head.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        if head.iter().enumerate().any(lone) {
+            return Err(Refusal::MalformedHead("a line that does not end in CR LF"));
+        }
+        if head.starts_with(b"\r\n") {
+            return Err(Refusal::MalformedHead("request line"));
+        }
+        let lines = head.split(|&byte| byte == b'\n').count();
+        // The request line, the blank line, and what follows the last LF are no fields.
+        if lines > limits.head_fields + 3 {
+            return Err(Refusal::TooManyFields(limits.head_fields));
+        }
+
+        let mut fields = vec![httparse::EMPTY_HEADER; limits.head_fields];
+        let mut parsed = httparse::Request::new(&mut fields);
+        match parsed.parse(head) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(Refusal::MalformedHead("request line")),
+            Err(error) => return Err(malformed(error, limits)),
+        }
+        let (Some(method), Some(target), Some(minor)) =
+            (parsed.method, parsed.path, parsed.version)
+        else {
+            return Err(Refusal::MalformedHead("request line"));
+        };
+        if method != "GET" {
+            return Err(Refusal::Method(escaped(method.as_bytes())));
+        }
+        let within = |part: &[u8]| {
+            let start = part.as_ptr().addr() - head.as_ptr().addr();
+            start..start + part.len()
+        };
+        Ok(Request {
+            target: within(target.as_bytes()),
+            minor,
+            fields: parsed
+                .headers
+                .iter()
+                .map(|field| (within(field.name.as_bytes()), within(field.value)))
+                .collect(),
+            head: head.into(),
+            version: None,
+        })
+    }
+
+    /// The resource as the client asked for it: path, and query if there is one.
+    pub fn target(&self) -> &str {
+        // httparse lets nothing but ASCII through here.
+        std::str::from_utf8(&self.head[self.target.clone()]).unwrap_or("/")
+    }
+
+    /// The path, without the query. Not decoded: `%2e` stays `%2e`.
+    pub fn path(&self) -> &str {
+        self.target().split('?').next().unwrap_or("/")
+    }
+
+    /// The query behind the first `?`, or `None`.
+    pub fn query(&self) -> Option<&str> {
+        self.target().split_once('?').map(|(_, query)| query)
+    }
+
+    /// The value of the first field of that name, in whatever letter case, as it came.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    /// The value of the first field of that name, if it is UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.field(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The values of all fields of that name, in the order in which they came.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields()
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// All fields, names as they were written, in the order in which they came.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields.iter().map(|(name, value)| {
+            let name = std::str::from_utf8(&self.head[name.clone()]).unwrap_or("");
+            (name, &self.head[value.clone()])
+        })
+    }
+
+    /// The cookies of all `Cookie` fields, as pairs of name and value (RFC 6265 §4.2).
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.all("Cookie")
+            .filter_map(|value| std::str::from_utf8(value).ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
+    }
+
+    /// The value of one cookie.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies()
+            .find(|(found, _)| *found == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The version whose handshake this is; `None` for plain HTTP, which a page or a health check
+    /// can answer.
+    pub fn version(&self) -> Option<Version> {
+        self.version
+    }
+
+    /// Where the page comes from that made the request, in whichever field the version has for it
+    /// (RFC 6455 §10.2). Only browsers must say it.
+    pub fn origin(&self) -> Option<&str> {
+        let fields: &[&str] = match self.version {
+            Some(version) => version.row().origin_fields,
+            None => &["Origin"],
+        };
+        fields.iter().find_map(|field| self.text(field))
+    }
+
+    /// The subprotocols that the client offers, in its order of preference. Draft-75 and draft-76
+    /// offer one string at most.
+    pub fn subprotocols(&self) -> Vec<&str> {
+        match self.version {
+            Some(version) => version.offered_subprotocols(self),
+            None => Vec::new(),
+        }
+    }
+
+    /// The last address of `X-Forwarded-For`: the client's, if the one proxy before this server is
+    /// trusted to write it, and anything at all otherwise.
+    pub fn forwarded_for(&self) -> Option<IpAddr> {
+        let value = self.all("X-Forwarded-For").last()?;
+        let last = std::str::from_utf8(value).ok()?.rsplit(',').next()?;
+        last.trim().parse().ok()
+    }
+
+    /// `ws://host/path` becomes `/path`: from draft-08 on the resource may be a whole URI
+    /// (RFC 6455 §3, §4.2.1).
+    pub(crate) fn make_target_relative(&mut self) {
+        let Some((scheme, rest)) = self.target().split_once("://") else {
+            return;
+        };
+        if ["ws", "wss", "http", "https"].contains(&scheme)
+            && let Some(slash) = rest.find('/')
+        {
+            self.target.start += scheme.len() + 3 + slash;
+        }
+    }
+
+    pub(crate) fn is_http_1_0(&self) -> bool {
+        self.minor == 0
+    }
+
+    /// The head's bytes, for a log: to be escaped by whoever prints them.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The only value of a field that may stand once.
+    pub(crate) fn once(&self, name: &'static str) -> Result<Option<&[u8]>, Refusal> {
+        let mut all = self.all(name);
+        let first = all.next();
+        match all.next() {
+            None => Ok(first),
+            Some(_) => Err(Refusal::Duplicate(name)),
+        }
+    }
+
+    /// Whether the comma-separated lists of a field hold `word`, in any letter case.
+    pub(crate) fn lists(&self, name: &str, word: &str) -> bool {
+        self.all(name)
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+    }
+
+    /// `Host`, lower-case and without the scheme's default port (draft-76 §5.2 step 3; clients
+    /// compare the location that is made of it).
+    pub(crate) fn host(&self, secure: bool) -> Result<String, Refusal> {
+        let value = self.once("Host")?.ok_or(Refusal::Missing("Host"))?;
+        let bad = || Refusal::BadHost(escaped(value));
+        let host = std::str::from_utf8(value).map_err(|_| bad())?;
+        // An IPv6 address keeps its colons inside brackets.
+        let (name, port) = match host.rfind(':') {
+            Some(colon) if !host[colon..].contains(']') => {
+                (&host[..colon], Some(&host[colon + 1..]))
+            }
+            _ => (host, None),
+        };
+        let bracketed = name.starts_with('[') && name.ends_with(']') && name.len() > 2;
+        let inner = if bracketed { &name[1..name.len() - 1] } else { name };
+        let valid = |byte: u8| match byte {
+            b':' => bracketed,
+            b'/' | b'\\' | b'?' | b'#' | b'@' | b'[' | b']' | b'<' | b'>' | b'"' | b',' => false,
+            _ => byte.is_ascii_graphic(),
+        };
+        if inner.is_empty() || !inner.bytes().all(valid) {
+            return Err(bad());
+        }
+        let name = name.to_ascii_lowercase();
+        let Some(port) = port else { return Ok(name) };
+        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(bad());
+        }
+        match (port.parse::<u16>().map_err(|_| bad())?, secure) {
+            (0, _) => Err(bad()),
+            (80, false) | (443, true) => Ok(name),
+            (port, _) => Ok(format!("{name}:{port}")),
+        }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("version", &self.version)
+            .field("head", &self.head.escape_ascii().to_string())
+            .finish()
+    }
+}
+
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        self.head == other.head
+    }
+}
+
+impl Eq for Request {}
+
+/// A peer's bytes as they may stand in a log, an error or an answer: printable ASCII, and not many.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
+    const MOST: usize = 100;
+    let mut text = bytes[..bytes.len().min(MOST)].escape_ascii().to_string();
+    if bytes.len() > MOST {
+        text.push_str("...");
+    }
+    text
+}
+
+fn malformed(error: httparse::Error, limits: &Limits) -> Refusal {
+    match error {
+        httparse::Error::TooManyHeaders => Refusal::TooManyFields(limits.head_fields),
+        httparse::Error::HeaderName => Refusal::MalformedHead("a field name"),
+        httparse::Error::HeaderValue => Refusal::MalformedHead("a field value"),
+        _ => Refusal::MalformedHead("request line"),
+    }
+}

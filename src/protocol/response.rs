@@ -1,0 +1,225 @@
+//! Writing HTTP answers: the refusals, ordinary pages, and the fields of a 101.
+
+use std::fmt;
+
+use super::error::Refusal;
+use super::version::Versions;
+
+/// An ordinary HTTP answer: a page, a health check, a redirect. It always ends the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    status: u16,
+    fields: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+/// How a handshake is accepted: which subprotocol, and what fields the 101 has beside its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accept {
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) fields: Vec<(String, String)>,
+}
+
+/// A header field that would break the answer: its name is no token, it is one that the answer
+/// writes by itself, or its value has a control character.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadField(String);
+
+impl Response {
+    /// An answer with this status (200 to 599; anything else is sent as 500) and an empty body.
+    pub fn new(status: u16) -> Self {
+        Response {
+            status: if (200..600).contains(&status) { status } else { 500 },
+            fields: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// 200 with a page, as `text/html; charset=utf-8`.
+    pub fn html(page: impl Into<Vec<u8>>) -> Self {
+        Response::new(200).body("text/html; charset=utf-8", page)
+    }
+
+    /// 200 with plain text, as `text/plain; charset=utf-8`.
+    pub fn text(text: impl Into<Vec<u8>>) -> Self {
+        Response::new(200).body("text/plain; charset=utf-8", text)
+    }
+
+    /// Sets the body and its type. A control character in `kind` turns it into
+    /// `application/octet-stream`.
+    pub fn body(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+        let kind = if is_value(kind) { kind } else { "application/octet-stream" };
+        self.fields.retain(|(name, _)| name != "Content-Type");
+        self.fields.push(("Content-Type".to_owned(), kind.to_owned()));
+        self.body = body.into();
+        self
+    }
+
+    /// Adds a header field.
+    ///
+    /// # Errors
+    /// [`BadField`] where the field would break the answer; nothing from a request can smuggle a
+    /// second field in.
+    pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+        self.fields.push(checked(name, value)?);
+        Ok(self)
+    }
+
+    /// The status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256 + self.body.len());
+        line(&mut out, &["HTTP/1.1 ", &self.status.to_string(), " ", phrase(self.status)]);
+        for (name, value) in &self.fields {
+            field(&mut out, name, value);
+        }
+        // RFC 9110 §8.6: no length with 204, and 304 has no body either.
+        if !matches!(self.status, 204 | 304) {
+            field(&mut out, "Content-Length", self.body.len().to_string());
+        }
+        // RFC 9110 §7.8: whoever sends Upgrade names it in Connection as well.
+        let upgrade = self.fields.iter().any(|(name, _)| name == "Upgrade");
+        field(&mut out, "Connection", if upgrade { "close, Upgrade" } else { "close" });
+        out.extend_from_slice(b"\r\n");
+        if !matches!(self.status, 204 | 304) {
+            out.extend_from_slice(&self.body);
+        }
+        out
+    }
+}
+
+impl Accept {
+    /// Accepts, with the subprotocol that the configuration agrees on, if any.
+    pub fn new() -> Self {
+        Accept::default()
+    }
+
+    /// Chooses the subprotocol: one of those that the client offered, or else the request is
+    /// refused with 500, since the client would have to hang up on it.
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocol = Some(name.into());
+        self
+    }
+
+    /// Adds a field to the 101: `Set-Cookie`, most likely.
+    ///
+    /// # Errors
+    /// [`BadField`] where the field would break the answer or is one of the handshake's own.
+    pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+        self.fields.push(checked(name, value)?);
+        Ok(self)
+    }
+}
+
+impl fmt::Display for BadField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "header field \"{}\" cannot be sent", self.0.escape_debug())
+    }
+}
+
+impl std::error::Error for BadField {}
+
+/// The answer to a request that is refused: status, a body that names what was wrong, and the
+/// fields that the status calls for.
+pub(crate) fn refusal(refusal: &Refusal) -> Response {
+    let body = format!("{refusal}\n");
+    let mut answer = Response::new(refusal.status()).body("text/plain; charset=utf-8", body);
+    let mut add = |name: &str, value: String| answer.fields.push((name.to_owned(), value));
+    match refusal {
+        Refusal::Method(_) => add("Allow", "GET".to_owned()),
+        Refusal::UnsupportedVersion { allowed, .. } => {
+            // One comma list (RFC 6455 §4.4 allows several fields, clients read one).
+            if let Some(list) = number_list(*allowed) {
+                add("Upgrade", "websocket".to_owned());
+                add("Sec-WebSocket-Version", list);
+            }
+        }
+        Refusal::Full => add("Retry-After", "10".to_owned()),
+        _ => {}
+    }
+    answer
+}
+
+/// Begins a 101: the status line and the fields that every version has, in the spelling and the
+/// order that draft-75's clients compare byte for byte (draft-75 §4.1 step 12).
+pub(crate) fn switching(phrase: &str, upgrade: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    line(&mut out, &["HTTP/1.1 101 ", phrase]);
+    field(&mut out, "Upgrade", upgrade);
+    field(&mut out, "Connection", "Upgrade");
+    out
+}
+
+/// One field. The caller answers for the value: it is ours, was checked, or came through the
+/// parser, which lets no control character but the tab pass.
+pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
+    for part in [name.as_bytes(), b": ", value.as_ref(), b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+fn number_list(versions: Versions) -> Option<String> {
+    let numbers: Vec<String> = versions.numbers().map(|number| number.to_string()).collect();
+    (!numbers.is_empty()).then(|| numbers.join(", "))
+}
+
+fn line(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn checked(name: &str, value: &str) -> Result<(String, String), BadField> {
+    const OURS: [&str; 4] = ["connection", "upgrade", "content-length", "transfer-encoding"];
+    let lower = name.to_ascii_lowercase();
+    let ours = OURS.contains(&lower.as_str())
+        || lower.starts_with("sec-websocket-")
+        || lower.starts_with("websocket-");
+    if ours || !is_token(name) || !is_value(value) {
+        return Err(BadField(name.to_owned()));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn is_token(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn is_value(value: &str) -> bool {
+    !value.bytes().any(|byte| byte < 0x20 && byte != b'\t' || byte == 0x7f)
+}
+
+fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        410 => "Gone",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        // RFC 9112 §4: the phrase may be anything, and clients ignore it.
+        _ => "Status",
+    }
+}

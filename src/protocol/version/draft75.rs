@@ -1,0 +1,66 @@
+//! draft-hixie-thewebsocketprotocol-75 (February 2010): where it began.
+//!
+//! # In one sentence
+//! The client asks for an upgrade, the server repeats origin and location, and then text flies
+//! between `00` and `FF`; nobody proves anything.
+//!
+//! # On the wire
+//! ```text
+//! > GET /demo HTTP/1.1                      < HTTP/1.1 101 Web Socket Protocol Handshake
+//! > Upgrade: WebSocket                      < Upgrade: WebSocket
+//! > Connection: Upgrade                     < Connection: Upgrade
+//! > Host: example.com                       < WebSocket-Origin: http://example.com
+//! > Origin: http://example.com              < WebSocket-Location: ws://example.com/demo
+//! > WebSocket-Protocol: sample              < WebSocket-Protocol: sample
+//! >                                         <
+//! > 00 48 65 6c 6c 6f ff                    < 00 48 65 6c 6c 6f ff
+//! ```
+//!
+//! # Differences from its neighbour
+//! Draft-76 renames the fields to `Sec-WebSocket-*`, adds a challenge, and adds a goodbye. Here
+//! hanging up is the goodbye, and `FF 00` is an empty frame to be skipped.
+//!
+//! # Traps
+//! - "Web Socket" has a space in the status line, here and nowhere else; clients compare the first
+//!   85 bytes of the answer with their own copy (draft-75 §4.1 steps 12 to 15).
+//! - A modern request whose version field was lost on the way looks much like this one. `Host` and
+//!   `Origin` are therefore required, and any key refuses it before it gets here.
+//! - `Sec-WebSocket-Protocol` means nothing yet: the field is `WebSocket-Protocol`.
+
+use super::{Agreed, Closing, Proof, Row, Version, check_hixie};
+use crate::protocol::close::CloseCode;
+use crate::protocol::error::Refusal;
+use crate::protocol::framing::Framing;
+use crate::protocol::request::Request;
+use crate::protocol::response;
+
+pub(crate) const ROW: Row = Row {
+    name: "draft-75",
+    number: None,
+    framing: Framing::Hixie,
+    closing: Closing::HangUp,
+    binary_and_ping: false,
+    close_codes: false,
+    origin_fields: &["Origin"],
+    subprotocol_field: "WebSocket-Protocol",
+    subprotocol_list: false,
+    absolute_target: false,
+    too_large: CloseCode::ABNORMAL,
+    invalid_text: CloseCode::ABNORMAL,
+    minimal_lengths: false,
+};
+
+/// Laxer than the text, which fixes the order and the letter case of the first four fields
+/// (draft-75 §4.1): proxies reorder and respell them.
+pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+    check_hixie(request, Version::Draft75)?;
+    Ok(Proof::None)
+}
+
+pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
+    let mut out = response::switching("Web Socket Protocol Handshake", "WebSocket");
+    let origin = request.field("Origin").unwrap_or_default();
+    response::field(&mut out, "WebSocket-Origin", origin);
+    response::field(&mut out, "WebSocket-Location", &agreed.location);
+    out
+}

@@ -1,0 +1,100 @@
+//! draft-hixie-thewebsocketprotocol-76 (May 2010), the same text as hybi-00.
+//!
+//! # In one sentence
+//! Draft-75 with a challenge, so that no page can talk a mail server into a handshake: two numbers
+//! hidden among noise, eight bytes behind the head, and the MD5 of all three as the answer.
+//!
+//! # On the wire
+//! ```text
+//! > GET /demo HTTP/1.1                            < HTTP/1.1 101 WebSocket Protocol Handshake
+//! > Host: example.com                             < Upgrade: WebSocket
+//! > Connection: Upgrade                           < Connection: Upgrade
+//! > Sec-WebSocket-Key2: 12998 5 Y3 1  .P00        < Sec-WebSocket-Origin: http://example.com
+//! > Upgrade: WebSocket                            < Sec-WebSocket-Location: ws://example.com/demo
+//! > Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5      <
+//! > Origin: http://example.com
+//! >
+//! > ^n:ds[4U                                      < 8jKS'y:G*Co,Wxa-
+//! ```
+//! The digits of key1 read 4146546015, it has 5 spaces: 829309203. Key2 likewise: 259970620. MD5
+//! of both as four bytes each, big-endian, and of key3, the eight bytes, gives the sixteen.
+//!
+//! # Differences from its neighbour
+//! Draft-75 has neither keys nor key3, no `Sec-` in its names, a space in "Web Socket", and no
+//! `FF 00` to say goodbye. From version 7 on, the challenge fits into one field.
+//!
+//! # Traps
+//! - To HTTP, key3 is no body. Proxies hold it back until they have seen the 101; so the head of
+//!   the answer goes out first, and the proof follows when key3 is there. A server that waits for
+//!   key3 waits for ever behind HAProxy.
+//! - key3 may be any eight bytes: CR LF CR LF, or the `FF 00` that would be a goodbye.
+//! - A key's number may have more digits than any integer type, its spaces may be none, and the
+//!   division may leave a rest: each is refused by name, none is a panic or a wrong answer.
+//! - Only the digits 0 to 9 and the byte 20 count; a tab is not a space, nor is A0.
+
+use md5::{Digest, Md5};
+
+use super::{Agreed, Closing, Proof, Row, Version, check_hixie, draft75};
+use crate::protocol::error::{KeyError, Refusal};
+use crate::protocol::request::Request;
+use crate::protocol::response;
+
+pub(crate) const ROW: Row = Row {
+    name: "draft-76",
+    closing: Closing::Marker,
+    subprotocol_field: "Sec-WebSocket-Protocol",
+    ..draft75::ROW
+};
+
+/// The bytes of key3, and of the proof (draft-76 §5.2 steps 12 and 15).
+pub(crate) const KEY3_LEN: usize = 8;
+
+pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+    check_hixie(request, Version::Draft76)?;
+    let part = |field: &'static str| {
+        let key = request.once(field)?.ok_or(Refusal::Missing(field))?;
+        solve(key).map_err(|why| Refusal::BadChallenge { field, why })
+    };
+    let parts = [part("Sec-WebSocket-Key1")?, part("Sec-WebSocket-Key2")?];
+    Ok(Proof::Challenge(parts))
+}
+
+/// The head of the answer. What follows its blank line is [`proof`].
+pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
+    let mut out = response::switching("WebSocket Protocol Handshake", "WebSocket");
+    let origin = request.field("Origin").unwrap_or_default();
+    response::field(&mut out, "Sec-WebSocket-Origin", origin);
+    response::field(&mut out, "Sec-WebSocket-Location", &agreed.location);
+    out
+}
+
+/// The number hidden in a key, divided by its spaces (draft-76 §5.2 steps 4 to 8).
+///
+/// # Errors
+/// Stricter than the text in one point: a number above 32 bits is refused even where its quotient
+/// would fit. No client can make one (§4.1 step 18 keeps the product below 2³²).
+pub fn solve(key: &[u8]) -> Result<u32, KeyError> {
+    let mut digits = key.iter().filter(|byte| byte.is_ascii_digit()).peekable();
+    let spaces = key.iter().filter(|byte| **byte == b' ').count();
+    if digits.peek().is_none() {
+        return Err(KeyError::NoDigits);
+    }
+    let number = digits.try_fold(0_u32, |number, digit| {
+        number.checked_mul(10)?.checked_add(u32::from(digit - b'0'))
+    });
+    match (number, u32::try_from(spaces)) {
+        (_, Ok(0)) => Err(KeyError::NoSpaces),
+        (Some(number), Ok(spaces)) if number % spaces == 0 => Ok(number / spaces),
+        (Some(_), _) => Err(KeyError::NotDivisible),
+        (None, _) => Err(KeyError::TooLarge),
+    }
+}
+
+/// The sixteen bytes that prove that the request was understood (draft-76 §5.2 steps 10 to 12).
+pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
+    let mut md5 = Md5::new();
+    md5.update(parts[0].to_be_bytes());
+    md5.update(parts[1].to_be_bytes());
+    md5.update(key3);
+    md5.finalize().into()
+}

@@ -1,0 +1,118 @@
+//! draft-ietf-hybi-thewebsocketprotocol-07 (April 2011): the protocol as it has been since.
+//!
+//! # In one sentence
+//! A number for the version, a random key answered by its SHA-1, and frames with lengths, masks,
+//! fragments, pings and close codes.
+//!
+//! # On the wire
+//! ```text
+//! > GET /chat HTTP/1.1                            < HTTP/1.1 101 Switching Protocols
+//! > Host: server.example.com                      < Upgrade: websocket
+//! > Upgrade: websocket                            < Connection: Upgrade
+//! > Connection: Upgrade                           < Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+//! > Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==   <
+//! > Sec-WebSocket-Origin: http://example.com
+//! > Sec-WebSocket-Version: 7
+//! >
+//! > 81 85 37fa213d 7f9f4d5158                     < 81 05 48656c6c6f
+//! ```
+//!
+//! # Differences from its neighbour
+//! Everything from draft-76: the challenge moved into one field, the origin is no longer echoed
+//! (it is for the server to judge), and the framing is new. From version 8 it differs in little: a
+//! message that is too large is 1004, text that is not UTF-8 has no code of its own, and the
+//! resource is a path only.
+//!
+//! # Traps
+//! - The key is hashed as it was sent, in base64, not decoded.
+//! - Firefox 6 offers the extension `deflate-stream`, which compresses everything below the
+//!   framing. It must never be accepted: no extension field is answered.
+//! - Some software of the time sends `Upgrade: WebSocket`, some writes `Connection` as a list.
+
+use base64::Engine;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+use super::{Closing, Proof, Row, Version, check_upgrade};
+use crate::protocol::close::CloseCode;
+use crate::protocol::error::Refusal;
+use crate::protocol::framing::Framing;
+use crate::protocol::request::{Request, escaped};
+use crate::protocol::response;
+
+pub(crate) const ROW: Row = Row {
+    name: "version 7",
+    number: Some(7),
+    framing: Framing::Hybi,
+    closing: Closing::Frame,
+    binary_and_ping: true,
+    close_codes: true,
+    origin_fields: &["Sec-WebSocket-Origin"],
+    subprotocol_field: "Sec-WebSocket-Protocol",
+    subprotocol_list: true,
+    absolute_target: false,
+    too_large: CloseCode::TOO_LARGE_BEFORE_13,
+    // 1007 came with draft-10; 1003, "cannot accept this data", is the nearest there is.
+    invalid_text: CloseCode::UNSUPPORTED_DATA,
+    minimal_lengths: false,
+};
+
+/// What is joined to the key before it is hashed (draft-07 §5.2.2, RFC 6455 §4.2.2).
+pub const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+    check_hybi(request, Version::Hybi07)
+}
+
+/// The check that all three hybi versions share (draft-07 §5.2.1, RFC 6455 §4.2.1).
+pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, Refusal> {
+    check_upgrade(request, version)?;
+    // Repeated keys are forbidden from draft-14 on, and made no sense before.
+    let key = request
+        .once("Sec-WebSocket-Key")?
+        .ok_or(Refusal::Missing("Sec-WebSocket-Key"))?;
+    let offered = version.offered_subprotocols(request);
+    if let Some(bad) = offered.iter().find(|name| !name.bytes().all(is_subprotocol_byte)) {
+        return Err(Refusal::BadSubprotocol(escaped(bad.as_bytes())));
+    }
+    match accept_value(key) {
+        Some(accept) => Ok(Proof::Accept(accept)),
+        None => Err(Refusal::BadKey(escaped(key))),
+    }
+}
+
+/// The answer that all three hybi versions share: no location, no origin, no extensions.
+pub(super) fn answer(proof: &Proof) -> Vec<u8> {
+    let mut out = response::switching("Switching Protocols", "websocket");
+    if let Proof::Accept(accept) = proof {
+        response::field(&mut out, "Sec-WebSocket-Accept", accept);
+    }
+    out
+}
+
+/// The value of `Sec-WebSocket-Accept` for a key, or `None` where the key is not base64 of 16
+/// bytes (draft-07 §5.2.2, RFC 6455 §4.2.2 step 5).
+///
+/// Laxer than a strict decoder in one point: the unused bits of the last character may be set, as
+/// they are in the RFC's own sample key `AQIDBAUGBwgJCgsMDQ4PEC==`.
+pub fn accept_value(key: &[u8]) -> Option<String> {
+    const LAX: GeneralPurpose = GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+    );
+    let mut nonce = [0; 18];
+    if key.len() != 24 || LAX.decode_slice(key, &mut nonce) != Ok(16) {
+        return None;
+    }
+    let mut sha1 = Sha1::new();
+    sha1.update(key);
+    sha1.update(ACCEPT_GUID);
+    Some(STANDARD.encode(sha1.finalize()))
+}
+
+/// The text says U+0021 to U+007E without separators; a slash or a colon is common in practice
+/// and harmless, so only what would break the answer's field is refused.
+fn is_subprotocol_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\",;".contains(&byte)
+}

@@ -1,0 +1,43 @@
+//! draft-ietf-hybi-thewebsocketprotocol-08 to -12 (June to August 2011): version 8.
+//!
+//! # In one sentence
+//! Version 7 with a few words changed, over five drafts that all call themselves 8.
+//!
+//! # On the wire
+//! ```text
+//! > GET /chat HTTP/1.1                            < HTTP/1.1 101 Switching Protocols
+//! > Host: server.example.com                      < Upgrade: websocket
+//! > Upgrade: websocket                            < Connection: Upgrade
+//! > Connection: Upgrade                           < Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+//! > Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==   <
+//! > Sec-WebSocket-Origin: http://example.com
+//! > Sec-WebSocket-Version: 8
+//! >
+//! ```
+//!
+//! # Differences from its neighbour
+//! From version 7: the resource may be a whole URI, text that is not UTF-8 is 1007 (from draft-10
+//! on), and 1005 and 1006 are reserved for reporting. From RFC 6455: a message that is too large is
+//! still 1004.
+//!
+//! # Traps
+//! The origin's field changed its name inside this version: `Sec-WebSocket-Origin` to draft-10,
+//! `Origin` in 11 and 12. Both are read, the old name first.
+
+use super::{Proof, Row, Version, hybi07};
+use crate::protocol::close::CloseCode;
+use crate::protocol::error::Refusal;
+use crate::protocol::request::Request;
+
+pub(crate) const ROW: Row = Row {
+    name: "version 8",
+    number: Some(8),
+    origin_fields: &["Sec-WebSocket-Origin", "Origin"],
+    absolute_target: true,
+    invalid_text: CloseCode::INVALID_TEXT,
+    ..hybi07::ROW
+};
+
+pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+    hybi07::check_hybi(request, Version::Hybi08)
+}

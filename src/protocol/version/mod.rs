@@ -1,0 +1,374 @@
+//! The five versions: how one request tells which it is, and what each can carry.
+//!
+//! One file per version, oldest first, each with the same four headings. A version file holds only
+//! what differs from its neighbour: its row of the table below, the check of its request, and its
+//! answer. Framing is not theirs: there have only ever been two, in [`framing`](super::framing).
+//!
+//! | | number | proof | origin in | framing | binary, ping | closing | codes |
+//! |---|---|---|---|---|---|---|---|
+//! | [draft-75](draft75) | – | none | `Origin` | hixie | no | hang up | no |
+//! | [draft-76](draft76) | – | MD5 of two keys and 8 bytes | `Origin` | hixie | no | `FF 00` | no |
+//! | [version 7](hybi07) | 7 | SHA-1 of a key | `Sec-WebSocket-Origin` | hybi | yes | close frame | yes |
+//! | [version 8](hybi08) | 8 | the same | either name | hybi | yes | close frame | yes |
+//! | [RFC 6455](rfc6455) | 13 | the same | `Origin` | hybi | yes | close frame | yes |
+
+pub mod draft75;
+// Oldest first, which is also the order of the alphabet.
+pub mod draft76;
+pub mod hybi07;
+pub mod hybi08;
+pub mod rfc6455;
+
+use std::fmt;
+
+use super::close::CloseCode;
+use super::config::Config;
+use super::error::Refusal;
+use super::framing::Framing;
+use super::request::{Request, escaped};
+use super::response::{self, Accept};
+
+/// A version of the protocol that a browser shipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Version {
+    /// draft-hixie-thewebsocketprotocol-75: Chrome 4 and 5, Safari 5.0.0.
+    Draft75,
+    /// draft-hixie-thewebsocketprotocol-76, the same as hybi-00: Chrome 6 to 13, Safari 5.0.1 to
+    /// 5.1, iOS 4.2 to 5.1, and television sets for years after.
+    Draft76,
+    /// `Sec-WebSocket-Version: 7`, draft-ietf-hybi-07: Firefox 6.
+    Hybi07,
+    /// `Sec-WebSocket-Version: 8`, draft-ietf-hybi-08 to -12: Firefox 7 to 10, Chrome 14 and 15.
+    Hybi08,
+    /// `Sec-WebSocket-Version: 13`, draft-ietf-hybi-13 to -17 and RFC 6455: every browser since.
+    Rfc6455,
+}
+
+/// How a version says goodbye.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// It does not: either side closes TCP.
+    HangUp,
+    /// `FF 00` each way, without a code.
+    Marker,
+    /// A close frame each way, with a code and a reason.
+    Frame,
+}
+
+/// The columns of the table: what a version can do, as data.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) number: Option<u8>,
+    pub(crate) framing: Framing,
+    pub(crate) closing: Closing,
+    /// Binary messages, pings and fragments came together, with the hybi framing.
+    pub(crate) binary_and_ping: bool,
+    pub(crate) close_codes: bool,
+    /// In the order in which they are looked up.
+    pub(crate) origin_fields: &'static [&'static str],
+    pub(crate) subprotocol_field: &'static str,
+    /// A comma list in order of preference, or one string (draft-75, draft-76).
+    pub(crate) subprotocol_list: bool,
+    /// The resource may be a whole URI (draft-08 §5.2.1).
+    pub(crate) absolute_target: bool,
+    pub(crate) too_large: CloseCode,
+    pub(crate) invalid_text: CloseCode,
+    /// Lengths must be in their shortest form (from draft-14 on).
+    pub(crate) minimal_lengths: bool,
+}
+
+/// What the check of a request has found that its answer needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Draft-75 proves nothing.
+    None,
+    /// Draft-76: the quotients of the two keys, to be hashed with key3.
+    Challenge([u32; 2]),
+    /// The value of `Sec-WebSocket-Accept`.
+    Accept(String),
+}
+
+impl Version {
+    /// All versions, oldest first.
+    pub const ALL: [Version; 5] = [
+        Version::Draft75,
+        Version::Draft76,
+        Version::Hybi07,
+        Version::Hybi08,
+        Version::Rfc6455,
+    ];
+
+    pub(crate) const fn row(self) -> &'static Row {
+        match self {
+            Version::Draft75 => &draft75::ROW,
+            Version::Draft76 => &draft76::ROW,
+            Version::Hybi07 => &hybi07::ROW,
+            Version::Hybi08 => &hybi08::ROW,
+            Version::Rfc6455 => &rfc6455::ROW,
+        }
+    }
+
+    /// The name that logs and counters use: `draft-75`, `draft-76`, `version 7`, `version 8`,
+    /// `RFC 6455`.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The number in `Sec-WebSocket-Version`; draft-75 and draft-76 have none.
+    pub const fn wire_number(self) -> Option<u8> {
+        self.row().number
+    }
+
+    /// Which of the two framings the version has: clients of one framing can be sent the same
+    /// bytes.
+    pub const fn framing(self) -> Framing {
+        self.row().framing
+    }
+
+    /// How the version says goodbye.
+    pub const fn closing(self) -> Closing {
+        self.row().closing
+    }
+
+    /// Whether the version carries binary messages.
+    pub const fn has_binary(self) -> bool {
+        self.row().binary_and_ping
+    }
+
+    /// Whether the version has ping and pong.
+    pub const fn has_ping(self) -> bool {
+        self.row().binary_and_ping
+    }
+
+    /// Whether a close carries a code and a reason.
+    pub const fn has_close_codes(self) -> bool {
+        self.row().close_codes
+    }
+
+    /// Which version a request speaks, or `None` for plain HTTP. The order of the questions
+    /// matters: a version's number beats keys, keys beat their absence.
+    pub(crate) fn detect(
+        request: &Request,
+        allowed: Versions,
+    ) -> Result<Option<Version>, Refusal> {
+        if request.field("Upgrade").is_none() {
+            return Ok(None);
+        }
+        let mut numbers = request.all("Sec-WebSocket-Version");
+        if let Some(number) = numbers.next() {
+            return match number {
+                _ if numbers.next().is_some() => {
+                    Err(Refusal::BadVersion("given more than once".to_owned()))
+                }
+                b"7" => Ok(Some(Version::Hybi07)),
+                b"8" => Ok(Some(Version::Hybi08)),
+                b"13" => Ok(Some(Version::Rfc6455)),
+                list if list.contains(&b',') => Err(Refusal::BadVersion(escaped(list))),
+                other => Err(Refusal::UnsupportedVersion {
+                    asked: escaped(other),
+                    allowed,
+                }),
+            };
+        }
+        // Drafts 01 to 03 have draft-76's keys and other frames.
+        if let Some(draft) = request.field("Sec-WebSocket-Draft")
+            && draft != b"0"
+        {
+            return Err(Refusal::UnsupportedDraft(escaped(draft)));
+        }
+        let has = |field: &str| request.field(field).is_some();
+        if has("Sec-WebSocket-Key1") || has("Sec-WebSocket-Key2") {
+            return Ok(Some(Version::Draft76));
+        }
+        if has("Sec-WebSocket-Key") {
+            return Err(Refusal::KeyWithoutVersion);
+        }
+        // Draft-75 is what remains, and must not be a basket for broken modern requests: a proxy
+        // that drops the version field turns one of those into this. Its check is strict.
+        Ok(Some(Version::Draft75))
+    }
+
+    /// Holds the request against the version's own rules.
+    pub(crate) fn check(self, request: &Request) -> Result<Proof, Refusal> {
+        match self {
+            Version::Draft75 => draft75::check(request),
+            Version::Draft76 => draft76::check(request),
+            Version::Hybi07 => hybi07::check(request),
+            Version::Hybi08 => hybi08::check(request),
+            Version::Rfc6455 => rfc6455::check(request),
+        }
+    }
+
+    /// The whole 101, with its blank line. Draft-76's proof follows when key3 is there.
+    pub(crate) fn answer(self, request: &Request, proof: &Proof, agreed: &Agreed) -> Vec<u8> {
+        let mut out = match self {
+            Version::Draft75 => draft75::answer(request, agreed),
+            Version::Draft76 => draft76::answer(request, agreed),
+            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => hybi07::answer(proof),
+        };
+        if let Some(subprotocol) = &agreed.subprotocol {
+            response::field(&mut out, self.row().subprotocol_field, subprotocol);
+        }
+        for (name, value) in &agreed.fields {
+            response::field(&mut out, name, value);
+        }
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+
+    pub(crate) fn offered_subprotocols(self, request: &Request) -> Vec<&str> {
+        let row = self.row();
+        let values = request
+            .all(row.subprotocol_field)
+            .filter_map(|value| std::str::from_utf8(value).ok());
+        if row.subprotocol_list {
+            let items = values.flat_map(|value| value.split(','));
+            items.map(str::trim).filter(|item| !item.is_empty()).collect()
+        } else {
+            values.take(1).collect()
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What both sides have settled on, for the answer to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    /// `ws://` or `wss://`, host, port unless it is the default, resource with query.
+    pub(crate) location: String,
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) fields: Vec<(String, String)>,
+}
+
+impl Agreed {
+    /// Settles the subprotocol: the application's choice, or else the client's first that the
+    /// configuration knows.
+    pub(crate) fn on(
+        accept: Accept,
+        request: &Request,
+        version: Version,
+        config: &Config,
+    ) -> Result<Agreed, Refusal> {
+        let offered = version.offered_subprotocols(request);
+        let known = |name: &&&str| config.subprotocols.iter().any(|own| own == **name);
+        let subprotocol = match accept.subprotocol {
+            Some(chosen) if !offered.contains(&chosen.as_str()) => {
+                return Err(Refusal::Application {
+                    status: 500,
+                    reason: format!("subprotocol \"{}\" was not offered", chosen.escape_debug()),
+                });
+            }
+            Some(chosen) => Some(chosen),
+            None => offered.iter().find(known).map(|name| (*name).to_owned()),
+        };
+        // In the old drafts the client names the one it needs, and the server aborts where it
+        // cannot (draft-75 §4.1, draft-76 §5.2 step 9); later, none is an answer.
+        if let (None, false, Some(asked)) =
+            (&subprotocol, version.row().subprotocol_list, offered.first())
+        {
+            return Err(Refusal::UnsupportedSubprotocol(escaped(asked.as_bytes())));
+        }
+        let secure = config.is_secure(request);
+        let scheme = if secure { "wss" } else { "ws" };
+        let host = request.host(secure)?;
+        Ok(Agreed {
+            location: format!("{scheme}://{host}{}", request.target()),
+            subprotocol,
+            fields: accept.fields,
+        })
+    }
+}
+
+/// A set of versions: the allow-list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Versions(u8);
+
+impl Versions {
+    /// All five.
+    pub const ALL: Versions = Versions(0b1_1111);
+    /// None, to add to with [`with`](Versions::with).
+    pub const NONE: Versions = Versions(0);
+    /// RFC 6455 alone, for a server that no old browser needs to reach.
+    pub const RFC6455: Versions = Versions::NONE.with(Version::Rfc6455);
+
+    /// This set and `version`.
+    pub const fn with(self, version: Version) -> Versions {
+        Versions(self.0 | 1 << version as u8)
+    }
+
+    /// This set without `version`.
+    pub const fn without(self, version: Version) -> Versions {
+        Versions(self.0 & !(1 << version as u8))
+    }
+
+    /// Whether `version` is in the set.
+    pub const fn contains(self, version: Version) -> bool {
+        self.0 & 1 << version as u8 != 0
+    }
+
+    /// The versions in the set, oldest first.
+    pub fn iter(self) -> impl Iterator<Item = Version> {
+        Version::ALL
+            .into_iter()
+            .filter(move |version| self.contains(*version))
+    }
+
+    /// The numbers of those that have one, newest first, as `Sec-WebSocket-Version` lists them.
+    pub fn numbers(self) -> impl Iterator<Item = u8> {
+        Version::ALL
+            .into_iter()
+            .rev()
+            .filter(move |version| self.contains(*version))
+            .filter_map(Version::wire_number)
+    }
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.iter().map(Version::name).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+impl fmt::Debug for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// `Upgrade`, `Connection` and `Host`, which every version wants.
+fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
+    if request.is_http_1_0() {
+        return Err(Refusal::HttpVersion(version));
+    }
+    if !request.target().starts_with('/') {
+        return Err(Refusal::Resource(escaped(request.target().as_bytes())));
+    }
+    if !request.lists("Upgrade", "websocket") {
+        let value = request.field("Upgrade").unwrap_or_default();
+        return Err(Refusal::BadUpgrade(escaped(value)));
+    }
+    if !request.lists("Connection", "upgrade") {
+        return Err(Refusal::NoConnectionUpgrade);
+    }
+    request.host(false).map(drop)
+}
+
+/// What draft-75 and draft-76 have in common: one `Upgrade`, one `Origin`, and one string as
+/// subprotocol, of U+0020 to U+007E and not empty (draft-75 §4.1, draft-76 §5.2).
+fn check_hixie(request: &Request, version: Version) -> Result<(), Refusal> {
+    request.once("Upgrade")?;
+    check_upgrade(request, version)?;
+    request.once("Origin")?.ok_or(Refusal::Missing("Origin"))?;
+    match request.once(version.row().subprotocol_field)? {
+        Some(name) if name.is_empty() || !name.iter().all(|byte| (0x20..0x7f).contains(byte)) => {
+            Err(Refusal::BadSubprotocol(escaped(name)))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,44 @@
+//! draft-ietf-hybi-thewebsocketprotocol-13 to -17 and RFC 6455 (December 2011): version 13.
+//!
+//! # In one sentence
+//! What every browser speaks today: version 8 with its loose ends tied.
+//!
+//! # On the wire
+//! ```text
+//! > GET /chat HTTP/1.1                            < HTTP/1.1 101 Switching Protocols
+//! > Host: server.example.com                      < Upgrade: websocket
+//! > Upgrade: websocket                            < Connection: Upgrade
+//! > Connection: Upgrade                           < Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+//! > Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==   < Sec-WebSocket-Protocol: chat
+//! > Origin: http://example.com                    <
+//! > Sec-WebSocket-Protocol: chat, superchat
+//! > Sec-WebSocket-Version: 13
+//! >
+//! ```
+//!
+//! # Differences from its neighbour
+//! From version 8: the origin is in `Origin` alone, a message that is too large is 1009 (1004 is
+//! reserved), lengths must be in their shortest form, and 1008 to 1011 have meanings.
+//!
+//! # Traps
+//! - `permessage-deflate` is offered by every browser. Not answering is declining, and always
+//!   legal (RFC 7692 §5).
+//! - The key that the RFC itself uses as a sample has stray bits in its last character.
+
+use super::{Proof, Row, Version, hybi07, hybi08};
+use crate::protocol::close::CloseCode;
+use crate::protocol::error::Refusal;
+use crate::protocol::request::Request;
+
+pub(crate) const ROW: Row = Row {
+    name: "RFC 6455",
+    number: Some(13),
+    origin_fields: &["Origin"],
+    too_large: CloseCode::TOO_LARGE,
+    minimal_lengths: true,
+    ..hybi08::ROW
+};
+
+pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+    hybi07::check_hybi(request, Version::Rfc6455)
+}

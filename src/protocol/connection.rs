@@ -268,6 +268,11 @@ impl Connection {
         self.subprotocol.as_deref()
     }
 
+    /// Whether bytes have come that no event was made of yet.
+    pub(crate) fn has_input(&self) -> bool {
+        self.input.start < self.input.bytes.len()
+    }
+
     /// The buffer behind [`receive_data`](Connection::receive_data): a shell that reads into it
     /// directly saves a copy. Bytes may only be appended.
     pub(crate) fn input_buffer(&mut self) -> &mut Vec<u8> {

@@ -78,3 +78,8 @@ pub use request::Request;
 pub use response::{Accept, BadField, Response};
 pub use state::{State, Transition, Trigger};
 pub use version::{Closing, Version, Versions};
+
+/// A refusal as it is written where no connection has been made yet.
+pub(crate) fn refusal_bytes(refusal: &Refusal) -> Vec<u8> {
+    response::refusal(refusal).encode()
+}

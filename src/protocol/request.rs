@@ -208,6 +208,17 @@ impl Request {
         }
     }
 
+    /// What stands in where there is no request.
+    pub(crate) fn none() -> Request {
+        Request {
+            head: b"/".as_slice().into(),
+            target: 0..1,
+            minor: 1,
+            fields: Vec::new(),
+            version: None,
+        }
+    }
+
     pub(crate) fn is_http_1_0(&self) -> bool {
         self.minor == 0
     }

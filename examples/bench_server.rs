@@ -1,0 +1,57 @@
+//! The server that benchmarks measure: default limits and deadlines, all output off.
+//!
+//! `bench_server MODE PORT`, with one of the modes
+//! - `echo`: every message goes back to its sender,
+//! - `broadcast`: every message goes to all, its sender included, through the hub,
+//! - `chat-idle`: messages are read and dropped.
+
+use std::process::ExitCode;
+
+use stentor::{Client, Server};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [mode, port] = arguments.as_slice() else {
+        return usage();
+    };
+    let handler = match mode.as_str() {
+        "echo" => echo,
+        "broadcast" => broadcast,
+        "chat-idle" => chat_idle,
+        _ => return usage(),
+    };
+    let Ok(port) = port.parse::<u16>() else {
+        return usage();
+    };
+    match Server::bind(("127.0.0.1", port)).and_then(|server| server.run(handler)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("port {port}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: bench_server echo|broadcast|chat-idle PORT");
+    ExitCode::from(2)
+}
+
+fn echo(client: &mut Client) -> stentor::Outcome {
+    while let Some(message) = client.recv()? {
+        client.send(message)?;
+    }
+    Ok(())
+}
+
+fn broadcast(client: &mut Client) -> stentor::Outcome {
+    while let Some(message) = client.recv()? {
+        client.broadcast(message);
+    }
+    Ok(())
+}
+
+fn chat_idle(client: &mut Client) -> stentor::Outcome {
+    while client.recv()?.is_some() {}
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! A chat room for browsers of every age: the page and the room on one port.
+//!
+//! `chat [ADDRESS]`, by default 127.0.0.1:8000. The page is at `/`, and at the path of any room so
+//! that a room can be linked to; a WebSocket at `/lobby` is in the room `lobby`; `/health` is for
+//! machines. What is said is JSON, one object per message; `chat.html` has the other half.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use stentor::{Audience, Client, ClientId, Message, Reply, Request, Response, Server};
+
+const PAGE: &str = include_str!("chat.html");
+const LONGEST_NAME: usize = 32;
+const LONGEST_TEXT: usize = 2000;
+
+/// Who is in which room, as the page lists them.
+#[derive(Default)]
+struct Rooms(Mutex<HashMap<String, Members>>);
+
+type Members = BTreeMap<ClientId, Value>;
+
+fn main() -> std::io::Result<()> {
+    env_logger::init();
+    let address = std::env::args().nth(1);
+    let server = Server::builder()
+        .max_message(64 * 1024)
+        .on_request(answer)
+        .bind(address.as_deref().unwrap_or("127.0.0.1:8000"))?;
+    println!("chatting at http://{}/", server.local_addr()?);
+    let rooms = Rooms::default();
+    server.run(|client| chat(client, &rooms))
+}
+
+/// The page, the health check, and a way in for everything else that asks for a WebSocket.
+fn answer(request: &Request) -> Reply {
+    let room = room_of(request);
+    match request.version() {
+        Some(_) if is_room(room) => Reply::accept(),
+        Some(_) => Reply::refuse(404, "a room's name is one word"),
+        None if room == "health" => Response::text("ok\n").into(),
+        None if is_room(room) => Response::html(PAGE).into(),
+        None => Reply::refuse(404, "nothing here"),
+    }
+}
+
+fn room_of(request: &Request) -> &str {
+    request.path().strip_prefix('/').unwrap_or_default()
+}
+
+/// A name as it may stand in a path; the empty one is the lobby.
+fn is_room(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte);
+    name.len() <= 64 && name.bytes().all(allowed)
+}
+
+fn chat(client: &mut Client, rooms: &Rooms) -> stentor::Outcome {
+    let Some(wanted) = ask_name(client)? else {
+        return Ok(());
+    };
+    let seat = Seat::take(client, &wanted, rooms);
+    while let Some(message) = client.recv()? {
+        match field(&message, "say", "text", LONGEST_TEXT) {
+            Some(text) => seat.say(&text),
+            None => complain(client, "say {\"type\":\"say\",\"text\":…}, 1 to 2000 characters")?,
+        }
+    }
+    Ok(())
+}
+
+/// What the newcomer wants to be called; `None` when it leaves without having said.
+fn ask_name(client: &mut Client) -> Result<Option<String>, stentor::Error> {
+    while let Some(message) = client.recv()? {
+        match field(&message, "join", "name", LONGEST_NAME) {
+            Some(name) => return Ok(Some(name)),
+            None => complain(client, "say {\"type\":\"join\",\"name\":…} first, 1 to 32 characters")?,
+        }
+    }
+    Ok(None)
+}
+
+/// A member's place in a room, given up on every way out.
+struct Seat<'a> {
+    id: ClientId,
+    name: String,
+    version: &'static str,
+    room: String,
+    audience: Audience,
+    rooms: &'a Rooms,
+}
+
+impl Seat<'_> {
+    /// Tells the newcomer who is there, and the others who has come.
+    fn take<'a>(client: &Client, wanted: &str, rooms: &'a Rooms) -> Seat<'a> {
+        let room = match room_of(client.request()) {
+            "" => "lobby",
+            room => room,
+        };
+        // The lock orders the list of members against the announcements: nobody is missed, or
+        // seen twice. Nothing done under it waits for anybody's socket.
+        let mut all = rooms.lock();
+        let members = all.entry(room.to_owned()).or_default();
+        let seat = Seat {
+            id: client.id(),
+            name: free_name(wanted, members),
+            version: client.version().name(),
+            room: room.to_owned(),
+            audience: client.room(room),
+            rooms,
+        };
+        members.insert(seat.id, seat.describe("joined"));
+        client.join(room);
+        let mut welcome = seat.describe("welcome");
+        welcome["room"] = room.into();
+        welcome["members"] = members.values().cloned().collect();
+        // If it is gone already, the next `recv` will tell.
+        let _ = client.handle().send(welcome.to_string());
+        let others = seat.audience.clone().except(seat.id);
+        others.broadcast(seat.describe("joined").to_string());
+        seat
+    }
+
+    fn say(&self, text: &str) {
+        let mut said = self.describe("said");
+        said["text"] = text.into();
+        said["time"] = now().into();
+        self.audience.broadcast(said.to_string());
+    }
+
+    fn describe(&self, kind: &str) -> Value {
+        json!({"type": kind, "id": self.id.get(), "name": self.name, "version": self.version})
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut all = self.rooms.lock();
+        if let Some(members) = all.get_mut(&self.room) {
+            members.remove(&self.id);
+            if members.is_empty() {
+                all.remove(&self.room);
+            }
+        }
+        let others = self.audience.clone().except(self.id);
+        others.broadcast(self.describe("left").to_string());
+    }
+}
+
+/// The name that was asked for, or the first of `name 2`, `name 3` … that nobody has.
+fn free_name(wanted: &str, members: &Members) -> String {
+    let taken = |name: &str| members.values().any(|member| member["name"] == name);
+    let numbered = (2..).map(|number| format!("{wanted} {number}"));
+    let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
+    names.find(|name| !taken(name)).unwrap_or_default()
+}
+
+fn complain(client: &mut Client, text: &str) -> Result<(), stentor::Error> {
+    client.send(json!({"type": "error", "text": text}).to_string())
+}
+
+/// The trimmed text of one field of a message of the expected type, neither empty nor too long.
+fn field(message: &Message, kind: &str, name: &str, longest: usize) -> Option<String> {
+    let value: Value = serde_json::from_str(message.as_text()?).ok()?;
+    let text = value[name].as_str()?.trim();
+    let fits = !text.is_empty() && text.chars().count() <= longest;
+    (value["type"] == kind && fits).then(|| text.to_owned())
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Rooms {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Members>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,19 @@
+//! The smallest server: every message goes back to its sender, whatever version it speaks.
+//!
+//! `echo [ADDRESS]`, by default 127.0.0.1:9001. Conformance suites send messages of many MiB, so
+//! its limit is 64 MiB.
+
+fn main() -> std::io::Result<()> {
+    env_logger::init();
+    let address = std::env::args().nth(1);
+    let server = stentor::Server::builder()
+        .max_message(64 * 1024 * 1024)
+        .bind(address.as_deref().unwrap_or("127.0.0.1:9001"))?;
+    println!("listening on ws://{}", server.local_addr()?);
+    server.run(|client| {
+        while let Some(message) = client.recv()? {
+            client.send(message)?;
+        }
+        Ok(())
+    })
+}

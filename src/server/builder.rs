@@ -1,0 +1,374 @@
+//! A server's options, each with its default, its unit and its reason.
+
+use std::fmt;
+use std::io;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{
+    Accept, BadOrigin, Closed, Config, Limits, Refusal, Request, Response, Transition, Versions,
+};
+
+use super::link::ClientId;
+use super::outbox::SlowClient;
+use super::{Detached, Server};
+
+/// What `on_request` answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// The handshake goes on. Plain HTTP cannot be accepted: it is then refused with 400.
+    Accept(Accept),
+    /// The request is refused.
+    Refuse(Refusal),
+    /// The request gets an ordinary HTTP answer: a page, a health check.
+    Respond(Response),
+}
+
+impl Reply {
+    /// Accepts, with nothing to add.
+    pub fn accept() -> Reply {
+        Reply::Accept(Accept::new())
+    }
+
+    /// Refuses with an HTTP status (400 to 599) and a reason, which is the body of the answer.
+    pub fn refuse(status: u16, reason: impl Into<String>) -> Reply {
+        Reply::Refuse(Refusal::Application {
+            status: if (400..600).contains(&status) { status } else { 500 },
+            reason: reason.into(),
+        })
+    }
+}
+
+impl From<Accept> for Reply {
+    fn from(accept: Accept) -> Reply {
+        Reply::Accept(accept)
+    }
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Reply {
+        Reply::Respond(response)
+    }
+}
+
+/// How a client's life ended, as `on_close` is told it: exactly once for each client that was
+/// open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Departure {
+    /// Who.
+    pub id: ClientId,
+    /// Which code and reason, who began, clean or not.
+    pub closed: Closed,
+    /// For how long it was connected.
+    pub duration: Duration,
+    /// How many messages came in from it.
+    pub messages_in: u64,
+    /// How many messages went out to it.
+    pub messages_out: u64,
+}
+
+type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
+type OnClose = dyn Fn(&Departure) + Send + Sync;
+type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
+
+/// The options of a [`Server`]; [`Server::builder`] makes one with the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct ServerBuilder {
+    settings: Settings,
+}
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) config: Arc<Config>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) outbox: usize,
+    pub(crate) slow_client: SlowClient,
+    pub(crate) max_clients: usize,
+    pub(crate) max_per_address: Option<usize>,
+    pub(crate) stack_size: usize,
+    pub(crate) no_delay: bool,
+    pub(crate) on_request: Option<Arc<OnRequest>>,
+    pub(crate) on_close: Option<Arc<OnClose>>,
+    pub(crate) on_state: Option<Arc<OnState>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Deadlines {
+    pub(crate) handshake: Duration,
+    pub(crate) ping: Option<Duration>,
+    pub(crate) pong: Duration,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) write: Duration,
+    pub(crate) close: Duration,
+}
+
+impl Deadlines {
+    /// How often the warden looks: a tenth of the shortest deadline, twice a second at least.
+    pub(crate) fn tick(&self) -> Duration {
+        let shortest = [self.handshake, self.pong, self.write, self.close]
+            .into_iter()
+            .chain(self.ping)
+            .chain(self.idle)
+            .min()
+            .unwrap_or_default();
+        (shortest / 10).clamp(Duration::from_millis(2), Duration::from_millis(500))
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            config: Arc::default(),
+            deadlines: Deadlines {
+                handshake: Duration::from_secs(10),
+                ping: Some(Duration::from_secs(20)),
+                pong: Duration::from_secs(20),
+                idle: None,
+                write: Duration::from_secs(10),
+                close: Duration::from_secs(5),
+            },
+            outbox: 1024 * 1024,
+            slow_client: SlowClient::Close,
+            max_clients: 10_000,
+            max_per_address: None,
+            stack_size: 256 * 1024,
+            no_delay: true,
+            on_request: None,
+            on_close: None,
+            on_state: None,
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// The versions that are spoken. Default: all five. [`Versions::RFC6455`] leaves the old ones
+    /// out: draft-75 proves nothing about who it speaks to, draft-76 little.
+    pub fn versions(mut self, versions: Versions) -> Self {
+        self.config().versions = versions;
+        self
+    }
+
+    /// The sizes a peer may ask for: head, fields, message, fragments. Defaults: see [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config().limits = limits;
+        self
+    }
+
+    /// The most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.config().limits.message = bytes;
+        self
+    }
+
+    /// The origins that are let in, each compared exactly by scheme, host and port: `null` only
+    /// where it is in the list, and then no request without an origin. Default: every one, and
+    /// none.
+    ///
+    /// # Errors
+    /// [`BadOrigin`] for one that is not a scheme and a host.
+    pub fn origins<I>(mut self, origins: I) -> Result<Self, BadOrigin>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let origins = origins.into_iter().map(|origin| origin.as_ref().parse());
+        self.config().origins = Some(origins.collect::<Result<_, _>>()?);
+        Ok(self)
+    }
+
+    /// The subprotocols that are spoken; the client's order of preference decides. Default: none.
+    pub fn subprotocols<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.config().subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether TLS ends in front of this server, so that draft-75 and draft-76 must be told `wss`
+    /// in their location. Default: no.
+    pub fn secure(mut self, secure: bool) -> Self {
+        self.config().secure = secure;
+        self
+    }
+
+    /// Believes `X-Forwarded-Proto` and `X-Forwarded-For`. Default: no. Dangerous unless a proxy
+    /// in front of this server writes both itself: any client could claim any address.
+    pub fn trust_forwarded_headers(mut self, trust: bool) -> Self {
+        self.config().trust_forwarded = trust;
+        self
+    }
+
+    /// Fails draft-75 and draft-76 connections on frames other than text, instead of skipping
+    /// them. Default: skip; the drafts allow both.
+    pub fn fail_on_unknown_frames(mut self, fail: bool) -> Self {
+        self.config().fail_on_unknown_frames = fail;
+        self
+    }
+
+    /// Fails draft-75 and draft-76 connections on text that is not UTF-8, instead of replacing
+    /// what is wrong by U+FFFD. Default: replace. The later versions always fail.
+    pub fn fail_on_bad_hixie_text(mut self, fail: bool) -> Self {
+        self.config().fail_on_bad_hixie_text = fail;
+        self
+    }
+
+    /// How long a handshake may take, from the connection to the last byte of the request.
+    /// Default: 10 s. Who is later is told 408.
+    pub fn handshake_deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadlines.handshake = deadline;
+        self
+    }
+
+    /// After how much silence a client is pinged, and how long it may then stay silent before it
+    /// is given up. Default: 20 s and 20 s. `None` for never. Silence counts only while the
+    /// client's handler waits for a message. Draft-75 and draft-76 cannot ping: for them TCP's
+    /// own keepalive probes the same times.
+    pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
+        self.settings.deadlines.ping = ping;
+        self.settings.deadlines.pong = pong;
+        self
+    }
+
+    /// After how much silence a client is given up, whatever its version. A pong breaks the
+    /// silence. Default: never.
+    pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.settings.deadlines.idle = deadline;
+        self
+    }
+
+    /// For how long a client may take nothing of what waits for it. Default: 10 s.
+    pub fn write_deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadlines.write = deadline;
+        self
+    }
+
+    /// How long a client may take to answer a close. Default: 5 s.
+    pub fn close_deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadlines.close = deadline;
+        self
+    }
+
+    /// The most bytes that wait for a client whose socket takes no more. Default: 1 MiB. A message
+    /// enters an empty queue whatever its size. The socket's own buffer, of up to 4 MiB on Linux,
+    /// comes before.
+    pub fn outbox(mut self, bytes: usize) -> Self {
+        self.settings.outbox = bytes;
+        self
+    }
+
+    /// What happens to a client whose outbox is full. Default: [`SlowClient::Close`].
+    pub fn slow_client(mut self, policy: SlowClient) -> Self {
+        self.settings.slow_client = policy;
+        self
+    }
+
+    /// The most connections at a time, each of which costs a thread. Default: 10,000. Who comes
+    /// after that is told 503.
+    pub fn max_clients(mut self, clients: usize) -> Self {
+        self.settings.max_clients = clients;
+        self
+    }
+
+    /// The most connections at a time from one address. Default: no limit. Behind a proxy, all
+    /// come from one.
+    pub fn max_clients_per_address(mut self, clients: Option<usize>) -> Self {
+        self.settings.max_per_address = clients;
+        self
+    }
+
+    /// The stack of each client's thread, in bytes. Default: 256 KiB. Untouched pages cost only
+    /// address space; a handler that recurses deeply needs more.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.settings.stack_size = bytes;
+        self
+    }
+
+    /// Sends without waiting for more to send (TCP_NODELAY). Default: on.
+    pub fn no_delay(mut self, on: bool) -> Self {
+        self.settings.no_delay = on;
+        self
+    }
+
+    /// Sees each request before it is answered, plain HTTP too, on the client's own thread. It
+    /// runs after the version's checks and the origin's. Default: accept what is an upgrade,
+    /// refuse the rest with 400.
+    pub fn on_request<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&Request) -> Reply + Send + Sync + 'static,
+    {
+        self.settings.on_request = Some(Arc::new(hook));
+        self
+    }
+
+    /// Is told how each client's conversation ended, exactly once per client that was open, on
+    /// the client's own thread.
+    pub fn on_close<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&Departure) + Send + Sync + 'static,
+    {
+        self.settings.on_close = Some(Arc::new(hook));
+        self
+    }
+
+    /// Sees each change of a connection's state, on the client's own thread.
+    pub fn on_state<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(ClientId, Transition) + Send + Sync + 'static,
+    {
+        self.settings.on_state = Some(Arc::new(hook));
+        self
+    }
+
+    /// Binds to an address and starts the hub and the warden. Clients wait in the kernel's queue
+    /// until [`Server::run`].
+    ///
+    /// # Errors
+    /// Where the address cannot be bound, or a thread cannot be started.
+    pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
+        self.attach(TcpListener::bind(address)?)
+    }
+
+    /// Serves the clients of a listener that exists already.
+    ///
+    /// # Errors
+    /// Where the listener cannot be made non-blocking, or a thread cannot be started.
+    pub fn attach(self, listener: TcpListener) -> io::Result<Server> {
+        Server::new(listener, self.settings)
+    }
+
+    /// A server without a listener, for those who bring their own loop and hand over accepted
+    /// streams one by one.
+    ///
+    /// # Errors
+    /// Where a thread cannot be started.
+    pub fn detach(self) -> io::Result<Detached> {
+        Detached::new(self.settings)
+    }
+
+    fn config(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.settings.config)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("config", &self.config)
+            .field("deadlines", &self.deadlines)
+            .field("outbox", &self.outbox)
+            .field("slow_client", &self.slow_client)
+            .field("max_clients", &self.max_clients)
+            .field("max_per_address", &self.max_per_address)
+            .field("stack_size", &self.stack_size)
+            .field("no_delay", &self.no_delay)
+            .field("on_request", &self.on_request.is_some())
+            .field("on_close", &self.on_close.is_some())
+            .field("on_state", &self.on_state.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,104 @@
+//! What can go wrong for the user of a client or a server.
+
+use std::fmt;
+use std::io;
+
+use crate::protocol::{Refusal, Unsupported, Violation};
+
+/// Why a call on a client did not do what it was asked to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer is gone without the goodbye of its version; says how it was noticed.
+    Lost(Loss),
+    /// The peer broke a rule; it was told the close code that its version has for it.
+    Violation(Violation),
+    /// The peer's request was refused; it was told the status and the reason.
+    Refused(Refusal),
+    /// The peer asked for a page and got one: no conversation follows.
+    Answered,
+    /// What was asked for cannot be sent; nothing was.
+    Unsupported(Unsupported),
+    /// The conversation is over: nothing can be sent any more.
+    Closed,
+    /// The client's queue is full and its policy is to drop: this message was not sent.
+    Dropped,
+    /// The operating system refused something.
+    Io(io::Error),
+}
+
+/// How the loss of a peer was noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Loss {
+    /// The stream ended, or was reset.
+    EndOfStream,
+    /// The handshake was not complete in time.
+    Handshake,
+    /// No pong came in time.
+    NoPong,
+    /// Nothing at all came in time.
+    Idle,
+    /// Nothing that was sent was taken in time.
+    Write,
+    /// Its queue was full, and the policy is to close.
+    Evicted,
+    /// Its half of the close did not come in time.
+    Close,
+    /// The server stopped and did not wait any longer.
+    Cut,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Loss::EndOfStream => "the stream ended",
+            Loss::Handshake => "the handshake took too long",
+            Loss::NoPong => "no pong came in time",
+            Loss::Idle => "nothing came in time",
+            Loss::Write => "nothing that was sent was taken in time",
+            Loss::Evicted => "too slow: its queue was full",
+            Loss::Close => "its close did not come in time",
+            Loss::Cut => "the server stopped",
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Lost(loss) => write!(f, "connection lost: {loss}"),
+            Error::Violation(violation) => write!(f, "the peer broke the protocol: {violation}"),
+            Error::Refused(refusal) => write!(f, "refused with {}: {refusal}", refusal.status()),
+            Error::Answered => f.write_str("the request was answered with a page"),
+            Error::Unsupported(unsupported) => unsupported.fmt(f),
+            Error::Closed => f.write_str("the conversation is over"),
+            Error::Dropped => f.write_str("the client's queue is full: message dropped"),
+            Error::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Violation(violation) => Some(violation),
+            Error::Refused(refusal) => Some(refusal),
+            Error::Unsupported(unsupported) => Some(unsupported),
+            Error::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Unsupported> for Error {
+    fn from(unsupported: Unsupported) -> Self {
+        Error::Unsupported(unsupported)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Error::Io(error)
+    }
+}

@@ -1,0 +1,258 @@
+//! The broadcast thread: who is in which room, and every message to many.
+//!
+//! Clients and handles post to it over one bounded channel, so all members of an audience see its
+//! broadcasts in the same order. It takes all that waits, encodes each message once per framing,
+//! joins what goes to the same audience, and pushes the shared bytes to each member's outbox, which
+//! never makes it wait. It runs no code of the user's and writes to no channel: it cannot be
+//! blocked, and so neither can those who post to it, for longer than it takes to work off a queue.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::protocol::{Framing, Message};
+
+use super::counters::Totals;
+use super::link::{ClientId, Link};
+use super::outbox::Push;
+use super::warden::Warden;
+
+/// What is posted to the hub.
+#[derive(Debug)]
+pub(crate) enum Post {
+    /// The client's handshake is done: broadcasts reach it from now on.
+    Enter(Arc<Link>),
+    /// The client is gone, from all its rooms.
+    Leave(ClientId),
+    Join(ClientId, Arc<str>),
+    Part(ClientId, Arc<str>),
+    Broadcast(Target, Message),
+    /// Who is in a room, in the order of arrival at the server.
+    Members(Arc<str>, Sender<Vec<ClientId>>),
+    Stop,
+}
+
+/// To whom a broadcast goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// `None` for everybody.
+    pub(crate) room: Option<Arc<str>>,
+    pub(crate) except: Option<ClientId>,
+}
+
+/// The most posts that wait. Who posts more is held back until the hub has caught up.
+pub(crate) const QUEUE: usize = 1024;
+
+/// The most posts that are worked off before their messages leave.
+const TURN: usize = 1024;
+
+/// The most bytes that are joined before they leave.
+const JOINED: usize = 64 * 1024;
+
+/// The hub's own side, on its thread.
+pub(crate) struct Hub {
+    posts: Receiver<Post>,
+    warden: Arc<Warden>,
+    totals: Arc<Totals>,
+    everybody: Crowd,
+    rooms: HashMap<Arc<str>, Crowd>,
+    /// The rooms that each client is in.
+    joined: HashMap<ClientId, Vec<Arc<str>>>,
+}
+
+/// Clients in a row, with a way to find each in it.
+#[derive(Default)]
+struct Crowd {
+    links: Vec<Arc<Link>>,
+    places: HashMap<ClientId, usize>,
+}
+
+/// Messages for one target that leave together.
+struct Batch {
+    target: Target,
+    messages: Vec<Message>,
+    size: usize,
+}
+
+/// The messages of a batch in the bytes of one framing.
+struct Encoded {
+    bytes: Arc<Vec<u8>>,
+    messages: u64,
+    /// How many the framing cannot carry.
+    skipped: u64,
+}
+
+impl Hub {
+    pub(crate) fn new(posts: Receiver<Post>, warden: Arc<Warden>, totals: Arc<Totals>) -> Hub {
+        Hub {
+            posts,
+            warden,
+            totals,
+            everybody: Crowd::default(),
+            rooms: HashMap::new(),
+            joined: HashMap::new(),
+        }
+    }
+
+    /// Runs until [`Post::Stop`], or until nobody is left who could post.
+    pub(crate) fn run(mut self) {
+        let posts = self.posts.clone();
+        let mut batch = None;
+        while let Ok(first) = posts.recv() {
+            for post in std::iter::once(first).chain(posts.try_iter()).take(TURN) {
+                if let Post::Stop = post {
+                    self.deliver(&mut batch);
+                    return;
+                }
+                self.work_off(post, &mut batch);
+            }
+            self.deliver(&mut batch);
+        }
+    }
+
+    fn work_off(&mut self, post: Post, batch: &mut Option<Batch>) {
+        let post = match post {
+            Post::Broadcast(target, message) => return self.join_batch(target, message, batch),
+            post => post,
+        };
+        // Whoever comes or goes must not change what was said before.
+        self.deliver(batch);
+        match post {
+            Post::Enter(link) => self.everybody.insert(link),
+            Post::Leave(id) => {
+                self.everybody.remove(id);
+                for room in self.joined.remove(&id).unwrap_or_default() {
+                    self.leave_room(id, &room);
+                }
+            }
+            Post::Join(id, room) => {
+                let Some(link) = self.everybody.get(id) else {
+                    return;
+                };
+                let rooms = self.joined.entry(id).or_default();
+                if !rooms.contains(&room) {
+                    rooms.push(Arc::clone(&room));
+                    self.rooms.entry(room).or_default().insert(link);
+                }
+            }
+            Post::Part(id, room) => {
+                if let Some(rooms) = self.joined.get_mut(&id) {
+                    rooms.retain(|joined| *joined != room);
+                }
+                self.leave_room(id, &room);
+            }
+            Post::Members(room, answer) => {
+                let crowd = self.rooms.get(&room);
+                let mut ids: Vec<ClientId> = crowd
+                    .into_iter()
+                    .flat_map(|crowd| crowd.places.keys().copied())
+                    .collect();
+                ids.sort_unstable();
+                // The channel has room for the one answer; nobody may wait for it any more.
+                let _ = answer.try_send(ids);
+            }
+            Post::Broadcast(..) | Post::Stop => {}
+        }
+    }
+
+    fn leave_room(&mut self, id: ClientId, room: &Arc<str>) {
+        if let Some(crowd) = self.rooms.get_mut(room) {
+            crowd.remove(id);
+            if crowd.links.is_empty() {
+                self.rooms.remove(room);
+            }
+        }
+    }
+
+    fn join_batch(&mut self, target: Target, message: Message, batch: &mut Option<Batch>) {
+        let size = message.len();
+        let fits = |batch: &Batch| batch.target == target && batch.size + size <= JOINED;
+        if !batch.as_ref().is_some_and(fits) {
+            self.deliver(batch);
+        }
+        let batch = batch.get_or_insert_with(|| Batch { target, messages: Vec::new(), size: 0 });
+        batch.size += size;
+        batch.messages.push(message);
+    }
+
+    fn deliver(&mut self, batch: &mut Option<Batch>) {
+        let Some(batch) = batch.take() else {
+            return;
+        };
+        let crowd = match &batch.target.room {
+            None => &self.everybody,
+            Some(room) => match self.rooms.get(room) {
+                Some(crowd) => crowd,
+                None => return,
+            },
+        };
+        let (mut hixie, mut hybi) = (None, None);
+        for link in &crowd.links {
+            if Some(link.id) == batch.target.except {
+                continue;
+            }
+            let Some(version) = link.version() else {
+                continue;
+            };
+            let framing = version.framing();
+            let encoded = match framing {
+                Framing::Hixie => &mut hixie,
+                Framing::Hybi => &mut hybi,
+            };
+            let encoded = encoded.get_or_insert_with(|| Encoded::new(framing, &batch));
+            if encoded.skipped > 0 {
+                self.totals.skipped.fetch_add(encoded.skipped, Relaxed);
+            }
+            if encoded.messages > 0 {
+                send(link, encoded, &self.warden, &self.totals);
+            }
+        }
+    }
+}
+
+impl Encoded {
+    fn new(framing: Framing, batch: &Batch) -> Encoded {
+        let mut bytes = Vec::with_capacity(batch.size + 10 * batch.messages.len());
+        let carried = batch
+            .messages
+            .iter()
+            .filter(|message| framing.encode(message, &mut bytes).is_ok())
+            .count() as u64;
+        Encoded {
+            bytes: Arc::new(bytes),
+            messages: carried,
+            skipped: batch.messages.len() as u64 - carried,
+        }
+    }
+}
+
+fn send(link: &Arc<Link>, encoded: &Encoded, warden: &Warden, totals: &Totals) {
+    match link.outbox.push(&encoded.bytes, encoded.messages) {
+        Push::Stalled => warden.stalled(link),
+        Push::Evicted => link.evicted(totals),
+        Push::Done | Push::Full | Push::Over | Push::Dropped => {}
+    }
+}
+
+impl Crowd {
+    fn insert(&mut self, link: Arc<Link>) {
+        self.places.insert(link.id, self.links.len());
+        self.links.push(link);
+    }
+
+    fn remove(&mut self, id: ClientId) {
+        let Some(place) = self.places.remove(&id) else {
+            return;
+        };
+        self.links.swap_remove(place);
+        if let Some(moved) = self.links.get(place) {
+            self.places.insert(moved.id, place);
+        }
+    }
+
+    fn get(&self, id: ClientId) -> Option<Arc<Link>> {
+        self.places.get(&id).map(|place| Arc::clone(&self.links[*place]))
+    }
+}

@@ -1,0 +1,209 @@
+//! What the threads share about one client: who it is, its outbox, and how far it is.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use log::info;
+
+use crate::protocol::{CloseFrame, Closing, Unsupported, Version};
+
+use super::builder::Settings;
+use super::counters::Totals;
+use super::error::Loss;
+use super::outbox::{Outbox, Push};
+
+/// A client's number: unique within a server's life, in the order of arrival, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(pub(crate) u64);
+
+impl ClientId {
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// How far a client is, as the warden needs to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// Request head and key3: the handshake's deadline runs.
+    Handshake = 0,
+    /// Messages: keepalive and the idle limit.
+    Open = 1,
+    /// Half a close: the close's deadline runs.
+    Closing = 2,
+    /// All is said; what waits in the outbox has the write deadline.
+    Closed = 3,
+    /// The last bytes are out, the peer may still read them.
+    Lingering = 4,
+    /// Nothing to watch.
+    Gone = 5,
+}
+
+/// Everything that is known about a client once its request is accepted.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) version: Version,
+    pub(crate) target: Box<str>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: ClientId,
+    /// The address of the connection, a proxy's where there is one.
+    pub(crate) peer: SocketAddr,
+    pub(crate) outbox: Outbox,
+    pub(crate) identity: OnceLock<Identity>,
+    stage: AtomicU8,
+    /// Counts reads that brought something; the warden compares.
+    reads: AtomicU64,
+    /// Whether the thread waits in `read`, rather than being busy in its handler.
+    reading: AtomicBool,
+    pub(crate) messages_in: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    /// Why reading was stopped from outside, where that is no loss.
+    refuse: AtomicBool,
+    has_goodbye: AtomicBool,
+    goodbye: Mutex<Option<CloseFrame>>,
+}
+
+impl Link {
+    pub(crate) fn new(
+        id: ClientId,
+        peer: SocketAddr,
+        socket: Arc<TcpStream>,
+        settings: &Settings,
+    ) -> Link {
+        Link {
+            id,
+            peer,
+            outbox: Outbox::new(socket, settings.outbox, settings.slow_client),
+            identity: OnceLock::new(),
+            stage: AtomicU8::new(Stage::Handshake as u8),
+            reads: AtomicU64::new(0),
+            reading: AtomicBool::new(false),
+            messages_in: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            refuse: AtomicBool::new(false),
+            has_goodbye: AtomicBool::new(false),
+            goodbye: Mutex::new(None),
+        }
+    }
+
+    /// The version, once the handshake is done.
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.identity.get().map(|identity| identity.version)
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        match self.stage.load(Relaxed) {
+            0 => Stage::Handshake,
+            1 => Stage::Open,
+            2 => Stage::Closing,
+            3 => Stage::Closed,
+            4 => Stage::Lingering,
+            _ => Stage::Gone,
+        }
+    }
+
+    /// Stages only ever go forward, whoever sets them.
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.stage.fetch_max(stage as u8, Relaxed);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage() == Stage::Open
+    }
+
+    pub(crate) fn set_reading(&self, reading: bool) {
+        self.reading.store(reading, Relaxed);
+    }
+
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reading.load(Relaxed)
+    }
+
+    /// A read brought `bytes`. Only the client's own thread calls this, so it need not be one
+    /// indivisible addition.
+    pub(crate) fn heard(&self, bytes: usize) {
+        self.reads.store(self.reads.load(Relaxed) + 1, Relaxed);
+        let before = self.bytes_in.load(Relaxed);
+        self.bytes_in.store(before + bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn received_message(&self) {
+        self.messages_in.store(self.messages_in.load(Relaxed) + 1, Relaxed);
+    }
+
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Relaxed)
+    }
+
+    /// The handshake is not to be waited for any longer: the thread wakes and refuses.
+    pub(crate) fn refuse(&self) {
+        self.refuse.store(true, Relaxed);
+        self.outbox.stop_reading();
+    }
+
+    pub(crate) fn is_to_be_refused(&self) -> bool {
+        self.refuse.load(Relaxed)
+    }
+
+    /// Says goodbye in the version's own way, from any thread. The first goodbye counts; whether
+    /// this was it is returned, with what the warden may have to know.
+    pub(crate) fn close(&self, frame: CloseFrame) -> Result<(bool, Push), Unsupported> {
+        let Some(version) = self.version() else {
+            return Ok((false, Push::Over));
+        };
+        let mut bytes = Vec::new();
+        version.encode_close(Some(&frame), &mut bytes)?;
+        {
+            // Known before it is written: the peer's answer must not find us surprised.
+            let mut goodbye = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
+            if goodbye.is_some() || self.outbox.is_over() {
+                return Ok((false, Push::Over));
+            }
+            *goodbye = Some(frame);
+            self.has_goodbye.store(true, Release);
+        }
+        let written = self.outbox.goodbye(&bytes);
+        self.enter(Stage::Closing);
+        if version.closing() == Closing::HangUp {
+            self.outbox.stop_reading();
+        }
+        Ok(written)
+    }
+
+    /// The goodbye that another thread has said, if one has.
+    pub(crate) fn goodbye(&self) -> Option<CloseFrame> {
+        if !self.has_goodbye.load(Acquire) {
+            return None;
+        }
+        self.goodbye.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its queue was full, and it has been cut off: counts and logs that.
+    pub(crate) fn evicted(&self, totals: &Totals) {
+        totals.lost(Loss::Evicted);
+        let limit = self.outbox.limit();
+        info!("client {} {}: evicted, its queue of {limit} bytes is full", self.id, self.peer);
+    }
+
+    /// Gives the client up. The first loss is counted and logged.
+    pub(crate) fn lose(&self, loss: Loss, totals: &Totals) {
+        if self.outbox.cut(loss) {
+            totals.lost(loss);
+            info!("client {} {}: {loss}", self.id, self.peer);
+        }
+    }
+}

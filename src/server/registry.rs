@@ -1,0 +1,100 @@
+//! Who is connected: admission, lookup, and waiting for the last to leave.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::counters::{Counters, Totals};
+use super::link::{ClientId, Link};
+
+/// All connections, those in their handshake too.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    inside: Mutex<Inside>,
+    left: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    links: HashMap<ClientId, Arc<Link>>,
+    addresses: HashMap<IpAddr, usize>,
+}
+
+impl Registry {
+    /// Lets a connection in, unless that would be one too many.
+    pub(crate) fn admit(&self, link: &Arc<Link>, most: usize, per_address: Option<usize>) -> bool {
+        let mut inside = self.lock();
+        let address = link.peer.ip();
+        if inside.links.len() >= most {
+            return false;
+        }
+        if let Some(per_address) = per_address {
+            let here = inside.addresses.entry(address).or_default();
+            if *here >= per_address {
+                return false;
+            }
+            *here += 1;
+        }
+        inside.links.insert(link.id, Arc::clone(link));
+        true
+    }
+
+    /// Strikes a connection off, its numbers going over to the totals in the same moment.
+    pub(crate) fn remove(&self, link: &Link, totals: &Totals) {
+        let mut inside = self.lock();
+        if inside.links.remove(&link.id).is_none() {
+            return;
+        }
+        totals.absorb(link);
+        let address = link.peer.ip();
+        if let Some(here) = inside.addresses.get_mut(&address) {
+            *here -= 1;
+            if *here == 0 {
+                inside.addresses.remove(&address);
+            }
+        }
+        drop(inside);
+        self.left.notify_all();
+    }
+
+    pub(crate) fn get(&self, id: ClientId) -> Option<Arc<Link>> {
+        self.lock().links.get(&id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Link>> {
+        self.lock().links.values().cloned().collect()
+    }
+
+    /// Those whose handshake is done and whose close has not begun, in the order of arrival.
+    pub(crate) fn open(&self) -> Vec<Arc<Link>> {
+        let mut open = self.all();
+        open.retain(|link| link.is_open());
+        open.sort_unstable_by_key(|link| link.id);
+        open
+    }
+
+    pub(crate) fn counters(&self, totals: &Totals) -> Counters {
+        let inside = self.lock();
+        totals.snapshot(inside.links.values().map(|link| &**link))
+    }
+
+    /// Waits until nobody is left, or until `deadline` has passed; whether nobody is.
+    pub(crate) fn wait_until_empty(&self, deadline: Duration) -> bool {
+        let end = Instant::now() + deadline;
+        let mut inside = self.lock();
+        while !inside.links.is_empty() {
+            let wait = end.saturating_duration_since(Instant::now());
+            if wait.is_zero() {
+                return false;
+            }
+            let waited = self.left.wait_timeout(inside, wait);
+            inside = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,318 @@
+//! The only thread that knows the time: deadlines, keepalive, stalled outboxes.
+//!
+//! A client's thread never asks for the time and its reads have no timeouts. The warden looks at
+//! all clients once a tick, and where a deadline has passed it wakes the blocked `read` with
+//! `shutdown(2)`. So a deadline holds to within one tick, and a silent client costs a comparison
+//! per tick.
+//!
+//! Between ticks the warden sleeps in `poll(2)` on the sockets whose outboxes have stalled: a
+//! healthy server has none.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use log::debug;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::builder::Deadlines;
+use super::counters::Totals;
+use super::error::Loss;
+use super::link::{Link, Stage};
+use super::outbox::{Drained, Push};
+
+/// Tells the warden what to watch, from any thread.
+#[derive(Debug)]
+pub(crate) struct Warden {
+    news: Mutex<News>,
+    waker: UnixStream,
+    /// The warden sleeps without an end: whoever brings news must wake it.
+    asleep: AtomicBool,
+}
+
+/// Bounded by what it names: each client is in here once as new, and once as stalled.
+#[derive(Debug, Default)]
+struct News {
+    clients: Vec<Arc<Link>>,
+    stalled: Vec<Arc<Link>>,
+    turned_away: Vec<Arc<TcpStream>>,
+    stop: bool,
+}
+
+/// The warden's own side, on its thread.
+pub(crate) struct Watch {
+    warden: Arc<Warden>,
+    woken: UnixStream,
+    deadlines: Deadlines,
+    totals: Arc<Totals>,
+    clients: Vec<Client>,
+    stalled: Vec<Stalled>,
+    lingering: Vec<(Arc<TcpStream>, Instant)>,
+}
+
+/// A client and what the last ticks have shown of it.
+struct Client {
+    link: Arc<Link>,
+    stage: Stage,
+    /// When it entered its stage.
+    since: Instant,
+    reads: u64,
+    /// For how long it has been silent while its thread was reading.
+    silent: Duration,
+    /// How long it had been silent when it was pinged.
+    pinged: Option<Duration>,
+}
+
+struct Stalled {
+    link: Arc<Link>,
+    /// When its socket last took something.
+    since: Instant,
+}
+
+/// How long a connection that was told its last may take to read it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The most connections that were turned away at the door and are kept until they have read why.
+const TURNED_AWAY: usize = 128;
+
+/// A ping's payload says nothing: any sign of life answers it.
+const PING: &[u8] = b"";
+
+impl Warden {
+    /// The two sides: one for everybody, one for the thread.
+    pub(crate) fn new(
+        deadlines: &Deadlines,
+        totals: Arc<Totals>,
+    ) -> io::Result<(Arc<Warden>, Watch)> {
+        let (waker, woken) = UnixStream::pair()?;
+        waker.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        let warden = Arc::new(Warden {
+            news: Mutex::default(),
+            waker,
+            asleep: AtomicBool::new(false),
+        });
+        let watch = Watch {
+            warden: Arc::clone(&warden),
+            woken,
+            deadlines: deadlines.clone(),
+            totals,
+            clients: Vec::new(),
+            stalled: Vec::new(),
+            lingering: Vec::new(),
+        };
+        Ok((warden, watch))
+    }
+
+    /// A new client, whose handshake begins now.
+    pub(crate) fn watch(&self, link: &Arc<Link>) {
+        self.tell(|news| news.clients.push(Arc::clone(link)));
+        // The next tick is soon enough for a deadline; without any there is no next tick.
+        if self.asleep.load(SeqCst) {
+            self.wake();
+        }
+    }
+
+    /// A client whose socket does not take what waits for it.
+    pub(crate) fn stalled(&self, link: &Arc<Link>) {
+        self.tell(|news| news.stalled.push(Arc::clone(link)));
+        self.wake();
+    }
+
+    /// A connection that was answered at the door: it is closed once it has read that, or soon.
+    pub(crate) fn turned_away(&self, socket: Arc<TcpStream>) {
+        let _ = socket.shutdown(Shutdown::Write);
+        self.tell(|news| news.turned_away.push(socket));
+        self.wake();
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self) {
+        self.tell(|news| news.stop = true);
+        self.wake();
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut News)) {
+        change(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn wake(&self) {
+        // A full pipe has woken it already.
+        let _ = (&self.waker).write(&[1]);
+    }
+}
+
+impl Watch {
+    /// Runs until [`Warden::stop`].
+    pub(crate) fn run(mut self) {
+        let tick = self.deadlines.tick();
+        let mut next = Instant::now() + tick;
+        loop {
+            self.sleep_until(next);
+            let now = Instant::now();
+            if self.take_news(now) {
+                return;
+            }
+            self.drain_stalled(now);
+            self.drain_turned_away(now);
+            if now >= next {
+                self.look_at_clients(now, tick);
+                next = now + tick;
+            }
+        }
+    }
+
+    /// Sleeps until the next tick, news, or a stalled socket that takes something.
+    fn sleep_until(&mut self, next: Instant) {
+        let idle = self.clients.is_empty() && self.stalled.is_empty() && self.lingering.is_empty();
+        if idle {
+            self.warden.asleep.store(true, SeqCst);
+            // News that came before the flag was up woke nobody.
+            let news = self.warden.news.lock().unwrap_or_else(PoisonError::into_inner);
+            if !news.clients.is_empty() {
+                self.warden.asleep.store(false, SeqCst);
+                return;
+            }
+        }
+        let wait = next.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(wait).ok().filter(|_| !idle);
+        let sockets: Vec<Arc<TcpStream>> = self
+            .stalled
+            .iter()
+            .filter_map(|stalled| stalled.link.outbox.socket())
+            .collect();
+        let mut polled = vec![PollFd::new(&self.woken, PollFlags::IN)];
+        polled.extend(sockets.iter().map(|socket| PollFd::new(socket, PollFlags::OUT)));
+        let lingering = self.lingering.iter();
+        polled.extend(lingering.map(|(socket, _)| PollFd::new(socket, PollFlags::IN)));
+        // An interrupted or failed poll is a short sleep.
+        let _ = poll(&mut polled, timeout.as_ref());
+        self.warden.asleep.store(false, SeqCst);
+        let _ = (&self.woken).read(&mut [0; 64]);
+    }
+
+    /// Whether it is time to stop.
+    fn take_news(&mut self, now: Instant) -> bool {
+        let news = {
+            let mut news = self.warden.news.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *news)
+        };
+        self.clients.extend(news.clients.into_iter().map(|link| Client {
+            link,
+            stage: Stage::Handshake,
+            since: now,
+            reads: 0,
+            silent: Duration::ZERO,
+            pinged: None,
+        }));
+        let stalled = news.stalled.into_iter();
+        self.stalled.extend(stalled.map(|link| Stalled { link, since: now }));
+        for socket in news.turned_away {
+            if self.lingering.len() < TURNED_AWAY && socket.set_nonblocking(true).is_ok() {
+                self.lingering.push((socket, now));
+            }
+        }
+        news.stop
+    }
+
+    fn drain_stalled(&mut self, now: Instant) {
+        let patience = self.deadlines.write;
+        let totals = &self.totals;
+        self.stalled.retain_mut(|stalled| {
+            match stalled.link.outbox.drain() {
+                Drained::Empty => return false,
+                Drained::Some => stalled.since = now,
+                Drained::Nothing if now - stalled.since < patience => {}
+                Drained::Nothing => stalled.link.lose(Loss::Write, totals),
+            }
+            true
+        });
+    }
+
+    fn drain_turned_away(&mut self, now: Instant) {
+        self.lingering.retain(|(socket, since)| {
+            let read = (&**socket).read(&mut [0; 4096]);
+            let waits = matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+            (waits || matches!(read, Ok(1..))) && now - *since < LINGER
+        });
+    }
+
+    fn look_at_clients(&mut self, now: Instant, tick: Duration) {
+        let (deadlines, totals, warden) = (&self.deadlines, &self.totals, &self.warden);
+        self.clients.retain_mut(|client| {
+            let stage = client.link.stage();
+            if stage != client.stage {
+                (client.stage, client.since) = (stage, now);
+            }
+            let late = |limit: Duration| now - client.since >= limit;
+            match stage {
+                Stage::Handshake if late(deadlines.handshake) => client.link.refuse(),
+                Stage::Closing if late(deadlines.close) => client.link.lose(Loss::Close, totals),
+                // It was told everything and only had to hang up: that is no loss.
+                Stage::Lingering if late(LINGER) => drop(client.link.outbox.cut(Loss::Close)),
+                Stage::Open => client.keep_alive(deadlines, totals, warden, tick),
+                Stage::Handshake | Stage::Closing | Stage::Closed | Stage::Lingering => {}
+                Stage::Gone => return false,
+            }
+            true
+        });
+    }
+}
+
+impl Client {
+    /// Any byte is a sign of life: a large message may take longer than a pong may. Time counts
+    /// only while the client's thread reads: a busy handler is not the peer's fault.
+    fn keep_alive(
+        &mut self,
+        deadlines: &Deadlines,
+        totals: &Totals,
+        warden: &Warden,
+        tick: Duration,
+    ) {
+        let reads = self.link.reads();
+        if reads != self.reads {
+            self.reads = reads;
+            self.silent = Duration::ZERO;
+            self.pinged = None;
+            return;
+        }
+        if !self.link.is_reading() {
+            // The handler is busy; what it has said so far need not wait for it.
+            if self.link.outbox.flush() == Push::Stalled {
+                warden.stalled(&self.link);
+            }
+            return;
+        }
+        self.silent += tick;
+        if let Some(idle) = deadlines.idle
+            && self.silent >= idle
+        {
+            return self.link.lose(Loss::Idle, totals);
+        }
+        let Some(every) = deadlines.ping else {
+            return;
+        };
+        match self.pinged {
+            Some(at) if self.silent - at >= deadlines.pong => self.link.lose(Loss::NoPong, totals),
+            Some(_) => {}
+            None if self.silent < every => {}
+            None => self.ping(warden),
+        }
+    }
+
+    fn ping(&mut self, warden: &Warden) {
+        let mut frame = Vec::new();
+        let has_ping = self.link.version().map(|version| version.encode_ping(PING, &mut frame));
+        if let Some(Ok(())) = has_ping {
+            debug!("client {}: ping", self.link.id);
+            self.pinged = Some(self.silent);
+            if self.link.outbox.ping(&frame) == Push::Stalled {
+                warden.stalled(&self.link);
+            }
+        }
+    }
+}

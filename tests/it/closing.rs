@@ -1,0 +1,254 @@
+//! Goodbyes in detail: the codes, who began, and what is said when.
+
+use stentor::protocol::{
+    CloseCode, CloseFrame, Config, Ending, Initiator, State, Trigger, Unsupported, Version,
+    Violation,
+};
+
+use crate::support::{Driven, Head, KEY3, bye, close_frame, masked, text};
+
+const HYBI: [Version; 3] = [Version::Hybi07, Version::Hybi08, Version::Rfc6455];
+
+/// RFC 6455 §7.4 with what IANA registered later; 1004 meant "too large" before version 13.
+fn may_stand_in_a_frame(version: Version, code: u16) -> bool {
+    match code {
+        1004 => matches!(version, Version::Hybi07 | Version::Hybi08),
+        1000..=1003 | 1007..=1014 | 3000..=4999 => true,
+        _ => false,
+    }
+}
+
+#[test]
+fn every_code_is_taken_or_refused_by_the_rule() {
+    for version in HYBI {
+        for code in (0..=5000).chain([5999, 0x7fff, 0x8000, 0xffff]) {
+            let mut driven = Driven::ready(version);
+            driven.receive(&close_frame(code, b"why"));
+            let closed = driven.closed();
+            if may_stand_in_a_frame(version, code) {
+                assert_eq!((closed.code.get(), closed.clean), (code, true), "{version}");
+                assert_eq!((closed.initiator, &closed.reason[..]), (Initiator::Peer, "why"));
+                assert_eq!(driven.output, [&[0x88, 0x02][..], &code.to_be_bytes()].concat());
+                assert_eq!(driven.connection.state(), State::Closing);
+            } else {
+                let violation = Some(Violation::BadCloseCode(code));
+                assert_eq!((&closed.violation, closed.clean), (&violation, false), "{version}");
+                assert_eq!(driven.output, b"\x88\x02\x03\xea", "{version}, {code}");
+                assert_eq!(driven.connection.state(), State::Error);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_code_is_sent_or_refused_by_the_same_rule() {
+    for version in Version::ALL {
+        for code in 0..=5000 {
+            let frame = CloseFrame { code: CloseCode::new(code), reason: "why".to_owned() };
+            let mut out = Vec::new();
+            let result = version.encode_close(Some(&frame), &mut out);
+            if may_stand_in_a_frame(version, code) {
+                assert_eq!(result, Ok(()), "{version}, {code}");
+                let sent: &[u8] = match version {
+                    Version::Draft75 => b"",
+                    Version::Draft76 => b"\xff\x00",
+                    _ => &[&[0x88, 0x05][..], &code.to_be_bytes(), b"why"].concat(),
+                };
+                assert_eq!(out, sent);
+            } else {
+                assert_eq!(result, Err(Unsupported::CloseCode(code)), "{version}");
+                assert!(out.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_close_without_a_code_is_answered_without_one() {
+    for version in HYBI {
+        let mut driven = Driven::ready(version);
+        driven.receive(&bye(version));
+        assert_eq!(driven.closed().code, CloseCode::NO_CODE);
+        assert_eq!(driven.output, b"\x88\x00");
+    }
+}
+
+#[test]
+fn a_close_body_of_one_byte_is_refused() {
+    for version in HYBI {
+        let mut driven = Driven::ready(version);
+        driven.receive(&masked(0x88, b"\x03"));
+        assert_eq!(driven.closed().violation, Some(Violation::CloseBodyOfOneByte));
+        assert_eq!(driven.output, b"\x88\x02\x03\xea");
+    }
+}
+
+#[test]
+fn a_reason_is_text_of_123_bytes_at_most() {
+    for (version, code) in [(HYBI[0], 1003), (HYBI[1], 1007), (HYBI[2], 1007_u16)] {
+        let mut driven = Driven::ready(version);
+        driven.receive(&close_frame(1000, &[b'x'; 123]));
+        assert_eq!(driven.closed().reason, "x".repeat(123));
+
+        let mut driven = Driven::ready(version);
+        driven.receive(&close_frame(1000, &[b'x'; 124])[..2]);
+        assert_eq!(driven.closed().violation, Some(Violation::LongControl(8)));
+
+        let mut driven = Driven::ready(version);
+        driven.receive(&close_frame(1000, b"cut \xe2\x82"));
+        assert_eq!(driven.closed().violation, Some(Violation::InvalidUtf8));
+        assert_eq!(driven.output, [&[0x88, 0x02][..], &code.to_be_bytes()].concat());
+    }
+}
+
+#[test]
+fn a_close_may_come_in_the_middle_of_a_message() {
+    for version in HYBI {
+        let mut driven = Driven::ready(version);
+        driven.receive(&[masked(0x01, b"never"), close_frame(1001, b"")].concat());
+        assert_eq!(driven.events.len(), 1);
+        assert_eq!((driven.closed().code, driven.closed().clean), (CloseCode::GOING_AWAY, true));
+    }
+}
+
+#[test]
+fn a_control_frame_is_whole_and_short() {
+    for version in HYBI {
+        for opcode in [0x8, 0x9, 0xa] {
+            let mut driven = Driven::ready(version);
+            driven.receive(&masked(opcode, b""));
+            assert_eq!(driven.closed().violation, Some(Violation::FragmentedControl(opcode)));
+            for length in [126, 127] {
+                let mut driven = Driven::ready(version);
+                driven.receive(&[0x80 | opcode, 0x80 | length]);
+                assert_eq!(driven.closed().violation, Some(Violation::LongControl(opcode)));
+            }
+        }
+    }
+}
+
+/// The close code is the one in the first close frame received (RFC 6455 §7.1.5), whoever began.
+#[test]
+fn where_goodbyes_cross_the_received_code_counts() {
+    for version in HYBI {
+        let mut driven = Driven::ready(version);
+        let ours = CloseFrame { code: CloseCode::GOING_AWAY, reason: "restart".to_owned() };
+        driven.connection.close(Some(ours)).unwrap();
+        driven.receive(&close_frame(4000, b"bored"));
+        let closed = driven.closed();
+        assert_eq!((closed.initiator, closed.clean), (Initiator::Us, true));
+        assert_eq!((closed.code.get(), &closed.reason[..]), (4000, "bored"), "{version}");
+    }
+}
+
+/// As the documentation of `Closed::code` has it.
+#[test]
+fn without_codes_a_goodbye_from_the_peer_counts_as_1000() {
+    for version in [Version::Draft75, Version::Draft76] {
+        let mut driven = Driven::ready(version);
+        driven.receive(&bye(version)).end();
+        assert_eq!(driven.closed().code, CloseCode::NORMAL, "{version}");
+    }
+}
+
+#[test]
+fn without_codes_a_loss_counts_as_1006() {
+    let mut driven = Driven::ready(Version::Draft76);
+    driven.end();
+    assert_eq!(driven.closed().code, CloseCode::ABNORMAL);
+    for version in [Version::Draft75, Version::Draft76] {
+        let mut driven = Driven::ready(version);
+        driven.receive(&[0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        assert_eq!(driven.closed().code, CloseCode::ABNORMAL);
+        assert_eq!(driven.connection.close_expected(), Some(Ending::Linger));
+        assert!(driven.output.is_empty());
+    }
+}
+
+#[test]
+fn a_goodbye_of_draft_76_may_have_leading_zeros() {
+    let mut driven = Driven::ready(Version::Draft76);
+    driven.receive_bytewise(&[0xff, 0x80, 0x80, 0x00]);
+    assert!(driven.closed().clean);
+    assert_eq!(driven.output, b"\xff\x00");
+}
+
+#[test]
+fn an_ff_frame_with_a_length_is_no_goodbye() {
+    for version in [Version::Draft75, Version::Draft76] {
+        let mut driven = Driven::ready(version);
+        driven.receive(b"\xff\x02\xff\x00\x00Hi\xff");
+        assert_eq!(driven.texts(), ["Hi"]);
+        assert_eq!(driven.connection.state(), State::Ready);
+    }
+}
+
+#[test]
+fn a_violation_after_our_goodbye_sends_no_second_one() {
+    for version in HYBI {
+        let mut driven = Driven::ready(version);
+        driven.connection.close(None).unwrap();
+        driven.drain().output.clear();
+        driven.receive(&masked(0x83, b""));
+        assert!(driven.output.is_empty());
+        assert_eq!(driven.closed().violation, Some(Violation::ReservedOpcode(3)));
+        assert!(!driven.closed().clean);
+        assert_eq!(driven.connection.state(), State::Error);
+    }
+}
+
+/// A ping is to be answered until the peer's close has come (RFC 6455 §5.5.2), and ours forbids
+/// only data frames (§5.5.1).
+#[test]
+fn a_ping_after_our_goodbye_is_still_answered() {
+    for version in HYBI {
+        let mut driven = Driven::ready(version);
+        driven.connection.close(None).unwrap();
+        driven.drain().output.clear();
+        driven.receive(&masked(0x89, b"there?"));
+        assert_eq!(driven.output, b"\x8a\x06there?", "{version}");
+    }
+}
+
+#[test]
+fn a_ping_after_the_peers_goodbye_is_not_answered() {
+    for version in HYBI {
+        let mut driven = Driven::ready(version);
+        driven.receive(&[bye(version), masked(0x89, b"there?")].concat());
+        assert_eq!(driven.output, b"\x88\x00");
+    }
+}
+
+/// The 101 is out, so no refusal can follow, and no frame may before the proof.
+#[test]
+fn closing_before_the_proof_can_only_hang_up() {
+    let mut driven = Driven::new(&Config::default());
+    driven.receive(&Head::of(Version::Draft76).head()).forget();
+    driven.connection.close(None).unwrap();
+    driven.receive(&[KEY3, &text(Version::Draft76, "Hi")[..]].concat()).end();
+    assert!(driven.events.is_empty() && driven.output.is_empty());
+    assert_eq!(driven.connection.state(), State::Error);
+    assert_eq!(driven.transitions.last().map(|last| last.trigger), Some(Trigger::Failed));
+    assert_eq!(driven.connection.close_expected(), Some(Ending::Linger));
+}
+
+#[test]
+fn an_unmasked_frame_is_closed_with_1002() {
+    for version in HYBI {
+        for opcode in [0x1, 0x2, 0x8, 0x9, 0xa] {
+            let mut driven = Driven::ready(version);
+            driven.receive(&[0x80 | opcode, 0x00]);
+            assert_eq!(driven.closed().violation, Some(Violation::Unmasked));
+            assert_eq!(driven.output, b"\x88\x02\x03\xea");
+        }
+    }
+}
+
+#[test]
+fn how_it_ended_can_be_read_in_a_log() {
+    let mut driven = Driven::ready(Version::Rfc6455);
+    driven.receive(&close_frame(1001, b"\x1b[2J bye\n"));
+    let printed = driven.closed().to_string();
+    assert!(printed.starts_with("1001 by the peer, clean"), "{printed}");
+    assert!(!printed.contains(char::is_control), "{printed}");
+}

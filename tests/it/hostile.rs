@@ -1,0 +1,205 @@
+//! Bytes without sense, and sense with a few bytes changed: nothing panics, everything ends, and
+//! nothing grows beyond what was put in. The seeds are fixed, so a failure can be repeated.
+
+use stentor::protocol::{CloseCode, CloseFrame, Config, Ending, Event, Message, Version};
+
+use crate::support::{Answer, Driven, Head, bye, close_frame, masked, text};
+
+/// Marsaglia's xorshift: enough to be unpredictable to the code, and to nobody else.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.roll() >> 11) as usize % end
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        // Half of them from those that mean something somewhere.
+        const LOADED: &[u8] = b"\x00\xff\x80\x81\x82\x88\x89\x8a\xfe\x7f\x01\r\n :,GET/";
+        (0..len)
+            .map(|_| match self.roll() >> 32 & 1 {
+                0 => LOADED[self.below(LOADED.len())],
+                _ => (self.roll() >> 32) as u8,
+            })
+            .collect()
+    }
+
+    /// Changes, drops, doubles or swaps a few bytes.
+    fn mutate(&mut self, bytes: &mut Vec<u8>) {
+        for _ in 0..1 + self.below(4) {
+            if bytes.is_empty() {
+                return;
+            }
+            let at = self.below(bytes.len());
+            match self.below(6) {
+                0 => bytes[at] = (self.roll() >> 32) as u8,
+                1 => bytes[at] ^= 1 << self.below(8),
+                2 => drop(bytes.remove(at)),
+                3 => bytes.insert(at, bytes[at]),
+                4 => bytes.truncate(at),
+                _ => {
+                    let more = self.bytes(3);
+                    bytes.splice(at..at, more);
+                }
+            }
+        }
+    }
+}
+
+/// Feeds it in pieces of random sizes, with an application that meddles, and holds what comes out
+/// against what went in.
+fn survive(mut driven: Driven, bytes: &[u8], dice: &mut Dice) {
+    let mut meddled = 0;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(1 + dice.below(rest.len()));
+        driven.receive(piece);
+        rest = behind;
+        // Whether it is allowed at this point is no concern here; that it says so is enough.
+        let before = driven.output.len();
+        let _ = match dice.below(12) {
+            0 => driven.connection.send(&Message::from("meddling")),
+            1 => driven.connection.send(&Message::from(&b"meddling"[..])),
+            2 => driven.connection.ping(b"meddling"),
+            3 => driven.connection.close(None),
+            4 => driven.connection.close(Some(CloseFrame {
+                code: CloseCode::new(dice.roll() as u16),
+                reason: String::new(),
+            })),
+            _ => Ok(()),
+        };
+        driven.drain();
+        meddled += driven.output.len() - before;
+    }
+    driven.end();
+
+    // Ended, and for good.
+    assert_eq!(driven.connection.close_expected(), Some(Ending::Linger));
+    let (events, output) = (driven.events.len(), driven.output.len());
+    driven.receive(bytes).end();
+    assert_eq!((driven.events.len(), driven.output.len()), (events, output));
+
+    // Three times for bad text that is replaced.
+    let delivered: usize = driven.events.iter().map(payload).sum();
+    assert!(delivered <= 3 * bytes.len());
+    assert!(events <= bytes.len() + 4);
+    // A 101 or a refusal, a pong for each ping, and a goodbye. What an answer repeats of the
+    // request, it says once, and escaped.
+    assert!(output <= 4 * bytes.len() + meddled + 1000);
+    if driven.output.starts_with(b"HTTP/1.1 ") {
+        let answer = Answer::read(&driven.output);
+        if answer.status() != 101 {
+            answer.assert_last();
+        }
+    }
+}
+
+fn payload(event: &Event) -> usize {
+    match event {
+        Event::Message(message) => message.len(),
+        Event::Ping(bytes) | Event::Pong(bytes) => bytes.len(),
+        Event::Closed(closed) => closed.reason.len(),
+        Event::Request | Event::Refused(_) | Event::Open => 0,
+    }
+}
+
+/// All kinds of frames of a version, each right in itself.
+fn frames(version: Version) -> Vec<Vec<u8>> {
+    let mut frames = vec![text(version, ""), text(version, "Hellö"), bye(version)];
+    match version {
+        Version::Draft75 | Version::Draft76 => {
+            frames.extend([&b"\x80\x03\xff\x00\xff"[..], b"\x80\x81\x00", b"\x42x\xff"].map(Vec::from));
+        }
+        _ => {
+            frames.extend([masked(0x01, b"Hel"), masked(0x00, b"l"), masked(0x80, b"o")]);
+            frames.extend([masked(0x89, b"ping"), masked(0x8a, b"pong"), close_frame(1000, b"bye")]);
+            frames.push(masked(0x82, &[b'x'; 200]));
+        }
+    }
+    frames
+}
+
+#[test]
+fn random_bytes_are_survived_as_a_request() {
+    let mut dice = Dice(0x5eed);
+    for _ in 0..1000 {
+        let len = dice.below(400);
+        let bytes = dice.bytes(len);
+        survive(Driven::new(&Config::default()), &bytes, &mut dice);
+    }
+}
+
+#[test]
+fn random_bytes_are_survived_as_frames() {
+    let mut dice = Dice(0xf00d);
+    for version in Version::ALL {
+        for _ in 0..400 {
+            let len = dice.below(200);
+            let bytes = dice.bytes(len);
+            survive(Driven::ready(version), &bytes, &mut dice);
+        }
+    }
+}
+
+#[test]
+fn spoilt_handshakes_are_survived() {
+    let mut dice = Dice(0xbad);
+    for version in Version::ALL {
+        for _ in 0..800 {
+            let mut bytes = Head::of(version).with("X-Long", "x".repeat(dice.below(50))).bytes();
+            dice.mutate(&mut bytes);
+            bytes.extend(text(version, "behind"));
+            survive(Driven::new(&Config::default()), &bytes, &mut dice);
+        }
+    }
+}
+
+#[test]
+fn spoilt_frames_are_survived() {
+    let mut dice = Dice(0xcafe);
+    for version in Version::ALL {
+        let frames = frames(version);
+        for round in 0..1200 {
+            let mut config = Config::default();
+            config.limits.message = 1 << dice.below(12);
+            config.limits.fragments = 1 + dice.below(4);
+            config.fail_on_unknown_frames = round % 2 == 0;
+            config.fail_on_bad_hixie_text = round % 3 == 0;
+            let mut bytes = Vec::new();
+            for _ in 0..1 + dice.below(6) {
+                bytes.extend(&frames[dice.below(frames.len())]);
+            }
+            dice.mutate(&mut bytes);
+            survive(Driven::ready_with(version, &config), &bytes, &mut dice);
+        }
+    }
+}
+
+/// What is cut differently must not be read differently, whatever it is.
+#[test]
+fn spoilt_frames_are_read_alike_however_they_are_cut() {
+    let mut dice = Dice(0xa11ce);
+    for version in Version::ALL {
+        let frames = frames(version);
+        for _ in 0..400 {
+            let mut bytes = Vec::new();
+            for _ in 0..1 + dice.below(5) {
+                bytes.extend(&frames[dice.below(frames.len())]);
+            }
+            dice.mutate(&mut bytes);
+            let mut whole = Driven::ready(version);
+            whole.receive(&bytes).end();
+            let mut bytewise = Driven::ready(version);
+            bytewise.receive_bytewise(&bytes).end();
+            assert_eq!(whole.events, bytewise.events, "{version}: {bytes:x?}");
+            assert_eq!(whole.output, bytewise.output, "{version}: {bytes:x?}");
+        }
+    }
+}

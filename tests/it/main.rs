@@ -1,0 +1,27 @@
+//! The tests of the library from outside, one crate with a module for each thing that is claimed.
+//! In the order in which to read them:
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a test that panics is a test that fails"
+)]
+
+mod support;
+
+mod state_table;
+
+mod every_version;
+
+mod request_head;
+
+mod limits;
+
+mod closing;
+
+mod vectors;
+
+mod hostile;
+
+mod tidy;

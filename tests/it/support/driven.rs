@@ -1,0 +1,134 @@
+//! A connection with an application that accepts everything, and all that came out of it.
+
+use std::sync::Arc;
+
+use stentor::protocol::{
+    Accept, Closed, Config, Connection, Event, Message, Refusal, State, Transition, Version,
+};
+
+use super::wire::Head;
+
+pub(crate) struct Driven {
+    pub(crate) connection: Connection,
+    pub(crate) accept: Accept,
+    pub(crate) events: Vec<Event>,
+    pub(crate) output: Vec<u8>,
+    pub(crate) transitions: Vec<Transition>,
+}
+
+impl Driven {
+    /// A connection on which nothing was received yet.
+    pub(crate) fn new(config: &Config) -> Driven {
+        Driven {
+            connection: Connection::new(Arc::new(config.clone())),
+            accept: Accept::new(),
+            events: Vec::new(),
+            output: Vec::new(),
+            transitions: Vec::new(),
+        }
+    }
+
+    /// A connection that has its handshake behind it; what came out of that is forgotten.
+    pub(crate) fn ready_with(version: Version, config: &Config) -> Driven {
+        let mut driven = Driven::new(config);
+        driven.receive(&Head::of(version).bytes());
+        assert_eq!(driven.events, [Event::Request, Event::Open], "{version}");
+        assert_eq!(driven.connection.version(), Some(version));
+        driven.forget();
+        driven
+    }
+
+    /// The same, with the default configuration.
+    pub(crate) fn ready(version: Version) -> Driven {
+        Driven::ready_with(version, &Config::default())
+    }
+
+    /// One input, then all events, then all output.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) -> &mut Driven {
+        self.connection.receive_data(bytes);
+        self.drain()
+    }
+
+    pub(crate) fn receive_bytewise(&mut self, bytes: &[u8]) -> &mut Driven {
+        for byte in bytes.chunks(1) {
+            self.receive(byte);
+        }
+        self
+    }
+
+    /// The peer will send nothing more.
+    pub(crate) fn end(&mut self) -> &mut Driven {
+        self.connection.receive_eof();
+        self.drain()
+    }
+
+    /// All events and all output that there are, each change of state held against the table.
+    pub(crate) fn drain(&mut self) -> &mut Driven {
+        while let Some(event) = self.connection.next_event() {
+            assert!(!self.is_closed(), "{event:?} after the last event");
+            let asked = event == Event::Request;
+            self.events.push(event);
+            if asked {
+                self.connection.accept(self.accept.clone()).unwrap();
+            }
+        }
+        self.output.extend(self.connection.data_to_send());
+        for transition in self.connection.transitions() {
+            let Transition { from, trigger, to } = transition;
+            assert_eq!(from, self.state_told(), "{transition} leaves a state it was not in");
+            assert_eq!(from.after(trigger), Some(to), "{transition} is not in the table");
+            self.transitions.push(transition);
+        }
+        assert_eq!(self.connection.state(), self.state_told(), "a change that was not told");
+        self
+    }
+
+    /// Sends every message back that has come so far.
+    pub(crate) fn echo(&mut self) -> &mut Driven {
+        for event in std::mem::take(&mut self.events) {
+            if let Event::Message(message) = event {
+                self.connection.send(&message).unwrap();
+            }
+        }
+        self.drain()
+    }
+
+    /// Forgets the events and the output, not the states.
+    pub(crate) fn forget(&mut self) {
+        self.events.clear();
+        self.output.clear();
+    }
+
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        let text = |event| match event {
+            &Event::Message(Message::Text(ref text)) => Some(text.as_str()),
+            _ => None,
+        };
+        self.events.iter().filter_map(text).collect()
+    }
+
+    /// How it ended. It must have.
+    pub(crate) fn closed(&self) -> &Closed {
+        match self.events.last() {
+            Some(Event::Closed(closed)) => closed,
+            other => panic!("not closed, but {other:?}"),
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.events.last(), Some(Event::Closed(_)))
+    }
+
+    /// Why it was refused. It must have been.
+    pub(crate) fn refused(&self) -> &Refusal {
+        match self.events.last() {
+            Some(Event::Refused(refusal)) => refusal,
+            other => panic!("not refused, but {other:?}"),
+        }
+    }
+
+    /// The state that the transitions add up to.
+    fn state_told(&self) -> State {
+        self.transitions.last().map_or(State::Opening, |last| last.to)
+    }
+}

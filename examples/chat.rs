@@ -37,9 +37,9 @@ fn main() -> std::io::Result<()> {
 fn answer(request: &Request) -> Reply {
     let room = room_of(request);
     match request.version() {
-        Some(_) if is_room(room) => Reply::accept(),
-        Some(_) => Reply::refuse(404, "a room's name is one word"),
         None if room == "health" => Response::text("ok\n").into(),
+        Some(_) if is_room(room) && room != "health" => Reply::accept(),
+        Some(_) => Reply::refuse(404, "a room's name is one word"),
         None if is_room(room) => Response::html(PAGE).into(),
         None => Reply::refuse(404, "nothing here"),
     }
@@ -63,7 +63,10 @@ fn chat(client: &mut Client, rooms: &Rooms) -> stentor::Outcome {
     while let Some(message) = client.recv()? {
         match field(&message, "say", "text", LONGEST_TEXT) {
             Some(text) => seat.say(&text),
-            None => complain(client, "say {\"type\":\"say\",\"text\":…}, 1 to 2000 characters")?,
+            None => complain(
+                client,
+                "say {\"type\":\"say\",\"text\":…}, 1 to 2000 characters",
+            )?,
         }
     }
     Ok(())
@@ -74,7 +77,10 @@ fn ask_name(client: &mut Client) -> Result<Option<String>, stentor::Error> {
     while let Some(message) = client.recv()? {
         match field(&message, "join", "name", LONGEST_NAME) {
             Some(name) => return Ok(Some(name)),
-            None => complain(client, "say {\"type\":\"join\",\"name\":…} first, 1 to 32 characters")?,
+            None => complain(
+                client,
+                "say {\"type\":\"join\",\"name\":…} first, 1 to 32 characters",
+            )?,
         }
     }
     Ok(None)
@@ -110,12 +116,12 @@ impl Seat<'_> {
             rooms,
         };
         members.insert(seat.id, seat.describe("joined"));
-        client.join(room);
         let mut welcome = seat.describe("welcome");
         welcome["room"] = room.into();
         welcome["members"] = members.values().cloned().collect();
         // If it is gone already, the next `recv` will tell.
         let _ = client.handle().send(welcome.to_string());
+        client.join(room);
         let others = seat.audience.clone().except(seat.id);
         others.broadcast(seat.describe("joined").to_string());
         seat
@@ -168,7 +174,9 @@ fn field(message: &Message, kind: &str, name: &str, longest: usize) -> Option<St
 }
 
 fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 

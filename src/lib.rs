@@ -1,9 +1,120 @@
-//! stub
+//! Stentor is a WebSocket library and server for plain threads: no async runtime, no `unsafe`,
+//! few dependencies. It speaks every version of the protocol that a browser ever shipped, and puts
+//! clients of all of them into one room.
+//!
+//! ```no_run
+//! fn main() -> std::io::Result<()> {
+//!     stentor::Server::bind("127.0.0.1:8000")?.run(|client| {
+//!         client.join("lobby");
+//!         while let Some(message) = client.recv()? {
+//!             client.room("lobby").broadcast(message);
+//!         }
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! That is a chat room with deadlines, limits, keepalive and a policy for slow clients, all on by
+//! default. Each client has a thread, which runs this closure for it from top to bottom: the code is
+//! sequential, because that is what threads are for.
+//!
+//! # The versions
+//!
+//! | | shipped in | text | binary | ping | close code | subprotocols |
+//! |---|---|---|---|---|---|---|
+//! | [draft-75](protocol::version::draft75) | Chrome 4–5, Safari 5.0.0 | yes | – | – | – | one |
+//! | [draft-76](protocol::version::draft76) | Chrome 6–13, Safari 5.0.1–5.1, iOS 4.2–5.1, Firefox 4–5 and Opera 11 (off), television sets | yes | – | – | – | one |
+//! | [version 7](protocol::version::hybi07) | Firefox 6 | yes | yes | yes | yes | a list |
+//! | [version 8](protocol::version::hybi08) | Firefox 7–10, Chrome 14–15 | yes | yes | yes | yes | a list |
+//! | [RFC 6455](protocol::version::rfc6455) | every browser since 2012 | yes | yes | yes | yes | a list |
+//!
+//! What a version cannot carry is answered by one rule: to send it to that client is an
+//! [`Error::Unsupported`] for the one who does, and in a broadcast that client is skipped and
+//! [counted](Counters::skipped). Never are odd bytes sent instead. A close code that has no place on
+//! the wire is left out, and kept for the [account](Departure).
+//!
+//! # A guided tour
+//!
+//! **Talking.** [`Client`] is what a handler gets: [`recv`](Client::recv) the next message,
+//! [`send`](Client::send) a reply, [`join`](Client::join) rooms, [`broadcast`](Audience::broadcast)
+//! to them. `recv` returns `Ok(None)` when the peer has said goodbye. Returning from the handler
+//! closes with 1000; an error or a panic closes that one client with 1011.
+//!
+//! **From elsewhere.** A [`ClientHandle`] sends and closes from any thread and never waits; a
+//! [`ServerHandle`] broadcasts, counts, lists, and [shuts down](ServerHandle::shutdown).
+//!
+//! ```
+//! # use std::time::Duration;
+//! let server = stentor::Server::bind("127.0.0.1:0")?;
+//! let handle = server.handle();
+//! let ticker = std::thread::spawn(move || {
+//!     handle.broadcast("tick");
+//!     println!("{} clients, {} messages", handle.count(), handle.counters().messages_out);
+//!     handle.shutdown(Duration::from_secs(1));
+//! });
+//! server.run(|client| {
+//!     while client.recv()?.is_some() {}
+//!     Ok(())
+//! })?;
+//! # ticker.join().unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! **At the door.** [`on_request`](ServerBuilder::on_request) sees each request before it is
+//! answered, and accepts, refuses with a status, or answers with a page: so a page, a health check
+//! and the WebSocket live on one port.
+//!
+//! ```
+//! use stentor::{Accept, Reply, Response, Server};
+//!
+//! let server = Server::builder()
+//!     .origins(["https://example.com"])?
+//!     .on_request(|request| match (request.version(), request.path()) {
+//!         (None, "/health") => Response::text("ok\n").into(),
+//!         (Some(_), "/chat") => match request.cookie("session") {
+//!             Some(_) => Reply::accept(),
+//!             None => Reply::refuse(403, "log in first"),
+//!         },
+//!         _ => Reply::refuse(404, "nothing here"),
+//!     });
+//! # Ok::<(), stentor::BadOrigin>(())
+//! ```
+//!
+//! **Bringing your own loop.** [`accept`] serves one `TcpStream` on the calling thread, and
+//! [`ServerBuilder::detach`] does so with options. Below both is [`protocol::Connection`], which
+//! has never seen a socket.
+//!
+//! # Reading the source
+//!
+//! Two folders carry the message: `protocol/` never touches the outside world, `server/` does
+//! nothing else. [`protocol`] is a book, to be read in the order of its modules: the
+//! [states](protocol::state) and their whole table on one screen, the engine, the request, then one
+//! short chapter per version, oldest first, then the two framings there have ever been. `server/` is
+//! thin: the listener, a [`Client`]'s life, its outbox, the hub, the warden.
+//!
+//! The examples are `echo`, the smallest server; `chat`, with its page; `no_sockets`, the core
+//! driven by hand; `five_hellos`, all five versions side by side; `bench_server`, for measuring.
+//!
+//! # In scope, and out of it
+//!
+//! In scope: servers, all five versions, rooms, limits and deadlines that hold for each of them,
+//! bounded queues, an orderly end. Out of it: an async interface; HTTP beyond one answer per
+//! connection; histories, presence, and clusters of servers; more clients than threads are good for,
+//! which is some ten thousand. There is no client side, no compression and no TLS yet: TLS ends in
+//! front of Stentor, whose [`secure`](ServerBuilder::secure) makes the old drafts' locations right.
+//!
+//! Unix is the platform: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
+
 pub mod protocol;
+
 mod server;
+
 pub use protocol::{
-    Accept, BadField, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Config, Event, Framing, Initiator, Limits,
-    Message, Origin, Refusal, Request, Response, State, Transition, Trigger, Unsupported, Version,
-    Versions, Violation,
+    Accept, BadField, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing, Initiator,
+    Limits, Message, Origin, Refusal, Request, Response, State, Transition, Trigger, Unsupported,
+    Version, Versions, Violation,
 };
-pub use server::*;
+pub use server::{
+    Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, Loss, Outcome,
+    Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient, accept,
+};

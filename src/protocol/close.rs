@@ -81,6 +81,17 @@ pub struct CloseFrame {
 }
 
 impl CloseFrame {
+    /// What stands for a goodbye without a code.
+    pub(crate) const WITHOUT_CODE: CloseFrame = CloseFrame::of(CloseCode::NO_CODE);
+
+    /// A code without a reason.
+    pub const fn of(code: CloseCode) -> CloseFrame {
+        CloseFrame {
+            code,
+            reason: String::new(),
+        }
+    }
+
     /// The most bytes a reason can have: a control frame holds 125, the code takes two
     /// (RFC 6455 §5.5).
     pub const MAX_REASON: usize = 123;
@@ -97,12 +108,21 @@ pub enum Initiator {
     Nobody,
 }
 
+/// What the shell should do about the end, once the output is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Go on reading, for a bounded time: the peer's half of the close is missing.
+    Await,
+    /// Shut the write side, drain briefly, close. Closing at once, with bytes unread, would make
+    /// TCP reset the connection, and the peer might never see the last thing it was told.
+    Linger,
+}
+
 /// How a conversation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// The code that was received, or sent where none was; 1005 for a close without a code,
-    /// 1006 for none at all (RFC 6455 §7.1.5). In the versions without codes: 1000 for their
-    /// goodbye from the peer, 1006 for a loss.
+    /// The code that was received or, where none came, the one that was sent; 1005 for a goodbye
+    /// without a code, as in draft-75 and draft-76, and 1006 for none at all (RFC 6455 §7.1.5).
     pub code: CloseCode,
     /// The reason that came with the code.
     pub reason: String,

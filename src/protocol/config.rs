@@ -74,9 +74,11 @@ impl Config {
 
     pub(crate) fn is_secure(&self, request: &Request) -> bool {
         let forwarded = || {
-            let proto = request.text("X-Forwarded-Proto").unwrap_or("");
-            let first = proto.split(',').next().unwrap_or("").trim();
-            first.eq_ignore_ascii_case("https") || first.eq_ignore_ascii_case("wss")
+            // The last word is the nearest proxy's; what stands before may be the client's own.
+            let last = request.all("X-Forwarded-Proto").last().unwrap_or_default();
+            let last = last.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+            let proto = last.trim_ascii();
+            proto.eq_ignore_ascii_case(b"https") || proto.eq_ignore_ascii_case(b"wss")
         };
         self.secure || self.trust_forwarded && forwarded()
     }

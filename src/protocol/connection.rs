@@ -1,11 +1,13 @@
 //! The engine: bytes in, events out, output taken. No socket, no thread, no clock.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::close::{CloseCode, CloseFrame, Closed, Initiator};
+use super::close::{CloseCode, CloseFrame, Closed, Ending, Initiator};
 use super::config::Config;
 use super::error::{Refusal, Unsupported, Violation};
 use super::framing::{Decoded, Decoder};
+use super::input::Input;
 use super::message::{Event, Message};
 use super::request::{Request, Search};
 use super::response::{self, Accept, Response};
@@ -27,8 +29,8 @@ pub struct Connection {
     output: Vec<u8>,
     /// Frames that were sent before the handshake was done; they leave behind its last byte.
     early: Vec<u8>,
-    /// An event that a call of the shell has caused.
-    pending: Option<Event>,
+    /// Events that were caused and not taken yet.
+    pending: VecDeque<Event>,
     /// Our half of the closing handshake, once it is sent.
     close_sent: Option<CloseFrame>,
     transitions: Vec<Transition>,
@@ -49,22 +51,6 @@ enum Phase {
     Over,
 }
 
-/// What the shell should do about the end, once the output is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Go on reading, for a bounded time: the peer's half of the close is missing.
-    Await,
-    /// Shut the write side, drain briefly, close. Closing at once, with bytes unread, would make
-    /// TCP reset the connection, and the peer might never see the last thing it was told.
-    Linger,
-}
-
-#[derive(Debug, Default)]
-struct Input {
-    bytes: Vec<u8>,
-    start: usize,
-}
-
 impl Connection {
     /// A connection on which nothing was received yet.
     pub fn new(config: Arc<Config>) -> Connection {
@@ -78,7 +64,7 @@ impl Connection {
             stream_ended: false,
             output: Vec::new(),
             early: Vec::new(),
-            pending: None,
+            pending: VecDeque::new(),
             close_sent: None,
             transitions: Vec::new(),
         }
@@ -97,7 +83,7 @@ impl Connection {
     /// The next thing that happened, or `None` when more bytes are needed.
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.pending.take() {
+            if let Some(event) = self.pending.pop_front() {
                 return Some(event);
             }
             match &mut self.phase {
@@ -112,7 +98,11 @@ impl Connection {
                     let (used, decoded) = decoder.decode(self.input.unread(), &self.config);
                     self.input.consume(used);
                     match decoded {
-                        Ok(Some(decoded)) => self.decoded(decoded),
+                        Ok(Some(decoded)) => {
+                            if let Some(event) = self.decoded(decoded) {
+                                return Some(event);
+                            }
+                        }
                         Ok(None) if self.stream_ended => self.end_of_stream()?,
                         Ok(None) => return None,
                         Err(violation) => self.fail(violation),
@@ -174,7 +164,7 @@ impl Connection {
     /// [`Unsupported::Now`] once a request was accepted or refused.
     pub fn refuse(&mut self, refusal: Refusal) -> Result<(), Unsupported> {
         self.respond(response::refusal(&refusal))?;
-        self.pending = Some(Event::Refused(refusal));
+        self.pending.push_back(Event::Refused(refusal));
         Ok(())
     }
 
@@ -215,15 +205,19 @@ impl Connection {
     /// frame, the close has no code. A second goodbye is not sent.
     ///
     /// # Errors
-    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes.
+    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, and for a
+    /// request that is still to be answered: that is what [`refuse`](Connection::refuse) is for.
     pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), Unsupported> {
-        let (State::Ready, Some(version)) = (self.state, self.version()) else {
-            if self.state == State::Handshaking {
+        let version = match (self.state, self.version()) {
+            (State::Ready, Some(version)) => version,
+            (State::Handshaking, _) => {
                 // The 101 of draft-76 is out, its proof is not: all that is left is to hang up.
                 self.change(Trigger::Failed);
                 self.phase = Phase::Over;
+                return Ok(());
             }
-            return Ok(());
+            (State::Opening, _) => return Err(Unsupported::Now(self.state)),
+            _ => return Ok(()),
         };
         version.encode_close(frame.as_ref(), &mut self.output)?;
         self.close_was_sent(frame);
@@ -236,10 +230,11 @@ impl Connection {
         if self.state != State::Ready {
             return;
         }
-        self.close_sent = Some(frame.unwrap_or(NO_CODE));
+        let frame = frame.unwrap_or(CloseFrame::WITHOUT_CODE);
         self.change(Trigger::CloseStarted);
-        if self.version().map(Version::closing) == Some(Closing::HangUp) {
-            self.closed(Initiator::Us, None, true);
+        match self.version().map(Version::closing) {
+            Some(Closing::HangUp) => self.closed(frame, Initiator::Us, None, true),
+            _ => self.close_sent = Some(frame),
         }
     }
 
@@ -270,14 +265,13 @@ impl Connection {
 
     /// Whether bytes have come that no event was made of yet.
     pub(crate) fn has_input(&self) -> bool {
-        self.input.start < self.input.bytes.len()
+        !self.input.is_empty()
     }
 
     /// The buffer behind [`receive_data`](Connection::receive_data): a shell that reads into it
     /// directly saves a copy. Bytes may only be appended.
     pub(crate) fn input_buffer(&mut self) -> &mut Vec<u8> {
-        self.input.compact();
-        &mut self.input.bytes
+        self.input.buffer()
     }
 
     fn read_head(&mut self) -> Option<()> {
@@ -304,7 +298,7 @@ impl Connection {
         match judged {
             Ok(proof) => {
                 self.phase = Phase::Asked(proof);
-                self.pending = Some(Event::Request);
+                self.pending.push_back(Event::Request);
             }
             // Opening is where refusing is always possible.
             Err(refusal) => self.refuse(refusal).unwrap_or_default(),
@@ -330,96 +324,101 @@ impl Connection {
         self.output.append(&mut self.early);
         self.change(Trigger::HandshakeDone);
         self.phase = Phase::Frames(Decoder::new(version));
-        self.pending = Some(Event::Open);
+        self.pending.push_back(Event::Open);
     }
 
-    fn decoded(&mut self, decoded: Decoded) {
+    fn decoded(&mut self, decoded: Decoded) -> Option<Event> {
+        let ready = self.state == State::Ready;
         match decoded {
-            Decoded::Close(frame) => self.close_received(frame),
             // Our goodbye is out: what was still on its way is no longer processed.
-            _ if self.state != State::Ready => {}
-            Decoded::Message(message) => self.pending = Some(Event::Message(message)),
-            Decoded::Pong(payload) => self.pending = Some(Event::Pong(payload)),
+            Decoded::Message(message) => ready.then_some(Event::Message(message)),
+            Decoded::Pong(payload) => ready.then_some(Event::Pong(payload)),
             Decoded::Ping(payload) => {
+                // A ping is answered until the peer's own goodbye (RFC 6455 §5.5.2). It came in at
+                // 125 bytes at most, and so it can go out.
                 if let Some(version) = self.version() {
-                    // Control payloads come in at 125 bytes at most, so this goes out.
                     let _ = version.encode_pong(&payload, &mut self.output);
                 }
-                self.pending = Some(Event::Ping(payload));
+                ready.then_some(Event::Ping(payload))
+            }
+            Decoded::Close(frame) => {
+                self.close_received(frame);
+                None
             }
         }
     }
 
     fn close_received(&mut self, frame: Option<CloseFrame>) {
-        let initiator = match self.close_sent {
-            Some(_) => Initiator::Us,
-            None => Initiator::Peer,
-        };
-        if let (Initiator::Peer, Some(version)) = (initiator, self.version()) {
-            // The same code back, without the reason (RFC 6455 §5.5.1).
-            let echo = frame.as_ref().map(|frame| CloseFrame {
-                code: frame.code,
-                reason: String::new(),
-            });
+        self.change(Trigger::CloseStarted);
+        if let Some(sent) = self.close_sent.take() {
+            let frame = frame.unwrap_or(sent);
+            return self.closed(frame, Initiator::Us, None, true);
+        }
+        if let Some(version) = self.version() {
+            // The same code back, without the reason (RFC 6455 §5.5.1); what was received may be
+            // sent.
+            let echo = frame.as_ref().map(|frame| CloseFrame::of(frame.code));
             let _ = version.encode_close(echo.as_ref(), &mut self.output);
         }
-        self.change(Trigger::CloseStarted);
-        let frame = match (initiator, self.close_sent.take()) {
-            (Initiator::Us, Some(sent)) => sent,
-            _ => frame.unwrap_or(NO_CODE),
-        };
-        self.close_sent = Some(frame);
-        self.closed(initiator, None, true);
+        let frame = frame.unwrap_or(CloseFrame::WITHOUT_CODE);
+        self.closed(frame, Initiator::Peer, None, true);
     }
 
     /// Fails the connection (RFC 6455 §7.1.7): the code that the version has for the violation,
     /// unless a goodbye is out already, then the end.
     fn fail(&mut self, violation: Violation) {
-        let code = self.version().and_then(|version| {
-            let code = violation.close_code(version)?;
-            Some((version, code))
-        });
-        let code = match (code, &self.close_sent) {
-            (Some((version, code)), None) => {
-                let frame = CloseFrame { code, reason: String::new() };
-                let _ = version.encode_close(Some(&frame), &mut self.output);
-                code
-            }
-            _ => CloseCode::ABNORMAL,
-        };
-        let sent = self.close_sent.take();
-        self.close_sent = sent.or(Some(CloseFrame { code, reason: String::new() }));
         self.change(Trigger::Failed);
-        self.closed(Initiator::Us, Some(violation), false);
+        let version = self.version();
+        let code = version.and_then(|version| violation.close_code(version));
+        let frame = match (self.close_sent.take(), version, code) {
+            (Some(sent), _, _) => sent,
+            (None, Some(version), Some(code)) => {
+                let frame = CloseFrame::of(code);
+                // The codes that violations have may be sent.
+                let _ = version.encode_close(Some(&frame), &mut self.output);
+                frame
+            }
+            _ => CloseFrame::of(CloseCode::ABNORMAL),
+        };
+        self.closed(frame, Initiator::Us, Some(violation), false);
     }
 
     /// The stream has ended and its bytes are used up.
     fn end_of_stream(&mut self) -> Option<()> {
+        let Phase::Frames(decoder) = &self.phase else {
+            self.change(Trigger::StreamEnded);
+            self.phase = Phase::Over;
+            return Some(());
+        };
+        let whole = decoder.is_between_frames();
         let hangs_up = self.version().map(Version::closing) == Some(Closing::HangUp);
-        let open = matches!(self.phase, Phase::Frames(_));
-        if open && hangs_up && self.state == State::Ready {
+        if hangs_up && self.state == State::Ready {
             // Draft-75 knows no other goodbye.
-            let whole = matches!(&self.phase, Phase::Frames(decoder) if decoder.is_between_frames());
             self.change(Trigger::CloseStarted);
             self.change(Trigger::StreamEnded);
-            self.close_sent = Some(NO_CODE);
-            self.closed(Initiator::Peer, None, whole);
-        } else {
-            self.change(Trigger::StreamEnded);
-            match self.close_sent {
-                _ if !open => self.phase = Phase::Over,
-                Some(_) => self.closed(Initiator::Us, None, false),
-                None => self.closed(Initiator::Nobody, None, false),
+            self.closed(CloseFrame::WITHOUT_CODE, Initiator::Peer, None, whole);
+            return Some(());
+        }
+        self.change(Trigger::StreamEnded);
+        match self.close_sent.take() {
+            Some(sent) => self.closed(sent, Initiator::Us, None, false),
+            None => {
+                let lost = CloseFrame::of(CloseCode::ABNORMAL);
+                self.closed(lost, Initiator::Nobody, None, false);
             }
         }
         Some(())
     }
 
-    fn closed(&mut self, initiator: Initiator, violation: Option<Violation>, clean: bool) {
-        let lost = CloseFrame { code: CloseCode::ABNORMAL, reason: String::new() };
-        let frame = self.close_sent.clone().unwrap_or(lost);
+    fn closed(
+        &mut self,
+        frame: CloseFrame,
+        initiator: Initiator,
+        violation: Option<Violation>,
+        clean: bool,
+    ) {
         self.phase = Phase::Over;
-        self.pending = Some(Event::Closed(Closed {
+        self.pending.push_back(Event::Closed(Closed {
             code: frame.code,
             reason: frame.reason,
             initiator,
@@ -446,34 +445,5 @@ impl Connection {
             Some(_) => {}
             None => debug_assert!(false, "the table has no {trigger:?} in {from}"),
         }
-    }
-}
-
-/// What stands for a close without a code (RFC 6455 §7.1.5).
-const NO_CODE: CloseFrame = CloseFrame {
-    code: CloseCode::NO_CODE,
-    reason: String::new(),
-};
-
-impl Input {
-    fn unread(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..]
-    }
-
-    fn consume(&mut self, used: usize) {
-        self.start += used;
-        if self.start == self.bytes.len() {
-            self.discard();
-        }
-    }
-
-    fn discard(&mut self) {
-        self.bytes.clear();
-        self.start = 0;
-    }
-
-    fn compact(&mut self) {
-        self.bytes.drain(..self.start);
-        self.start = 0;
     }
 }

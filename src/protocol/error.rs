@@ -154,9 +154,9 @@ impl fmt::Display for Refusal {
                 write!(f, "resource \"{resource}\" does not start with a slash")
             }
             Refusal::HttpVersion(version) => write!(f, "{version} needs HTTP/1.1"),
-            Refusal::NoUpgrade => {
-                f.write_str("no Upgrade field: this is a WebSocket server, and this no such request")
-            }
+            Refusal::NoUpgrade => f.write_str(
+                "no Upgrade field: this is a WebSocket server, and this no such request",
+            ),
             Refusal::BadUpgrade(value) => write!(f, "cannot upgrade to \"{value}\""),
             Refusal::NoConnectionUpgrade => {
                 f.write_str("the Connection field does not say Upgrade")
@@ -166,7 +166,10 @@ impl fmt::Display for Refusal {
             Refusal::BadHost(host) => write!(f, "bad Host \"{host}\""),
             Refusal::BadVersion(value) => write!(f, "bad Sec-WebSocket-Version \"{value}\""),
             Refusal::UnsupportedVersion { asked, allowed } => {
-                write!(f, "WebSocket version {asked} is not spoken here, only {allowed}")
+                write!(
+                    f,
+                    "WebSocket version {asked} is not spoken here, only {allowed}"
+                )
             }
             Refusal::UnsupportedDraft(draft) => {
                 write!(f, "Sec-WebSocket-Draft {draft} is not spoken here")
@@ -275,7 +278,9 @@ impl fmt::Display for Violation {
             Violation::FragmentedControl(opcode) => {
                 write!(f, "control frame {opcode:#x} in fragments")
             }
-            Violation::LongControl(opcode) => write!(f, "control frame {opcode:#x} above 125 bytes"),
+            Violation::LongControl(opcode) => {
+                write!(f, "control frame {opcode:#x} above 125 bytes")
+            }
             Violation::LengthNotMinimal(len) => write!(f, "length {len} not in its shortest form"),
             Violation::LengthTopBit(len) => write!(f, "length {len:#x} has its top bit set"),
             Violation::StrayContinuation => f.write_str("continuation outside a message"),
@@ -284,7 +289,9 @@ impl fmt::Display for Violation {
             Violation::BadCloseCode(code) => write!(f, "close code {code} may not be sent"),
             Violation::InvalidUtf8 => f.write_str("text that is not UTF-8"),
             Violation::MessageTooLarge(limit) => write!(f, "message above {limit} bytes"),
-            Violation::TooManyFragments(limit) => write!(f, "message of more than {limit} fragments"),
+            Violation::TooManyFragments(limit) => {
+                write!(f, "message of more than {limit} fragments")
+            }
             Violation::SkipTooLarge(limit) => write!(f, "skipped frame above {limit} bytes"),
             Violation::UnknownFrameType(kind) => write!(f, "frame of unknown type {kind:#04x}"),
         }

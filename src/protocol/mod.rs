@@ -49,6 +49,8 @@ pub mod state;
 
 pub mod connection;
 
+mod input;
+
 pub mod request;
 
 pub mod response;
@@ -67,9 +69,9 @@ pub mod limits;
 
 pub mod error;
 
-pub use close::{CloseCode, CloseFrame, Closed, Initiator};
+pub use close::{CloseCode, CloseFrame, Closed, Ending, Initiator};
 pub use config::{BadOrigin, Config, Origin};
-pub use connection::{Connection, Ending};
+pub use connection::Connection;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
 pub use framing::Framing;
 pub use limits::Limits;

@@ -201,10 +201,12 @@ impl Request {
         let Some((scheme, rest)) = self.target().split_once("://") else {
             return;
         };
-        if ["ws", "wss", "http", "https"].contains(&scheme)
-            && let Some(slash) = rest.find('/')
+        let known = ["ws", "wss", "http", "https"];
+        if known.iter().any(|known| known.eq_ignore_ascii_case(scheme))
+            && let Some(border) = rest.find(['/', '?', '#'])
+            && rest[border..].starts_with('/')
         {
-            self.target.start += scheme.len() + 3 + slash;
+            self.target.start += scheme.len() + 3 + border;
         }
     }
 
@@ -259,7 +261,11 @@ impl Request {
             _ => (host, None),
         };
         let bracketed = name.starts_with('[') && name.ends_with(']') && name.len() > 2;
-        let inner = if bracketed { &name[1..name.len() - 1] } else { name };
+        let inner = if bracketed {
+            &name[1..name.len() - 1]
+        } else {
+            name
+        };
         let valid = |byte: u8| match byte {
             b':' => bracketed,
             b'/' | b'\\' | b'?' | b'#' | b'@' | b'[' | b']' | b'<' | b'>' | b'"' | b',' => false,

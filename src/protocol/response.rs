@@ -29,7 +29,11 @@ impl Response {
     /// An answer with this status (200 to 599; anything else is sent as 500) and an empty body.
     pub fn new(status: u16) -> Self {
         Response {
-            status: if (200..600).contains(&status) { status } else { 500 },
+            status: if (200..600).contains(&status) {
+                status
+            } else {
+                500
+            },
             fields: Vec::new(),
             body: Vec::new(),
         }
@@ -48,20 +52,31 @@ impl Response {
     /// Sets the body and its type. A control character in `kind` turns it into
     /// `application/octet-stream`.
     pub fn body(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
-        let kind = if is_value(kind) { kind } else { "application/octet-stream" };
-        self.fields.retain(|(name, _)| name != "Content-Type");
-        self.fields.push(("Content-Type".to_owned(), kind.to_owned()));
+        let kind = if is_value(kind) {
+            kind
+        } else {
+            "application/octet-stream"
+        };
+        self.fields
+            .retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
+        self.fields
+            .push(("Content-Type".to_owned(), kind.to_owned()));
         self.body = body.into();
         self
     }
 
-    /// Adds a header field.
+    /// Adds a header field; `Content-Type` takes the place of the one there is.
     ///
     /// # Errors
     /// [`BadField`] where the field would break the answer; nothing from a request can smuggle a
     /// second field in.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
-        self.fields.push(checked(name, value)?);
+        let field = checked(name, value)?;
+        if name.eq_ignore_ascii_case("Content-Type") {
+            self.fields
+                .retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
+        }
+        self.fields.push(field);
         Ok(self)
     }
 
@@ -72,7 +87,15 @@ impl Response {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.body.len());
-        line(&mut out, &["HTTP/1.1 ", &self.status.to_string(), " ", phrase(self.status)]);
+        line(
+            &mut out,
+            &[
+                "HTTP/1.1 ",
+                &self.status.to_string(),
+                " ",
+                phrase(self.status),
+            ],
+        );
         for (name, value) in &self.fields {
             field(&mut out, name, value);
         }
@@ -82,7 +105,11 @@ impl Response {
         }
         // RFC 9110 §7.8: whoever sends Upgrade names it in Connection as well.
         let upgrade = self.fields.iter().any(|(name, _)| name == "Upgrade");
-        field(&mut out, "Connection", if upgrade { "close, Upgrade" } else { "close" });
+        field(
+            &mut out,
+            "Connection",
+            if upgrade { "close, Upgrade" } else { "close" },
+        );
         out.extend_from_slice(b"\r\n");
         if !matches!(self.status, 204 | 304) {
             out.extend_from_slice(&self.body);
@@ -116,7 +143,11 @@ impl Accept {
 
 impl fmt::Display for BadField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "header field \"{}\" cannot be sent", self.0.escape_debug())
+        write!(
+            f,
+            "header field \"{}\" cannot be sent",
+            self.0.escape_debug()
+        )
     }
 }
 
@@ -162,7 +193,10 @@ pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
 }
 
 fn number_list(versions: Versions) -> Option<String> {
-    let numbers: Vec<String> = versions.numbers().map(|number| number.to_string()).collect();
+    let numbers: Vec<String> = versions
+        .numbers()
+        .map(|number| number.to_string())
+        .collect();
     (!numbers.is_empty()).then(|| numbers.join(", "))
 }
 
@@ -174,7 +208,12 @@ fn line(out: &mut Vec<u8>, parts: &[&str]) {
 }
 
 fn checked(name: &str, value: &str) -> Result<(String, String), BadField> {
-    const OURS: [&str; 4] = ["connection", "upgrade", "content-length", "transfer-encoding"];
+    const OURS: [&str; 4] = [
+        "connection",
+        "upgrade",
+        "content-length",
+        "transfer-encoding",
+    ];
     let lower = name.to_ascii_lowercase();
     let ours = OURS.contains(&lower.as_str())
         || lower.starts_with("sec-websocket-")
@@ -193,7 +232,9 @@ fn is_token(name: &str) -> bool {
 }
 
 fn is_value(value: &str) -> bool {
-    !value.bytes().any(|byte| byte < 0x20 && byte != b'\t' || byte == 0x7f)
+    !value
+        .bytes()
+        .any(|byte| byte < 0x20 && byte != b'\t' || byte == 0x7f)
 }
 
 fn phrase(status: u16) -> &'static str {

@@ -9,12 +9,12 @@
 //!
 //! ```text
 //!              HeadAccepted  HandshakeDone  Refused   CloseStarted  StreamEnded  Failed
-//! Opening      Handshaking   -              Rejected  -             Error        Error
+//! Opening      Handshaking   -              Rejected  -             Error        -
 //! Handshaking  -             Ready          -         -             Error        Error
 //! Ready        -             -              -         Closing       Error        Error
 //! Closing      -             -              -         Closing       Closing      Error
-//! Error        -             -              -         -             Error        Error
-//! Rejected     -             -              -         -             Rejected     Rejected
+//! Error        -             -              -         -             -            -
+//! Rejected     -             -              -         -             -            -
 //! ```
 //!
 //! How it reads:
@@ -27,8 +27,8 @@
 //!   began it and whether it was clean is data ([`Closed`](super::Closed)), not more states.
 //! - In draft-75 hanging up *is* the close, so there the end of the stream counts as
 //!   `CloseStarted` first.
-//! - `Error` and `Rejected` are final: a later end of the stream, or a failure to write the
-//!   farewell, changes nothing.
+//! - `Error` and `Rejected` are final: what comes after them is not looked at. What is wrong with a
+//!   request is a refusal, so nothing can fail in `Opening` but the stream.
 //!
 //! In the words of RFC 6455: `Opening` and `Handshaking` are CONNECTING, `Ready` is OPEN,
 //! `Closing` is CLOSING and then CLOSED, the other two are ways of being CLOSED.
@@ -66,7 +66,7 @@ pub enum Trigger {
     CloseStarted,
     /// The peer will send nothing more.
     StreamEnded,
-    /// The peer broke a rule or a limit, or reading or writing failed.
+    /// The peer broke a rule or a limit after the handshake, or we gave up in the middle of it.
     Failed,
 }
 
@@ -97,7 +97,6 @@ impl State {
             (Opening,     HeadAccepted)  => Some(Handshaking),
             (Opening,     Refused)       => Some(Rejected),
             (Opening,     StreamEnded)   => Some(Error),
-            (Opening,     Failed)        => Some(Error),
 
             (Handshaking, HandshakeDone) => Some(Ready),
             (Handshaking, StreamEnded)   => Some(Error),
@@ -110,12 +109,6 @@ impl State {
             (Closing,     CloseStarted)  => Some(Closing),
             (Closing,     StreamEnded)   => Some(Closing),
             (Closing,     Failed)        => Some(Error),
-
-            (Error,       StreamEnded)   => Some(Error),
-            (Error,       Failed)        => Some(Error),
-
-            (Rejected,    StreamEnded)   => Some(Rejected),
-            (Rejected,    Failed)        => Some(Rejected),
 
             _ => None,
         }

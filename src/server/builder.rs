@@ -35,7 +35,11 @@ impl Reply {
     /// Refuses with an HTTP status (400 to 599) and a reason, which is the body of the answer.
     pub fn refuse(status: u16, reason: impl Into<String>) -> Reply {
         Reply::Refuse(Refusal::Application {
-            status: if (400..600).contains(&status) { status } else { 500 },
+            status: if (400..600).contains(&status) {
+                status
+            } else {
+                500
+            },
             reason: reason.into(),
         })
     }

@@ -9,9 +9,9 @@ use crossbeam_channel::bounded;
 
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
-use super::Shared;
 use super::counters::Counters;
-use super::error::Error;
+use super::crew::Shared;
+use super::error::{Error, Loss};
 use super::hub::{Post, Target};
 use super::link::{ClientId, Link};
 use super::outbox::Push;
@@ -65,7 +65,8 @@ impl ServerHandle {
     /// The clients that are open, in the order of arrival.
     pub fn clients(&self) -> Vec<ClientHandle> {
         let open = self.shared.registry.open().into_iter();
-        open.map(|link| ClientHandle::new(link, &self.shared)).collect()
+        open.map(|link| ClientHandle::new(link, &self.shared))
+            .collect()
     }
 
     /// A client by its number, while it is open.
@@ -103,7 +104,10 @@ impl ServerHandle {
 
 impl ClientHandle {
     pub(crate) fn new(link: Arc<Link>, shared: &Arc<Shared>) -> ClientHandle {
-        ClientHandle { link, shared: Arc::clone(shared) }
+        ClientHandle {
+            link,
+            shared: Arc::clone(shared),
+        }
     }
 
     /// The client's number.
@@ -124,7 +128,10 @@ impl ClientHandle {
 
     /// The resource that the client asked for: path, and query if there is one.
     pub fn target(&self) -> &str {
-        self.link.identity.get().map_or("/", |identity| &identity.target)
+        self.link
+            .identity
+            .get()
+            .map_or("/", |identity| &identity.target)
     }
 
     /// Whether messages can still be sent.
@@ -154,7 +161,7 @@ impl ClientHandle {
             Push::Dropped => Err(Error::Dropped),
             Push::Evicted => {
                 self.link.evicted(&self.shared.totals);
-                Err(Error::Lost(super::error::Loss::Evicted))
+                Err(Error::Lost(Loss::Evicted))
             }
         }
     }
@@ -176,8 +183,14 @@ impl ClientHandle {
 
 impl Audience {
     pub(crate) fn new(shared: &Arc<Shared>, room: Option<&str>) -> Audience {
-        let target = Target { room: room.map(Arc::from), except: None };
-        Audience { shared: Arc::clone(shared), target }
+        let target = Target {
+            room: room.map(Arc::from),
+            except: None,
+        };
+        Audience {
+            shared: Arc::clone(shared),
+            target,
+        }
     }
 
     /// This audience without one client: the sender, most likely.
@@ -189,14 +202,21 @@ impl Audience {
     /// Sends a message to all of them. All members of an audience see its messages in the same
     /// order. Once the server has stopped, nothing happens.
     pub fn broadcast(&self, message: impl Into<Message>) {
-        self.shared.post(Post::Broadcast(self.target.clone(), message.into()));
+        self.shared
+            .post(Post::Broadcast(self.target.clone(), message.into()));
     }
 
     /// The members of the room, in the order of their arrival at the server; of everyone, those
     /// that are open. As the hub sees it when its turn comes: after all that was posted before.
     pub fn members(&self) -> Vec<ClientId> {
         let mut ids = match &self.target.room {
-            None => self.shared.registry.open().iter().map(|link| link.id).collect(),
+            None => self
+                .shared
+                .registry
+                .open()
+                .iter()
+                .map(|link| link.id)
+                .collect(),
             Some(room) => {
                 let (answer, answered) = bounded(1);
                 self.shared.post(Post::Members(Arc::clone(room), answer));
@@ -210,12 +230,17 @@ impl Audience {
 }
 
 fn frame(code: CloseCode, reason: &str) -> CloseFrame {
-    CloseFrame { code, reason: reason.to_owned() }
+    CloseFrame {
+        code,
+        reason: reason.to_owned(),
+    }
 }
 
 impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandle").field("clients", &self.count()).finish()
+        f.debug_struct("ServerHandle")
+            .field("clients", &self.count())
+            .finish()
     }
 }
 

@@ -172,7 +172,11 @@ impl Hub {
         if !batch.as_ref().is_some_and(fits) {
             self.deliver(batch);
         }
-        let batch = batch.get_or_insert_with(|| Batch { target, messages: Vec::new(), size: 0 });
+        let batch = batch.get_or_insert_with(|| Batch {
+            target,
+            messages: Vec::new(),
+            size: 0,
+        });
         batch.size += size;
         batch.messages.push(message);
     }
@@ -253,6 +257,8 @@ impl Crowd {
     }
 
     fn get(&self, id: ClientId) -> Option<Arc<Link>> {
-        self.places.get(&id).map(|place| Arc::clone(&self.links[*place]))
+        self.places
+            .get(&id)
+            .map(|place| Arc::clone(&self.links[*place]))
     }
 }

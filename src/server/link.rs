@@ -33,7 +33,7 @@ impl fmt::Display for ClientId {
 }
 
 /// How far a client is, as the warden needs to know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Stage {
     /// Request head and key3: the handshake's deadline runs.
@@ -142,7 +142,8 @@ impl Link {
     }
 
     pub(crate) fn received_message(&self) {
-        self.messages_in.store(self.messages_in.load(Relaxed) + 1, Relaxed);
+        self.messages_in
+            .store(self.messages_in.load(Relaxed) + 1, Relaxed);
     }
 
     pub(crate) fn reads(&self) -> u64 {
@@ -167,20 +168,21 @@ impl Link {
         };
         let mut bytes = Vec::new();
         version.encode_close(Some(&frame), &mut bytes)?;
-        {
-            // Known before it is written: the peer's answer must not find us surprised.
+        let written = {
+            // Under this lock, so that the client's own thread, which may be waking up with the
+            // peer's answer, learns of the goodbye either not yet or when it is in the outbox.
             let mut goodbye = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
             if goodbye.is_some() || self.outbox.is_over() {
                 return Ok((false, Push::Over));
             }
             *goodbye = Some(frame);
             self.has_goodbye.store(true, Release);
-        }
-        let written = self.outbox.goodbye(&bytes);
+            match version.closing() {
+                Closing::HangUp => self.outbox.hang_up(),
+                Closing::Marker | Closing::Frame => self.outbox.goodbye(&bytes),
+            }
+        };
         self.enter(Stage::Closing);
-        if version.closing() == Closing::HangUp {
-            self.outbox.stop_reading();
-        }
         Ok(written)
     }
 
@@ -189,14 +191,20 @@ impl Link {
         if !self.has_goodbye.load(Acquire) {
             return None;
         }
-        self.goodbye.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.goodbye
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Its queue was full, and it has been cut off: counts and logs that.
     pub(crate) fn evicted(&self, totals: &Totals) {
         totals.lost(Loss::Evicted);
         let limit = self.outbox.limit();
-        info!("client {} {}: evicted, its queue of {limit} bytes is full", self.id, self.peer);
+        info!(
+            "client {} {}: evicted, its queue of {limit} bytes is full",
+            self.id, self.peer
+        );
     }
 
     /// Gives the client up. The first loss is counted and logged.

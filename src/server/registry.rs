@@ -81,10 +81,10 @@ impl Registry {
 
     /// Waits until nobody is left, or until `deadline` has passed; whether nobody is.
     pub(crate) fn wait_until_empty(&self, deadline: Duration) -> bool {
-        let end = Instant::now() + deadline;
+        let began = Instant::now();
         let mut inside = self.lock();
         while !inside.links.is_empty() {
-            let wait = end.saturating_duration_since(Instant::now());
+            let wait = deadline.saturating_sub(began.elapsed());
             if wait.is_zero() {
                 return false;
             }

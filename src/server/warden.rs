@@ -172,7 +172,11 @@ impl Watch {
         if idle {
             self.warden.asleep.store(true, SeqCst);
             // News that came before the flag was up woke nobody.
-            let news = self.warden.news.lock().unwrap_or_else(PoisonError::into_inner);
+            let news = self
+                .warden
+                .news
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if !news.clients.is_empty() {
                 self.warden.asleep.store(false, SeqCst);
                 return;
@@ -186,7 +190,11 @@ impl Watch {
             .filter_map(|stalled| stalled.link.outbox.socket())
             .collect();
         let mut polled = vec![PollFd::new(&self.woken, PollFlags::IN)];
-        polled.extend(sockets.iter().map(|socket| PollFd::new(socket, PollFlags::OUT)));
+        polled.extend(
+            sockets
+                .iter()
+                .map(|socket| PollFd::new(socket, PollFlags::OUT)),
+        );
         let lingering = self.lingering.iter();
         polled.extend(lingering.map(|(socket, _)| PollFd::new(socket, PollFlags::IN)));
         // An interrupted or failed poll is a short sleep.
@@ -198,19 +206,25 @@ impl Watch {
     /// Whether it is time to stop.
     fn take_news(&mut self, now: Instant) -> bool {
         let news = {
-            let mut news = self.warden.news.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut news = self
+                .warden
+                .news
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *news)
         };
-        self.clients.extend(news.clients.into_iter().map(|link| Client {
-            link,
-            stage: Stage::Handshake,
-            since: now,
-            reads: 0,
-            silent: Duration::ZERO,
-            pinged: None,
-        }));
+        self.clients
+            .extend(news.clients.into_iter().map(|link| Client {
+                link,
+                stage: Stage::Handshake,
+                since: now,
+                reads: 0,
+                silent: Duration::ZERO,
+                pinged: None,
+            }));
         let stalled = news.stalled.into_iter();
-        self.stalled.extend(stalled.map(|link| Stalled { link, since: now }));
+        self.stalled
+            .extend(stalled.map(|link| Stalled { link, since: now }));
         for socket in news.turned_away {
             if self.lingering.len() < TURNED_AWAY && socket.set_nonblocking(true).is_ok() {
                 self.lingering.push((socket, now));
@@ -250,7 +264,10 @@ impl Watch {
             }
             let late = |limit: Duration| now - client.since >= limit;
             match stage {
-                Stage::Handshake if late(deadlines.handshake) => client.link.refuse(),
+                // While `on_request` runs, it is not the client who is late.
+                Stage::Handshake if late(deadlines.handshake) && client.link.is_reading() => {
+                    client.link.refuse();
+                }
                 Stage::Closing if late(deadlines.close) => client.link.lose(Loss::Close, totals),
                 // It was told everything and only had to hang up: that is no loss.
                 Stage::Lingering if late(LINGER) => drop(client.link.outbox.cut(Loss::Close)),
@@ -306,7 +323,10 @@ impl Client {
 
     fn ping(&mut self, warden: &Warden) {
         let mut frame = Vec::new();
-        let has_ping = self.link.version().map(|version| version.encode_ping(PING, &mut frame));
+        let has_ping = self
+            .link
+            .version()
+            .map(|version| version.encode_ping(PING, &mut frame));
         if let Some(Ok(())) = has_ping {
             debug!("client {}: ping", self.link.id);
             self.pinged = Some(self.silent);

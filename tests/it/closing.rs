@@ -5,9 +5,7 @@ use stentor::protocol::{
     Violation,
 };
 
-use crate::support::{Driven, Head, KEY3, bye, close_frame, masked, text};
-
-const HYBI: [Version; 3] = [Version::Hybi07, Version::Hybi08, Version::Rfc6455];
+use crate::support::{Driven, HYBI, Head, KEY3, bye, close_frame, masked, text};
 
 /// RFC 6455 §7.4 with what IANA registered later; 1004 meant "too large" before version 13.
 fn may_stand_in_a_frame(version: Version, code: u16) -> bool {
@@ -27,12 +25,22 @@ fn every_code_is_taken_or_refused_by_the_rule() {
             let closed = driven.closed();
             if may_stand_in_a_frame(version, code) {
                 assert_eq!((closed.code.get(), closed.clean), (code, true), "{version}");
-                assert_eq!((closed.initiator, &closed.reason[..]), (Initiator::Peer, "why"));
-                assert_eq!(driven.output, [&[0x88, 0x02][..], &code.to_be_bytes()].concat());
+                assert_eq!(
+                    (closed.initiator, &closed.reason[..]),
+                    (Initiator::Peer, "why")
+                );
+                assert_eq!(
+                    driven.output,
+                    [&[0x88, 0x02][..], &code.to_be_bytes()].concat()
+                );
                 assert_eq!(driven.connection.state(), State::Closing);
             } else {
                 let violation = Some(Violation::BadCloseCode(code));
-                assert_eq!((&closed.violation, closed.clean), (&violation, false), "{version}");
+                assert_eq!(
+                    (&closed.violation, closed.clean),
+                    (&violation, false),
+                    "{version}"
+                );
                 assert_eq!(driven.output, b"\x88\x02\x03\xea", "{version}, {code}");
                 assert_eq!(driven.connection.state(), State::Error);
             }
@@ -44,7 +52,10 @@ fn every_code_is_taken_or_refused_by_the_rule() {
 fn every_code_is_sent_or_refused_by_the_same_rule() {
     for version in Version::ALL {
         for code in 0..=5000 {
-            let frame = CloseFrame { code: CloseCode::new(code), reason: "why".to_owned() };
+            let frame = CloseFrame {
+                code: CloseCode::new(code),
+                reason: "why".to_owned(),
+            };
             let mut out = Vec::new();
             let result = version.encode_close(Some(&frame), &mut out);
             if may_stand_in_a_frame(version, code) {
@@ -78,7 +89,10 @@ fn a_close_body_of_one_byte_is_refused() {
     for version in HYBI {
         let mut driven = Driven::ready(version);
         driven.receive(&masked(0x88, b"\x03"));
-        assert_eq!(driven.closed().violation, Some(Violation::CloseBodyOfOneByte));
+        assert_eq!(
+            driven.closed().violation,
+            Some(Violation::CloseBodyOfOneByte)
+        );
         assert_eq!(driven.output, b"\x88\x02\x03\xea");
     }
 }
@@ -97,7 +111,10 @@ fn a_reason_is_text_of_123_bytes_at_most() {
         let mut driven = Driven::ready(version);
         driven.receive(&close_frame(1000, b"cut \xe2\x82"));
         assert_eq!(driven.closed().violation, Some(Violation::InvalidUtf8));
-        assert_eq!(driven.output, [&[0x88, 0x02][..], &code.to_be_bytes()].concat());
+        assert_eq!(
+            driven.output,
+            [&[0x88, 0x02][..], &code.to_be_bytes()].concat()
+        );
     }
 }
 
@@ -107,7 +124,10 @@ fn a_close_may_come_in_the_middle_of_a_message() {
         let mut driven = Driven::ready(version);
         driven.receive(&[masked(0x01, b"never"), close_frame(1001, b"")].concat());
         assert_eq!(driven.events.len(), 1);
-        assert_eq!((driven.closed().code, driven.closed().clean), (CloseCode::GOING_AWAY, true));
+        assert_eq!(
+            (driven.closed().code, driven.closed().clean),
+            (CloseCode::GOING_AWAY, true)
+        );
     }
 }
 
@@ -117,11 +137,17 @@ fn a_control_frame_is_whole_and_short() {
         for opcode in [0x8, 0x9, 0xa] {
             let mut driven = Driven::ready(version);
             driven.receive(&masked(opcode, b""));
-            assert_eq!(driven.closed().violation, Some(Violation::FragmentedControl(opcode)));
+            assert_eq!(
+                driven.closed().violation,
+                Some(Violation::FragmentedControl(opcode))
+            );
             for length in [126, 127] {
                 let mut driven = Driven::ready(version);
                 driven.receive(&[0x80 | opcode, 0x80 | length]);
-                assert_eq!(driven.closed().violation, Some(Violation::LongControl(opcode)));
+                assert_eq!(
+                    driven.closed().violation,
+                    Some(Violation::LongControl(opcode))
+                );
             }
         }
     }
@@ -132,22 +158,28 @@ fn a_control_frame_is_whole_and_short() {
 fn where_goodbyes_cross_the_received_code_counts() {
     for version in HYBI {
         let mut driven = Driven::ready(version);
-        let ours = CloseFrame { code: CloseCode::GOING_AWAY, reason: "restart".to_owned() };
+        let ours = CloseFrame {
+            code: CloseCode::GOING_AWAY,
+            reason: "restart".to_owned(),
+        };
         driven.connection.close(Some(ours)).unwrap();
         driven.receive(&close_frame(4000, b"bored"));
         let closed = driven.closed();
         assert_eq!((closed.initiator, closed.clean), (Initiator::Us, true));
-        assert_eq!((closed.code.get(), &closed.reason[..]), (4000, "bored"), "{version}");
+        assert_eq!(
+            (closed.code.get(), &closed.reason[..]),
+            (4000, "bored"),
+            "{version}"
+        );
     }
 }
 
-/// As the documentation of `Closed::code` has it.
 #[test]
-fn without_codes_a_goodbye_from_the_peer_counts_as_1000() {
+fn without_codes_a_goodbye_counts_as_1005() {
     for version in [Version::Draft75, Version::Draft76] {
         let mut driven = Driven::ready(version);
         driven.receive(&bye(version)).end();
-        assert_eq!(driven.closed().code, CloseCode::NORMAL, "{version}");
+        assert_eq!(driven.closed().code, CloseCode::NO_CODE, "{version}");
     }
 }
 
@@ -191,7 +223,10 @@ fn a_violation_after_our_goodbye_sends_no_second_one() {
         driven.drain().output.clear();
         driven.receive(&masked(0x83, b""));
         assert!(driven.output.is_empty());
-        assert_eq!(driven.closed().violation, Some(Violation::ReservedOpcode(3)));
+        assert_eq!(
+            driven.closed().violation,
+            Some(Violation::ReservedOpcode(3))
+        );
         assert!(!driven.closed().clean);
         assert_eq!(driven.connection.state(), State::Error);
     }
@@ -225,10 +260,15 @@ fn closing_before_the_proof_can_only_hang_up() {
     let mut driven = Driven::new(&Config::default());
     driven.receive(&Head::of(Version::Draft76).head()).forget();
     driven.connection.close(None).unwrap();
-    driven.receive(&[KEY3, &text(Version::Draft76, "Hi")[..]].concat()).end();
+    driven
+        .receive(&[KEY3, &text(Version::Draft76, "Hi")[..]].concat())
+        .end();
     assert!(driven.events.is_empty() && driven.output.is_empty());
     assert_eq!(driven.connection.state(), State::Error);
-    assert_eq!(driven.transitions.last().map(|last| last.trigger), Some(Trigger::Failed));
+    assert_eq!(
+        driven.transitions.last().map(|last| last.trigger),
+        Some(Trigger::Failed)
+    );
     assert_eq!(driven.connection.close_expected(), Some(Ending::Linger));
 }
 

@@ -115,11 +115,17 @@ fn frames(version: Version) -> Vec<Vec<u8>> {
     let mut frames = vec![text(version, ""), text(version, "Hellö"), bye(version)];
     match version {
         Version::Draft75 | Version::Draft76 => {
-            frames.extend([&b"\x80\x03\xff\x00\xff"[..], b"\x80\x81\x00", b"\x42x\xff"].map(Vec::from));
+            frames.extend(
+                [&b"\x80\x03\xff\x00\xff"[..], b"\x80\x81\x00", b"\x42x\xff"].map(Vec::from),
+            );
         }
         _ => {
             frames.extend([masked(0x01, b"Hel"), masked(0x00, b"l"), masked(0x80, b"o")]);
-            frames.extend([masked(0x89, b"ping"), masked(0x8a, b"pong"), close_frame(1000, b"bye")]);
+            frames.extend([
+                masked(0x89, b"ping"),
+                masked(0x8a, b"pong"),
+                close_frame(1000, b"bye"),
+            ]);
             frames.push(masked(0x82, &[b'x'; 200]));
         }
     }
@@ -153,7 +159,9 @@ fn spoilt_handshakes_are_survived() {
     let mut dice = Dice(0xbad);
     for version in Version::ALL {
         for _ in 0..800 {
-            let mut bytes = Head::of(version).with("X-Long", "x".repeat(dice.below(50))).bytes();
+            let mut bytes = Head::of(version)
+                .with("X-Long", "x".repeat(dice.below(50)))
+                .bytes();
             dice.mutate(&mut bytes);
             bytes.extend(text(version, "behind"));
             survive(Driven::new(&Config::default()), &bytes, &mut dice);

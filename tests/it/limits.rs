@@ -3,10 +3,7 @@
 
 use stentor::protocol::{CloseCode, Config, Event, State, Version, Violation};
 
-use crate::support::{Driven, MASK, masked};
-
-const HIXIE: [Version; 2] = [Version::Draft75, Version::Draft76];
-const HYBI: [Version; 3] = [Version::Hybi07, Version::Hybi08, Version::Rfc6455];
+use crate::support::{Driven, HIXIE, HYBI, MASK, masked};
 
 /// A message in fragments of these payloads.
 fn fragments(first: u8, payloads: &[&[u8]]) -> Vec<u8> {
@@ -24,16 +21,24 @@ fn a_message_may_have_as_many_fragments_as_the_limit() {
     let mut config = Config::default();
     for limit in [1, 2, 10] {
         config.limits.fragments = limit;
-        for (version, count) in HYBI.into_iter().flat_map(|version| {
-            [limit - 1, limit, limit + 1].map(|count| (version, count))
-        }) {
+        for (version, count) in HYBI
+            .into_iter()
+            .flat_map(|version| [limit - 1, limit, limit + 1].map(|count| (version, count)))
+        {
             let mut driven = Driven::ready_with(version, &config);
             driven.receive(&fragments(1, &vec![&b"x"[..]; count]));
             if count <= limit {
-                let whole = if count == 0 { vec![] } else { vec!["x".repeat(count)] };
+                let whole = if count == 0 {
+                    vec![]
+                } else {
+                    vec!["x".repeat(count)]
+                };
                 assert_eq!(driven.texts(), whole, "{count} of {limit}");
             } else {
-                assert_eq!(driven.closed().violation, Some(Violation::TooManyFragments(limit)));
+                assert_eq!(
+                    driven.closed().violation,
+                    Some(Violation::TooManyFragments(limit))
+                );
             }
         }
     }
@@ -51,7 +56,10 @@ fn empty_fragments_count_as_fragments() {
     }
     assert_eq!(driven.connection.state(), State::Ready);
     driven.receive(&masked(0x00, b""));
-    assert_eq!(driven.closed().violation, Some(Violation::TooManyFragments(1000)));
+    assert_eq!(
+        driven.closed().violation,
+        Some(Violation::TooManyFragments(1000))
+    );
 }
 
 #[test]
@@ -73,7 +81,11 @@ fn fragments_are_counted_together_and_refused_on_the_header() {
     let mut config = Config::default();
     config.limits.message = 10;
     for version in HYBI {
-        for (last, fits) in [(&b"efghi"[..], true), (b"efghij", true), (b"efghijk", false)] {
+        for (last, fits) in [
+            (&b"efghi"[..], true),
+            (b"efghij", true),
+            (b"efghijk", false),
+        ] {
             let mut driven = Driven::ready_with(version, &config);
             let frame = fragments(0x80, &[last]);
             driven.receive(&masked(0x01, b"abcd")).receive(&frame[..2]);
@@ -83,7 +95,10 @@ fn fragments_are_counted_together_and_refused_on_the_header() {
                 assert_eq!(driven.texts().len(), 1);
                 assert_eq!(driven.texts()[0].len(), 4 + last.len());
             } else {
-                assert_eq!(driven.closed().violation, Some(Violation::MessageTooLarge(10)));
+                assert_eq!(
+                    driven.closed().violation,
+                    Some(Violation::MessageTooLarge(10))
+                );
             }
         }
     }
@@ -97,7 +112,10 @@ fn too_large_has_the_code_of_the_version() {
         let mut driven = Driven::ready_with(version, &config);
         driven.receive(&masked(0x81, b"ab"));
         assert_eq!(driven.closed().code, CloseCode::new(code));
-        assert_eq!(driven.output, [&[0x88, 0x02][..], &code.to_be_bytes()].concat());
+        assert_eq!(
+            driven.output,
+            [&[0x88, 0x02][..], &code.to_be_bytes()].concat()
+        );
     }
 }
 
@@ -111,7 +129,9 @@ fn control_frames_between_fragments_cost_the_message_nothing() {
         let mut driven = Driven::ready_with(version, &config);
         driven.receive(&masked(0x01, b"ab"));
         for _ in 0..10 {
-            driven.receive(&masked(0x89, &ping)).receive(&masked(0x8a, &ping));
+            driven
+                .receive(&masked(0x89, &ping))
+                .receive(&masked(0x8a, &ping));
         }
         driven.receive(&masked(0x80, b"cd"));
         assert_eq!(driven.texts(), ["abcd"]);
@@ -142,14 +162,47 @@ fn a_control_frame_may_stand_inside_a_character_but_not_inside_a_frame() {
 fn a_length_must_be_the_shortest_only_in_the_rfc() {
     let long = |header: &[u8]| [header, &MASK, &[b'x' ^ MASK[0]]].concat();
     for version in HYBI {
-        for bytes in [long(&[0x81, 0xfe, 0, 1]), long(&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0, 1])] {
+        for bytes in [
+            long(&[0x81, 0xfe, 0, 1]),
+            long(&[0x81, 0xff, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ] {
             let mut driven = Driven::ready(version);
             driven.receive(&bytes);
             if version == Version::Rfc6455 {
-                assert_eq!(driven.closed().violation, Some(Violation::LengthNotMinimal(1)));
+                assert_eq!(
+                    driven.closed().violation,
+                    Some(Violation::LengthNotMinimal(1))
+                );
                 assert_eq!(driven.output, b"\x88\x02\x03\xea");
             } else {
                 assert_eq!(driven.texts(), ["x"]);
+            }
+        }
+    }
+}
+
+/// The first length of each form, and the last that a shorter form could have held.
+#[test]
+fn each_form_of_a_length_begins_where_the_one_before_ends() {
+    for (len, form, shortest) in [
+        (125, 126, false),
+        (126, 126, true),
+        (65535, 127, false),
+        (65536, 127, true),
+    ] {
+        let length = match form {
+            126 => (len as u16).to_be_bytes().to_vec(),
+            _ => (len as u64).to_be_bytes().to_vec(),
+        };
+        let frame = [&[0x82, 0x80 | form][..], &length, &[0; 4], &vec![b'x'; len]].concat();
+        for version in HYBI {
+            let mut driven = Driven::ready(version);
+            driven.receive(&frame);
+            if shortest || version != Version::Rfc6455 {
+                assert_eq!(driven.events, [Event::Message(vec![b'x'; len].into())]);
+            } else {
+                let violation = Violation::LengthNotMinimal(len as u64);
+                assert_eq!(driven.closed().violation, Some(violation));
             }
         }
     }
@@ -188,10 +241,7 @@ fn bad_text_fails_with_its_first_bad_byte_across_fragments() {
             let first_bad = "aé日".len() + at;
             // The border between the fragments before, inside and behind the bad part.
             for border in 0..first_bad + 1 {
-                let frames = [
-                    masked(0x01, &text[..border]),
-                    masked(0x80, &text[border..]),
-                ];
+                let frames = [masked(0x01, &text[..border]), masked(0x80, &text[border..])];
                 let header = 6;
                 let enough = 2 * header + first_bad + 1;
                 let bytes = frames.concat();
@@ -234,7 +284,11 @@ fn bad_text_of_the_old_drafts_fails_with_its_first_bad_byte_where_asked_to() {
             driven.receive_bytewise(&bytes[..enough - 1]);
             assert!(!driven.is_closed(), "{bad:x?}: too early");
             driven.receive(&bytes[enough - 1..enough]);
-            assert_eq!(driven.closed().violation, Some(Violation::InvalidUtf8), "{bad:x?}");
+            assert_eq!(
+                driven.closed().violation,
+                Some(Violation::InvalidUtf8),
+                "{bad:x?}"
+            );
             assert!(driven.output.is_empty());
         }
     }
@@ -262,7 +316,11 @@ fn a_skipped_frame_may_have_as_many_bytes_as_the_limit() {
     for version in HIXIE {
         for len in [299, 300, 301] {
             let payload = vec![b'x'; len];
-            let counted = [&[0x80, 0x80 | (len / 128) as u8, (len % 128) as u8], &payload[..]].concat();
+            let counted = [
+                &[0x80, 0x80 | (len / 128) as u8, (len % 128) as u8],
+                &payload[..],
+            ]
+            .concat();
             let ended = [&[0x01], &payload[..], &[0xff]].concat();
             // What is announced is refused with its last digit, what is not with its first byte
             // too many.
@@ -274,7 +332,10 @@ fn a_skipped_frame_may_have_as_many_bytes_as_the_limit() {
                 if len <= 300 {
                     assert_eq!(driven.texts(), ["Hi"], "{len}");
                 } else {
-                    assert_eq!(driven.closed().violation, Some(Violation::SkipTooLarge(300)));
+                    assert_eq!(
+                        driven.closed().violation,
+                        Some(Violation::SkipTooLarge(300))
+                    );
                     assert_eq!(driven.closed().code, CloseCode::ABNORMAL);
                     assert!(driven.output.is_empty(), "there are no codes to send");
                 }
@@ -294,7 +355,10 @@ fn a_length_may_have_ten_digits() {
             if fits {
                 assert_eq!(driven.texts(), ["Hi"], "{zeros} zeros");
             } else {
-                assert!(matches!(driven.closed().violation, Some(Violation::SkipTooLarge(_))));
+                assert!(matches!(
+                    driven.closed().violation,
+                    Some(Violation::SkipTooLarge(_))
+                ));
             }
         }
     }
@@ -312,6 +376,9 @@ fn a_length_never_wraps() {
     for digits in wraps {
         let mut driven = Driven::ready_with(Version::Draft76, &config);
         driven.receive(&[&[0x80], digits].concat());
-        assert!(matches!(driven.closed().violation, Some(Violation::SkipTooLarge(_))));
+        assert!(matches!(
+            driven.closed().violation,
+            Some(Violation::SkipTooLarge(_))
+        ));
     }
 }

@@ -6,7 +6,10 @@ use crate::support::{Driven, Head, bye, text};
 
 #[test]
 fn the_documented_table_is_the_code() {
-    let source = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/protocol/state.rs"));
+    let source = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/protocol/state.rs"
+    ));
     let documented: Vec<&str> = source
         .lines()
         .map_while(|line| line.strip_prefix("//!"))
@@ -28,7 +31,10 @@ fn no_message_flows_once_it_is_over() {
     let over = State::ALL.map(State::is_over);
     assert_eq!(over, [false, false, false, true, true, true]);
     for from in State::ALL.into_iter().filter(|state| state.is_over()) {
-        for to in Trigger::ALL.into_iter().filter_map(|trigger| from.after(trigger)) {
+        for to in Trigger::ALL
+            .into_iter()
+            .filter_map(|trigger| from.after(trigger))
+        {
             assert!(to.is_over(), "{from} leads back to {to}");
         }
     }
@@ -40,7 +46,12 @@ fn no_message_flows_once_it_is_over() {
 fn every_change_of_the_table_happens() {
     let mut seen = Vec::new();
     for driven in conversations() {
-        seen.extend(driven.transitions.iter().map(|change| (change.from, change.trigger)));
+        seen.extend(
+            driven
+                .transitions
+                .iter()
+                .map(|change| (change.from, change.trigger)),
+        );
     }
     for from in State::ALL {
         for trigger in Trigger::ALL {
@@ -48,7 +59,10 @@ fn every_change_of_the_table_happens() {
             // Before the request has come, only a socket can fail, and there is none here.
             let by_the_shell = (from, trigger) == (State::Opening, Trigger::Failed);
             if changes && !by_the_shell {
-                assert!(seen.contains(&(from, trigger)), "{trigger:?} in {from} never happens");
+                assert!(
+                    seen.contains(&(from, trigger)),
+                    "{trigger:?} in {from} never happens"
+                );
             }
         }
     }
@@ -60,13 +74,20 @@ fn a_whole_conversation_goes_through_four_states() {
         let mut driven = Driven::ready(version);
         driven.receive(&bye(version)).end();
         let states: Vec<State> = driven.transitions.iter().map(|change| change.to).collect();
-        assert_eq!(states, [State::Handshaking, State::Ready, State::Closing], "{version}");
+        assert_eq!(
+            states,
+            [State::Handshaking, State::Ready, State::Closing],
+            "{version}"
+        );
     }
 }
 
 /// The table as text, columns two blanks apart.
 fn drawn() -> Vec<String> {
-    let cell = |from: State, trigger| from.after(trigger).map_or("-".to_owned(), |to| to.to_string());
+    let cell = |from: State, trigger| {
+        from.after(trigger)
+            .map_or("-".to_owned(), |to| to.to_string())
+    };
     let mut rows = vec![vec![String::new()]];
     rows[0].extend(Trigger::ALL.map(|trigger| format!("{trigger:?}")));
     for from in State::ALL {
@@ -77,7 +98,10 @@ fn drawn() -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()

@@ -103,7 +103,10 @@ impl Decoder {
             Place::Text => {
                 let (piece, ended) = until_end(input);
                 if self.text.len() + piece.len() > limit {
-                    return (piece.len(), Err(Violation::message_too_large(&config.limits)));
+                    return (
+                        piece.len(),
+                        Err(Violation::message_too_large(&config.limits)),
+                    );
                 }
                 let fail = config.fail_on_bad_hixie_text;
                 if !ended {
@@ -124,7 +127,11 @@ impl Decoder {
                 if before + piece.len() > limit {
                     return (piece.len(), Err(Violation::SkipTooLarge(limit)));
                 }
-                self.place = if ended { Place::Type } else { Place::Skipped(before + piece.len()) };
+                self.place = if ended {
+                    Place::Type
+                } else {
+                    Place::Skipped(before + piece.len())
+                };
                 (piece.len() + usize::from(ended), Ok(None))
             }
             Place::Length(kind, before, digits) => {

@@ -144,7 +144,10 @@ impl Decoder {
                     return (used, Ok(None));
                 };
                 mask::apply(payload, header.key, 0);
-                return (start + header.len, self.control(header.opcode, payload).map(Some));
+                return (
+                    start + header.len,
+                    self.control(header.opcode, payload).map(Some),
+                );
             }
             self.begin(&header);
             used = start;
@@ -210,7 +213,13 @@ impl Decoder {
             return Err(Violation::TooManyFragments(limits.fragments));
         }
         match input.get(size..size + 4).map(<[u8; 4]>::try_from) {
-            Some(Ok(key)) => Ok(Some(Header { fin, opcode, len, key, size: size + 4 })),
+            Some(Ok(key)) => Ok(Some(Header {
+                fin,
+                opcode,
+                len,
+                key,
+                size: size + 4,
+            })),
             _ => Ok(None),
         }
     }
@@ -276,7 +285,10 @@ impl Decoder {
             return Err(Violation::BadCloseCode(code.get()));
         }
         match std::str::from_utf8(reason) {
-            Ok(reason) => Ok(Some(CloseFrame { code, reason: reason.to_owned() })),
+            Ok(reason) => Ok(Some(CloseFrame {
+                code,
+                reason: reason.to_owned(),
+            })),
             Err(_) => Err(Violation::InvalidUtf8),
         }
     }
@@ -286,13 +298,15 @@ impl Decoder {
 pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(payload.len() + 10);
     out.push(FIN | opcode as u8);
-    match payload.len() {
-        len @ 0..=125 => out.push(len as u8),
-        len @ 126..=0xffff => {
+    // The shortest form there is (RFC 6455 §5.2).
+    let len = payload.len();
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len), _) if len < LENGTH_16 => out.push(len),
+        (_, Ok(len)) => {
             out.push(LENGTH_16);
-            out.extend_from_slice(&(len as u16).to_be_bytes());
+            out.extend_from_slice(&len.to_be_bytes());
         }
-        len => {
+        _ => {
             out.push(LENGTH_64);
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
@@ -301,7 +315,11 @@ pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
 }
 
 pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) {
-    let opcode = if message.is_binary() { Opcode::Binary } else { Opcode::Text };
+    let opcode = if message.is_binary() {
+        Opcode::Binary
+    } else {
+        Opcode::Text
+    };
     encode_frame(opcode, message.as_bytes(), out);
 }
 

@@ -31,9 +31,9 @@ mod tests {
     #[test]
     fn masking_agrees_with_the_rule_for_every_length_and_offset() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        for len in 0..70 {
+        for len in 0..70_u8 {
             for offset in 0..9 {
-                let plain: Vec<u8> = (0..len).map(|i| (i * 7) as u8).collect();
+                let plain: Vec<u8> = (0..len).map(|i: u8| i.wrapping_mul(7)).collect();
                 let mut masked = plain.clone();
                 apply(&mut masked, key, offset);
                 for (i, byte) in masked.iter().enumerate() {

@@ -134,7 +134,10 @@ impl Version {
         let framing = self.framing();
         framing
             .encode(message, out)
-            .map_err(|what| Unsupported::ByVersion { version: self, what })
+            .map_err(|what| Unsupported::ByVersion {
+                version: self,
+                what,
+            })
     }
 
     /// Appends a ping with a payload of up to 125 bytes.
@@ -192,7 +195,10 @@ impl Version {
     ) -> Result<(), Unsupported> {
         if !self.has_ping() {
             let what = "ping and pong";
-            return Err(Unsupported::ByVersion { version: self, what });
+            return Err(Unsupported::ByVersion {
+                version: self,
+                what,
+            });
         }
         if payload.len() > hybi::MAX_CONTROL {
             return Err(Unsupported::TooLong(payload.len()));

@@ -30,8 +30,8 @@
 //! - Some software of the time sends `Upgrade: WebSocket`, some writes `Connection` as a list.
 
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use sha1::{Digest, Sha1};
 
 use super::{Closing, Proof, Row, Version, check_upgrade};
@@ -72,8 +72,15 @@ pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, R
     let key = request
         .once("Sec-WebSocket-Key")?
         .ok_or(Refusal::Missing("Sec-WebSocket-Key"))?;
+    // Of two origins, an allow-list would see one, and another program the other.
+    for field in version.row().origin_fields {
+        request.once(field)?;
+    }
     let offered = version.offered_subprotocols(request);
-    if let Some(bad) = offered.iter().find(|name| !name.bytes().all(is_subprotocol_byte)) {
+    if let Some(bad) = offered
+        .iter()
+        .find(|name| !name.bytes().all(is_subprotocol_byte))
+    {
         return Err(Refusal::BadSubprotocol(escaped(bad.as_bytes())));
     }
     match accept_value(key) {

@@ -147,10 +147,7 @@ impl Version {
 
     /// Which version a request speaks, or `None` for plain HTTP. The order of the questions
     /// matters: a version's number beats keys, keys beat their absence.
-    pub(crate) fn detect(
-        request: &Request,
-        allowed: Versions,
-    ) -> Result<Option<Version>, Refusal> {
+    pub(crate) fn detect(request: &Request, allowed: Versions) -> Result<Option<Version>, Refusal> {
         if request.field("Upgrade").is_none() {
             return Ok(None);
         }
@@ -223,7 +220,10 @@ impl Version {
             .filter_map(|value| std::str::from_utf8(value).ok());
         if row.subprotocol_list {
             let items = values.flat_map(|value| value.split(','));
-            items.map(str::trim).filter(|item| !item.is_empty()).collect()
+            items
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .collect()
         } else {
             values.take(1).collect()
         }
@@ -268,9 +268,11 @@ impl Agreed {
         };
         // In the old drafts the client names the one it needs, and the server aborts where it
         // cannot (draft-75 §4.1, draft-76 §5.2 step 9); later, none is an answer.
-        if let (None, false, Some(asked)) =
-            (&subprotocol, version.row().subprotocol_list, offered.first())
-        {
+        if let (None, false, Some(asked)) = (
+            &subprotocol,
+            version.row().subprotocol_list,
+            offered.first(),
+        ) {
             return Err(Refusal::UnsupportedSubprotocol(escaped(asked.as_bytes())));
         }
         let secure = config.is_secure(request);

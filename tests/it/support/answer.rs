@@ -11,7 +11,10 @@ pub(crate) struct Answer {
 impl Answer {
     /// Takes an answer apart; panics where a client would be at a loss.
     pub(crate) fn read(bytes: &[u8]) -> Answer {
-        let blank = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a blank line");
+        let blank = bytes
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .expect("a blank line");
         let head: String = bytes[..blank].iter().copied().map(char::from).collect();
         let mut lines = head.split("\r\n").map(str::to_owned);
         let status_line = lines.next().unwrap();
@@ -22,7 +25,11 @@ impl Answer {
                 (name.to_owned(), value.to_owned())
             })
             .collect();
-        Answer { status_line, fields, body: bytes[blank + 4..].to_vec() }
+        Answer {
+            status_line,
+            fields,
+            body: bytes[blank + 4..].to_vec(),
+        }
     }
 
     pub(crate) fn status(&self) -> u16 {
@@ -32,7 +39,10 @@ impl Answer {
 
     /// The value of a field that may stand once.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let mut values = self.fields.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        let mut values = self
+            .fields
+            .iter()
+            .filter(|(own, _)| own.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
         assert_eq!(values.next(), None, "{name} stands twice");
         value
@@ -43,7 +53,10 @@ impl Answer {
     pub(crate) fn assert_last(&self) {
         assert_ne!(self.status(), 101);
         let options = self.field("Connection").expect("Connection");
-        assert!(options.split(", ").any(|option| option == "close"), "{options}");
+        assert!(
+            options.split(", ").any(|option| option == "close"),
+            "{options}"
+        );
         let len = self.field("Content-Length").expect("Content-Length");
         assert_eq!(len.parse(), Ok(self.body.len()));
     }

@@ -75,11 +75,23 @@ impl Driven {
         self.output.extend(self.connection.data_to_send());
         for transition in self.connection.transitions() {
             let Transition { from, trigger, to } = transition;
-            assert_eq!(from, self.state_told(), "{transition} leaves a state it was not in");
-            assert_eq!(from.after(trigger), Some(to), "{transition} is not in the table");
+            assert_eq!(
+                from,
+                self.state_told(),
+                "{transition} leaves a state it was not in"
+            );
+            assert_eq!(
+                from.after(trigger),
+                Some(to),
+                "{transition} is not in the table"
+            );
             self.transitions.push(transition);
         }
-        assert_eq!(self.connection.state(), self.state_told(), "a change that was not told");
+        assert_eq!(
+            self.connection.state(),
+            self.state_told(),
+            "a change that was not told"
+        );
         self
     }
 
@@ -129,6 +141,8 @@ impl Driven {
 
     /// The state that the transitions add up to.
     fn state_told(&self) -> State {
-        self.transitions.last().map_or(State::Opening, |last| last.to)
+        self.transitions
+            .last()
+            .map_or(State::Opening, |last| last.to)
     }
 }

@@ -12,4 +12,6 @@ mod chunking;
 pub(crate) use answer::Answer;
 pub(crate) use chunking::every_way;
 pub(crate) use driven::Driven;
-pub(crate) use wire::{Head, KEY3, MASK, PROOF, bye, close_frame, masked, text, written};
+pub(crate) use wire::{
+    HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, text, written,
+};

@@ -2,6 +2,11 @@
 
 use stentor::protocol::{Framing, Version};
 
+/// The versions with text between `00` and `FF`.
+pub(crate) const HIXIE: [Version; 2] = [Version::Draft75, Version::Draft76];
+/// The versions with frames that have opcodes, lengths and masks.
+pub(crate) const HYBI: [Version; 3] = [Version::Hybi07, Version::Hybi08, Version::Rfc6455];
+
 /// The eight bytes and the proof of draft-76's own example (draft-76 §1.2).
 pub(crate) const KEY3: &[u8; 8] = b"^n:ds[4U";
 /// The MD5 that belongs to [`KEY3`] and the two keys of [`Head::of`].
@@ -132,7 +137,12 @@ pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
         }
     }
     frame.extend_from_slice(&MASK);
-    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame.extend(
+        payload
+            .iter()
+            .zip(MASK.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
     frame
 }
 
@@ -154,7 +164,10 @@ pub(crate) fn written(version: Version, text: &str) -> Vec<u8> {
     match version.framing() {
         Framing::Hixie => [b"\x00", text.as_bytes(), b"\xff"].concat(),
         Framing::Hybi => {
-            assert!(text.len() < 126, "a length of one byte is all that is needed here");
+            assert!(
+                text.len() < 126,
+                "a length of one byte is all that is needed here"
+            );
             [&[0x81, text.len() as u8], text.as_bytes()].concat()
         }
     }

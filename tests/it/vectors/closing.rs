@@ -55,12 +55,20 @@ fn take(driven: &mut Driven, step: &Value, version: Version, id: &str) {
         }
         // Whoever owns the clock hangs up; what is asked of it is to wait no longer than it likes.
         Some("timeout") => {
-            assert_eq!(driven.connection.close_expected(), Some(Ending::Await), "{id}");
+            assert_eq!(
+                driven.connection.close_expected(),
+                Some(Ending::Await),
+                "{id}"
+            );
             driven.end();
         }
         Some("key3") => {
             driven.receive(KEY3);
-            assert_eq!(driven.output, [&PROOF[..], &written(version, "hello")].concat(), "{id}");
+            assert_eq!(
+                driven.output,
+                [&PROOF[..], &written(version, "hello")].concat(),
+                "{id}"
+            );
         }
         Some(other) => panic!("{other}"),
         None => {
@@ -89,7 +97,11 @@ fn assert_end(driven: &Driven, end: &Value, id: &str) {
         return;
     };
     assert_eq!(driven.closed().clean, clean, "{id}");
-    assert_eq!(driven.connection.close_expected(), Some(Ending::Linger), "{id}");
+    assert_eq!(
+        driven.connection.close_expected(),
+        Some(Ending::Linger),
+        "{id}"
+    );
     if let Some(code) = end["code"].as_u64() {
         assert_eq!(u64::from(driven.closed().code.get()), code, "{id}");
     }

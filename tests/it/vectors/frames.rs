@@ -6,9 +6,7 @@ use stentor::protocol::{
 };
 
 use super::{VECTORS, decided_otherwise, hex, list, section, string, versions};
-use crate::support::{Driven, Head, every_way, masked, text};
-
-const HYBI: [Version; 3] = [Version::Hybi07, Version::Hybi08, Version::Rfc6455];
+use crate::support::{Driven, HYBI, Head, every_way, masked, text};
 
 /// A message behind the frames of a vector, which must not be lost, nor found after the end.
 const BEHIND: &str = "behind";
@@ -46,8 +44,14 @@ fn every_compressed_message_is_refused() {
     for vector in section("permessage_deflate") {
         for version in HYBI {
             let mut driven = Driven::ready(version);
-            driven.receive(&masked(0xc1, &hex(&list(vector, "message_payloads_hex")[0])));
-            assert_eq!(driven.closed().violation, Some(Violation::ReservedBits(0b100)));
+            driven.receive(&masked(
+                0xc1,
+                &hex(&list(vector, "message_payloads_hex")[0]),
+            ));
+            assert_eq!(
+                driven.closed().violation,
+                Some(Violation::ReservedBits(0b100))
+            );
             assert_eq!(driven.output, b"\x88\x02\x03\xea");
         }
         ran += 1;
@@ -59,7 +63,8 @@ fn every_compressed_message_is_refused() {
 fn every_frame_is_written() {
     let mut ran = 0;
     for vector in section("encode") {
-        let versions: Vec<Version> = match (vector["versions"].as_array(), string(vector, "family")) {
+        let versions: Vec<Version> = match (vector["versions"].as_array(), string(vector, "family"))
+        {
             (Some(_), _) => versions(vector).collect(),
             (None, "hixie") => vec![Version::Draft75, Version::Draft76],
             (None, _) => HYBI.to_vec(),
@@ -87,7 +92,12 @@ fn replay(vector: &Value, version: Version) {
     // Glued to the handshake.
     let mut driven = Driven::new(&config);
     driven.receive(&[Head::of(version).bytes(), chunks.concat()].concat());
-    let answer = driven.output.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let answer = driven
+        .output
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap()
+        + 4;
     let proof = if version == Version::Draft76 { 16 } else { 0 };
     driven.output.drain(..answer + proof);
     driven.events.drain(..2);
@@ -97,20 +107,35 @@ fn replay(vector: &Value, version: Version) {
     let state = string(&vector["expect"], "state");
     if state != "partial" {
         let mut driven = Driven::ready_with(version, &config);
-        let behind = if config.limits.message < BEHIND.len() { "b" } else { BEHIND };
+        let behind = if config.limits.message < BEHIND.len() {
+            "b"
+        } else {
+            BEHIND
+        };
         driven.receive(&[chunks.concat(), text(version, behind)].concat());
         if state == "open" {
-            assert_eq!(driven.events.pop(), Some(Event::Message(behind.into())), "{id}");
+            assert_eq!(
+                driven.events.pop(),
+                Some(Event::Message(behind.into())),
+                "{id}"
+            );
         }
-        assert_replayed(driven, vector, version, &format!("{id}, {version}, with more behind"));
+        assert_replayed(
+            driven,
+            vector,
+            version,
+            &format!("{id}, {version}, with more behind"),
+        );
     }
 }
 
 fn assert_replayed(mut driven: Driven, vector: &Value, version: Version, context: &str) {
     let expect = &vector["expect"];
     let state = string(expect, "state");
-    let mut expected: Vec<Event> =
-        list(expect, "events").iter().filter_map(message_event).collect();
+    let mut expected: Vec<Event> = list(expect, "events")
+        .iter()
+        .filter_map(message_event)
+        .collect();
     match state {
         "open" | "partial" => {
             assert_eq!(driven.connection.state(), State::Ready, "{context}");
@@ -119,7 +144,11 @@ fn assert_replayed(mut driven: Driven, vector: &Value, version: Version, context
         "closed" => {
             let closed = driven.closed();
             assert!(closed.clean, "{context}");
-            assert_eq!((closed.initiator, &closed.violation), (Initiator::Peer, &None), "{context}");
+            assert_eq!(
+                (closed.initiator, &closed.violation),
+                (Initiator::Peer, &None),
+                "{context}"
+            );
             let close = list(expect, "events").last().unwrap();
             if version.has_close_codes() {
                 let code = close["code"].as_u64().unwrap_or(1005);
@@ -134,8 +163,15 @@ fn assert_replayed(mut driven: Driven, vector: &Value, version: Version, context
             assert!(!closed.clean, "{context}");
             let violation = closed.violation.as_ref().unwrap();
             let kind = expect["error"].as_str();
-            assert!(kind.is_none_or(|kind| fits(kind, violation)), "{context}: {violation:?}");
-            assert_eq!(violation.close_code(version), fail_code(expect, version), "{context}");
+            assert!(
+                kind.is_none_or(|kind| fits(kind, violation)),
+                "{context}: {violation:?}"
+            );
+            assert_eq!(
+                violation.close_code(version),
+                fail_code(expect, version),
+                "{context}"
+            );
             assert_eq!(driven.connection.state(), State::Error, "{context}");
             expected.push(Event::Closed(closed.clone()));
         }
@@ -166,7 +202,11 @@ fn refuse_unmasked(vector: &Value, version: Version) {
         for piece in pieces {
             driven.receive(piece);
         }
-        assert_eq!(driven.closed().violation, Some(Violation::Unmasked), "{how}");
+        assert_eq!(
+            driven.closed().violation,
+            Some(Violation::Unmasked),
+            "{how}"
+        );
         assert_eq!(driven.output, b"\x88\x02\x03\xea", "{how}");
     });
 }
@@ -177,17 +217,25 @@ fn write(vector: &Value, version: Version) {
     if let Some(text) = vector["text"].as_str() {
         let times = vector["times"].as_u64().unwrap_or(1) as usize;
         let text = text.repeat(times);
-        version.encode(&Message::from(text.as_str()), &mut out).unwrap();
+        version
+            .encode(&Message::from(text.as_str()), &mut out)
+            .unwrap();
         if vector["head_only"] == true {
             assert_eq!(&out[out.len() - text.len()..], text.as_bytes(), "{id}");
             out.truncate(out.len() - text.len());
         }
     } else if vector["binary_hex"].is_string() {
-        version.encode(&Message::from(hex(&vector["binary_hex"])), &mut out).unwrap();
+        version
+            .encode(&Message::from(hex(&vector["binary_hex"])), &mut out)
+            .unwrap();
     } else if vector["ping_hex"].is_string() {
-        version.encode_ping(&hex(&vector["ping_hex"]), &mut out).unwrap();
+        version
+            .encode_ping(&hex(&vector["ping_hex"]), &mut out)
+            .unwrap();
     } else if vector["pong_hex"].is_string() {
-        version.encode_pong(&hex(&vector["pong_hex"]), &mut out).unwrap();
+        version
+            .encode_pong(&hex(&vector["pong_hex"]), &mut out)
+            .unwrap();
     } else if vector["close"] == true {
         let frame = vector["code"].as_u64().map(|code| CloseFrame {
             code: CloseCode::new(code as u16),

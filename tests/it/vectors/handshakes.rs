@@ -24,7 +24,11 @@ fn every_handshake_is_answered_to_the_byte() {
                 let before = driven.output.len();
                 driven.receive(piece);
                 if let ("as given", Some(outputs)) = (how, expected_outputs(expect)) {
-                    assert_eq!(printed(&driven.output[before..]), printed(&outputs[at]), "{context}");
+                    assert_eq!(
+                        printed(&driven.output[before..]),
+                        printed(&outputs[at]),
+                        "{context}"
+                    );
                 }
             }
             match outcome {
@@ -33,7 +37,10 @@ fn every_handshake_is_answered_to_the_byte() {
                 _ => assert_incomplete(&driven, expect, &context),
             }
         });
-        ran[["accept", "reject", "incomplete"].iter().position(|one| *one == outcome).unwrap()] += 1;
+        ran[["accept", "reject", "incomplete"]
+            .iter()
+            .position(|one| *one == outcome)
+            .unwrap()] += 1;
     }
     assert_eq!(ran, [58, 51, 2]);
 }
@@ -43,7 +50,10 @@ fn every_handshake_is_answered_to_the_byte() {
 fn what_is_glued_behind_a_handshake_survives_it() {
     let mut ran = [0; 2];
     for vector in section("handshakes") {
-        let mut bytes: Vec<u8> = list(vector, "chunks_latin1").iter().flat_map(latin1).collect();
+        let mut bytes: Vec<u8> = list(vector, "chunks_latin1")
+            .iter()
+            .flat_map(latin1)
+            .collect();
         let (config, expect) = (config(vector), &vector["expect"]);
         let accepted = match string(expect, "outcome") {
             "accept" => true,
@@ -51,7 +61,11 @@ fn what_is_glued_behind_a_handshake_survives_it() {
             // What follows would complete it.
             _ => continue,
         };
-        let glued_for = if accepted { version_of(expect) } else { Version::Rfc6455 };
+        let glued_for = if accepted {
+            version_of(expect)
+        } else {
+            Version::Rfc6455
+        };
         bytes.extend(text(glued_for, GLUED));
         every_way(&[bytes], |how, pieces| {
             let context = format!("{}, {how}", string(vector, "id"));
@@ -81,7 +95,11 @@ fn every_version_is_told_from_the_others() {
         driven.receive(&latin1(&vector["request_latin1"]));
         match expect.strip_prefix("reject:") {
             Some(reason) => {
-                assert!(fits(reason, driven.refused()), "{id}: {:?}", driven.refused());
+                assert!(
+                    fits(reason, driven.refused()),
+                    "{id}: {:?}",
+                    driven.refused()
+                );
             }
             None => {
                 let expected = version(expect.parse().unwrap());
@@ -98,14 +116,29 @@ fn assert_accepted(driven: &Driven, expect: &Value, context: &str) {
     let connection = &driven.connection;
     assert_eq!(connection.state(), State::Ready, "{context}");
     assert_eq!(connection.version(), Some(version), "{context}");
-    assert_eq!(connection.subprotocol(), expect["protocol"].as_str(), "{context}");
+    assert_eq!(
+        connection.subprotocol(),
+        expect["protocol"].as_str(),
+        "{context}"
+    );
     let request = connection.request().unwrap();
-    assert_eq!(Some(request.target()), expect["resource"].as_str(), "{context}");
+    assert_eq!(
+        Some(request.target()),
+        expect["resource"].as_str(),
+        "{context}"
+    );
     assert_eq!(request.origin(), expect["origin"].as_str(), "{context}");
 
-    assert_eq!(printed(&driven.output), printed(&expected_outputs(expect).unwrap().concat()));
+    assert_eq!(
+        printed(&driven.output),
+        printed(&expected_outputs(expect).unwrap().concat())
+    );
     let answer = Answer::read(&driven.output);
-    assert_eq!(answer.status_line, string(expect, "status_line"), "{context}");
+    assert_eq!(
+        answer.status_line,
+        string(expect, "status_line"),
+        "{context}"
+    );
     // One fixed order for all versions; clients of draft-75 compare it.
     let fields: Vec<(String, String)> =
         serde_json::from_value(expect["headers"].clone()).expect("pairs");
@@ -128,21 +161,39 @@ fn assert_accepted(driven: &Driven, expect: &Value, context: &str) {
 
 fn assert_refused(driven: &Driven, expect: &Value, context: &str) {
     let refusal = driven.refused();
-    assert!(fits(string(expect, "reason"), refusal), "{context}: {refusal:?}");
+    assert!(
+        fits(string(expect, "reason"), refusal),
+        "{context}: {refusal:?}"
+    );
     assert_eq!(driven.connection.state(), State::Rejected, "{context}");
-    assert_eq!(driven.connection.close_expected(), Some(Ending::Linger), "{context}");
+    assert_eq!(
+        driven.connection.close_expected(),
+        Some(Ending::Linger),
+        "{context}"
+    );
 
     let answer = Answer::read(&driven.output);
     answer.assert_last();
-    assert_eq!(u64::from(answer.status()), expect["status"].as_u64().unwrap(), "{context}");
+    assert_eq!(
+        u64::from(answer.status()),
+        expect["status"].as_u64().unwrap(),
+        "{context}"
+    );
     assert_eq!(answer.status(), refusal.status(), "{context}");
     assert_eq!(answer.body, format!("{refusal}\n").as_bytes(), "{context}");
     if expect["must_not_send_101"] == true {
         let output = String::from_utf8_lossy(&driven.output);
         assert!(!output.contains("HTTP/1.1 101"), "{context}");
     }
-    if let [name, value] = expect["answer_header"].as_array().map_or(&[][..], Vec::as_slice) {
-        assert_eq!(answer.field(name.as_str().unwrap()), value.as_str(), "{context}");
+    if let [name, value] = expect["answer_header"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice)
+    {
+        assert_eq!(
+            answer.field(name.as_str().unwrap()),
+            value.as_str(),
+            "{context}"
+        );
     }
     if answer.status() == 405 {
         assert_eq!(answer.field("Allow"), Some("GET"), "{context}");
@@ -151,8 +202,16 @@ fn assert_refused(driven: &Driven, expect: &Value, context: &str) {
 
 fn assert_incomplete(driven: &Driven, expect: &Value, context: &str) {
     let outputs = expected_outputs(expect).unwrap();
-    assert_eq!(printed(&driven.output), printed(&outputs.concat()), "{context}");
-    let state = if driven.output.is_empty() { State::Opening } else { State::Handshaking };
+    assert_eq!(
+        printed(&driven.output),
+        printed(&outputs.concat()),
+        "{context}"
+    );
+    let state = if driven.output.is_empty() {
+        State::Opening
+    } else {
+        State::Handshaking
+    };
     assert_eq!(driven.connection.state(), state, "{context}");
     assert_eq!(driven.connection.close_expected(), None, "{context}");
 }
@@ -195,8 +254,12 @@ fn config(vector: &Value) -> Config {
     config.secure = vector["secure"].as_bool().unwrap();
     let protocols = strings("protocols").unwrap_or_default();
     config.subprotocols = protocols.into_iter().map(str::to_owned).collect();
-    config.origins = strings("origins")
-        .map(|origins| origins.iter().map(|origin| origin.parse().unwrap()).collect());
+    config.origins = strings("origins").map(|origins| {
+        origins
+            .iter()
+            .map(|origin| origin.parse().unwrap())
+            .collect()
+    });
     config
 }
 

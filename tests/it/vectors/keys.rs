@@ -14,7 +14,11 @@ fn every_pair_of_keys_gives_its_answer() {
         let id = string(vector, "id");
         let parts = ["1", "2"].map(|n| {
             let part = solve(&latin1(&vector[format!("key{n}")])).unwrap();
-            assert_eq!(u64::from(part), vector[format!("part{n}")].as_u64().unwrap(), "{id}");
+            assert_eq!(
+                u64::from(part),
+                vector[format!("part{n}")].as_u64().unwrap(),
+                "{id}"
+            );
             let spaces = vector[format!("spaces{n}")].as_u64().unwrap();
             let number = vector[format!("number{n}")].as_u64().unwrap();
             assert_eq!(u64::from(part) * spaces, number, "{id}");
@@ -22,7 +26,11 @@ fn every_pair_of_keys_gives_its_answer() {
         });
         let key3 = hex(&vector["key3_hex"]);
         let answer = hex(&vector["response_hex"]);
-        assert_eq!(proof(parts, key3[..].try_into().unwrap())[..], answer, "{id}");
+        assert_eq!(
+            proof(parts, key3[..].try_into().unwrap())[..],
+            answer,
+            "{id}"
+        );
 
         let mut driven = Driven::new(&Config::default());
         let head = Head::of(Version::Draft76)
@@ -57,7 +65,11 @@ fn every_single_key_is_solved_or_refused_by_its_name() {
             match expected {
                 Ok(_) => assert_eq!(driven.connection.state(), State::Ready, "{id}"),
                 Err(why) => {
-                    assert_eq!(*driven.refused(), Refusal::BadChallenge { field, why }, "{id}");
+                    assert_eq!(
+                        *driven.refused(),
+                        Refusal::BadChallenge { field, why },
+                        "{id}"
+                    );
                     assert!(driven.output.starts_with(b"HTTP/1.1 400 "), "{id}");
                 }
             }
@@ -65,6 +77,21 @@ fn every_single_key_is_solved_or_refused_by_its_name() {
         ran += 1;
     }
     assert_eq!(ran, 18);
+}
+
+/// Others round the quotient down; a rest of one is still a rest.
+#[test]
+fn a_rest_of_any_size_is_refused() {
+    for spaces in 1..=12 {
+        for number in 1000 * spaces..1001 * spaces {
+            let key = format!("{number}{}x", " ".repeat(spaces as usize));
+            let expected = match number % spaces {
+                0 => Ok(number / spaces),
+                _ => Err(KeyError::NotDivisible),
+            };
+            assert_eq!(solve(key.as_bytes()), expected, "{key}");
+        }
+    }
 }
 
 #[test]
@@ -83,7 +110,11 @@ fn every_bad_accept_key_is_refused() {
     let mut ran = 0;
     for vector in section("accept_keys_bad") {
         let key = string(vector, "key");
-        assert_eq!(accept_value(key.as_bytes()).is_some(), decided_otherwise(key), "{key}");
+        assert_eq!(
+            accept_value(key.as_bytes()).is_some(),
+            decided_otherwise(key),
+            "{key}"
+        );
         for version in [Version::Hybi07, Version::Hybi08, Version::Rfc6455] {
             let mut driven = Driven::new(&Config::default());
             driven.receive(&Head::of(version).set("Sec-WebSocket-Key", key).bytes());

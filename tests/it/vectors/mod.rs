@@ -21,8 +21,14 @@ static VECTORS: LazyLock<Value> = LazyLock::new(|| {
 /// Vectors whose expectation is not met on purpose, and why. All others are met as they stand,
 /// those included that the collection marks as a matter of policy.
 const DECIDED_OTHERWISE: [(&str, &str); 7] = [
-    ("AQIDBAUGBwgJCgsMDQ4PEC==", "the RFC's own sample of a key has unused bits set: accepted"),
-    ("hybi-fragments", "every message is sent as one frame; fragments are only received"),
+    (
+        "AQIDBAUGBwgJCgsMDQ4PEC==",
+        "the RFC's own sample of a key has unused bits set: accepted",
+    ),
+    (
+        "hybi-fragments",
+        "every message is sent as one frame; fragments are only received",
+    ),
     ("hello-unmasked-client-side", NO_CLIENT),
     ("fragmented-client-side", NO_CLIENT),
     ("ping-client-side", NO_CLIENT),
@@ -41,24 +47,34 @@ fn section(name: &str) -> &'static [Value] {
 }
 
 fn string<'a>(vector: &'a Value, name: &str) -> &'a str {
-    vector[name].as_str().unwrap_or_else(|| panic!("no {name} in {vector}"))
+    vector[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name} in {vector}"))
 }
 
 fn list<'a>(vector: &'a Value, name: &str) -> &'a [Value] {
-    vector[name].as_array().unwrap_or_else(|| panic!("no {name} in {vector}"))
+    vector[name]
+        .as_array()
+        .unwrap_or_else(|| panic!("no {name} in {vector}"))
 }
 
 /// Each character is one byte.
 fn latin1(value: &Value) -> Vec<u8> {
     let text = value.as_str().expect("a string");
-    text.chars().map(|char| u8::try_from(char).expect("latin-1")).collect()
+    text.chars()
+        .map(|char| u8::try_from(char).expect("latin-1"))
+        .collect()
 }
 
 /// A string of hex digits, or one that is repeated.
 fn hex(value: &Value) -> Vec<u8> {
     if let Some(digits) = value.as_str() {
         let digit = |byte: u8| char::from(byte).to_digit(16).expect("a hex digit") as u8;
-        return digits.as_bytes().chunks(2).map(|two| digit(two[0]) << 4 | digit(two[1])).collect();
+        return digits
+            .as_bytes()
+            .chunks(2)
+            .map(|two| digit(two[0]) << 4 | digit(two[1]))
+            .collect();
     }
     let times = value["times"].as_u64().unwrap_or(1);
     hex(&value["hex"]).repeat(times as usize)
@@ -73,11 +89,16 @@ fn version(number: u64) -> Version {
         Version::Hybi08 => 8,
         Version::Rfc6455 => 13,
     };
-    Version::ALL.into_iter().find(|version| number_of(version) == number).expect("a version")
+    Version::ALL
+        .into_iter()
+        .find(|version| number_of(version) == number)
+        .expect("a version")
 }
 
 fn versions(vector: &Value) -> impl Iterator<Item = Version> {
-    list(vector, "versions").iter().map(|number| version(number.as_u64().unwrap()))
+    list(vector, "versions")
+        .iter()
+        .map(|number| version(number.as_u64().unwrap()))
 }
 
 #[test]
@@ -110,6 +131,9 @@ fn no_section_of_the_collection_is_left_out() {
     ];
     let about_itself = ["meta", "sources"];
     for name in names {
-        assert!(replayed.contains(&name.as_str()) || about_itself.contains(&name.as_str()), "{name}");
+        assert!(
+            replayed.contains(&name.as_str()) || about_itself.contains(&name.as_str()),
+            "{name}"
+        );
     }
 }

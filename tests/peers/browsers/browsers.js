@@ -237,7 +237,7 @@ async function comingAndGoing(pages) {
   check(Math.abs(hours * 60 + minutes - time) % 1439 <= 1, 'a message carries its time', `${hours}:${minutes}`);
 
   await blaise.fill('#text', 'half a thought');
-  await blaise.fill('#elsewhere', room + '-2');
+  await blaise.fill('#elsewhere', room + ' 2');      // a room's link holds no space
   await blaise.press('#elsewhere', 'Enter');
   await connected(blaise);
   equal('the other room is in the address', new URL(blaise.url()).pathname, `/${room}-2`);
@@ -378,7 +378,7 @@ async function looks(pages) {
   const room = roomFor('looks');
   const other = await open(pages, `${url}/${room}`);
   await enter(other, 'Grace');
-  const long = 'https://example.org/' + 'a-word-without-an-end'.repeat(12);
+  const long = 'https://example.org/' + 'awordwithoutanend'.repeat(12);
   const lightness = {};
   for (const [size, width, height] of [['wide', 1280, 800], ['phone', 390, 844]]) {
     for (const colorScheme of ['light', 'dark']) {

@@ -1,0 +1,38 @@
+//! The bytes that have come and were not used yet.
+
+/// A buffer that is filled at its end and used up from its front, in place.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Input {
+    pub(crate) fn unread(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    pub(crate) fn consume(&mut self, used: usize) {
+        self.start += used;
+        if self.is_empty() {
+            self.discard();
+        }
+    }
+
+    pub(crate) fn discard(&mut self) {
+        self.bytes.clear();
+        self.start = 0;
+    }
+
+    /// The buffer, to append to. What is left in it is moved to its front: the start of a header
+    /// or of a control frame, so a hundred bytes at most once the handshake is done.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        self.bytes.drain(..self.start);
+        self.start = 0;
+        &mut self.bytes
+    }
+}

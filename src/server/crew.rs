@@ -1,0 +1,193 @@
+//! What all threads of a server share, and the two that serve them all.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded};
+use log::{error, info};
+
+use crate::protocol::{CloseCode, CloseFrame, Refusal, refusal_bytes};
+
+use super::builder::Settings;
+use super::counters::Totals;
+use super::error::Loss;
+use super::hub::{Hub, Post, QUEUE};
+use super::link::{ClientId, Link, Stage};
+use super::outbox::Push;
+use super::registry::Registry;
+use super::warden::Warden;
+
+/// What all threads of a server share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) totals: Arc<Totals>,
+    pub(crate) registry: Registry,
+    pub(crate) warden: Arc<Warden>,
+    posts: Sender<Post>,
+    stopping: AtomicBool,
+    /// How long the clients may take to leave.
+    patience: Mutex<Duration>,
+    waker: UnixStream,
+    next_id: AtomicU64,
+}
+
+/// The hub's and the warden's threads; dropping this ends both.
+pub(crate) struct Crew {
+    pub(crate) shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crew {
+    /// Starts the hub and the warden. The other end of the waker is for the listener.
+    pub(crate) fn new(settings: Settings) -> io::Result<(Crew, UnixStream)> {
+        let totals = Arc::new(Totals::default());
+        let (warden, watch) = Warden::new(&settings.deadlines, Arc::clone(&totals))?;
+        let (posts, posted) = bounded(QUEUE);
+        let (waker, woken) = UnixStream::pair()?;
+        waker.set_nonblocking(true)?;
+        let shared = Arc::new(Shared {
+            settings,
+            totals: Arc::clone(&totals),
+            registry: Registry::default(),
+            warden: Arc::clone(&warden),
+            posts,
+            stopping: AtomicBool::new(false),
+            patience: Mutex::default(),
+            waker,
+            next_id: AtomicU64::new(1),
+        });
+        let hub = Hub::new(posted, warden, totals);
+        let mut crew = Crew {
+            shared,
+            threads: Vec::new(),
+        };
+        crew.start("stentor hub", move || hub.run())?;
+        crew.start("stentor warden", move || watch.run())?;
+        Ok((crew, woken))
+    }
+
+    fn start(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let builder = thread::Builder::new().name(name.to_owned());
+        self.threads.push(builder.spawn(run)?);
+        Ok(())
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, SeqCst);
+        self.shared.post(Post::Stop);
+        self.shared.warden.stop();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                error!("a thread of the server panicked");
+            }
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn post(&self, post: Post) {
+        // The hub is gone once the server has stopped: there is nobody to reach then.
+        let _ = self.posts.send(post);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(SeqCst)
+    }
+
+    pub(crate) fn shutdown(&self, patience: Duration) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience;
+        self.stopping.store(true, SeqCst);
+        // A full pipe has woken the listener already.
+        let _ = io::Write::write(&mut &self.waker, &[1]);
+        self.say_goodbye();
+    }
+
+    fn say_goodbye(&self) {
+        for link in self.registry.all() {
+            let frame = CloseFrame {
+                code: CloseCode::GOING_AWAY,
+                reason: "the server is going down".to_owned(),
+            };
+            match link.close(frame) {
+                Ok((_, Push::Stalled)) => self.warden.stalled(&link),
+                Ok(_) if link.version().is_none() => link.refuse(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for the clients to leave, and then does not wait any longer.
+    pub(crate) fn see_off(&self) {
+        // Once more: one may have come in while the others were told.
+        self.say_goodbye();
+        let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.registry.wait_until_empty(patience) {
+            return;
+        }
+        for link in self.registry.all() {
+            if link.stage() < Stage::Closed {
+                link.lose(Loss::Cut, &self.totals);
+            } else {
+                // All was said, only the hanging up is missing: that is no loss.
+                link.outbox.cut(Loss::Cut);
+            }
+        }
+    }
+
+    /// Gives an accepted stream its number and its outbox.
+    pub(crate) fn welcome(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> (Arc<TcpStream>, Arc<Link>) {
+        self.totals.accepted.fetch_add(1, Relaxed);
+        if self.settings.no_delay {
+            // Where it fails, the connection is gone, as the first read will find.
+            let _ = stream.set_nodelay(true);
+        }
+        let socket = Arc::new(stream);
+        let id = ClientId(self.next_id.fetch_add(1, Relaxed));
+        let link = Arc::new(Link::new(id, peer, Arc::clone(&socket), &self.settings));
+        (socket, link)
+    }
+
+    pub(crate) fn admit(&self, link: &Arc<Link>) -> bool {
+        let Settings {
+            max_clients,
+            max_per_address,
+            ..
+        } = self.settings;
+        let admitted =
+            !self.is_stopping() && self.registry.admit(link, max_clients, max_per_address);
+        if admitted {
+            self.warden.watch(link);
+        }
+        admitted
+    }
+
+    /// Answers at the door, without a thread and without waiting.
+    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<TcpStream>) {
+        let refusal = match self.is_stopping() {
+            true => Refusal::ShuttingDown,
+            false => Refusal::Full,
+        };
+        info!(
+            "client {} {}: turned away with 503: {refusal}",
+            link.id, link.peer
+        );
+        self.totals.refused(refusal.name());
+        link.outbox.goodbye(&refusal_bytes(&refusal));
+        link.enter(Stage::Gone);
+        link.outbox.close();
+        self.totals.absorb(link);
+        self.warden.turned_away(socket);
+    }
+}

@@ -1,0 +1,110 @@
+//! A conversation's beginning: the request, the user's say in it, and the way into the hub.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use log::{debug, error, info, trace};
+use rustix::net::sockopt;
+
+use crate::protocol::{Event, Request, State};
+
+use super::builder::Reply;
+use super::conversation::{Conversation, Step};
+use super::error::{Error, Loss};
+use super::hub::Post;
+use super::link::{Identity, Stage};
+
+impl Conversation {
+    /// Goes through the handshake.
+    pub(crate) fn open(&mut self) -> Result<(), Error> {
+        loop {
+            match self.step(None) {
+                Step::Event(Event::Request) => self.answer_request(),
+                Step::Event(Event::Refused(refusal)) => {
+                    self.emit();
+                    self.shared.totals.refused(refusal.name());
+                    let (id, peer, status) = (self.link.id, self.link.peer, refusal.status());
+                    info!("client {id} {peer}: refused with {status}: {refusal}");
+                    return Err(Error::Refused(refusal));
+                }
+                Step::Event(Event::Open) => {
+                    self.opened();
+                    return Ok(());
+                }
+                Step::Event(_) | Step::Late => {}
+                Step::Over if self.connection.state() == State::Rejected => {
+                    self.shared.totals.answered.fetch_add(1, Relaxed);
+                    return Err(Error::Answered);
+                }
+                Step::Over => {
+                    let loss = self.link.outbox.loss().unwrap_or(Loss::EndOfStream);
+                    return Err(Error::Lost(loss));
+                }
+            }
+        }
+    }
+
+    fn answer_request(&mut self) {
+        let Some(request) = self.connection.request() else {
+            return;
+        };
+        trace!(
+            "client {}: < {}",
+            self.link.id,
+            request.head().escape_ascii()
+        );
+        let reply = match &self.shared.settings.on_request {
+            Some(hook) => catch_unwind(AssertUnwindSafe(|| hook(request))).unwrap_or_else(|_| {
+                error!("client {}: on_request panicked", self.link.id);
+                Reply::refuse(500, "this server made a mistake")
+            }),
+            None => Reply::accept(),
+        };
+        let answered = match reply {
+            Reply::Accept(accept) => self.connection.accept(accept),
+            Reply::Refuse(refusal) => self.connection.refuse(refusal),
+            Reply::Respond(response) => self.connection.respond(response),
+        };
+        if let Err(unsupported) = answered {
+            debug!("client {}: answer: {unsupported}", self.link.id);
+        }
+    }
+
+    /// The handshake is done, and its last bytes wait in the outbox: no broadcast comes before
+    /// them, and none that is posted after the client has read them is missed.
+    fn opened(&mut self) {
+        let version = self.version();
+        let target = self
+            .connection
+            .request()
+            .map_or("/", Request::target)
+            .into();
+        let _ = self.link.identity.set(Identity { version, target });
+        if !version.has_ping() {
+            self.probe_with_tcp();
+        }
+        self.shared.totals.opened(version);
+        self.link.enter(Stage::Open);
+        self.shared.post(Post::Enter(Arc::clone(&self.link)));
+        self.flush();
+    }
+
+    /// Keepalive for versions that cannot ping: TCP's own. Where the system does not let us, the
+    /// idle deadline is what remains.
+    fn probe_with_tcp(&self) {
+        let deadlines = &self.shared.settings.deadlines;
+        let Some(idle) = deadlines.ping else {
+            return;
+        };
+        let _ = sockopt::set_socket_keepalive(&*self.socket, true);
+        #[cfg(not(any(target_os = "openbsd", target_os = "haiku", target_os = "nto")))]
+        {
+            let second = Duration::from_secs(1);
+            let _ = sockopt::set_tcp_keepidle(&*self.socket, idle.max(second));
+            let _ = sockopt::set_tcp_keepintvl(&*self.socket, (deadlines.pong / 4).max(second));
+            let _ = sockopt::set_tcp_keepcnt(&*self.socket, 4);
+        }
+    }
+}

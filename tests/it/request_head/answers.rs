@@ -1,0 +1,140 @@
+//! What is answered: no field too many, no 101 by mistake, and nothing of the request unescaped.
+
+use std::sync::Arc;
+
+use stentor::protocol::{Accept, Config, Connection, Event, Refusal, Response, State, Version};
+
+use super::{ask, asked, assert_refused};
+use crate::support::{Answer, Driven, Head};
+
+/// What an application passes on from a request must not become a second field, or a second
+/// answer.
+#[test]
+fn no_field_can_be_smuggled_into_an_answer() {
+    let bad = [
+        ("Set-Cookie", "a=b\r\nX-Evil: yes"),
+        ("Set-Cookie", "a=b\nX-Evil: yes"),
+        ("Set-Cookie", "a=b\rX-Evil: yes"),
+        ("Set-Cookie", "a=\0b"),
+        ("Set-Cookie", "a=\x1bb"),
+        ("Set-Cookie", "a=\x7fb"),
+        ("Set-Cookie\r\nX-Evil", "yes"),
+        ("Set-Cookie: a\r\nX-Evil", "yes"),
+        ("X Evil", "yes"),
+        ("X-Evil:", "yes"),
+        ("", "yes"),
+        ("X-\u{e4}", "yes"),
+        // What the answer says by itself.
+        ("Connection", "keep-alive"),
+        ("UPGRADE", "websocket"),
+        ("Content-Length", "0"),
+        ("transfer-encoding", "chunked"),
+        ("Sec-WebSocket-Accept", "x"),
+        ("Sec-WebSocket-Extensions", "permessage-deflate"),
+        ("sec-websocket-protocol", "x"),
+        ("WebSocket-Origin", "x"),
+        ("WebSocket-Location", "x"),
+    ];
+    for (name, value) in bad {
+        assert!(
+            Accept::new().field(name, value).is_err(),
+            "{name:?}: {value:?}"
+        );
+        let error = Response::new(200).field(name, value).unwrap_err();
+        assert!(!error.to_string().contains(char::is_control), "{error}");
+    }
+    assert!(
+        Accept::new()
+            .field("Set-Cookie", "a=\"b c\"; Path=/\t; HttpOnly")
+            .is_ok()
+    );
+
+    let kind = Response::new(200).body("text/plain\r\nX-Evil: yes", "text");
+    let answer = Answer::read(&respond(kind));
+    assert_eq!(answer.field("X-Evil"), None);
+    assert_eq!(
+        answer.field("Content-Type"),
+        Some("application/octet-stream")
+    );
+}
+
+#[test]
+fn an_answer_to_plain_http_is_never_a_101() {
+    for status in [0, 100, 101, 102, 199, 600, 999, u16::MAX] {
+        let answer = Answer::read(&respond(Response::new(status)));
+        answer.assert_last();
+        assert_eq!(answer.status(), 500);
+
+        let mut driven = Driven::new(&Config::default());
+        let refusal = Refusal::Application {
+            status,
+            reason: String::new(),
+        };
+        driven.connection.refuse(refusal).unwrap();
+        driven.drain();
+        assert_eq!(Answer::read(&driven.output).status(), 500);
+    }
+    for status in [204, 304] {
+        let answer = Answer::read(&respond(Response::new(status).body("text/plain", "none")));
+        assert_eq!(
+            (answer.field("Content-Length"), &answer.body[..]),
+            (None, &b""[..])
+        );
+        assert_eq!(answer.field("Connection"), Some("close"));
+    }
+}
+
+fn respond(response: Response) -> Vec<u8> {
+    let mut connection = Connection::new(Arc::default());
+    connection.receive_data(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(connection.next_event(), Some(Event::Request));
+    assert_eq!(connection.version(), None);
+    connection.respond(response).unwrap();
+    assert_eq!(connection.state(), State::Rejected);
+    connection.data_to_send()
+}
+
+#[test]
+fn plain_http_can_be_read_and_not_accepted() {
+    let driven = asked(
+        b"GET /page?q HTTP/1.0\r\nAccept: */*\r\n\r\n",
+        &Config::default(),
+    );
+    let request = driven.connection.request().unwrap();
+    assert_eq!((request.version(), request.path()), (None, "/page"));
+    assert_eq!(
+        driven.events,
+        [Event::Request, Event::Refused(Refusal::NoUpgrade)]
+    );
+    assert_refused(&driven, 400, "no upgrade");
+}
+
+/// What the peer wrote comes back in the body, and must do no harm in a terminal or a browser.
+#[test]
+fn a_refusal_repeats_the_request_escaped_and_short() {
+    let nasty = "\u{9b}2J\u{a0}\u{202e}".to_owned() + &"x".repeat(4000);
+    for head in [
+        Head::of(Version::Rfc6455).set("Sec-WebSocket-Version", &nasty),
+        Head::of(Version::Rfc6455).set("Sec-WebSocket-Key", &nasty),
+        Head::of(Version::Rfc6455).set("Upgrade", &nasty),
+        Head::of(Version::Rfc6455).set("Host", &nasty),
+        Head::of(Version::Rfc6455).line(&format!("GET x{} HTTP/1.1", "y".repeat(4000))),
+        Head::of(Version::Rfc6455).line(&format!("{} / HTTP/1.1", "M".repeat(4000))),
+        Head::of(Version::Draft76).with("Sec-WebSocket-Protocol", &nasty),
+    ] {
+        let driven = ask(&head);
+        let answer = Answer::read(&driven.output);
+        answer.assert_last();
+        assert_eq!(
+            answer.field("Content-Type"),
+            Some("text/plain; charset=utf-8")
+        );
+        assert!(
+            answer
+                .body
+                .iter()
+                .all(|byte| byte.is_ascii_graphic() || b" \n".contains(byte))
+        );
+        assert!(answer.body.len() < 700, "{} bytes", answer.body.len());
+    }
+}

@@ -1,0 +1,170 @@
+//! The request head: what is malformed, what is smuggled, and what each field may say.
+
+mod fields;
+
+mod host;
+
+mod origin;
+
+mod answers;
+
+use stentor::protocol::{Config, Refusal, State, Version};
+
+use crate::support::{Answer, Driven, Head};
+
+fn asked(bytes: &[u8], config: &Config) -> Driven {
+    let mut driven = Driven::new(config);
+    driven.receive(bytes);
+    driven
+}
+
+fn ask(head: &Head) -> Driven {
+    asked(&head.bytes(), &Config::default())
+}
+
+fn assert_refused(driven: &Driven, status: u16, context: &str) {
+    let answer = Answer::read(&driven.output);
+    answer.assert_last();
+    assert_eq!(answer.status(), status, "{context}");
+    assert_eq!(driven.refused().status(), status, "{context}");
+    assert_eq!(driven.connection.state(), State::Rejected, "{context}");
+}
+
+#[test]
+fn a_line_must_end_in_cr_lf_and_hold_neither() {
+    for version in Version::ALL {
+        let good = String::from_utf8(Head::of(version).head()).unwrap();
+        for bad in [
+            "X-A: b\n",
+            "X-A: b\r",
+            "X-A: b\rX-B: c\r\n",
+            "X-A: b\r\r\n",
+            "\nX-A: b\r\n",
+        ] {
+            let head = good.replacen("\r\n", &format!("\r\n{bad}"), 1);
+            let driven = asked(head.as_bytes(), &Config::default());
+            assert_refused(&driven, 400, bad);
+        }
+    }
+}
+
+/// Two lone LFs are no blank line; nothing but the limit or the clock ends such a head.
+#[test]
+fn a_head_of_lone_lfs_never_ends() {
+    let mut config = Config::default();
+    config.limits.head_bytes = 1000;
+    for version in Version::ALL {
+        let head = String::from_utf8(Head::of(version).head())
+            .unwrap()
+            .replace("\r\n", "\n");
+        let mut driven = asked(head.as_bytes(), &config);
+        assert!(driven.events.is_empty());
+        driven.receive(&[b'x'; 1000]);
+        assert_refused(&driven, 431, "without an end");
+    }
+}
+
+#[test]
+fn a_field_is_a_name_a_colon_and_a_value_on_one_line() {
+    let bad: [&[u8]; 13] = [
+        b"X-Own: one\r\n two",
+        b"X-Own: one\r\n\ttwo",
+        b" X-Own: one",
+        b"X-Own : one",
+        b"X-Own\t: one",
+        b"X Own: one",
+        b": one",
+        b"X-Own",
+        b"X-Own: o\0ne",
+        b"X-\0Own: one",
+        b"X-Own: o\x01ne",
+        b"X-Own: o\x7fne",
+        b"X-\xffwn: one",
+    ];
+    for version in Version::ALL {
+        let good = Head::of(version).head();
+        let line = good.windows(2).position(|two| two == b"\r\n").unwrap() + 2;
+        for field in bad {
+            // In front of the others, and behind them.
+            for at in [line, good.len() - 2] {
+                let bytes = [&good[..at], field, b"\r\n", &good[at..]].concat();
+                let driven = asked(&bytes, &Config::default());
+                assert_refused(&driven, 400, &field.escape_ascii().to_string());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_line_is_get_a_resource_and_http_1_1() {
+    let bad = [
+        ("POST /demo HTTP/1.1", 405),
+        ("HEAD /demo HTTP/1.1", 405),
+        ("get /demo HTTP/1.1", 405),
+        ("GET  /demo HTTP/1.1", 400),
+        ("GET /demo  HTTP/1.1", 400),
+        (" GET /demo HTTP/1.1", 400),
+        ("GET\t/demo\tHTTP/1.1", 400),
+        ("GET /demo", 400),
+        ("GET HTTP/1.1", 400),
+        ("GET /demo HTTP/2.0", 400),
+        ("GET /demo HTTP/1.1 ", 400),
+        ("GET /demo http/1.1", 400),
+        ("GET /de\u{0}mo HTTP/1.1", 400),
+        ("GET /de mo HTTP/1.1", 400),
+        ("GET demo HTTP/1.1", 400),
+        ("GET * HTTP/1.1", 400),
+        ("GET ftp://example.com/demo HTTP/1.1", 400),
+        ("GET javascript://example.com/demo HTTP/1.1", 400),
+        ("", 400),
+        ("CONNECT example.com:80 HTTP/1.1", 405),
+    ];
+    for version in Version::ALL {
+        for (line, status) in bad {
+            assert_refused(&ask(&Head::of(version).line(line)), status, line);
+        }
+        let old = ask(&Head::of(version).line("GET /demo HTTP/1.0"));
+        assert_refused(
+            &old,
+            if version.wire_number().is_some() {
+                505
+            } else {
+                400
+            },
+            "HTTP/1.0",
+        );
+    }
+}
+
+#[test]
+fn the_resource_may_be_a_whole_uri_from_version_8_on() {
+    for uri in [
+        "ws://example.com/a/b?c=d",
+        "wss://h:8/a/b?c=d",
+        "http://h/a/b?c=d",
+        "HTTPS://h/a/b?c=d",
+    ] {
+        for version in Version::ALL {
+            let driven = ask(&Head::of(version).line(&format!("GET {uri} HTTP/1.1")));
+            if matches!(version, Version::Hybi08 | Version::Rfc6455) {
+                assert_eq!(driven.connection.state(), State::Ready, "{version}: {uri}");
+                assert_eq!(driven.connection.request().unwrap().target(), "/a/b?c=d");
+            } else {
+                assert_eq!(*driven.refused(), Refusal::Resource(uri.to_owned()));
+            }
+        }
+    }
+}
+
+/// The path ends where the query begins (RFC 3986 §3.3), and an empty one is `/` (RFC 6455 §3).
+#[test]
+fn a_query_is_not_taken_for_a_path() {
+    for version in [Version::Hybi08, Version::Rfc6455] {
+        let driven = ask(&Head::of(version).line("GET ws://example.com?to=/admin HTTP/1.1"));
+        if driven.connection.state() == State::Ready {
+            assert_eq!(driven.connection.request().unwrap().path(), "/");
+        } else {
+            assert_refused(&driven, 400, "no path");
+        }
+    }
+}

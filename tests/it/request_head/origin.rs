@@ -1,0 +1,141 @@
+//! Who is let in: origins, compared with a list.
+
+use stentor::Origin;
+use stentor::protocol::{Config, Refusal, State, Version};
+
+use super::{ask, asked, assert_refused};
+use crate::support::{Answer, HIXIE, Head};
+
+#[test]
+fn an_origin_is_compared_whole() {
+    let mut config = Config::default();
+    config.origins = Some(vec![
+        "https://example.com".parse().unwrap(),
+        "http://localhost:3000".parse().unwrap(),
+        "http://[::1]".parse().unwrap(),
+    ]);
+    let good = [
+        "https://example.com",
+        "https://example.com:443",
+        "HTTPS://Example.COM",
+        "http://localhost:3000",
+        "http://[::1]:80",
+    ];
+    let bad = [
+        "https://evilexample.com",
+        "https://evil-example.com",
+        "https://example.com.evil.com",
+        "https://example.comevil",
+        "https://www.example.com",
+        "https://example.co",
+        "https://example.com:8443",
+        "https://example.com:80",
+        "https://example.com:",
+        "https://example.com:443x",
+        "https://example.com:65979",
+        "https://example.com/",
+        "https://example.com#",
+        "https://example.com?",
+        "https://example.com.",
+        "https://user@example.com",
+        "https://example.com@evil.com",
+        "https://evil.com/https://example.com",
+        "https://evil.com, https://example.com",
+        "https://example.com, https://evil.com",
+        "https://example.com https://evil.com",
+        "http://example.com",
+        "wss://example.com",
+        "xhttps://example.com",
+        "://example.com",
+        "example.com",
+        "http://localhost",
+        "http://localhost:30000",
+        "http://localhost:300",
+        "http://[::2]",
+        "null",
+        "file://",
+        "*",
+        "",
+    ];
+    for version in Version::ALL {
+        let origin = match version {
+            Version::Hybi07 | Version::Hybi08 => "Sec-WebSocket-Origin",
+            _ => "Origin",
+        };
+        let config = &config;
+        let ask = |value: &str| asked(&Head::of(version).set(origin, value).bytes(), config);
+        for value in good {
+            assert_eq!(
+                ask(value).connection.state(),
+                State::Ready,
+                "{version}: {value}"
+            );
+        }
+        for value in bad {
+            assert_refused(&ask(value), 403, value);
+        }
+        let driven = asked(
+            &Head::of(version).set(origin, b"https://\xff").bytes(),
+            config,
+        );
+        assert_refused(&driven, 403, "not even text");
+    }
+}
+
+#[test]
+fn null_is_let_in_only_by_name() {
+    let mut config = Config::default();
+    let head = Head::of(Version::Rfc6455).set("Origin", "null").bytes();
+    assert_eq!(
+        asked(&head, &config).connection.state(),
+        State::Ready,
+        "without a list"
+    );
+    config.origins = Some(vec![]);
+    assert_refused(&asked(&head, &config), 403, "with an empty list");
+    config.origins = Some(vec![Origin::Null]);
+    assert_eq!(
+        asked(&head, &config).connection.state(),
+        State::Ready,
+        "by name"
+    );
+    let file = Head::of(Version::Rfc6455).set("Origin", "file://").bytes();
+    assert_refused(&asked(&file, &config), 403, "file:// is not null");
+}
+
+#[test]
+fn the_origin_is_in_the_versions_own_field() {
+    let mut config = Config::default();
+    config.origins = Some(vec!["http://example.com".parse().unwrap()]);
+    let both = ["Origin", "Sec-WebSocket-Origin"];
+    for (version, read) in [
+        (Version::Hybi07, &both[1..]),
+        (Version::Hybi08, &both[..]),
+        (Version::Rfc6455, &both[..1]),
+    ] {
+        for field in both {
+            let head = Head::of(version).without(both[0]).without(both[1]);
+            let driven = asked(&head.with(field, "http://example.com").bytes(), &config);
+            let accepted = driven.connection.state() == State::Ready;
+            assert_eq!(accepted, read.contains(&field), "{version}: {field}");
+        }
+        let none = Head::of(version).without(both[0]).without(both[1]);
+        let driven = asked(&none.bytes(), &config);
+        assert_eq!(*driven.refused(), Refusal::Origin(None));
+    }
+}
+
+#[test]
+fn the_old_drafts_want_one_origin_and_repeat_it_to_the_byte() {
+    for version in HIXIE {
+        let twice = ask(&Head::of(version).with("Origin", "http://example.com"));
+        assert_eq!(*twice.refused(), Refusal::Duplicate("Origin"));
+        let odd = "http://EXAMPLE.com:80/?";
+        let driven = ask(&Head::of(version).set("Origin", odd));
+        let answer = Answer::read(&driven.output);
+        let field = answer
+            .field("WebSocket-Origin")
+            .or(answer.field("Sec-WebSocket-Origin"));
+        assert_eq!(field, Some(odd));
+    }
+}

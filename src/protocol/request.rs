@@ -38,7 +38,7 @@ impl Request {
         limits: &Limits,
     ) -> Result<Search, Refusal> {
         let within = &input[..input.len().min(limits.head_bytes)];
-        match memchr::memmem::find(&within[searched..], b"\r\n\r\n") {
+        match blank_line(&within[searched..]) {
             Some(at) => {
                 let used = searched + at + 4;
                 let request = Request::parse(&input[..used], limits);
@@ -282,7 +282,7 @@ impl Request {
         match (port.parse::<u16>().map_err(|_| bad())?, secure) {
             (0, _) => Err(bad()),
             (80, false) | (443, true) => Ok(name),
-            (port, _) => Ok(format!("{name}:{port}")),
+            _ => Ok([&name, ":", port.trim_start_matches('0')].concat()),
         }
     }
 }
@@ -321,4 +321,9 @@ fn malformed(error: httparse::Error, limits: &Limits) -> Refusal {
         httparse::Error::HeaderValue => Refusal::MalformedHead("a field value"),
         _ => Refusal::MalformedHead("request line"),
     }
+}
+
+/// Where the blank line begins that ends a head.
+fn blank_line(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\r', bytes).find(|at| bytes[*at..].starts_with(b"\r\n\r\n"))
 }

@@ -28,7 +28,8 @@ use super::outbox::{Push, wait_until};
 pub(crate) struct Conversation {
     pub(crate) link: Arc<Link>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) connection: Connection,
+    /// On the heap, where it is small: a stack grows by pages, and an idle client keeps them.
+    pub(crate) connection: Box<Connection>,
     pub(crate) closed: Option<Closed>,
     pub(crate) socket: Arc<TcpStream>,
     began: Instant,
@@ -46,9 +47,9 @@ pub(crate) enum Step {
     Over,
 }
 
-/// A read brings at most this much at first, so that a silent client holds a page at most; then
-/// more, while reads fill what they are given.
-const REST: usize = 4 * 1024;
+/// A read brings at most this much at first, so that a silent client holds little; then more,
+/// while reads fill what they are given.
+const REST: usize = 1024;
 const MOST: usize = 64 * 1024;
 
 impl Conversation {
@@ -58,7 +59,7 @@ impl Conversation {
         shared: Arc<Shared>,
     ) -> Conversation {
         Conversation {
-            connection: Connection::new(Arc::clone(&shared.settings.config)),
+            connection: Box::new(Connection::new(Arc::clone(&shared.settings.config))),
             link,
             shared,
             socket,
@@ -335,12 +336,14 @@ impl Conversation {
 
     /// Lets the peer read what it was told: bytes that came and were not read would make TCP
     /// reset the connection. The warden ends it after a second.
+    #[inline(never)]
     fn linger(&mut self) {
         self.link.enter(Stage::Lingering);
         if self.link.outbox.loss().is_some() || self.socket.shutdown(Shutdown::Write).is_err() {
             return;
         }
-        let mut scrap = [0; 4096];
+        // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
+        let mut scrap = [0; 512];
         while matches!(io::Read::read(&mut &*self.socket, &mut scrap), Ok(1..)) {}
     }
 

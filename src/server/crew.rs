@@ -112,15 +112,21 @@ impl Shared {
 
     fn say_goodbye(&self) {
         for link in self.registry.all() {
-            let frame = CloseFrame {
-                code: CloseCode::GOING_AWAY,
-                reason: "the server is going down".to_owned(),
-            };
-            match link.close(frame) {
-                Ok((_, Push::Stalled)) => self.warden.stalled(&link),
-                Ok(_) if link.version().is_none() => link.refuse(),
-                _ => {}
+            match link.version() {
+                Some(_) => self.send_away(&link),
+                None => link.refuse(),
             }
+        }
+    }
+
+    /// Tells a client that the server is going down.
+    pub(crate) fn send_away(&self, link: &Arc<Link>) {
+        let frame = CloseFrame {
+            code: CloseCode::GOING_AWAY,
+            reason: "the server is going down".to_owned(),
+        };
+        if let Ok((_, Push::Stalled)) = link.close(frame) {
+            self.warden.stalled(link);
         }
     }
 

@@ -59,7 +59,7 @@ impl ServerHandle {
 
     /// How many clients are open.
     pub fn count(&self) -> usize {
-        self.shared.registry.open().len()
+        self.shared.registry.count_open()
     }
 
     /// The clients that are open, in the order of arrival.

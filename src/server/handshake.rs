@@ -23,7 +23,6 @@ impl Conversation {
             match self.step(None) {
                 Step::Event(Event::Request) => self.answer_request(),
                 Step::Event(Event::Refused(refusal)) => {
-                    self.emit();
                     self.shared.totals.refused(refusal.name());
                     let (id, peer, status) = (self.link.id, self.link.peer, refusal.status());
                     info!("client {id} {peer}: refused with {status}: {refusal}");
@@ -89,6 +88,10 @@ impl Conversation {
         self.link.enter(Stage::Open);
         self.shared.post(Post::Enter(Arc::clone(&self.link)));
         self.flush();
+        if self.shared.is_stopping() {
+            // Those who were open when it stopped have been told.
+            self.shared.send_away(&self.link);
+        }
     }
 
     /// Keepalive for versions that cannot ping: TCP's own. Where the system does not let us, the

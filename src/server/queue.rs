@@ -49,7 +49,7 @@ pub(crate) struct Tally {
 const REST: usize = 4 * 1024;
 
 /// The most chunks that leave in one system call.
-const VECTORS: usize = 64;
+const VECTORS: usize = 16;
 
 /// Never blocks, and never raises SIGPIPE where that is not a socket's own setting.
 #[cfg(not(target_vendor = "apple"))]

@@ -74,6 +74,11 @@ impl Registry {
         open
     }
 
+    pub(crate) fn count_open(&self) -> usize {
+        let inside = self.lock();
+        inside.links.values().filter(|link| link.is_open()).count()
+    }
+
     pub(crate) fn counters(&self, totals: &Totals) -> Counters {
         let inside = self.lock();
         totals.snapshot(inside.links.values().map(|link| &**link))

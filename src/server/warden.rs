@@ -150,18 +150,18 @@ impl Watch {
     /// Runs until [`Warden::stop`].
     pub(crate) fn run(mut self) {
         let tick = self.deadlines.tick();
-        let mut next = Instant::now() + tick;
+        let mut last = Instant::now();
         loop {
-            self.sleep_until(next);
+            self.sleep_until(last + tick);
             let now = Instant::now();
             if self.take_news(now) {
                 return;
             }
             self.drain_stalled(now);
             self.drain_turned_away(now);
-            if now >= next {
-                self.look_at_clients(now, tick);
-                next = now + tick;
+            if now >= last + tick {
+                self.look_at_clients(now, now - last);
+                last = now;
             }
         }
     }
@@ -255,7 +255,7 @@ impl Watch {
         });
     }
 
-    fn look_at_clients(&mut self, now: Instant, tick: Duration) {
+    fn look_at_clients(&mut self, now: Instant, passed: Duration) {
         let (deadlines, totals, warden) = (&self.deadlines, &self.totals, &self.warden);
         self.clients.retain_mut(|client| {
             let stage = client.link.stage();
@@ -271,7 +271,7 @@ impl Watch {
                 Stage::Closing if late(deadlines.close) => client.link.lose(Loss::Close, totals),
                 // It was told everything and only had to hang up: that is no loss.
                 Stage::Lingering if late(LINGER) => drop(client.link.outbox.cut(Loss::Close)),
-                Stage::Open => client.keep_alive(deadlines, totals, warden, tick),
+                Stage::Open => client.keep_alive(deadlines, totals, warden, passed),
                 Stage::Handshake | Stage::Closing | Stage::Closed | Stage::Lingering => {}
                 Stage::Gone => return false,
             }
@@ -288,7 +288,7 @@ impl Client {
         deadlines: &Deadlines,
         totals: &Totals,
         warden: &Warden,
-        tick: Duration,
+        passed: Duration,
     ) {
         let reads = self.link.reads();
         if reads != self.reads {
@@ -304,7 +304,7 @@ impl Client {
             }
             return;
         }
-        self.silent += tick;
+        self.silent += passed;
         if let Some(idle) = deadlines.idle
             && self.silent >= idle
         {

@@ -279,7 +279,7 @@ impl Agreed {
         let scheme = if secure { "wss" } else { "ws" };
         let host = request.host(secure)?;
         Ok(Agreed {
-            location: format!("{scheme}://{host}{}", request.target()),
+            location: [scheme, "://", &host, request.target()].concat(),
             subprotocol,
             fields: accept.fields,
         })

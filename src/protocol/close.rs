@@ -108,16 +108,6 @@ pub enum Initiator {
     Nobody,
 }
 
-/// What the shell should do about the end, once the output is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Go on reading, for a bounded time: the peer's half of the close is missing.
-    Await,
-    /// Shut the write side, drain briefly, close. Closing at once, with bytes unread, would make
-    /// TCP reset the connection, and the peer might never see the last thing it was told.
-    Linger,
-}
-
 /// How a conversation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {

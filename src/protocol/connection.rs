@@ -3,16 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::close::{CloseCode, CloseFrame, Closed, Ending, Initiator};
+use super::close::CloseFrame;
 use super::config::Config;
-use super::error::{Refusal, Unsupported, Violation};
+use super::ending::Ending;
+use super::error::{Refusal, Unsupported};
 use super::framing::{Decoded, Decoder};
 use super::input::Input;
 use super::message::{Event, Message};
 use super::request::{Request, Search};
 use super::response::{self, Accept, Response};
 use super::state::{State, Transition, Trigger};
-use super::version::{Agreed, Closing, Proof, Version, draft76};
+use super::version::{Agreed, Proof, Version, draft76};
 
 /// One peer's conversation, from the first byte of its request to the last of its goodbye.
 ///
@@ -20,25 +21,25 @@ use super::version::{Agreed, Closing, Proof, Version, draft76};
 #[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,
-    state: State,
-    phase: Phase,
+    pub(super) state: State,
+    pub(super) phase: Phase,
     request: Option<Request>,
     subprotocol: Option<String>,
     input: Input,
     stream_ended: bool,
-    output: Vec<u8>,
+    pub(super) output: Vec<u8>,
     /// Frames that were sent before the handshake was done; they leave behind its last byte.
     early: Vec<u8>,
     /// Events that were caused and not taken yet.
-    pending: VecDeque<Event>,
+    pub(super) pending: VecDeque<Event>,
     /// Our half of the closing handshake, once it is sent.
-    close_sent: Option<CloseFrame>,
+    pub(super) close_sent: Option<CloseFrame>,
     transitions: Vec<Transition>,
 }
 
 /// What the next bytes are. Finer than [`State`], which is what others need to know.
 #[derive(Debug)]
-enum Phase {
+pub(super) enum Phase {
     /// The request head, searched up to here.
     Head(usize),
     /// Nothing, until the shell has answered the request.
@@ -72,7 +73,7 @@ impl Connection {
 
     /// Takes bytes as they came from the peer. Where they are cut never matters.
     pub fn receive_data(&mut self, data: &[u8]) {
-        self.input_buffer().extend_from_slice(data);
+        self.input.buffer(data.len()).extend_from_slice(data);
     }
 
     /// Learns that the peer will send nothing more.
@@ -95,6 +96,7 @@ impl Connection {
                     self.read_key3(parts)?;
                 }
                 Phase::Frames(decoder) => {
+                    self.input.append(&mut decoder.overshoot());
                     let (used, decoded) = decoder.decode(self.input.unread(), &self.config);
                     self.input.consume(used);
                     match decoded {
@@ -201,43 +203,6 @@ impl Connection {
         version.encode_ping(payload, out)
     }
 
-    /// Says goodbye in the version's own way: a close frame, `FF 00`, or hanging up. Without a
-    /// frame, the close has no code. A second goodbye is not sent.
-    ///
-    /// # Errors
-    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, and for a
-    /// request that is still to be answered: that is what [`refuse`](Connection::refuse) is for.
-    pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), Unsupported> {
-        let version = match (self.state, self.version()) {
-            (State::Ready, Some(version)) => version,
-            (State::Handshaking, _) => {
-                // The 101 of draft-76 is out, its proof is not: all that is left is to hang up.
-                self.change(Trigger::Failed);
-                self.phase = Phase::Over;
-                return Ok(());
-            }
-            (State::Opening, _) => return Err(Unsupported::Now(self.state)),
-            _ => return Ok(()),
-        };
-        version.encode_close(frame.as_ref(), &mut self.output)?;
-        self.close_was_sent(frame);
-        Ok(())
-    }
-
-    /// Learns that a goodbye was written to the peer by somebody else, so that the peer's half is
-    /// taken for an answer and no second one is sent.
-    pub fn close_was_sent(&mut self, frame: Option<CloseFrame>) {
-        if self.state != State::Ready {
-            return;
-        }
-        let frame = frame.unwrap_or(CloseFrame::WITHOUT_CODE);
-        self.change(Trigger::CloseStarted);
-        match self.version().map(Version::closing) {
-            Some(Closing::HangUp) => self.closed(frame, Initiator::Us, None, true),
-            _ => self.close_sent = Some(frame),
-        }
-    }
-
     /// Where the connection stands.
     pub fn state(&self) -> State {
         self.state
@@ -268,10 +233,17 @@ impl Connection {
         !self.input.is_empty()
     }
 
-    /// The buffer behind [`receive_data`](Connection::receive_data): a shell that reads into it
-    /// directly saves a copy. Bytes may only be appended.
-    pub(crate) fn input_buffer(&mut self) -> &mut Vec<u8> {
-        self.input.buffer()
+    /// The buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
+    /// bytes: a shell that reads into it directly saves a copy. Bytes may only be appended.
+    pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
+        let Connection { input, phase, .. } = self;
+        match phase {
+            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
+                Some(buffer) => buffer,
+                None => input.buffer(most),
+            },
+            _ => input.buffer(most),
+        }
     }
 
     fn read_head(&mut self) -> Option<()> {
@@ -348,85 +320,6 @@ impl Connection {
         }
     }
 
-    fn close_received(&mut self, frame: Option<CloseFrame>) {
-        self.change(Trigger::CloseStarted);
-        if let Some(sent) = self.close_sent.take() {
-            let frame = frame.unwrap_or(sent);
-            return self.closed(frame, Initiator::Us, None, true);
-        }
-        if let Some(version) = self.version() {
-            // The same code back, without the reason (RFC 6455 §5.5.1); what was received may be
-            // sent.
-            let echo = frame.as_ref().map(|frame| CloseFrame::of(frame.code));
-            let _ = version.encode_close(echo.as_ref(), &mut self.output);
-        }
-        let frame = frame.unwrap_or(CloseFrame::WITHOUT_CODE);
-        self.closed(frame, Initiator::Peer, None, true);
-    }
-
-    /// Fails the connection (RFC 6455 §7.1.7): the code that the version has for the violation,
-    /// unless a goodbye is out already, then the end.
-    fn fail(&mut self, violation: Violation) {
-        self.change(Trigger::Failed);
-        let version = self.version();
-        let code = version.and_then(|version| violation.close_code(version));
-        let frame = match (self.close_sent.take(), version, code) {
-            (Some(sent), _, _) => sent,
-            (None, Some(version), Some(code)) => {
-                let frame = CloseFrame::of(code);
-                // The codes that violations have may be sent.
-                let _ = version.encode_close(Some(&frame), &mut self.output);
-                frame
-            }
-            _ => CloseFrame::of(CloseCode::ABNORMAL),
-        };
-        self.closed(frame, Initiator::Us, Some(violation), false);
-    }
-
-    /// The stream has ended and its bytes are used up.
-    fn end_of_stream(&mut self) -> Option<()> {
-        let Phase::Frames(decoder) = &self.phase else {
-            self.change(Trigger::StreamEnded);
-            self.phase = Phase::Over;
-            return Some(());
-        };
-        let whole = decoder.is_between_frames();
-        let hangs_up = self.version().map(Version::closing) == Some(Closing::HangUp);
-        if hangs_up && self.state == State::Ready {
-            // Draft-75 knows no other goodbye.
-            self.change(Trigger::CloseStarted);
-            self.change(Trigger::StreamEnded);
-            self.closed(CloseFrame::WITHOUT_CODE, Initiator::Peer, None, whole);
-            return Some(());
-        }
-        self.change(Trigger::StreamEnded);
-        match self.close_sent.take() {
-            Some(sent) => self.closed(sent, Initiator::Us, None, false),
-            None => {
-                let lost = CloseFrame::of(CloseCode::ABNORMAL);
-                self.closed(lost, Initiator::Nobody, None, false);
-            }
-        }
-        Some(())
-    }
-
-    fn closed(
-        &mut self,
-        frame: CloseFrame,
-        initiator: Initiator,
-        violation: Option<Violation>,
-        clean: bool,
-    ) {
-        self.phase = Phase::Over;
-        self.pending.push_back(Event::Closed(Closed {
-            code: frame.code,
-            reason: frame.reason,
-            initiator,
-            clean,
-            violation,
-        }));
-    }
-
     fn sender(&mut self) -> Result<(Version, &mut Vec<u8>), Unsupported> {
         match (self.state, self.version()) {
             (State::Ready, Some(version)) => Ok((version, &mut self.output)),
@@ -435,7 +328,7 @@ impl Connection {
         }
     }
 
-    fn change(&mut self, trigger: Trigger) {
+    pub(super) fn change(&mut self, trigger: Trigger) {
         let from = self.state;
         match from.after(trigger) {
             Some(to) if to != from => {

@@ -8,8 +8,8 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    pub(crate) fn unread(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..]
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.bytes[self.start..]
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -28,11 +28,21 @@ impl Input {
         self.start = 0;
     }
 
-    /// The buffer, to append to. What is left in it is moved to its front: the start of a header
-    /// or of a control frame, so a hundred bytes at most once the handshake is done.
-    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+    /// The buffer, to append to, with room for at least `room` bytes, and no longer with much
+    /// more than that where a larger one is not needed now. What is left in it is moved to its
+    /// front: the start of a header or of a control frame, so a hundred bytes at most once the
+    /// handshake is done.
+    pub(crate) fn buffer(&mut self, room: usize) -> &mut Vec<u8> {
         self.bytes.drain(..self.start);
         self.start = 0;
+        if self.bytes.is_empty() && self.bytes.capacity() > room {
+            self.bytes.shrink_to(room);
+        }
+        self.bytes.reserve(room);
         &mut self.bytes
+    }
+
+    pub(crate) fn append(&mut self, bytes: &mut Vec<u8>) {
+        self.bytes.append(bytes);
     }
 }

@@ -51,6 +51,8 @@ pub mod connection;
 
 mod input;
 
+pub mod ending;
+
 pub mod request;
 
 pub mod response;
@@ -69,9 +71,10 @@ pub mod limits;
 
 pub mod error;
 
-pub use close::{CloseCode, CloseFrame, Closed, Ending, Initiator};
+pub use close::{CloseCode, CloseFrame, Closed, Initiator};
 pub use config::{BadOrigin, Config, Origin};
 pub use connection::Connection;
+pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
 pub use framing::Framing;
 pub use limits::Limits;

@@ -66,7 +66,7 @@ pub enum Trigger {
     CloseStarted,
     /// The peer will send nothing more.
     StreamEnded,
-    /// The peer broke a rule or a limit after the handshake, or we gave up in the middle of it.
+    /// The peer broke a rule or a limit after the handshake, or we gave the connection up.
     Failed,
 }
 

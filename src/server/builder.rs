@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{
-    Accept, BadOrigin, Closed, Config, Limits, Refusal, Request, Response, Transition, Versions,
+    Accept, BadOrigin, Config, Limits, Refusal, Request, Response, Transition, Versions,
 };
 
+use super::farewell::Departure;
 use super::link::ClientId;
 use super::outbox::SlowClient;
 use super::{Detached, Server};
@@ -55,23 +56,6 @@ impl From<Response> for Reply {
     fn from(response: Response) -> Reply {
         Reply::Respond(response)
     }
-}
-
-/// How a client's life ended, as `on_close` is told it: exactly once for each client that was
-/// open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Departure {
-    /// Who.
-    pub id: ClientId,
-    /// Which code and reason, who began, clean or not.
-    pub closed: Closed,
-    /// For how long it was connected.
-    pub duration: Duration,
-    /// How many messages came in from it.
-    pub messages_in: u64,
-    /// How many messages went out to it.
-    pub messages_out: u64,
 }
 
 type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;

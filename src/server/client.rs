@@ -4,11 +4,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
 
-use super::conversation::{Conversation, Step};
+use super::conversation::{Conversation, Patience, Step};
 use super::crew::Crew;
 use super::error::Error;
 use super::handle::{Audience, ClientHandle};
@@ -110,10 +110,9 @@ impl Client {
     /// # Errors
     /// As [`recv`](Client::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
-        // Who waits for longer than the clock can tell waits without an end.
-        let until = Instant::now().checked_add(timeout);
+        let mut patience = Patience::of(timeout);
         loop {
-            match self.talk.step(until) {
+            match self.talk.step(&mut patience) {
                 Step::Event(Event::Message(message)) => return Ok(Received::Message(message)),
                 Step::Event(_) => {}
                 Step::Late => return Ok(Received::Nothing),
@@ -129,7 +128,7 @@ impl Client {
     /// As [`recv`](Client::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
-            match self.talk.step(None) {
+            match self.talk.step(&mut Patience::endless()) {
                 Step::Event(Event::Closed(_)) | Step::Late => {}
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Over => return self.talk.verdict().map(|()| None),
@@ -145,7 +144,7 @@ impl Client {
     /// [`Error::Unsupported`] where the version cannot carry the message; [`Error::Closed`] once
     /// the conversation is over; [`Error::Lost`] when the write deadline passes.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.talk.send(&message.into())
+        self.talk.send(message.into())
     }
 
     /// Sends a ping with a payload of up to 125 bytes.
@@ -170,11 +169,7 @@ impl Client {
     /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
-        self.talk
-            .connection
-            .close(Some(CloseFrame { code, reason }))?;
-        self.talk.emit();
-        Ok(())
+        self.talk.close(CloseFrame { code, reason })
     }
 
     /// A handle that can be cloned and used from any thread.

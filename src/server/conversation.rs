@@ -2,25 +2,21 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use log::{debug, error, info, log_enabled, trace, warn};
+use log::{debug, error, log_enabled, trace};
 use rustix::event::PollFlags;
 use rustix::net::{RecvFlags, recv};
 
 use crate::protocol::{
-    CloseCode, CloseFrame, Closed, Closing, Connection, Ending, Event, Initiator, Message, Refusal,
-    Request, State, Unsupported, Version,
+    CloseFrame, Closed, Connection, Ending, Event, Message, Refusal, State, Unsupported, Version,
 };
 
-use super::builder::Departure;
 use super::crew::Shared;
 use super::error::{Error, Loss};
-use super::hub::Post;
 use super::link::{Link, Stage};
 use super::outbox::{Push, wait_until};
 
@@ -32,10 +28,20 @@ pub(crate) struct Conversation {
     pub(crate) connection: Box<Connection>,
     pub(crate) closed: Option<Closed>,
     pub(crate) socket: Arc<TcpStream>,
-    began: Instant,
+    pub(crate) began: Instant,
     /// How many bytes the next read may bring.
     appetite: usize,
-    finished: bool,
+    /// The outbox has been given the goodbye, or has refused it: somebody else was first.
+    pub(crate) said_goodbye: bool,
+    pub(crate) finished: bool,
+}
+
+/// How long a step may take.
+pub(crate) struct Patience {
+    /// `None` for ever.
+    until: Option<Instant>,
+    /// There was a read already: what comes after `until` is for the next call.
+    has_read: bool,
 }
 
 /// How one step of the conversation went.
@@ -52,6 +58,30 @@ pub(crate) enum Step {
 const REST: usize = 1024;
 const MOST: usize = 64 * 1024;
 
+/// A message of this many bytes is worth a queue entry of its own.
+const LARGE: usize = 16 * 1024;
+
+impl Patience {
+    pub(crate) fn endless() -> Patience {
+        Patience {
+            until: None,
+            has_read: false,
+        }
+    }
+
+    /// Who waits for longer than the clock can tell waits without an end.
+    pub(crate) fn of(timeout: Duration) -> Patience {
+        Patience {
+            until: Instant::now().checked_add(timeout),
+            has_read: false,
+        }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        Some(self.until?.saturating_duration_since(Instant::now()))
+    }
+}
+
 impl Conversation {
     pub(crate) fn new(
         link: Arc<Link>,
@@ -66,6 +96,7 @@ impl Conversation {
             began: Instant::now(),
             appetite: REST,
             closed: None,
+            said_goodbye: false,
             finished: false,
         }
     }
@@ -81,17 +112,25 @@ impl Conversation {
         self.tell_warden(self.link.outbox.flush());
     }
 
-    /// A message from this client's own handler.
-    pub(crate) fn send(&mut self, message: &Message) -> Result<(), Error> {
+    /// A message from this client's own handler. A large one is not copied.
+    pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
         let version = self.version();
         if log_enabled!(log::Level::Trace) {
-            trace!("client {}: > {}", self.link.id, Shown(message));
+            trace!("client {}: > {}", self.link.id, Shown(&message));
         }
-        self.reply(|out| version.encode(message, out).map(|()| 1))
+        if message.len() < LARGE {
+            return self.reply(|out| version.encode(&message, out).map(|()| 1));
+        }
+        self.check_ready()?;
+        let push = self
+            .link
+            .outbox
+            .reply_owned(|out| version.encode_owned(message, out))?;
+        self.settle(push)
     }
 
     /// The next event. Sends what there is to send before it waits for more input.
-    pub(crate) fn step(&mut self, until: Option<Instant>) -> Step {
+    pub(crate) fn step(&mut self, patience: &mut Patience) -> Step {
         loop {
             self.hear_goodbye();
             let event = self.connection.next_event();
@@ -104,14 +143,18 @@ impl Conversation {
                 return Step::Over;
             }
             self.flush();
-            if let Some(until) = until {
-                let wait = until.saturating_duration_since(Instant::now());
+            if let Some(wait) = patience.left() {
+                // A peer may keep the socket readable without ever sending a message.
+                if patience.has_read && wait.is_zero() {
+                    return Step::Late;
+                }
                 self.link.set_reading(true);
                 let ready = wait_until(&self.socket, PollFlags::IN, wait);
                 self.link.set_reading(false);
                 if !ready {
                     return Step::Late;
                 }
+                patience.has_read = true;
             }
             self.read();
         }
@@ -119,11 +162,7 @@ impl Conversation {
 
     /// One blocking read, into the engine's own buffer.
     fn read(&mut self) {
-        let buffer = self.connection.input_buffer();
-        if buffer.is_empty() && buffer.capacity() > self.appetite {
-            buffer.shrink_to(self.appetite);
-        }
-        buffer.reserve(self.appetite);
+        let buffer = self.connection.input_buffer(self.appetite);
         self.link.set_reading(true);
         let spare = rustix::buffer::spare_capacity(buffer);
         let result = recv(&*self.socket, spare, RecvFlags::empty());
@@ -161,7 +200,20 @@ impl Conversation {
                 self.link.lose(Loss::Handshake, &self.shared.totals);
             }
         }
+        // The end that our own side has made is not the peer's word.
+        if self.link.outbox.loss().is_some() {
+            self.connection.give_up();
+        }
         self.connection.receive_eof();
+    }
+
+    /// Says goodbye the way any thread does, and learns at once whose was the first.
+    pub(crate) fn close(&mut self, frame: CloseFrame) -> Result<(), Error> {
+        let (_, push) = self.link.close(frame)?;
+        self.tell_warden(push);
+        self.hear_goodbye();
+        self.emit();
+        Ok(())
     }
 
     /// Another thread may have said goodbye meanwhile: the peer's is then the answer to it.
@@ -210,11 +262,10 @@ impl Conversation {
                 Ending::Await => Stage::Closing,
                 Ending::Linger => Stage::Closed,
             });
-            let push = match self.link.outbox.goodbye(&output) {
-                (false, _) if ending == Ending::Await && !output.is_empty() => {
-                    self.link.outbox.afterword(&output)
-                }
-                (_, push) => push,
+            let push = match std::mem::replace(&mut self.said_goodbye, true) {
+                false => self.link.outbox.goodbye(&output).1,
+                true if output.is_empty() => Push::Done,
+                true => self.link.outbox.afterword(&output),
             };
             self.tell_warden(push);
         } else if !output.is_empty() {
@@ -237,12 +288,17 @@ impl Conversation {
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<u64, Unsupported>,
     ) -> Result<(), Error> {
-        if self.connection.state() != State::Ready {
-            return Err(Error::Closed);
-        }
+        self.check_ready()?;
         let more_to_come = self.connection.has_input();
         let push = self.link.outbox.reply(!more_to_come, write)?;
         self.settle(push)
+    }
+
+    fn check_ready(&self) -> Result<(), Error> {
+        match self.connection.state() {
+            State::Ready => Ok(()),
+            _ => Err(Error::Closed),
+        }
     }
 
     /// What this thread owes its outbox after a reply: patience, or word to the warden.
@@ -260,7 +316,7 @@ impl Conversation {
         }
     }
 
-    fn wait_for_room(&mut self, limit: usize) -> Result<(), Error> {
+    pub(crate) fn wait_for_room(&mut self, limit: usize) -> Result<(), Error> {
         let patience = self.shared.settings.deadlines.write;
         match self.link.outbox.wait_for_room(limit, patience) {
             Ok(push) => {
@@ -277,113 +333,6 @@ impl Conversation {
     fn tell_warden(&self, push: Push) {
         if push == Push::Stalled {
             self.shared.warden.stalled(&self.link);
-        }
-    }
-
-    /// What the end of the conversation means to its handler.
-    pub(crate) fn verdict(&self) -> Result<(), Error> {
-        let Some(closed) = &self.closed else {
-            return Ok(());
-        };
-        match (&closed.violation, closed.initiator) {
-            (Some(violation), _) => Err(Error::Violation(violation.clone())),
-            (None, Initiator::Peer | Initiator::Us) => Ok(()),
-            (None, Initiator::Nobody) => match self.link.outbox.loss() {
-                // The browsers of draft-76 leave without a word whenever a page is left.
-                None if self.version().closing() == Closing::Marker => Ok(()),
-                loss => Err(Error::Lost(loss.unwrap_or(Loss::EndOfStream))),
-            },
-        }
-    }
-
-    /// The end, on every way out: the goodbye, the peer's half of it, and the account.
-    pub(crate) fn finish(&mut self, failure: Option<String>) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
-        }
-        let opened = self.link.identity.get().is_some();
-        if self.connection.state() == State::Ready {
-            let code = match &failure {
-                None => CloseCode::NORMAL,
-                Some(failure) => {
-                    warn!("client {}: handler failed: {failure}", self.link.id);
-                    self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
-                    CloseCode::INTERNAL_ERROR
-                }
-            };
-            self.hear_goodbye();
-            // A code of ours may always be sent.
-            let _ = self.connection.close(Some(CloseFrame {
-                code,
-                reason: String::new(),
-            }));
-            self.emit();
-        }
-        if opened {
-            self.shared.post(Post::Leave(self.link.id));
-            while !matches!(self.step(None), Step::Over) {}
-        }
-        // What was said last is sent before the write side is shut, or given up.
-        let _ = self.wait_for_room(0);
-        self.linger();
-        self.link.enter(Stage::Gone);
-        self.link.outbox.close();
-        if opened {
-            self.account();
-        }
-        self.shared.registry.remove(&self.link, &self.shared.totals);
-    }
-
-    /// Lets the peer read what it was told: bytes that came and were not read would make TCP
-    /// reset the connection. The warden ends it after a second.
-    #[inline(never)]
-    fn linger(&mut self) {
-        self.link.enter(Stage::Lingering);
-        if self.link.outbox.loss().is_some() || self.socket.shutdown(Shutdown::Write).is_err() {
-            return;
-        }
-        // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
-        let mut scrap = [0; 512];
-        while matches!(io::Read::read(&mut &*self.socket, &mut scrap), Ok(1..)) {}
-    }
-
-    fn account(&mut self) {
-        let lost = || Closed {
-            code: CloseCode::ABNORMAL,
-            reason: String::new(),
-            initiator: Initiator::Nobody,
-            clean: false,
-            violation: None,
-        };
-        let departure = Departure {
-            id: self.link.id,
-            closed: self.closed.take().unwrap_or_else(lost),
-            duration: self.began.elapsed(),
-            messages_in: self.link.messages_in.load(Relaxed),
-            messages_out: self.link.outbox.tally().messages,
-        };
-        let Departure {
-            id,
-            closed,
-            duration,
-            messages_in,
-            messages_out,
-        } = &departure;
-        self.shared.totals.closed(closed.code);
-        info!(
-            "client {id} {} {} {}: closed after {duration:.1?}, {messages_in} in, {messages_out} \
-             out, {closed}",
-            self.link.peer,
-            self.version(),
-            self.connection
-                .request()
-                .map_or("/", Request::target)
-                .escape_debug(),
-        );
-        if let Some(hook) = &self.shared.settings.on_close
-            && catch_unwind(AssertUnwindSafe(|| hook(&departure))).is_err()
-        {
-            error!("client {id}: on_close panicked");
         }
     }
 }

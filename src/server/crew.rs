@@ -180,7 +180,7 @@ impl Shared {
     }
 
     /// Answers at the door, without a thread and without waiting.
-    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<TcpStream>) {
+    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<TcpStream>) -> Refusal {
         let refusal = match self.is_stopping() {
             true => Refusal::ShuttingDown,
             false => Refusal::Full,
@@ -195,5 +195,6 @@ impl Shared {
         link.outbox.close();
         self.totals.absorb(link);
         self.warden.turned_away(socket);
+        refusal
     }
 }

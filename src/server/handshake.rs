@@ -11,7 +11,7 @@ use rustix::net::sockopt;
 use crate::protocol::{Event, Request, State};
 
 use super::builder::Reply;
-use super::conversation::{Conversation, Step};
+use super::conversation::{Conversation, Patience, Step};
 use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{Identity, Stage};
@@ -20,7 +20,7 @@ impl Conversation {
     /// Goes through the handshake.
     pub(crate) fn open(&mut self) -> Result<(), Error> {
         loop {
-            match self.step(None) {
+            match self.step(&mut Patience::endless()) {
                 Step::Event(Event::Request) => self.answer_request(),
                 Step::Event(Event::Refused(refusal)) => {
                     self.shared.totals.refused(refusal.name());

@@ -72,7 +72,8 @@ fn start<'scope, 'env, F>(
     let _ = stream.set_nonblocking(false);
     let (socket, link) = shared.welcome(stream, peer);
     if !shared.admit(&link) {
-        return shared.turn_away(&link, socket);
+        shared.turn_away(&link, socket);
+        return;
     }
     let builder = thread::Builder::new()
         .name(format!("client {}", link.id))

@@ -26,6 +26,8 @@ mod conversation;
 
 mod handshake;
 
+mod farewell;
+
 mod link;
 
 mod outbox;
@@ -53,15 +55,15 @@ use std::thread;
 
 use log::info;
 
-pub use builder::{Departure, Reply, ServerBuilder};
+pub use builder::{Reply, ServerBuilder};
 pub use client::{Client, Outcome, Received};
 pub use counters::Counters;
 pub use error::{Error, Loss};
+pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
 pub use link::ClientId;
 pub use outbox::SlowClient;
 
-use crate::protocol::Refusal;
 use builder::Settings;
 use conversation::Conversation;
 use crew::Crew;
@@ -182,8 +184,7 @@ impl Detached {
         let shared = &self.crew.shared;
         let (socket, link) = shared.welcome(stream, peer);
         if !shared.admit(&link) {
-            shared.turn_away(&link, socket);
-            return Err(Error::Refused(Refusal::Full));
+            return Err(Error::Refused(shared.turn_away(&link, socket)));
         }
         let talk = Conversation::new(link, socket, Arc::clone(shared));
         Client::open(talk, &self.crew)

@@ -122,6 +122,25 @@ impl Outbox {
         Ok(inside.watch())
     }
 
+    /// As [`reply`](Outbox::reply), for one large message: `write` appends its beginning and
+    /// returns the rest, which is sent from where it lies.
+    pub(crate) fn reply_owned<E>(
+        &self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<Vec<u8>, E>,
+    ) -> Result<Push, E> {
+        let mut inside = self.lock();
+        if inside.over {
+            return Ok(Push::Over);
+        }
+        let rest = write(inside.queue.replies())?;
+        inside.queue.tally().messages += 1;
+        inside.queue.send_owned(rest);
+        if inside.queue.waiting() > self.limit {
+            return Ok(Push::Full);
+        }
+        Ok(inside.watch())
+    }
+
     /// Sends what the socket takes at once.
     pub(crate) fn flush(&self) -> Push {
         let mut inside = self.lock();
@@ -235,11 +254,13 @@ impl Outbox {
         (true, inside.watch())
     }
 
-    /// Control frames that may still follow our goodbye, while the peer's has not come.
-    pub(crate) fn afterword(&self, bytes: &[u8]) -> Push {
+    /// Pongs that may still follow our goodbye, while the peer's has not come. Where something
+    /// waits they are left out: a peer that pings and does not read must not fill the memory.
+    pub(crate) fn afterword(&self, pongs: &[u8]) -> Push {
         let mut inside = self.lock();
-        if inside.queue.loss().is_none() {
-            inside.queue.replies().extend_from_slice(bytes);
+        inside.queue.send();
+        if inside.queue.loss().is_none() && inside.queue.waiting() == 0 {
+            inside.queue.replies().extend_from_slice(pongs);
             inside.queue.send();
         }
         inside.watch()

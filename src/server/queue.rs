@@ -127,6 +127,14 @@ impl Queue {
         self.send();
     }
 
+    /// Sends the client's own bytes behind everything that waits.
+    pub(crate) fn send_owned(&mut self, bytes: Vec<u8>) {
+        self.enqueue_replies();
+        self.waiting += bytes.len();
+        self.chunks.push_back(Chunk::Own(bytes));
+        self.send();
+    }
+
     /// Drops shared chunks from the front, one by one, until `enough`. What is partly sent must
     /// be finished, and replies are not for others to drop.
     pub(crate) fn drop_oldest(&mut self, enough: impl Fn(&Queue) -> bool) {

@@ -108,13 +108,13 @@ impl Decoder {
                         Err(Violation::message_too_large(&config.limits)),
                     );
                 }
+                self.text.push(piece);
                 let fail = config.fail_on_bad_hixie_text;
                 if !ended {
-                    let result = self.text.push(piece, fail);
-                    return (piece.len(), result.map(|()| None));
+                    return (piece.len(), self.text.accept(fail).map(|()| None));
                 }
                 self.place = Place::Type;
-                let text = match self.text.finish_text(piece) {
+                let text = match self.text.take_text() {
                     Ok(text) => Ok(text),
                     Err(_) if fail => Err(Violation::InvalidUtf8),
                     Err(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
@@ -179,6 +179,14 @@ pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
     out.push(TEXT);
     out.extend_from_slice(text.as_bytes());
     out.push(END);
+}
+
+/// Appends what stands before a text, and returns it with what stands behind.
+pub(crate) fn encode_owned(text: String, out: &mut Vec<u8>) -> Vec<u8> {
+    out.push(TEXT);
+    let mut bytes = text.into_bytes();
+    bytes.push(END);
+    bytes
 }
 
 /// The bytes before the next `FF`, and whether there is one.

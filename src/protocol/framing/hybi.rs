@@ -27,6 +27,9 @@ use crate::protocol::version::{Row, Version};
 /// The most bytes that a control frame's payload may have (RFC 6455 §5.5).
 pub const MAX_CONTROL: usize = 125;
 
+/// From this many missing bytes on, a payload is worth being read directly.
+const DIRECT: usize = 16 * 1024;
+
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASK: u8 = 0x80;
@@ -63,6 +66,14 @@ impl Opcode {
             0xa => Opcode::Pong,
             _ => return None,
         })
+    }
+
+    /// The opcode that a message begins with.
+    pub(crate) const fn of(message: &Message) -> Opcode {
+        match message {
+            Message::Text(_) => Opcode::Text,
+            Message::Binary(_) => Opcode::Binary,
+        }
     }
 
     /// Whether frames of this opcode are control frames: short, whole, and allowed anywhere.
@@ -120,13 +131,13 @@ impl Decoder {
 
     pub(crate) fn decode(
         &mut self,
-        input: &mut [u8],
+        input: &[u8],
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, Violation>) {
         let mut used = 0;
         loop {
             if self.frame.is_some() {
-                let (piece, message) = self.payload(&mut input[used..]);
+                let (piece, message) = self.payload(&input[used..]);
                 used += piece;
                 match message {
                     Ok(None) if self.frame.is_none() => continue,
@@ -140,14 +151,13 @@ impl Decoder {
             };
             let start = used + header.size;
             if header.opcode.is_control() {
-                let Some(payload) = input.get_mut(start..start + header.len) else {
+                let Some(payload) = input.get(start..start + header.len) else {
                     return (used, Ok(None));
                 };
-                mask::apply(payload, header.key, 0);
-                return (
-                    start + header.len,
-                    self.control(header.opcode, payload).map(Some),
-                );
+                let mut payload = payload.to_vec();
+                mask::apply(&mut payload, header.key, 0);
+                let decoded = self.control(header.opcode, payload);
+                return (start + header.len, decoded.map(Some));
             }
             self.begin(&header);
             used = start;
@@ -237,15 +247,17 @@ impl Decoder {
         });
     }
 
-    /// Takes what is there of the current frame's payload.
-    fn payload(&mut self, input: &mut [u8]) -> (usize, Result<Option<Decoded>, Violation>) {
+    /// Takes what is there of the current frame's payload: copied from the input, or read directly.
+    fn payload(&mut self, input: &[u8]) -> (usize, Result<Option<Decoded>, Violation>) {
         let (Some(frame), Some((opcode, _))) = (&mut self.frame, self.message) else {
             return (0, Ok(None));
         };
-        let here = input.len().min(frame.len - frame.read);
-        let piece = &mut input[..here];
-        mask::apply(piece, frame.key, frame.read);
-        frame.read += here;
+        let left = frame.len - frame.read - self.partial.raw().len();
+        let here = input.len().min(left);
+        self.partial.push(&input[..here]);
+        let raw = self.partial.raw();
+        mask::apply(raw, frame.key, frame.read);
+        frame.read += raw.len();
         let ended = frame.read == frame.len;
         let last = ended && frame.fin;
         if ended {
@@ -253,23 +265,42 @@ impl Decoder {
         }
         let text = opcode == Opcode::Text;
         if !last {
-            return (here, self.partial.push(piece, text).map(|()| None));
+            return (here, self.partial.accept(text).map(|()| None));
         }
         self.message = None;
         let message = if text {
-            let text = self.partial.finish_text(piece);
+            let text = self.partial.take_text();
             text.map(Message::Text).map_err(|_| Violation::InvalidUtf8)
         } else {
-            Ok(Message::Binary(self.partial.finish(piece)))
+            Ok(Message::Binary(self.partial.take()))
         };
         (here, message.map(|message| Some(Decoded::Message(message))))
     }
 
-    fn control(&self, opcode: Opcode, payload: &[u8]) -> Result<Decoded, Violation> {
+    /// See [`super::Decoder::direct`]. Room is made for what may come next, and as much again as
+    /// has come: never for what is only announced.
+    pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
+        let frame = self.frame.as_ref()?;
+        let left = frame.len - frame.read;
+        let room = left.min(most.max(self.partial.len()));
+        (left >= DIRECT).then(|| self.partial.buffer(room))
+    }
+
+    /// See [`super::Decoder::overshoot`].
+    pub(crate) fn overshoot(&mut self) -> Vec<u8> {
+        match &self.frame {
+            Some(frame) if self.partial.raw().len() > frame.len - frame.read => {
+                self.partial.split_raw(frame.len - frame.read)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn control(&self, opcode: Opcode, payload: Vec<u8>) -> Result<Decoded, Violation> {
         match opcode {
-            Opcode::Ping => Ok(Decoded::Ping(payload.to_vec())),
-            Opcode::Pong => Ok(Decoded::Pong(payload.to_vec())),
-            _ => self.close_body(payload).map(Decoded::Close),
+            Opcode::Ping => Ok(Decoded::Ping(payload)),
+            Opcode::Pong => Ok(Decoded::Pong(payload)),
+            _ => self.close_body(&payload).map(Decoded::Close),
         }
     }
 
@@ -297,9 +328,14 @@ impl Decoder {
 /// Appends an unmasked frame, whole, as a server sends it.
 pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(payload.len() + 10);
+    encode_header(opcode, payload.len(), out);
+    out.extend_from_slice(payload);
+}
+
+/// Appends the header of an unmasked frame that is whole, with the length in its shortest form
+/// (RFC 6455 §5.2).
+pub(crate) fn encode_header(opcode: Opcode, len: usize, out: &mut Vec<u8>) {
     out.push(FIN | opcode as u8);
-    // The shortest form there is (RFC 6455 §5.2).
-    let len = payload.len();
     match (u8::try_from(len), u16::try_from(len)) {
         (Ok(len), _) if len < LENGTH_16 => out.push(len),
         (_, Ok(len)) => {
@@ -311,16 +347,10 @@ pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
-    out.extend_from_slice(payload);
 }
 
 pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) {
-    let opcode = if message.is_binary() {
-        Opcode::Binary
-    } else {
-        Opcode::Text
-    };
-    encode_frame(opcode, message.as_bytes(), out);
+    encode_frame(Opcode::of(message), message.as_bytes(), out);
 }
 
 pub(crate) fn encode_close(frame: Option<&CloseFrame>, out: &mut Vec<u8>) {

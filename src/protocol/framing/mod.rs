@@ -53,13 +53,29 @@ impl Decoder {
         }
     }
 
+    /// Where the rest of a large frame can be read to without a detour, about `most` bytes at a
+    /// time; only while no input is left.
+    pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
+        match self {
+            Decoder::Hixie(_) => None,
+            Decoder::Hybi(decoder) => decoder.direct(most),
+        }
+    }
+
+    /// What was read that way and belongs to the next frame.
+    pub(crate) fn overshoot(&mut self) -> Vec<u8> {
+        match self {
+            Decoder::Hixie(_) => Vec::new(),
+            Decoder::Hybi(decoder) => decoder.overshoot(),
+        }
+    }
+
     /// Takes bytes from the front of `input` until something is complete or they are used up.
     /// Returns how many were used; `None` with all of them used, or with the start of a header or
-    /// a control frame left (at most 139 bytes), means that more are needed. The used bytes may
-    /// have been unmasked in place.
+    /// a control frame left (at most 139 bytes), means that more are needed.
     pub(crate) fn decode(
         &mut self,
-        input: &mut [u8],
+        input: &[u8],
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, Violation>) {
         match self {
@@ -73,18 +89,42 @@ impl Decoder {
 #[derive(Debug, Default)]
 pub(crate) struct Partial {
     bytes: Vec<u8>,
+    /// How many of them are the message's; the rest has just come and is raw.
+    used: usize,
     /// How many of them are known to be UTF-8, up to a character's border.
     valid: usize,
 }
 
 impl Partial {
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.used
     }
 
-    /// Adds a piece. With `check`, fails as soon as nothing that follows could make it UTF-8.
-    pub(crate) fn push(&mut self, piece: &[u8], check: bool) -> Result<(), Violation> {
+    /// Adds raw bytes.
+    pub(crate) fn push(&mut self, piece: &[u8]) {
         self.bytes.extend_from_slice(piece);
+    }
+
+    /// The buffer itself, with room for `room` bytes and, most likely, no more.
+    pub(crate) fn buffer(&mut self, room: usize) -> &mut Vec<u8> {
+        self.bytes.reserve_exact(room);
+        &mut self.bytes
+    }
+
+    /// The bytes that are still raw.
+    pub(crate) fn raw(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.used..]
+    }
+
+    /// Takes away the raw bytes behind the first `keep`.
+    pub(crate) fn split_raw(&mut self, keep: usize) -> Vec<u8> {
+        self.bytes.split_off(self.used + keep)
+    }
+
+    /// The raw bytes are raw no more. With `check`, fails as soon as nothing that follows could
+    /// make the message UTF-8.
+    pub(crate) fn accept(&mut self, check: bool) -> Result<(), Violation> {
+        self.used = self.bytes.len();
         if check {
             match std::str::from_utf8(&self.bytes[self.valid..]) {
                 Ok(text) => self.valid += text.len(),
@@ -96,19 +136,16 @@ impl Partial {
         Ok(())
     }
 
-    /// Adds the last piece, takes everything, and starts anew.
-    pub(crate) fn finish(&mut self, piece: &[u8]) -> Vec<u8> {
+    /// Takes everything, and starts anew.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.used = 0;
         self.valid = 0;
-        if self.bytes.is_empty() {
-            return piece.to_vec();
-        }
-        self.bytes.extend_from_slice(piece);
         std::mem::take(&mut self.bytes)
     }
 
-    /// As [`finish`](Partial::finish), for text; gives the bytes back where they are not UTF-8.
-    pub(crate) fn finish_text(&mut self, piece: &[u8]) -> Result<String, Vec<u8>> {
-        String::from_utf8(self.finish(piece)).map_err(|error| error.into_bytes())
+    /// As [`take`](Partial::take), for text; gives the bytes back where they are not UTF-8.
+    pub(crate) fn take_text(&mut self) -> Result<String, Vec<u8>> {
+        String::from_utf8(self.take()).map_err(|error| error.into_bytes())
     }
 }
 
@@ -138,6 +175,29 @@ impl Version {
                 version: self,
                 what,
             })
+    }
+
+    /// As [`encode`](Version::encode), without a copy of the payload: appends what stands before
+    /// it, and returns it with what stands behind.
+    pub(crate) fn encode_owned(
+        self,
+        message: Message,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<u8>, Unsupported> {
+        match (self.framing(), message) {
+            (Framing::Hixie, Message::Text(text)) => Ok(hixie::encode_owned(text, out)),
+            (Framing::Hixie, Message::Binary(_)) => Err(Unsupported::ByVersion {
+                version: self,
+                what: "binary messages",
+            }),
+            (Framing::Hybi, message) => {
+                hybi::encode_header(hybi::Opcode::of(&message), message.len(), out);
+                Ok(match message {
+                    Message::Text(text) => text.into_bytes(),
+                    Message::Binary(bytes) => bytes,
+                })
+            }
+        }
     }
 
     /// Appends a ping with a payload of up to 125 bytes.

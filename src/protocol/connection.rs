@@ -228,6 +228,11 @@ impl Connection {
         self.subprotocol.as_deref()
     }
 
+    /// Whether there is neither output nor a change of state to be taken.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.output.is_empty() && self.transitions.is_empty()
+    }
+
     /// Whether bytes have come that no event was made of yet.
     pub(crate) fn has_input(&self) -> bool {
         !self.input.is_empty()

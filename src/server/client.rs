@@ -96,11 +96,12 @@ impl Client {
     /// [`Error::Violation`] when the peer broke the protocol; [`Error::Lost`] when it is gone
     /// without a goodbye. Both are final, and the same for each further call.
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
+        let mut patience = Patience::endless();
         loop {
-            match self.recv_event()? {
-                Some(Event::Message(message)) => return Ok(Some(message)),
-                Some(_) => {}
-                None => return Ok(None),
+            match self.talk.step(&mut patience) {
+                Step::Event(Event::Message(message)) => return Ok(Some(message)),
+                Step::Event(_) | Step::Late => {}
+                Step::Over => return self.talk.verdict().map(|()| None),
             }
         }
     }

@@ -134,7 +134,9 @@ impl Conversation {
         loop {
             self.hear_goodbye();
             let event = self.connection.next_event();
-            self.emit();
+            if !self.connection.is_quiet() {
+                self.emit();
+            }
             if let Some(event) = event {
                 self.observe(&event);
                 return Step::Event(event);

@@ -24,4 +24,16 @@ mod vectors;
 
 mod hostile;
 
+mod server;
+
+mod hub;
+
+mod slow_clients;
+
+mod deadlines;
+
+mod shutdown;
+
+mod panics;
+
 mod tidy;

@@ -1,5 +1,5 @@
-//! What the tests share: the bytes of every version, a connection that is driven, and the ways to
-//! cut a stream.
+//! What the tests share: the bytes of every version, a connection that is driven, the ways to cut a
+//! stream; and for whole servers, one on loopback and a client of any version.
 
 mod wire;
 
@@ -9,9 +9,21 @@ mod answer;
 
 mod chunking;
 
+mod loopback;
+
+mod peer;
+
+mod logbook;
+
+mod quiet;
+
 pub(crate) use answer::Answer;
 pub(crate) use chunking::every_way;
 pub(crate) use driven::Driven;
+pub(crate) use logbook::{keep_logbook, logged};
+pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually};
+pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
+pub(crate) use quiet::hush;
 pub(crate) use wire::{
     HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, text, written,
 };

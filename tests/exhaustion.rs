@@ -1,0 +1,283 @@
+//! What a server takes from its process, and gives back: descriptors, threads, memory. In a process
+//! of its own, and one test at a time, since these are the process's and not the server's.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a test that panics is a test that fails"
+)]
+
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what the other tests use of it is not used here"
+)]
+#[path = "it/support/mod.rs"]
+mod support;
+
+use std::fs::{self, File};
+use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use stentor::{Server, SlowClient, Version};
+
+use support::{Head, Loopback, PATIENCE, Peer, becomes, dial, eventually, keep_logbook, logged};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn set_descriptors(most: Option<u64>) -> Option<u64> {
+    let before = getrlimit(Resource::Nofile);
+    let limits = Rlimit {
+        current: most,
+        maximum: before.maximum,
+    };
+    setrlimit(Resource::Nofile, limits).unwrap();
+    before.current
+}
+
+/// The hundredths of a second of processor time that this process has used so far.
+fn used_time(stat: &File) -> u64 {
+    let mut text = [0; 1024];
+    let read = stat.read_at(&mut text, 0).unwrap();
+    let text = std::str::from_utf8(&text[..read]).unwrap();
+    // User and system time are the 14th and 15th field; the second is in parentheses.
+    let fields: Vec<&str> = text
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    fields[11..13]
+        .iter()
+        .map(|field| field.parse::<u64>().unwrap())
+        .sum()
+}
+
+#[test]
+fn running_out_of_descriptors_is_survived() {
+    let _alone = alone();
+    keep_logbook();
+    let server = Loopback::echo(Server::builder());
+    let mut open = server.open(Version::Draft76);
+    let stat = File::open("/proc/self/stat").unwrap();
+    // It has its descriptor before there are none; the server needs one more for it.
+    let waiting = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+
+    let usual = set_descriptors(Some(100));
+    let mut taken = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        taken.push(file);
+    }
+    rustix::net::connect(&waiting, &server.address).unwrap();
+    eventually("the warning", || {
+        (!logged(&["cannot accept"]).is_empty()).then_some(())
+    });
+
+    let began = used_time(&stat);
+    for _ in 0..5 {
+        thread::sleep(Duration::from_millis(100));
+        open.expect_echo("those who are there stay");
+    }
+    let used = used_time(&stat) - began;
+    let warnings = logged(&["cannot accept"]).len();
+    assert!(used < 25, "{used} hundredths of the fifty that have passed");
+    assert!(warnings < 15, "{warnings} warnings");
+
+    drop(taken);
+    set_descriptors(usual);
+    let waiting = TcpStream::from(waiting);
+    waiting.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = Head::of(Version::Rfc6455).bytes();
+    Peer::on(waiting, Version::Rfc6455, &head).expect_echo("better late than never");
+    server.open(Version::Hybi08).expect_echo("and others too");
+}
+
+#[test]
+fn a_server_without_descriptors_can_still_be_shut_down() {
+    let _alone = alone();
+    keep_logbook();
+    let before = logged(&["cannot accept"]).len();
+    let mut server = Loopback::echo(Server::builder());
+    let waiting = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let usual = set_descriptors(Some(100));
+    let mut taken = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        taken.push(file);
+    }
+    rustix::net::connect(&waiting, &server.address).unwrap();
+    eventually("the warning", || {
+        (logged(&["cannot accept"]).len() > before).then_some(())
+    });
+    server.handle.shutdown(PATIENCE);
+    server.join();
+    drop(taken);
+    set_descriptors(usual);
+}
+
+/// How many threads have names that begin so.
+fn threads(prefix: &str) -> usize {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.starts_with(prefix)).count()
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[test]
+fn there_is_a_thread_for_each_client_and_three_more() {
+    let _alone = alone();
+    let mut server = Loopback::echo(Server::builder());
+    let mut peers = server.open_all();
+    let half = dial(server.address);
+    becomes(&6, || threads("client "));
+    // The third is the one that called `run`.
+    assert_eq!(threads("stentor "), 2);
+    peers.pop().unwrap().leave();
+    drop(half);
+    becomes(&4, || threads("client "));
+    server.handle.shutdown(PATIENCE);
+    for peer in &mut peers {
+        peer.answer_goodbye(1001, "the server is going down");
+    }
+    server.join();
+    becomes(&0, || threads("client ") + threads("stentor "));
+}
+
+#[test]
+fn nothing_is_left_of_a_server_that_is_gone() {
+    let _alone = alone();
+    let before = descriptors();
+    for round in 0..3 {
+        let mut server = Loopback::echo(Server::builder());
+        let mut peers: Vec<Peer> = Vec::new();
+        for version in Version::ALL.into_iter().cycle().take(40) {
+            let mut peer = server.open(version);
+            peer.expect_echo("hello");
+            peers.push(peer);
+        }
+        // Some leave, some are cut off, some are still there at the end, and one hangs half-way.
+        for peer in &mut peers[..10] {
+            peer.leave();
+        }
+        peers.drain(10..20);
+        let half = Peer::without_key3(server.address);
+        // Handles keep nothing alive but themselves.
+        let handles = server.handle.clients();
+        server.handle.shutdown(Duration::from_millis(50));
+        server.join();
+        drop((peers, half));
+        becomes(&0, || threads("client ") + threads("stentor "));
+        assert_eq!(server.handle.counters().connections, 0, "round {round}");
+        drop((server, handles));
+        becomes(&before, descriptors);
+    }
+}
+
+/// A handle that outlives its client holds no descriptor.
+#[test]
+fn a_client_that_is_gone_gives_its_descriptor_back() {
+    let _alone = alone();
+    let server = Loopback::echo(Server::builder());
+    let before = descriptors();
+    let mut handles = Vec::new();
+    for version in Version::ALL.into_iter().cycle().take(50) {
+        let mut peer = server.open(version);
+        handles.push(server.client(&peer));
+        peer.leave();
+    }
+    server.wait_until_empty();
+    becomes(&before, descriptors);
+    assert!(handles.iter().all(|handle| !handle.is_open()));
+}
+
+/// What is resident of this process, in bytes.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    let kib: usize = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    kib * 1024
+}
+
+#[test]
+fn what_is_not_read_costs_no_more_than_its_bound() {
+    const SLEEPERS: usize = 20;
+    const OUTBOX: usize = 128 * 1024;
+    const MESSAGES: usize = 600;
+    let _alone = alone();
+    let builder = Server::builder()
+        .outbox(OUTBOX)
+        .slow_client(SlowClient::DropNewest);
+    let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
+    let _sleepers: Vec<Peer> = (0..SLEEPERS)
+        .map(|_| server.open(Version::Rfc6455))
+        .collect();
+    // One reads, and sets the pace.
+    let mut reader = server.open(Version::Rfc6455);
+    let message = "x".repeat(64 * 1024);
+    let mut hear_one = |server: &Loopback| {
+        server.handle.broadcast(message.as_str());
+        assert_eq!(reader.hear_text().len(), message.len());
+    };
+    for _ in 0..10 {
+        hear_one(&server);
+    }
+    let before = resident();
+    for _ in 0..MESSAGES {
+        hear_one(&server);
+    }
+    let grown = resident().saturating_sub(before);
+    // All that was sent to them are 37 MiB each, or together where the bytes are shared.
+    assert!(grown < SLEEPERS * OUTBOX + 8 * 1024 * 1024, "{grown} bytes");
+    assert!(server.handle.counters().dropped > 0);
+}
+
+/// What comes back from an echo server, and is not read, holds the sender back.
+#[test]
+fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
+    use std::io::Write;
+    let _alone = alone();
+    let builder = Server::builder()
+        .outbox(128 * 1024)
+        .write_deadline(Duration::from_millis(500));
+    let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
+    let peers: Vec<Peer> = (0..10).map(|_| server.open(Version::Rfc6455)).collect();
+    let before = resident();
+    let frame = support::text(Version::Rfc6455, &"x".repeat(10_000));
+    let flooding: Vec<_> = peers
+        .into_iter()
+        .map(|mut peer| {
+            let frame = frame.clone();
+            thread::spawn(move || while peer.stream.write_all(&frame).is_ok() {})
+        })
+        .collect();
+    let mut most = 0;
+    while flooding.iter().any(|flooding| !flooding.is_finished()) {
+        most = most.max(resident().saturating_sub(before));
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(most < 16 * 1024 * 1024, "{most} bytes");
+    becomes(&Some(10), || {
+        server
+            .handle
+            .counters()
+            .lost
+            .get(&stentor::Loss::Write)
+            .copied()
+    });
+}

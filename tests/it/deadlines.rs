@@ -1,0 +1,440 @@
+//! Every deadline, made short: who is late is let go, who is not is left alone.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+use stentor::{
+    Closing, Counters, Departure, Error, Initiator, Loss, Received, Reply, Server, ServerBuilder,
+    Version,
+};
+
+use crate::support::{
+    HIXIE, HYBI, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, eventually, read_answer,
+    read_end,
+};
+
+/// What is waited for in vain.
+const SHORT: Duration = Duration::from_millis(150);
+/// What must not pass where nothing is late; a busy machine may need some of it.
+const LONG: Duration = Duration::from_secs(60);
+/// Far more than the deadlines that are tested, far less than those that are not.
+const PROMPT: Duration = Duration::from_secs(3);
+
+/// All other deadlines at their defaults, which are far away.
+fn server() -> ServerBuilder {
+    Server::builder()
+}
+
+fn keepalive(ping: Duration, pong: Duration) -> ServerBuilder {
+    server().keepalive(Some(ping), pong)
+}
+
+fn telling_departures(builder: ServerBuilder) -> (ServerBuilder, Receiver<Departure>) {
+    let (departures, departed) = bounded(64);
+    let builder = builder.on_close(move |departure| departures.send(departure.clone()).unwrap());
+    (builder, departed)
+}
+
+fn lost(server: &Loopback, loss: Loss, count: u64) -> Counters {
+    becomes(&Some(count), || {
+        server.handle.counters().lost.get(&loss).copied()
+    });
+    server.handle.counters()
+}
+
+#[test]
+fn who_does_not_finish_its_request_is_told_408() {
+    let server = Loopback::echo(server().handshake_deadline(SHORT));
+    let head = Head::of(Version::Rfc6455).head();
+    for len in [0, 1, head.len() / 2, head.len() - 1] {
+        let since = Instant::now();
+        let mut late = dial(server.address);
+        late.write_all(&head[..len]).unwrap();
+        let answer = read_answer(&mut late);
+        assert_eq!(answer.status(), 408, "{len}");
+        assert!(
+            since.elapsed() >= SHORT * 9 / 10,
+            "{len}: {:?}",
+            since.elapsed()
+        );
+        assert!(since.elapsed() < PROMPT, "{len}: {:?}", since.elapsed());
+    }
+    becomes(&Some(4), || {
+        server.handle.counters().refused.get("timeout").copied()
+    });
+}
+
+/// Its 101 is out: to answer anything else is no longer possible.
+#[test]
+fn who_does_not_send_key3_is_hung_up_on() {
+    let server = Loopback::echo(server().handshake_deadline(SHORT));
+    for bytes in [&b""[..], b"^n:ds[4"] {
+        let mut late = Peer::without_key3(server.address);
+        late.write(bytes);
+        assert_eq!(read_end(&mut late.stream), Heard::End);
+    }
+    let counters = lost(&server, Loss::Handshake, 2);
+    assert!(
+        counters.refused.is_empty() && counters.opened.is_empty(),
+        "{counters:?}"
+    );
+}
+
+/// One byte and then another: each is a sign of life, and none of them counts.
+fn dribble(mut stream: TcpStream) -> (Duration, usize) {
+    let since = Instant::now();
+    let head = Head::of(Version::Rfc6455).filled_to(16 * 1024).head();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(5)))
+        .unwrap();
+    for (sent, byte) in head.chunks(1).enumerate() {
+        let _ = stream.write_all(byte);
+        let mut answer = [0; 12];
+        match stream.read(&mut answer) {
+            Ok(read) => {
+                assert_eq!(answer[..read], b"HTTP/1.1 408"[..read]);
+                return (since.elapsed(), sent);
+            }
+            Err(_) => assert!(since.elapsed() < PATIENCE, "it goes on for ever"),
+        }
+    }
+    panic!("it was let in");
+}
+
+#[test]
+fn a_dribble_does_not_extend_the_handshake() {
+    let server = Loopback::echo(server().handshake_deadline(SHORT * 2));
+    let dribbling: Vec<_> = (0..50)
+        .map(|_| {
+            let stream = dial(server.address);
+            thread::spawn(move || dribble(stream))
+        })
+        .collect();
+    // Those who are in no such hurry are served meanwhile.
+    let since = Instant::now();
+    for version in Version::ALL {
+        server.open(version).expect_echo("hello");
+    }
+    assert!(
+        since.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        since.elapsed()
+    );
+    for dribbling in dribbling {
+        let (took, sent) = dribbling.join().unwrap();
+        assert!(took < PROMPT, "{took:?} for {sent} bytes");
+    }
+    becomes(&Some(50), || {
+        server.handle.counters().refused.get("timeout").copied()
+    });
+}
+
+/// The deadline is for the last byte of the request. What the application does then is not the
+/// client's fault.
+#[test]
+fn a_slow_on_request_does_not_make_the_client_late() {
+    let builder = server().handshake_deadline(SHORT).on_request(|_| {
+        thread::sleep(SHORT * 3);
+        Reply::accept()
+    });
+    let server = Loopback::echo(builder);
+    let mut peer = server.open(Version::Rfc6455);
+    thread::sleep(SHORT);
+    peer.expect_echo("hello");
+    assert!(server.handle.counters().lost.is_empty());
+}
+
+#[test]
+fn the_silent_are_pinged_and_live_on_their_pongs() {
+    let server = Loopback::echo(keepalive(SHORT / 3, LONG));
+    for version in HYBI {
+        let mut peer = server.open(version);
+        for _ in 0..4 {
+            match peer.hear() {
+                Heard::Ping(payload) => peer.pong(&payload),
+                other => panic!("{version}: {other:?}"),
+            }
+        }
+        peer.say("hello");
+        while peer.hear() != Heard::Text("hello".to_owned()) {}
+    }
+}
+
+#[test]
+fn a_ping_without_a_pong_is_the_end() {
+    let (builder, departed) = telling_departures(keepalive(SHORT, SHORT));
+    let server = Loopback::echo(builder);
+    for (count, version) in HYBI.into_iter().enumerate() {
+        let since = Instant::now();
+        let mut peer = server.open(version);
+        assert_eq!(peer.hear(), Heard::Ping(Vec::new()), "{version}");
+        assert!(
+            since.elapsed() >= SHORT * 9 / 10,
+            "{version}: {:?}",
+            since.elapsed()
+        );
+        peer.expect_end();
+        assert!(
+            since.elapsed() >= SHORT * 18 / 10,
+            "{version}: {:?}",
+            since.elapsed()
+        );
+        assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
+        lost(&server, Loss::NoPong, count as u64 + 1);
+        let closed = departed.recv_timeout(PATIENCE).unwrap().closed;
+        assert_eq!(
+            (closed.code.get(), closed.clean),
+            (1006, false),
+            "{version}"
+        );
+        assert_eq!(closed.initiator, Initiator::Nobody, "{version}");
+    }
+}
+
+#[test]
+fn whatever_comes_is_a_sign_of_life() {
+    let server = Loopback::echo(keepalive(SHORT * 2, SHORT * 4));
+    let mut peer = server.open(Version::Rfc6455);
+    let since = Instant::now();
+    // Never a pong, but now and then a byte of one long message.
+    let frame = crate::support::text(Version::Rfc6455, "twenty-odd bytes in all");
+    for byte in frame.chunks(1) {
+        peer.write(byte);
+        thread::sleep(SHORT / 3);
+    }
+    assert!(since.elapsed() > SHORT * 6);
+    while peer.hear() != Heard::Text("twenty-odd bytes in all".to_owned()) {}
+}
+
+#[test]
+fn a_busy_handler_is_not_the_peers_fault() {
+    let (release, gate) = bounded::<()>(0);
+    let builder = keepalive(SHORT / 3, SHORT / 3).idle_deadline(Some(SHORT));
+    let server = Loopback::run(builder, move |client| {
+        if client.recv()?.is_some() {
+            gate.recv_timeout(PATIENCE)?;
+            client.send("done")?;
+        }
+        Ok(())
+    });
+    let mut peers = server.open_all();
+    for peer in &mut peers {
+        peer.say("be busy");
+    }
+    thread::sleep(SHORT * 4);
+    for _ in &peers {
+        release.send_timeout((), PATIENCE).unwrap();
+    }
+    for peer in &mut peers {
+        while peer.hear() != Heard::Text("done".to_owned()) {}
+    }
+    assert!(server.handle.counters().lost.is_empty());
+}
+
+/// A handler that never stays in `recv` for long still waits for the peer.
+#[test]
+fn deadlines_run_between_the_timeouts_of_recv_timeout() {
+    let run = |builder: ServerBuilder| {
+        Loopback::run(builder, |client| {
+            while client.recv_timeout(SHORT / 10)? != Received::Closed {}
+            Ok(())
+        })
+    };
+    let server = run(keepalive(SHORT, SHORT));
+    for peer in &mut HYBI.map(|version| server.open(version)) {
+        assert_eq!(peer.hear(), Heard::Ping(Vec::new()), "{}", peer.version);
+        peer.expect_end();
+    }
+    lost(&server, Loss::NoPong, 3);
+    let server = run(self::server().idle_deadline(Some(SHORT)));
+    for peer in &mut server.open_all() {
+        peer.expect_end();
+    }
+    lost(&server, Loss::Idle, 5);
+}
+
+#[test]
+fn nobody_is_pinged_where_nobody_wants_it() {
+    let server = Loopback::echo(server().keepalive(None, SHORT / 3));
+    let mut peer = server.open(Version::Rfc6455);
+    assert_eq!(peer.hear_within(SHORT * 2), None);
+    peer.expect_echo("hello");
+}
+
+#[test]
+fn the_idle_deadline_ends_silence_in_every_version() {
+    let (builder, departed) = telling_departures(server().idle_deadline(Some(SHORT)));
+    let (results, received) = bounded(1);
+    let server = Loopback::run(builder, move |client| {
+        results.send(client.recv())?;
+        Ok(())
+    });
+    for (count, version) in Version::ALL.into_iter().enumerate() {
+        let since = Instant::now();
+        let mut peer = server.open(version);
+        peer.expect_end();
+        assert!(
+            since.elapsed() >= SHORT * 9 / 10,
+            "{version}: {:?}",
+            since.elapsed()
+        );
+        assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
+        let result = received.recv_timeout(PATIENCE).unwrap();
+        assert!(
+            matches!(result, Err(Error::Lost(Loss::Idle))),
+            "{version}: {result:?}"
+        );
+        lost(&server, Loss::Idle, count as u64 + 1);
+        let closed = departed.recv_timeout(PATIENCE).unwrap().closed;
+        assert_eq!(
+            (closed.code.get(), closed.clean),
+            (1006, false),
+            "{version}"
+        );
+        assert_eq!(closed.initiator, Initiator::Nobody, "{version}");
+    }
+}
+
+#[test]
+fn who_speaks_now_and_then_is_not_idle() {
+    let idle = SHORT * 4;
+    let server = Loopback::echo(server().idle_deadline(Some(idle)));
+    let mut peers = HIXIE.map(|version| server.open(version));
+    let since = Instant::now();
+    while since.elapsed() < idle * 2 {
+        for peer in &mut peers {
+            peer.expect_echo("still here");
+        }
+        thread::sleep(idle / 6);
+    }
+}
+
+#[test]
+fn a_pong_breaks_the_silence() {
+    let builder = keepalive(SHORT, LONG).idle_deadline(Some(SHORT * 4));
+    let server = Loopback::echo(builder);
+    let mut peer = server.open(Version::Rfc6455);
+    let since = Instant::now();
+    while since.elapsed() < SHORT * 8 {
+        match peer.hear() {
+            Heard::Ping(payload) => peer.pong(&payload),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn who_does_not_answer_a_close_is_hung_up_on() {
+    let (builder, departed) = telling_departures(server().close_deadline(SHORT));
+    let server = Loopback::run(builder, |_| Ok(()));
+    let mut count = 0;
+    for version in Version::ALL {
+        let since = Instant::now();
+        let mut peer = server.open(version);
+        peer.expect_goodbye(1000, "");
+        if version.closing() == Closing::HangUp {
+            // There is nothing to wait for: the stream is at its end.
+            continue;
+        }
+        peer.expect_end();
+        assert!(
+            since.elapsed() >= SHORT * 9 / 10,
+            "{version}: {:?}",
+            since.elapsed()
+        );
+        assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
+        count += 1;
+        lost(&server, Loss::Close, count);
+        let departure = departed
+            .iter()
+            .find(|departure| departure.id.get() == count + 1);
+        let closed = departure.unwrap().closed;
+        assert_eq!(
+            (closed.code.get(), closed.clean),
+            (1000, false),
+            "{version}"
+        );
+        assert_eq!(closed.initiator, Initiator::Us, "{version}");
+    }
+}
+
+/// The close deadline is for the whole answer: neither data nor pings put it off.
+#[test]
+fn who_answers_a_close_with_chatter_is_hung_up_on() {
+    let server = Loopback::run(server().close_deadline(SHORT), |_| Ok(()));
+    for version in [Version::Draft76, Version::Rfc6455] {
+        let since = Instant::now();
+        let mut peer = server.open(version);
+        peer.expect_goodbye(1000, "");
+        let chatter = match version {
+            Version::Rfc6455 => crate::support::masked(0x89, b"ping"),
+            version => crate::support::text(version, "chatter"),
+        };
+        while peer.stream.write_all(&chatter).is_ok() {
+            thread::sleep(Duration::from_millis(1));
+            assert!(since.elapsed() < PATIENCE, "{version}: it goes on for ever");
+        }
+    }
+    lost(&server, Loss::Close, 2);
+}
+
+/// Both halves of the goodbye are said: whoever does not hang up then has nothing more to hear,
+/// and is no loss.
+#[test]
+fn who_says_goodbye_and_stays_is_let_go() {
+    let server = Loopback::echo(server());
+    let mut peers = server.open_all();
+    let since = Instant::now();
+    for peer in &mut peers {
+        peer.say_goodbye(1000, "");
+        peer.expect_goodbye(1000, "");
+    }
+    let counters = eventually("their places", || {
+        let counters = server.handle.counters();
+        (counters.connections == 0).then_some(counters)
+    });
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+    assert!(counters.lost.is_empty(), "{counters:?}");
+}
+
+#[test]
+fn the_longest_deadlines_there_are_do_not_panic() {
+    let builder = server()
+        .handshake_deadline(Duration::MAX)
+        .keepalive(Some(Duration::MAX), Duration::MAX)
+        .idle_deadline(Some(Duration::MAX))
+        .write_deadline(Duration::MAX)
+        .close_deadline(Duration::MAX);
+    let server = Loopback::run(builder, |client| {
+        // More than the socket takes: the handler waits for room.
+        client.send("x".repeat(8_000_000))?;
+        client.send("x".repeat(8_000_000))?;
+        Ok(())
+    });
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        for _ in 0..2 {
+            assert_eq!(peer.hear_text().len(), 8_000_000, "{version}");
+        }
+        peer.answer_goodbye(1000, "");
+    }
+    assert!(server.handle.counters().lost.is_empty());
+}
+
+#[test]
+fn a_deadline_of_nothing_is_short_and_harmless() {
+    let builder = server()
+        .keepalive(Some(Duration::ZERO), Duration::ZERO)
+        .idle_deadline(Some(Duration::ZERO))
+        .write_deadline(Duration::ZERO)
+        .close_deadline(Duration::ZERO);
+    let server = Loopback::echo(builder);
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        while matches!(peer.hear(), Heard::Ping(_)) {}
+    }
+    server.wait_until_empty();
+}

@@ -1,0 +1,372 @@
+//! Messages to many: who gets them, and in which order.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use stentor::{Client, ClientId, Outcome, Server, ServerHandle, Version};
+
+use crate::support::{Head, Heard, KEY3, Loopback, PATIENCE, Peer, dial, echo, eventually, text};
+
+/// A handler that is told what to do, in words: `join ROOM`, `leave ROOM`, `say ROOM TEXT`,
+/// `others ROOM TEXT`, `all TEXT`, `echo TEXT`.
+fn obey(client: &mut Client) -> Outcome {
+    while let Some(message) = client.recv()? {
+        let words = message.as_text().unwrap_or_default();
+        let (command, rest) = words.split_once(' ').unwrap_or((words, ""));
+        let (room, text) = rest.split_once(' ').unwrap_or((rest, ""));
+        match command {
+            "join" => client.join(room),
+            "leave" => client.leave(room),
+            "say" => client.room(room).broadcast(text),
+            "others" => client.room(room).except(client.id()).broadcast(text),
+            "all" => client.broadcast(rest),
+            _ => client.send(rest)?,
+        }
+    }
+    Ok(())
+}
+
+fn members(server: &Loopback, room: &str, expected: &[ClientId]) {
+    let room = server.handle.room(room);
+    eventually("the members", || (room.members() == expected).then_some(()));
+}
+
+#[test]
+fn all_see_the_messages_of_many_in_the_same_order() {
+    const EACH: usize = 400;
+    let server = Loopback::run(Server::builder(), |client| {
+        client.join("lobby");
+        while let Some(message) = client.recv()? {
+            client.room("lobby").broadcast(message);
+        }
+        Ok(())
+    });
+    let talkers: Vec<Peer> = server.open_all();
+    let listeners: Vec<Peer> = server.open_all();
+    server.wait_for_members("lobby", 10);
+    let total = EACH * talkers.len();
+    let heard: Vec<Vec<String>> = thread::scope(|scope| {
+        for (who, talker) in talkers.iter().enumerate() {
+            let (version, mut stream) = (talker.version, talker.stream.try_clone().unwrap());
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    let words = format!("{who} {number}");
+                    stream.write_all(&text(version, &words)).unwrap();
+                }
+            });
+        }
+        let peers = talkers.into_iter().chain(listeners);
+        let readers: Vec<_> = peers
+            .map(|mut peer| scope.spawn(move || (peer.hear_texts(total), peer)))
+            .collect();
+        readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap().0)
+            .collect()
+    });
+    for other in &heard[1..] {
+        assert!(*other == heard[0], "two clients saw different orders");
+    }
+    for who in 0..5 {
+        let prefix = format!("{who} ");
+        let own = heard[0].iter().filter(|text| text.starts_with(&prefix));
+        let expected: Vec<String> = (0..EACH).map(|number| format!("{who} {number}")).collect();
+        assert!(
+            own.eq(&expected),
+            "messages of one sender have changed places"
+        );
+    }
+}
+
+#[test]
+fn the_rooms_of_a_client_are_its_own() {
+    let server = Loopback::run(Server::builder(), obey);
+    let mut peers = server.open_all();
+    let ids: Vec<ClientId> = peers.iter().map(|peer| server.client(peer).id()).collect();
+    for (at, peer) in peers.iter_mut().enumerate() {
+        peer.say("join everybody");
+        peer.say(if at % 2 == 0 { "join even" } else { "join odd" });
+    }
+    members(&server, "everybody", &ids);
+    members(&server, "even", &[ids[0], ids[2], ids[4]]);
+    members(&server, "odd", &[ids[1], ids[3]]);
+    members(&server, "empty", &[]);
+    let but_one = server.handle.room("even").except(ids[2]).members();
+    assert_eq!(but_one, [ids[0], ids[4]]);
+
+    // One who is in no such room can speak to it.
+    peers[1].say("say even to the even");
+    peers[0].say("say odd to the odd");
+    server.handle.room("everybody").broadcast("to everybody");
+    server.handle.room("empty").broadcast("to nobody");
+    server
+        .handle
+        .room("even")
+        .except(ids[0])
+        .broadcast("but one");
+    for (at, peer) in peers.iter_mut().enumerate() {
+        let mut expected = vec![
+            "to everybody",
+            if at % 2 == 0 {
+                "to the even"
+            } else {
+                "to the odd"
+            },
+        ];
+        if at == 2 || at == 4 {
+            expected.push("but one");
+        }
+        let mut heard = peer.hear_texts(expected.len());
+        heard.sort();
+        expected.sort_unstable();
+        assert_eq!(heard, expected);
+    }
+
+    peers[2].say("leave even");
+    members(&server, "even", &[ids[0], ids[4]]);
+    peers[4].leave();
+    members(&server, "even", &[ids[0]]);
+    peers[0].say("leave even");
+    // Twice is as good as once, and so it is with joining.
+    peers[0].say("leave even");
+    peers[0].say("join odd");
+    peers[0].say("join odd");
+    members(&server, "even", &[]);
+    members(&server, "odd", &[ids[0], ids[1], ids[3]]);
+    peers[0].say("others odd once");
+    peers[1].expect_text("once");
+    peers[3].expect_text("once");
+    for peer in &mut peers[..4] {
+        peer.say("echo nothing more");
+        peer.expect_text("nothing more");
+    }
+}
+
+#[test]
+fn a_broadcast_to_everyone_needs_no_room() {
+    let server = Loopback::run(Server::builder(), obey);
+    let mut peers = server.open_all();
+    peers[0].say("all from a client");
+    for peer in &mut peers {
+        peer.expect_text("from a client");
+    }
+    server.handle.broadcast("from the handle");
+    let first = server.client(&peers[0]).id();
+    server
+        .handle
+        .everyone()
+        .except(first)
+        .broadcast("to all but one");
+    for (at, peer) in peers.iter_mut().enumerate() {
+        peer.expect_text("from the handle");
+        if at > 0 {
+            peer.expect_text("to all but one");
+        }
+    }
+    peers[0].say("echo nothing more");
+    peers[0].expect_text("nothing more");
+}
+
+#[test]
+fn a_reply_that_is_sent_before_a_broadcast_arrives_before_it() {
+    const COUNT: usize = 500;
+    let server = Loopback::run(Server::builder(), |client| {
+        while let Some(message) = client.recv()? {
+            let words = message.as_text().unwrap_or_default().to_owned();
+            client.send(format!("reply {words}"))?;
+            client.broadcast(format!("all {words}"));
+        }
+        Ok(())
+    });
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        let glued = (0..COUNT).flat_map(|number| text(version, &number.to_string()));
+        peer.write(&glued.collect::<Vec<u8>>());
+        let heard = peer.hear_texts(2 * COUNT);
+        let place = |words: String| {
+            heard
+                .iter()
+                .position(|text| *text == words)
+                .expect("missed")
+        };
+        let mut before = (0, 0);
+        for number in 0..COUNT {
+            let now = (
+                place(format!("reply {number}")),
+                place(format!("all {number}")),
+            );
+            assert!(now.0 < now.1, "{version}: the broadcast overtook the reply");
+            assert!(
+                number == 0 || before.0 < now.0 && before.1 < now.1,
+                "{version}"
+            );
+            before = now;
+        }
+        peer.leave();
+        server.wait_until_empty();
+    }
+}
+
+#[test]
+fn only_those_who_are_ready_get_broadcasts() {
+    let server = Loopback::echo(Server::builder());
+    let mut open = server.open(Version::Rfc6455);
+    let mut silent = dial(server.address);
+    let head = Head::of(Version::Rfc6455).bytes();
+    let (first_half, second_half) = head.split_at(head.len() / 2);
+    let mut half = dial(server.address);
+    half.write_all(first_half).unwrap();
+    let mut no_key3 = Peer::without_key3(server.address);
+    eventually("all four", || {
+        (server.handle.counters().connections == 4).then_some(())
+    });
+    assert_eq!(server.handle.count(), 1);
+    for number in 0..100 {
+        server.handle.broadcast(format!("too early {number}"));
+    }
+    assert_eq!(open.hear_texts(100)[99], "too early 99");
+
+    // Each gets its handshake and its own echo, and nothing else.
+    no_key3.write(KEY3);
+    no_key3.read_proof();
+    no_key3.expect_echo("draft-76");
+    half.write_all(second_half).unwrap();
+    let mut half = Peer::after(half, Version::Rfc6455, head.len());
+    half.expect_echo("half");
+    silent.write_all(&head).unwrap();
+    let mut silent = Peer::after(silent, Version::Rfc6455, head.len());
+    silent.expect_echo("silent");
+    server.handle.broadcast("now");
+    for peer in [&mut open, &mut no_key3, &mut half, &mut silent] {
+        peer.expect_text("now");
+    }
+}
+
+/// Broadcasts numbers until it is told to stop, and says how many they were.
+fn burst(handle: &ServerHandle, stop: &AtomicBool) -> usize {
+    let mut number = 0;
+    while !stop.load(SeqCst) {
+        handle.broadcast(number.to_string());
+        number += 1;
+        thread::sleep(Duration::from_micros(100));
+    }
+    handle.broadcast("the end");
+    number
+}
+
+fn number(peer: &mut Peer) -> Option<usize> {
+    peer.hear_text().parse().ok()
+}
+
+#[test]
+fn who_comes_and_goes_in_the_middle_of_a_burst_misses_nothing_in_between() {
+    let server = Loopback::echo(Server::builder());
+    let permanent = server.open_all();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let talking = scope.spawn(|| burst(&server.handle, &stop));
+        let listening: Vec<_> = permanent
+            .into_iter()
+            .map(|mut peer| {
+                scope.spawn(move || {
+                    let mut next = 0;
+                    while let Some(number) = number(&mut peer) {
+                        assert_eq!(number, next, "{}", peer.version);
+                        next += 1;
+                    }
+                    next
+                })
+            })
+            .collect();
+        let server = &server;
+        let visiting: Vec<_> = Version::ALL
+            .into_iter()
+            .map(|version| {
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        let mut peer = server.open(version);
+                        let first = number(&mut peer).expect("a number");
+                        for expected in first + 1..first + 20 {
+                            assert_eq!(number(&mut peer), Some(expected), "{version}");
+                        }
+                        peer.say_goodbye(1000, "");
+                        while matches!(peer.hear(), Heard::Text(_)) {}
+                    }
+                })
+            })
+            .collect();
+        for visitor in visiting {
+            visitor.join().unwrap();
+        }
+        stop.store(true, SeqCst);
+        let count = talking.join().unwrap();
+        for listener in listening {
+            assert_eq!(listener.join().unwrap(), count);
+        }
+    });
+    let counters = server.handle.counters();
+    assert_eq!((counters.dropped, counters.evicted), (0, 0));
+}
+
+#[test]
+fn a_broadcast_that_is_posted_once_a_client_has_its_101_reaches_it() {
+    let server = Loopback::echo(Server::builder());
+    for round in 0..50 {
+        for version in Version::ALL {
+            let mut peer = server.open(version);
+            server.handle.broadcast(format!("round {round}"));
+            peer.expect_text(&format!("round {round}"));
+        }
+    }
+}
+
+/// Nothing waits for a second message to share its way: with a pause of a tenth of a second in
+/// it, this would take ten seconds.
+#[test]
+fn a_message_alone_arrives_at_once() {
+    let server = Loopback::run(Server::builder(), obey);
+    let (mut one, mut two) = (server.open(Version::Draft76), server.open(Version::Rfc6455));
+    let since = Instant::now();
+    for number in 0..100 {
+        one.say(&format!("all {number}"));
+        one.expect_text(&number.to_string());
+        two.expect_text(&number.to_string());
+    }
+    let took = since.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+/// More posts than the hub's queue holds, from handlers that are told of them by it.
+#[test]
+fn nobody_waits_for_ever_for_a_hub_that_has_much_to_do() {
+    const EACH: usize = 3000;
+    let server = Loopback::run(Server::builder(), |client| {
+        client.join("lobby");
+        if client.recv()?.is_some() {
+            for number in 0..EACH {
+                client.room("lobby").broadcast(number.to_string());
+            }
+        }
+        echo(client)
+    });
+    let mut peers = server.open_all();
+    server.wait_for_members("lobby", 5);
+    let since = Instant::now();
+    for peer in &mut peers {
+        peer.say("go on");
+    }
+    let heard: Vec<Vec<String>> = thread::scope(|scope| {
+        let readers: Vec<_> = peers
+            .iter_mut()
+            .map(|peer| scope.spawn(|| peer.hear_texts(5 * EACH)))
+            .collect();
+        readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap())
+            .collect()
+    });
+    assert!(heard.iter().all(|texts| *texts == heard[0]));
+    assert!(since.elapsed() < PATIENCE);
+}

@@ -1,0 +1,13 @@
+//! A whole server, seen from the other end of a connection: clients of every version on loopback.
+
+mod conversation;
+
+mod detached;
+
+mod requests;
+
+mod refusals;
+
+mod registry;
+
+mod account;

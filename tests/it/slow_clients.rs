@@ -1,0 +1,377 @@
+//! Clients that do not read: what they cost the others (nothing) and the server (a bounded queue).
+//!
+//! The servers here have small send buffers, so that what is not read is soon in the outbox.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::Level;
+use stentor::{Counters, Error, Loss, Server, ServerBuilder, SlowClient, Version};
+
+use crate::support::{
+    Head, Heard, Loopback, PATIENCE, Peer, becomes, dial_from, echo, eventually, keep_logbook,
+    logged, text,
+};
+
+const OUTBOX: usize = 64 * 1024;
+
+/// A client with a small receive buffer, so that it is full as soon as it does not read.
+fn open_small(server: &Loopback, version: Version) -> Peer {
+    let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let stream = dial_from(server.address, home, Some(8 * 1024));
+    Peer::on(stream, version, &Head::of(version).bytes())
+}
+
+fn numbered(number: usize, len: usize) -> String {
+    format!("{number:08} {}", "x".repeat(len - 9))
+}
+
+fn number_of(text: &str) -> usize {
+    text[..8].parse().expect("a number")
+}
+
+#[test]
+fn those_who_read_get_everything_while_those_who_do_not_are_evicted() {
+    const READERS: usize = 45;
+    const SLEEPERS: usize = 5;
+    const ROUNDS: usize = 30;
+    const A_ROUND: usize = 20;
+    keep_logbook();
+    let server = Loopback::run_with_send_buffer(0, Server::builder().outbox(OUTBOX), echo);
+    let versions = Version::ALL.into_iter().cycle();
+    let readers: Vec<Peer> = versions
+        .clone()
+        .take(READERS)
+        .map(|version| server.open(version))
+        .collect();
+    let sleepers: Vec<Peer> = versions
+        .take(SLEEPERS)
+        .map(|version| open_small(&server, version))
+        .collect();
+    assert_eq!(server.handle.count(), READERS + SLEEPERS);
+
+    // Each round begins when all who read have heard the one before: this is not about how fast
+    // they are.
+    let heard = AtomicUsize::new(0);
+    let slowest = thread::scope(|scope| {
+        for mut reader in readers {
+            let heard = &heard;
+            scope.spawn(move || {
+                for number in 0..ROUNDS * A_ROUND {
+                    assert_eq!(number_of(&reader.hear_text()), number, "{}", reader.version);
+                    heard.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        let mut slowest = Duration::ZERO;
+        for round in 0..ROUNDS {
+            let since = Instant::now();
+            for number in round * A_ROUND..(round + 1) * A_ROUND {
+                server.handle.broadcast(numbered(number, 1000));
+            }
+            let all = (round + 1) * A_ROUND * READERS;
+            eventually("all readers", || (heard.load(SeqCst) == all).then_some(()));
+            slowest = slowest.max(since.elapsed());
+        }
+        slowest
+    });
+    // The write deadline is ten seconds. Nobody has waited for it, or for anything else.
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+
+    becomes(&SLEEPERS as &usize, || {
+        server.handle.counters().evicted as usize
+    });
+    let counters = server.handle.counters();
+    assert_eq!(counters.lost, [(Loss::Evicted, 5)].into());
+    assert_eq!(counters.dropped, 0);
+    for sleeper in sleepers {
+        let address = sleeper.local_addr().to_string();
+        let lines = logged(&[&address, "evicted"]);
+        assert!(matches!(lines.as_slice(), [(Level::Info, _)]), "{lines:?}");
+    }
+}
+
+/// Broadcasts until so many messages were dropped; how many were sent.
+fn broadcast_until_dropped(server: &Loopback, dropped: u64) -> usize {
+    let mut sent = 0;
+    eventually("drops", || {
+        server.handle.broadcast(numbered(sent, 4000));
+        sent += 1;
+        (server.handle.counters().dropped >= dropped).then_some(())
+    });
+    sent
+}
+
+/// Waits until the hub has worked off what was posted to it.
+fn settled(server: &Loopback) -> Counters {
+    server.handle.room("nobody").members();
+    server.handle.counters()
+}
+
+/// Reads on until a certain message comes; the numbers of those before it.
+fn numbers_until(peer: &mut Peer, last: &str) -> Vec<usize> {
+    let mut numbers = Vec::new();
+    loop {
+        match peer.hear_text() {
+            text if text == last => return numbers,
+            text => numbers.push(number_of(&text)),
+        }
+    }
+}
+
+fn dropping(policy: SlowClient) -> ServerBuilder {
+    Server::builder().outbox(OUTBOX).slow_client(policy)
+}
+
+/// The client sleeps, wakes up, and finds gaps but no disorder; what is missing was counted.
+fn sleep_and_recover(policy: SlowClient, version: Version) -> (Vec<usize>, usize) {
+    let server = Loopback::run_with_send_buffer(0, dropping(policy), echo);
+    let mut sleeper = open_small(&server, version);
+    let sent = broadcast_until_dropped(&server, 50);
+    let counters = settled(&server);
+    assert_eq!(
+        counters.messages_out + counters.dropped,
+        sent as u64,
+        "{policy:?} {version}"
+    );
+    assert_eq!(server.handle.count(), 1, "{policy:?} keeps it");
+
+    let handle = server.client(&sleeper);
+    let waking = thread::spawn(move || {
+        let numbers = numbers_until(&mut sleeper, "awake");
+        (numbers, sleeper)
+    });
+    // Its queue is full now, and has room as soon as it reads.
+    eventually("room", || match handle.send("awake") {
+        Ok(()) => Some(()),
+        Err(Error::Dropped) => None,
+        Err(other) => panic!("{other}"),
+    });
+    let (numbers, mut sleeper) = waking.join().unwrap();
+    assert!(
+        numbers.is_sorted_by(|one, two| one < two),
+        "{policy:?} {version}: {numbers:?}"
+    );
+    let missing = (sent - numbers.len()) as u64;
+    let later = settled(&server).dropped;
+    assert!(later >= counters.dropped, "{policy:?} {version}");
+    if policy == SlowClient::DropNewest {
+        // Of those that were dropped, all but the attempts to wake it were broadcasts.
+        assert_eq!(missing, counters.dropped, "{version}");
+    }
+    // And all is well again.
+    sleeper.expect_echo("hello");
+    server.handle.broadcast("to all");
+    sleeper.expect_text("to all");
+    sleeper.leave();
+    assert!(server.wait_until_empty().lost.is_empty());
+    (numbers, sent)
+}
+
+#[test]
+fn a_sleeper_may_miss_the_newest_and_recovers() {
+    for version in Version::ALL {
+        let (numbers, _) = sleep_and_recover(SlowClient::DropNewest, version);
+        assert_eq!(numbers[0], 0, "{version}: the oldest are kept");
+    }
+}
+
+#[test]
+fn a_sleeper_may_miss_the_oldest_and_recovers() {
+    for version in Version::ALL {
+        let (numbers, sent) = sleep_and_recover(SlowClient::DropOldest, version);
+        assert_eq!(numbers[0], 0, "{version}: what was on its way is finished");
+        assert_eq!(
+            numbers.last(),
+            Some(&(sent - 1)),
+            "{version}: the newest are kept"
+        );
+    }
+}
+
+#[test]
+fn a_handle_is_told_what_became_of_its_message() {
+    let fill = |server: &Loopback, peer: &Peer| {
+        let client = server.client(peer);
+        eventually("a full queue", || client.send(numbered(0, 4000)).err())
+    };
+    let server = Loopback::run_with_send_buffer(0, dropping(SlowClient::DropNewest), echo);
+    let peer = open_small(&server, Version::Rfc6455);
+    assert!(matches!(fill(&server, &peer), Error::Dropped));
+    becomes(&1, || server.handle.counters().dropped);
+    assert!(server.client(&peer).is_open());
+
+    let server = Loopback::run_with_send_buffer(0, dropping(SlowClient::Close), echo);
+    let peer = open_small(&server, Version::Rfc6455);
+    let client = server.client(&peer);
+    assert!(matches!(fill(&server, &peer), Error::Lost(Loss::Evicted)));
+    assert!(matches!(
+        client.send("more"),
+        Err(Error::Closed | Error::Lost(Loss::Evicted))
+    ));
+    assert_eq!(server.wait_until_empty().evicted, 1);
+
+    let server = Loopback::run_with_send_buffer(0, dropping(SlowClient::DropOldest), echo);
+    let peer = open_small(&server, Version::Rfc6455);
+    let client = server.client(&peer);
+    eventually("a full queue", || {
+        client.send(numbered(0, 4000)).unwrap();
+        (server.handle.counters().dropped > 0).then_some(())
+    });
+}
+
+#[test]
+fn the_handler_of_an_evicted_client_comes_back_from_recv() {
+    let (ends, ended) = crossbeam_channel::bounded(1);
+    let builder = Server::builder().outbox(OUTBOX);
+    let server = Loopback::run_with_send_buffer(0, builder, move |client| {
+        ends.send(client.recv())?;
+        Ok(())
+    });
+    for version in Version::ALL {
+        let _sleeper = open_small(&server, version);
+        eventually("its eviction", || {
+            server.handle.broadcast(numbered(0, 4000));
+            (server.handle.count() == 0).then_some(())
+        });
+        let end = ended.recv_timeout(PATIENCE).unwrap();
+        assert!(
+            matches!(end, Err(Error::Lost(Loss::Evicted))),
+            "{version}: {end:?}"
+        );
+    }
+    let counters = server.wait_until_empty();
+    assert_eq!(
+        (counters.evicted, counters.closes.get(&1006)),
+        (5, Some(&5))
+    );
+}
+
+/// It sends and sends, and never reads what comes back. TCP holds it back, the handler waits, and
+/// the write deadline ends that.
+#[test]
+fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
+    let patience = Duration::from_millis(200);
+    let builder = Server::builder().outbox(OUTBOX).write_deadline(patience);
+    let server = Loopback::run_with_send_buffer(0, builder, echo);
+    for version in Version::ALL {
+        let mut flooder = open_small(&server, version);
+        let mut healthy = server.open(version);
+        let frame = text(version, &"x".repeat(10_000));
+        let sender = thread::spawn(move || {
+            let since = Instant::now();
+            while since.elapsed() < PATIENCE {
+                if let Err(error) = flooder.stream.write_all(&frame) {
+                    return error.kind();
+                }
+            }
+            panic!("{version}: it was never ended");
+        });
+        while !sender.is_finished() {
+            healthy.expect_echo("not my business");
+        }
+        let kind = sender.join().unwrap();
+        assert!(
+            matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+            "{kind}"
+        );
+    }
+    becomes(&Some(5), || {
+        server.handle.counters().lost.get(&Loss::Write).copied()
+    });
+}
+
+#[test]
+fn one_who_pings_and_never_reads_is_ended_by_the_write_deadline() {
+    let patience = Duration::from_millis(200);
+    let builder = Server::builder().outbox(OUTBOX).write_deadline(patience);
+    let server = Loopback::run_with_send_buffer(0, builder, echo);
+    let mut flooder = open_small(&server, Version::Rfc6455);
+    let pings = crate::support::masked(0x89, &[7; 125]).repeat(100);
+    while flooder.stream.write_all(&pings).is_ok() {}
+    becomes(&Some(1), || {
+        server.handle.counters().lost.get(&Loss::Write).copied()
+    });
+}
+
+/// It reads all the time, only slowly: in each deadline's length it takes something, though much
+/// less than the send buffer holds. Of its own handler's replies and of what comes from elsewhere.
+#[test]
+fn one_who_reads_slowly_is_not_mistaken_for_one_who_does_not() {
+    const LARGE: usize = 2_000_000;
+    let builder = Server::builder()
+        .outbox(OUTBOX)
+        .write_deadline(Duration::from_secs(1));
+    let server = Loopback::run_with_send_buffer(400_000, builder, |client| {
+        if client
+            .recv()?
+            .is_some_and(|message| message.as_text() == Some("reply"))
+        {
+            client.send("x".repeat(LARGE))?;
+        } else {
+            client.handle().send("x".repeat(LARGE))?;
+        }
+        echo(client)
+    });
+    thread::scope(|scope| {
+        for whose in ["reply", "handle"] {
+            let server = &server;
+            scope.spawn(move || {
+                let mut peer = open_small(server, Version::Rfc6455);
+                peer.say(whose);
+                let since = Instant::now();
+                while since.elapsed() < Duration::from_millis(2500) {
+                    let read = peer.stream.read(&mut [0; 4096]).unwrap();
+                    assert!(read > 0, "{whose}: cut off after {:?}", since.elapsed());
+                    thread::sleep(Duration::from_millis(30));
+                }
+                assert_eq!(server.handle.counters().lost, [].into(), "{whose}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_sleeper_does_not_delay_anothers_replies() {
+    let server = Loopback::run_with_send_buffer(0, dropping(SlowClient::DropNewest), echo);
+    let _sleepers: Vec<Peer> = Version::ALL
+        .into_iter()
+        .map(|version| open_small(&server, version))
+        .collect();
+    broadcast_until_dropped(&server, 100);
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        let since = Instant::now();
+        for number in 0..100 {
+            peer.say(&number.to_string());
+            loop {
+                match peer.hear() {
+                    // What is still broadcast.
+                    Heard::Text(text) if text.len() > 1000 => {}
+                    other => break assert_eq!(other, Heard::Text(number.to_string())),
+                }
+            }
+        }
+        let took = since.elapsed();
+        assert!(took < Duration::from_secs(4), "{version}: {took:?}");
+    }
+}
+
+#[test]
+fn a_message_above_the_bound_reaches_one_whose_queue_is_empty() {
+    let server = Loopback::run_with_send_buffer(0, Server::builder().outbox(1000), echo);
+    let large = "x".repeat(500_000);
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        peer.expect_echo(&large);
+        server.client(&peer).send(large.as_str()).unwrap();
+        peer.expect_text(&large);
+        server.handle.broadcast(large.as_str());
+        peer.expect_text(&large);
+        peer.leave();
+    }
+    assert!(server.wait_until_empty().lost.is_empty());
+}

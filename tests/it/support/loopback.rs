@@ -1,0 +1,147 @@
+//! A server on a port of the system's choice, with its thread; gone when the value is.
+
+use std::fmt::Debug;
+use std::net::{SocketAddr, TcpListener};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use stentor::{
+    Client, ClientHandle, Counters, Outcome, Server, ServerBuilder, ServerHandle, Version,
+};
+
+use super::peer::Peer;
+
+/// How long anything may take that is not itself about time. Nothing ever waits that long, unless
+/// it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Loopback {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: ServerHandle,
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl Loopback {
+    /// Serves with these options and this handler.
+    pub(crate) fn run<H>(builder: ServerBuilder, handler: H) -> Loopback
+    where
+        H: Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+    {
+        Loopback::start(builder.bind("127.0.0.1:0").unwrap(), handler)
+    }
+
+    /// The same, on sockets with a send buffer of that many bytes: with none, it is as small as
+    /// the system allows, and what a client does not read is soon the server's problem.
+    pub(crate) fn run_with_send_buffer<H>(
+        bytes: usize,
+        builder: ServerBuilder,
+        handler: H,
+    ) -> Loopback
+    where
+        H: Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // Accepted sockets inherit it.
+        rustix::net::sockopt::set_socket_send_buffer_size(&listener, bytes).unwrap();
+        Loopback::start(builder.attach(listener).unwrap(), handler)
+    }
+
+    /// Sends every message back to where it came from.
+    pub(crate) fn echo(builder: ServerBuilder) -> Loopback {
+        Loopback::run(builder, echo)
+    }
+
+    pub(crate) fn start<H>(server: Server, handler: H) -> Loopback
+    where
+        H: Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+    {
+        Loopback {
+            address: server.local_addr().unwrap(),
+            handle: server.handle(),
+            thread: Some(thread::spawn(move || server.run(handler))),
+        }
+    }
+
+    /// A client that has its handshake behind it.
+    pub(crate) fn open(&self, version: Version) -> Peer {
+        Peer::open(self.address, version)
+    }
+
+    /// One client of each version, oldest first.
+    pub(crate) fn open_all(&self) -> Vec<Peer> {
+        Version::ALL.map(|version| self.open(version)).into()
+    }
+
+    /// What the server has of this client, which must be open.
+    pub(crate) fn client(&self, peer: &Peer) -> ClientHandle {
+        let clients = self.handle.clients().into_iter();
+        let mut found = clients.filter(|client| client.peer_addr() == peer.local_addr());
+        found.next().expect("it is not open")
+    }
+
+    /// Waits until that many clients are members of a room.
+    pub(crate) fn wait_for_members(&self, room: &str, count: usize) {
+        let room = self.handle.room(room);
+        eventually("the members", || {
+            (room.members().len() == count).then_some(())
+        });
+    }
+
+    /// Waits until nobody is connected any more, and all that there was to say about them is said.
+    pub(crate) fn wait_until_empty(&self) -> Counters {
+        eventually("everybody gone", || {
+            let counters = self.handle.counters();
+            (counters.connections == 0).then_some(counters)
+        })
+    }
+
+    /// Waits until the server has ended by itself, or somebody has ended it.
+    pub(crate) fn join(&mut self) {
+        let thread = self.thread.take().expect("it was joined before");
+        eventually("the server's end", || thread.is_finished().then_some(()));
+        thread.join().expect("the server panicked").unwrap();
+    }
+
+    /// Whether the server has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        self.handle.shutdown(Duration::ZERO);
+        if self.thread.is_some() && !thread::panicking() {
+            self.join();
+        }
+    }
+}
+
+/// The handler of an echo server.
+pub(crate) fn echo(client: &mut Client) -> Outcome {
+    while let Some(message) = client.recv()? {
+        client.send(message)?;
+    }
+    Ok(())
+}
+
+/// Waits until something is so, and gives up loudly.
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(since.elapsed() < PATIENCE, "still waiting for {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until what is looked at equals what is expected; shows both where it never does.
+pub(crate) fn becomes<T: PartialEq + Debug>(expected: &T, mut look: impl FnMut() -> T) {
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE && look() != *expected {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(look(), *expected);
+}

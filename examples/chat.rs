@@ -4,7 +4,7 @@
 //! that a room can be linked to; a WebSocket at `/lobby` is in the room `lobby`; `/health` is for
 //! machines. What is said is JSON, one object per message; `chat.html` has the other half.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,12 @@ const LONGEST_TEXT: usize = 2000;
 #[derive(Default)]
 struct Rooms(Mutex<HashMap<String, Members>>);
 
-type Members = BTreeMap<ClientId, Value>;
+/// A room's members in the order of their arrival, and the names that are taken.
+#[derive(Default)]
+struct Members {
+    list: BTreeMap<ClientId, Value>,
+    names: HashSet<String>,
+}
 
 fn main() -> std::io::Result<()> {
     env_logger::init();
@@ -109,16 +114,17 @@ impl Seat<'_> {
         let members = all.entry(room.to_owned()).or_default();
         let seat = Seat {
             id: client.id(),
-            name: free_name(wanted, members),
+            name: free_name(wanted, &members.names),
             version: client.version().name(),
             room: room.to_owned(),
             audience: client.room(room),
             rooms,
         };
-        members.insert(seat.id, seat.describe("joined"));
+        members.names.insert(seat.name.clone());
+        members.list.insert(seat.id, seat.describe("joined"));
         let mut welcome = seat.describe("welcome");
         welcome["room"] = room.into();
-        welcome["members"] = members.values().cloned().collect();
+        welcome["members"] = members.list.values().cloned().collect();
         // If it is gone already, the next `recv` will tell.
         let _ = client.handle().send(welcome.to_string());
         client.join(room);
@@ -143,8 +149,9 @@ impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut all = self.rooms.lock();
         if let Some(members) = all.get_mut(&self.room) {
-            members.remove(&self.id);
-            if members.is_empty() {
+            members.list.remove(&self.id);
+            members.names.remove(&self.name);
+            if members.list.is_empty() {
                 all.remove(&self.room);
             }
         }
@@ -154,11 +161,10 @@ impl Drop for Seat<'_> {
 }
 
 /// The name that was asked for, or the first of `name 2`, `name 3` … that nobody has.
-fn free_name(wanted: &str, members: &Members) -> String {
-    let taken = |name: &str| members.values().any(|member| member["name"] == name);
+fn free_name(wanted: &str, taken: &HashSet<String>) -> String {
     let numbered = (2..).map(|number| format!("{wanted} {number}"));
     let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
-    names.find(|name| !taken(name)).unwrap_or_default()
+    names.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
 fn complain(client: &mut Client, text: &str) -> Result<(), stentor::Error> {

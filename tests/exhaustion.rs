@@ -18,15 +18,17 @@
 mod support;
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use stentor::{Server, SlowClient, Version};
+use stentor::{Loss, Server, SlowClient, Version};
 
 use support::{Head, Loopback, PATIENCE, Peer, becomes, dial, eventually, keep_logbook, logged};
 
@@ -250,34 +252,36 @@ fn what_is_not_read_costs_no_more_than_its_bound() {
 /// What comes back from an echo server, and is not read, holds the sender back.
 #[test]
 fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
-    use std::io::Write;
+    const FLOODERS: usize = 10;
     let _alone = alone();
     let builder = Server::builder()
         .outbox(128 * 1024)
         .write_deadline(Duration::from_millis(500));
     let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
-    let peers: Vec<Peer> = (0..10).map(|_| server.open(Version::Rfc6455)).collect();
-    let before = resident();
-    let frame = support::text(Version::Rfc6455, &"x".repeat(10_000));
-    let flooding: Vec<_> = peers
-        .into_iter()
-        .map(|mut peer| {
-            let frame = frame.clone();
-            thread::spawn(move || while peer.stream.write_all(&frame).is_ok() {})
-        })
+    let peers: Vec<Peer> = (0..FLOODERS)
+        .map(|_| server.open(Version::Rfc6455))
         .collect();
+    let frame = support::text(Version::Rfc6455, &"x".repeat(10_000));
+    let (frame, ended) = (&frame, &AtomicBool::new(false));
+    let before = resident();
     let mut most = 0;
-    while flooding.iter().any(|flooding| !flooding.is_finished()) {
-        most = most.max(resident().saturating_sub(before));
-        thread::sleep(Duration::from_millis(5));
-    }
-    assert!(most < 16 * 1024 * 1024, "{most} bytes");
-    becomes(&Some(10), || {
-        server
-            .handle
-            .counters()
-            .lost
-            .get(&stentor::Loss::Write)
-            .copied()
+    thread::scope(|scope| {
+        for mut peer in peers {
+            let a_moment = Some(Duration::from_millis(100));
+            peer.stream.set_write_timeout(a_moment).unwrap();
+            scope.spawn(move || {
+                while !ended.load(SeqCst) {
+                    // Held back, or refused.
+                    let _ = peer.stream.write_all(frame);
+                }
+            });
+        }
+        eventually("their end", || {
+            most = most.max(resident().saturating_sub(before));
+            let lost = server.handle.counters().lost;
+            (lost.get(&Loss::Write) == Some(&(FLOODERS as u64))).then_some(())
+        });
+        ended.store(true, SeqCst);
     });
+    assert!(most < 16 * 1024 * 1024, "{most} bytes");
 }

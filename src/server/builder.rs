@@ -235,7 +235,7 @@ impl ServerBuilder {
         self
     }
 
-    /// How long a client may take to answer a close. Default: 5 s.
+    /// How long a client may take to answer a close, and then to hang up. Default: 5 s.
     pub fn close_deadline(mut self, deadline: Duration) -> Self {
         self.settings.deadlines.close = deadline;
         self

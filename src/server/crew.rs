@@ -14,6 +14,7 @@ use log::{error, info};
 
 use crate::protocol::{CloseCode, CloseFrame, Refusal, refusal_bytes};
 
+use super::budget::Budget;
 use super::builder::Settings;
 use super::counters::Totals;
 use super::error::Loss;
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) warden: Arc<Warden>,
     posts: Sender<Post>,
+    budget: Arc<Budget>,
     stopping: AtomicBool,
     /// How long the clients may take to leave.
     patience: Mutex<Duration>,
@@ -49,6 +51,7 @@ impl Crew {
         let totals = Arc::new(Totals::default());
         let (warden, watch) = Warden::new(&settings.deadlines, Arc::clone(&totals))?;
         let (posts, posted) = bounded(QUEUE);
+        let budget = Arc::new(Budget::default());
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
         let shared = Arc::new(Shared {
@@ -57,12 +60,13 @@ impl Crew {
             registry: Registry::default(),
             warden: Arc::clone(&warden),
             posts,
+            budget: Arc::clone(&budget),
             stopping: AtomicBool::new(false),
             patience: Mutex::default(),
             waker,
             next_id: AtomicU64::new(1),
         });
-        let hub = Hub::new(posted, warden, totals);
+        let hub = Hub::new(posted, budget, warden, totals);
         let mut crew = Crew {
             shared,
             threads: Vec::new(),
@@ -94,6 +98,9 @@ impl Drop for Crew {
 
 impl Shared {
     pub(crate) fn post(&self, post: Post) {
+        if let Post::Broadcast(_, message) = &post {
+            self.budget.take(message.len());
+        }
         // The hub is gone once the server has stopped: there is nobody to reach then.
         let _ = self.posts.send(post);
     }

@@ -83,7 +83,7 @@ impl Conversation {
     }
 
     /// Lets the peer read what it was told: bytes that came and were not read would make TCP
-    /// reset the connection. The warden ends it after a second.
+    /// reset the connection. The warden ends it when the close deadline has passed.
     #[inline(never)]
     fn linger(&mut self) {
         self.link.enter(Stage::Lingering);

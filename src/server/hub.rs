@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::protocol::{Framing, Message};
 
+use super::budget::Budget;
 use super::counters::Totals;
 use super::link::{ClientId, Link};
 use super::outbox::Push;
@@ -54,6 +55,7 @@ const JOINED: usize = 64 * 1024;
 /// The hub's own side, on its thread.
 pub(crate) struct Hub {
     posts: Receiver<Post>,
+    budget: Arc<Budget>,
     warden: Arc<Warden>,
     totals: Arc<Totals>,
     everybody: Crowd,
@@ -85,9 +87,15 @@ struct Encoded {
 }
 
 impl Hub {
-    pub(crate) fn new(posts: Receiver<Post>, warden: Arc<Warden>, totals: Arc<Totals>) -> Hub {
+    pub(crate) fn new(
+        posts: Receiver<Post>,
+        budget: Arc<Budget>,
+        warden: Arc<Warden>,
+        totals: Arc<Totals>,
+    ) -> Hub {
         Hub {
             posts,
+            budget,
             warden,
             totals,
             everybody: Crowd::default(),
@@ -98,6 +106,11 @@ impl Hub {
 
     /// Runs until [`Post::Stop`], or until nobody is left who could post.
     pub(crate) fn run(mut self) {
+        self.work();
+        self.budget.close();
+    }
+
+    fn work(&mut self) {
         let posts = self.posts.clone();
         let mut batch = None;
         while let Ok(first) = posts.recv() {
@@ -182,9 +195,13 @@ impl Hub {
     }
 
     fn deliver(&mut self, batch: &mut Option<Batch>) {
-        let Some(batch) = batch.take() else {
-            return;
-        };
+        if let Some(batch) = batch.take() {
+            self.send(&batch);
+            self.budget.give_back(batch.size);
+        }
+    }
+
+    fn send(&self, batch: &Batch) {
         let crowd = match &batch.target.room {
             None => &self.everybody,
             Some(room) => match self.rooms.get(room) {
@@ -205,12 +222,12 @@ impl Hub {
                 Framing::Hixie => &mut hixie,
                 Framing::Hybi => &mut hybi,
             };
-            let encoded = encoded.get_or_insert_with(|| Encoded::new(framing, &batch));
+            let encoded = encoded.get_or_insert_with(|| Encoded::new(framing, batch));
             if encoded.skipped > 0 {
                 self.totals.skipped.fetch_add(encoded.skipped, Relaxed);
             }
             if encoded.messages > 0 {
-                send(link, encoded, &self.warden, &self.totals);
+                push(link, encoded, &self.warden, &self.totals);
             }
         }
     }
@@ -232,7 +249,7 @@ impl Encoded {
     }
 }
 
-fn send(link: &Arc<Link>, encoded: &Encoded, warden: &Warden, totals: &Totals) {
+fn push(link: &Arc<Link>, encoded: &Encoded, warden: &Warden, totals: &Totals) {
     match link.outbox.push(&encoded.bytes, encoded.messages) {
         Push::Stalled => warden.stalled(link),
         Push::Evicted => link.evicted(totals),

@@ -36,6 +36,8 @@ mod queue;
 
 mod hub;
 
+mod budget;
+
 mod warden;
 
 mod registry;

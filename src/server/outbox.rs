@@ -53,14 +53,6 @@ pub(crate) enum Push {
     Evicted,
 }
 
-/// How far a queue has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Drained {
-    Empty,
-    Some,
-    Nothing,
-}
-
 /// One client's way out.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -154,22 +146,23 @@ impl Outbox {
     /// The loss, once nothing was taken for as long as `deadline`.
     pub(crate) fn wait_for_room(&self, limit: usize, deadline: Duration) -> Result<Push, Loss> {
         let mut since = Instant::now();
-        let mut before = usize::MAX;
+        let mut before = u64::MAX;
         loop {
-            let (left, socket) = {
+            let (sent, socket) = {
                 let mut inside = self.lock();
                 inside.queue.send();
                 if let Some(loss) = inside.queue.loss() {
                     return Err(loss);
                 }
-                let left = inside.queue.waiting();
+                let sent = inside.queue.tally().bytes;
+                let full = inside.queue.waiting() > limit;
                 match inside.queue.socket() {
-                    Some(socket) if left > limit => (left, Arc::clone(socket)),
+                    Some(socket) if full => (sent, Arc::clone(socket)),
                     _ => return Ok(inside.watch()),
                 }
             };
-            if left != before {
-                (since, before) = (Instant::now(), left);
+            if sent != before {
+                (since, before) = (Instant::now(), sent);
             }
             if since.elapsed() >= deadline {
                 return Err(Loss::Write);
@@ -266,20 +259,17 @@ impl Outbox {
         inside.watch()
     }
 
-    /// The warden found the socket ready, or wants to know.
-    pub(crate) fn drain(&self) -> Drained {
+    /// The warden found the socket ready, or wants to know: `None` when nothing waits any more, or
+    /// else how many bytes have been sent in all, by whomever.
+    pub(crate) fn drain(&self) -> Option<u64> {
         let mut inside = self.lock();
-        let before = inside.queue.waiting();
         inside.queue.send();
-        match inside.queue.waiting() {
-            0 => {
-                inside.watched = false;
-                inside.watch();
-                Drained::Empty
-            }
-            left if left < before => Drained::Some,
-            _ => Drained::Nothing,
+        if inside.queue.waiting() > 0 {
+            return Some(inside.queue.tally().bytes);
         }
+        inside.watched = false;
+        inside.watch();
+        None
     }
 
     /// Cuts the client off: nothing more is sent, nothing more is read. Only the first cause

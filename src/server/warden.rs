@@ -23,7 +23,7 @@ use super::builder::Deadlines;
 use super::counters::Totals;
 use super::error::Loss;
 use super::link::{Link, Stage};
-use super::outbox::{Drained, Push};
+use super::outbox::Push;
 
 /// Tells the warden what to watch, from any thread.
 #[derive(Debug)]
@@ -69,11 +69,12 @@ struct Client {
 
 struct Stalled {
     link: Arc<Link>,
-    /// When its socket last took something.
+    /// How many bytes its socket has taken, and when the last.
+    sent: u64,
     since: Instant,
 }
 
-/// How long a connection that was told its last may take to read it.
+/// How long a connection that was turned away at the door may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The most connections that were turned away at the door and are kept until they have read why.
@@ -223,8 +224,11 @@ impl Watch {
                 pinged: None,
             }));
         let stalled = news.stalled.into_iter();
-        self.stalled
-            .extend(stalled.map(|link| Stalled { link, since: now }));
+        self.stalled.extend(stalled.map(|link| Stalled {
+            link,
+            sent: 0,
+            since: now,
+        }));
         for socket in news.turned_away {
             if self.lingering.len() < TURNED_AWAY && socket.set_nonblocking(true).is_ok() {
                 self.lingering.push((socket, now));
@@ -237,11 +241,13 @@ impl Watch {
         let patience = self.deadlines.write;
         let totals = &self.totals;
         self.stalled.retain_mut(|stalled| {
-            match stalled.link.outbox.drain() {
-                Drained::Empty => return false,
-                Drained::Some => stalled.since = now,
-                Drained::Nothing if now - stalled.since < patience => {}
-                Drained::Nothing => stalled.link.lose(Loss::Write, totals),
+            let Some(sent) = stalled.link.outbox.drain() else {
+                return false;
+            };
+            if sent != stalled.sent {
+                (stalled.sent, stalled.since) = (sent, now);
+            } else if now - stalled.since >= patience {
+                stalled.link.lose(Loss::Write, totals);
             }
             true
         });
@@ -270,7 +276,9 @@ impl Watch {
                 }
                 Stage::Closing if late(deadlines.close) => client.link.lose(Loss::Close, totals),
                 // It was told everything and only had to hang up: that is no loss.
-                Stage::Lingering if late(LINGER) => drop(client.link.outbox.cut(Loss::Close)),
+                Stage::Lingering if late(deadlines.close) => {
+                    client.link.outbox.cut(Loss::Close);
+                }
                 Stage::Open => client.keep_alive(deadlines, totals, warden, passed),
                 Stage::Handshake | Stage::Closing | Stage::Closed | Stage::Lingering => {}
                 Stage::Gone => return false,

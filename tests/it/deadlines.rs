@@ -385,7 +385,7 @@ fn who_answers_a_close_with_chatter_is_hung_up_on() {
 /// and is no loss.
 #[test]
 fn who_says_goodbye_and_stays_is_let_go() {
-    let server = Loopback::echo(server());
+    let server = Loopback::echo(server().close_deadline(Duration::from_millis(300)));
     let mut peers = server.open_all();
     let since = Instant::now();
     for peer in &mut peers {

@@ -2,9 +2,9 @@
 //!
 //! The servers here have small send buffers, so that what is not read is soon in the outbox.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use stentor::{Counters, Error, Loss, Server, ServerBuilder, SlowClient, Version}
 
 use crate::support::{
     Head, Heard, Loopback, PATIENCE, Peer, becomes, dial_from, echo, eventually, keep_logbook,
-    logged, text,
+    logged, masked, text,
 };
 
 const OUTBOX: usize = 64 * 1024;
@@ -252,49 +252,41 @@ fn the_handler_of_an_evicted_client_comes_back_from_recv() {
 
 /// It sends and sends, and never reads what comes back. TCP holds it back, the handler waits, and
 /// the write deadline ends that.
-#[test]
-fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
+fn flood(version: Version, frame: &[u8]) {
     let patience = Duration::from_millis(200);
     let builder = Server::builder().outbox(OUTBOX).write_deadline(patience);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
-    for version in Version::ALL {
-        let mut flooder = open_small(&server, version);
-        let mut healthy = server.open(version);
-        let frame = text(version, &"x".repeat(10_000));
-        let sender = thread::spawn(move || {
-            let since = Instant::now();
-            while since.elapsed() < PATIENCE {
-                if let Err(error) = flooder.stream.write_all(&frame) {
-                    return error.kind();
-                }
+    let mut flooder = open_small(&server, version);
+    let mut healthy = server.open(version);
+    flooder.stream.set_write_timeout(Some(patience)).unwrap();
+    let since = Instant::now();
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(SeqCst) {
+                // Held back, or refused: what counts is that the server notices.
+                let _ = flooder.stream.write_all(frame);
             }
-            panic!("{version}: it was never ended");
         });
-        while !sender.is_finished() {
+        while server.handle.counters().lost.get(&Loss::Write).is_none() {
+            assert!(since.elapsed() < PATIENCE, "{version}: it goes on for ever");
             healthy.expect_echo("not my business");
         }
-        let kind = sender.join().unwrap();
-        assert!(
-            matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
-            "{kind}"
-        );
-    }
-    becomes(&Some(5), || {
-        server.handle.counters().lost.get(&Loss::Write).copied()
+        ended.store(true, SeqCst);
     });
+    assert_eq!(server.handle.count(), 1);
+}
+
+#[test]
+fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
+    for version in Version::ALL {
+        flood(version, &text(version, &"x".repeat(10_000)));
+    }
 }
 
 #[test]
 fn one_who_pings_and_never_reads_is_ended_by_the_write_deadline() {
-    let patience = Duration::from_millis(200);
-    let builder = Server::builder().outbox(OUTBOX).write_deadline(patience);
-    let server = Loopback::run_with_send_buffer(0, builder, echo);
-    let mut flooder = open_small(&server, Version::Rfc6455);
-    let pings = crate::support::masked(0x89, &[7; 125]).repeat(100);
-    while flooder.stream.write_all(&pings).is_ok() {}
-    becomes(&Some(1), || {
-        server.handle.counters().lost.get(&Loss::Write).copied()
-    });
+    flood(Version::Rfc6455, &masked(0x89, &[7; 125]).repeat(100));
 }
 
 /// It reads all the time, only slowly: in each deadline's length it takes something, though much

@@ -150,14 +150,17 @@ impl Decoder {
                 Err(violation) => return (used, Err(violation)),
             };
             let start = used + header.size;
-            if header.opcode.is_control() {
-                let Some(payload) = input.get(start..start + header.len) else {
-                    return (used, Ok(None));
-                };
-                let mut payload = payload.to_vec();
-                mask::apply(&mut payload, header.key, 0);
-                let decoded = self.control(header.opcode, payload);
-                return (start + header.len, decoded.map(Some));
+            let end = start + header.len;
+            let single = header.opcode.is_control() || header.fin && self.message.is_none();
+            match input.get(start..end) {
+                // The usual case: a frame that is a message, or a control frame, and is all here.
+                Some(payload) if single => {
+                    let mut payload = payload.to_vec();
+                    mask::apply(&mut payload, header.key, 0);
+                    return (end, self.single(header.opcode, payload).map(Some));
+                }
+                None if header.opcode.is_control() => return (used, Ok(None)),
+                _ => {}
             }
             self.begin(&header);
             used = start;
@@ -268,13 +271,8 @@ impl Decoder {
             return (here, self.partial.accept(text).map(|()| None));
         }
         self.message = None;
-        let message = if text {
-            let text = self.partial.take_text();
-            text.map(Message::Text).map_err(|_| Violation::InvalidUtf8)
-        } else {
-            Ok(Message::Binary(self.partial.take()))
-        };
-        (here, message.map(|message| Some(Decoded::Message(message))))
+        let payload = self.partial.take();
+        (here, self.single(opcode, payload).map(Some))
     }
 
     /// See [`super::Decoder::direct`]. Room is made for what may come next, and as much again as
@@ -296,11 +294,18 @@ impl Decoder {
         }
     }
 
-    fn control(&self, opcode: Opcode, payload: Vec<u8>) -> Result<Decoded, Violation> {
+    /// What a whole payload is.
+    fn single(&self, opcode: Opcode, payload: Vec<u8>) -> Result<Decoded, Violation> {
         match opcode {
+            Opcode::Text => match String::from_utf8(payload) {
+                Ok(text) => Ok(Decoded::Message(Message::Text(text))),
+                Err(_) => Err(Violation::InvalidUtf8),
+            },
+            // A message's opcode is that of its first frame.
+            Opcode::Binary | Opcode::Continuation => Ok(Decoded::Message(Message::Binary(payload))),
             Opcode::Ping => Ok(Decoded::Ping(payload)),
             Opcode::Pong => Ok(Decoded::Pong(payload)),
-            _ => self.close_body(&payload).map(Decoded::Close),
+            Opcode::Close => self.close_body(&payload).map(Decoded::Close),
         }
     }
 

@@ -7,8 +7,8 @@
 /// Masks or unmasks `payload` in place: byte `i` with byte `(i + offset) % 4` of the key, where
 /// `offset` counts the frame's bytes before this piece.
 pub fn apply(payload: &mut [u8], key: [u8; 4], offset: usize) {
-    let mut key = key;
-    key.rotate_left(offset % 4);
+    let at = |index: usize| key[(index + offset) % 4];
+    let key = [at(0), at(1), at(2), at(3)];
     let [a, b, c, d] = key;
     // Eight bytes at a time, which the compiler turns into vectors.
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);

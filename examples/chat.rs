@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use stentor::{Audience, Client, ClientId, Message, Reply, Request, Response, Server};
 
 const PAGE: &str = include_str!("chat.html");
+const LONGEST_ROOM: usize = 64;
 const LONGEST_NAME: usize = 32;
 const LONGEST_TEXT: usize = 2000;
 
@@ -42,10 +43,10 @@ fn main() -> std::io::Result<()> {
 fn answer(request: &Request) -> Reply {
     let room = room_of(request);
     match request.version() {
+        Some(_) if room.len() <= LONGEST_ROOM => Reply::accept(),
+        Some(_) => Reply::refuse(404, "that is no name for a room"),
         None if room == "health" => Response::text("ok\n").into(),
-        Some(_) if is_room(room) && room != "health" => Reply::accept(),
-        Some(_) => Reply::refuse(404, "a room's name is one word"),
-        None if is_room(room) => Response::html(PAGE).into(),
+        None if is_word(room) => Response::html(PAGE).into(),
         None => Reply::refuse(404, "nothing here"),
     }
 }
@@ -54,10 +55,10 @@ fn room_of(request: &Request) -> &str {
     request.path().strip_prefix('/').unwrap_or_default()
 }
 
-/// A name as it may stand in a path; the empty one is the lobby.
-fn is_room(name: &str) -> bool {
+/// What the page makes of a room's name; a browser asks for other paths by itself.
+fn is_word(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte);
-    name.len() <= 64 && name.bytes().all(allowed)
+    name.len() <= LONGEST_ROOM && name.bytes().all(allowed)
 }
 
 fn chat(client: &mut Client, rooms: &Rooms) -> stentor::Outcome {

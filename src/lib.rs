@@ -109,11 +109,13 @@ pub mod protocol;
 
 mod server;
 
+#[doc(inline)]
 pub use protocol::{
     Accept, BadField, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing, Initiator,
     Limits, Message, Origin, Refusal, Request, Response, State, Transition, Trigger, Unsupported,
     Version, Versions, Violation,
 };
+#[doc(inline)]
 pub use server::{
     Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, Loss, Outcome,
     Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient, accept,

@@ -285,3 +285,36 @@ fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
     });
     assert!(most < 16 * 1024 * 1024, "{most} bytes");
 }
+
+/// Many talk faster than the hub can listen: they are held back, and what waits is bounded.
+#[test]
+fn what_waits_for_the_hub_is_bounded_in_bytes() {
+    const TALKERS: usize = 4;
+    const EACH: usize = 250;
+    let _alone = alone();
+    let builder = Server::builder()
+        .outbox(128 * 1024)
+        .slow_client(SlowClient::DropNewest);
+    let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
+    let _sleepers = server.open_all();
+    let message = "x".repeat(1024 * 1024);
+    let before = resident();
+    let mut most = 0;
+    thread::scope(|scope| {
+        let talking: Vec<_> = (0..TALKERS)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..EACH {
+                        server.handle.broadcast(message.as_str());
+                    }
+                })
+            })
+            .collect();
+        while talking.iter().any(|talking| !talking.is_finished()) {
+            most = most.max(resident().saturating_sub(before));
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    // All of it would be 1000 MiB.
+    assert!(most < 64 * 1024 * 1024, "{most} bytes");
+}

@@ -55,6 +55,9 @@ impl Config {
         let Some(version) = Version::detect(request, self.versions)? else {
             return Ok(None);
         };
+        if request.is_head() {
+            return Err(Refusal::Method("HEAD".to_owned()));
+        }
         if version.row().absolute_target {
             request.make_target_relative();
         }
@@ -174,3 +177,9 @@ impl fmt::Display for BadOrigin {
 }
 
 impl std::error::Error for BadOrigin {}
+
+impl From<BadOrigin> for std::io::Error {
+    fn from(bad: BadOrigin) -> Self {
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
+    }
+}

@@ -96,6 +96,8 @@ impl Connection {
                     self.read_key3(parts)?;
                 }
                 Phase::Frames(decoder) => {
+                    // What was read past the end of a large frame, by the way that avoids this
+                    // buffer, is the next input.
                     self.input.append(&mut decoder.overshoot());
                     let (used, decoded) = decoder.decode(self.input.unread(), &self.config);
                     self.input.consume(used);
@@ -178,7 +180,8 @@ impl Connection {
         if self.state != State::Opening {
             return Err(Unsupported::Now(self.state));
         }
-        self.output.extend(response.encode());
+        let head_only = self.request.as_ref().is_some_and(Request::is_head);
+        self.output.extend(response.encode(head_only));
         self.change(Trigger::Refused);
         self.phase = Phase::Over;
         Ok(())

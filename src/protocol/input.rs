@@ -30,7 +30,7 @@ impl Input {
 
     /// The buffer, to append to, with room for at least `room` bytes, and no longer with much
     /// more than that where a larger one is not needed now. What is left in it is moved to its
-    /// front: the start of a header or of a control frame, so a hundred bytes at most once the
+    /// front: the start of a header or of a control frame, so 130 bytes at most once the
     /// handshake is done.
     pub(crate) fn buffer(&mut self, room: usize) -> &mut Vec<u8> {
         self.bytes.drain(..self.start);

@@ -1,5 +1,7 @@
 //! What the two sides say to each other: whole messages, and the events around them.
 
+use std::borrow::Cow;
+
 use super::close::Closed;
 use super::error::Refusal;
 
@@ -29,6 +31,14 @@ impl Message {
         }
     }
 
+    /// The payload's bytes, without a copy.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Message::Text(text) => text.into_bytes(),
+            Message::Binary(bytes) => bytes,
+        }
+    }
+
     /// The payload's length in bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
@@ -54,6 +64,24 @@ impl From<String> for Message {
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
         Message::Text(text.to_owned())
+    }
+}
+
+impl From<&String> for Message {
+    fn from(text: &String) -> Self {
+        Message::Text(text.clone())
+    }
+}
+
+impl From<Cow<'_, str>> for Message {
+    fn from(text: Cow<'_, str>) -> Self {
+        Message::Text(text.into_owned())
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Message {
+    fn from(bytes: &[u8; N]) -> Self {
+        Message::Binary(bytes.to_vec())
     }
 }
 

@@ -43,7 +43,11 @@
 //! # Ok::<(), stentor::protocol::Unsupported>(())
 //! ```
 //!
-//! The modules, in the order in which to read them:
+//! The chapters, in the order in which to read them: the [states](state) and their table; the
+//! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the
+//! [versions](version), oldest first; the two [framings](framing); then the small ones:
+//! [messages and events](message), [close codes](close), [configuration](config), [limits], and
+//! what can be [wrong](error).
 
 pub mod state;
 
@@ -86,5 +90,5 @@ pub use version::{Closing, Version, Versions};
 
 /// A refusal as it is written where no connection has been made yet.
 pub(crate) fn refusal_bytes(refusal: &Refusal) -> Vec<u8> {
-    response::refusal(refusal).encode()
+    response::refusal(refusal).encode(false)
 }

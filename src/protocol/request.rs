@@ -8,12 +8,14 @@ use super::error::Refusal;
 use super::limits::Limits;
 use super::version::Version;
 
-/// A client's request, as it came: method, resource, header fields.
+/// A client's request, as it came: resource and header fields. Its method is GET or, for plain
+/// HTTP, HEAD; others are refused before anybody sees them.
 #[derive(Clone)]
 pub struct Request {
     head: Box<[u8]>,
     target: Range<usize>,
     minor: u8,
+    head_only: bool,
     fields: Vec<(Range<usize>, Range<usize>)>,
     pub(crate) version: Option<Version>,
 }
@@ -84,9 +86,10 @@ impl Request {
         else {
             return Err(Refusal::MalformedHead("request line"));
         };
-        if method != "GET" {
+        if !matches!(method, "GET" | "HEAD") {
             return Err(Refusal::Method(escaped(method.as_bytes())));
         }
+        let head_only = method == "HEAD";
         let within = |part: &[u8]| {
             let start = part.as_ptr().addr() - head.as_ptr().addr();
             start..start + part.len()
@@ -94,6 +97,7 @@ impl Request {
         Ok(Request {
             target: within(target.as_bytes()),
             minor,
+            head_only,
             fields: parsed
                 .headers
                 .iter()
@@ -216,9 +220,15 @@ impl Request {
             head: b"/".as_slice().into(),
             target: 0..1,
             minor: 1,
+            head_only: false,
             fields: Vec::new(),
             version: None,
         }
+    }
+
+    /// Whether the method is HEAD: the answer, of plain HTTP only, has no body then.
+    pub(crate) fn is_head(&self) -> bool {
+        self.head_only
     }
 
     pub(crate) fn is_http_1_0(&self) -> bool {

@@ -85,7 +85,8 @@ impl Response {
         self.status
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The answer's bytes; those of a HEAD request have the length of the body, and no body.
+    pub(crate) fn encode(&self, head_only: bool) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.body.len());
         line(
             &mut out,
@@ -111,7 +112,7 @@ impl Response {
             if upgrade { "close, Upgrade" } else { "close" },
         );
         out.extend_from_slice(b"\r\n");
-        if !matches!(self.status, 204 | 304) {
+        if !head_only && !matches!(self.status, 204 | 304) {
             out.extend_from_slice(&self.body);
         }
         out

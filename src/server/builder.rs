@@ -152,8 +152,8 @@ impl ServerBuilder {
     }
 
     /// The origins that are let in, each compared exactly by scheme, host and port: `null` only
-    /// where it is in the list, and then no request without an origin. Default: every one, and
-    /// none.
+    /// where it is in the list. With a list, a request without an origin is refused. Default: any
+    /// origin, and requests without one.
     ///
     /// # Errors
     /// [`BadOrigin`] for one that is not a scheme and a host.
@@ -282,8 +282,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Sees each request before it is answered, plain HTTP too, on the client's own thread. It
-    /// runs after the version's checks and the origin's. Default: accept what is an upgrade,
+    /// Sees each request before it is answered, plain HTTP (GET and HEAD) too, on the client's own
+    /// thread. It runs after the version's checks and the origin's. Default: accept what is an upgrade,
     /// refuse the rest with 400.
     pub fn on_request<F>(mut self, hook: F) -> Self
     where

@@ -11,6 +11,7 @@ use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, St
 use super::conversation::{Conversation, Patience, Step};
 use super::crew::Crew;
 use super::error::Error;
+use super::farewell::Ended;
 use super::handle::{Audience, ClientHandle};
 use super::hub::Post;
 use super::link::ClientId;
@@ -225,11 +226,7 @@ impl Client {
             // Refused, answered with a page, or gone: nobody to hand over.
             Err(_) => Ok(()),
         }));
-        client.talk.finish(match outcome {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("panicked".to_owned()),
-        });
+        client.talk.finish(Ended::of(outcome));
     }
 }
 
@@ -237,8 +234,10 @@ impl Client {
 /// conversation.
 impl Drop for Client {
     fn drop(&mut self) {
-        let failure = std::thread::panicking().then(|| "panicked".to_owned());
-        self.talk.finish(failure);
+        self.talk.finish(match std::thread::panicking() {
+            true => Ended::Badly("its thread panicked".to_owned()),
+            false => Ended::Well,
+        });
     }
 }
 

@@ -219,7 +219,7 @@ impl Conversation {
     }
 
     /// Another thread may have said goodbye meanwhile: the peer's is then the answer to it.
-    fn hear_goodbye(&mut self) {
+    pub(crate) fn hear_goodbye(&mut self) {
         if let Some(frame) = self.link.goodbye() {
             self.connection.close_was_sent(Some(frame));
         }
@@ -340,7 +340,7 @@ impl Conversation {
 }
 
 /// A message in a log: its kind, and not all of a long one; hostile bytes are escaped.
-struct Shown<'a>(&'a Message);
+pub(crate) struct Shown<'a>(pub(crate) &'a Message);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -23,11 +23,11 @@ pub struct Counters {
     pub opened: BTreeMap<Version, u64>,
     /// Requests that were refused, by the refusal's name.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Requests that were answered with a page.
+    /// Requests that were answered with a page, whatever its status.
     pub answered: u64,
     /// Messages that came in.
     pub messages_in: u64,
-    /// Messages that went out: each client that a broadcast goes to counts.
+    /// Messages that were taken for sending: each client that a broadcast goes to counts.
     pub messages_out: u64,
     /// Bytes that came in, handshakes and frames.
     pub bytes_in: u64,
@@ -39,11 +39,12 @@ pub struct Counters {
     pub skipped: u64,
     /// Clients that were disconnected because their queue was full.
     pub evicted: u64,
-    /// Clients that were given up, by how their loss was noticed.
+    /// Clients that this side gave up, by why.
     pub lost: BTreeMap<Loss, u64>,
     /// Conversations that ended, by close code: 1005 for a goodbye without one, 1006 for none.
     pub closes: BTreeMap<u16, u64>,
-    /// Handlers that returned an error of their own, or panicked.
+    /// Handlers that panicked, or returned an error of their own rather than one that says that
+    /// the conversation is over.
     pub failed_handlers: u64,
 }
 

@@ -49,6 +49,13 @@ pub enum Loss {
     Cut,
 }
 
+impl Error {
+    /// Whether it says only that the conversation is over, which is no failure of a handler.
+    pub(crate) fn is_the_end(&self) -> bool {
+        matches!(self, Error::Lost(_) | Error::Violation(_) | Error::Closed)
+    }
+}
+
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -57,7 +64,7 @@ impl fmt::Display for Loss {
             Loss::NoPong => "no pong came in time",
             Loss::Idle => "nothing came in time",
             Loss::Write => "nothing that was sent was taken in time",
-            Loss::Evicted => "too slow: its queue was full",
+            Loss::Evicted => "evicted, its queue was full",
             Loss::Close => "its close did not come in time",
             Loss::Cut => "the server stopped",
         })
@@ -94,6 +101,15 @@ impl std::error::Error for Error {
 impl From<Unsupported> for Error {
     fn from(unsupported: Unsupported) -> Self {
         Error::Unsupported(unsupported)
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io(error) => error,
+            other => io::Error::other(other),
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! A conversation's end: the goodbye, the peer's half of it, and the account.
 
+use std::fmt;
 use std::io;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use log::{error, info, warn};
+use log::{debug, error, info, warn};
 
-use crate::protocol::{CloseCode, CloseFrame, Closed, Closing, Initiator, Request, State};
+use crate::protocol::{CloseCode, CloseFrame, Closed, Closing, Initiator, Request, State, Version};
 
+use super::client::Outcome;
 use super::conversation::{Conversation, Patience, Step};
 use super::error::{Error, Loss};
 use super::hub::Post;
@@ -20,16 +22,45 @@ use super::link::{ClientId, Stage};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Departure {
-    /// Who.
+    /// The client's number. It is gone: this finds nobody any more.
     pub id: ClientId,
+    /// The version that it spoke.
+    pub version: Version,
+    /// The address of its connection; behind a proxy, the proxy's.
+    pub peer: SocketAddr,
+    /// The resource that it asked for: path, and query if there was one.
+    pub target: String,
     /// Which code and reason, who began, clean or not.
     pub closed: Closed,
+    /// Why it was given up, if it was.
+    pub loss: Option<Loss>,
     /// For how long it was connected.
     pub duration: Duration,
     /// How many messages came in from it.
     pub messages_in: u64,
-    /// How many messages went out to it.
+    /// How many messages were sent to it.
     pub messages_out: u64,
+}
+
+/// How a handler ended: why it failed, and whether that is worth a word.
+pub(crate) enum Ended {
+    Well,
+    /// With an error that only says that the conversation is over.
+    WithIt(String),
+    Badly(String),
+}
+
+impl Ended {
+    pub(crate) fn of(outcome: std::thread::Result<Outcome>) -> Ended {
+        match outcome {
+            Ok(Ok(())) => Ended::Well,
+            Ok(Err(error)) => match error.downcast_ref::<Error>() {
+                Some(end) if end.is_the_end() => Ended::WithIt(error.to_string()),
+                _ => Ended::Badly(error.to_string()),
+            },
+            Err(_) => Ended::Badly("it panicked".to_owned()),
+        }
+    }
 }
 
 impl Conversation {
@@ -50,22 +81,26 @@ impl Conversation {
     }
 
     /// The end, on every way out: the goodbye, the peer's half of it, and the account.
-    pub(crate) fn finish(&mut self, failure: Option<String>) {
+    pub(crate) fn finish(&mut self, ended: Ended) {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
         let opened = self.link.identity.get().is_some();
+        match &ended {
+            Ended::Well => {}
+            Ended::WithIt(error) => debug!("client {}: handler: {error}", self.link.id),
+            Ended::Badly(error) => {
+                warn!("client {}: handler failed: {error}", self.link.id);
+                self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
+            }
+        }
+        self.hear_goodbye();
         if self.connection.state() == State::Ready {
-            let code = match &failure {
-                None => CloseCode::NORMAL,
-                Some(failure) => {
-                    warn!("client {}: handler failed: {failure}", self.link.id);
-                    self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
-                    CloseCode::INTERNAL_ERROR
-                }
-            };
-            // A code of ours may always be sent.
-            let _ = self.close(CloseFrame::of(code));
+            // These codes may always be sent.
+            let _ = self.close(CloseFrame::of(match ended {
+                Ended::Well => CloseCode::NORMAL,
+                Ended::WithIt(_) | Ended::Badly(_) => CloseCode::INTERNAL_ERROR,
+            }));
         }
         if opened {
             self.shared.post(Post::Leave(self.link.id));
@@ -105,33 +140,49 @@ impl Conversation {
         };
         let departure = Departure {
             id: self.link.id,
+            version: self.version(),
+            peer: self.link.peer,
+            target: self
+                .connection
+                .request()
+                .map_or("/", Request::target)
+                .to_owned(),
             closed: self.closed.take().unwrap_or_else(lost),
+            loss: self.link.outbox.loss(),
             duration: self.began.elapsed(),
             messages_in: self.link.messages_in.load(Relaxed),
             messages_out: self.link.outbox.tally().messages,
         };
-        let Departure {
-            id,
-            closed,
-            duration,
-            messages_in,
-            messages_out,
-        } = &departure;
-        self.shared.totals.closed(closed.code);
-        info!(
-            "client {id} {} {} {}: closed after {duration:.1?}, {messages_in} in, {messages_out} \
-             out, {closed}",
-            self.link.peer,
-            self.version(),
-            self.connection
-                .request()
-                .map_or("/", Request::target)
-                .escape_debug(),
-        );
+        self.shared.totals.closed(departure.closed.code);
+        info!("{departure}");
+        let id = departure.id;
         if let Some(hook) = &self.shared.settings.on_close
             && catch_unwind(AssertUnwindSafe(|| hook(&departure))).is_err()
         {
             error!("client {id}: on_close panicked");
+        }
+    }
+}
+
+/// The one line about a client's life. The query may hold secrets, and is left out.
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split('?').next().unwrap_or_default();
+        write!(
+            f,
+            "client {} {} {} {}: closed after {:.1?}, {} in, {} out, {}",
+            self.id,
+            self.peer,
+            self.version,
+            path.escape_debug(),
+            self.duration,
+            self.messages_in,
+            self.messages_out,
+            self.closed
+        )?;
+        match self.loss {
+            Some(loss) => write!(f, ": {loss}"),
+            None => Ok(()),
         }
     }
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
+use log::trace;
 
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
+use super::conversation::Shown;
 use super::counters::Counters;
 use super::crew::Shared;
 use super::error::{Error, Loss};
@@ -149,8 +151,10 @@ impl ClientHandle {
         let Some(version) = self.link.version() else {
             return Err(Error::Closed);
         };
+        let message = message.into();
+        trace!("client {}: > {}", self.link.id, Shown(&message));
         let mut bytes = Vec::new();
-        version.encode(&message.into(), &mut bytes)?;
+        version.encode(&message, &mut bytes)?;
         match self.link.outbox.push(&Arc::new(bytes), 1) {
             Push::Done | Push::Full => Ok(()),
             Push::Stalled => {
@@ -185,7 +189,7 @@ impl Audience {
     pub(crate) fn new(shared: &Arc<Shared>, room: Option<&str>) -> Audience {
         let target = Target {
             room: room.map(Arc::from),
-            except: None,
+            except: Vec::new(),
         };
         Audience {
             shared: Arc::clone(shared),
@@ -193,9 +197,9 @@ impl Audience {
         }
     }
 
-    /// This audience without one client: the sender, most likely.
+    /// This audience without one client: the sender, most likely. May be said more than once.
     pub fn except(mut self, id: ClientId) -> Audience {
-        self.target.except = Some(id);
+        self.target.except.push(id);
         self
     }
 
@@ -206,8 +210,8 @@ impl Audience {
             .post(Post::Broadcast(self.target.clone(), message.into()));
     }
 
-    /// The members of the room, in the order of their arrival at the server; of everyone, those
-    /// that are open. As the hub sees it when its turn comes: after all that was posted before.
+    /// The members, in the order of their arrival at the server. A room's are those that it has
+    /// in the hub's order: after all that was posted before. Of everyone, those that are open now.
     pub fn members(&self) -> Vec<ClientId> {
         let mut ids = match &self.target.room {
             None => self
@@ -224,7 +228,7 @@ impl Audience {
                 answered.recv().unwrap_or_default()
             }
         };
-        ids.retain(|id| Some(*id) != self.target.except);
+        ids.retain(|id| !self.target.except.contains(id));
         ids
     }
 }

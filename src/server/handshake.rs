@@ -24,11 +24,17 @@ impl Conversation {
                 Step::Event(Event::Request) => self.answer_request(),
                 Step::Event(Event::Refused(refusal)) => {
                     self.shared.totals.refused(refusal.name());
-                    let (id, peer, status) = (self.link.id, self.link.peer, refusal.status());
-                    info!("client {id} {peer}: refused with {status}: {refusal}");
+                    self.log_answer(refusal.status(), &refusal);
                     return Err(Error::Refused(refusal));
                 }
                 Step::Event(Event::Open) => {
+                    if let Some(request) = self.connection.request() {
+                        trace!(
+                            "client {}: < {}",
+                            self.link.id,
+                            request.head().escape_ascii()
+                        );
+                    }
                     self.opened();
                     return Ok(());
                 }
@@ -45,15 +51,23 @@ impl Conversation {
         }
     }
 
+    /// One line about a client that was not let in. The query may hold secrets, and is left out.
+    fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
+        let (id, peer) = (self.link.id, self.link.peer);
+        match self.connection.request() {
+            Some(request) => {
+                trace!("client {id}: < {}", request.head().escape_ascii());
+                let path = request.path().escape_debug();
+                info!("client {id} {peer} {path}: answered with {status}: {why}");
+            }
+            None => info!("client {id} {peer}: answered with {status}: {why}"),
+        }
+    }
+
     fn answer_request(&mut self) {
         let Some(request) = self.connection.request() else {
             return;
         };
-        trace!(
-            "client {}: < {}",
-            self.link.id,
-            request.head().escape_ascii()
-        );
         let reply = match &self.shared.settings.on_request {
             Some(hook) => catch_unwind(AssertUnwindSafe(|| hook(request))).unwrap_or_else(|_| {
                 error!("client {}: on_request panicked", self.link.id);
@@ -64,7 +78,13 @@ impl Conversation {
         let answered = match reply {
             Reply::Accept(accept) => self.connection.accept(accept),
             Reply::Refuse(refusal) => self.connection.refuse(refusal),
-            Reply::Respond(response) => self.connection.respond(response),
+            Reply::Respond(response) => {
+                let status = response.status();
+                if status >= 400 {
+                    self.log_answer(status, &"by the application");
+                }
+                self.connection.respond(response)
+            }
         };
         if let Err(unsupported) = answered {
             debug!("client {}: answer: {unsupported}", self.link.id);

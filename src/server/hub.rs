@@ -3,8 +3,9 @@
 //! Clients and handles post to it over one bounded channel, so all members of an audience see its
 //! broadcasts in the same order. It takes all that waits, encodes each message once per framing,
 //! joins what goes to the same audience, and pushes the shared bytes to each member's outbox, which
-//! never makes it wait. It runs no code of the user's and writes to no channel: it cannot be
-//! blocked, and so neither can those who post to it, for longer than it takes to work off a queue.
+//! never makes it wait. It runs no code of the user's, logs nothing, and never waits for a channel:
+//! it cannot be blocked, and so neither can those who post to it, for longer than it takes to work
+//! off a queue.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub(crate) enum Post {
 pub(crate) struct Target {
     /// `None` for everybody.
     pub(crate) room: Option<Arc<str>>,
-    pub(crate) except: Option<ClientId>,
+    pub(crate) except: Vec<ClientId>,
 }
 
 /// The most posts that wait. Who posts more is held back until the hub has caught up.
@@ -211,7 +212,7 @@ impl Hub {
         };
         let (mut hixie, mut hybi) = (None, None);
         for link in &crowd.links {
-            if Some(link.id) == batch.target.except {
+            if batch.target.except.contains(&link.id) {
                 continue;
             }
             let Some(version) = link.version() else {

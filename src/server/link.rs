@@ -6,8 +6,6 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use log::info;
-
 use crate::protocol::{CloseFrame, Closing, Unsupported, Version};
 
 use super::builder::Settings;
@@ -23,6 +21,12 @@ impl ClientId {
     /// The number.
     pub const fn get(self) -> u64 {
         self.0
+    }
+}
+
+impl From<u64> for ClientId {
+    fn from(number: u64) -> Self {
+        ClientId(number)
     }
 }
 
@@ -197,21 +201,18 @@ impl Link {
             .clone()
     }
 
-    /// Its queue was full, and it has been cut off: counts and logs that.
+    /// Its queue was full, and it has been cut off: counts that. Its own thread logs it, so that
+    /// nobody's broadcast waits for a logger.
     pub(crate) fn evicted(&self, totals: &Totals) {
+        self.enter(Stage::Closed);
         totals.lost(Loss::Evicted);
-        let limit = self.outbox.limit();
-        info!(
-            "client {} {}: evicted, its queue of {limit} bytes is full",
-            self.id, self.peer
-        );
     }
 
-    /// Gives the client up. The first loss is counted and logged.
+    /// Gives the client up. The first loss is counted, and logged by the client's own thread.
     pub(crate) fn lose(&self, loss: Loss, totals: &Totals) {
+        self.enter(Stage::Closed);
         if self.outbox.cut(loss) {
             totals.lost(loss);
-            info!("client {} {}: {loss}", self.id, self.peer);
         }
     }
 }

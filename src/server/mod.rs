@@ -1,5 +1,5 @@
-//! The server: sockets, threads, channels, time. It knows no header field, no opcode and no
-//! version; all that is in [`protocol`](crate::protocol).
+//! The server: sockets, threads, channels, time. It knows no header field and no opcode, and asks a
+//! version what it can do, never which it is; all that is in [`protocol`](crate::protocol).
 //!
 //! ```text
 //!  listener ──accept──> one thread per client ──post──> hub ──push──> every member's outbox ──> sockets
@@ -90,6 +90,24 @@ pub struct Server {
 
 /// A server without a listener, for programs with a loop of their own. Its clients have deadlines,
 /// rooms and counters like any others.
+///
+/// ```no_run
+/// let clients = stentor::Server::builder().detach()?;
+/// let listener = std::net::TcpListener::bind("127.0.0.1:8000")?;
+/// std::thread::scope(|scope| {
+///     for stream in listener.incoming().flatten() {
+///         scope.spawn(|| {
+///             clients.serve(stream, |client| {
+///                 while let Some(message) = client.recv()? {
+///                     client.send(message)?;
+///                 }
+///                 Ok(())
+///             })
+///         });
+///     }
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Detached {
     crew: Arc<Crew>,
 }
@@ -131,8 +149,8 @@ impl Server {
         }
     }
 
-    /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own, with a copy
-    /// of nothing: the handler may borrow. When it returns, so have all handlers, and all threads
+    /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own. All threads
+    /// run the same handler, which may borrow from the caller. When it returns, so have all handlers, and all threads
     /// of the server are gone. This very thread is the listener.
     ///
     /// # Errors
@@ -160,7 +178,7 @@ impl Server {
             shared.see_off();
             result
         });
-        info!("stopped listening on {address}");
+        info!("stopped; nobody is left of {address}");
         result
     }
 }
@@ -174,13 +192,38 @@ impl Detached {
     }
 
     /// Goes through the handshake on a stream that was accepted elsewhere, on this very thread,
-    /// and returns the client. Dropping it says goodbye, as leaving a handler does.
+    /// and returns the client. Both this and dropping the client can block, for as long as the
+    /// handshake's, the write and the close deadlines allow: have a thread for each stream.
+    ///
+    /// Dropping it says goodbye with 1000, or 1011 in a panic;
+    /// [`Client::close`] with another code comes before that.
+    /// [`serve`](Detached::serve) tells a handler's error from its success.
     ///
     /// # Errors
     /// [`Error::Refused`] with what the client was told, [`Error::Answered`] when `on_request`
     /// answered with a page, [`Error::Lost`] when the client went away or took too long, and
     /// [`Error::Io`] when the stream is no connected socket.
     pub fn accept(&self, stream: TcpStream) -> Result<Client, Error> {
+        Client::open(self.welcome(stream)?, &self.crew)
+    }
+
+    /// The whole life of one client on this very thread: the handshake, the handler, whatever it
+    /// does, and the end, exactly as [`Server::run`] has it for each of its own.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where there are too many clients already, and [`Error::Io`] when the
+    /// stream is no connected socket. What happens after that is told by logs, counters and
+    /// `on_close`.
+    pub fn serve(
+        &self,
+        stream: TcpStream,
+        handler: impl Fn(&mut Client) -> Outcome + Sync,
+    ) -> Result<(), Error> {
+        Client::serve(self.welcome(stream)?, &handler);
+        Ok(())
+    }
+
+    fn welcome(&self, stream: TcpStream) -> Result<Conversation, Error> {
         let peer = stream.peer_addr()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
@@ -188,8 +231,7 @@ impl Detached {
         if !shared.admit(&link) {
             return Err(Error::Refused(shared.turn_away(&link, socket)));
         }
-        let talk = Conversation::new(link, socket, Arc::clone(shared));
-        Client::open(talk, &self.crew)
+        Ok(Conversation::new(link, socket, Arc::clone(shared)))
     }
 
     /// A handle that can be cloned and used from any thread. Its `shutdown` refuses new clients
@@ -206,6 +248,15 @@ impl Detached {
 ///
 /// Clients that come this way share one [`Detached`] server with the default options: they see
 /// each other's broadcasts.
+///
+/// ```no_run
+/// let (stream, _) = std::net::TcpListener::bind("127.0.0.1:8000")?.accept()?;
+/// let mut client = stentor::accept(stream)?;
+/// while let Some(message) = client.recv()? {
+///     client.send(message)?;
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`Detached::accept`], and [`Error::Io`] where a thread cannot be started.

@@ -1,6 +1,7 @@
-//! The only thread that knows the time: deadlines, keepalive, stalled outboxes.
+//! The thread that knows the time: deadlines, keepalive, stalled outboxes.
 //!
-//! A client's thread never asks for the time and its reads have no timeouts. The warden looks at
+//! A client's thread asks for the time only where it waits by itself: in `recv_timeout`, and for
+//! room in its own outbox. Its reads have no timeouts. The warden looks at
 //! all clients once a tick, and where a deadline has passed it wakes the blocked `read` with
 //! `shutdown(2)`. So a deadline holds to within one tick, and a silent client costs a comparison
 //! per tick.
@@ -34,7 +35,8 @@ pub(crate) struct Warden {
     asleep: AtomicBool,
 }
 
-/// Bounded by what it names: each client is in here once as new, and once as stalled.
+/// Bounded by what it names: each client is in here once as new, and once as stalled; and of those
+/// that were turned away no more are kept than will be.
 #[derive(Debug, Default)]
 struct News {
     clients: Vec<Arc<Link>>,
@@ -127,7 +129,11 @@ impl Warden {
     /// A connection that was answered at the door: it is closed once it has read that, or soon.
     pub(crate) fn turned_away(&self, socket: Arc<TcpStream>) {
         let _ = socket.shutdown(Shutdown::Write);
-        self.tell(|news| news.turned_away.push(socket));
+        self.tell(|news| {
+            if news.turned_away.len() < TURNED_AWAY {
+                news.turned_away.push(socket);
+            }
+        });
         self.wake();
     }
 

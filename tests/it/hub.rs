@@ -338,7 +338,59 @@ fn a_message_alone_arrives_at_once() {
     assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
-/// More posts than the hub's queue holds, from handlers that are told of them by it.
+/// More than may wait for the hub, and more than may wait for a client.
+#[test]
+fn a_message_that_is_larger_than_every_queue_is_broadcast() {
+    let server = Loopback::run(Server::builder().max_message(16_000_000), obey);
+    let mut peers = server.open_all();
+    let large = "x".repeat(9_000_000);
+    thread::scope(|scope| {
+        for peer in &mut peers {
+            let large = &large;
+            scope.spawn(move || {
+                assert!(peer.hear_text() == *large, "{}", peer.version);
+                peer.expect_text("and a small one");
+                assert!(peer.hear_text() == *large, "{}", peer.version);
+            });
+        }
+        server.handle.broadcast(large.as_str());
+        // Once they have read it, so that there is room.
+        eventually("the first", || {
+            (server.handle.counters().bytes_out > 5 * 9_000_000).then_some(())
+        });
+        server.handle.broadcast("and a small one");
+        eventually("the second", || {
+            (server.handle.counters().messages_out == 10).then_some(())
+        });
+        server.handle.broadcast(large.as_str());
+    });
+    assert_eq!(server.handle.counters().evicted, 0);
+}
+
+/// Those with little to say must not keep out one who has much to say.
+#[test]
+fn a_large_message_is_not_starved_by_small_ones() {
+    let server = Loopback::echo(Server::builder());
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stop.load(SeqCst) {
+                    server.handle.broadcast("small");
+                }
+            });
+        }
+        let since = Instant::now();
+        for _ in 0..5 {
+            server.handle.broadcast("x".repeat(9_000_000));
+        }
+        let took = since.elapsed();
+        stop.store(true, SeqCst);
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    });
+}
+
+/// More posts than the hub's queue holds, and all at once.
 #[test]
 fn nobody_waits_for_ever_for_a_hub_that_has_much_to_do() {
     const EACH: usize = 3000;

@@ -1,7 +1,6 @@
 //! Bytes to messages and back. There have only ever been two framings.
 
 pub mod hixie;
-// What came first is read first.
 pub mod hybi;
 pub mod mask;
 
@@ -72,7 +71,7 @@ impl Decoder {
 
     /// Takes bytes from the front of `input` until something is complete or they are used up.
     /// Returns how many were used; `None` with all of them used, or with the start of a header or
-    /// a control frame left (at most 139 bytes), means that more are needed.
+    /// a control frame left (at most 130 bytes), means that more are needed.
     pub(crate) fn decode(
         &mut self,
         input: &[u8],

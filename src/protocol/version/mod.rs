@@ -13,7 +13,6 @@
 //! | [RFC 6455](rfc6455) | 13 | the same | `Origin` | hybi | yes | close frame | yes |
 
 pub mod draft75;
-// Oldest first, which is also the order of the alphabet.
 pub mod draft76;
 pub mod hybi07;
 pub mod hybi08;

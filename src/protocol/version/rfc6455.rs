@@ -23,7 +23,8 @@
 //! # Traps
 //! - `permessage-deflate` is offered by every browser. Not answering is declining, and always
 //!   legal (RFC 7692 §5).
-//! - The key that the RFC itself uses as a sample has stray bits in its last character.
+//! - A sample key of the RFC's own, `AQIDBAUGBwgJCgsMDQ4PEC==` (§4.1), has stray bits in its last
+//!   character: a strict base64 decoder refuses it.
 
 use super::{Proof, Row, Version, hybi07, hybi08};
 use crate::protocol::close::CloseCode;

@@ -8,7 +8,9 @@ mod origin;
 
 mod answers;
 
-use stentor::protocol::{Config, Refusal, State, Version};
+use std::sync::Arc;
+
+use stentor::protocol::{Config, Connection, Event, Refusal, Response, State, Version};
 
 use crate::support::{Answer, Driven, Head};
 
@@ -99,7 +101,6 @@ fn a_field_is_a_name_a_colon_and_a_value_on_one_line() {
 fn a_request_line_is_get_a_resource_and_http_1_1() {
     let bad = [
         ("POST /demo HTTP/1.1", 405),
-        ("HEAD /demo HTTP/1.1", 405),
         ("get /demo HTTP/1.1", 405),
         ("GET  /demo HTTP/1.1", 400),
         ("GET /demo  HTTP/1.1", 400),
@@ -166,5 +167,26 @@ fn a_query_is_not_taken_for_a_path() {
         } else {
             assert_refused(&driven, 400, "no path");
         }
+    }
+}
+
+/// RFC 9110 §9.3.2: the fields of the answer to a GET, and no body. A handshake needs a GET.
+#[test]
+fn head_is_answered_without_a_body_and_opens_nothing() {
+    let mut plain = Connection::new(Arc::new(Config::default()));
+    plain.receive_data(b"HEAD /health HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(plain.next_event(), Some(Event::Request));
+    plain.respond(Response::text("fine\n")).unwrap();
+    let answer = String::from_utf8(plain.data_to_send()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("\r\nContent-Length: 5\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    for version in Version::ALL {
+        let mut connection = Connection::new(Arc::new(Config::default()));
+        let get = String::from_utf8(Head::of(version).head()).unwrap();
+        connection.receive_data(get.replacen("GET", "HEAD", 1).as_bytes());
+        let event = connection.next_event();
+        assert_eq!(event, Some(Event::Refused(Refusal::Method("HEAD".into()))));
+        assert!(connection.data_to_send().ends_with(b"\r\n\r\n"));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use stentor::{Reply, Server, ServerBuilder, Version, Versions};
 
 use crate::support::{
-    Answer, Head, Loopback, Peer, becomes, dial, dial_from, echo, eventually, read_answer,
+    Answer, Head, Loopback, Peer, becomes, dial, dial_from, eventually, read_answer,
 };
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -258,7 +258,8 @@ fn a_thread_that_cannot_be_started_is_told_503_and_the_server_survives() {
 
 #[test]
 fn a_refused_client_does_not_keep_its_place_for_long() {
-    let server = Loopback::run(Server::builder().max_clients(1), echo);
+    let builder = Server::builder().max_clients(1).close_deadline(SHORT);
+    let server = Loopback::echo(builder);
     let mut refused = dial(server.address);
     refused.write_all(b"POST / HTTP/1.1\r\n\r\n").unwrap();
     // It has read its answer and neither hangs up nor says anything.

@@ -16,12 +16,12 @@ pub(crate) struct Budget {
     given_back: Condvar,
 }
 
-/// The most bytes that wait, unless a single message is larger.
+/// The bytes that may wait, and one more message: so that a large one has the same chance of
+/// getting in as the small ones around it.
 const MOST: usize = 4 * 1024 * 1024;
 
 impl Budget {
-    /// Takes `bytes` out of the budget, once they are there; a budget of which nothing is spent
-    /// has room for everything.
+    /// Takes `bytes` out of the budget, once it is not all spent.
     pub(crate) fn take(&self, bytes: usize) {
         if self.try_take(bytes) {
             return;
@@ -48,9 +48,7 @@ impl Budget {
     }
 
     fn try_take(&self, bytes: usize) -> bool {
-        let more = |spent: usize| {
-            (spent == 0 || spent.saturating_add(bytes) <= MOST).then(|| spent.saturating_add(bytes))
-        };
+        let more = |spent: usize| (spent < MOST).then(|| spent.saturating_add(bytes));
         self.spent.fetch_update(SeqCst, SeqCst, more).is_ok()
     }
 
@@ -69,18 +67,19 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn what_is_larger_than_the_budget_waits_for_all_of_it() {
+    fn who_has_more_to_say_waits_until_something_is_given_back() {
         let budget = Budget::default();
-        budget.take(1);
+        budget.take(MOST - 1);
+        budget.take(MOST);
         std::thread::scope(|scope| {
             let (taken, told) = mpsc::channel();
             let budget = &budget;
             scope.spawn(move || {
-                budget.take(MOST + 1);
+                budget.take(1);
                 taken.send(()).unwrap_or_default();
             });
             assert!(told.recv_timeout(Duration::from_millis(20)).is_err());
-            budget.give_back(1);
+            budget.give_back(MOST);
             assert!(told.recv_timeout(Duration::from_secs(10)).is_ok());
         });
     }

@@ -39,7 +39,8 @@ pub struct Counters {
     pub skipped: u64,
     /// Clients that were disconnected because their queue was full.
     pub evicted: u64,
-    /// Clients that this side gave up, by why.
+    /// Clients that this side gave up, by why. Never [`Loss::EndOfStream`]: those went by
+    /// themselves, and count as 1006 in `closes`.
     pub lost: BTreeMap<Loss, u64>,
     /// Conversations that ended, by close code: 1005 for a goodbye without one, 1006 for none.
     pub closes: BTreeMap<u16, u64>,

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
+use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg, sockopt};
 
 use super::error::Loss;
 
@@ -161,6 +162,11 @@ impl Queue {
     pub(crate) fn cut(&mut self, loss: Loss) -> bool {
         self.clear();
         if let Some(socket) = &self.socket {
+            if !matches!(loss, Loss::Close | Loss::EndOfStream) {
+                // Who did not read leaves up to 4 MiB in the kernel, which would keep it for as
+                // long as the peer answers: closing drops it instead.
+                let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+            }
             let _ = socket.shutdown(Shutdown::Both);
         }
         let first = self.loss.is_none();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::error::Refusal;
 use super::limits::Limits;
-use super::request::Request;
+use super::request::{Request, escaped, split_port};
 use super::version::{Proof, Version, Versions};
 
 /// The settings of the protocol core. The defaults are those of [`Config::default`].
@@ -93,7 +93,7 @@ impl Config {
         match origin.map(str::parse::<Origin>) {
             Some(Ok(origin)) if allowed.contains(&origin) => Ok(()),
             _ => Err(Refusal::Origin(
-                origin.map(|origin| super::request::escaped(origin.as_bytes())),
+                origin.map(|origin| escaped(origin.as_bytes())),
             )),
         }
     }
@@ -138,12 +138,7 @@ impl std::str::FromStr for Origin {
         }
         let bad = || BadOrigin(text.to_owned());
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
-        let (host, port) = match rest.rfind(':') {
-            Some(colon) if !rest[colon..].contains(']') => {
-                (&rest[..colon], Some(&rest[colon + 1..]))
-            }
-            _ => (rest, None),
-        };
+        let (host, port) = split_port(rest);
         let host_byte = |byte: u8| byte.is_ascii_graphic() && !b"/\\?#@,*".contains(&byte);
         if scheme.is_empty() || host.is_empty() || !host.bytes().all(host_byte) {
             return Err(bad());

@@ -251,15 +251,12 @@ impl Violation {
     /// The code that the close frame carries in `version`, or `None` where the version has no
     /// codes.
     pub fn close_code(&self, version: Version) -> Option<CloseCode> {
-        let row = version.row();
-        if !row.close_codes {
-            return None;
-        }
+        let codes = version.row().codes.as_ref()?;
         Some(match self {
-            Violation::InvalidUtf8 => row.invalid_text,
+            Violation::InvalidUtf8 => codes.invalid_text,
             Violation::MessageTooLarge(_)
             | Violation::TooManyFragments(_)
-            | Violation::SkipTooLarge(_) => row.too_large,
+            | Violation::SkipTooLarge(_) => codes.too_large,
             _ => CloseCode::PROTOCOL_ERROR,
         })
     }

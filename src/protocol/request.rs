@@ -263,13 +263,7 @@ impl Request {
         let value = self.once("Host")?.ok_or(Refusal::Missing("Host"))?;
         let bad = || Refusal::BadHost(escaped(value));
         let host = std::str::from_utf8(value).map_err(|_| bad())?;
-        // An IPv6 address keeps its colons inside brackets.
-        let (name, port) = match host.rfind(':') {
-            Some(colon) if !host[colon..].contains(']') => {
-                (&host[..colon], Some(&host[colon + 1..]))
-            }
-            _ => (host, None),
-        };
+        let (name, port) = split_port(host);
         let bracketed = name.starts_with('[') && name.ends_with(']') && name.len() > 2;
         let inner = if bracketed {
             &name[1..name.len() - 1]
@@ -316,12 +310,20 @@ impl Eq for Request {}
 
 /// A peer's bytes as they may stand in a log, an error or an answer: printable ASCII, and not many.
 pub(crate) fn escaped(bytes: &[u8]) -> String {
-    const MOST: usize = 100;
-    let mut text = bytes[..bytes.len().min(MOST)].escape_ascii().to_string();
-    if bytes.len() > MOST {
+    const SHOWN: usize = 100;
+    let mut text = bytes[..bytes.len().min(SHOWN)].escape_ascii().to_string();
+    if bytes.len() > SHOWN {
         text.push_str("...");
     }
     text
+}
+
+/// Splits `host:port`; an IPv6 address keeps its colons inside brackets.
+pub(crate) fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rfind(':') {
+        Some(colon) if !host[colon..].contains(']') => (&host[..colon], Some(&host[colon + 1..])),
+        _ => (host, None),
+    }
 }
 
 fn malformed(error: httparse::Error, limits: &Limits) -> Refusal {

@@ -55,8 +55,8 @@ pub(crate) enum Step {
 
 /// A read brings at most this much at first, so that a silent client holds little; then more,
 /// while reads fill what they are given.
-const REST: usize = 1024;
-const MOST: usize = 64 * 1024;
+const READ_AT_FIRST: usize = 1024;
+const READ_AT_MOST: usize = 64 * 1024;
 
 /// A message of this many bytes is worth a queue entry of its own.
 const LARGE: usize = 16 * 1024;
@@ -94,7 +94,7 @@ impl Conversation {
             shared,
             socket,
             began: Instant::now(),
-            appetite: REST,
+            appetite: READ_AT_FIRST,
             closed: None,
             said_goodbye: false,
             finished: false,
@@ -174,8 +174,8 @@ impl Conversation {
             Ok((read, _)) if read > 0 => {
                 self.link.heard(read);
                 self.appetite = match read {
-                    read if read >= self.appetite => (self.appetite * 4).min(MOST),
-                    read if read < REST => REST,
+                    read if read >= self.appetite => (self.appetite * 4).min(READ_AT_MOST),
+                    read if read < READ_AT_FIRST => READ_AT_FIRST,
                     _ => self.appetite,
                 };
             }
@@ -344,10 +344,10 @@ pub(crate) struct Shown<'a>(pub(crate) &'a Message);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MOST: usize = 200;
+        const SHOWN: usize = 200;
         let bytes = self.0.as_bytes();
         let kind = if self.0.is_binary() { "binary" } else { "text" };
-        let shown = &bytes[..bytes.len().min(MOST)];
+        let shown = &bytes[..bytes.len().min(SHOWN)];
         write!(
             f,
             "{kind} of {} bytes: {}",

@@ -47,7 +47,7 @@ pub(crate) struct Tally {
 }
 
 /// A reply buffer that is larger than this is given back once it is empty.
-const REST: usize = 4 * 1024;
+const REPLIES_AT_REST: usize = 4 * 1024;
 
 /// What a chunk takes beside its bytes: its place in the queue, and its allocations.
 const CHUNK: usize = 128;
@@ -192,7 +192,7 @@ impl Queue {
         let sent = self.send_now(&replies);
         if sent == replies.len() {
             replies.clear();
-            replies.shrink_to(REST);
+            replies.shrink_to(REPLIES_AT_REST);
             self.replies = replies;
         } else if self.loss.is_none() {
             self.head_sent = sent;

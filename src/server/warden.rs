@@ -51,13 +51,13 @@ pub(crate) struct Watch {
     woken: UnixStream,
     deadlines: Deadlines,
     totals: Arc<Totals>,
-    clients: Vec<Client>,
+    clients: Vec<Watched>,
     stalled: Vec<Stalled>,
     lingering: Vec<(Arc<TcpStream>, Instant)>,
 }
 
 /// A client and what the last ticks have shown of it.
-struct Client {
+struct Watched {
     link: Arc<Link>,
     stage: Stage,
     /// When it entered its stage.
@@ -221,7 +221,7 @@ impl Watch {
             std::mem::take(&mut *news)
         };
         self.clients
-            .extend(news.clients.into_iter().map(|link| Client {
+            .extend(news.clients.into_iter().map(|link| Watched {
                 link,
                 stage: Stage::Handshake,
                 since: now,
@@ -294,7 +294,7 @@ impl Watch {
     }
 }
 
-impl Client {
+impl Watched {
     /// Any byte is a sign of life: a large message may take longer than a pong may. Time counts
     /// only while the client's thread reads: a busy handler is not the peer's fault.
     fn keep_alive(

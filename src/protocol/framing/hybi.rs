@@ -22,7 +22,7 @@ use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
 use crate::protocol::error::Violation;
 use crate::protocol::message::Message;
-use crate::protocol::version::{Row, Version};
+use crate::protocol::version::Version;
 
 /// The most bytes that a control frame's payload may have (RFC 6455 §5.5).
 pub const MAX_CONTROL: usize = 125;
@@ -85,7 +85,7 @@ impl Opcode {
 /// Reads the frames of a client.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    row: &'static Row,
+    version: Version,
     /// The data frame whose payload is being read.
     frame: Option<DataFrame>,
     /// The message whose frames are being read: whether it is text, and how many fragments it has.
@@ -109,16 +109,10 @@ struct Header {
     size: usize,
 }
 
-impl std::fmt::Debug for Row {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
 impl Decoder {
     pub(crate) fn new(version: Version) -> Decoder {
         Decoder {
-            row: version.row(),
+            version,
             frame: None,
             message: None,
             partial: Partial::default(),
@@ -211,7 +205,7 @@ impl Decoder {
             LENGTH_64 => len > u64::from(u16::MAX),
             _ => true,
         };
-        if self.row.minimal_lengths && !shortest {
+        if self.version.row().minimal_lengths && !shortest {
             return Err(Violation::LengthNotMinimal(len));
         }
         let limits = &config.limits;
@@ -317,7 +311,7 @@ impl Decoder {
             [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
         };
         let code = CloseCode::new(code);
-        if !code.may_be_sent() && code != self.row.too_large {
+        if !self.version.may_send(code) {
             return Err(Violation::BadCloseCode(code.get()));
         }
         match std::str::from_utf8(reason) {

@@ -228,11 +228,8 @@ impl Version {
         out: &mut Vec<u8>,
     ) -> Result<(), Unsupported> {
         if let Some(frame) = frame {
-            let code = frame.code;
-            // Versions 7 and 8 have a use for 1004.
-            let own = self.has_close_codes() && code == self.row().too_large;
-            if !code.may_be_sent() && !own {
-                return Err(Unsupported::CloseCode(code.get()));
+            if !self.may_send(frame.code) {
+                return Err(Unsupported::CloseCode(frame.code.get()));
             }
             if frame.reason.len() > CloseFrame::MAX_REASON {
                 return Err(Unsupported::TooLong(frame.reason.len()));

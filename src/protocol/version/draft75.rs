@@ -27,12 +27,10 @@
 //!   `Origin` are therefore required, and any key refuses it before it gets here.
 //! - `Sec-WebSocket-Protocol` means nothing yet: the field is `WebSocket-Protocol`.
 
-use super::{Agreed, Closing, Proof, Row, Version, check_hixie};
-use crate::protocol::close::CloseCode;
+use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie};
 use crate::protocol::error::Refusal;
 use crate::protocol::framing::Framing;
 use crate::protocol::request::Request;
-use crate::protocol::response;
 
 pub(crate) const ROW: Row = Row {
     name: "draft-75",
@@ -40,13 +38,11 @@ pub(crate) const ROW: Row = Row {
     framing: Framing::Hixie,
     closing: Closing::HangUp,
     binary_and_ping: false,
-    close_codes: false,
+    codes: None,
     origin_fields: &["Origin"],
     subprotocol_field: "WebSocket-Protocol",
     subprotocol_list: false,
     absolute_target: false,
-    too_large: CloseCode::ABNORMAL,
-    invalid_text: CloseCode::ABNORMAL,
     minimal_lengths: false,
 };
 
@@ -58,9 +54,10 @@ pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
 }
 
 pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
-    let mut out = response::switching("Web Socket Protocol Handshake", "WebSocket");
-    let origin = request.field("Origin").unwrap_or_default();
-    response::field(&mut out, "WebSocket-Origin", origin);
-    response::field(&mut out, "WebSocket-Location", &agreed.location);
-    out
+    answer_hixie(
+        "Web Socket Protocol Handshake",
+        "WebSocket-",
+        request,
+        agreed,
+    )
 }

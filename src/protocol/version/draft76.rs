@@ -34,10 +34,9 @@
 
 use md5::{Digest, Md5};
 
-use super::{Agreed, Closing, Proof, Row, Version, check_hixie, draft75};
+use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie, draft75};
 use crate::protocol::error::{KeyError, Refusal};
 use crate::protocol::request::Request;
-use crate::protocol::response;
 
 pub(crate) const ROW: Row = Row {
     name: "draft-76",
@@ -61,11 +60,12 @@ pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
 
 /// The head of the answer. What follows its blank line is [`proof`].
 pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
-    let mut out = response::switching("WebSocket Protocol Handshake", "WebSocket");
-    let origin = request.field("Origin").unwrap_or_default();
-    response::field(&mut out, "Sec-WebSocket-Origin", origin);
-    response::field(&mut out, "Sec-WebSocket-Location", &agreed.location);
-    out
+    answer_hixie(
+        "WebSocket Protocol Handshake",
+        "Sec-WebSocket-",
+        request,
+        agreed,
+    )
 }
 
 /// The number hidden in a key, divided by its spaces (draft-76 §5.2 steps 4 to 8).

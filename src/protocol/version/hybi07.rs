@@ -34,7 +34,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use sha1::{Digest, Sha1};
 
-use super::{Closing, Proof, Row, Version, check_upgrade};
+use super::{Closing, Codes, Proof, Row, Version, check_upgrade};
 use crate::protocol::close::CloseCode;
 use crate::protocol::error::Refusal;
 use crate::protocol::framing::Framing;
@@ -47,14 +47,15 @@ pub(crate) const ROW: Row = Row {
     framing: Framing::Hybi,
     closing: Closing::Frame,
     binary_and_ping: true,
-    close_codes: true,
     origin_fields: &["Sec-WebSocket-Origin"],
     subprotocol_field: "Sec-WebSocket-Protocol",
     subprotocol_list: true,
     absolute_target: false,
-    too_large: CloseCode::TOO_LARGE_BEFORE_13,
-    // 1007 came with draft-10; 1003, "cannot accept this data", is the nearest there is.
-    invalid_text: CloseCode::UNSUPPORTED_DATA,
+    codes: Some(Codes {
+        too_large: CloseCode::TOO_LARGE_BEFORE_13,
+        // 1007 came with draft-10; 1003, "cannot accept this data", is the nearest there is.
+        invalid_text: CloseCode::UNSUPPORTED_DATA,
+    }),
     minimal_lengths: false,
 };
 

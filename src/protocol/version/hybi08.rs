@@ -24,7 +24,7 @@
 //! The origin's field changed its name inside this version: `Sec-WebSocket-Origin` to draft-10,
 //! `Origin` in 11 and 12. Both are read, the old name first.
 
-use super::{Proof, Row, Version, hybi07};
+use super::{Codes, Proof, Row, Version, hybi07};
 use crate::protocol::close::CloseCode;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
@@ -34,7 +34,10 @@ pub(crate) const ROW: Row = Row {
     number: Some(8),
     origin_fields: &["Sec-WebSocket-Origin", "Origin"],
     absolute_target: true,
-    invalid_text: CloseCode::INVALID_TEXT,
+    codes: Some(Codes {
+        too_large: CloseCode::TOO_LARGE_BEFORE_13,
+        invalid_text: CloseCode::INVALID_TEXT,
+    }),
     ..hybi07::ROW
 };
 

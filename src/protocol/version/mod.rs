@@ -62,7 +62,8 @@ pub(crate) struct Row {
     pub(crate) closing: Closing,
     /// Binary messages, pings and fragments came together, with the hybi framing.
     pub(crate) binary_and_ping: bool,
-    pub(crate) close_codes: bool,
+    /// The codes that differ from version to version; `None` where a close has no code.
+    pub(crate) codes: Option<Codes>,
     /// In the order in which they are looked up.
     pub(crate) origin_fields: &'static [&'static str],
     pub(crate) subprotocol_field: &'static str,
@@ -70,10 +71,14 @@ pub(crate) struct Row {
     pub(crate) subprotocol_list: bool,
     /// The resource may be a whole URI (draft-08 §5.2.1).
     pub(crate) absolute_target: bool,
-    pub(crate) too_large: CloseCode,
-    pub(crate) invalid_text: CloseCode,
     /// Lengths must be in their shortest form (from draft-14 on).
     pub(crate) minimal_lengths: bool,
+}
+
+/// What a version says where another says something else.
+pub(crate) struct Codes {
+    pub(crate) too_large: CloseCode,
+    pub(crate) invalid_text: CloseCode,
 }
 
 /// What the check of a request has found that its answer needs.
@@ -141,7 +146,14 @@ impl Version {
 
     /// Whether a close carries a code and a reason.
     pub const fn has_close_codes(self) -> bool {
-        self.row().close_codes
+        self.row().codes.is_some()
+    }
+
+    /// Whether a close frame of this version may hold `code`: 1004 has a meaning in versions 7 and
+    /// 8, and is reserved since.
+    pub(crate) fn may_send(self, code: CloseCode) -> bool {
+        let own = self.row().codes.as_ref().map(|codes| codes.too_large);
+        code.may_be_sent() || own == Some(code)
     }
 
     /// Which version a request speaks, or `None` for plain HTTP. The order of the questions
@@ -226,6 +238,12 @@ impl Version {
         } else {
             values.take(1).collect()
         }
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 
@@ -358,6 +376,16 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
         return Err(Refusal::NoConnectionUpgrade);
     }
     request.host(false).map(drop)
+}
+
+/// The answer of draft-75 and draft-76: origin and location are told back, in fields whose names
+/// begin with `prefix`.
+fn answer_hixie(phrase: &str, prefix: &str, request: &Request, agreed: &Agreed) -> Vec<u8> {
+    let mut out = response::switching(phrase, "WebSocket");
+    let origin = request.field("Origin").unwrap_or_default();
+    response::field(&mut out, &[prefix, "Origin"].concat(), origin);
+    response::field(&mut out, &[prefix, "Location"].concat(), &agreed.location);
+    out
 }
 
 /// What draft-75 and draft-76 have in common: one `Upgrade`, one `Origin`, and one string as

@@ -26,7 +26,7 @@
 //! - A sample key of the RFC's own, `AQIDBAUGBwgJCgsMDQ4PEC==` (§4.1), has stray bits in its last
 //!   character: a strict base64 decoder refuses it.
 
-use super::{Proof, Row, Version, hybi07, hybi08};
+use super::{Codes, Proof, Row, Version, hybi07, hybi08};
 use crate::protocol::close::CloseCode;
 use crate::protocol::error::Refusal;
 use crate::protocol::request::Request;
@@ -35,7 +35,10 @@ pub(crate) const ROW: Row = Row {
     name: "RFC 6455",
     number: Some(13),
     origin_fields: &["Origin"],
-    too_large: CloseCode::TOO_LARGE,
+    codes: Some(Codes {
+        too_large: CloseCode::TOO_LARGE,
+        invalid_text: CloseCode::INVALID_TEXT,
+    }),
     minimal_lengths: true,
     ..hybi08::ROW
 };

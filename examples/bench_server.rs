@@ -1,4 +1,5 @@
-//! The server that benchmarks measure: default limits and deadlines, all output off.
+//! The server that benchmarks measure: default limits and deadlines, all output off. Only the limit
+//! of a message is higher, 64 MiB, since some measure large ones.
 //!
 //! `bench_server MODE PORT`, with one of the modes
 //! - `echo`: every message goes back to its sender,
@@ -14,7 +15,7 @@ fn main() -> ExitCode {
     let [mode, port] = arguments.as_slice() else {
         return usage();
     };
-    let handler = match mode.as_str() {
+    let handler: fn(&mut Client) -> stentor::Outcome = match mode.as_str() {
         "echo" => echo,
         "broadcast" => broadcast,
         "chat-idle" => chat_idle,
@@ -23,13 +24,20 @@ fn main() -> ExitCode {
     let Ok(port) = port.parse::<u16>() else {
         return usage();
     };
-    match Server::bind(("127.0.0.1", port)).and_then(|server| server.run(handler)) {
+    match serve(port, handler) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("port {port}: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve(port: u16, handler: fn(&mut Client) -> stentor::Outcome) -> std::io::Result<()> {
+    let server = Server::builder()
+        .max_message(64 * 1024 * 1024)
+        .bind(("127.0.0.1", port))?;
+    server.run(handler)
 }
 
 fn usage() -> ExitCode {

@@ -255,8 +255,9 @@ impl ServerBuilder {
         self
     }
 
-    /// The most connections at a time, each of which costs a thread. Default: 10,000. Who comes
-    /// after that is told 503.
+    /// The most connections at a time, each of which costs a thread. Default: 10,000, or fewer
+    /// where the system has less room: open files, memory mappings, threads; a warning says so.
+    /// Who comes after that is told 503.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.settings.max_clients = clients;
         self

@@ -16,6 +16,7 @@ use crate::protocol::{CloseCode, CloseFrame, Refusal, refusal_bytes};
 
 use super::budget::Budget;
 use super::builder::Settings;
+use super::capacity;
 use super::counters::Totals;
 use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
@@ -47,7 +48,8 @@ pub(crate) struct Crew {
 
 impl Crew {
     /// Starts the hub and the warden. The other end of the waker is for the listener.
-    pub(crate) fn new(settings: Settings) -> io::Result<(Crew, UnixStream)> {
+    pub(crate) fn new(mut settings: Settings) -> io::Result<(Crew, UnixStream)> {
+        settings.max_clients = capacity::at_most(settings.max_clients);
         let totals = Arc::new(Totals::default());
         let (warden, watch) = Warden::new(&settings.deadlines, Arc::clone(&totals))?;
         let (posts, posted) = bounded(QUEUE);

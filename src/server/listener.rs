@@ -4,9 +4,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use log::warn;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -18,6 +20,10 @@ use super::crew::Shared;
 /// connection. What is waiting in the kernel's queue stays there.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
+/// How many threads without a client are kept, and for how long.
+const KEPT: usize = 64;
+const KEPT_FOR: Duration = Duration::from_secs(2);
+
 /// Accepts until the server stops.
 pub(crate) fn listen<'scope, 'env, F>(
     listener: &TcpListener,
@@ -25,14 +31,24 @@ pub(crate) fn listen<'scope, 'env, F>(
     shared: &'env Arc<Shared>,
     scope: &'scope Scope<'scope, 'env>,
     handler: &'env F,
+    idle: &'env AtomicUsize,
 ) -> io::Result<()>
 where
     F: Fn(&mut Client) -> Outcome + Sync,
 {
+    let (next, waiting) = bounded(0);
+    let workers = Workers {
+        shared,
+        scope,
+        handler,
+        next,
+        waiting,
+        idle,
+    };
     while !shared.is_stopping() {
         let error = match listener.accept() {
             Ok((stream, peer)) => {
-                start(stream, peer, shared, scope, handler);
+                workers.start(stream, peer);
                 continue;
             }
             Err(error) => error,
@@ -58,34 +74,66 @@ where
     Ok(())
 }
 
-fn start<'scope, 'env, F>(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// The threads that serve clients. One whose client has left waits a while for the next: starting
+/// a thread costs more than everything else that a connection does.
+struct Workers<'scope, 'env, F> {
     shared: &'env Arc<Shared>,
     scope: &'scope Scope<'scope, 'env>,
     handler: &'env F,
-) where
+    /// Without room in it: what is sent is taken by a thread that waits, or not at all.
+    next: Sender<Conversation>,
+    waiting: Receiver<Conversation>,
+    idle: &'env AtomicUsize,
+}
+
+impl<'scope, 'env, F> Workers<'scope, 'env, F>
+where
     F: Fn(&mut Client) -> Outcome + Sync,
 {
-    // Where accepted sockets inherit it from the listener.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = stream.set_nonblocking(false);
-    let (socket, link) = shared.welcome(stream, peer);
-    if !shared.admit(&link) {
-        shared.turn_away(&link, socket);
-        return;
+    fn start(&self, stream: TcpStream, peer: SocketAddr) {
+        // Where accepted sockets inherit it from the listener.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = stream.set_nonblocking(false);
+        let (socket, link) = self.shared.welcome(stream, peer);
+        if !self.shared.admit(&link) {
+            self.shared.turn_away(&link, socket);
+            return;
+        }
+        let shared = Arc::clone(self.shared);
+        let talk = Conversation::new(Arc::clone(&link), Arc::clone(&socket), shared);
+        let Err(refused) = self.next.try_send(talk) else {
+            return;
+        };
+        let (waiting, handler, idle) = (self.waiting.clone(), self.handler, self.idle);
+        let spawned = thread::Builder::new()
+            .name("client thread".to_owned())
+            .stack_size(self.shared.settings.stack_size)
+            .spawn_scoped(self.scope, move || {
+                Client::serve(refused.into_inner(), handler);
+                serve_more(&waiting, handler, idle);
+            });
+        if let Err(error) = spawned {
+            warn!("client {}: no thread for it: {error}", link.id);
+            self.shared.registry.remove(&link, &self.shared.totals);
+            self.shared.turn_away(&link, socket);
+        }
     }
-    let builder = thread::Builder::new()
-        .name(format!("client {}", link.id))
-        .stack_size(shared.settings.stack_size);
-    let (its_socket, its_link) = (Arc::clone(&socket), Arc::clone(&link));
-    let spawned = builder.spawn_scoped(scope, move || {
-        let talk = Conversation::new(its_link, its_socket, Arc::clone(shared));
-        Client::serve(talk, handler);
-    });
-    if let Err(error) = spawned {
-        warn!("client {}: no thread for it: {error}", link.id);
-        shared.registry.remove(&link, &shared.totals);
-        shared.turn_away(&link, socket);
+}
+
+fn serve_more<F>(waiting: &Receiver<Conversation>, handler: &F, idle: &AtomicUsize)
+where
+    F: Fn(&mut Client) -> Outcome + Sync,
+{
+    loop {
+        let others = idle.fetch_add(1, Relaxed);
+        let next = match others < KEPT {
+            true => waiting.recv_timeout(KEPT_FOR).ok(),
+            false => None,
+        };
+        idle.fetch_sub(1, Relaxed);
+        match next {
+            Some(talk) => Client::serve(talk, handler),
+            None => return,
+        }
     }
 }

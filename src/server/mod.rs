@@ -42,6 +42,8 @@ mod warden;
 
 mod registry;
 
+mod capacity;
+
 mod handle;
 
 mod counters;
@@ -52,6 +54,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
@@ -167,12 +170,18 @@ impl Server {
         } = self;
         let shared = &crew.shared;
         let address = listener.local_addr()?;
+        let Settings {
+            config,
+            max_clients,
+            ..
+        } = &shared.settings;
         info!(
-            "listening on {address}, speaking {}",
-            shared.settings.config.versions
+            "listening on {address}, speaking {}, for up to {max_clients} clients",
+            config.versions
         );
+        let idle = AtomicUsize::new(0);
         let result = thread::scope(|scope| {
-            let result = listener::listen(&listener, &woken, shared, scope, &handler);
+            let result = listener::listen(&listener, &woken, shared, scope, &handler, &idle);
             // Nobody is let in any more, from this line on.
             drop(listener);
             shared.see_off();

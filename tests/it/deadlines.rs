@@ -159,7 +159,7 @@ fn the_silent_are_pinged_and_live_on_their_pongs() {
             }
         }
         peer.say("hello");
-        while peer.hear() != Heard::Text("hello".to_owned()) {}
+        peer.expect_text_after_pings("hello");
     }
 }
 
@@ -206,7 +206,7 @@ fn whatever_comes_is_a_sign_of_life() {
         thread::sleep(SHORT / 3);
     }
     assert!(since.elapsed() > SHORT * 6);
-    while peer.hear() != Heard::Text("twenty-odd bytes in all".to_owned()) {}
+    peer.expect_text_after_pings("twenty-odd bytes in all");
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_busy_handler_is_not_the_peers_fault() {
         release.send_timeout((), PATIENCE).unwrap();
     }
     for peer in &mut peers {
-        while peer.hear() != Heard::Text("done".to_owned()) {}
+        peer.expect_text_after_pings("done");
     }
     assert!(server.handle.counters().lost.is_empty());
 }

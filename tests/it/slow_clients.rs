@@ -25,12 +25,21 @@ fn open_small(server: &Loopback, version: Version) -> Peer {
     Peer::on(stream, version, &Head::of(version).bytes())
 }
 
+/// A message of about that length, of which no part looks like a part of another.
 fn numbered(number: usize, len: usize) -> String {
-    format!("{number:08} {}", "x".repeat(len - 9))
+    let word = format!("{number:08} ");
+    word.repeat(len / word.len() + number % 7)
 }
 
+/// The number of such a message, which must be whole.
 fn number_of(text: &str) -> usize {
-    text[..8].parse().expect("a number")
+    let (word, _) = text.split_at(9);
+    let repeated = text
+        .as_bytes()
+        .chunks(9)
+        .all(|chunk| chunk == word.as_bytes());
+    assert!(repeated, "a message is broken: {text}");
+    word.trim_end().parse().expect("a number")
 }
 
 #[test]

@@ -239,6 +239,19 @@ impl Peer {
         );
     }
 
+    /// The same, where pings may come before.
+    pub(crate) fn expect_text_after_pings(&mut self, expected: &str) {
+        loop {
+            match self.hear() {
+                Heard::Ping(_) => {}
+                other => {
+                    let expected = Heard::Text(expected.to_owned());
+                    return assert_eq!(other, expected, "{}", self.version);
+                }
+            }
+        }
+    }
+
     /// Says something and expects to hear it.
     pub(crate) fn expect_echo(&mut self, words: &str) {
         self.say(words);

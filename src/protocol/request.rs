@@ -278,7 +278,7 @@ impl Request {
         if inner.is_empty() || !inner.bytes().all(valid) {
             return Err(bad());
         }
-        let name = name.to_ascii_lowercase();
+        let mut name = name.to_ascii_lowercase();
         let Some(port) = port else { return Ok(name) };
         if !port.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(bad());
@@ -286,7 +286,11 @@ impl Request {
         match (port.parse::<u16>().map_err(|_| bad())?, secure) {
             (0, _) => Err(bad()),
             (80, false) | (443, true) => Ok(name),
-            _ => Ok([&name, ":", port.trim_start_matches('0')].concat()),
+            _ => {
+                name.push(':');
+                name += port.trim_start_matches('0');
+                Ok(name)
+            }
         }
     }
 }

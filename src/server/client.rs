@@ -21,7 +21,8 @@ pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// A client, as its handler sees it. Leaving the handler closes it with 1000.
 pub struct Client {
-    talk: Conversation,
+    /// On the heap, where it is small: a stack grows by pages, and an idle client keeps them.
+    talk: Box<Conversation>,
     /// Without a server's loop, the clients keep the hub and the warden alive.
     _crew: Option<Arc<Crew>>,
 }
@@ -209,7 +210,7 @@ impl Client {
     }
 
     /// Goes through the handshake.
-    pub(crate) fn open(talk: Conversation, crew: &Arc<Crew>) -> Result<Client, Error> {
+    pub(crate) fn open(talk: Box<Conversation>, crew: &Arc<Crew>) -> Result<Client, Error> {
         let mut client = Client {
             talk,
             _crew: Some(Arc::clone(crew)),
@@ -219,7 +220,10 @@ impl Client {
     }
 
     /// The whole life: the handshake, the handler, whatever it does, and the end.
-    pub(crate) fn serve(talk: Conversation, handler: &(impl Fn(&mut Client) -> Outcome + Sync)) {
+    pub(crate) fn serve(
+        talk: Box<Conversation>,
+        handler: &(impl Fn(&mut Client) -> Outcome + Sync),
+    ) {
         let mut client = Client { talk, _crew: None };
         let outcome = catch_unwind(AssertUnwindSafe(|| match client.talk.open() {
             Ok(()) => handler(&mut client),

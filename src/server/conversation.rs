@@ -24,8 +24,7 @@ use super::outbox::{Push, wait_until};
 pub(crate) struct Conversation {
     pub(crate) link: Arc<Link>,
     pub(crate) shared: Arc<Shared>,
-    /// On the heap, where it is small: a stack grows by pages, and an idle client keeps them.
-    pub(crate) connection: Box<Connection>,
+    pub(crate) connection: Connection,
     pub(crate) closed: Option<Closed>,
     pub(crate) socket: Arc<TcpStream>,
     pub(crate) began: Instant,
@@ -87,9 +86,9 @@ impl Conversation {
         link: Arc<Link>,
         socket: Arc<TcpStream>,
         shared: Arc<Shared>,
-    ) -> Conversation {
-        Conversation {
-            connection: Box::new(Connection::new(Arc::clone(&shared.settings.config))),
+    ) -> Box<Conversation> {
+        Box::new(Conversation {
+            connection: Connection::new(Arc::clone(&shared.settings.config)),
             link,
             shared,
             socket,
@@ -98,7 +97,7 @@ impl Conversation {
             closed: None,
             said_goodbye: false,
             finished: false,
-        }
+        })
     }
 
     /// The version that the client speaks.

@@ -81,8 +81,8 @@ struct Workers<'scope, 'env, F> {
     scope: &'scope Scope<'scope, 'env>,
     handler: &'env F,
     /// Without room in it: what is sent is taken by a thread that waits, or not at all.
-    next: Sender<Conversation>,
-    waiting: Receiver<Conversation>,
+    next: Sender<Box<Conversation>>,
+    waiting: Receiver<Box<Conversation>>,
     idle: &'env AtomicUsize,
 }
 
@@ -120,7 +120,7 @@ where
     }
 }
 
-fn serve_more<F>(waiting: &Receiver<Conversation>, handler: &F, idle: &AtomicUsize)
+fn serve_more<F>(waiting: &Receiver<Box<Conversation>>, handler: &F, idle: &AtomicUsize)
 where
     F: Fn(&mut Client) -> Outcome + Sync,
 {

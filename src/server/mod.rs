@@ -232,7 +232,7 @@ impl Detached {
         Ok(())
     }
 
-    fn welcome(&self, stream: TcpStream) -> Result<Conversation, Error> {
+    fn welcome(&self, stream: TcpStream) -> Result<Box<Conversation>, Error> {
         let peer = stream.peer_addr()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;

@@ -103,15 +103,20 @@ fn those_who_read_get_everything_while_those_who_do_not_are_evicted() {
     }
 }
 
-/// Broadcasts until so many messages were dropped; how many were sent.
-fn broadcast_until_dropped(server: &Loopback, dropped: u64) -> usize {
-    let mut sent = 0;
+fn dropping(policy: SlowClient) -> ServerBuilder {
+    Server::builder().outbox(4 * OUTBOX).slow_client(policy)
+}
+
+/// Each is more than a socket takes at a time.
+const LARGE: usize = 20_000;
+
+/// Broadcasts until so many messages were dropped; `sent` counts what was sent.
+fn broadcast_until_dropped(server: &Loopback, dropped: u64, sent: &mut usize) {
     eventually("drops", || {
-        server.handle.broadcast(numbered(sent, 4000));
-        sent += 1;
+        server.handle.broadcast(numbered(*sent, LARGE));
+        *sent += 1;
         (server.handle.counters().dropped >= dropped).then_some(())
     });
-    sent
 }
 
 /// Waits until the hub has worked off what was posted to it.
@@ -120,10 +125,11 @@ fn settled(server: &Loopback) -> Counters {
     server.handle.counters()
 }
 
-/// Reads on until a certain message comes; the numbers of those before it.
+/// Reads on until a certain message comes, not fast; the numbers of those before it.
 fn numbers_until(peer: &mut Peer, last: &str) -> Vec<usize> {
     let mut numbers = Vec::new();
     loop {
+        thread::sleep(Duration::from_millis(1));
         match peer.hear_text() {
             text if text == last => return numbers,
             text => numbers.push(number_of(&text)),
@@ -131,45 +137,44 @@ fn numbers_until(peer: &mut Peer, last: &str) -> Vec<usize> {
     }
 }
 
-fn dropping(policy: SlowClient) -> ServerBuilder {
-    Server::builder().outbox(OUTBOX).slow_client(policy)
-}
-
-/// The client sleeps, wakes up, and finds gaps but no disorder; what is missing was counted.
+/// The client sleeps, wakes up while there is still too much for it, and finds gaps but neither
+/// disorder nor broken frames; what is missing was counted. Returns what it has heard, and how
+/// many were sent.
 fn sleep_and_recover(policy: SlowClient, version: Version) -> (Vec<usize>, usize) {
+    let what = format!("{policy:?} {version}");
     let server = Loopback::run_with_send_buffer(0, dropping(policy), echo);
     let mut sleeper = open_small(&server, version);
-    let sent = broadcast_until_dropped(&server, 50);
-    let counters = settled(&server);
-    assert_eq!(
-        counters.messages_out + counters.dropped,
-        sent as u64,
-        "{policy:?} {version}"
-    );
-    assert_eq!(server.handle.count(), 1, "{policy:?} keeps it");
-
+    let mut sent = 0;
+    broadcast_until_dropped(&server, 50, &mut sent);
     let handle = server.client(&sleeper);
     let waking = thread::spawn(move || {
         let numbers = numbers_until(&mut sleeper, "awake");
         (numbers, sleeper)
     });
-    // Its queue is full now, and has room as soon as it reads.
+    broadcast_until_dropped(&server, 150, &mut sent);
+    let counters = settled(&server);
+    assert_eq!(
+        counters.messages_out + counters.dropped,
+        sent as u64,
+        "{what}"
+    );
+    // Its queue is full now, and has room as soon as it has read enough.
     eventually("room", || match handle.send("awake") {
         Ok(()) => Some(()),
         Err(Error::Dropped) => None,
-        Err(other) => panic!("{other}"),
+        Err(other) => panic!("{what}: {other}"),
     });
     let (numbers, mut sleeper) = waking.join().unwrap();
     assert!(
         numbers.is_sorted_by(|one, two| one < two),
-        "{policy:?} {version}: {numbers:?}"
+        "{what}: {numbers:?}"
     );
     let missing = (sent - numbers.len()) as u64;
     let later = settled(&server).dropped;
-    assert!(later >= counters.dropped, "{policy:?} {version}");
-    if policy == SlowClient::DropNewest {
-        // Of those that were dropped, all but the attempts to wake it were broadcasts.
-        assert_eq!(missing, counters.dropped, "{version}");
+    match policy {
+        // The others that were dropped were attempts to wake it.
+        SlowClient::DropNewest => assert_eq!(missing, counters.dropped, "{what}"),
+        _ => assert_eq!(missing, later, "{what}"),
     }
     // And all is well again.
     sleeper.expect_echo("hello");
@@ -184,7 +189,10 @@ fn sleep_and_recover(policy: SlowClient, version: Version) -> (Vec<usize>, usize
 fn a_sleeper_may_miss_the_newest_and_recovers() {
     for version in Version::ALL {
         let (numbers, _) = sleep_and_recover(SlowClient::DropNewest, version);
-        assert_eq!(numbers[0], 0, "{version}: the oldest are kept");
+        assert!(
+            numbers.starts_with(&[0, 1, 2]),
+            "{version}: the oldest are kept"
+        );
     }
 }
 
@@ -192,12 +200,8 @@ fn a_sleeper_may_miss_the_newest_and_recovers() {
 fn a_sleeper_may_miss_the_oldest_and_recovers() {
     for version in Version::ALL {
         let (numbers, sent) = sleep_and_recover(SlowClient::DropOldest, version);
-        assert_eq!(numbers[0], 0, "{version}: what was on its way is finished");
-        assert_eq!(
-            numbers.last(),
-            Some(&(sent - 1)),
-            "{version}: the newest are kept"
-        );
+        let newest = [sent - 3, sent - 2, sent - 1];
+        assert!(numbers.ends_with(&newest), "{version}: the newest are kept");
     }
 }
 
@@ -283,7 +287,7 @@ fn flood(version: Version, frame: &[u8]) {
         }
         ended.store(true, SeqCst);
     });
-    assert_eq!(server.handle.count(), 1);
+    becomes(&1, || server.handle.count());
 }
 
 #[test]
@@ -342,7 +346,7 @@ fn a_sleeper_does_not_delay_anothers_replies() {
         .into_iter()
         .map(|version| open_small(&server, version))
         .collect();
-    broadcast_until_dropped(&server, 100);
+    broadcast_until_dropped(&server, 100, &mut 0);
     for version in Version::ALL {
         let mut peer = server.open(version);
         let since = Instant::now();

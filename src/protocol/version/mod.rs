@@ -295,8 +295,12 @@ impl Agreed {
         let secure = config.is_secure(request);
         let scheme = if secure { "wss" } else { "ws" };
         let host = request.host(secure)?;
+        let mut location = String::from(scheme);
+        location += "://";
+        location += &host;
+        location += request.target();
         Ok(Agreed {
-            location: [scheme, "://", &host, request.target()].concat(),
+            location,
             subprotocol,
             fields: accept.fields,
         })

@@ -1,0 +1,161 @@
+//! Every message of a few publishers comes to all. A message is complete when the last client has
+//! it; only then its publisher may send another one beyond its window. A message that is lost,
+//! repeated or out of order fails the run.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::Target;
+use super::crowd::Crowd;
+use super::meter::{Figures, Meter};
+use super::wire::Heard;
+use crate::Outcome;
+
+/// A message begins with its publisher and its number, in decimal digits.
+const PUBLISHER: usize = 4;
+const NUMBER: usize = 8;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Broadcast {
+    /// Clients that read.
+    pub(crate) clients: usize,
+    /// Clients beside them that never do.
+    pub(crate) stalled: usize,
+    pub(crate) size: usize,
+    pub(crate) publishers: usize,
+    /// Messages of a publisher that are on the way.
+    pub(crate) window: usize,
+}
+
+impl Broadcast {
+    pub(crate) fn run(self, target: &Target) -> Outcome<Figures> {
+        let mut crowd = Crowd::gather(target, self.size, self.clients)?;
+        let _stalled = Crowd::gather(target, self.size, self.stalled)?;
+        let before = target.server.memory()?;
+        let mut figures = self.run_in(&mut crowd, target)?;
+        if self.stalled > 0 {
+            let grown = target.server.memory()? - before;
+            figures.insert(4, ("RSS grown by MiB", grown / 1024.0));
+        }
+        Ok(figures)
+    }
+
+    pub(super) fn run_in(self, crowd: &mut Crowd, target: &Target) -> Outcome<Figures> {
+        roll_call(crowd)?;
+        let mut flights = Flights {
+            publishers: vec![Publisher::default(); self.publishers],
+            next: vec![0; self.clients * self.publishers],
+            clients: self.clients,
+        };
+        let mut meter = Meter::start(target);
+        while meter.goes_on()? {
+            for index in 0..self.publishers {
+                let publisher = &mut flights.publishers[index];
+                let room = self.window - publisher.flying.len();
+                for _ in 0..room {
+                    let number = publisher.done + publisher.flying.len();
+                    publisher.flying.push_back((Instant::now(), self.clients));
+                    crowd.clients[index].send(&numbered(index, number, self.size));
+                }
+                if room > 0 {
+                    crowd.flush(index)?;
+                }
+            }
+            crowd.turn(|index, _, heard| {
+                let Heard::Message(message) = heard else {
+                    return Err("a client was sent away".into());
+                };
+                meter.count();
+                if let Some(latency) = flights.landed(index, message)? {
+                    meter.took(latency);
+                }
+                Ok(())
+            })?;
+        }
+        meter.finish("CPU µs/delivery", "deliveries/s")
+    }
+}
+
+#[derive(Clone, Default)]
+struct Publisher {
+    /// How many of its messages are complete.
+    done: usize,
+    /// The others: when they were sent, and how many clients wait for them.
+    flying: VecDeque<(Instant, usize)>,
+}
+
+struct Flights {
+    publishers: Vec<Publisher>,
+    /// The number that is due next, for each client and publisher.
+    next: Vec<usize>,
+    clients: usize,
+}
+
+impl Flights {
+    /// A client has a message; if it is the last one to get it, tells how long that took.
+    fn landed(&mut self, client: usize, message: &[u8]) -> Outcome<Option<Duration>> {
+        let (from, number) = parse(message)?;
+        let due = self.next.get_mut(from * self.clients + client);
+        let due = due.ok_or("a message of nobody's")?;
+        if number != *due {
+            return Err(format!("message {number} came instead of {due}").into());
+        }
+        *due += 1;
+        let publisher = &mut self.publishers[from];
+        let flight = publisher.flying.get_mut(number - publisher.done);
+        let (at, left) = flight.ok_or("a message came twice")?;
+        *left -= 1;
+        if *left > 0 {
+            return Ok(None);
+        }
+        // All have got the ones before, since each gets them in order.
+        let latency = at.elapsed();
+        publisher.flying.pop_front();
+        publisher.done += 1;
+        Ok(Some(latency))
+    }
+}
+
+fn numbered(publisher: usize, number: usize, size: usize) -> Vec<u8> {
+    let mut message = format!("{publisher:0PUBLISHER$}{number:0NUMBER$}").into_bytes();
+    message.resize(size, b'x');
+    message
+}
+
+fn parse(message: &[u8]) -> Outcome<(usize, usize)> {
+    let digits = |digits: &[u8]| {
+        let mut digits = digits
+            .iter()
+            .map(|digit| usize::from(digit.wrapping_sub(b'0')));
+        digits.try_fold(0, |number, digit| {
+            (digit < 10).then_some(number * 10 + digit)
+        })
+    };
+    let (publisher, rest) = message.split_at_checked(PUBLISHER).unwrap_or_default();
+    let number = rest.get(..NUMBER).and_then(digits);
+    let publisher = digits(publisher).ok_or("an unknown message")?;
+    Ok((publisher, number.ok_or("an unknown message")?))
+}
+
+/// A server may enter a client into its list later than it has answered it: calls until all have
+/// heard the same call. Nothing is on the way then.
+fn roll_call(crowd: &mut Crowd) -> Outcome<()> {
+    let mut heard = vec![0; crowd.clients.len()];
+    for call in 1..=50 {
+        crowd.clients[0].send(&numbered(0, call, crowd.wire.size));
+        crowd.flush(0)?;
+        let called = Instant::now();
+        while called.elapsed() < Duration::from_millis(200) {
+            crowd.turn(|index, _, what| {
+                if let Heard::Message(message) = what {
+                    heard[index] = parse(message)?.1;
+                }
+                Ok(())
+            })?;
+            if heard.iter().all(|last| *last == call) {
+                return Ok(());
+            }
+        }
+    }
+    Err("broadcasts do not reach everyone".into())
+}

@@ -1,0 +1,40 @@
+//! Open, handshake, goodbye, the server's hanging up; and again. A few clients at a time.
+
+use std::time::Instant;
+
+use super::Target;
+use super::crowd::Crowd;
+use super::meter::{Figures, Meter};
+use super::wire::Heard;
+use crate::Outcome;
+
+const AT_ONCE: usize = 16;
+
+pub(crate) fn connect(target: &Target) -> Outcome<Figures> {
+    let mut crowd = Crowd::new(target, 64)?;
+    let mut dialled = [Instant::now(); AT_ONCE];
+    let mut gone: Vec<usize> = (0..AT_ONCE).collect();
+    let mut meter = Meter::start(target);
+    while meter.goes_on()? {
+        for index in gone.drain(..) {
+            dialled[index] = Instant::now();
+            crowd.dial(index)?;
+        }
+        crowd.turn(|index, client, heard| {
+            match heard {
+                Heard::Open => {
+                    meter.took(dialled[index].elapsed());
+                    client.say_goodbye();
+                }
+                Heard::Gone if !client.open => return Err("hung up on before the answer".into()),
+                Heard::Gone => {
+                    meter.count();
+                    gone.push(index);
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+    }
+    meter.finish("CPU µs/connection", "connections/s")
+}

@@ -1,0 +1,217 @@
+//! Many clients on one thread.
+
+use std::io::{ErrorKind, Read, Write};
+use std::mem;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+
+use super::Target;
+use super::wire::{Heard, Protocol, Wire};
+use crate::Outcome;
+
+/// Handshakes at a time while a crowd comes in, and how long that may take.
+const AT_ONCE: usize = 32;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) struct Client {
+    stream: TcpStream,
+    wire: Wire,
+    pub(super) open: bool,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// How much of the output the socket has taken.
+    written: usize,
+    /// Whether the poller was asked to tell when the socket takes more.
+    waits: bool,
+}
+
+impl Client {
+    /// Lets a message go out, at the latest after the turn.
+    pub(super) fn send(&mut self, payload: &[u8]) {
+        self.wire.message(payload, &mut self.output);
+    }
+
+    /// The same with bytes that are a message already.
+    pub(super) fn send_encoded(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
+    }
+
+    pub(super) fn say_goodbye(&mut self) {
+        self.wire.goodbye(&mut self.output);
+        if self.wire.protocol == Protocol::Raw {
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Takes what has come; false once nothing will come any more.
+    fn read(&mut self, scratch: &mut [u8]) -> (bool, usize) {
+        match self.stream.read(scratch) {
+            Ok(0) => (false, 0),
+            Ok(read) => (true, read),
+            Err(error) => (error.kind() == ErrorKind::WouldBlock, 0),
+        }
+    }
+
+    fn hear<F>(&mut self, bytes: &[u8], index: usize, heard: &mut F) -> Outcome<usize>
+    where
+        F: FnMut(usize, &mut Client, Heard) -> Outcome<()>,
+    {
+        let mut used = 0;
+        if !self.open {
+            let Some(answer) = self.wire.answer(bytes)? else {
+                return Ok(0);
+            };
+            used = answer;
+            self.open = true;
+            heard(index, self, Heard::Open)?;
+        }
+        while let Some((len, what)) = self.wire.next(&bytes[used..])? {
+            used += len;
+            match what {
+                Heard::Ping(payload) => self.wire.pong(payload, &mut self.output),
+                what => heard(index, self, what)?,
+            }
+        }
+        Ok(used)
+    }
+}
+
+pub(super) struct Crowd {
+    pub(super) clients: Vec<Client>,
+    pub(super) wire: Wire,
+    address: SocketAddr,
+    poller: OwnedFd,
+    ready: Vec<epoll::Event>,
+    scratch: Vec<u8>,
+}
+
+impl Crowd {
+    /// Nobody yet.
+    pub(super) fn new(target: &Target, size: usize) -> Outcome<Crowd> {
+        Ok(Crowd {
+            clients: Vec::new(),
+            wire: Wire {
+                protocol: target.protocol,
+                size,
+            },
+            address: target.server.address,
+            poller: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            ready: Vec::with_capacity(256),
+            scratch: vec![0; 256 * 1024],
+        })
+    }
+
+    /// So many clients, all of them open.
+    pub(super) fn gather(target: &Target, size: usize, count: usize) -> Outcome<Crowd> {
+        let mut crowd = Crowd::new(target, size)?;
+        let start = Instant::now();
+        let mut open = 0;
+        while open < count {
+            if start.elapsed() > PATIENCE {
+                return Err(format!("only {open} clients of {count} are open").into());
+            }
+            while crowd.clients.len() < count.min(open + AT_ONCE) {
+                crowd.dial(crowd.clients.len())?;
+            }
+            crowd.turn(|_, _, heard| match heard {
+                Heard::Open => {
+                    open += 1;
+                    Ok(())
+                }
+                Heard::Gone => Err("a client was hung up on".into()),
+                _ => Ok(()),
+            })?;
+        }
+        Ok(crowd)
+    }
+
+    /// Connects one more client, or one anew, and asks for the handshake. Over the loopback,
+    /// connecting waits for nobody.
+    pub(super) fn dial(&mut self, index: usize) -> Outcome<()> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let token = epoll::EventData::new_u64(index as u64);
+        epoll::add(&self.poller, &stream, token, epoll::EventFlags::IN)?;
+        let client = Client {
+            stream,
+            wire: self.wire,
+            open: false,
+            input: Vec::new(),
+            output: self.wire.hello(),
+            written: 0,
+            waits: false,
+        };
+        match self.clients.get_mut(index) {
+            Some(old) => *old = client,
+            None => self.clients.push(client),
+        }
+        self.flush(index)
+    }
+
+    /// Waits until something has come, a hundredth of a second at most, and lets `heard` know.
+    pub(super) fn turn<F>(&mut self, mut heard: F) -> Outcome<()>
+    where
+        F: FnMut(usize, &mut Client, Heard) -> Outcome<()>,
+    {
+        let wait = Timespec {
+            tv_sec: 0,
+            tv_nsec: 10_000_000,
+        };
+        let mut ready = mem::take(&mut self.ready);
+        epoll::wait(&self.poller, spare_capacity(&mut ready), Some(&wait))?;
+        for event in ready.drain(..) {
+            let index = event.data.u64() as usize;
+            let client = &mut self.clients[index];
+            let (alive, read) = client.read(&mut self.scratch);
+            let mut input = mem::take(&mut client.input);
+            if input.is_empty() {
+                let used = client.hear(&self.scratch[..read], index, &mut heard)?;
+                input.extend_from_slice(&self.scratch[used..read]);
+            } else {
+                input.extend_from_slice(&self.scratch[..read]);
+                let used = client.hear(&input, index, &mut heard)?;
+                input.drain(..used);
+            }
+            client.input = input;
+            if alive {
+                self.flush(index)?;
+            } else {
+                epoll::delete(&self.poller, &client.stream)?;
+                heard(index, client, Heard::Gone)?;
+            }
+        }
+        self.ready = ready;
+        Ok(())
+    }
+
+    /// Writes what waits, as far as the socket takes it. That the other end is gone is found out
+    /// by reading.
+    pub(super) fn flush(&mut self, index: usize) -> Outcome<()> {
+        let client = &mut self.clients[index];
+        if client.written < client.output.len()
+            && let Ok(written) = client.stream.write(&client.output[client.written..])
+        {
+            client.written += written;
+        }
+        let waits = client.written < client.output.len();
+        if !waits {
+            client.output.clear();
+            client.written = 0;
+        }
+        if waits != client.waits {
+            client.waits = waits;
+            let token = epoll::EventData::new_u64(index as u64);
+            let flags = match waits {
+                true => epoll::EventFlags::IN | epoll::EventFlags::OUT,
+                false => epoll::EventFlags::IN,
+            };
+            epoll::modify(&self.poller, &client.stream, token, flags)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Every message comes back; each client always has the same number of them on the way.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::Target;
+use super::crowd::Crowd;
+use super::meter::{Figures, Meter};
+use super::wire::Heard;
+use crate::Outcome;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Echo {
+    pub(crate) clients: usize,
+    pub(crate) size: usize,
+    /// Messages of a client that are on the way.
+    pub(crate) depth: usize,
+}
+
+impl Echo {
+    pub(crate) fn run(self, target: &Target) -> Outcome<Figures> {
+        let mut crowd = Crowd::gather(target, self.size, self.clients)?;
+        let message: Vec<u8> = (b'a'..=b'z').cycle().take(self.size).collect();
+        let mut encoded = Vec::new();
+        crowd.wire.message(&message, &mut encoded);
+        let mut sent = vec![VecDeque::from(vec![Instant::now(); self.depth]); self.clients];
+        for index in 0..self.clients {
+            for _ in 0..self.depth {
+                crowd.clients[index].send_encoded(&encoded);
+            }
+            crowd.flush(index)?;
+        }
+        let mut meter = Meter::start(target);
+        while meter.goes_on()? {
+            crowd.turn(|index, client, heard| {
+                match heard {
+                    Heard::Message(same) if same == message => {}
+                    Heard::Message(_) => return Err("another message came back".into()),
+                    _ => return Err("a client was sent away".into()),
+                }
+                let now = Instant::now();
+                if let Some(at) = sent[index].pop_front() {
+                    meter.took(now - at);
+                }
+                sent[index].push_back(now);
+                meter.count();
+                client.send_encoded(&encoded);
+                Ok(())
+            })?;
+        }
+        meter.finish("CPU µs/message", "messages/s")
+    }
+}

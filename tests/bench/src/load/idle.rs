@@ -1,0 +1,40 @@
+//! What a client costs that says nothing, before and after it has heard something.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::crowd::Crowd;
+use super::meter::Figures;
+use super::{Broadcast, Target};
+use crate::Outcome;
+
+pub(crate) fn idle(clients: usize, target: &Target) -> Outcome<Figures> {
+    let broadcast = Broadcast {
+        clients,
+        stalled: 0,
+        size: 64,
+        publishers: 1,
+        window: 1,
+    };
+    let empty = target.server.memory()?;
+    let start = Instant::now();
+    let mut crowd = Crowd::gather(target, broadcast.size, clients)?;
+    let came = start.elapsed().as_secs_f64();
+    let each = |memory: f64| (memory - empty) / clients as f64;
+    // Threads that have started last still settle.
+    thread::sleep(Duration::from_millis(300));
+    let silent = each(target.server.memory()?);
+    let figures = broadcast.run_in(&mut crowd, target)?;
+    let told = each(target.server.memory()?);
+    let mut all = vec![
+        ("RSS KiB/client", silent),
+        ("after broadcasts", told),
+        ("opened/s", clients as f64 / came),
+    ];
+    all.extend(
+        figures
+            .into_iter()
+            .filter(|(name, _)| *name != "deliveries/s"),
+    );
+    Ok(all)
+}

@@ -1,0 +1,93 @@
+//! What is counted while a run lasts, and what becomes of it.
+
+use std::time::{Duration, Instant};
+
+use super::Target;
+use crate::Outcome;
+use crate::process::{Server, Times};
+
+/// For how long nothing may happen.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Named figures, in the order of their columns. The first is what servers are compared by.
+pub(crate) type Figures = Vec<(&'static str, f64)>;
+
+/// Counts from the end of a warm-up to the end of a run.
+pub(super) struct Meter<'a> {
+    server: &'a Server,
+    warm: Instant,
+    end: Instant,
+    begin: Option<Times>,
+    count: u64,
+    latencies: Vec<Duration>,
+    /// When was counted last, and how far.
+    progress: (Instant, u64),
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn start(target: &Target<'a>) -> Meter<'a> {
+        let now = Instant::now();
+        let warm = now + target.time / 5;
+        Meter {
+            server: target.server,
+            warm,
+            end: warm + target.time,
+            begin: None,
+            count: 0,
+            latencies: Vec::new(),
+            progress: (now, 0),
+        }
+    }
+
+    pub(super) fn count(&mut self) {
+        self.count += 1;
+    }
+
+    pub(super) fn took(&mut self, latency: Duration) {
+        self.latencies.push(latency);
+    }
+
+    /// Whether the run lasts still.
+    pub(super) fn goes_on(&mut self) -> Outcome<bool> {
+        let now = Instant::now();
+        if self.begin.is_none() && now >= self.warm {
+            self.count = 0;
+            self.latencies.clear();
+            self.begin = Some(Times::now(self.server)?);
+        }
+        if self.count != self.progress.1 {
+            self.progress = (now, self.count);
+        } else if now - self.progress.0 > PATIENCE {
+            return Err(format!("stood still for {} s", PATIENCE.as_secs()).into());
+        }
+        Ok(now < self.end)
+    }
+
+    /// The figures; `cost` and `rate` name those of what was counted.
+    pub(super) fn finish(mut self, cost: &'static str, rate: &'static str) -> Outcome<Figures> {
+        let (Some(begin), end) = (self.begin, Times::now(self.server)?) else {
+            return Err("ended before it began".into());
+        };
+        if self.count == 0 {
+            return Err("nothing came back".into());
+        }
+        self.latencies.sort_unstable();
+        let quantile = |share: f64| {
+            let at = (self.latencies.len() as f64 * share) as usize;
+            let latency = self.latencies.get(at).or(self.latencies.last());
+            latency.map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e6)
+        };
+        let clock = (end.clock - begin.clock).as_secs_f64();
+        let (server, load) = (end.server - begin.server, end.load - begin.load);
+        let cpus = std::thread::available_parallelism()?.get() as f64;
+        let others = (end.all - begin.all - server - load).max(0.0);
+        Ok(vec![
+            (cost, server * 1e6 / self.count as f64),
+            (rate, self.count as f64 / clock),
+            ("p50 µs", quantile(0.5)),
+            ("p99 µs", quantile(0.99)),
+            ("load %", load / clock * 100.0),
+            ("noise %", others / clock / cpus * 100.0),
+        ])
+    }
+}

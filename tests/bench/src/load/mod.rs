@@ -1,0 +1,27 @@
+//! The load generator: one thread, sockets that do not block, epoll.
+
+mod broadcast;
+mod connect;
+mod crowd;
+mod echo;
+mod idle;
+mod meter;
+mod wire;
+
+pub(crate) use broadcast::Broadcast;
+pub(crate) use connect::connect;
+pub(crate) use echo::Echo;
+pub(crate) use idle::idle;
+pub(crate) use meter::Figures;
+pub(crate) use wire::{Protocol, WELCOME};
+
+use std::time::Duration;
+
+use crate::process::Server;
+
+/// Where the load goes, what is spoken there, and for how long is measured.
+pub(crate) struct Target<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) protocol: Protocol,
+    pub(crate) time: Duration,
+}

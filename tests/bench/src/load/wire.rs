@@ -1,0 +1,171 @@
+//! What clients write and read: as little of each protocol as a load needs, and written for that,
+//! so that no server is measured with its own code.
+
+use crate::Outcome;
+
+/// The byte with which a floor says that it is ready.
+pub(crate) const WELCOME: &[u8] = b"!";
+
+/// The example of RFC 6455 §1.3, and its answer.
+const RFC6455: (&str, &str) = (
+    "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+    "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+);
+/// The example of draft-76 §1.2, and its proof, which follows the answer's head.
+const DRAFT76: (&str, &str) = (
+    "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+     Origin: http://127.0.0.1\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
+     Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U",
+    "8jKS'y:G*Co,Wxa-",
+);
+
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// No protocol: see the floors.
+    Raw,
+    Draft76,
+    Rfc6455,
+}
+
+/// What a client hears. [`Gone`](Heard::Gone) comes from the socket, the others from its bytes.
+pub(super) enum Heard<'a> {
+    Open,
+    Message(&'a [u8]),
+    Ping(&'a [u8]),
+    Other,
+    Gone,
+}
+
+/// A protocol, and the one size that the messages of a run have.
+#[derive(Clone, Copy)]
+pub(super) struct Wire {
+    pub(super) protocol: Protocol,
+    pub(super) size: usize,
+}
+
+impl Wire {
+    pub(super) fn hello(self) -> Vec<u8> {
+        match self.protocol {
+            Protocol::Raw => (self.size as u32).to_be_bytes().to_vec(),
+            Protocol::Draft76 => DRAFT76.0.into(),
+            Protocol::Rfc6455 => RFC6455.0.into(),
+        }
+    }
+
+    /// Appends a message: text, or bytes where it is large and the protocol knows the difference.
+    pub(super) fn message(self, payload: &[u8], out: &mut Vec<u8>) {
+        match self.protocol {
+            Protocol::Raw => out.extend_from_slice(payload),
+            Protocol::Draft76 => {
+                out.push(0x00);
+                out.extend_from_slice(payload);
+                out.push(0xff);
+            }
+            Protocol::Rfc6455 if self.size < 1 << 16 => masked(TEXT, payload, out),
+            Protocol::Rfc6455 => masked(BINARY, payload, out),
+        }
+    }
+
+    pub(super) fn pong(self, payload: &[u8], out: &mut Vec<u8>) {
+        masked(PONG, payload, out);
+    }
+
+    /// Appends a goodbye; for a floor there is none but the end of the stream.
+    pub(super) fn goodbye(self, out: &mut Vec<u8>) {
+        match self.protocol {
+            Protocol::Raw => {}
+            Protocol::Draft76 => out.extend_from_slice(&[0xff, 0x00]),
+            Protocol::Rfc6455 => masked(CLOSE, &1000_u16.to_be_bytes(), out),
+        }
+    }
+
+    /// The server's answer to the hello: how many bytes it has, once it is there.
+    pub(super) fn answer(self, bytes: &[u8]) -> Outcome<Option<usize>> {
+        let (proof, behind) = match self.protocol {
+            Protocol::Raw => return Ok(bytes.starts_with(WELCOME).then_some(WELCOME.len())),
+            Protocol::Draft76 => (DRAFT76.1, DRAFT76.1.len()),
+            Protocol::Rfc6455 => (RFC6455.1, 0),
+        };
+        let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
+            return Ok(None);
+        };
+        let end = end + 4 + behind;
+        let Some(answer) = bytes.get(..end) else {
+            return Ok(None);
+        };
+        let answer = String::from_utf8_lossy(answer);
+        if !answer.starts_with("HTTP/1.1 101 ") || !answer.contains(proof) {
+            return Err(format!("refused: {}", answer.lines().next().unwrap_or_default()).into());
+        }
+        Ok(Some(end))
+    }
+
+    /// The next thing in what a server has written, and how many bytes it took.
+    pub(super) fn next(self, bytes: &[u8]) -> Outcome<Option<(usize, Heard<'_>)>> {
+        match self.protocol {
+            Protocol::Raw => Ok(bytes
+                .get(..self.size)
+                .map(|payload| (self.size, Heard::Message(payload)))),
+            Protocol::Draft76 => match bytes {
+                [0xff, 0x00, ..] => Ok(Some((2, Heard::Other))),
+                [0x00, rest @ ..] => match rest.get(self.size) {
+                    Some(0xff) => Ok(Some((self.size + 2, Heard::Message(&rest[..self.size])))),
+                    Some(_) => Err("a message of another size".into()),
+                    None => Ok(None),
+                },
+                [] | [0xff] => Ok(None),
+                _ => Err("an unknown frame".into()),
+            },
+            Protocol::Rfc6455 => next_frame(bytes),
+        }
+    }
+}
+
+fn next_frame(bytes: &[u8]) -> Outcome<Option<(usize, Heard<'_>)>> {
+    let (start, len) = match *bytes {
+        [_, 126, a, b, ..] => (4, usize::from(u16::from_be_bytes([a, b]))),
+        [_, 127, a, b, c, d, e, f, g, h, ..] => (
+            10,
+            usize::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h]))?,
+        ),
+        [] | [_] | [_, 126 | 127, ..] => return Ok(None),
+        [_, len, ..] if len > 127 => return Err("a masked frame".into()),
+        [_, len, ..] => (2, usize::from(len)),
+    };
+    let Some(payload) = bytes.get(start..start + len) else {
+        return Ok(None);
+    };
+    let heard = match bytes[0] {
+        TEXT | BINARY => Heard::Message(payload),
+        PING => Heard::Ping(payload),
+        CLOSE | PONG => Heard::Other,
+        first => return Err(format!("a frame that begins with {first:#x}").into()),
+    };
+    Ok(Some((start + len, heard)))
+}
+
+fn masked(first: u8, payload: &[u8], out: &mut Vec<u8>) {
+    out.push(first);
+    match payload.len() {
+        len @ 0..=125 => out.push(0x80 | len as u8),
+        len @ 126..=0xffff => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        len => {
+            out.push(0x80 | 127);
+            out.extend_from_slice(&(len as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(&MASK);
+    let masks = MASK.iter().cycle();
+    out.extend(payload.iter().zip(masks).map(|(byte, mask)| byte ^ mask));
+}

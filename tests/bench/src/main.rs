@@ -1,0 +1,139 @@
+//! Stentor beside other servers: what a message, a delivery, a connection and a silent client cost.
+//!
+//! ```sh
+//! cargo run --release --manifest-path tests/bench/Cargo.toml
+//! cargo run --release --manifest-path tests/bench/Cargo.toml -- --only echo,connect --rounds 5
+//! cargo bench --manifest-path tests/bench/Cargo.toml          # the codec alone, without sockets
+//! ```
+//!
+//! All runs take about five minutes; the tables go to standard output, in Markdown. Linux only.
+//! Each run has a server of its own: this program once more, as a child process. All of them listen
+//! on 127.0.0.1, and none outlives this program. Rounds are interleaved (A B C, A B C), so that a
+//! restless machine troubles all servers alike; a cell is the median of its rounds.
+//!
+//! # The servers
+//! - `floor-threads`: no WebSocket at all, plain TCP with a thread for each connection, and one
+//!   thread that broadcasts. Nothing that has a thread for each connection and sends each message
+//!   by itself is expected to be cheaper. `floor-joined` joins messages that wait into one send.
+//! - `stentor`: default settings, every limit and deadline on; `stentor-76`: the same server, with
+//!   clients that speak draft-76.
+//! - `tungstenite` (blocking, a thread for each connection), `tokio-tungstenite` and
+//!   `fastwebsockets`: each as its documentation suggests, with its own defaults.
+//!
+//! # The columns
+//! - *CPU µs*: the server's CPU time, user and system, by the message, delivery or connection.
+//! - *÷*: the first column divided by that of another server in the same run.
+//! - *messages/s* and the like: how many there were.
+//! - *p50*, *p99*: time from the send to the answer's arrival; of a broadcast, to its arrival at the
+//!   last client; of a connection, to the end of the handshake.
+//! - *RSS*: the server's own memory that is there. The kernel's part is not in it: sockets, and some
+//!   16 KiB for the kernel stack of each thread.
+//! - *load %*: CPU of the load generator. Near 100 it was the limit: then only CPU time counts.
+//! - *noise %*: the share of all CPUs that was taken by others.
+//!
+//! A lost, repeated, reordered or changed message fails the run, and so does standing still: the
+//! lines below a table tell. In `slow`, the floors are expected to fail: they wait for everyone.
+//!
+//! # How far to trust them
+//! Compare ratios within one run, never figures of two runs or two machines, and read CPU time
+//! beside the rates: who spreads over all CPUs is fast while nobody else needs them. A virtual
+//! machine that has nothing else to do pays tens of microseconds to wake a CPU, which hits those
+//! with one message on the way the hardest; a busy one makes every system call dearer. A server that
+//! joins what waits gets cheaper the more there is to do, so look at `-w1` as well as `-w16`. Clock
+//! ticks are 10 ms: short runs are coarse. With the noise above a few percent, repeat.
+
+mod load;
+mod options;
+mod process;
+mod report;
+mod scenario;
+mod servers;
+
+use std::process::ExitCode;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::Map;
+
+use load::{Figures, Target};
+use options::Options;
+use process::Server;
+use report::Row;
+use scenario::Scenario;
+use servers::Contender;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["serve", name, mode, port] => servers::serve(name, mode, port),
+        ["--help" | "-h"] => {
+            println!("{}", options::USAGE);
+            Ok(())
+        }
+        _ => compare(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(arguments: &[String]) -> Outcome<()> {
+    let options = Options::parse(arguments)?;
+    // A thousand clients need as many files, here and in the servers, which inherit this.
+    let files = getrlimit(Resource::Nofile);
+    let current = files.maximum;
+    setrlimit(Resource::Nofile, Rlimit { current, ..files })?;
+    let mut record = Map::new();
+    for scenario in &options.scenarios {
+        let rows = rounds(scenario, &options);
+        println!("{}", report::table(scenario, &rows));
+        record.insert(scenario.name.into(), report::json(&rows));
+        if let Some(path) = &options.json {
+            std::fs::write(path, serde_json::to_string_pretty(&record)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn rounds(scenario: &Scenario, options: &Options) -> Vec<Row> {
+    let contenders = options.contenders.iter();
+    let contenders = contenders.filter(|contender| contender.takes_part(scenario.mode()));
+    let mut rows: Vec<(&Contender, Row)> = contenders
+        .map(|contender| {
+            let row = Row {
+                server: contender.name,
+                runs: Vec::new(),
+                failures: Vec::new(),
+            };
+            (*contender, row)
+        })
+        .collect();
+    for round in 1..=options.rounds {
+        for (contender, row) in &mut rows {
+            eprintln!(
+                "{} {round}/{} {}",
+                scenario.name, options.rounds, contender.name
+            );
+            match run(scenario, contender, options) {
+                Ok(figures) => row.runs.push(figures),
+                Err(error) => row.failures.push(error.to_string()),
+            }
+        }
+    }
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+fn run(scenario: &Scenario, contender: &Contender, options: &Options) -> Outcome<Figures> {
+    let server = Server::start(contender, scenario.mode())?;
+    scenario.run(&Target {
+        server: &server,
+        protocol: contender.protocol,
+        time: options.time,
+    })
+}

@@ -1,0 +1,95 @@
+//! Servers as child processes, and what the kernel knows about them.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use crate::Outcome;
+use crate::servers::{Contender, Mode};
+
+/// A running server; it is killed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts this program anew, as a server on a port that is free.
+    pub(crate) fn start(contender: &Contender, mode: Mode) -> Outcome<Server> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", contender.name, mode.name(), "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take();
+        let mut server = Server {
+            child,
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+        };
+        let mut port = String::new();
+        if let Some(output) = output {
+            BufReader::new(output).read_line(&mut port)?;
+        }
+        let port = port.trim_end().parse();
+        server
+            .address
+            .set_port(port.map_err(|_| "the server did not start")?);
+        Ok(server)
+    }
+
+    /// KiB of memory that are its own and there. What the kernel keeps for it, its threads'
+    /// kernel stacks and its sockets' buffers, is not among them.
+    pub(crate) fn memory(&self) -> Outcome<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.ok_or("the server has ended")?.parse()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Seconds that have passed: on the clock, and on CPUs by the server, by the load generator and by
+/// all that runs on this machine, with what its host took from it.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) clock: Instant,
+    pub(crate) server: f64,
+    pub(crate) load: f64,
+    pub(crate) all: f64,
+}
+
+impl Times {
+    pub(crate) fn now(server: &Server) -> Outcome<Times> {
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        let all = fs::read_to_string("/proc/stat")?;
+        // user nice system idle iowait irq softirq steal; the others are contained in these.
+        let all = all.lines().next().unwrap_or_default();
+        let all = all.split_whitespace().skip(1).take(8).enumerate();
+        let all = all.filter(|(index, _)| !matches!(index, 3 | 4));
+        let all: f64 = all.filter_map(|(_, field)| field.parse::<f64>().ok()).sum();
+        Ok(Times {
+            clock: Instant::now(),
+            server: cpu(&server.child.id().to_string())? / ticks,
+            load: cpu("self")? / ticks,
+            all: all / ticks,
+        })
+    }
+}
+
+/// Ticks of CPU time, user and system.
+fn cpu(process: &str) -> Outcome<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The program's name, in parentheses, may contain anything.
+    let (_, fields) = stat.rsplit_once(')').ok_or("no CPU times")?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let mut next = || fields.next().unwrap_or_default().parse::<f64>();
+    Ok(next()? + next()?)
+}

@@ -1,0 +1,101 @@
+//! Runs as Markdown tables, and as JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::load::Figures;
+use crate::scenario::Scenario;
+
+/// Whom the others are compared with.
+const BASES: [&str; 2] = ["floor-threads", "stentor"];
+
+/// All rounds of one server in one scenario.
+pub(crate) struct Row {
+    pub(crate) server: &'static str,
+    pub(crate) runs: Vec<Figures>,
+    pub(crate) failures: Vec<String>,
+}
+
+impl Row {
+    /// The median of a column.
+    fn median(&self, column: usize) -> Option<f64> {
+        let mut values: Vec<f64> = self.runs.iter().map(|run| run[column].1).collect();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        match values.len() {
+            0 => None,
+            len if len % 2 == 0 => Some((values[middle - 1] + values[middle]) / 2.0),
+            _ => Some(values[middle]),
+        }
+    }
+}
+
+/// The table of one scenario, with the failures below it.
+pub(crate) fn table(scenario: &Scenario, rows: &[Row]) -> String {
+    let mut text = format!("### {}\n\n{}.\n\n", scenario.name, scenario.about);
+    if let Some(run) = rows.iter().find_map(|row| row.runs.first()) {
+        let mut heads: Vec<String> = run.iter().map(|(name, _)| name.to_string()).collect();
+        let ratios = BASES.map(|base| format!("÷ {base}"));
+        heads.splice(1..1, ratios);
+        heads.insert(0, "server".into());
+        text += &format!("| {} |\n|---|", heads.join(" | "));
+        text += &"---:|".repeat(heads.len() - 1);
+        text.push('\n');
+        for row in rows {
+            let mut cells: Vec<String> = (0..run.len())
+                .map(|column| row.median(column).map_or("–".into(), number))
+                .collect();
+            let ratios = BASES.map(|base| {
+                let base = rows.iter().find(|row| row.server == base);
+                let base = base.and_then(|base| base.median(0));
+                let ratio = row.median(0).zip(base).map(|(own, base)| own / base);
+                ratio.map_or("–".into(), |ratio| format!("{ratio:.2}"))
+            });
+            cells.splice(1..1, ratios);
+            text += &format!("| {} | {} |\n", row.server, cells.join(" | "));
+        }
+    }
+    for row in rows.iter().filter(|row| !row.failures.is_empty()) {
+        let (failed, all) = (row.failures.len(), row.failures.len() + row.runs.len());
+        let first = &row.failures[0];
+        text += &format!("\n{}: {failed} of {all} runs failed: {first}\n", row.server);
+    }
+    text
+}
+
+/// As many digits as mean something, and commas.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size < 10.0 => format!("{value:.2}"),
+        size if size < 100.0 => format!("{value:.1}"),
+        size if size < 1e4 => format!("{value:.0}"),
+        _ => {
+            let digits = format!("{value:.0}");
+            let mut text = String::new();
+            for (index, digit) in digits.chars().enumerate() {
+                if index > 0 && (digits.len() - index) % 3 == 0 {
+                    text.push(',');
+                }
+                text.push(digit);
+            }
+            text
+        }
+    }
+}
+
+/// Every run of a scenario.
+pub(crate) fn json(rows: &[Row]) -> Value {
+    let rows = rows.iter().map(|row| {
+        let runs = row.runs.iter().map(|run| {
+            let figures = run
+                .iter()
+                .map(|(name, value)| (name.to_string(), json!(value)));
+            Value::Object(figures.collect())
+        });
+        let runs: Vec<Value> = runs.collect();
+        (
+            row.server.to_owned(),
+            json!({ "runs": runs, "failures": row.failures }),
+        )
+    });
+    Value::Object(rows.collect::<Map<_, _>>())
+}

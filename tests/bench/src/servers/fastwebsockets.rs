@@ -1,0 +1,101 @@
+//! fastwebsockets behind hyper on tokio's runtime of several threads, and tokio's channel to
+//! broadcast. A read of a frame cannot be given up half-way, so reading and writing are two tasks.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+
+use fastwebsockets::upgrade::{UpgradeFut, upgrade};
+use fastwebsockets::{
+    FragmentCollector, FragmentCollectorRead, Frame, OpCode, Payload, WebSocketError,
+};
+use http_body_util::Empty;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::runtime::Runtime;
+use tokio::sync::broadcast::{Sender, channel, error::RecvError};
+
+use super::Mode;
+
+type Message = (OpCode, Bytes);
+
+pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    Runtime::new()?.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let room = channel(1024).0;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let room = room.clone();
+            tokio::spawn(async move {
+                let service = service_fn(|request| answer(request, mode, room.clone()));
+                let connection =
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                connection.with_upgrades().await
+            });
+        }
+    })
+}
+
+async fn answer(
+    mut request: Request<Incoming>,
+    mode: Mode,
+    room: Sender<Message>,
+) -> Result<Response<Empty<Bytes>>, WebSocketError> {
+    let (response, socket) = upgrade(&mut request)?;
+    tokio::spawn(async move {
+        match mode {
+            Mode::Echo => echo(socket).await,
+            Mode::Broadcast => broadcast(socket, room).await,
+        }
+    });
+    Ok(response)
+}
+
+async fn echo(socket: UpgradeFut) -> Result<(), WebSocketError> {
+    let mut socket = FragmentCollector::new(socket.await?);
+    loop {
+        let frame = socket.read_frame().await?;
+        match frame.opcode {
+            OpCode::Close => return Ok(()),
+            OpCode::Text | OpCode::Binary => socket.write_frame(frame).await?,
+            _ => {}
+        }
+    }
+}
+
+async fn broadcast(socket: UpgradeFut, room: Sender<Message>) -> Result<(), WebSocketError> {
+    let (reading, mut writing) = socket.await?.split(tokio::io::split);
+    let mut reading = FragmentCollectorRead::new(reading);
+    let mut messages = room.subscribe();
+    let writer = tokio::spawn(async move {
+        loop {
+            let (opcode, payload) = match messages.recv().await {
+                Ok(message) => message,
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return Ok(()),
+            };
+            let frame = Frame::new(true, opcode, None, Payload::Borrowed(&payload));
+            writing.write_frame(frame).await?;
+        }
+        #[expect(unreachable_code, reason = "it gives the block its type")]
+        Ok::<(), WebSocketError>(())
+    });
+    // Pings and closes stay unanswered: the writing half is elsewhere.
+    let mut answer = async |_| Ok::<(), Infallible>(());
+    while let Ok(frame) = reading.read_frame(&mut answer).await {
+        match frame.opcode {
+            OpCode::Close => break,
+            opcode @ (OpCode::Text | OpCode::Binary) => {
+                let _ = room.send((opcode, Bytes::from(Vec::from(frame.payload))));
+            }
+            _ => {}
+        }
+    }
+    writer.abort();
+    Ok(())
+}

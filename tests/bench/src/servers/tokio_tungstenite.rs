@@ -1,0 +1,64 @@
+//! tokio-tungstenite on tokio's runtime of several threads, and tokio's channel to broadcast.
+
+use std::io;
+use std::net::TcpListener;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::sync::broadcast::{Sender, channel, error::RecvError};
+use tokio_tungstenite::tungstenite::{Message, Result};
+use tokio_tungstenite::{WebSocketStream, accept_async};
+
+use super::Mode;
+
+pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    Runtime::new()?.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let room = channel(1024).0;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(serve(stream, mode, room.clone()));
+        }
+    })
+}
+
+async fn serve(stream: TcpStream, mode: Mode, room: Sender<Message>) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = accept_async(stream).await?;
+    match mode {
+        Mode::Echo => echo(socket).await,
+        Mode::Broadcast => broadcast(socket, room).await,
+    }
+}
+
+async fn echo(mut socket: WebSocketStream<TcpStream>) -> Result<()> {
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            socket.send(message).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn broadcast(mut socket: WebSocketStream<TcpStream>, room: Sender<Message>) -> Result<()> {
+    let mut messages = room.subscribe();
+    loop {
+        tokio::select! {
+            message = messages.recv() => match message {
+                Ok(message) => socket.send(message).await?,
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            },
+            message = socket.next() => match message.transpose()? {
+                Some(message) if message.is_text() || message.is_binary() => {
+                    let _ = room.send(message);
+                }
+                Some(_) => {}
+                None => return Ok(()),
+            },
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! tungstenite on blocking sockets: a thread per connection. To broadcast, a second one per
+//! connection, that writes what comes over a channel: the first one waits in a read.
+
+use std::io;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tungstenite::protocol::Role;
+use tungstenite::{Message, Result, WebSocket, accept};
+
+use super::Mode;
+
+/// The channels of all clients. One whose writer has ended is dropped at the next message.
+type Room = Arc<Mutex<Vec<Sender<Message>>>>;
+
+pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
+    let room = Room::default();
+    for stream in listener.incoming() {
+        let (stream, room) = (stream?, Arc::clone(&room));
+        thread::spawn(move || match mode {
+            Mode::Echo => echo(stream),
+            Mode::Broadcast => broadcast(stream, &room),
+        });
+    }
+    Ok(())
+}
+
+fn open(stream: TcpStream) -> Result<WebSocket<TcpStream>> {
+    stream.set_nodelay(true)?;
+    // The only way for this to be interrupted is a socket that does not block.
+    accept(stream).map_err(|_| tungstenite::Error::ConnectionClosed)
+}
+
+fn echo(stream: TcpStream) -> Result<()> {
+    let mut socket = open(stream)?;
+    loop {
+        let message = socket.read()?;
+        if message.is_text() || message.is_binary() {
+            socket.send(message)?;
+        }
+    }
+}
+
+fn broadcast(stream: TcpStream, room: &Room) -> Result<()> {
+    let writing = stream.try_clone()?;
+    let mut socket = open(stream)?;
+    let (sender, messages) = channel();
+    let lock = || room.lock().unwrap_or_else(PoisonError::into_inner);
+    lock().push(sender);
+    thread::spawn(move || write(writing, &messages));
+    loop {
+        let message = socket.read()?;
+        if message.is_text() || message.is_binary() {
+            lock().retain(|client| client.send(message.clone()).is_ok());
+        }
+    }
+}
+
+fn write(stream: TcpStream, messages: &Receiver<Message>) -> Result<()> {
+    let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
+    for message in messages {
+        if let Err(error) = socket.send(message) {
+            socket.get_ref().shutdown(Shutdown::Both)?;
+            return Err(error);
+        }
+    }
+    Ok(())
+}

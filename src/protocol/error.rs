@@ -20,7 +20,7 @@ pub enum Refusal {
     MalformedHead(&'static str),
     /// Another method than GET: 405.
     Method(String),
-    /// The resource does not start with a slash: 400.
+    /// The resource does not start with a slash, or has a fragment: 400.
     Resource(String),
     /// HTTP older than 1.1: 505, or 400 for draft-75 and draft-76, which predate the distinction.
     HttpVersion(Version),
@@ -30,6 +30,8 @@ pub enum Refusal {
     BadUpgrade(String),
     /// `Connection` does not say `Upgrade`: 400.
     NoConnectionUpgrade,
+    /// The request announces a body, which a handshake has none of: 400.
+    Body,
     /// A field that this version requires is missing: 400.
     Missing(&'static str),
     /// A field that may stand only once stands twice: 400.
@@ -123,6 +125,7 @@ impl Refusal {
             Refusal::NoUpgrade => "no upgrade",
             Refusal::BadUpgrade(_) => "bad upgrade",
             Refusal::NoConnectionUpgrade => "no connection upgrade",
+            Refusal::Body => "body",
             Refusal::Missing(_) => "missing field",
             Refusal::Duplicate(_) => "duplicate field",
             Refusal::BadHost(_) => "bad host",
@@ -151,7 +154,7 @@ impl fmt::Display for Refusal {
             Refusal::MalformedHead(part) => write!(f, "malformed request head: {part}"),
             Refusal::Method(method) => write!(f, "method {method}: only GET is answered here"),
             Refusal::Resource(resource) => {
-                write!(f, "resource \"{resource}\" does not start with a slash")
+                write!(f, "bad resource \"{resource}\"")
             }
             Refusal::HttpVersion(version) => write!(f, "{version} needs HTTP/1.1"),
             Refusal::NoUpgrade => f.write_str(
@@ -161,6 +164,7 @@ impl fmt::Display for Refusal {
             Refusal::NoConnectionUpgrade => {
                 f.write_str("the Connection field does not say Upgrade")
             }
+            Refusal::Body => f.write_str("a handshake has no body"),
             Refusal::Missing(field) => write!(f, "the {field} field is missing"),
             Refusal::Duplicate(field) => write!(f, "the {field} field stands more than once"),
             Refusal::BadHost(host) => write!(f, "bad Host \"{host}\""),

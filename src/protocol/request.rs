@@ -208,6 +208,7 @@ impl Request {
         let known = ["ws", "wss", "http", "https"];
         if known.iter().any(|known| known.eq_ignore_ascii_case(scheme))
             && let Some(border) = rest.find(['/', '?', '#'])
+            && border > 0
             && rest[border..].starts_with('/')
         {
             self.target.start += scheme.len() + 3 + border;

@@ -47,6 +47,10 @@ impl Budget {
         self.notify();
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(SeqCst)
+    }
+
     fn try_take(&self, bytes: usize) -> bool {
         let more = |spent: usize| (spent < MOST).then(|| spent.saturating_add(bytes));
         self.spent.fetch_update(SeqCst, SeqCst, more).is_ok()

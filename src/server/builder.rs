@@ -58,6 +58,9 @@ impl From<Response> for Reply {
     }
 }
 
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: i32 = 4096;
+
 type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
 type OnClose = dyn Fn(&Departure) + Send + Sync;
 type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
@@ -319,7 +322,11 @@ impl ServerBuilder {
     /// # Errors
     /// Where the address cannot be bound, or a thread cannot be started.
     pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        self.attach(TcpListener::bind(address)?)
+        let listener = TcpListener::bind(address)?;
+        // The standard library asks for 128, which a burst of clients fills: the rest would try
+        // again a second later. The system may allow less than this.
+        let _ = rustix::net::listen(&listener, BACKLOG);
+        self.attach(listener)
     }
 
     /// Serves the clients of a listener that exists already.

@@ -52,10 +52,11 @@ pub(crate) enum Step {
     Over,
 }
 
-/// A read brings at most this much at first, so that a silent client holds little; then more,
-/// while reads fill what they are given.
+/// A read brings at most this much at first, so that a silent client holds little; then more, while
+/// reads fill what they are given; and no less than a page again, for it was too little once.
 const READ_AT_FIRST: usize = 1024;
 const READ_AT_MOST: usize = 64 * 1024;
+const PAGE: usize = 4 * 1024;
 
 /// A message of this many bytes is worth a queue entry of its own.
 const LARGE: usize = 16 * 1024;
@@ -172,10 +173,10 @@ impl Conversation {
             Err(rustix::io::Errno::INTR) => {}
             Ok((read, _)) if read > 0 => {
                 self.link.heard(read);
-                self.appetite = match read {
-                    read if read >= self.appetite => (self.appetite * 4).min(READ_AT_MOST),
-                    read if read < READ_AT_FIRST => READ_AT_FIRST,
-                    _ => self.appetite,
+                self.appetite = match self.appetite {
+                    full if read >= full => (full * 4).min(READ_AT_MOST),
+                    large if read < PAGE => large.min(PAGE),
+                    enough => enough,
                 };
             }
             ended => self.stream_ended(ended.err()),
@@ -354,4 +355,13 @@ impl fmt::Display for Shown<'_> {
             shown.escape_ascii()
         )
     }
+}
+
+/// Words in a log that may hold a peer's: not many, and without control characters.
+pub(crate) fn shown(words: &str) -> String {
+    words
+        .chars()
+        .take(200)
+        .flat_map(char::escape_debug)
+        .collect()
 }

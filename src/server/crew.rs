@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use log::{error, info};
 
 use crate::protocol::{CloseCode, CloseFrame, Refusal, refusal_bytes};
@@ -100,6 +100,9 @@ impl Drop for Crew {
 
 impl Shared {
     pub(crate) fn post(&self, post: Post) {
+        if self.budget.is_closed() {
+            return;
+        }
         if let Post::Broadcast(_, message) = &post {
             self.budget.take(message.len());
         }
@@ -116,6 +119,7 @@ impl Shared {
         self.stopping.store(true, SeqCst);
         // A full pipe has woken the listener already.
         let _ = io::Write::write(&mut &self.waker, &[1]);
+        self.registry.look_again();
         self.say_goodbye();
     }
 
@@ -139,12 +143,30 @@ impl Shared {
         }
     }
 
+    /// Who is in a room; nobody, once the hub is gone.
+    pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
+        let (answer, answered) = bounded(1);
+        self.post(Post::Members(Arc::clone(room), answer));
+        // A post that comes behind the last one is never answered, and never dropped either as
+        // long as somebody could post: so this looks up from time to time.
+        loop {
+            match answered.recv_timeout(Duration::from_millis(20)) {
+                Err(RecvTimeoutError::Timeout) if !self.budget.is_closed() => {}
+                members => return members.unwrap_or_default(),
+            }
+        }
+    }
+
     /// Waits for the clients to leave, and then does not wait any longer.
     pub(crate) fn see_off(&self) {
         // Once more: one may have come in while the others were told.
         self.say_goodbye();
-        let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.registry.wait_until_empty(patience) {
+        let began = Instant::now();
+        let left = || {
+            let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+            patience.saturating_sub(began.elapsed())
+        };
+        if self.registry.wait_until_empty(left) {
             return;
         }
         for link in self.registry.all() {

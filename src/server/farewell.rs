@@ -12,7 +12,7 @@ use log::{debug, error, info, warn};
 use crate::protocol::{CloseCode, CloseFrame, Closed, Closing, Initiator, Request, State, Version};
 
 use super::client::Outcome;
-use super::conversation::{Conversation, Patience, Step};
+use super::conversation::{Conversation, Patience, Step, shown};
 use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{ClientId, Stage};
@@ -88,9 +88,9 @@ impl Conversation {
         let opened = self.link.identity.get().is_some();
         match &ended {
             Ended::Well => {}
-            Ended::WithIt(error) => debug!("client {}: handler: {error}", self.link.id),
+            Ended::WithIt(error) => debug!("client {}: handler: {}", self.link.id, shown(error)),
             Ended::Badly(error) => {
-                warn!("client {}: handler failed: {error}", self.link.id);
+                warn!("client {}: handler failed: {}", self.link.id, shown(error));
                 self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
             }
         }

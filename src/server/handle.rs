@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
 use log::trace;
 
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
@@ -98,7 +97,7 @@ impl ServerHandle {
 
     /// Stops the server: nobody is let in any more, every client is told 1001 in its version's own
     /// way, and those that have not gone by themselves when `deadline` has passed are cut off.
-    /// Returns at once; [`Server::run`](super::Server::run) returns when the last handler has.
+    /// Said again, the new deadline counts. Returns at once; [`Server::run`](super::Server::run) returns when the last handler has.
     pub fn shutdown(&self, deadline: Duration) {
         self.shared.shutdown(deadline);
     }
@@ -221,12 +220,7 @@ impl Audience {
                 .iter()
                 .map(|link| link.id)
                 .collect(),
-            Some(room) => {
-                let (answer, answered) = bounded(1);
-                self.shared.post(Post::Members(Arc::clone(room), answer));
-                // The hub has gone where there is no answer, and its rooms with it.
-                answered.recv().unwrap_or_default()
-            }
+            Some(room) => self.shared.members(room),
         };
         ids.retain(|id| !self.target.except.contains(id));
         ids

@@ -11,7 +11,7 @@ use rustix::net::sockopt;
 use crate::protocol::{Event, Request, State};
 
 use super::builder::Reply;
-use super::conversation::{Conversation, Patience, Step};
+use super::conversation::{Conversation, Patience, Step, shown};
 use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{Identity, Stage};
@@ -54,6 +54,7 @@ impl Conversation {
     /// One line about a client that was not let in. The query may hold secrets, and is left out.
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
         let (id, peer) = (self.link.id, self.link.peer);
+        let why = shown(&why.to_string());
         match self.connection.request() {
             Some(request) => {
                 trace!("client {id}: < {}", request.head().escape_ascii());

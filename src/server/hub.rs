@@ -108,7 +108,10 @@ impl Hub {
     /// Runs until [`Post::Stop`], or until nobody is left who could post.
     pub(crate) fn run(mut self) {
         self.work();
+        // What is posted from now on is for nobody, and what was is let go of: handles that live
+        // longer would keep it.
         self.budget.close();
+        self.posts.try_iter().for_each(drop);
     }
 
     fn work(&mut self) {

@@ -300,6 +300,11 @@ impl Outbox {
         *self.lock().queue.tally()
     }
 
+    /// Whether something waits for the socket.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.lock().queue.waiting() > 0
+    }
+
     /// Whether no message can be sent any more.
     pub(crate) fn is_over(&self) -> bool {
         self.lock().over

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::counters::{Counters, Totals};
 use super::link::{ClientId, Link};
@@ -84,12 +84,11 @@ impl Registry {
         totals.snapshot(inside.links.values().map(|link| &**link))
     }
 
-    /// Waits until nobody is left, or until `deadline` has passed; whether nobody is.
-    pub(crate) fn wait_until_empty(&self, deadline: Duration) -> bool {
-        let began = Instant::now();
+    /// Waits until nobody is left, or until no patience is; whether nobody is.
+    pub(crate) fn wait_until_empty(&self, patience: impl Fn() -> Duration) -> bool {
         let mut inside = self.lock();
         while !inside.links.is_empty() {
-            let wait = deadline.saturating_sub(began.elapsed());
+            let wait = patience();
             if wait.is_zero() {
                 return false;
             }
@@ -97,6 +96,12 @@ impl Registry {
             inside = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// Patience may have changed.
+    pub(crate) fn look_again(&self) {
+        let _inside = self.lock();
+        self.left.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {

@@ -274,6 +274,10 @@ impl Watch {
             if stage != client.stage {
                 (client.stage, client.since) = (stage, now);
             }
+            if stage == Stage::Closing && client.link.outbox.is_waiting() {
+                // The peer cannot have seen the goodbye: only the write deadline runs.
+                client.since = now;
+            }
             let late = |limit: Duration| now - client.since >= limit;
             match stage {
                 // While `on_request` runs, it is not the client who is late.

@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(150);
 /// What must not pass where nothing is late; a busy machine may need some of it.
 const LONG: Duration = Duration::from_secs(60);
 /// Far more than the deadlines that are tested, far less than those that are not.
-const PROMPT: Duration = Duration::from_secs(3);
+const PROMPT: Duration = Duration::from_millis(4500);
 
 /// All other deadlines at their defaults, which are far away.
 fn server() -> ServerBuilder {
@@ -106,7 +106,7 @@ fn dribble(mut stream: TcpStream) -> (Duration, usize) {
 
 #[test]
 fn a_dribble_does_not_extend_the_handshake() {
-    let server = Loopback::echo(server().handshake_deadline(SHORT * 2));
+    let server = Loopback::echo(server().handshake_deadline(SHORT * 10));
     let dribbling: Vec<_> = (0..50)
         .map(|_| {
             let stream = dial(server.address);
@@ -114,15 +114,11 @@ fn a_dribble_does_not_extend_the_handshake() {
         })
         .collect();
     // Those who are in no such hurry are served meanwhile.
-    let since = Instant::now();
     for version in Version::ALL {
         server.open(version).expect_echo("hello");
     }
-    assert!(
-        since.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        since.elapsed()
-    );
+    let refused = server.handle.counters().refused;
+    assert!(refused.is_empty(), "they had to wait for the others' end");
     for dribbling in dribbling {
         let (took, sent) = dribbling.join().unwrap();
         assert!(took < PROMPT, "{took:?} for {sent} bytes");
@@ -300,25 +296,25 @@ fn the_idle_deadline_ends_silence_in_every_version() {
 
 #[test]
 fn who_speaks_now_and_then_is_not_idle() {
-    let idle = SHORT * 4;
+    let idle = SHORT * 8;
     let server = Loopback::echo(server().idle_deadline(Some(idle)));
     let mut peers = HIXIE.map(|version| server.open(version));
     let since = Instant::now();
-    while since.elapsed() < idle * 2 {
+    while since.elapsed() < idle * 3 / 2 {
         for peer in &mut peers {
             peer.expect_echo("still here");
         }
-        thread::sleep(idle / 6);
+        thread::sleep(idle / 12);
     }
 }
 
 #[test]
 fn a_pong_breaks_the_silence() {
-    let builder = keepalive(SHORT, LONG).idle_deadline(Some(SHORT * 4));
+    let builder = keepalive(SHORT, LONG).idle_deadline(Some(SHORT * 8));
     let server = Loopback::echo(builder);
     let mut peer = server.open(Version::Rfc6455);
     let since = Instant::now();
-    while since.elapsed() < SHORT * 8 {
+    while since.elapsed() < SHORT * 12 {
         match peer.hear() {
             Heard::Ping(payload) => peer.pong(&payload),
             other => panic!("{other:?}"),

@@ -369,7 +369,7 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
     if request.is_http_1_0() {
         return Err(Refusal::HttpVersion(version));
     }
-    if !request.target().starts_with('/') {
+    if !request.target().starts_with('/') || request.target().contains('#') {
         return Err(Refusal::Resource(escaped(request.target().as_bytes())));
     }
     if !request.lists("Upgrade", "websocket") {
@@ -378,6 +378,18 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
     }
     if !request.lists("Connection", "upgrade") {
         return Err(Refusal::NoConnectionUpgrade);
+    }
+    // To a proxy that believes in a body, the frames that follow would be one.
+    let length = request.once("Content-Length")?;
+    let own = match version {
+        // One client library of the time counts key3.
+        Version::Draft76 => b"8".as_slice(),
+        _ => b"0",
+    };
+    if request.field("Transfer-Encoding").is_some()
+        || length.is_some_and(|length| length != b"0" && length != own)
+    {
+        return Err(Refusal::Body);
     }
     request.host(false).map(drop)
 }

@@ -28,7 +28,7 @@ fn unmask(bencher: Bencher, size: usize) {
 #[divan::bench(args = [Version::Draft76, Version::Rfc6455])]
 fn small_messages(bencher: Bencher, version: Version) {
     let burst = message(version, &"x".repeat(64)).repeat(BURST);
-    let mut connection = open(version, &Arc::default());
+    let mut connection = open(&request(version), &Arc::default());
     let bencher = bencher.counter(ItemsCount::new(BURST));
     bencher.bench_local(|| assert_eq!(receive(&mut connection, &burst), BURST));
 }
@@ -38,7 +38,7 @@ fn small_messages(bencher: Bencher, version: Version) {
 fn text(bencher: Bencher, sample: &str) {
     let text = sample.repeat((1 << 20) / sample.len());
     let bytes = message(Version::Rfc6455, &text);
-    let mut connection = open(Version::Rfc6455, &Arc::default());
+    let mut connection = open(&request(Version::Rfc6455), &Arc::default());
     let bencher = bencher.counter(BytesCount::new(text.len()));
     bencher.bench_local(|| assert_eq!(receive(&mut connection, &bytes), 1));
 }
@@ -46,15 +46,15 @@ fn text(bencher: Bencher, sample: &str) {
 /// Items are handshakes, from the first byte of the request to the last of the answer.
 #[divan::bench(args = Version::ALL)]
 fn handshake(bencher: Bencher, version: Version) {
-    let config = Arc::default();
+    let (config, request) = (Arc::default(), request(version));
     let bencher = bencher.counter(ItemsCount::new(1_usize));
-    bencher.bench_local(|| open(version, &config).data_to_send());
+    bencher.bench_local(|| open(&request, &config).data_to_send());
 }
 
 /// A connection on which the handshake is done.
-fn open(version: Version, config: &Arc<Config>) -> Connection {
+fn open(request: &[u8], config: &Arc<Config>) -> Connection {
     let mut connection = Connection::new(Arc::clone(config));
-    connection.receive_data(request(version));
+    connection.receive_data(black_box(request));
     while let Some(event) = connection.next_event() {
         match event {
             Event::Request => assert_eq!(connection.accept(Accept::new()), Ok(())),
@@ -62,7 +62,7 @@ fn open(version: Version, config: &Arc<Config>) -> Connection {
             event => panic!("{event:?}"),
         }
     }
-    panic!("{version} did not open");
+    panic!("it did not open");
 }
 
 /// How many messages the bytes contain.
@@ -89,33 +89,24 @@ fn message(version: Version, text: &str) -> Vec<u8> {
     [&head[..], &MASK, &payload].concat()
 }
 
-fn request(version: Version) -> &'static [u8] {
-    match version {
-        Version::Draft75 => {
-            b"GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
-              Host: example.com\r\nOrigin: http://example.com\r\n\r\n"
-        }
-        Version::Draft76 => {
-            b"GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\nUpgrade: WebSocket\r\n\
-              Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://example.com\r\n\r\n\
-              ^n:ds[4U"
-        }
-        Version::Hybi07 => {
-            b"GET /demo HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
-              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-              Sec-WebSocket-Origin: http://example.com\r\nSec-WebSocket-Version: 7\r\n\r\n"
-        }
-        Version::Hybi08 => {
-            b"GET /demo HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
-              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-              Sec-WebSocket-Origin: http://example.com\r\nSec-WebSocket-Version: 8\r\n\r\n"
-        }
-        Version::Rfc6455 => {
-            b"GET /demo HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
-              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-              Origin: http://example.com\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        }
-        _ => panic!("no request for {version}"),
-    }
+fn request(version: Version) -> Vec<u8> {
+    let hybi = |number: u8, origin: &str| {
+        format!(
+            "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             {origin}: http://example.com\r\nSec-WebSocket-Version: {number}\r\n\r\n"
+        )
+    };
+    let old = "Upgrade: WebSocket\r\nOrigin: http://example.com\r\n";
+    let fields = match version {
+        Version::Draft75 => format!("{old}\r\n"),
+        Version::Draft76 => format!(
+            "{old}Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
+             Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U"
+        ),
+        Version::Hybi07 => hybi(7, "Sec-WebSocket-Origin"),
+        Version::Hybi08 => hybi(8, "Sec-WebSocket-Origin"),
+        Version::Rfc6455 => hybi(13, "Origin"),
+    };
+    let head = "GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n";
+    format!("{head}{fields}").into_bytes()
 }

@@ -23,7 +23,7 @@
 //! # The columns
 //! - *CPU µs*: the server's CPU time, user and system, by the message, delivery or connection.
 //! - *÷*: the first column divided by that of another server in the same run.
-//! - *messages/s* and the like: how many there were.
+//! - *1000 messages/s* and the like: how many thousands there were.
 //! - *p50*, *p99*: time from the send to the answer's arrival; of a broadcast, to its arrival at the
 //!   last client; of a connection, to the end of the handshake.
 //! - *RSS*: the server's own memory that is there. The kernel's part is not in it: sockets, and some
@@ -102,23 +102,15 @@ fn compare(arguments: &[String]) -> Outcome<()> {
 }
 
 fn rounds(scenario: &Scenario, options: &Options) -> Vec<Row> {
-    let contenders = options.contenders.iter();
-    let contenders = contenders.filter(|contender| contender.takes_part(scenario.mode()));
-    let mut rows: Vec<(&Contender, Row)> = contenders
-        .map(|contender| {
-            let row = Row {
-                server: contender.name,
-                runs: Vec::new(),
-                failures: Vec::new(),
-            };
-            (*contender, row)
-        })
-        .collect();
+    let mut contenders = options.contenders.clone();
+    contenders.retain(|contender| contender.takes_part(scenario.mode()));
+    let names = contenders.iter().map(|contender| contender.name);
+    let mut rows: Vec<Row> = names.map(Row::new).collect();
     for round in 1..=options.rounds {
-        for (contender, row) in &mut rows {
+        for (contender, row) in contenders.iter().zip(&mut rows) {
             eprintln!(
                 "{} {round}/{} {}",
-                scenario.name, options.rounds, contender.name
+                scenario.name, options.rounds, row.server
             );
             match run(scenario, contender, options) {
                 Ok(figures) => row.runs.push(figures),
@@ -126,7 +118,7 @@ fn rounds(scenario: &Scenario, options: &Options) -> Vec<Row> {
             }
         }
     }
-    rows.into_iter().map(|(_, row)| row).collect()
+    rows
 }
 
 fn run(scenario: &Scenario, contender: &Contender, options: &Options) -> Outcome<Figures> {

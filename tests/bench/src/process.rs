@@ -18,8 +18,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts this program anew, as a server on a port that is free.
     pub(crate) fn start(contender: &Contender, mode: Mode) -> Outcome<Server> {
+        let mode = match mode {
+            Mode::Echo => "echo",
+            Mode::Broadcast => "broadcast",
+        };
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", contender.name, mode.name(), "0"])
+            .args(["serve", contender.name, mode, "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -16,16 +16,23 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    pub(crate) fn new(server: &'static str) -> Row {
+        Row {
+            server,
+            runs: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
     /// The median of a column.
     fn median(&self, column: usize) -> Option<f64> {
         let mut values: Vec<f64> = self.runs.iter().map(|run| run[column].1).collect();
         values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        match values.len() {
-            0 => None,
-            len if len % 2 == 0 => Some((values[middle - 1] + values[middle]) / 2.0),
-            _ => Some(values[middle]),
-        }
+        let middle = (
+            values.get((values.len().max(1) - 1) / 2),
+            values.get(values.len() / 2),
+        );
+        middle.0.zip(middle.1).map(|(low, high)| (low + high) / 2.0)
     }
 }
 
@@ -62,24 +69,14 @@ pub(crate) fn table(scenario: &Scenario, rows: &[Row]) -> String {
     text
 }
 
-/// As many digits as mean something, and commas.
+/// As many digits as mean something.
 fn number(value: f64) -> String {
-    match value.abs() {
-        size if size < 10.0 => format!("{value:.2}"),
-        size if size < 100.0 => format!("{value:.1}"),
-        size if size < 1e4 => format!("{value:.0}"),
-        _ => {
-            let digits = format!("{value:.0}");
-            let mut text = String::new();
-            for (index, digit) in digits.chars().enumerate() {
-                if index > 0 && (digits.len() - index) % 3 == 0 {
-                    text.push(',');
-                }
-                text.push(digit);
-            }
-            text
-        }
-    }
+    let digits = match value.abs() {
+        size if size < 10.0 => 2,
+        size if size < 100.0 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$}")
 }
 
 /// Every run of a scenario.

@@ -17,74 +17,22 @@ enum Load {
     Idle(usize),
 }
 
-impl Scenario {
-    pub(crate) fn mode(&self) -> Mode {
-        match self.load {
-            Load::Echo(_) | Load::Connect => Mode::Echo,
-            Load::Broadcast(_) | Load::Idle(_) => Mode::Broadcast,
-        }
-    }
-
-    pub(crate) fn run(&self, target: &Target) -> Outcome<Figures> {
-        match &self.load {
-            Load::Echo(echo) => echo.run(target),
-            Load::Broadcast(broadcast) => broadcast.run(target),
-            Load::Connect => connect(target),
-            Load::Idle(clients) => idle(*clients, target),
-        }
-    }
-}
-
+#[rustfmt::skip]
 pub(crate) const SCENARIOS: [Scenario; 9] = [
-    Scenario {
-        name: "echo-d1",
-        about: "64 clients, 64 bytes, one message of each on the way",
-        load: echo(64, 64, 1),
-    },
-    Scenario {
-        name: "echo-d16",
-        about: "64 clients, 64 bytes, 16 messages of each on the way",
-        load: echo(64, 64, 16),
-    },
-    Scenario {
-        name: "echo-d64",
-        about: "16 clients, 64 bytes, 64 messages of each on the way",
-        load: echo(16, 64, 64),
-    },
-    Scenario {
-        name: "broadcast-w1",
-        about: "100 clients, 64 bytes, one publisher, one message on the way; latency to the last",
-        load: broadcast(100, 0, 64, 1, 1),
-    },
-    Scenario {
-        name: "broadcast-w16",
-        about: "100 clients, 64 bytes, 4 publishers, 16 messages of each on the way; latency to \
-            the last",
-        load: broadcast(100, 0, 64, 4, 16),
-    },
-    Scenario {
-        name: "connect",
-        about: "16 at a time open, shake hands, say goodbye and wait to be hung up on; latency of \
-            the handshake",
-        load: Load::Connect,
-    },
-    Scenario {
-        name: "idle",
-        about: "1000 silent clients; then broadcasts to them, one at a time",
-        load: Load::Idle(1000),
-    },
-    Scenario {
-        name: "large",
-        about: "4 clients, messages of 1 MiB, one of each on the way",
-        load: echo(4, 1 << 20, 1),
-    },
-    Scenario {
-        name: "slow",
-        about: "45 clients, 8 KiB, 4 publishers, 8 messages of each on the way; 5 more clients \
-            never read",
-        load: broadcast(45, 5, 8192, 4, 8),
-    },
+    scenario("echo-d1", "64 clients, 64 bytes, one message of each on the way", echo(64, 64, 1)),
+    scenario("echo-d16", "64 clients, 64 bytes, 16 messages of each on the way", echo(64, 64, 16)),
+    scenario("echo-d64", "16 clients, 64 bytes, 64 messages of each on the way", echo(16, 64, 64)),
+    scenario("broadcast-w1", "100 clients, 64 bytes, one message on the way", broadcast(100, 0, 64, 1, 1)),
+    scenario("broadcast-w16", "100 clients, 64 bytes, 4 publishers with 16 messages each on the way", broadcast(100, 0, 64, 4, 16)),
+    scenario("connect", "16 at a time open, shake hands, say goodbye and wait for the end", Load::Connect),
+    scenario("idle", "1000 silent clients; then broadcasts to them, one at a time", Load::Idle(1000)),
+    scenario("large", "4 clients, messages of 1 MiB, one of each on the way", echo(4, 1 << 20, 1)),
+    scenario("slow", "45 clients, 8 KiB, 4 publishers with 8 messages each on the way; 5 more clients never read", broadcast(45, 5, 8192, 4, 8)),
 ];
+
+const fn scenario(name: &'static str, about: &'static str, load: Load) -> Scenario {
+    Scenario { name, about, load }
+}
 
 const fn echo(clients: usize, size: usize, depth: usize) -> Load {
     Load::Echo(Echo {
@@ -98,14 +46,32 @@ const fn broadcast(
     clients: usize,
     stalled: usize,
     size: usize,
-    publishers: usize,
+    pubs: usize,
     window: usize,
 ) -> Load {
     Load::Broadcast(Broadcast {
         clients,
         stalled,
         size,
-        publishers,
+        publishers: pubs,
         window,
     })
+}
+
+impl Scenario {
+    pub(crate) fn mode(&self) -> Mode {
+        match self.load {
+            Load::Echo(_) | Load::Connect => Mode::Echo,
+            Load::Broadcast(_) | Load::Idle(_) => Mode::Broadcast,
+        }
+    }
+
+    pub(crate) fn run(&self, target: &Target) -> Outcome<Figures> {
+        match self.load {
+            Load::Echo(echo) => echo.run(target),
+            Load::Broadcast(broadcast) => broadcast.run(target),
+            Load::Connect => connect(target),
+            Load::Idle(clients) => idle(clients, target),
+        }
+    }
 }

@@ -31,13 +31,8 @@ pub(super) struct Client {
 
 impl Client {
     /// Lets a message go out, at the latest after the turn.
-    pub(super) fn send(&mut self, payload: &[u8]) {
-        self.wire.message(payload, &mut self.output);
-    }
-
-    /// The same with bytes that are a message already.
-    pub(super) fn send_encoded(&mut self, bytes: &[u8]) {
-        self.output.extend_from_slice(bytes);
+    pub(super) fn send(&mut self, encoded: &[u8]) {
+        self.output.extend_from_slice(encoded);
     }
 
     pub(super) fn say_goodbye(&mut self) {
@@ -47,12 +42,11 @@ impl Client {
         }
     }
 
-    /// Takes what has come; false once nothing will come any more.
-    fn read(&mut self, scratch: &mut [u8]) -> (bool, usize) {
+    /// What has come; `None` once nothing will come any more.
+    fn read(&mut self, scratch: &mut [u8]) -> Option<usize> {
         match self.stream.read(scratch) {
-            Ok(0) => (false, 0),
-            Ok(read) => (true, read),
-            Err(error) => (error.kind() == ErrorKind::WouldBlock, 0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
+            read => read.ok().filter(|read| *read > 0),
         }
     }
 
@@ -167,7 +161,12 @@ impl Crowd {
         for event in ready.drain(..) {
             let index = event.data.u64() as usize;
             let client = &mut self.clients[index];
-            let (alive, read) = client.read(&mut self.scratch);
+            let Some(read) = client.read(&mut self.scratch) else {
+                epoll::delete(&self.poller, &client.stream)?;
+                heard(index, client, Heard::Gone)?;
+                continue;
+            };
+            // Only what is incomplete is ever copied.
             let mut input = mem::take(&mut client.input);
             if input.is_empty() {
                 let used = client.hear(&self.scratch[..read], index, &mut heard)?;
@@ -178,12 +177,7 @@ impl Crowd {
                 input.drain(..used);
             }
             client.input = input;
-            if alive {
-                self.flush(index)?;
-            } else {
-                epoll::delete(&self.poller, &client.stream)?;
-                heard(index, client, Heard::Gone)?;
-            }
+            self.flush(index)?;
         }
         self.ready = ready;
         Ok(())

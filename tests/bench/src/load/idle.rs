@@ -29,12 +29,12 @@ pub(crate) fn idle(clients: usize, target: &Target) -> Outcome<Figures> {
     let mut all = vec![
         ("RSS KiB/client", silent),
         ("after broadcasts", told),
-        ("opened/s", clients as f64 / came),
+        ("1000 opened/s", clients as f64 / came / 1000.0),
     ];
     all.extend(
         figures
             .into_iter()
-            .filter(|(name, _)| *name != "deliveries/s"),
+            .filter(|(name, _)| *name != "1000 deliveries/s"),
     );
     Ok(all)
 }

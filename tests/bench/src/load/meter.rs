@@ -8,6 +8,8 @@ use crate::process::{Server, Times};
 
 /// For how long nothing may happen.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The same when the run ends: else a rate would be told that was none.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// Named figures, in the order of their columns. The first is what servers are compared by.
 pub(crate) type Figures = Vec<(&'static str, f64)>;
@@ -68,8 +70,8 @@ impl<'a> Meter<'a> {
         let (Some(begin), end) = (self.begin, Times::now(self.server)?) else {
             return Err("ended before it began".into());
         };
-        if self.count == 0 {
-            return Err("nothing came back".into());
+        if self.count == 0 || self.progress.0.elapsed() > PAUSE {
+            return Err("stood still before the end".into());
         }
         self.latencies.sort_unstable();
         let quantile = |share: f64| {
@@ -83,7 +85,7 @@ impl<'a> Meter<'a> {
         let others = (end.all - begin.all - server - load).max(0.0);
         Ok(vec![
             (cost, server * 1e6 / self.count as f64),
-            (rate, self.count as f64 / clock),
+            (rate, self.count as f64 / clock / 1000.0),
             ("p50 µs", quantile(0.5)),
             ("p99 µs", quantile(0.99)),
             ("load %", load / clock * 100.0),

@@ -60,18 +60,16 @@ impl Wire {
         }
     }
 
-    /// Appends a message: text, or bytes where it is large and the protocol knows the difference.
-    pub(super) fn message(self, payload: &[u8], out: &mut Vec<u8>) {
+    /// A message as it is sent: text, or bytes where it is large and the protocol knows them.
+    pub(super) fn message(self, payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
         match self.protocol {
             Protocol::Raw => out.extend_from_slice(payload),
-            Protocol::Draft76 => {
-                out.push(0x00);
-                out.extend_from_slice(payload);
-                out.push(0xff);
-            }
-            Protocol::Rfc6455 if self.size < 1 << 16 => masked(TEXT, payload, out),
-            Protocol::Rfc6455 => masked(BINARY, payload, out),
+            Protocol::Draft76 => out.extend([b"\x00", payload, b"\xff"].concat()),
+            Protocol::Rfc6455 if self.size < 1 << 16 => masked(TEXT, payload, &mut out),
+            Protocol::Rfc6455 => masked(BINARY, payload, &mut out),
         }
+        out
     }
 
     pub(super) fn pong(self, payload: &[u8], out: &mut Vec<u8>) {

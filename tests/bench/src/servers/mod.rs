@@ -24,15 +24,6 @@ pub(crate) enum Mode {
     Broadcast,
 }
 
-impl Mode {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Mode::Echo => "echo",
-            Mode::Broadcast => "broadcast",
-        }
-    }
-}
-
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     /// What its clients speak.
@@ -40,39 +31,23 @@ pub(crate) struct Contender {
     program: fn(TcpListener, Mode) -> io::Result<()>,
 }
 
+#[rustfmt::skip]
+pub(crate) const CONTENDERS: [Contender; 7] = [
+    Contender { name: "floor-threads", protocol: Protocol::Raw, program: floor::threads },
+    Contender { name: "floor-joined", protocol: Protocol::Raw, program: floor::joined },
+    Contender { name: "stentor", protocol: Protocol::Rfc6455, program: stentor::run },
+    Contender { name: "stentor-76", protocol: Protocol::Draft76, program: stentor::run },
+    Contender { name: "tungstenite", protocol: Protocol::Rfc6455, program: tungstenite::run },
+    Contender { name: "tokio-tungstenite", protocol: Protocol::Rfc6455, program: tokio_tungstenite::run },
+    Contender { name: "fastwebsockets", protocol: Protocol::Rfc6455, program: fastwebsockets::run },
+];
+
 impl Contender {
-    /// A floor that only differs where there is something to be joined is not run elsewhere.
+    /// A floor that differs only where there is something to be joined is not run elsewhere.
     pub(crate) fn takes_part(&self, mode: Mode) -> bool {
         mode == Mode::Broadcast || self.name != "floor-joined"
     }
 }
-
-pub(crate) const CONTENDERS: [Contender; 7] = {
-    const fn contender(
-        name: &'static str,
-        protocol: Protocol,
-        program: fn(TcpListener, Mode) -> io::Result<()>,
-    ) -> Contender {
-        Contender {
-            name,
-            protocol,
-            program,
-        }
-    }
-    [
-        contender("floor-threads", Protocol::Raw, floor::threads),
-        contender("floor-joined", Protocol::Raw, floor::joined),
-        contender("stentor", Protocol::Rfc6455, stentor::run),
-        contender("stentor-76", Protocol::Draft76, stentor::run),
-        contender("tungstenite", Protocol::Rfc6455, tungstenite::run),
-        contender(
-            "tokio-tungstenite",
-            Protocol::Rfc6455,
-            tokio_tungstenite::run,
-        ),
-        contender("fastwebsockets", Protocol::Rfc6455, fastwebsockets::run),
-    ]
-};
 
 /// The child process: prints the port, for 0 the one that was free, and serves until it is killed.
 pub(crate) fn serve(name: &str, mode: &str, port: &str) -> Outcome<()> {
@@ -80,10 +55,11 @@ pub(crate) fn serve(name: &str, mode: &str, port: &str) -> Outcome<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let contender = CONTENDERS.iter().find(|contender| contender.name == name);
     let contender = contender.ok_or_else(|| format!("no server {name}"))?;
-    let mode = [Mode::Echo, Mode::Broadcast]
-        .into_iter()
-        .find(|known| known.name() == mode)
-        .ok_or_else(|| format!("no mode {mode}"))?;
+    let mode = match mode {
+        "echo" => Mode::Echo,
+        "broadcast" => Mode::Broadcast,
+        _ => return Err(format!("no mode {mode}").into()),
+    };
     let listener = TcpListener::bind(("127.0.0.1", port.parse()?))?;
     println!("{}", listener.local_addr()?.port());
     Ok((contender.program)(listener, mode)?)

@@ -96,9 +96,10 @@ impl Connection {
                     self.read_key3(parts)?;
                 }
                 Phase::Frames(decoder) => {
-                    // What was read past the end of a large frame, by the way that avoids this
-                    // buffer, is the next input.
-                    self.input.append(&mut decoder.overshoot());
+                    if let Some(mut rest) = decoder.overshoot() {
+                        // Read past the end of a large frame, by the way that avoids this buffer.
+                        self.input.append(&mut rest);
+                    }
                     let (used, decoded) = decoder.decode(self.input.unread(), &self.config);
                     self.input.consume(used);
                     match decoded {

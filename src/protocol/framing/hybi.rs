@@ -279,13 +279,10 @@ impl Decoder {
     }
 
     /// See [`super::Decoder::overshoot`].
-    pub(crate) fn overshoot(&mut self) -> Vec<u8> {
-        match &self.frame {
-            Some(frame) if self.partial.raw().len() > frame.len - frame.read => {
-                self.partial.split_raw(frame.len - frame.read)
-            }
-            _ => Vec::new(),
-        }
+    pub(crate) fn overshoot(&mut self) -> Option<Vec<u8>> {
+        let frame = self.frame.as_ref()?;
+        let left = frame.len - frame.read;
+        (self.partial.raw().len() > left).then(|| self.partial.split_raw(left))
     }
 
     /// What a whole payload is.
@@ -334,15 +331,15 @@ pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
 /// Appends the header of an unmasked frame that is whole, with the length in its shortest form
 /// (RFC 6455 §5.2).
 pub(crate) fn encode_header(opcode: Opcode, len: usize, out: &mut Vec<u8>) {
-    out.push(FIN | opcode as u8);
+    let first = FIN | opcode as u8;
     match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(len), _) if len < LENGTH_16 => out.push(len),
+        (Ok(len), _) if len < LENGTH_16 => out.extend_from_slice(&[first, len]),
         (_, Ok(len)) => {
-            out.push(LENGTH_16);
-            out.extend_from_slice(&len.to_be_bytes());
+            let [high, low] = len.to_be_bytes();
+            out.extend_from_slice(&[first, LENGTH_16, high, low]);
         }
         _ => {
-            out.push(LENGTH_64);
+            out.extend_from_slice(&[first, LENGTH_64]);
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }

@@ -62,9 +62,9 @@ impl Decoder {
     }
 
     /// What was read that way and belongs to the next frame.
-    pub(crate) fn overshoot(&mut self) -> Vec<u8> {
+    pub(crate) fn overshoot(&mut self) -> Option<Vec<u8>> {
         match self {
-            Decoder::Hixie(_) => Vec::new(),
+            Decoder::Hixie(_) => None,
             Decoder::Hybi(decoder) => decoder.overshoot(),
         }
     }

@@ -6,7 +6,7 @@
 //! cargo bench --manifest-path tests/bench/Cargo.toml          # the codec alone, without sockets
 //! ```
 //!
-//! All runs take about five minutes; the tables go to standard output, in Markdown. Linux only.
+//! All runs take about four minutes; the tables go to standard output, in Markdown. Linux only.
 //! Each run has a server of its own: this program once more, as a child process. All of them listen
 //! on 127.0.0.1, and none outlives this program. Rounds are interleaved (A B C, A B C), so that a
 //! restless machine troubles all servers alike; a cell is the median of its rounds.
@@ -28,11 +28,12 @@
 //!   last client; of a connection, to the end of the handshake.
 //! - *RSS*: the server's own memory that is there. The kernel's part is not in it: sockets, and some
 //!   16 KiB for the kernel stack of each thread.
-//! - *load %*: CPU of the load generator. Near 100 it was the limit: then only CPU time counts.
+//! - *load %*: CPU of the load generator, which has one thread. Near 100, or near what the noise left
+//!   of a CPU, it was the limit: then only CPU time counts.
 //! - *noise %*: the share of all CPUs that was taken by others.
 //!
-//! A lost, repeated, reordered or changed message fails the run, and so does standing still: the
-//! lines below a table tell. In `slow`, the floors are expected to fail: they wait for everyone.
+//! A message that is lost, repeated, reordered or of another length fails the run, and in an echo one
+//! with another content; so does standing still. The lines below a table tell. In `slow`, the floors are expected to fail: they wait for everyone.
 //!
 //! # How far to trust them
 //! Compare ratios within one run, never figures of two runs or two machines, and read CPU time
@@ -104,8 +105,11 @@ fn compare(arguments: &[String]) -> Outcome<()> {
 fn rounds(scenario: &Scenario, options: &Options) -> Vec<Row> {
     let mut contenders = options.contenders.clone();
     contenders.retain(|contender| contender.takes_part(scenario.mode()));
-    let names = contenders.iter().map(|contender| contender.name);
-    let mut rows: Vec<Row> = names.map(Row::new).collect();
+    let row = |contender: &&Contender| Row {
+        server: contender.name,
+        ..Row::default()
+    };
+    let mut rows: Vec<Row> = contenders.iter().map(row).collect();
     for round in 1..=options.rounds {
         for (contender, row) in contenders.iter().zip(&mut rows) {
             eprintln!(

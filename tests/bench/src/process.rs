@@ -60,29 +60,30 @@ impl Drop for Server {
     }
 }
 
-/// Seconds that have passed: on the clock, and on CPUs by the server, by the load generator and by
-/// all that runs on this machine, with what its host took from it.
+/// Seconds that have passed: on the clock, and on CPUs for the server, for the load generator, for
+/// all that runs on this machine, with what its host took from it, and for that and nothing at all.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
     pub(crate) clock: Instant,
     pub(crate) server: f64,
     pub(crate) load: f64,
+    pub(crate) busy: f64,
     pub(crate) all: f64,
 }
 
 impl Times {
     pub(crate) fn now(server: &Server) -> Outcome<Times> {
         let ticks = rustix::param::clock_ticks_per_second() as f64;
-        let all = fs::read_to_string("/proc/stat")?;
+        let stat = fs::read_to_string("/proc/stat")?;
         // user nice system idle iowait irq softirq steal; the others are contained in these.
-        let all = all.lines().next().unwrap_or_default();
-        let all = all.split_whitespace().skip(1).take(8).enumerate();
-        let all = all.filter(|(index, _)| !matches!(index, 3 | 4));
-        let all: f64 = all.filter_map(|(_, field)| field.parse::<f64>().ok()).sum();
+        let fields = stat.split_whitespace().skip(1).take(8);
+        let fields: Vec<f64> = fields.map(str::parse).collect::<Result<_, _>>()?;
+        let (all, idle) = (fields.iter().sum::<f64>(), fields[3] + fields[4]);
         Ok(Times {
             clock: Instant::now(),
             server: cpu(&server.child.id().to_string())? / ticks,
             load: cpu("self")? / ticks,
+            busy: (all - idle) / ticks,
             all: all / ticks,
         })
     }

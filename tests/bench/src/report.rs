@@ -1,6 +1,8 @@
 //! Runs as Markdown tables, and as JSON.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::load::Figures;
 use crate::scenario::Scenario;
@@ -9,6 +11,7 @@ use crate::scenario::Scenario;
 const BASES: [&str; 2] = ["floor-threads", "stentor"];
 
 /// All rounds of one server in one scenario.
+#[derive(Default)]
 pub(crate) struct Row {
     pub(crate) server: &'static str,
     pub(crate) runs: Vec<Figures>,
@@ -16,23 +19,15 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn new(server: &'static str) -> Row {
-        Row {
-            server,
-            runs: Vec::new(),
-            failures: Vec::new(),
-        }
-    }
-
-    /// The median of a column.
+    /// The median of a column, unless most runs failed.
     fn median(&self, column: usize) -> Option<f64> {
+        if self.failures.len() > self.runs.len() {
+            return None;
+        }
         let mut values: Vec<f64> = self.runs.iter().map(|run| run[column].1).collect();
         values.sort_by(f64::total_cmp);
-        let middle = (
-            values.get((values.len().max(1) - 1) / 2),
-            values.get(values.len() / 2),
-        );
-        middle.0.zip(middle.1).map(|(low, high)| (low + high) / 2.0)
+        let last = values.len().checked_sub(1)?;
+        Some((values[last / 2] + values[last.div_ceil(2)]) / 2.0)
     }
 }
 
@@ -81,18 +76,10 @@ fn number(value: f64) -> String {
 
 /// Every run of a scenario.
 pub(crate) fn json(rows: &[Row]) -> Value {
-    let rows = rows.iter().map(|row| {
-        let runs = row.runs.iter().map(|run| {
-            let figures = run
-                .iter()
-                .map(|(name, value)| (name.to_string(), json!(value)));
-            Value::Object(figures.collect())
-        });
-        let runs: Vec<Value> = runs.collect();
-        (
-            row.server.to_owned(),
-            json!({ "runs": runs, "failures": row.failures }),
-        )
-    });
-    Value::Object(rows.collect::<Map<_, _>>())
+    let run = |run: &Figures| json!(run.iter().copied().collect::<BTreeMap<_, _>>());
+    let row = |row: &Row| {
+        let runs: Value = row.runs.iter().map(run).collect();
+        json!({ "server": row.server, "runs": runs, "failures": row.failures })
+    };
+    rows.iter().map(row).collect()
 }

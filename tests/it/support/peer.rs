@@ -396,6 +396,7 @@ impl Peer {
                 None
             }
             Err(error) if is_reset(&error) => Some(Heard::Reset),
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(),
             Err(error) => panic!("{}: {error}", self.version),
         }
     }

@@ -103,7 +103,7 @@ impl Flights {
         *due += 1;
         let publisher = &mut self.publishers[from];
         let flight = publisher.flying.get_mut(number - publisher.done);
-        let (at, left) = flight.ok_or("a message came twice")?;
+        let (at, left) = flight.ok_or("a message that was not sent")?;
         *left -= 1;
         if *left > 0 {
             return Ok(None);
@@ -123,18 +123,10 @@ fn numbered(wire: Wire, publisher: usize, number: usize) -> Vec<u8> {
 }
 
 fn parse(message: &[u8]) -> Outcome<(usize, usize)> {
-    let digits = |digits: &[u8]| {
-        let mut digits = digits
-            .iter()
-            .map(|digit| usize::from(digit.wrapping_sub(b'0')));
-        digits.try_fold(0, |number, digit| {
-            (digit < 10).then_some(number * 10 + digit)
-        })
-    };
-    let (publisher, rest) = message.split_at_checked(PUBLISHER).unwrap_or_default();
-    let number = rest.get(..NUMBER).and_then(digits);
-    let publisher = digits(publisher).ok_or("an unknown message")?;
-    Ok((publisher, number.ok_or("an unknown message")?))
+    let head = message.get(..PUBLISHER + NUMBER).unwrap_or_default();
+    let parts = std::str::from_utf8(head)?.split_at_checked(PUBLISHER);
+    let (publisher, number) = parts.ok_or("an unknown message")?;
+    Ok((publisher.parse()?, number.parse()?))
 }
 
 /// A server may enter a client into its list later than it has answered it: calls until all have

@@ -81,15 +81,14 @@ impl<'a> Meter<'a> {
         };
         let clock = (end.clock - begin.clock).as_secs_f64();
         let (server, load) = (end.server - begin.server, end.load - begin.load);
-        let cpus = std::thread::available_parallelism()?.get() as f64;
-        let others = (end.all - begin.all - server - load).max(0.0);
+        let others = (end.busy - begin.busy - server - load).max(0.0);
         Ok(vec![
             (cost, server * 1e6 / self.count as f64),
             (rate, self.count as f64 / clock / 1000.0),
             ("p50 µs", quantile(0.5)),
             ("p99 µs", quantile(0.99)),
             ("load %", load / clock * 100.0),
-            ("noise %", others / clock / cpus * 100.0),
+            ("noise %", others / (end.all - begin.all) * 100.0),
         ])
     }
 }

@@ -108,46 +108,38 @@ impl Wire {
 
     /// The next thing in what a server has written, and how many bytes it took.
     pub(super) fn next(self, bytes: &[u8]) -> Outcome<Option<(usize, Heard<'_>)>> {
-        match self.protocol {
-            Protocol::Raw => Ok(bytes
-                .get(..self.size)
-                .map(|payload| (self.size, Heard::Message(payload)))),
-            Protocol::Draft76 => match bytes {
-                [0xff, 0x00, ..] => Ok(Some((2, Heard::Other))),
-                [0x00, rest @ ..] => match rest.get(self.size) {
-                    Some(0xff) => Ok(Some((self.size + 2, Heard::Message(&rest[..self.size])))),
-                    Some(_) => Err("a message of another size".into()),
-                    None => Ok(None),
-                },
-                [] | [0xff] => Ok(None),
-                _ => Err("an unknown frame".into()),
-            },
-            Protocol::Rfc6455 => next_frame(bytes),
-        }
+        let (first, start, len, behind) = match (self.protocol, bytes) {
+            (_, []) => return Ok(None),
+            (Protocol::Raw, _) => (TEXT, 0, self.size, 0),
+            (Protocol::Draft76, [0x00, ..]) => (TEXT, 1, self.size, 1),
+            (Protocol::Draft76, [0xff, ..]) => (CLOSE, 1, 1, 0),
+            (Protocol::Draft76, [first, ..]) => (*first, 1, 0, 0),
+            (Protocol::Rfc6455, &[first, 126, a, b, ..]) => {
+                (first, 4, usize::from(u16::from_be_bytes([a, b])), 0)
+            }
+            (Protocol::Rfc6455, &[first, 127, a, b, c, d, e, f, g, h, ..]) => {
+                let len = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+                (first, 10, usize::try_from(len)?, 0)
+            }
+            (Protocol::Rfc6455, [_] | [_, 126 | 127, ..]) => return Ok(None),
+            (Protocol::Rfc6455, &[first, len, ..]) => (first, 2, usize::from(len), 0),
+        };
+        let Some((payload, behind)) = bytes
+            .get(start..start + len + behind)
+            .map(|rest| rest.split_at(len))
+        else {
+            return Ok(None);
+        };
+        let heard = match first {
+            TEXT | BINARY if len == self.size && matches!(behind, [] | [0xff]) => {
+                Heard::Message(payload)
+            }
+            PING => Heard::Ping(payload),
+            CLOSE | PONG => Heard::Other,
+            _ => return Err("something that no client has sent".into()),
+        };
+        Ok(Some((start + len + behind.len(), heard)))
     }
-}
-
-fn next_frame(bytes: &[u8]) -> Outcome<Option<(usize, Heard<'_>)>> {
-    let (start, len) = match *bytes {
-        [_, 126, a, b, ..] => (4, usize::from(u16::from_be_bytes([a, b]))),
-        [_, 127, a, b, c, d, e, f, g, h, ..] => (
-            10,
-            usize::try_from(u64::from_be_bytes([a, b, c, d, e, f, g, h]))?,
-        ),
-        [] | [_] | [_, 126 | 127, ..] => return Ok(None),
-        [_, len, ..] if len > 127 => return Err("a masked frame".into()),
-        [_, len, ..] => (2, usize::from(len)),
-    };
-    let Some(payload) = bytes.get(start..start + len) else {
-        return Ok(None);
-    };
-    let heard = match bytes[0] {
-        TEXT | BINARY => Heard::Message(payload),
-        PING => Heard::Ping(payload),
-        CLOSE | PONG => Heard::Other,
-        first => return Err(format!("a frame that begins with {first:#x}").into()),
-    };
-    Ok(Some((start + len, heard)))
 }
 
 fn masked(first: u8, payload: &[u8], out: &mut Vec<u8>) {

@@ -54,10 +54,15 @@ impl Ended {
     pub(crate) fn of(outcome: std::thread::Result<Outcome>) -> Ended {
         match outcome {
             Ok(Ok(())) => Ended::Well,
-            Ok(Err(error)) => match error.downcast_ref::<Error>() {
-                Some(end) if end.is_the_end() => Ended::WithIt(error.to_string()),
-                _ => Ended::Badly(error.to_string()),
-            },
+            Ok(Err(error)) => {
+                // Even showing it is the user's code.
+                let words = catch_unwind(AssertUnwindSafe(|| error.to_string()))
+                    .unwrap_or_else(|_| "an error that panics when it is shown".to_owned());
+                match error.downcast_ref::<Error>() {
+                    Some(end) if end.is_the_end() => Ended::WithIt(words),
+                    _ => Ended::Badly(words),
+                }
+            }
             Err(_) => Ended::Badly("it panicked".to_owned()),
         }
     }

@@ -152,8 +152,9 @@ impl Server {
         }
     }
 
-    /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own. All threads
-    /// run the same handler, which may borrow from the caller. When it returns, so have all handlers, and all threads
+    /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own for as long as
+    /// it is there. A thread may then serve another client: what a handler leaves in thread-locals
+    /// is found by the next. All threads run the same handler, which may borrow from the caller. When it returns, so have all handlers, and all threads
     /// of the server are gone. This very thread is the listener.
     ///
     /// # Errors

@@ -167,7 +167,9 @@ impl Watch {
             self.drain_stalled(now);
             self.drain_turned_away(now);
             if now >= last + tick {
-                self.look_at_clients(now, now - last);
+                // After a pause of the whole process, what came meanwhile lies unread: the pause
+                // is not the clients' silence.
+                self.look_at_clients(now, (now - last).min(4 * tick));
                 last = now;
             }
         }

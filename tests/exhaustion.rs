@@ -21,16 +21,19 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stentor::{Loss, Server, SlowClient, Version};
 
-use support::{Head, Loopback, PATIENCE, Peer, becomes, dial, eventually, keep_logbook, logged};
+use support::{
+    Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, eventually, keep_logbook, logged,
+};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -141,6 +144,28 @@ fn no_more_clients_are_let_in_than_there_are_descriptors_for() {
     becomes(&2, || server.handle.counters().connections);
     server.open(Version::Rfc6455).expect_echo("hello");
     set_descriptors(usual);
+}
+
+/// A process may be stopped, and a machine may: what nobody could read meanwhile is not the
+/// clients' silence.
+#[test]
+fn a_pause_of_the_whole_process_is_nobodys_silence() {
+    let _alone = alone();
+    let (ping, idle) = (Duration::from_millis(100), Duration::from_millis(600));
+    let builder = Server::builder().keepalive(Some(ping), PATIENCE);
+    let server = Loopback::echo(builder.idle_deadline(Some(idle)));
+    let mut peer = server.open(Version::Rfc6455);
+    let since = Instant::now();
+    let pid = std::process::id();
+    let script = format!("kill -STOP {pid}; sleep 1.2; kill -CONT {pid}");
+    let mut shell = Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    while since.elapsed() < idle * 4 {
+        match peer.hear() {
+            Heard::Ping(payload) => peer.pong(&payload),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(shell.wait().unwrap().success());
 }
 
 /// How many threads have names that begin so.

@@ -175,7 +175,8 @@ impl Conversation {
                 self.link.heard(read);
                 self.appetite = match self.appetite {
                     full if read >= full => (full * 4).min(READ_AT_MOST),
-                    large if read < PAGE => large.min(PAGE),
+                    // A short read now and then, in a stream of long ones, says nothing.
+                    large if read < large / 16 => (large / 4).max(PAGE).min(large),
                     enough => enough,
                 };
             }

@@ -9,10 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use stentor::{Audience, Client, ClientId, Message, Reply, Request, Response, Server};
+use stentor::{Audience, Client, ClientId, CloseCode, Message, Reply, Request, Response, Server};
 
 const PAGE: &str = include_str!("chat.html");
 const LONGEST_ROOM: usize = 64;
+const MOST_MEMBERS: usize = 200;
 const LONGEST_NAME: usize = 32;
 const LONGEST_TEXT: usize = 2000;
 
@@ -65,7 +66,10 @@ fn chat(client: &mut Client, rooms: &Rooms) -> stentor::Outcome {
     let Some(wanted) = ask_name(client)? else {
         return Ok(());
     };
-    let seat = Seat::take(client, &wanted, rooms);
+    let Some(seat) = Seat::take(client, &wanted, rooms) else {
+        client.close(CloseCode::TRY_AGAIN_LATER, "this room is full")?;
+        return Ok(());
+    };
     while let Some(message) = client.recv()? {
         match field(&message, "say", "text", LONGEST_TEXT) {
             Some(text) => seat.say(&text),
@@ -103,8 +107,8 @@ struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Tells the newcomer who is there, and the others who has come.
-    fn take<'a>(client: &Client, wanted: &str, rooms: &'a Rooms) -> Seat<'a> {
+    /// Tells the newcomer who is there, and the others who has come; `None` in a full room.
+    fn take<'a>(client: &Client, wanted: &str, rooms: &'a Rooms) -> Option<Seat<'a>> {
         let room = match room_of(client.request()) {
             "" => "lobby",
             room => room,
@@ -113,6 +117,9 @@ impl Seat<'_> {
         // seen twice. Nothing done under it waits for anybody's socket.
         let mut all = rooms.lock();
         let members = all.entry(room.to_owned()).or_default();
+        if members.list.len() >= MOST_MEMBERS {
+            return None;
+        }
         let seat = Seat {
             id: client.id(),
             name: free_name(wanted, &members.names),
@@ -131,7 +138,7 @@ impl Seat<'_> {
         client.join(room);
         let others = seat.audience.clone().except(seat.id);
         others.broadcast(seat.describe("joined").to_string());
-        seat
+        Some(seat)
     }
 
     fn say(&self, text: &str) {

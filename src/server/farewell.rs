@@ -42,6 +42,9 @@ pub struct Departure {
     pub messages_out: u64,
 }
 
+/// What a peer may still send once all is said: what was on its way, and not a flood.
+const LINGER_BYTES: usize = 1024 * 1024;
+
 /// How a handler ended: why it failed, and whether that is worth a word.
 pub(crate) enum Ended {
     Well,
@@ -132,7 +135,13 @@ impl Conversation {
         }
         // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
         let mut scrap = [0; 512];
-        while matches!(io::Read::read(&mut &*self.socket, &mut scrap), Ok(1..)) {}
+        let mut patience = LINGER_BYTES;
+        while let Ok(read @ 1..) = io::Read::read(&mut &*self.socket, &mut scrap) {
+            patience = patience.saturating_sub(read);
+            if patience == 0 {
+                return;
+            }
+        }
     }
 
     fn account(&mut self) {

@@ -7,7 +7,7 @@
 //! it cannot be blocked, and so neither can those who post to it, for longer than it takes to work
 //! off a queue.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -62,7 +62,7 @@ pub(crate) struct Hub {
     everybody: Crowd,
     rooms: HashMap<Arc<str>, Crowd>,
     /// The rooms that each client is in.
-    joined: HashMap<ClientId, Vec<Arc<str>>>,
+    joined: HashMap<ClientId, HashSet<Arc<str>>>,
 }
 
 /// Clients in a row, with a way to find each in it.
@@ -107,14 +107,6 @@ impl Hub {
 
     /// Runs until [`Post::Stop`], or until nobody is left who could post.
     pub(crate) fn run(mut self) {
-        self.work();
-        // What is posted from now on is for nobody, and what was is let go of: handles that live
-        // longer would keep it.
-        self.budget.close();
-        self.posts.try_iter().for_each(drop);
-    }
-
-    fn work(&mut self) {
         let posts = self.posts.clone();
         let mut batch = None;
         while let Ok(first) = posts.recv() {
@@ -149,14 +141,13 @@ impl Hub {
                     return;
                 };
                 let rooms = self.joined.entry(id).or_default();
-                if !rooms.contains(&room) {
-                    rooms.push(Arc::clone(&room));
+                if rooms.insert(Arc::clone(&room)) {
                     self.rooms.entry(room).or_default().insert(link);
                 }
             }
             Post::Part(id, room) => {
                 if let Some(rooms) = self.joined.get_mut(&id) {
-                    rooms.retain(|joined| *joined != room);
+                    rooms.remove(&room);
                 }
                 self.leave_room(id, &room);
             }
@@ -234,6 +225,15 @@ impl Hub {
                 push(link, encoded, &self.warden, &self.totals);
             }
         }
+    }
+}
+
+impl Drop for Hub {
+    /// What is posted from now on is for nobody, and what was is let go of: handles that live
+    /// longer would keep it.
+    fn drop(&mut self) {
+        self.budget.close();
+        self.posts.try_iter().for_each(drop);
     }
 }
 

@@ -99,7 +99,7 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>) -> Result<u64, E>,
     ) -> Result<Push, E> {
         let mut inside = self.lock();
-        if inside.over {
+        if inside.is_over() {
             return Ok(Push::Over);
         }
         let messages = write(inside.queue.replies())?;
@@ -121,7 +121,7 @@ impl Outbox {
         write: impl FnOnce(&mut Vec<u8>) -> Result<Vec<u8>, E>,
     ) -> Result<Push, E> {
         let mut inside = self.lock();
-        if inside.over {
+        if inside.is_over() {
             return Ok(Push::Over);
         }
         let rest = write(inside.queue.replies())?;
@@ -185,7 +185,7 @@ impl Outbox {
             let waiting = queue.waiting();
             waiting == 0 || waiting + bytes.len() <= self.limit
         };
-        if !inside.over && !fits(&inside.queue) {
+        if !inside.is_over() && !fits(&inside.queue) {
             // The socket may have room by now.
             inside.queue.send();
             if self.policy == SlowClient::DropOldest {
@@ -193,7 +193,7 @@ impl Outbox {
             }
         }
         match self.policy {
-            _ if inside.over => Push::Over,
+            _ if inside.is_over() => Push::Over,
             _ if fits(&inside.queue) => {
                 inside.queue.send_shared(bytes, messages);
                 inside.watch()
@@ -214,7 +214,7 @@ impl Outbox {
     /// running then.
     pub(crate) fn ping(&self, frame: &[u8]) -> Push {
         let mut inside = self.lock();
-        if !inside.over && inside.queue.waiting() == 0 {
+        if !inside.is_over() && inside.queue.waiting() == 0 {
             inside.queue.replies().extend_from_slice(frame);
             inside.queue.send();
         }
@@ -225,7 +225,7 @@ impl Outbox {
     /// for all others, of which nothing is.
     pub(crate) fn goodbye(&self, bytes: &[u8]) -> (bool, Push) {
         let mut inside = self.lock();
-        if inside.over {
+        if inside.is_over() {
             return (false, Push::Over);
         }
         inside.over = true;
@@ -238,7 +238,7 @@ impl Outbox {
     /// and the peer sees the end of the stream behind all that was.
     pub(crate) fn hang_up(&self) -> (bool, Push) {
         let mut inside = self.lock();
-        if inside.over {
+        if inside.is_over() {
             return (false, Push::Over);
         }
         inside.over = true;
@@ -307,7 +307,7 @@ impl Outbox {
 
     /// Whether no message can be sent any more.
     pub(crate) fn is_over(&self) -> bool {
-        self.lock().over
+        self.lock().is_over()
     }
 
     /// Lets go of the socket and of everything that waits.
@@ -324,6 +324,11 @@ impl Outbox {
 }
 
 impl Inside {
+    /// Whether no message follows: after a goodbye, or once the client is lost.
+    fn is_over(&self) -> bool {
+        self.over || self.queue.loss().is_some()
+    }
+
     /// After sending: whether the warden must be told of what waits.
     fn watch(&mut self) -> Push {
         if self.queue.waiting() > 0 {

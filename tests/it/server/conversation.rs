@@ -301,6 +301,8 @@ fn busy_after_a_reply(flush: bool) -> (Loopback, Sender<()>, Receiver<()>) {
     (server, release, is_busy)
 }
 
+/// It leaves within two of the warden's ticks, which are half a second each; the handler is busy
+/// for ten, if nobody releases it.
 #[test]
 fn a_reply_does_not_wait_for_a_busy_handler_to_come_back() {
     let (server, release, is_busy) = busy_after_a_reply(false);
@@ -311,7 +313,7 @@ fn a_reply_does_not_wait_for_a_busy_handler_to_come_back() {
         is_busy.recv_timeout(PATIENCE).unwrap();
         peer.expect_text("reply");
         let took = since.elapsed();
-        assert!(took < Duration::from_millis(1500), "{version}: {took:?}");
+        assert!(took < Duration::from_secs(4), "{version}: {took:?}");
         release.send_timeout((), PATIENCE).unwrap();
         peer.expect_text("two");
     }

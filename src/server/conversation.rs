@@ -241,6 +241,7 @@ impl Conversation {
                 trace!("client {}: < pong {}", self.link.id, payload.escape_ascii());
             }
             Event::Closed(closed) => {
+                trace!("client {}: closed: {closed}", self.link.id);
                 self.closed = Some(closed.clone());
             }
             Event::Request | Event::Refused(_) | Event::Open => {}

@@ -212,7 +212,7 @@ impl Conversation {
 
     /// Says goodbye the way any thread does, and learns at once whose was the first.
     pub(crate) fn close(&mut self, frame: CloseFrame) -> Result<(), Error> {
-        let (_, push) = self.link.close(frame)?;
+        let push = self.link.close(frame)?;
         self.tell_warden(push);
         self.hear_goodbye();
         self.emit();
@@ -267,7 +267,7 @@ impl Conversation {
                 Ending::Linger => Stage::Closed,
             });
             let push = match std::mem::replace(&mut self.said_goodbye, true) {
-                false => self.link.outbox.goodbye(&output).1,
+                false => self.link.outbox.goodbye(&output),
                 true if output.is_empty() => Push::Done,
                 true => self.link.outbox.afterword(&output),
             };
@@ -335,9 +335,7 @@ impl Conversation {
     }
 
     fn tell_warden(&self, push: Push) {
-        if push == Push::Stalled {
-            self.shared.warden.stalled(&self.link);
-        }
+        self.shared.warden.mind(push, &self.link);
     }
 }
 

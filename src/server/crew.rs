@@ -21,7 +21,6 @@ use super::counters::Totals;
 use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
 use super::link::{ClientId, Link, Stage};
-use super::outbox::Push;
 use super::registry::Registry;
 use super::warden::Warden;
 
@@ -138,8 +137,9 @@ impl Shared {
             code: CloseCode::GOING_AWAY,
             reason: "the server is going down".to_owned(),
         };
-        if let Ok((_, Push::Stalled)) = link.close(frame) {
-            self.warden.stalled(link);
+        // This frame may always be sent.
+        if let Ok(push) = link.close(frame) {
+            self.warden.mind(push, link);
         }
     }
 

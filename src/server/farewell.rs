@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use log::{debug, error, info, warn};
 
-use crate::protocol::{CloseCode, CloseFrame, Closed, Closing, Initiator, Request, State, Version};
+use crate::protocol::{CloseCode, CloseFrame, Closed, Closing, Initiator, State, Version};
 
 use super::client::Outcome;
 use super::conversation::{Conversation, Patience, Step, shown};
@@ -156,11 +156,7 @@ impl Conversation {
             id: self.link.id,
             version: self.version(),
             peer: self.link.peer,
-            target: self
-                .connection
-                .request()
-                .map_or("/", Request::target)
-                .to_owned(),
+            target: self.link.target().to_owned(),
             closed: self.closed.take().unwrap_or_else(lost),
             loss: self.link.outbox.loss(),
             duration: self.began.elapsed(),

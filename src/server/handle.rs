@@ -97,7 +97,8 @@ impl ServerHandle {
 
     /// Stops the server: nobody is let in any more, every client is told 1001 in its version's own
     /// way, and those that have not gone by themselves when `deadline` has passed are cut off.
-    /// Said again, the new deadline counts. Returns at once; [`Server::run`](super::Server::run) returns when the last handler has.
+    /// Said again, the new deadline counts. Returns at once;
+    /// [`Server::run`](super::Server::run) returns when the last handler has.
     pub fn shutdown(&self, deadline: Duration) {
         self.shared.shutdown(deadline);
     }
@@ -129,10 +130,7 @@ impl ClientHandle {
 
     /// The resource that the client asked for: path, and query if there is one.
     pub fn target(&self) -> &str {
-        self.link
-            .identity
-            .get()
-            .map_or("/", |identity| &identity.target)
+        self.link.target()
     }
 
     /// Whether messages can still be sent.
@@ -155,16 +153,15 @@ impl ClientHandle {
         let mut bytes = Vec::new();
         version.encode(&message, &mut bytes)?;
         match self.link.outbox.push(&Arc::new(bytes), 1) {
-            Push::Done | Push::Full => Ok(()),
-            Push::Stalled => {
-                self.shared.warden.stalled(&self.link);
-                Ok(())
-            }
             Push::Over => Err(Error::Closed),
             Push::Dropped => Err(Error::Dropped),
             Push::Evicted => {
                 self.link.evicted(&self.shared.totals);
                 Err(Error::Lost(Loss::Evicted))
+            }
+            push => {
+                self.shared.warden.mind(push, &self.link);
+                Ok(())
             }
         }
     }
@@ -176,10 +173,8 @@ impl ClientHandle {
     /// # Errors
     /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let (_, push) = self.link.close(frame(code, reason))?;
-        if push == Push::Stalled {
-            self.shared.warden.stalled(&self.link);
-        }
+        let push = self.link.close(frame(code, reason))?;
+        self.shared.warden.mind(push, &self.link);
         Ok(())
     }
 }

@@ -28,13 +28,7 @@ impl Conversation {
                     return Err(Error::Refused(refusal));
                 }
                 Step::Event(Event::Open) => {
-                    if let Some(request) = self.connection.request() {
-                        trace!(
-                            "client {}: < {}",
-                            self.link.id,
-                            request.head().escape_ascii()
-                        );
-                    }
+                    self.trace_request();
                     self.opened();
                     return Ok(());
                 }
@@ -55,13 +49,20 @@ impl Conversation {
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
         let (id, peer) = (self.link.id, self.link.peer);
         let why = shown(&why.to_string());
+        self.trace_request();
         match self.connection.request() {
             Some(request) => {
-                trace!("client {id}: < {}", request.head().escape_ascii());
                 let path = request.path().escape_debug();
                 info!("client {id} {peer} {path}: answered with {status}: {why}");
             }
             None => info!("client {id} {peer}: answered with {status}: {why}"),
+        }
+    }
+
+    fn trace_request(&self) {
+        if let Some(request) = self.connection.request() {
+            let head = request.head().escape_ascii();
+            trace!("client {}: < {head}", self.link.id);
         }
     }
 

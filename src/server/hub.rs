@@ -255,9 +255,8 @@ impl Encoded {
 
 fn push(link: &Arc<Link>, encoded: &Encoded, warden: &Warden, totals: &Totals) {
     match link.outbox.push(&encoded.bytes, encoded.messages) {
-        Push::Stalled => warden.stalled(link),
         Push::Evicted => link.evicted(totals),
-        Push::Done | Push::Full | Push::Over | Push::Dropped => {}
+        push => warden.mind(push, link),
     }
 }
 

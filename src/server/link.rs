@@ -109,6 +109,11 @@ impl Link {
         self.identity.get().map(|identity| identity.version)
     }
 
+    /// The resource that was asked for; `/` before the handshake is done.
+    pub(crate) fn target(&self) -> &str {
+        self.identity.get().map_or("/", |identity| &identity.target)
+    }
+
     pub(crate) fn stage(&self) -> Stage {
         match self.stage.load(Relaxed) {
             0 => Stage::Handshake,
@@ -164,11 +169,10 @@ impl Link {
         self.refuse.load(Relaxed)
     }
 
-    /// Says goodbye in the version's own way, from any thread. The first goodbye counts; whether
-    /// this was it is returned, with what the warden may have to know.
-    pub(crate) fn close(&self, frame: CloseFrame) -> Result<(bool, Push), Unsupported> {
+    /// Says goodbye in the version's own way, from any thread. Only the first goodbye counts.
+    pub(crate) fn close(&self, frame: CloseFrame) -> Result<Push, Unsupported> {
         let Some(version) = self.version() else {
-            return Ok((false, Push::Over));
+            return Ok(Push::Over);
         };
         let mut bytes = Vec::new();
         version.encode_close(Some(&frame), &mut bytes)?;
@@ -177,7 +181,7 @@ impl Link {
             // peer's answer, learns of the goodbye either not yet or when it is in the outbox.
             let mut goodbye = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
             if goodbye.is_some() || self.outbox.is_over() {
-                return Ok((false, Push::Over));
+                return Ok(Push::Over);
             }
             *goodbye = Some(frame);
             self.has_goodbye.store(true, Release);

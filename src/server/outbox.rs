@@ -108,10 +108,7 @@ impl Outbox {
             return Ok(Push::Done);
         }
         inside.queue.send();
-        if inside.queue.waiting() > self.limit {
-            return Ok(Push::Full);
-        }
-        Ok(inside.watch())
+        Ok(self.sent(&mut inside))
     }
 
     /// As [`reply`](Outbox::reply), for one large message: `write` appends its beginning and
@@ -127,10 +124,7 @@ impl Outbox {
         let rest = write(inside.queue.replies())?;
         inside.queue.tally().messages += 1;
         inside.queue.send_owned(rest);
-        if inside.queue.waiting() > self.limit {
-            return Ok(Push::Full);
-        }
-        Ok(inside.watch())
+        Ok(self.sent(&mut inside))
     }
 
     /// Sends what the socket takes at once.
@@ -221,30 +215,30 @@ impl Outbox {
         inside.watch()
     }
 
-    /// The last bytes: a goodbye, or an HTTP answer. Only the first goodbye is written; `false`
-    /// for all others, of which nothing is.
-    pub(crate) fn goodbye(&self, bytes: &[u8]) -> (bool, Push) {
+    /// The last bytes: a goodbye, or an HTTP answer. Only the first goodbye is written; of all
+    /// others nothing is.
+    pub(crate) fn goodbye(&self, bytes: &[u8]) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
-            return (false, Push::Over);
+            return Push::Over;
         }
         inside.over = true;
         inside.queue.replies().extend_from_slice(bytes);
         inside.queue.send();
-        (true, inside.watch())
+        inside.watch()
     }
 
     /// As [`goodbye`](Outbox::goodbye), for a version that can only hang up: nothing more is sent,
     /// and the peer sees the end of the stream behind all that was.
-    pub(crate) fn hang_up(&self) -> (bool, Push) {
+    pub(crate) fn hang_up(&self) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
-            return (false, Push::Over);
+            return Push::Over;
         }
         inside.over = true;
         inside.hangs_up = true;
         inside.queue.send();
-        (true, inside.watch())
+        inside.watch()
     }
 
     /// Pongs that may still follow our goodbye, while the peer's has not come. Where something
@@ -315,6 +309,14 @@ impl Outbox {
         let mut inside = self.lock();
         inside.over = true;
         inside.queue.close();
+    }
+
+    /// After a reply: whether its thread must wait, or the warden be told.
+    fn sent(&self, inside: &mut Inside) -> Push {
+        match inside.queue.waiting() > self.limit {
+            true => Push::Full,
+            false => inside.watch(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {

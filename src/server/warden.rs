@@ -120,10 +120,12 @@ impl Warden {
         }
     }
 
-    /// A client whose socket does not take what waits for it.
-    pub(crate) fn stalled(&self, link: &Arc<Link>) {
-        self.tell(|news| news.stalled.push(Arc::clone(link)));
-        self.wake();
+    /// Looks after what a push has left behind: a client whose socket does not take it.
+    pub(crate) fn mind(&self, push: Push, link: &Arc<Link>) {
+        if push == Push::Stalled {
+            self.tell(|news| news.stalled.push(Arc::clone(link)));
+            self.wake();
+        }
     }
 
     /// A connection that was answered at the door: it is closed once it has read that, or soon.
@@ -319,9 +321,7 @@ impl Watched {
         }
         if !self.link.is_reading() {
             // The handler is busy; what it has said so far need not wait for it.
-            if self.link.outbox.flush() == Push::Stalled {
-                warden.stalled(&self.link);
-            }
+            warden.mind(self.link.outbox.flush(), &self.link);
             return;
         }
         self.silent += passed;
@@ -350,9 +350,7 @@ impl Watched {
         if let Some(Ok(())) = has_ping {
             debug!("client {}: ping", self.link.id);
             self.pinged = Some(self.silent);
-            if self.link.outbox.ping(&frame) == Push::Stalled {
-                warden.stalled(&self.link);
-            }
+            warden.mind(self.link.outbox.ping(&frame), &self.link);
         }
     }
 }

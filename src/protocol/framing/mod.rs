@@ -191,10 +191,7 @@ impl Version {
             }),
             (Framing::Hybi, message) => {
                 hybi::encode_header(hybi::Opcode::of(&message), message.len(), out);
-                Ok(match message {
-                    Message::Text(text) => text.into_bytes(),
-                    Message::Binary(bytes) => bytes,
-                })
+                Ok(message.into_bytes())
             }
         }
     }

@@ -121,6 +121,22 @@ impl Connection {
         }
     }
 
+    /// The next event, where that is a short message and nothing else is to be done. `None` is no
+    /// verdict: [`next_event`](Connection::next_event) finds out.
+    #[inline(always)]
+    pub(crate) fn short_message(&mut self) -> Option<Message> {
+        let Phase::Frames(decoder) = &self.phase else {
+            return None;
+        };
+        if self.state != State::Ready || !self.pending.is_empty() {
+            return None;
+        }
+        let limit = self.config.limits.message;
+        let (used, message) = decoder.short_message(self.input.unread(), limit)?;
+        self.input.consume(used);
+        Some(message)
+    }
+
     /// Takes the bytes that must be written to the peer now; empty when there are none.
     pub fn data_to_send(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)

@@ -8,6 +8,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    #[inline]
     pub(crate) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
@@ -16,6 +17,7 @@ impl Input {
         self.start == self.bytes.len()
     }
 
+    #[inline]
     pub(crate) fn consume(&mut self, used: usize) {
         self.start += used;
         if self.is_empty() {

@@ -97,14 +97,11 @@ impl Client {
     /// # Errors
     /// [`Error::Violation`] when the peer broke the protocol; [`Error::Lost`] when it is gone
     /// without a goodbye. Both are final, and the same for each further call.
+    #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        let mut patience = Patience::endless();
-        loop {
-            match self.talk.step(&mut patience) {
-                Step::Event(Event::Message(message)) => return Ok(Some(message)),
-                Step::Event(_) | Step::Late => {}
-                Step::Over => return self.talk.verdict().map(|()| None),
-            }
+        match self.talk.short_message() {
+            Some(message) => Ok(Some(message)),
+            None => self.talk.next_message(),
         }
     }
 

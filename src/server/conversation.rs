@@ -129,6 +129,18 @@ impl Conversation {
         self.settle(push)
     }
 
+    /// The next message, or `None` when there will be no more.
+    pub(crate) fn next_message(&mut self) -> Result<Option<Message>, Error> {
+        let mut patience = Patience::endless();
+        loop {
+            match self.step(&mut patience) {
+                Step::Event(Event::Message(message)) => return Ok(Some(message)),
+                Step::Event(_) | Step::Late => {}
+                Step::Over => return self.verdict().map(|()| None),
+            }
+        }
+    }
+
     /// The next event. Sends what there is to send before it waits for more input.
     pub(crate) fn step(&mut self, patience: &mut Patience) -> Step {
         loop {
@@ -160,6 +172,19 @@ impl Conversation {
             }
             self.read();
         }
+    }
+
+    /// The next event, where that is a message and costs next to nothing to see; `None` is no
+    /// verdict: [`step`](Conversation::step) finds out.
+    #[inline(always)]
+    pub(crate) fn short_message(&mut self) -> Option<Message> {
+        let eventful = self.link.has_goodbye() || !self.connection.is_quiet();
+        if eventful || log_enabled!(log::Level::Trace) {
+            return None;
+        }
+        let message = self.connection.short_message()?;
+        self.link.received_message();
+        Some(message)
     }
 
     /// One blocking read, into the engine's own buffer.
@@ -306,8 +331,10 @@ impl Conversation {
     }
 
     /// What this thread owes its outbox after a reply: patience, or word to the warden.
+    #[inline]
     fn settle(&mut self, push: Push) -> Result<(), Error> {
         match push {
+            Push::Done => Ok(()),
             Push::Over => Err(match self.link.outbox.loss() {
                 Some(loss) => Error::Lost(loss),
                 None => Error::Closed,

@@ -194,9 +194,13 @@ impl Link {
         Ok(written)
     }
 
+    pub(crate) fn has_goodbye(&self) -> bool {
+        self.has_goodbye.load(Acquire)
+    }
+
     /// The goodbye that another thread has said, if one has.
     pub(crate) fn goodbye(&self) -> Option<CloseFrame> {
-        if !self.has_goodbye.load(Acquire) {
+        if !self.has_goodbye() {
             return None;
         }
         self.goodbye

@@ -27,6 +27,9 @@ const HAS_LENGTH: u8 = 0x80;
 /// them is an attack.
 const MAX_DIGITS: u8 = 10;
 
+/// A text of at most this many bytes is looked for in one go.
+const SHORT: usize = 256;
+
 /// Reads frames byte by byte: where the stream is cut never matters.
 #[derive(Debug)]
 pub(crate) struct Decoder {
@@ -61,6 +64,18 @@ impl Decoder {
 
     pub(crate) fn is_between_frames(&self) -> bool {
         matches!(self.place, Place::Type)
+    }
+
+    /// See [`super::Decoder::short_message`].
+    #[inline(always)]
+    pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {
+        let (first, rest) = input.split_first()?;
+        if *first != TEXT || !self.is_between_frames() {
+            return None;
+        }
+        let (piece, ended) = until_end(&rest[..rest.len().min(SHORT.min(limit) + 1)]);
+        let text = ended.then(|| std::str::from_utf8(piece).ok())??;
+        Some((piece.len() + 2, Message::Text(text.to_owned())))
     }
 
     pub(crate) fn decode(

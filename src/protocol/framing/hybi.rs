@@ -27,6 +27,9 @@ use crate::protocol::version::Version;
 /// The most bytes that a control frame's payload may have (RFC 6455 §5.5).
 pub const MAX_CONTROL: usize = 125;
 
+/// A header without a long length: two bytes and the masking key.
+const SHORT_HEADER: usize = 6;
+
 /// From this many missing bytes on, a payload is worth being read directly.
 const DIRECT: usize = 16 * 1024;
 
@@ -121,6 +124,29 @@ impl Decoder {
 
     pub(crate) fn is_between_frames(&self) -> bool {
         self.frame.is_none()
+    }
+
+    /// See [`super::Decoder::short_message`].
+    #[inline(always)]
+    pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {
+        const TEXT: u8 = FIN | Opcode::Text as u8;
+        const BINARY: u8 = FIN | Opcode::Binary as u8;
+        let (header, rest) = input.split_first_chunk::<SHORT_HEADER>()?;
+        let [first, second, key @ ..] = *header;
+        let len = usize::from(second.checked_sub(MASK)?);
+        if self.message.is_some() || len > MAX_CONTROL.min(limit) {
+            return None;
+        }
+        if first != TEXT && first != BINARY {
+            return None;
+        }
+        let mut payload = rest.get(..len)?.to_vec();
+        mask::apply(&mut payload, key, 0);
+        let message = match first {
+            TEXT => Message::Text(String::from_utf8(payload).ok()?),
+            _ => Message::Binary(payload),
+        };
+        Some((SHORT_HEADER + len, message))
     }
 
     pub(crate) fn decode(

@@ -69,6 +69,16 @@ impl Decoder {
         }
     }
 
+    /// The usual case, without detours: a short message of one frame that is all there, and the
+    /// bytes that it used. `None` is no verdict: [`decode`](Decoder::decode) finds out.
+    #[inline(always)]
+    pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {
+        match self {
+            Decoder::Hixie(decoder) => decoder.short_message(input, limit),
+            Decoder::Hybi(decoder) => decoder.short_message(input, limit),
+        }
+    }
+
     /// Takes bytes from the front of `input` until something is complete or they are used up.
     /// Returns how many were used; `None` with all of them used, or with the start of a header or
     /// a control frame left (at most 130 bytes), means that more are needed.
@@ -258,5 +268,77 @@ impl Version {
         }
         hybi::encode_frame(opcode, payload, out);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Decoded, Decoder};
+    use crate::protocol::{Config, Message, Version};
+
+    /// Holds the short way against the long one; says whether it was taken.
+    fn compare(version: Version, before: &[u8], input: &[u8], config: &Config) -> bool {
+        let ready = || {
+            let mut decoder = Decoder::new(version);
+            let (used, decoded) = decoder.decode(before, config);
+            assert_eq!((used, decoded), (before.len(), Ok(None)));
+            decoder
+        };
+        let Some((used, message)) = ready().short_message(input, config.limits.message) else {
+            return false;
+        };
+        let expected = (used, Ok(Some(Decoded::Message(message))));
+        assert_eq!(
+            ready().decode(input, config),
+            expected,
+            "{version}: {input:x?}"
+        );
+        true
+    }
+
+    #[test]
+    fn the_short_way_finds_nothing_that_the_long_one_does_not() {
+        let mut config = Config::default();
+        config.limits.message = 6;
+        let tail = [
+            1,
+            2,
+            3,
+            4,
+            b'a' ^ 1,
+            0xc3 ^ 2,
+            0xa4 ^ 3,
+            0xff ^ 4,
+            b'e',
+            b'f',
+            0xff,
+        ];
+        let fragment = [0x01, 0x81, 0, 0, 0, 0, b'x'];
+        let mut taken = 0;
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                for len in [0, 5, 7, 8, tail.len()] {
+                    let input = [&[first, second], &tail[..len]].concat();
+                    for version in Version::ALL {
+                        taken += u32::from(compare(version, &[], &input, &config));
+                    }
+                    taken += u32::from(compare(Version::Rfc6455, &fragment, &input, &config));
+                    taken += u32::from(compare(Version::Draft76, &[0, b'x'], &input, &config));
+                }
+            }
+        }
+        assert!(taken >= 50, "the short way was taken {taken} times");
+    }
+
+    #[test]
+    fn short_messages_take_the_short_way() {
+        let config = Config::default();
+        let hybi = [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2, 0x81];
+        let decoder = Decoder::new(Version::Hybi07);
+        let message = decoder.short_message(&hybi, config.limits.message);
+        assert_eq!(message, Some((8, Message::from("hi"))));
+        let decoder = Decoder::new(Version::Draft75);
+        let message = decoder.short_message(b"\0hi\xff\0", config.limits.message);
+        assert_eq!(message, Some((4, Message::from("hi"))));
     }
 }

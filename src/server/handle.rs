@@ -13,9 +13,10 @@ use super::conversation::Shown;
 use super::counters::Counters;
 use super::crew::Shared;
 use super::error::{Error, Loss};
-use super::hub::{Post, Target};
+use super::hub::Post;
 use super::link::{ClientId, Link};
 use super::outbox::Push;
+use super::turn::Target;
 
 /// A running server, from outside: broadcasts, counts, lists, shuts down. Cheap to clone.
 #[derive(Clone)]

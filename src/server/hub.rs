@@ -1,9 +1,9 @@
 //! The broadcast thread: who is in which room, and every message to many.
 //!
 //! Clients and handles post to it over one bounded channel, so all members of an audience see its
-//! broadcasts in the same order. It takes all that waits, encodes each message once per framing,
-//! joins what goes to the same audience, and pushes the shared bytes to each member's outbox, which
-//! never makes it wait. It runs no code of the user's, logs nothing, and never waits for a channel:
+//! broadcasts in the same order. It takes all that waits, joins what each client hears of it, encoded
+//! once for all who hear the same ([`turn`](super::turn)), and pushes the shared bytes to each
+//! client's outbox, which never makes it wait. It runs no code of the user's, logs nothing, and never waits for a channel:
 //! it cannot be blocked, and so neither can those who post to it, for longer than it takes to work
 //! off a queue.
 
@@ -13,12 +13,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::protocol::{Framing, Message};
+use crate::protocol::Message;
 
 use super::budget::Budget;
 use super::counters::Totals;
 use super::link::{ClientId, Link};
 use super::outbox::Push;
+use super::turn::{Encoded, Target, Turn};
 use super::warden::Warden;
 
 /// What is posted to the hub.
@@ -36,22 +37,11 @@ pub(crate) enum Post {
     Stop,
 }
 
-/// To whom a broadcast goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// `None` for everybody.
-    pub(crate) room: Option<Arc<str>>,
-    pub(crate) except: Vec<ClientId>,
-}
-
 /// The most posts that wait. Who posts more is held back until the hub has caught up.
 pub(crate) const QUEUE: usize = 1024;
 
 /// The most posts that are worked off before their messages leave.
 const TURN: usize = 1024;
-
-/// The most bytes that are joined before they leave.
-const JOINED: usize = 64 * 1024;
 
 /// The hub's own side, on its thread.
 pub(crate) struct Hub {
@@ -70,21 +60,6 @@ pub(crate) struct Hub {
 struct Crowd {
     links: Vec<Arc<Link>>,
     places: HashMap<ClientId, usize>,
-}
-
-/// Messages for one target that leave together.
-struct Batch {
-    target: Target,
-    messages: Vec<Message>,
-    size: usize,
-}
-
-/// The messages of a batch in the bytes of one framing.
-struct Encoded {
-    bytes: Arc<Vec<u8>>,
-    messages: u64,
-    /// How many the framing cannot carry.
-    skipped: u64,
 }
 
 impl Hub {
@@ -108,26 +83,26 @@ impl Hub {
     /// Runs until [`Post::Stop`], or until nobody is left who could post.
     pub(crate) fn run(mut self) {
         let posts = self.posts.clone();
-        let mut batch = None;
+        let mut turn = Turn::default();
         while let Ok(first) = posts.recv() {
             for post in std::iter::once(first).chain(posts.try_iter()).take(TURN) {
                 if let Post::Stop = post {
-                    self.deliver(&mut batch);
+                    self.deliver(&mut turn);
                     return;
                 }
-                self.work_off(post, &mut batch);
+                self.work_off(post, &mut turn);
             }
-            self.deliver(&mut batch);
+            self.deliver(&mut turn);
         }
     }
 
-    fn work_off(&mut self, post: Post, batch: &mut Option<Batch>) {
+    fn work_off(&mut self, post: Post, turn: &mut Turn) {
         let post = match post {
-            Post::Broadcast(target, message) => return self.join_batch(target, message, batch),
+            Post::Broadcast(target, message) => return self.broadcast(target, message, turn),
             post => post,
         };
         // Whoever comes or goes must not change what was said before.
-        self.deliver(batch);
+        self.deliver(turn);
         match post {
             Post::Enter(link) => self.everybody.insert(link),
             Post::Leave(id) => {
@@ -174,56 +149,36 @@ impl Hub {
         }
     }
 
-    fn join_batch(&mut self, target: Target, message: Message, batch: &mut Option<Batch>) {
-        let size = message.len();
-        let fits = |batch: &Batch| batch.target == target && batch.size + size <= JOINED;
-        if !batch.as_ref().is_some_and(fits) {
-            self.deliver(batch);
+    fn broadcast(&mut self, target: Target, message: Message, turn: &mut Turn) {
+        if !turn.has_room(message.len()) {
+            self.deliver(turn);
         }
-        let batch = batch.get_or_insert_with(|| Batch {
-            target,
-            messages: Vec::new(),
-            size: 0,
-        });
-        batch.size += size;
-        batch.messages.push(message);
+        turn.add(target, message);
     }
 
-    fn deliver(&mut self, batch: &mut Option<Batch>) {
-        if let Some(batch) = batch.take() {
-            self.send(&batch);
-            self.budget.give_back(batch.size);
+    fn deliver(&mut self, turn: &mut Turn) {
+        if turn.is_empty() {
+            return;
         }
-    }
-
-    fn send(&self, batch: &Batch) {
-        let crowd = match &batch.target.room {
-            None => &self.everybody,
-            Some(room) => match self.rooms.get(room) {
-                Some(crowd) => crowd,
-                None => return,
-            },
+        let turn = std::mem::take(turn);
+        let members = |room: Option<&Arc<str>>| match room {
+            None => self.everybody.links.as_slice(),
+            Some(room) => self.rooms.get(room).map_or(&[][..], |crowd| &crowd.links),
         };
-        let (mut hixie, mut hybi) = (None, None);
-        for link in &crowd.links {
-            if batch.target.except.contains(&link.id) {
-                continue;
-            }
-            let Some(version) = link.version() else {
-                continue;
-            };
-            let framing = version.framing();
-            let encoded = match framing {
-                Framing::Hixie => &mut hixie,
-                Framing::Hybi => &mut hybi,
-            };
-            let encoded = encoded.get_or_insert_with(|| Encoded::new(framing, batch));
-            if encoded.skipped > 0 {
-                self.totals.skipped.fetch_add(encoded.skipped, Relaxed);
-            }
-            if encoded.messages > 0 {
-                push(link, encoded, &self.warden, &self.totals);
-            }
+        turn.deliver(members, |link, encoded| self.push(link, encoded));
+        self.budget.give_back(turn.size());
+    }
+
+    fn push(&self, link: &Arc<Link>, encoded: &Encoded) {
+        if encoded.skipped > 0 {
+            self.totals.skipped.fetch_add(encoded.skipped, Relaxed);
+        }
+        if encoded.messages == 0 {
+            return;
+        }
+        match link.outbox.push(&encoded.bytes, encoded.messages) {
+            Push::Evicted => link.evicted(&self.totals),
+            push => self.warden.mind(push, link),
         }
     }
 }
@@ -234,29 +189,6 @@ impl Drop for Hub {
     fn drop(&mut self) {
         self.budget.close();
         self.posts.try_iter().for_each(drop);
-    }
-}
-
-impl Encoded {
-    fn new(framing: Framing, batch: &Batch) -> Encoded {
-        let mut bytes = Vec::with_capacity(batch.size + 10 * batch.messages.len());
-        let carried = batch
-            .messages
-            .iter()
-            .filter(|message| framing.encode(message, &mut bytes).is_ok())
-            .count() as u64;
-        Encoded {
-            bytes: Arc::new(bytes),
-            messages: carried,
-            skipped: batch.messages.len() as u64 - carried,
-        }
-    }
-}
-
-fn push(link: &Arc<Link>, encoded: &Encoded, warden: &Warden, totals: &Totals) {
-    match link.outbox.push(&encoded.bytes, encoded.messages) {
-        Push::Evicted => link.evicted(totals),
-        push => warden.mind(push, link),
     }
 }
 

@@ -36,6 +36,8 @@ mod queue;
 
 mod hub;
 
+mod turn;
+
 mod budget;
 
 mod warden;

@@ -10,7 +10,7 @@ use stentor::{Client, ClientId, Outcome, Server, ServerHandle, Version};
 use crate::support::{Head, Heard, KEY3, Loopback, PATIENCE, Peer, dial, echo, eventually, text};
 
 /// A handler that is told what to do, in words: `join ROOM`, `leave ROOM`, `say ROOM TEXT`,
-/// `others ROOM TEXT`, `all TEXT`, `echo TEXT`.
+/// `others ROOM TEXT`, `all TEXT`, `rest TEXT`, `echo TEXT`.
 fn obey(client: &mut Client) -> Outcome {
     while let Some(message) = client.recv()? {
         let words = message.as_text().unwrap_or_default();
@@ -22,6 +22,7 @@ fn obey(client: &mut Client) -> Outcome {
             "say" => client.room(room).broadcast(text),
             "others" => client.room(room).except(client.id()).broadcast(text),
             "all" => client.broadcast(rest),
+            "rest" => client.everyone().except(client.id()).broadcast(rest),
             _ => client.send(rest)?,
         }
     }
@@ -77,6 +78,90 @@ fn all_see_the_messages_of_many_in_the_same_order() {
             own.eq(&expected),
             "messages of one sender have changed places"
         );
+    }
+}
+
+/// Whether a client hears what another says with a command: both are numbered, and are in the room
+/// `even` or `odd`.
+fn hears(hearer: usize, sayer: usize, command: &str) -> bool {
+    match command {
+        "all" => true,
+        "rest" => hearer != sayer,
+        "say even" => hearer.is_multiple_of(2),
+        "others odd" => !hearer.is_multiple_of(2) && hearer != sayer,
+        command => unreachable!("{command}"),
+    }
+}
+
+#[test]
+fn messages_to_mixed_audiences_reach_exactly_those_they_are_for_in_one_order() {
+    const EACH: usize = 300;
+    const COMMANDS: [&str; 4] = ["all", "rest", "say even", "others odd"];
+    let command = |sayer: usize, number: usize| COMMANDS[(sayer + number * 7 / 3) % 4];
+    let server = Loopback::run(Server::builder(), obey);
+    let mut peers: Vec<Peer> = [server.open_all(), server.open_all()]
+        .into_iter()
+        .flatten()
+        .collect();
+    for (at, peer) in peers.iter_mut().enumerate() {
+        peer.say(if at % 2 == 0 { "join even" } else { "join odd" });
+    }
+    server.wait_for_members("even", 5);
+    server.wait_for_members("odd", 5);
+
+    let all: Vec<(usize, usize)> = (0..peers.len())
+        .flat_map(|sayer| (0..EACH).map(move |number| (sayer, number)))
+        .collect();
+    let meant_for = |hearer: usize, (sayer, number)| hears(hearer, sayer, command(sayer, number));
+    let heard: Vec<Vec<(usize, usize)>> = thread::scope(|scope| {
+        for (sayer, peer) in peers.iter().enumerate() {
+            let (version, mut stream) = (peer.version, peer.stream.try_clone().unwrap());
+            scope.spawn(move || {
+                for number in 0..EACH {
+                    let words = format!("{} {sayer}/{number}", command(sayer, number));
+                    stream.write_all(&text(version, &words)).unwrap();
+                }
+            });
+        }
+        let readers: Vec<_> = peers
+            .iter_mut()
+            .enumerate()
+            .map(|(hearer, peer)| {
+                let count = all.iter().filter(|said| meant_for(hearer, **said)).count();
+                scope.spawn(move || {
+                    let texts = peer.hear_texts(count).into_iter();
+                    texts
+                        .map(|text| {
+                            let (sayer, number) = text.split_once('/').unwrap();
+                            (sayer.parse().unwrap(), number.parse().unwrap())
+                        })
+                        .collect()
+                })
+            })
+            .collect();
+        readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap())
+            .collect()
+    });
+    for (hearer, own) in heard.iter().enumerate() {
+        for sayer in 0..heard.len() {
+            let from_one = own.iter().filter(|said| said.0 == sayer);
+            let expected = all
+                .iter()
+                .filter(|said| said.0 == sayer && meant_for(hearer, **said));
+            assert!(
+                from_one.eq(expected),
+                "{hearer} did not hear all of {sayer} in order"
+            );
+        }
+        let common = |said: &&(usize, usize)| meant_for(0, **said) && meant_for(hearer, **said);
+        let alike = own.iter().filter(common).eq(heard[0].iter().filter(common));
+        assert!(alike, "0 and {hearer} saw different orders");
+    }
+    for peer in &mut peers {
+        peer.say("echo nothing more");
+        peer.expect_text("nothing more");
     }
 }
 

@@ -1,0 +1,312 @@
+//! One turn of the hub: messages to different audiences, joined so that each client is touched once.
+//!
+//! Clients that hear the same messages share the same bytes. Which those are depends on the
+//! audiences that a client belongs to, so clients are grouped by that; whoever is left out of a
+//! message has bytes of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::protocol::{Framing, Message};
+
+use super::link::{ClientId, Link};
+
+/// To whom a broadcast goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// `None` for everybody.
+    pub(crate) room: Option<Arc<str>>,
+    pub(crate) except: Vec<ClientId>,
+}
+
+/// Broadcasts in the order in which they were posted.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    posts: Vec<Post>,
+    /// The audiences, each once: `None` is everybody, `Some` a room.
+    audiences: Vec<Option<Arc<str>>>,
+    places: HashMap<Option<Arc<str>>, usize>,
+    /// Who is left out of which posts.
+    exceptions: HashMap<ClientId, Vec<usize>>,
+    size: usize,
+}
+
+/// Messages in the bytes of one framing.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Arc<Vec<u8>>,
+    pub(crate) messages: u64,
+    /// How many the framing cannot carry.
+    pub(crate) skipped: u64,
+}
+
+#[derive(Debug)]
+struct Post {
+    audience: usize,
+    message: Message,
+}
+
+/// Clients that belong to the same audiences, and what all of them hear.
+#[derive(Default)]
+struct Group {
+    audiences: Vec<usize>,
+    hixie: Option<Encoded>,
+    hybi: Option<Encoded>,
+}
+
+/// The most bytes that are joined before they leave; a larger message leaves alone.
+const JOINED: usize = 64 * 1024;
+
+impl Turn {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.posts.is_empty()
+    }
+
+    /// Whether one more message of `size` bytes may join.
+    pub(crate) fn has_room(&self, size: usize) -> bool {
+        self.is_empty() || self.size + size <= JOINED
+    }
+
+    pub(crate) fn add(&mut self, target: Target, message: Message) {
+        let audience = self.place(target.room);
+        for id in target.except {
+            self.exceptions
+                .entry(id)
+                .or_default()
+                .push(self.posts.len());
+        }
+        self.size += message.len();
+        self.posts.push(Post { audience, message });
+    }
+
+    /// Bytes of the messages.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Calls `push` for each client that hears anything, once, with all that it hears.
+    pub(crate) fn deliver<'a>(
+        &self,
+        members: impl Fn(Option<&Arc<str>>) -> &'a [Arc<Link>],
+        mut push: impl FnMut(&Arc<Link>, &Encoded),
+    ) {
+        let crowds: Vec<&[Arc<Link>]> = self
+            .audiences
+            .iter()
+            .map(|audience| members(audience.as_ref()))
+            .collect();
+        match crowds.as_slice() {
+            [] => {}
+            [crowd] => {
+                let mut group = Group::new(vec![0]);
+                for link in *crowd {
+                    self.send(link, &mut group, &mut push);
+                }
+            }
+            crowds => {
+                let mut groups: HashMap<Vec<usize>, Group> = HashMap::new();
+                for (link, audiences) in belongings(crowds) {
+                    let group = groups
+                        .entry(audiences)
+                        .or_insert_with_key(|audiences| Group::new(audiences.clone()));
+                    self.send(link, group, &mut push);
+                }
+            }
+        }
+    }
+
+    fn place(&mut self, audience: Option<Arc<str>>) -> usize {
+        // Mostly it is the same as the last.
+        if let Some(last) = self.posts.last()
+            && self.audiences[last.audience] == audience
+        {
+            return last.audience;
+        }
+        let audiences = &mut self.audiences;
+        *self.places.entry(audience).or_insert_with_key(|audience| {
+            audiences.push(audience.clone());
+            audiences.len() - 1
+        })
+    }
+
+    fn send(
+        &self,
+        link: &Arc<Link>,
+        group: &mut Group,
+        push: &mut impl FnMut(&Arc<Link>, &Encoded),
+    ) {
+        let Some(version) = link.version() else {
+            return;
+        };
+        let framing = version.framing();
+        let Group {
+            audiences,
+            hixie,
+            hybi,
+        } = group;
+        match self.exceptions.get(&link.id) {
+            Some(left_out) => push(link, &self.encode(framing, audiences, left_out)),
+            None => {
+                let shared = match framing {
+                    Framing::Hixie => hixie,
+                    Framing::Hybi => hybi,
+                };
+                push(
+                    link,
+                    shared.get_or_insert_with(|| self.encode(framing, audiences, &[])),
+                );
+            }
+        }
+    }
+
+    /// What the members of `audiences` hear, without the posts in `left_out`; both in order.
+    fn encode(&self, framing: Framing, audiences: &[usize], left_out: &[usize]) -> Encoded {
+        let mut bytes = Vec::with_capacity(self.size + 10 * self.posts.len());
+        let (mut messages, mut skipped) = (0, 0);
+        for (index, post) in self.posts.iter().enumerate() {
+            let heard = audiences.binary_search(&post.audience).is_ok();
+            if !heard || left_out.binary_search(&index).is_ok() {
+                continue;
+            }
+            match framing.encode(&post.message, &mut bytes) {
+                Ok(()) => messages += 1,
+                Err(_) => skipped += 1,
+            }
+        }
+        Encoded {
+            bytes: Arc::new(bytes),
+            messages,
+            skipped,
+        }
+    }
+}
+
+impl Group {
+    fn new(audiences: Vec<usize>) -> Group {
+        Group {
+            audiences,
+            ..Group::default()
+        }
+    }
+}
+
+/// Everyone in one crowd or more, once, with the crowds that they are in.
+fn belongings<'a>(
+    crowds: &[&'a [Arc<Link>]],
+) -> impl Iterator<Item = (&'a Arc<Link>, Vec<usize>)> + use<'a> {
+    let mut all: HashMap<ClientId, (&Arc<Link>, Vec<usize>)> = HashMap::new();
+    for (place, crowd) in crowds.iter().enumerate() {
+        for link in *crowd {
+            let (_, places) = all.entry(link.id).or_insert_with(|| (link, Vec::new()));
+            places.push(place);
+        }
+    }
+    all.into_values()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Target, Turn};
+    use crate::protocol::{Framing, Message, Version};
+    use crate::server::builder::Settings;
+    use crate::server::link::{ClientId, Identity, Link};
+    use std::collections::HashMap;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    fn turn(posts: &[(Option<&str>, &[u64], &str)]) -> Turn {
+        let mut turn = Turn::default();
+        for (room, except, text) in posts {
+            let target = Target {
+                room: room.map(Into::into),
+                except: except.iter().map(|id| ClientId(*id)).collect(),
+            };
+            turn.add(target, Message::from(*text));
+        }
+        turn
+    }
+
+    fn heard(turn: &Turn, audiences: &[usize], left_out: &[usize]) -> String {
+        let encoded = turn.encode(Framing::Hixie, audiences, left_out);
+        let frames = encoded.bytes.split(|byte| *byte == 0xff);
+        let texts = frames.filter_map(|frame| std::str::from_utf8(frame.get(1..)?).ok());
+        texts.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn each_audience_is_found_once_and_hears_its_own_in_the_order_of_posting() {
+        let turn = turn(&[
+            (None, &[], "1"),
+            (Some("a"), &[], "2"),
+            (Some("b"), &[], "3"),
+            (Some("a"), &[], "4"),
+            (None, &[], "5"),
+        ]);
+        assert_eq!(turn.audiences, [None, Some("a".into()), Some("b".into())]);
+        assert_eq!(heard(&turn, &[0], &[]), "1 5");
+        assert_eq!(heard(&turn, &[0, 1], &[]), "1 2 4 5");
+        assert_eq!(heard(&turn, &[0, 1, 2], &[]), "1 2 3 4 5");
+    }
+
+    #[test]
+    fn who_is_left_out_of_some_messages_hears_the_others() {
+        let turn = turn(&[(None, &[7, 8], "1"), (None, &[8], "2"), (None, &[7], "3")]);
+        assert_eq!(turn.exceptions[&ClientId(7)], [0, 2]);
+        assert_eq!(heard(&turn, &[0], &turn.exceptions[&ClientId(7)]), "2");
+        assert_eq!(heard(&turn, &[0], &turn.exceptions[&ClientId(8)]), "3");
+    }
+
+    #[test]
+    fn what_a_framing_cannot_carry_is_counted_and_left_out() {
+        let mut turn = turn(&[(None, &[], "text")]);
+        let everybody = Target {
+            room: None,
+            except: Vec::new(),
+        };
+        turn.add(everybody, Message::from(vec![1, 2, 3]));
+        let hixie = turn.encode(Framing::Hixie, &[0], &[]);
+        assert_eq!((hixie.messages, hixie.skipped), (1, 1));
+        let hybi = turn.encode(Framing::Hybi, &[0], &[]);
+        assert_eq!((hybi.messages, hybi.skipped), (2, 0));
+    }
+
+    #[test]
+    fn each_client_is_touched_once_with_all_that_it_hears() -> std::io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let peer = listener.local_addr()?;
+        let socket = Arc::new(TcpStream::connect(peer)?);
+        let link = |id| {
+            let id = ClientId(id);
+            let link = Link::new(id, peer, Arc::clone(&socket), &Settings::default());
+            let (version, target) = (Version::Draft75, "/".into());
+            link.identity.get_or_init(|| Identity { version, target });
+            Arc::new(link)
+        };
+        let everybody = [link(1), link(2), link(3)];
+        let rooms = HashMap::from([("a", &everybody[..2]), ("b", &everybody[1..])]);
+        let turn = turn(&[
+            (Some("a"), &[], "1"),
+            (None, &[1], "2"),
+            (Some("b"), &[], "3"),
+            (Some("gone"), &[], "4"),
+            (Some("a"), &[2], "5"),
+            (None, &[], "6"),
+        ]);
+        let members = |room: Option<&Arc<str>>| match room {
+            None => &everybody[..],
+            Some(room) => rooms.get(&**room).copied().unwrap_or_default(),
+        };
+        let mut touched = Vec::new();
+        turn.deliver(members, |link, encoded| {
+            let words = String::from_utf8_lossy(&encoded.bytes).replace(['\0', '\u{fffd}'], "");
+            touched.push((link.id.get(), words, encoded.messages));
+        });
+        touched.sort();
+        let expected = [(1, "156", 3), (2, "1236", 4), (3, "236", 3)];
+        assert_eq!(
+            touched,
+            expected.map(|(id, words, count)| (id, words.to_owned(), count))
+        );
+        Ok(())
+    }
+}

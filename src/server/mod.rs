@@ -34,11 +34,15 @@ mod outbox;
 
 mod queue;
 
+mod socket;
+
 mod hub;
 
 mod budget;
 
 mod warden;
+
+mod sleep;
 
 mod registry;
 
@@ -49,6 +53,8 @@ mod handle;
 mod counters;
 
 mod error;
+
+mod sync;
 
 use std::fmt;
 use std::io;
@@ -72,6 +78,7 @@ pub use outbox::SlowClient;
 use builder::Settings;
 use conversation::Conversation;
 use crew::Crew;
+use socket::Socket;
 
 /// A server that is bound to its address and ready to [`run`](Server::run).
 ///
@@ -237,7 +244,7 @@ impl Detached {
         let peer = stream.peer_addr()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
-        let (socket, link) = shared.welcome(stream, peer);
+        let (socket, link) = shared.welcome(Socket::new(stream), peer);
         if !shared.admit(&link) {
             return Err(Error::Refused(shared.turn_away(&link, socket)));
         }

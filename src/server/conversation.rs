@@ -2,14 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use log::{debug, error, log_enabled, trace};
 use rustix::event::PollFlags;
-use rustix::net::{RecvFlags, recv};
 
 use crate::protocol::{
     CloseFrame, Closed, Connection, Ending, Event, Message, Refusal, State, Unsupported, Version,
@@ -18,7 +16,9 @@ use crate::protocol::{
 use super::crew::Shared;
 use super::error::{Error, Loss};
 use super::link::{Link, Stage};
-use super::outbox::{Push, wait_until};
+use super::outbox::Push;
+use super::socket::Socket;
+use super::sync::Instant;
 
 /// The engine, its socket and its outbox, on the client's own thread.
 pub(crate) struct Conversation {
@@ -26,7 +26,7 @@ pub(crate) struct Conversation {
     pub(crate) shared: Arc<Shared>,
     pub(crate) connection: Connection,
     pub(crate) closed: Option<Closed>,
-    pub(crate) socket: Arc<TcpStream>,
+    pub(crate) socket: Arc<Socket>,
     pub(crate) began: Instant,
     /// How many bytes the next read may bring.
     appetite: usize,
@@ -85,7 +85,7 @@ impl Patience {
 impl Conversation {
     pub(crate) fn new(
         link: Arc<Link>,
-        socket: Arc<TcpStream>,
+        socket: Arc<Socket>,
         shared: Arc<Shared>,
     ) -> Box<Conversation> {
         Box::new(Conversation {
@@ -163,7 +163,7 @@ impl Conversation {
                     return Step::Late;
                 }
                 self.link.set_reading(true);
-                let ready = wait_until(&self.socket, PollFlags::IN, wait);
+                let ready = self.socket.wait_until(PollFlags::IN, wait);
                 self.link.set_reading(false);
                 if !ready {
                     return Step::Late;
@@ -191,12 +191,11 @@ impl Conversation {
     fn read(&mut self) {
         let buffer = self.connection.input_buffer(self.appetite);
         self.link.set_reading(true);
-        let spare = rustix::buffer::spare_capacity(buffer);
-        let result = recv(&*self.socket, spare, RecvFlags::empty());
+        let result = self.socket.receive(buffer);
         self.link.set_reading(false);
         match result {
             Err(rustix::io::Errno::INTR) => {}
-            Ok((read, _)) if read > 0 => {
+            Ok(read) if read > 0 => {
                 self.link.heard(read);
                 self.appetite = match self.appetite {
                     full if read >= full => (full * 4).min(READ_AT_MOST),

@@ -1,13 +1,13 @@
 //! What has happened on a server, in numbers that can be read at any time.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::protocol::{CloseCode, Version};
 
 use super::error::Loss;
 use super::link::Link;
+use super::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use super::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A server's counters, as they stood at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

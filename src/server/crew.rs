@@ -1,15 +1,11 @@
 //! What all threads of a server share, and the two that serve them all.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use log::{error, info};
 
 use crate::protocol::{CloseCode, CloseFrame, Refusal, refusal_bytes};
@@ -22,6 +18,12 @@ use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
 use super::link::{ClientId, Link, Stage};
 use super::registry::Registry;
+use super::socket::Socket;
+use super::sync::atomic::Ordering::{Relaxed, SeqCst};
+use super::sync::atomic::{AtomicBool, AtomicU64};
+use super::sync::channel::{RecvTimeoutError, Sender, bounded};
+use super::sync::thread::{self, JoinHandle};
+use super::sync::{Instant, Mutex, PoisonError};
 use super::warden::Warden;
 
 /// What all threads of a server share.
@@ -179,18 +181,13 @@ impl Shared {
         }
     }
 
-    /// Gives an accepted stream its number and its outbox.
-    pub(crate) fn welcome(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-    ) -> (Arc<TcpStream>, Arc<Link>) {
+    /// Gives an accepted socket its number and its outbox.
+    pub(crate) fn welcome(&self, socket: Socket, peer: SocketAddr) -> (Arc<Socket>, Arc<Link>) {
         self.totals.accepted.fetch_add(1, Relaxed);
         if self.settings.no_delay {
-            // Where it fails, the connection is gone, as the first read will find.
-            let _ = stream.set_nodelay(true);
+            socket.set_no_delay();
         }
-        let socket = Arc::new(stream);
+        let socket = Arc::new(socket);
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
         let link = Arc::new(Link::new(id, peer, Arc::clone(&socket), &self.settings));
         (socket, link)
@@ -211,7 +208,7 @@ impl Shared {
     }
 
     /// Answers at the door, without a thread and without waiting.
-    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<TcpStream>) -> Refusal {
+    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>) -> Refusal {
         let refusal = match self.is_stopping() {
             true => Refusal::ShuttingDown,
             false => Refusal::Full,

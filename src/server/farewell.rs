@@ -1,10 +1,8 @@
 //! A conversation's end: the goodbye, the peer's half of it, and the account.
 
 use std::fmt;
-use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use log::{debug, error, info, warn};
@@ -16,6 +14,7 @@ use super::conversation::{Conversation, Patience, Step, shown};
 use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{ClientId, Stage};
+use super::sync::atomic::Ordering::Relaxed;
 
 /// How a client's life ended, as `on_close` is told it: exactly once for each client that was
 /// open.
@@ -136,7 +135,7 @@ impl Conversation {
         // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
         let mut scrap = [0; 512];
         let mut patience = LINGER_BYTES;
-        while let Ok(read @ 1..) = io::Read::read(&mut &*self.socket, &mut scrap) {
+        while let Ok(read @ 1..) = self.socket.discard(&mut scrap) {
             patience = patience.saturating_sub(read);
             if patience == 0 {
                 return;

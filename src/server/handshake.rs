@@ -2,11 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use log::{debug, error, info, trace};
-use rustix::net::sockopt;
 
 use crate::protocol::{Event, Request, State};
 
@@ -15,6 +12,7 @@ use super::conversation::{Conversation, Patience, Step, shown};
 use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{Identity, Stage};
+use super::sync::atomic::Ordering::Relaxed;
 
 impl Conversation {
     /// Goes through the handshake.
@@ -116,20 +114,12 @@ impl Conversation {
         }
     }
 
-    /// Keepalive for versions that cannot ping: TCP's own. Where the system does not let us, the
-    /// idle deadline is what remains.
+    /// Keepalive for versions that cannot ping: TCP's own. Where there is none, the idle deadline
+    /// is what remains.
     fn probe_with_tcp(&self) {
         let deadlines = &self.shared.settings.deadlines;
-        let Some(idle) = deadlines.ping else {
-            return;
-        };
-        let _ = sockopt::set_socket_keepalive(&*self.socket, true);
-        #[cfg(not(any(target_os = "openbsd", target_os = "haiku", target_os = "nto")))]
-        {
-            let second = Duration::from_secs(1);
-            let _ = sockopt::set_tcp_keepidle(&*self.socket, idle.max(second));
-            let _ = sockopt::set_tcp_keepintvl(&*self.socket, (deadlines.pong / 4).max(second));
-            let _ = sockopt::set_tcp_keepcnt(&*self.socket, 4);
+        if let Some(idle) = deadlines.ping {
+            self.socket.set_keepalive(idle, deadlines.pong);
         }
     }
 }

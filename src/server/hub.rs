@@ -9,9 +9,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-
-use crossbeam_channel::{Receiver, Sender};
 
 use crate::protocol::Message;
 
@@ -19,6 +16,8 @@ use super::budget::Budget;
 use super::counters::Totals;
 use super::link::{ClientId, Link};
 use super::outbox::Push;
+use super::sync::atomic::Ordering::Relaxed;
+use super::sync::channel::{Receiver, Sender};
 use super::turn::{Encoded, Target, Turn};
 use super::warden::Warden;
 

@@ -1,10 +1,8 @@
 //! What the threads share about one client: who it is, its outbox, and how far it is.
 
 use std::fmt;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use crate::protocol::{CloseFrame, Closing, Unsupported, Version};
 
@@ -12,6 +10,10 @@ use super::builder::Settings;
 use super::counters::Totals;
 use super::error::Loss;
 use super::outbox::{Outbox, Push};
+use super::socket::Socket;
+use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use super::sync::{Mutex, PoisonError};
 
 /// A client's number: unique within a server's life, in the order of arrival, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,7 +87,7 @@ impl Link {
     pub(crate) fn new(
         id: ClientId,
         peer: SocketAddr,
-        socket: Arc<TcpStream>,
+        socket: Arc<Socket>,
         settings: &Settings,
     ) -> Link {
         Link {

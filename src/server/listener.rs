@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::client::{Client, Outcome};
 use super::conversation::Conversation;
 use super::crew::Shared;
+use super::socket::Socket;
 
 /// How long the listener waits when the system has no descriptor, or no memory, for one more
 /// connection. What is waiting in the kernel's queue stays there.
@@ -94,7 +95,7 @@ where
         // Where accepted sockets inherit it from the listener.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = stream.set_nonblocking(false);
-        let (socket, link) = self.shared.welcome(stream, peer);
+        let (socket, link) = self.shared.welcome(Socket::new(stream), peer);
         if !self.shared.admit(&link) {
             self.shared.turn_away(&link, socket);
             return;

@@ -34,6 +34,8 @@ mod outbox;
 
 mod queue;
 
+mod socket;
+
 mod hub;
 
 mod turn;
@@ -41,6 +43,8 @@ mod turn;
 mod budget;
 
 mod warden;
+
+mod sleep;
 
 mod registry;
 
@@ -51,6 +55,8 @@ mod handle;
 mod counters;
 
 mod error;
+
+mod sync;
 
 use std::fmt;
 use std::io;
@@ -74,6 +80,7 @@ pub use outbox::SlowClient;
 use builder::Settings;
 use conversation::Conversation;
 use crew::Crew;
+use socket::Socket;
 
 /// A server that is bound to its address and ready to [`run`](Server::run).
 ///
@@ -239,7 +246,7 @@ impl Detached {
         let peer = stream.peer_addr()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
-        let (socket, link) = shared.welcome(stream, peer);
+        let (socket, link) = shared.welcome(Socket::new(stream), peer);
         if !shared.admit(&link) {
             return Err(Error::Refused(shared.turn_away(&link, socket)));
         }

@@ -13,14 +13,16 @@
 //! it reads is held back by TCP. Everybody else is never made to wait; for them a full queue is
 //! the [`SlowClient`] policy's case.
 
-use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 
 use super::error::Loss;
 use super::queue::{Queue, Tally};
+use super::socket::Socket;
+use super::sync::{Instant, Mutex, MutexGuard, PoisonError};
 
 /// What happens to a client whose queue is full when a broadcast, or a handle, has more for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -76,7 +78,7 @@ struct Inside {
 const LARGE: usize = 16 * 1024;
 
 impl Outbox {
-    pub(crate) fn new(socket: Arc<TcpStream>, limit: usize, policy: SlowClient) -> Outbox {
+    pub(crate) fn new(socket: Arc<Socket>, limit: usize, policy: SlowClient) -> Outbox {
         let inside = Inside {
             queue: Queue::new(socket),
             over: false,
@@ -163,7 +165,7 @@ impl Outbox {
             }
             // A socket counts as writable only when a good part of its buffer is free: a slow
             // reader makes room long before, so it is asked again and again.
-            wait_until(&socket, PollFlags::OUT, deadline / 10);
+            socket.wait_until(PollFlags::OUT, deadline / 10);
         }
     }
 
@@ -286,7 +288,7 @@ impl Outbox {
         self.lock().queue.loss()
     }
 
-    pub(crate) fn socket(&self) -> Option<Arc<TcpStream>> {
+    pub(crate) fn socket(&self) -> Option<Arc<Socket>> {
         self.lock().queue.socket().cloned()
     }
 
@@ -343,21 +345,5 @@ impl Inside {
             let _ = socket.shutdown(Shutdown::Write);
         }
         Push::Done
-    }
-}
-
-/// Blocks until the socket is ready or `wait` is over; `false` for the latter.
-pub(crate) fn wait_until(socket: &TcpStream, flags: PollFlags, wait: Duration) -> bool {
-    // Who waits for longer than the clock can tell waits without an end.
-    let end = Instant::now().checked_add(wait);
-    loop {
-        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut [PollFd::new(socket, flags)], timeout.as_ref()) {
-            Ok(0) if left.is_some_and(|left| left.is_zero()) => return false,
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            // An error of the socket is for the next read or write to find.
-            _ => return true,
-        }
     }
 }

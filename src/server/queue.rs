@@ -3,14 +3,13 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg, sockopt};
 
 use super::error::Loss;
+use super::socket::Socket;
 
 /// The queue of one client. Whoever holds the outbox's lock may do anything with it; nothing here
 /// blocks.
@@ -18,7 +17,7 @@ use super::error::Loss;
 pub(crate) struct Queue {
     /// `None` once the connection is closed for good: the file descriptor is free again, whoever
     /// else still holds a handle.
-    socket: Option<Arc<TcpStream>>,
+    socket: Option<Arc<Socket>>,
     /// The client's own replies that were not tried yet; they leave together.
     replies: Vec<u8>,
     chunks: VecDeque<Chunk>,
@@ -55,14 +54,8 @@ const CHUNK: usize = 128;
 /// The most chunks that leave in one system call.
 const VECTORS: usize = 16;
 
-/// Never blocks, and never raises SIGPIPE where that is not a socket's own setting.
-#[cfg(not(target_vendor = "apple"))]
-const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
-#[cfg(target_vendor = "apple")]
-const FLAGS: SendFlags = SendFlags::DONTWAIT;
-
 impl Queue {
-    pub(crate) fn new(socket: Arc<TcpStream>) -> Queue {
+    pub(crate) fn new(socket: Arc<Socket>) -> Queue {
         Queue {
             socket: Some(socket),
             replies: Vec::new(),
@@ -93,7 +86,7 @@ impl Queue {
         &mut self.tally
     }
 
-    pub(crate) fn socket(&self) -> Option<&Arc<TcpStream>> {
+    pub(crate) fn socket(&self) -> Option<&Arc<Socket>> {
         self.socket.as_ref()
     }
 
@@ -163,9 +156,7 @@ impl Queue {
         self.clear();
         if let Some(socket) = &self.socket {
             if !matches!(loss, Loss::Close | Loss::EndOfStream) {
-                // Who did not read leaves up to 4 MiB in the kernel, which would keep it for as
-                // long as the peer answers: closing drops it instead.
-                let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+                socket.forget_unsent();
             }
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -214,7 +205,7 @@ impl Queue {
         let Some(socket) = &self.socket else {
             return 0;
         };
-        let result = rustix::io::retry_on_intr(|| send(socket, bytes, FLAGS));
+        let result = socket.send(bytes);
         self.sent(result)
     }
 
@@ -230,10 +221,7 @@ impl Queue {
             *vector = IoSlice::new(&chunk.bytes()[skip..]);
             count += 1;
         }
-        let vectors = &vectors[..count];
-        let result = rustix::io::retry_on_intr(|| {
-            sendmsg(socket, vectors, &mut SendAncillaryBuffer::default(), FLAGS)
-        });
+        let result = socket.send_vectored(&vectors[..count]);
         self.sent(result)
     }
 

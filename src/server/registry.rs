@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::counters::{Counters, Totals};
 use super::link::{ClientId, Link};
+use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// All connections, those in their handshake too.
 #[derive(Debug, Default)]

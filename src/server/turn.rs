@@ -210,6 +210,7 @@ mod tests {
     use crate::protocol::{Framing, Message, Version};
     use crate::server::builder::Settings;
     use crate::server::link::{ClientId, Identity, Link};
+    use crate::server::socket::Socket;
     use std::collections::HashMap;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -274,7 +275,7 @@ mod tests {
     fn each_client_is_touched_once_with_all_that_it_hears() -> std::io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let peer = listener.local_addr()?;
-        let socket = Arc::new(TcpStream::connect(peer)?);
+        let socket = Arc::new(Socket::new(TcpStream::connect(peer)?));
         let link = |id| {
             let id = ClientId(id);
             let link = Link::new(id, peer, Arc::clone(&socket), &Settings::default());

@@ -9,28 +9,30 @@
 //! Between ticks the warden sleeps in `poll(2)` on the sockets whose outboxes have stalled: a
 //! healthy server has none.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::io;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
 
 use log::debug;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::builder::Deadlines;
 use super::counters::Totals;
 use super::error::Loss;
 use super::link::{Link, Stage};
 use super::outbox::Push;
+use super::sleep::{self, Sleeper, Waker};
+use super::socket::Socket;
+use super::sync::atomic::AtomicBool;
+use super::sync::atomic::Ordering::SeqCst;
+use super::sync::{Instant, Mutex, PoisonError};
 
 /// Tells the warden what to watch, from any thread.
 #[derive(Debug)]
 pub(crate) struct Warden {
     news: Mutex<News>,
-    waker: UnixStream,
+    waker: Waker,
     /// The warden sleeps without an end: whoever brings news must wake it.
     asleep: AtomicBool,
 }
@@ -41,19 +43,19 @@ pub(crate) struct Warden {
 struct News {
     clients: Vec<Arc<Link>>,
     stalled: Vec<Arc<Link>>,
-    turned_away: Vec<Arc<TcpStream>>,
+    turned_away: Vec<Arc<Socket>>,
     stop: bool,
 }
 
 /// The warden's own side, on its thread.
 pub(crate) struct Watch {
     warden: Arc<Warden>,
-    woken: UnixStream,
+    sleeper: Sleeper,
     deadlines: Deadlines,
     totals: Arc<Totals>,
     clients: Vec<Watched>,
     stalled: Vec<Stalled>,
-    lingering: Vec<(Arc<TcpStream>, Instant)>,
+    lingering: Vec<(Arc<Socket>, Instant)>,
 }
 
 /// A client and what the last ticks have shown of it.
@@ -91,9 +93,7 @@ impl Warden {
         deadlines: &Deadlines,
         totals: Arc<Totals>,
     ) -> io::Result<(Arc<Warden>, Watch)> {
-        let (waker, woken) = UnixStream::pair()?;
-        waker.set_nonblocking(true)?;
-        woken.set_nonblocking(true)?;
+        let (waker, sleeper) = sleep::pair()?;
         let warden = Arc::new(Warden {
             news: Mutex::default(),
             waker,
@@ -101,7 +101,7 @@ impl Warden {
         });
         let watch = Watch {
             warden: Arc::clone(&warden),
-            woken,
+            sleeper,
             deadlines: deadlines.clone(),
             totals,
             clients: Vec::new(),
@@ -116,7 +116,7 @@ impl Warden {
         self.tell(|news| news.clients.push(Arc::clone(link)));
         // The next tick is soon enough for a deadline; without any there is no next tick.
         if self.asleep.load(SeqCst) {
-            self.wake();
+            self.waker.wake();
         }
     }
 
@@ -124,34 +124,29 @@ impl Warden {
     pub(crate) fn mind(&self, push: Push, link: &Arc<Link>) {
         if push == Push::Stalled {
             self.tell(|news| news.stalled.push(Arc::clone(link)));
-            self.wake();
+            self.waker.wake();
         }
     }
 
     /// A connection that was answered at the door: it is closed once it has read that, or soon.
-    pub(crate) fn turned_away(&self, socket: Arc<TcpStream>) {
+    pub(crate) fn turned_away(&self, socket: Arc<Socket>) {
         let _ = socket.shutdown(Shutdown::Write);
         self.tell(|news| {
             if news.turned_away.len() < TURNED_AWAY {
                 news.turned_away.push(socket);
             }
         });
-        self.wake();
+        self.waker.wake();
     }
 
     /// Ends the thread.
     pub(crate) fn stop(&self) {
         self.tell(|news| news.stop = true);
-        self.wake();
+        self.waker.wake();
     }
 
     fn tell(&self, change: impl FnOnce(&mut News)) {
         change(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn wake(&self) {
-        // A full pipe has woken it already.
-        let _ = (&self.waker).write(&[1]);
     }
 }
 
@@ -194,24 +189,16 @@ impl Watch {
             }
         }
         let wait = next.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(wait).ok().filter(|_| !idle);
-        let sockets: Vec<Arc<TcpStream>> = self
+        let stalled: Vec<Arc<Socket>> = self
             .stalled
             .iter()
             .filter_map(|stalled| stalled.link.outbox.socket())
             .collect();
-        let mut polled = vec![PollFd::new(&self.woken, PollFlags::IN)];
-        polled.extend(
-            sockets
-                .iter()
-                .map(|socket| PollFd::new(socket, PollFlags::OUT)),
-        );
-        let lingering = self.lingering.iter();
-        polled.extend(lingering.map(|(socket, _)| PollFd::new(socket, PollFlags::IN)));
-        // An interrupted or failed poll is a short sleep.
-        let _ = poll(&mut polled, timeout.as_ref());
+        let lingering = self.lingering.iter().map(|(socket, _)| &**socket);
+        let at_most = (!idle).then_some(wait);
+        self.sleeper.sleep(&stalled, lingering, at_most);
         self.warden.asleep.store(false, SeqCst);
-        let _ = (&self.woken).read(&mut [0; 64]);
+        self.sleeper.awake();
     }
 
     /// Whether it is time to stop.
@@ -240,7 +227,7 @@ impl Watch {
             since: now,
         }));
         for socket in news.turned_away {
-            if self.lingering.len() < TURNED_AWAY && socket.set_nonblocking(true).is_ok() {
+            if self.lingering.len() < TURNED_AWAY {
                 self.lingering.push((socket, now));
             }
         }
@@ -265,9 +252,8 @@ impl Watch {
 
     fn drain_turned_away(&mut self, now: Instant) {
         self.lingering.retain(|(socket, since)| {
-            let read = (&**socket).read(&mut [0; 4096]);
-            let waits = matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-            (waits || matches!(read, Ok(1..))) && now - *since < LINGER
+            let read = socket.discard_at_once(&mut [0; 4096]);
+            matches!(read, Ok(1..) | Err(Errno::AGAIN)) && now - *since < LINGER
         });
     }
 

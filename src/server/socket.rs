@@ -1,0 +1,108 @@
+//! A client's socket: what a conversation asks of the kernel, and nothing else.
+
+use std::io::IoSlice;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Result, retry_on_intr};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg, sockopt};
+
+use super::sync::Instant;
+
+/// A connected stream, shared by the client's thread, its outbox, and the warden.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+}
+
+/// Never blocks, and never raises SIGPIPE where that is not a socket's own setting.
+#[cfg(not(target_vendor = "apple"))]
+const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+#[cfg(target_vendor = "apple")]
+const FLAGS: SendFlags = SendFlags::DONTWAIT;
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream) -> Socket {
+        Socket { stream }
+    }
+
+    /// Sends what the kernel takes at once; how many bytes those are.
+    pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize> {
+        retry_on_intr(|| send(self, bytes, FLAGS))
+    }
+
+    /// As [`send`](Socket::send), for bytes that lie in several places.
+    pub(crate) fn send_vectored(&self, vectors: &[IoSlice<'_>]) -> Result<usize> {
+        retry_on_intr(|| sendmsg(self, vectors, &mut SendAncillaryBuffer::default(), FLAGS))
+    }
+
+    /// One blocking read, into the buffer's spare room; 0 at the end of the stream.
+    pub(crate) fn receive(&self, buffer: &mut Vec<u8>) -> Result<usize> {
+        let spare = rustix::buffer::spare_capacity(buffer);
+        recv(self, spare, RecvFlags::empty()).map(|(read, _)| read)
+    }
+
+    /// One blocking read of bytes that nobody wants; how many they were.
+    pub(crate) fn discard(&self, scrap: &mut [u8]) -> Result<usize> {
+        recv(self, scrap, RecvFlags::empty()).map(|(read, _)| read)
+    }
+
+    /// As [`discard`](Socket::discard), of what is there already.
+    pub(crate) fn discard_at_once(&self, scrap: &mut [u8]) -> Result<usize> {
+        recv(self, scrap, RecvFlags::DONTWAIT).map(|(read, _)| read)
+    }
+
+    /// Ends one direction, or both, and wakes whoever waits for it.
+    pub(crate) fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
+        self.stream.shutdown(how)
+    }
+
+    /// Blocks until the socket is ready or `wait` is over; `false` for the latter.
+    pub(crate) fn wait_until(&self, flags: PollFlags, wait: Duration) -> bool {
+        // Who waits for longer than the clock can tell waits without an end.
+        let end = Instant::now().checked_add(wait);
+        loop {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            match poll(&mut [PollFd::new(self, flags)], timeout.as_ref()) {
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return false,
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                // An error of the socket is for the next read or write to find.
+                _ => return true,
+            }
+        }
+    }
+
+    /// Closing it will drop what the kernel still holds for the peer: who did not read leaves up
+    /// to 4 MiB there, kept for as long as the peer answers.
+    pub(crate) fn forget_unsent(&self) {
+        let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
+    }
+
+    /// Small writes leave at once.
+    pub(crate) fn set_no_delay(&self) {
+        // Where it fails, the connection is gone, as the first read will find.
+        let _ = self.stream.set_nodelay(true);
+    }
+
+    /// TCP's own keepalive: the first probe after `idle`, then four within `patience`. Where the
+    /// system does not let us, there is none.
+    pub(crate) fn set_keepalive(&self, idle: Duration, patience: Duration) {
+        let _ = sockopt::set_socket_keepalive(self, true);
+        #[cfg(not(any(target_os = "openbsd", target_os = "haiku", target_os = "nto")))]
+        {
+            let second = Duration::from_secs(1);
+            let _ = sockopt::set_tcp_keepidle(self, idle.max(second));
+            let _ = sockopt::set_tcp_keepintvl(self, (patience / 4).max(second));
+            let _ = sockopt::set_tcp_keepcnt(self, 4);
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

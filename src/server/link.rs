@@ -79,6 +79,7 @@ pub(crate) struct Link {
     pub(crate) bytes_in: AtomicU64,
     /// Why reading was stopped from outside, where that is no loss.
     refuse: AtomicBool,
+    /// There is a goodbye, or there was nearly one: look under the lock.
     has_goodbye: AtomicBool,
     goodbye: Mutex<Option<CloseFrame>>,
 }
@@ -178,21 +179,18 @@ impl Link {
         };
         let mut bytes = Vec::new();
         version.encode_close(Some(&frame), &mut bytes)?;
-        let written = {
-            // Under this lock, so that the client's own thread, which may be waking up with the
-            // peer's answer, learns of the goodbye either not yet or when it is in the outbox.
-            let mut goodbye = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
-            if goodbye.is_some() || self.outbox.is_over() {
-                return Ok(Push::Over);
-            }
-            *goodbye = Some(frame);
-            self.has_goodbye.store(true, Release);
-            match version.closing() {
-                Closing::HangUp => self.outbox.hang_up(),
-                Closing::Marker | Closing::Frame => self.outbox.goodbye(&bytes),
-            }
+        // Under this lock, and announced before: the client's own thread, which may be waking up with
+        // the peer's answer, waits here until it is known whether this one was written.
+        let mut goodbye = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_goodbye.store(true, Release);
+        let written = match version.closing() {
+            Closing::HangUp => self.outbox.hang_up(),
+            Closing::Marker | Closing::Frame => self.outbox.goodbye(&bytes),
         };
-        self.enter(Stage::Closing);
+        if written != Push::Over {
+            *goodbye = Some(frame);
+            self.enter(Stage::Closing);
+        }
         Ok(written)
     }
 

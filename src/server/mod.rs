@@ -34,6 +34,7 @@ mod outbox;
 
 mod queue;
 
+#[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
 mod socket;
 
 mod hub;
@@ -44,6 +45,7 @@ mod budget;
 
 mod warden;
 
+#[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 mod sleep;
 
 mod registry;
@@ -56,7 +58,12 @@ mod counters;
 
 mod error;
 
+#[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
 mod sync;
+
+#[cfg(all(test, stentor_model))]
+#[path = "../../tests/model/src/mod.rs"]
+mod model;
 
 use std::fmt;
 use std::io;

@@ -301,11 +301,6 @@ impl Outbox {
         self.lock().queue.waiting() > 0
     }
 
-    /// Whether no message can be sent any more.
-    pub(crate) fn is_over(&self) -> bool {
-        self.lock().is_over()
-    }
-
     /// Lets go of the socket and of everything that waits.
     pub(crate) fn close(&self) {
         let mut inside = self.lock();

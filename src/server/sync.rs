@@ -1,4 +1,6 @@
-//! What threads meet by, and the clock: the standard library's and crossbeam's, named here once.
+//! What threads meet by, and the clock: the standard library's and crossbeam's, named here once so
+//! that a model checker can take their place: the crate in `tests/model` compiles this source with
+//! its own modules instead of this one, of `socket` and of `sleep`.
 //!
 //! `Arc` and `OnceLock` never make one thread wait for another here, and are not among them.
 

@@ -1,0 +1,70 @@
+//! Posts that wait for the hub's budget.
+
+use std::sync::Arc;
+
+use shuttle::scheduler::DfsScheduler;
+
+use crate::server::budget::Budget;
+use crate::server::sync::thread;
+
+use super::{check, run};
+
+/// More than the whole budget.
+const MUCH: usize = 5 * 1024 * 1024;
+
+/// The smallest cases, in every schedule there is: with one who waits a few dozen, with two about a
+/// million, for those who have the time.
+fn check_all(release: fn(&Budget)) {
+    let most = match super::number("STENTOR_MODEL_SECONDS") {
+        Some(_) => 2,
+        None => 1,
+    };
+    for takers in 1..=most {
+        let schedules = run(DfsScheduler::new(None, false), move || {
+            let budget = Arc::new(Budget::default());
+            budget.take(MUCH);
+            let takers: Vec<_> = (0..takers)
+                .map(|_| {
+                    let budget = Arc::clone(&budget);
+                    thread::spawn(move || budget.take(1))
+                })
+                .collect();
+            release(&budget);
+            for taker in takers {
+                taker.join().unwrap();
+            }
+        });
+        super::report(&format!("all {schedules} schedules with {takers} who wait"));
+    }
+}
+
+#[test]
+fn whoever_waits_for_the_budget_is_woken_in_every_schedule() {
+    check_all(|budget| budget.give_back(MUCH));
+}
+
+#[test]
+fn nobody_waits_for_a_closed_budget_in_any_schedule() {
+    check_all(Budget::close);
+}
+
+#[test]
+fn posts_that_wait_for_the_budget_are_all_woken() {
+    check(|| {
+        let budget = Arc::new(Budget::default());
+        let takers: Vec<_> = (0..3)
+            .map(|_| {
+                let budget = Arc::clone(&budget);
+                thread::spawn(move || {
+                    for _ in 0..2 {
+                        budget.take(MUCH);
+                        budget.give_back(MUCH);
+                    }
+                })
+            })
+            .collect();
+        for taker in takers {
+            taker.join().unwrap();
+        }
+    });
+}

@@ -1,0 +1,123 @@
+//! Goodbyes from several sides at once: one is written, and the engine knows which.
+
+use std::sync::Arc;
+
+use crate::protocol::{CloseCode, CloseFrame, Initiator};
+use crate::server::client::{Client, Outcome};
+use crate::server::crew::Crew;
+use crate::server::handle::ClientHandle;
+use crate::server::outbox::Push;
+use crate::server::sync::thread;
+
+use super::check;
+use super::stage::{
+    Seen, Watched, behind_head, link, masked, push, read_politely, serve, settings, shake_hands,
+};
+use super::wire::{Frame, assert_ends, frame, frames};
+
+fn until_closed(client: &mut Client) -> Outcome {
+    while client.recv()?.is_some() {}
+    Ok(())
+}
+
+/// The peer's goodbye, a handle's and the server's cross each other.
+#[test]
+fn whoever_says_goodbye_first_the_engine_learns_of_it_once() {
+    check(|| {
+        let seen = Seen::default();
+        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, link, peer) = serve(&shared, until_closed);
+        shake_hands(peer, 3);
+        let handle = {
+            let handle = ClientHandle::new(Arc::clone(&link), &shared);
+            thread::spawn(move || handle.close(CloseCode::from(4001), "").unwrap())
+        };
+        let server = {
+            let (link, shared) = (Arc::clone(&link), Arc::clone(&shared));
+            thread::spawn(move || shared.send_away(&link))
+        };
+        peer.say(&masked(8, &1000_u16.to_be_bytes()));
+        peer.read_to_end();
+        peer.hang_up();
+        client.join().unwrap();
+        handle.join().unwrap();
+        server.join().unwrap();
+        drop(crew);
+        let frames = frames(behind_head(&peer.taken()), false);
+        let written = assert_ends(&frames);
+        let closed = seen.departure().closed;
+        assert_eq!((closed.code.get(), closed.clean), (1000, true));
+        assert_eq!(seen.closings(), 1);
+        match closed.initiator {
+            Initiator::Us => assert!(matches!(written, Some(4001 | 1001)), "{frames:?}"),
+            Initiator::Peer => assert!(written.is_some()),
+            Initiator::Nobody => panic!("a goodbye was heard"),
+        }
+        assert!(peer.is_closed());
+    });
+}
+
+/// The peer speaks only when spoken to: then it never began.
+#[test]
+fn the_answer_to_our_goodbye_is_never_taken_for_the_peers_own() {
+    check(|| {
+        let seen = Seen::default();
+        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, link, peer) = serve(&shared, |client| {
+            // Leaves after one message, unless it is closed before.
+            client.recv()?;
+            client.send("bye")?;
+            Ok(())
+        });
+        shake_hands(peer, 5);
+        let handle = {
+            let handle = ClientHandle::new(Arc::clone(&link), &shared);
+            thread::spawn(move || handle.close(CloseCode::from(4001), "").unwrap())
+        };
+        peer.say(&masked(1, b"hello"));
+        read_politely(peer);
+        client.join().unwrap();
+        handle.join().unwrap();
+        drop(crew);
+        let frames = frames(behind_head(&peer.taken()), false);
+        let written = assert_ends(&frames);
+        let closed = seen.departure().closed;
+        assert_eq!(closed.initiator, Initiator::Us);
+        assert_eq!((Some(closed.code.get()), closed.clean), (written, true));
+        assert_eq!(seen.closings(), 1);
+    });
+}
+
+/// The queue is full at the very moment of the goodbye.
+#[test]
+fn a_goodbye_that_was_refused_is_not_heard_of() {
+    check(|| {
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, peer) = link(&settings, 3);
+        let hub = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let totals = Arc::clone(&watched.totals);
+            thread::spawn(move || {
+                for number in 0..4 {
+                    push(&link, &warden, &totals, frame('h', number));
+                }
+            })
+        };
+        let frame = CloseFrame::of(CloseCode::from(4001));
+        let went = link.close(frame.clone()).unwrap();
+        watched.warden.mind(went, &link);
+        let heard = (went != Push::Over).then_some(frame);
+        assert_eq!(link.goodbye(), heard);
+        hub.join().unwrap();
+        assert_eq!(link.goodbye(), heard);
+        if link.outbox.loss().is_none() {
+            while !matches!(frames(&peer.taken(), true).last(), Some(Frame::Close(4001))) {
+                peer.read();
+            }
+        }
+        watched.stop();
+    });
+}

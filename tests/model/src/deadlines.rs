@@ -1,0 +1,168 @@
+//! The warden's deadlines, while time passes: whoever waits is woken, and each loss counts once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::CloseCode;
+use crate::server::client::{Client, Outcome, Received};
+use crate::server::counters::Counters;
+use crate::server::crew::{Crew, Shared};
+use crate::server::error::Loss;
+use crate::server::handle::{Audience, ClientHandle};
+use crate::server::sync::thread;
+
+use super::check;
+use super::stage::{
+    Seen, Ticking, behind_head, masked, read_politely, serve, settings, shake_hands,
+};
+use super::wire::{assert_ends, assert_in_order, frames, text};
+
+fn until_closed(client: &mut Client) -> Outcome {
+    while client.recv()?.is_some() {}
+    Ok(())
+}
+
+fn counters(shared: &Shared) -> Counters {
+    shared.registry.counters(&shared.totals)
+}
+
+/// The warden sleeps without an end while there is nobody.
+#[test]
+fn a_client_that_comes_while_the_warden_falls_asleep_is_watched() {
+    check(|| {
+        let (crew, _woken) = Crew::new(settings()).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, _, peer) = serve(&shared, until_closed);
+        peer.say(b"GET / HTTP/1.1\r\n");
+        let ticking = Ticking::start();
+        let answer = peer.read_to_end();
+        assert!(
+            answer.starts_with(b"HTTP/1.1 408 "),
+            "{:?}",
+            answer.escape_ascii().to_string()
+        );
+        // It does not hang up: the warden ends the lingering.
+        client.join().unwrap();
+        ticking.stop();
+        drop(crew);
+        assert_eq!(counters(&shared).refused.values().sum::<u64>(), 1);
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_is_lost_once_and_its_thread_wakes() {
+    check(|| {
+        let seen = Seen::default();
+        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, link, peer) = serve(&shared, |client| {
+            for number in 0..4 {
+                client.send(text('o', number))?;
+            }
+            until_closed(client)
+        });
+        shake_hands(peer, 3);
+        let everyone = Audience::new(&shared, None);
+        everyone.broadcast(text('h', 0));
+        let ticking = Ticking::start();
+        client.join().unwrap();
+        ticking.stop();
+        drop(crew);
+        let lost = counters(&shared).lost;
+        assert_eq!(lost.values().sum::<u64>(), 1, "{lost:?}");
+        assert_eq!(seen.departure().loss, link.outbox.loss());
+        assert!(lost.contains_key(&link.outbox.loss().unwrap()));
+    });
+}
+
+#[test]
+fn a_silent_client_is_pinged_between_messages_and_lost_once() {
+    check(|| {
+        let seen = Seen::default();
+        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, _, peer) = serve(&shared, until_closed);
+        shake_hands(peer, 4);
+        let reader = thread::spawn(move || peer.read_to_end());
+        let ticking = Ticking::start();
+        let everyone = Audience::new(&shared, None);
+        for number in 0..2 {
+            everyone.broadcast(text('h', number));
+        }
+        client.join().unwrap();
+        reader.join().unwrap();
+        ticking.stop();
+        drop(crew);
+        let counters = counters(&shared);
+        let lost = counters.lost;
+        assert_eq!(lost.values().sum::<u64>(), 1, "{lost:?}");
+        let loss = seen.departure().loss.unwrap();
+        assert!(matches!(loss, Loss::NoPong | Loss::Write), "{loss:?}");
+        frames(behind_head(&peer.taken()), true);
+    });
+}
+
+#[test]
+fn a_goodbye_that_nobody_answers_ends_all_the_same() {
+    check(|| {
+        let seen = Seen::default();
+        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, link, peer) = serve(&shared, until_closed);
+        shake_hands(peer, 4);
+        let handle = ClientHandle::new(link, &shared);
+        let reader = thread::spawn(move || peer.read_to_end());
+        let closer = thread::spawn(move || handle.close(CloseCode::from(4001), "").unwrap());
+        let ticking = Ticking::start();
+        client.join().unwrap();
+        reader.join().unwrap();
+        closer.join().unwrap();
+        ticking.stop();
+        drop(crew);
+        let frames = frames(behind_head(&peer.taken()), true);
+        assert_ends(&frames);
+        let lost = counters(&shared).lost;
+        assert_eq!(lost.values().sum::<u64>(), 1, "{lost:?}");
+        assert!(!seen.departure().closed.clean);
+    });
+}
+
+/// A handler with other things to do: its turns end by the clock, or with a message.
+#[test]
+fn a_handler_that_waits_with_a_timeout_misses_nothing() {
+    check(|| {
+        let (crew, _woken) = Crew::new(settings()).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, _, peer) = serve(&shared, |client| {
+            let mut messages = 0;
+            while messages < 2 {
+                match client.recv_timeout(Duration::from_millis(700))? {
+                    Received::Message(message) => {
+                        messages += 1;
+                        client.send(message)?;
+                    }
+                    Received::Nothing => {}
+                    Received::Closed => return Ok(()),
+                }
+            }
+            client.close(CloseCode::from(4000), "")?;
+            Ok(())
+        });
+        shake_hands(peer, 100);
+        let ticking = Ticking::start();
+        for number in 0..2 {
+            peer.say(&masked(1, text('a', number).as_bytes()));
+        }
+        read_politely(peer);
+        client.join().unwrap();
+        ticking.stop();
+        drop(crew);
+        let frames = frames(behind_head(&peer.taken()), false);
+        let echoed = assert_in_order(&frames, 'a');
+        match counters(&shared).lost.is_empty() {
+            true => assert_eq!((echoed, assert_ends(&frames)), (2, Some(4000))),
+            // Time may have passed faster than the peer was let to answer.
+            false => assert!(echoed <= 2),
+        }
+    });
+}

@@ -1,0 +1,257 @@
+//! What enters an outbox leaves it: all of it, once, in order, and without anybody waiting for ever.
+
+use std::sync::Arc;
+
+use crate::protocol::{CloseCode, CloseFrame, Version};
+use crate::server::outbox::Push;
+use crate::server::sync::thread;
+
+use super::check;
+use super::stage::{Watched, link, link_of, push, reply, reply_owned, settings};
+use super::wire::{Frame, assert_ends, assert_in_order, close, frame, frames, ping};
+
+#[test]
+fn what_waits_is_drained_in_the_end() {
+    check(|| {
+        let settings = crate::server::builder::Settings {
+            outbox: 10_000,
+            ..settings()
+        };
+        let watched = Watched::new(&settings);
+        let (link, peer) = link(&settings, 5);
+        let pushers: Vec<_> = ['a', 'b']
+            .into_iter()
+            .map(|sender| {
+                let (warden, totals) = (Arc::clone(&watched.warden), Arc::clone(&watched.totals));
+                let link = Arc::clone(&link);
+                thread::spawn(move || {
+                    for number in 0..2 {
+                        let went = push(&link, &warden, &totals, frame(sender, number));
+                        assert!(matches!(went, Push::Done | Push::Stalled));
+                    }
+                })
+            })
+            .collect();
+        let expected: usize = (0..2).map(|number| frame('a', number).len() * 2).sum();
+        let mut stream = Vec::new();
+        while stream.len() < expected {
+            stream.extend(peer.read());
+        }
+        for pusher in pushers {
+            pusher.join().unwrap();
+        }
+        let frames = frames(&stream, false);
+        assert_eq!(assert_in_order(&frames, 'a'), 2);
+        assert_eq!(assert_in_order(&frames, 'b'), 2);
+        watched.stop();
+        assert_eq!(link.outbox.tally().bytes, expected as u64);
+        assert_eq!(link.outbox.tally().messages, 4);
+    });
+}
+
+/// The queue empties and fills again: the warden has let go of it in between, or has not.
+#[test]
+fn a_queue_that_stalls_again_is_watched_again() {
+    check(|| {
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, peer) = link(&settings, 3);
+        let (warden, totals) = (Arc::clone(&watched.warden), Arc::clone(&watched.totals));
+        let pusher = {
+            let link = Arc::clone(&link);
+            thread::spawn(move || {
+                for number in 0..4 {
+                    // One at a time: the next comes when the last is with the kernel.
+                    while link.outbox.is_waiting() {
+                        thread::yield_now();
+                    }
+                    push(&link, &warden, &totals, frame('a', number));
+                }
+            })
+        };
+        let expected: usize = (0..4).map(|number| frame('a', number).len()).sum();
+        let mut stream = Vec::new();
+        while stream.len() < expected {
+            stream.extend(peer.read());
+        }
+        pusher.join().unwrap();
+        assert_eq!(assert_in_order(&frames(&stream, false), 'a'), 4);
+        watched.stop();
+    });
+}
+
+#[test]
+fn frames_of_all_senders_stay_whole_and_in_order() {
+    check(|| {
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, peer) = link(&settings, 7);
+        let hub = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let totals = Arc::clone(&watched.totals);
+            thread::spawn(move || {
+                let taken = |went: &Push| matches!(went, Push::Done | Push::Stalled);
+                (0..3)
+                    .map(|number| push(&link, &warden, &totals, frame('h', number)))
+                    .take_while(taken)
+                    .count()
+            })
+        };
+        let keepalive = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            thread::spawn(move || warden.mind(link.outbox.ping(&ping()), &link))
+        };
+        let own = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            thread::spawn(move || {
+                let mut sent = 0;
+                for number in 0..3 {
+                    let bytes = frame('o', number);
+                    let went = match number {
+                        0 => reply(&link, &warden, false, &bytes),
+                        1 => reply_owned(&link, &warden, &bytes),
+                        _ => reply(&link, &warden, true, &bytes),
+                    };
+                    if went == Push::Over {
+                        break;
+                    }
+                    sent += 1;
+                }
+                warden.mind(link.outbox.goodbye(&close(1000)), &link);
+                let _ = link.outbox.wait_for_room(0, settings.deadlines.write);
+                let loss = link.outbox.loss();
+                link.outbox.cut(crate::server::error::Loss::EndOfStream);
+                (sent, loss)
+            })
+        };
+        let stream = peer.read_to_end();
+        let from_hub = hub.join().unwrap();
+        let (own, loss) = own.join().unwrap();
+        keepalive.join().unwrap();
+        watched.stop();
+        let frames = frames(&stream, loss.is_some());
+        let (of_hub, of_own) = (assert_in_order(&frames, 'h'), assert_in_order(&frames, 'o'));
+        let pings = frames.iter().filter(|frame| **frame == Frame::Ping);
+        assert!(pings.count() <= 1);
+        if loss.is_none() {
+            assert_eq!((of_hub, of_own), (from_hub, own), "{frames:?}");
+            assert_eq!(assert_ends(&frames), Some(1000));
+        } else {
+            assert!(of_hub <= from_hub && of_own <= own);
+        }
+    });
+}
+
+#[test]
+fn a_clients_own_thread_that_waits_for_room_wakes() {
+    check(|| {
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, peer) = link(&settings, 4);
+        let own = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            thread::spawn(move || {
+                for number in 0..5 {
+                    let went = reply(&link, &warden, number % 2 == 0, &frame('o', number));
+                    assert_ne!(went, Push::Over);
+                }
+                warden.mind(link.outbox.flush(), &link);
+            })
+        };
+        // Somebody else's messages fill the same queue; what does not fit is not made to.
+        let other = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            thread::spawn(move || warden.mind(link.outbox.flush(), &link))
+        };
+        let expected: usize = (0..5).map(|number| frame('o', number).len()).sum();
+        let mut stream = Vec::new();
+        while stream.len() < expected {
+            stream.extend(peer.read());
+        }
+        own.join().unwrap();
+        other.join().unwrap();
+        assert_eq!(assert_in_order(&frames(&stream, false), 'o'), 5);
+        watched.stop();
+    });
+}
+
+#[test]
+fn after_a_goodbye_no_message_follows_and_no_second_one() {
+    check(|| {
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, peer) = link(&settings, 6);
+        let mut threads = Vec::new();
+        for code in [4001, 4002] {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            threads.push(thread::spawn(move || {
+                let went = link.close(CloseFrame::of(CloseCode::from(code))).unwrap();
+                warden.mind(went, &link);
+                went != Push::Over
+            }));
+        }
+        let own = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            thread::spawn(move || {
+                reply(&link, &warden, false, &frame('o', 0));
+                let went = link.outbox.goodbye(&close(4000));
+                warden.mind(went, &link);
+                went != Push::Over
+            })
+        };
+        let hub = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let totals = Arc::clone(&watched.totals);
+            thread::spawn(move || push(&link, &warden, &totals, frame('h', 0)))
+        };
+        let mut stream = Vec::new();
+        while !matches!(frames(&stream, true).last(), Some(Frame::Close(_))) {
+            stream.extend(peer.read());
+        }
+        let mut goodbyes = vec![(4000, own.join().unwrap())];
+        hub.join().unwrap();
+        for (code, thread) in [4001, 4002].into_iter().zip(threads) {
+            goodbyes.push((code, thread.join().unwrap()));
+        }
+        watched.stop();
+        let frames = frames(&peer.taken(), false);
+        let code = assert_ends(&frames);
+        goodbyes.retain(|(_, written)| *written);
+        assert_eq!(goodbyes.len(), 1, "{goodbyes:?}");
+        assert_eq!(code, Some(goodbyes[0].0));
+        assert!(assert_in_order(&frames, 'h') <= 1);
+        assert!(!link.outbox.is_waiting());
+    });
+}
+
+/// Draft-75 has no other goodbye: the stream ends, but not before all that was said.
+#[test]
+fn hanging_up_ends_the_stream_behind_all_that_was_said() {
+    check(|| {
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, peer) = link_of(Version::Draft75, &settings, 5);
+        let hub = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let totals = Arc::clone(&watched.totals);
+            thread::spawn(move || {
+                (0..2)
+                    .map(|number| push(&link, &warden, &totals, frame('h', number)))
+                    .filter(|went| *went != Push::Over)
+                    .count()
+            })
+        };
+        let closer = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            thread::spawn(move || {
+                let went = link.close(CloseFrame::of(CloseCode::NORMAL)).unwrap();
+                warden.mind(went, &link);
+            })
+        };
+        let stream = peer.read_to_end();
+        closer.join().unwrap();
+        let sent = hub.join().unwrap();
+        watched.stop();
+        assert_eq!(assert_in_order(&frames(&stream, false), 'h'), sent);
+    });
+}

@@ -1,0 +1,276 @@
+//! A whole server but for its listener: handlers that broadcast to themselves, a hub that sends to
+//! them meanwhile, full queues everywhere, and an end in the middle of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::Message;
+use crate::server::builder::Settings;
+use crate::server::client::{Client, Outcome};
+use crate::server::crew::Crew;
+use crate::server::handle::Audience;
+use crate::server::outbox::SlowClient;
+use crate::server::sync::thread;
+
+use super::check;
+use super::stage::{
+    Seen, Ticking, behind_head, masked, read_politely, serve, settings, shake_hands, turn_away,
+};
+use super::wire::{Frame, assert_ends, assert_in_order, frames, numbers, text};
+
+/// More than the whole budget; nobody is in the room that it is for, so nobody encodes it.
+const MUCH: usize = 5 * 1024 * 1024;
+
+/// Each message goes to everybody twice, the sender too.
+fn repeat(client: &mut Client) -> Outcome {
+    client.join("room");
+    while let Some(message) = client.recv()? {
+        client.room("room").broadcast(message.clone());
+        client.everyone().broadcast(message.clone());
+        client.send(message)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
+    check(|| {
+        let seen = Seen::default();
+        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let clients: Vec<_> = (0..2).map(|_| serve(&shared, repeat)).collect();
+        let peers: Vec<_> = clients
+            .iter()
+            .zip(['a', 'b'])
+            .map(|((_, _, peer), sender)| {
+                let peer = *peer;
+                thread::spawn(move || {
+                    shake_hands(peer, 9);
+                    for number in 0..2 {
+                        peer.say(&masked(1, text(sender, number).as_bytes()));
+                    }
+                    read_politely(peer);
+                })
+            })
+            .collect();
+        let stopper = {
+            let (shared, seen) = (Arc::clone(&shared), clients[0].1.clone());
+            thread::spawn(move || {
+                // Somewhere in the middle.
+                while seen.messages_in.load(std::sync::atomic::Ordering::Relaxed) == 0
+                    && seen.stage() < crate::server::link::Stage::Closing
+                {
+                    thread::yield_now();
+                }
+                shared.shutdown(Duration::from_secs(60));
+            })
+        };
+        stopper.join().unwrap();
+        shared.see_off();
+        let mut streams = Vec::new();
+        for (client, link, peer) in clients {
+            client.join().unwrap();
+            streams.push((link, peer));
+        }
+        for peer in peers {
+            peer.join().unwrap();
+        }
+        drop(crew);
+        // The second may have come too late to be let in.
+        let mut open = 0;
+        for (link, peer) in streams {
+            let is_cut = link.outbox.loss().is_some();
+            let frames = frames(behind_head(&peer.taken()), is_cut);
+            let end = assert_ends(&frames);
+            if link.version().is_some() {
+                open += 1;
+                assert!(is_cut || end.is_some(), "{frames:?}");
+            }
+            assert!(peer.is_closed());
+        }
+        assert!(open > 0);
+        assert_eq!(seen.departures(), open);
+        let counters = shared.registry.counters(&shared.totals);
+        assert_eq!((counters.connections, counters.failed_handlers), (0, 0));
+        assert_eq!(counters.closes.values().sum::<u64>(), open as u64);
+    });
+}
+
+#[test]
+fn clients_that_neither_read_nor_leave_are_cut_off() {
+    check(|| {
+        let seen = Seen::default();
+        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, _, peer) = serve(&shared, repeat);
+        let (newcomer, ..) = serve(&shared, repeat);
+        shake_hands(peer, 2);
+        for number in 0..3 {
+            peer.say(&masked(1, text('a', number).as_bytes()));
+        }
+        shared.shutdown(Duration::ZERO);
+        shared.see_off();
+        client.join().unwrap();
+        newcomer.join().unwrap();
+        drop(crew);
+        assert_eq!(seen.departures(), 1);
+        let counters = shared.registry.counters(&shared.totals);
+        assert_eq!((counters.connections, counters.failed_handlers), (0, 0));
+    });
+}
+
+#[test]
+fn posts_that_come_with_the_end_of_the_hub_hold_nobody() {
+    check(|| {
+        let (crew, _woken) = Crew::new(settings()).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let posters: Vec<_> = (0..2)
+            .map(|_| {
+                let room = Audience::new(&shared, Some("nobody"));
+                thread::spawn(move || {
+                    for _ in 0..2 {
+                        room.broadcast(Message::from(vec![0; MUCH]));
+                    }
+                })
+            })
+            .collect();
+        let asker = {
+            let room = Audience::new(&shared, Some("nobody"));
+            thread::spawn(move || assert!(room.members().is_empty()))
+        };
+        let ticking = Ticking::start();
+        drop(crew);
+        for poster in posters {
+            poster.join().unwrap();
+        }
+        asker.join().unwrap();
+        ticking.stop();
+    });
+}
+
+#[test]
+fn all_members_see_all_broadcasts_in_the_same_order() {
+    check(|| {
+        let settings = Settings {
+            outbox: 10_000,
+            ..settings()
+        };
+        let (crew, _woken) = Crew::new(settings).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let clients: Vec<_> = (0..2)
+            .map(|_| {
+                let (client, link, peer) = serve(&shared, repeat);
+                shake_hands(peer, 11);
+                (client, link, peer)
+            })
+            .collect();
+        let room = Audience::new(&shared, Some("room"));
+        while room.members().len() < 2 {
+            thread::yield_now();
+        }
+        let posters: Vec<_> = ['a', 'b']
+            .into_iter()
+            .map(|sender| {
+                let everyone = Audience::new(&shared, None);
+                let nobody = Audience::new(&shared, Some("nobody"));
+                thread::spawn(move || {
+                    for number in 0..2 {
+                        nobody.broadcast(Message::from(vec![0; MUCH]));
+                        everyone.broadcast(text(sender, number));
+                    }
+                })
+            })
+            .collect();
+        let readers: Vec<_> = clients
+            .iter()
+            .map(|(_, _, peer)| {
+                let peer = *peer;
+                thread::spawn(move || read_politely(peer))
+            })
+            .collect();
+        for poster in posters {
+            poster.join().unwrap();
+        }
+        // The hub's own order: whoever is answered knows that all that came before is done.
+        room.members();
+        shared.shutdown(Duration::from_secs(60));
+        shared.see_off();
+        let mut seen = Vec::new();
+        for ((client, _, peer), reader) in clients.into_iter().zip(readers) {
+            client.join().unwrap();
+            reader.join().unwrap();
+            let frames = frames(behind_head(&peer.taken()), false);
+            assert_eq!(assert_ends(&frames), Some(1001));
+            for sender in ['a', 'b'] {
+                assert_eq!(assert_in_order(&frames, sender), 2);
+            }
+            seen.push(frames);
+        }
+        drop(crew);
+        assert_eq!(seen[0], seen[1]);
+    });
+}
+
+/// The hub meets a full outbox in the middle of a broadcast, and goes on to the next member.
+#[test]
+fn a_member_that_does_not_read_holds_up_no_other() {
+    check(|| {
+        let settings = Settings {
+            slow_client: SlowClient::DropOldest,
+            ..settings()
+        };
+        let (crew, _woken) = Crew::new(settings).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (slow, _, silent) = serve(&shared, repeat);
+        shake_hands(silent, 2);
+        let (quick, _, peer) = serve(&shared, repeat);
+        shake_hands(peer, 40);
+        let everyone = Audience::new(&shared, None);
+        let mut stream = Vec::new();
+        for number in 0..3 {
+            everyone.broadcast(text('a', number));
+            while numbers(&frames(&stream, true), 'a').len() <= number {
+                stream.extend(peer.read());
+            }
+        }
+        let reader = thread::spawn(move || read_politely(peer));
+        shared.shutdown(Duration::ZERO);
+        shared.see_off();
+        for thread in [slow, quick, reader] {
+            thread.join().unwrap();
+        }
+        drop(crew);
+        let frames = frames(&stream, true);
+        let texts = frames
+            .iter()
+            .filter(|frame| matches!(frame, Frame::Text(_)));
+        assert_eq!(texts.count(), 3);
+    });
+}
+
+/// Nobody serves it: the warden alone sees that it has read why it was turned away.
+#[test]
+fn a_client_that_is_turned_away_is_closed_when_it_hangs_up() {
+    check(|| {
+        let settings = Settings {
+            max_clients: 0,
+            ..settings()
+        };
+        let (crew, _woken) = Crew::new(settings).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let doors: Vec<_> = (0..2)
+            .map(|_| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || turn_away(&shared))
+            })
+            .collect();
+        for door in doors {
+            let peer = door.join().unwrap();
+            peer.read_to_end();
+            assert!(!peer.is_closed());
+            peer.hang_up();
+            peer.wait_until_closed();
+        }
+        drop(crew);
+    });
+}

@@ -1,0 +1,185 @@
+//! Full queues: eviction and dropping, while others push, reply, and wait.
+
+use std::sync::Arc;
+
+use crate::server::builder::Settings;
+use crate::server::counters::Totals;
+use crate::server::error::Loss;
+use crate::server::outbox::{Push, SlowClient};
+use crate::server::sync::thread;
+
+use super::check;
+use super::stage::{Watched, link, push, reply, settings};
+use super::wire::{assert_in_order, frame, frames, numbers};
+
+fn count(totals: &Totals, loss: Loss) -> u64 {
+    let lost = totals.snapshot(std::iter::empty()).lost;
+    lost.get(&loss).copied().unwrap_or_default()
+}
+
+#[test]
+fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
+    check(|| {
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, peer) = link(&settings, 4);
+        let pushers: Vec<_> = ['a', 'b']
+            .into_iter()
+            .map(|sender| {
+                let (warden, totals) = (Arc::clone(&watched.warden), Arc::clone(&watched.totals));
+                let link = Arc::clone(&link);
+                thread::spawn(move || {
+                    let mut evicted = 0;
+                    for number in 0..3 {
+                        let went = push(&link, &warden, &totals, frame(sender, number));
+                        if went == Push::Evicted {
+                            evicted += 1;
+                            let taken = peer.taken().len();
+                            let again = push(&link, &warden, &totals, frame(sender, 9));
+                            assert_eq!(again, Push::Over);
+                            assert_eq!(peer.taken().len(), taken);
+                        }
+                    }
+                    evicted
+                })
+            })
+            .collect();
+        // Its own thread waits for room meanwhile, and then for the peer.
+        let own = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            thread::spawn(move || {
+                for number in 0..3 {
+                    if reply(&link, &warden, true, &frame('o', number)) == Push::Over {
+                        break;
+                    }
+                }
+                match link.outbox.socket() {
+                    Some(socket) => socket.receive(&mut Vec::with_capacity(1)).unwrap(),
+                    None => 0,
+                }
+            })
+        };
+        let reader = thread::spawn(move || {
+            let mut stream = peer.read();
+            stream.extend(peer.read());
+            // Not reading any more is what evicts; leaving ends it where nothing did.
+            (stream, peer)
+        });
+        let evicted: usize = pushers
+            .into_iter()
+            .map(|pusher| pusher.join().unwrap())
+            .sum();
+        let (_, peer) = reader.join().unwrap();
+        if evicted == 0 {
+            peer.reset();
+            link.lose(Loss::Cut, &watched.totals);
+            let _ = own.join();
+        } else {
+            assert_eq!(evicted, 1);
+            assert_eq!(count(&watched.totals, Loss::Evicted), 1);
+            assert_eq!(own.join().unwrap(), 0);
+            assert_eq!(link.outbox.loss(), Some(Loss::Evicted));
+        }
+        watched.stop();
+        assert!(!link.outbox.is_waiting());
+        let frames = frames(&peer.taken(), true);
+        for sender in ['a', 'b', 'o'] {
+            assert_in_order(&frames, sender);
+        }
+    });
+}
+
+#[test]
+fn what_is_dropped_was_whole_and_no_reply_is_dropped() {
+    check(|| {
+        for policy in [SlowClient::DropOldest, SlowClient::DropNewest] {
+            dropping(policy);
+        }
+    });
+}
+
+fn dropping(policy: SlowClient) {
+    let settings = Settings {
+        slow_client: policy,
+        ..settings()
+    };
+    let watched = Watched::new(&settings);
+    let (link, peer) = link(&settings, 5);
+    let pushers: Vec<_> = ['a', 'b']
+        .into_iter()
+        .map(|sender| {
+            let (warden, totals) = (Arc::clone(&watched.warden), Arc::clone(&watched.totals));
+            let link = Arc::clone(&link);
+            thread::spawn(move || {
+                for number in 0..3 {
+                    let went = push(&link, &warden, &totals, frame(sender, number));
+                    assert!(matches!(went, Push::Done | Push::Stalled | Push::Dropped));
+                }
+            })
+        })
+        .collect();
+    let own = {
+        let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+        thread::spawn(move || {
+            for number in 0..2 {
+                reply(&link, &warden, number == 0, &frame('o', number));
+            }
+            warden.mind(link.outbox.flush(), &link);
+        })
+    };
+    let reader = thread::spawn(move || peer.read_to_end());
+    for pusher in pushers {
+        pusher.join().unwrap();
+    }
+    own.join().unwrap();
+    warden_hangs_up(&watched, &link);
+    let stream = reader.join().unwrap();
+    watched.stop();
+    let frames = frames(&stream, false);
+    assert_eq!(assert_in_order(&frames, 'o'), 2);
+    for sender in ['a', 'b'] {
+        assert!(numbers(&frames, sender).is_sorted(), "{frames:?}");
+    }
+    let tally = link.outbox.tally();
+    assert_eq!(tally.messages, frames.len() as u64);
+    assert_eq!(tally.messages + tally.dropped, 8);
+    assert_eq!(tally.bytes, stream.len() as u64);
+}
+
+/// The end of the stream, behind everything.
+fn warden_hangs_up(watched: &Watched, link: &Arc<crate::server::link::Link>) {
+    watched.warden.mind(link.outbox.hang_up(), link);
+}
+
+/// The peer resets while others send: everybody learns, nobody waits.
+#[test]
+fn a_reset_wakes_whoever_waits() {
+    check(|| {
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, peer) = link(&settings, 4);
+        let own = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            thread::spawn(move || {
+                // Four do not fit: by the fifth it must have found out.
+                let mut went = Push::Done;
+                for number in 0..5 {
+                    went = reply(&link, &warden, true, &frame('o', number));
+                }
+                went
+            })
+        };
+        let hub = {
+            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let totals = Arc::clone(&watched.totals);
+            thread::spawn(move || push(&link, &warden, &totals, frame('h', 0)))
+        };
+        peer.read();
+        peer.reset();
+        hub.join().unwrap();
+        assert_eq!(own.join().unwrap(), Push::Over);
+        watched.stop();
+        assert!(link.outbox.loss().is_some());
+        assert!(!link.outbox.is_waiting());
+    });
+}

@@ -1,0 +1,274 @@
+//! The pieces of a scenario: a link without a conversation, a warden, a server without a listener.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{State, Transition, Version};
+use crate::server::builder::Settings;
+use crate::server::client::{Client, Outcome};
+use crate::server::conversation::Conversation;
+use crate::server::counters::Totals;
+use crate::server::crew::Shared;
+use crate::server::farewell::Departure;
+use crate::server::link::{ClientId, Identity, Link, Stage};
+use crate::server::outbox::Push;
+use crate::server::socket::{Peer, connection};
+use crate::server::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::server::sync::thread::{self, JoinHandle};
+use crate::server::sync::{Mutex, MutexGuard, clock};
+use crate::server::warden::Warden;
+
+use super::wire::{Frame, frames};
+
+/// The most bytes that may wait in an outbox: two small messages with what they take beside.
+pub(super) const LIMIT: usize = 280;
+
+/// Settings with little room everywhere.
+pub(super) fn settings() -> Settings {
+    Settings {
+        outbox: LIMIT,
+        ..Settings::default()
+    }
+}
+
+/// A warden on its own thread, and what it counts.
+pub(super) struct Watched {
+    pub(super) warden: Arc<Warden>,
+    pub(super) totals: Arc<Totals>,
+    thread: JoinHandle<()>,
+}
+
+impl Watched {
+    pub(super) fn new(settings: &Settings) -> Watched {
+        let totals = Arc::new(Totals::default());
+        let (warden, watch) = Warden::new(&settings.deadlines, Arc::clone(&totals)).unwrap();
+        let thread = thread::spawn(move || watch.run());
+        Watched {
+            warden,
+            totals,
+            thread,
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn stop(self) {
+        self.warden.stop();
+        self.thread.join().unwrap();
+    }
+}
+
+/// A client of RFC 6455 whose handshake is done, with a kernel buffer of `room` bytes.
+pub(super) fn link(settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
+    link_of(Version::Rfc6455, settings, room)
+}
+
+pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
+    let (socket, peer) = connection(room);
+    let link = Link::new(ClientId(1), address(), Arc::new(socket), settings);
+    let target = "/".into();
+    link.identity.set(Identity { version, target }).unwrap();
+    link.enter(Stage::Open);
+    (Arc::new(link), peer)
+}
+
+/// What the hub and a handle do with a message.
+pub(super) fn push(link: &Arc<Link>, warden: &Warden, totals: &Totals, bytes: Vec<u8>) -> Push {
+    let push = link.outbox.push(&Arc::new(bytes), 1);
+    match push {
+        Push::Evicted => link.evicted(totals),
+        push => warden.mind(push, link),
+    }
+    push
+}
+
+/// What a client's own thread does with a reply; `false` once it is over.
+pub(super) fn reply(link: &Arc<Link>, warden: &Warden, at_once: bool, bytes: &[u8]) -> Push {
+    let push = link.outbox.reply(at_once, |out| {
+        out.extend_from_slice(bytes);
+        Ok::<u64, ()>(1)
+    });
+    settle(link, warden, push.unwrap())
+}
+
+/// As [`reply`], for a message that is not copied.
+pub(super) fn reply_owned(link: &Arc<Link>, warden: &Warden, bytes: &[u8]) -> Push {
+    let (head, rest) = bytes.split_at(2);
+    let push = link.outbox.reply_owned(|out| {
+        out.extend_from_slice(head);
+        Ok::<Vec<u8>, ()>(rest.to_vec())
+    });
+    settle(link, warden, push.unwrap())
+}
+
+fn settle(link: &Arc<Link>, warden: &Warden, push: Push) -> Push {
+    let patience = Settings::default().deadlines.write;
+    match push {
+        Push::Full => match link.outbox.wait_for_room(link.outbox.limit(), patience) {
+            Ok(push) => {
+                warden.mind(push, link);
+                Push::Done
+            }
+            Err(_) => Push::Over,
+        },
+        push => {
+            warden.mind(push, link);
+            push
+        }
+    }
+}
+
+/// What the hooks of a server's clients have seen.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    inside: Arc<Mutex<(Vec<Departure>, Vec<Transition>)>>,
+}
+
+impl Seen {
+    /// Settings whose hooks tell this.
+    pub(super) fn watching(&self, settings: Settings) -> Settings {
+        let (departures, transitions) = (self.clone(), self.clone());
+        Settings {
+            on_close: Some(Arc::new(move |departure| {
+                departures.lock().0.push(departure.clone());
+            })),
+            on_state: Some(Arc::new(move |_, transition| {
+                transitions.lock().1.push(transition);
+            })),
+            ..settings
+        }
+    }
+
+    /// The only departure.
+    pub(super) fn departure(&self) -> Departure {
+        let seen = self.lock();
+        assert_eq!(seen.0.len(), 1, "{seen:?}");
+        seen.0[0].clone()
+    }
+
+    pub(super) fn departures(&self) -> usize {
+        self.lock().0.len()
+    }
+
+    /// How often the state became `Closing`.
+    pub(super) fn closings(&self) -> usize {
+        let seen = self.lock();
+        let closings = seen.1.iter().filter(|change| change.to == State::Closing);
+        closings.count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Vec<Departure>, Vec<Transition>)> {
+        self.inside.lock().unwrap()
+    }
+}
+
+/// Time that passes, a tick of the warden's at a time, until it is stopped.
+pub(super) struct Ticking {
+    done: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Ticking {
+    pub(super) fn start() -> Ticking {
+        let done = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&done);
+        let thread = thread::spawn(move || {
+            while !stopped.load(SeqCst) {
+                clock::pass(Duration::from_millis(500));
+                thread::yield_now();
+            }
+        });
+        Ticking { done, thread }
+    }
+
+    pub(super) fn stop(self) {
+        self.done.store(true, SeqCst);
+        self.thread.join().unwrap();
+    }
+}
+
+/// Serves one client of a server without a listener, on a thread of its own.
+pub(super) fn serve(
+    shared: &Arc<Shared>,
+    handler: impl Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+) -> (JoinHandle<()>, Arc<Link>, Peer) {
+    let (socket, peer) = connection(256);
+    let (socket, link) = shared.welcome(socket, address());
+    assert!(shared.admit(&link));
+    let talk = Conversation::new(Arc::clone(&link), socket, Arc::clone(shared));
+    let thread = thread::spawn(move || Client::serve(talk, &handler));
+    (thread, link, peer)
+}
+
+/// Turns one client away at the door, as the listener does.
+pub(super) fn turn_away(shared: &Arc<Shared>) -> Peer {
+    let (socket, peer) = connection(256);
+    let (socket, link) = shared.welcome(socket, address());
+    assert!(!shared.admit(&link));
+    shared.turn_away(&link, socket);
+    peer
+}
+
+/// A request of RFC 6455, as a browser sends it.
+pub(super) const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\n\
+    Host: example.com\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+/// Goes through the handshake, as the peer; then the kernel's buffer has `room` bytes.
+pub(super) fn shake_hands(peer: Peer, room: usize) {
+    peer.say(REQUEST);
+    let mut head = Vec::new();
+    // Frames may stand right behind it.
+    while !head.windows(4).any(|four| four == b"\r\n\r\n") {
+        let read = peer.read();
+        assert!(
+            !read.is_empty(),
+            "no answer: {:?}",
+            head.escape_ascii().to_string()
+        );
+        head.extend(read);
+    }
+    peer.narrow(room);
+}
+
+/// The rest of a peer's life: answers the goodbye, and hangs up at the end of the stream.
+pub(super) fn read_politely(peer: Peer) {
+    let mut has_answered = false;
+    loop {
+        // It may have come with the last bytes that were read.
+        let taken = peer.taken();
+        let frames = frames(behind_head(&taken), true);
+        if let (false, Some(Frame::Close(code))) = (has_answered, frames.last()) {
+            peer.say(&masked(8, &code.to_be_bytes()));
+            has_answered = true;
+        }
+        if peer.read().is_empty() {
+            peer.hang_up();
+            return;
+        }
+    }
+}
+
+/// What stands behind the answer to [`REQUEST`], where it was let in.
+pub(super) fn behind_head(stream: &[u8]) -> &[u8] {
+    let end = stream.windows(4).position(|four| four == b"\r\n\r\n");
+    match end {
+        Some(end) if stream.starts_with(b"HTTP/1.1 101 ") => &stream[end + 4..],
+        _ => &[],
+    }
+}
+
+/// A client's frame; its mask is all zeros.
+pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(payload.len()).unwrap();
+    let mut frame = vec![0x80 | opcode, 0x80 | len, 0, 0, 0, 0];
+    frame.extend_from_slice(payload);
+    frame
+}
+
+pub(super) fn address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 1).into()
+}

@@ -1,0 +1,99 @@
+//! What a peer sees: frames, and what must hold for any sequence of them.
+
+use crate::protocol::{CloseCode, CloseFrame, Message, Version};
+
+/// One frame of the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Frame {
+    Text(String),
+    Ping,
+    Close(u16),
+}
+
+/// Message `number` of a sender; its length changes with the number.
+pub(super) fn text(sender: char, number: usize) -> String {
+    format!("{sender}{number}{}", "~".repeat(number * 3 % 7))
+}
+
+pub(super) fn frame(sender: char, number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let message = Message::from(text(sender, number));
+    Version::Rfc6455.encode(&message, &mut bytes).unwrap();
+    bytes
+}
+
+pub(super) fn ping() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Version::Rfc6455.encode_ping(b"", &mut bytes).unwrap();
+    bytes
+}
+
+pub(super) fn close(code: u16) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let frame = CloseFrame::of(CloseCode::from(code));
+    Version::Rfc6455
+        .encode_close(Some(&frame), &mut bytes)
+        .unwrap();
+    bytes
+}
+
+/// The frames of a stream, which must be whole, but for the last where it was cut off.
+pub(super) fn frames(mut bytes: &[u8], is_cut: bool) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while !bytes.is_empty() {
+        let whole = match bytes {
+            [_, len, rest @ ..] if rest.len() >= usize::from(*len) => usize::from(*len) + 2,
+            _ if is_cut => break,
+            torn => panic!(
+                "a torn frame: {:?} behind {frames:?}",
+                torn.escape_ascii().to_string()
+            ),
+        };
+        let (frame, rest) = bytes.split_at(whole);
+        let payload = &frame[2..];
+        frames.push(match frame[0] {
+            0x81 => Frame::Text(String::from_utf8(payload.to_vec()).expect("UTF-8")),
+            0x88 => Frame::Close(u16::from_be_bytes([payload[0], payload[1]])),
+            0x89 => Frame::Ping,
+            other => panic!("no frame begins with {other:#x}: behind {frames:?}"),
+        });
+        bytes = rest;
+    }
+    frames
+}
+
+/// The messages of one sender, which must be whole, each once, and in the order of sending; how
+/// many they are.
+pub(super) fn assert_in_order(frames: &[Frame], sender: char) -> usize {
+    let numbers = numbers(frames, sender);
+    let expected: Vec<usize> = (0..numbers.len()).collect();
+    assert_eq!(numbers, expected, "of {sender} in {frames:?}");
+    numbers.len()
+}
+
+/// The numbers of one sender's messages.
+pub(super) fn numbers(frames: &[Frame], sender: char) -> Vec<usize> {
+    let mut numbers = Vec::new();
+    for frame in frames {
+        if let Frame::Text(words) = frame
+            && let Some(rest) = words.strip_prefix(sender)
+        {
+            let number = rest.trim_end_matches('~').parse().expect("a number");
+            assert_eq!(*words, text(sender, number), "a torn message in {frames:?}");
+            numbers.push(number);
+        }
+    }
+    numbers
+}
+
+/// At most one goodbye, and nothing behind it; its code.
+pub(super) fn assert_ends(frames: &[Frame]) -> Option<u16> {
+    let at = frames
+        .iter()
+        .position(|frame| matches!(frame, Frame::Close(_)))?;
+    assert_eq!(at, frames.len() - 1, "after the goodbye: {frames:?}");
+    match frames[at] {
+        Frame::Close(code) => Some(code),
+        _ => None,
+    }
+}

@@ -18,6 +18,7 @@ use crate::protocol::{
 use super::crew::Shared;
 use super::error::{Error, Loss};
 use super::link::{Link, Stage};
+use super::log_gate::Kind;
 use super::outbox::{Push, wait_until};
 
 /// The engine, its socket and its outbox, on the client's own thread.
@@ -255,7 +256,7 @@ impl Conversation {
             debug!("client {}: {transition}", self.link.id);
             if let Some(hook) = &self.shared.settings.on_state {
                 let seen = catch_unwind(AssertUnwindSafe(|| hook(self.link.id, transition)));
-                if seen.is_err() {
+                if seen.is_err() && self.shared.warden.may_log(Kind::HookPanicked) {
                     error!("client {}: on_state panicked", self.link.id);
                 }
             }

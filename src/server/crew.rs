@@ -21,6 +21,7 @@ use super::counters::Totals;
 use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
 use super::link::{ClientId, Link, Stage};
+use super::log_gate::Kind;
 use super::registry::Registry;
 use super::warden::Warden;
 
@@ -216,10 +217,12 @@ impl Shared {
             true => Refusal::ShuttingDown,
             false => Refusal::Full,
         };
-        info!(
-            "client {} {}: turned away with 503: {refusal}",
-            link.id, link.peer
-        );
+        if self.warden.may_log(Kind::TurnedAway) {
+            info!(
+                "client {} {}: turned away with 503: {refusal}",
+                link.id, link.peer
+            );
+        }
         self.totals.refused(refusal.name());
         link.outbox.goodbye(&refusal_bytes(&refusal));
         link.enter(Stage::Gone);

@@ -15,6 +15,7 @@ use super::conversation::{Conversation, Patience, Step, shown};
 use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{Identity, Stage};
+use super::log_gate::Kind;
 
 impl Conversation {
     /// Goes through the handshake.
@@ -50,6 +51,9 @@ impl Conversation {
         let (id, peer) = (self.link.id, self.link.peer);
         let why = shown(&why.to_string());
         self.trace_request();
+        if !self.shared.warden.may_log(Kind::Refused) {
+            return;
+        }
         match self.connection.request() {
             Some(request) => {
                 let path = request.path().escape_debug();
@@ -72,7 +76,9 @@ impl Conversation {
         };
         let reply = match &self.shared.settings.on_request {
             Some(hook) => catch_unwind(AssertUnwindSafe(|| hook(request))).unwrap_or_else(|_| {
-                error!("client {}: on_request panicked", self.link.id);
+                if self.shared.warden.may_log(Kind::HookPanicked) {
+                    error!("client {}: on_request panicked", self.link.id);
+                }
                 Reply::refuse(500, "this server made a mistake")
             }),
             None => Reply::accept(),

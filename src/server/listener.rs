@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::client::{Client, Outcome};
 use super::conversation::Conversation;
 use super::crew::Shared;
+use super::log_gate::Kind;
 
 /// How long the listener waits when the system has no descriptor, or no memory, for one more
 /// connection. What is waiting in the kernel's queue stays there.
@@ -65,7 +66,9 @@ where
             io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
             io::ErrorKind::InvalidInput => return Err(error),
             _ => {
-                warn!("cannot accept: {error}; trying again in {EXHAUSTED:?}");
+                if shared.warden.may_log(Kind::Exhausted) {
+                    warn!("cannot accept: {error}; trying again in {EXHAUSTED:?}");
+                }
                 let timeout = Timespec::try_from(EXHAUSTED).ok();
                 let _ = poll(&mut polled[..1], timeout.as_ref());
             }
@@ -113,7 +116,9 @@ where
                 serve_more(&waiting, handler, idle);
             });
         if let Err(error) = spawned {
-            warn!("client {}: no thread for it: {error}", link.id);
+            if self.shared.warden.may_log(Kind::Exhausted) {
+                warn!("client {}: no thread for it: {error}", link.id);
+            }
             self.shared.registry.remove(&link, &self.shared.totals);
             self.shared.turn_away(&link, socket);
         }

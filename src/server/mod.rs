@@ -48,6 +48,8 @@ mod handle;
 
 mod counters;
 
+mod log_gate;
+
 mod error;
 
 use std::fmt;

@@ -11,3 +11,5 @@ mod refusals;
 mod registry;
 
 mod account;
+
+mod log;

@@ -13,6 +13,7 @@ use crate::protocol::{
 use super::farewell::Departure;
 use super::link::ClientId;
 use super::outbox::SlowClient;
+use super::rate::{FastClient, Rate};
 use super::{Detached, Server};
 
 /// What `on_request` answers.
@@ -77,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) deadlines: Deadlines,
     pub(crate) outbox: usize,
     pub(crate) slow_client: SlowClient,
+    pub(crate) rate: Option<Rate>,
+    pub(crate) fast_client: FastClient,
     pub(crate) max_clients: usize,
     pub(crate) max_per_address: Option<usize>,
     pub(crate) stack_size: usize,
@@ -123,6 +126,8 @@ impl Default for Settings {
             },
             outbox: 1024 * 1024,
             slow_client: SlowClient::Close,
+            rate: None,
+            fast_client: FastClient::Delay,
             max_clients: 10_000,
             max_per_address: None,
             stack_size: 256 * 1024,
@@ -258,6 +263,18 @@ impl ServerBuilder {
         self
     }
 
+    /// How much each client may say: see [`Rate`]. Default: as much as it can.
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.settings.rate = Some(rate);
+        self
+    }
+
+    /// What happens to a client that exceeds its rate. Default: [`FastClient::Delay`].
+    pub fn fast_client(mut self, policy: FastClient) -> Self {
+        self.settings.fast_client = policy;
+        self
+    }
+
     /// The most connections at a time, each of which costs a thread. Default: 10,000, or fewer
     /// where the system has less room: open files, memory mappings, threads; a warning says so.
     /// Who comes after that is told 503.
@@ -358,6 +375,8 @@ impl fmt::Debug for Settings {
             .field("deadlines", &self.deadlines)
             .field("outbox", &self.outbox)
             .field("slow_client", &self.slow_client)
+            .field("rate", &self.rate)
+            .field("fast_client", &self.fast_client)
             .field("max_clients", &self.max_clients)
             .field("max_per_address", &self.max_per_address)
             .field("stack_size", &self.stack_size)

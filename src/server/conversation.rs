@@ -20,6 +20,7 @@ use super::error::{Error, Loss};
 use super::link::{Link, Stage};
 use super::log_gate::Kind;
 use super::outbox::{Push, wait_until};
+use super::rate::Throttle;
 
 /// The engine, its socket and its outbox, on the client's own thread.
 pub(crate) struct Conversation {
@@ -31,6 +32,8 @@ pub(crate) struct Conversation {
     pub(crate) began: Instant,
     /// How many bytes the next read may bring.
     appetite: usize,
+    /// Where clients have a rate.
+    pub(crate) throttle: Option<Box<Throttle>>,
     /// The outbox has been given the goodbye, or has refused it: somebody else was first.
     pub(crate) said_goodbye: bool,
     pub(crate) finished: bool,
@@ -78,7 +81,7 @@ impl Patience {
         }
     }
 
-    fn left(&self) -> Option<Duration> {
+    pub(crate) fn left(&self) -> Option<Duration> {
         Some(self.until?.saturating_duration_since(Instant::now()))
     }
 }
@@ -91,6 +94,11 @@ impl Conversation {
     ) -> Box<Conversation> {
         Box::new(Conversation {
             connection: Connection::new(Arc::clone(&shared.settings.config)),
+            throttle: shared
+                .settings
+                .rate
+                .as_ref()
+                .map(|rate| Box::new(Throttle::new(rate))),
             link,
             shared,
             socket,
@@ -134,6 +142,11 @@ impl Conversation {
     pub(crate) fn step(&mut self, patience: &mut Patience) -> Step {
         loop {
             self.hear_goodbye();
+            if self.throttle.is_some()
+                && let Some(late) = self.hold_back(patience)
+            {
+                return late;
+            }
             let event = self.connection.next_event();
             if !self.connection.is_quiet() {
                 self.emit();
@@ -165,7 +178,11 @@ impl Conversation {
 
     /// One blocking read, into the engine's own buffer.
     fn read(&mut self) {
-        let buffer = self.connection.input_buffer(self.appetite);
+        let most = self
+            .throttle
+            .as_ref()
+            .map_or(usize::MAX, |throttle| throttle.most());
+        let buffer = self.connection.input_buffer(self.appetite.min(most));
         self.link.set_reading(true);
         let spare = rustix::buffer::spare_capacity(buffer);
         let result = recv(&*self.socket, spare, RecvFlags::empty());
@@ -174,6 +191,11 @@ impl Conversation {
             Err(rustix::io::Errno::INTR) => {}
             Ok((read, _)) if read > 0 => {
                 self.link.heard(read);
+                if let (Some(throttle), State::Ready) =
+                    (&mut self.throttle, self.connection.state())
+                {
+                    throttle.heard(read);
+                }
                 self.appetite = match self.appetite {
                     full if read >= full => (full * 4).min(READ_AT_MOST),
                     // A short read now and then, in a stream of long ones, says nothing.
@@ -236,9 +258,11 @@ impl Conversation {
                 }
             }
             Event::Ping(payload) => {
+                self.count_control();
                 trace!("client {}: < ping {}", self.link.id, payload.escape_ascii());
             }
             Event::Pong(payload) => {
+                self.count_control();
                 trace!("client {}: < pong {}", self.link.id, payload.escape_ascii());
             }
             Event::Closed(closed) => {
@@ -246,6 +270,12 @@ impl Conversation {
                 self.closed = Some(closed.clone());
             }
             Event::Request | Event::Refused(_) | Event::Open => {}
+        }
+    }
+
+    fn count_control(&mut self) {
+        if let Some(throttle) = &mut self.throttle {
+            throttle.control();
         }
     }
 

@@ -12,6 +12,7 @@ use super::builder::Settings;
 use super::counters::Totals;
 use super::error::Loss;
 use super::outbox::{Outbox, Push};
+use super::pause::Pause;
 
 /// A client's number: unique within a server's life, in the order of arrival, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,6 +80,8 @@ pub(crate) struct Link {
     refuse: AtomicBool,
     has_goodbye: AtomicBool,
     goodbye: Mutex<Option<CloseFrame>>,
+    /// Where its thread waits when the client has said too much.
+    pub(crate) pause: Pause,
 }
 
 impl Link {
@@ -101,6 +104,7 @@ impl Link {
             refuse: AtomicBool::new(false),
             has_goodbye: AtomicBool::new(false),
             goodbye: Mutex::new(None),
+            pause: Pause::default(),
         }
     }
 
@@ -191,12 +195,17 @@ impl Link {
             }
         };
         self.enter(Stage::Closing);
+        self.pause.wake();
         Ok(written)
+    }
+
+    pub(crate) fn has_goodbye(&self) -> bool {
+        self.has_goodbye.load(Acquire)
     }
 
     /// The goodbye that another thread has said, if one has.
     pub(crate) fn goodbye(&self) -> Option<CloseFrame> {
-        if !self.has_goodbye.load(Acquire) {
+        if !self.has_goodbye() {
             return None;
         }
         self.goodbye
@@ -210,6 +219,7 @@ impl Link {
     pub(crate) fn evicted(&self, totals: &Totals) {
         self.enter(Stage::Closed);
         totals.lost(Loss::Evicted);
+        self.pause.wake();
     }
 
     /// Gives the client up. The first loss is counted, and logged by the client's own thread.
@@ -218,5 +228,6 @@ impl Link {
         if self.outbox.cut(loss) {
             totals.lost(loss);
         }
+        self.pause.wake();
     }
 }

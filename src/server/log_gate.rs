@@ -32,9 +32,11 @@ pub(crate) enum Kind {
     HookPanicked = 5,
     /// The listener cannot accept, or has no thread for a client.
     Exhausted = 6,
+    /// A client said more than its rate allows.
+    TooFast = 7,
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Closed,
     Kind::Lost,
     Kind::Refused,
@@ -42,6 +44,7 @@ const KINDS: [Kind; 7] = [
     Kind::HandlerFailed,
     Kind::HookPanicked,
     Kind::Exhausted,
+    Kind::TooFast,
 ];
 
 /// Counts the lines of each kind that were asked for since the last sum.
@@ -62,7 +65,9 @@ impl Kind {
 
     const fn level(self) -> Level {
         match self {
-            Kind::Closed | Kind::Lost | Kind::Refused | Kind::TurnedAway => Level::Info,
+            Kind::Closed | Kind::Lost | Kind::Refused | Kind::TurnedAway | Kind::TooFast => {
+                Level::Info
+            }
             Kind::HandlerFailed | Kind::Exhausted => Level::Warn,
             Kind::HookPanicked => Level::Error,
         }
@@ -110,6 +115,7 @@ impl fmt::Display for Kind {
             Kind::HandlerFailed => "handlers failed",
             Kind::HookPanicked => "hooks panicked",
             Kind::Exhausted => "nothing left for a client",
+            Kind::TooFast => "too fast",
         })
     }
 }

@@ -26,6 +26,12 @@ mod conversation;
 
 mod handshake;
 
+mod rate;
+
+mod bucket;
+
+mod pause;
+
 mod farewell;
 
 mod link;
@@ -70,6 +76,7 @@ pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
 pub use link::ClientId;
 pub use outbox::SlowClient;
+pub use rate::{FastClient, Rate};
 
 use builder::Settings;
 use conversation::Conversation;

@@ -1,5 +1,6 @@
 //! A conversation's beginning: the request, the user's say in it, and the way into the hub.
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -70,10 +71,24 @@ impl Conversation {
         }
     }
 
+    /// The client's address, as a proxy has told it, or else the connection's.
+    pub(crate) fn address(&self) -> IpAddr {
+        let forwarded = match self.shared.settings.config.trust_forwarded {
+            true => self.connection.request().and_then(Request::forwarded_for),
+            false => None,
+        };
+        forwarded.unwrap_or(self.link.peer.ip())
+    }
+
     fn answer_request(&mut self) {
         let Some(request) = self.connection.request() else {
             return;
         };
+        let admitted = self.shared.admit_forwarded(&self.link, self.address());
+        if let Err(refusal) = admitted {
+            let _ = self.connection.refuse(refusal);
+            return;
+        }
         let reply = match &self.shared.settings.on_request {
             Some(hook) => catch_unwind(AssertUnwindSafe(|| hook(request))).unwrap_or_else(|_| {
                 if self.shared.warden.may_log(Kind::HookPanicked) {

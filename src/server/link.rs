@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::protocol::{CloseFrame, Closing, Unsupported, Version};
 
+use super::addresses::Net;
 use super::builder::Settings;
 use super::counters::Totals;
 use super::error::Loss;
@@ -67,6 +68,8 @@ pub(crate) struct Link {
     pub(crate) id: ClientId,
     /// The address of the connection, a proxy's where there is one.
     pub(crate) peer: SocketAddr,
+    /// Where it was counted, if addresses are.
+    pub(crate) net: OnceLock<Net>,
     pub(crate) outbox: Outbox,
     pub(crate) identity: OnceLock<Identity>,
     stage: AtomicU8,
@@ -94,6 +97,7 @@ impl Link {
         Link {
             id,
             peer,
+            net: OnceLock::new(),
             outbox: Outbox::new(socket, settings.outbox, settings.slow_client),
             identity: OnceLock::new(),
             stage: AtomicU8::new(Stage::Handshake as u8),

@@ -12,6 +12,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use log::warn;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::protocol::Refusal;
+
 use super::client::{Client, Outcome};
 use super::conversation::Conversation;
 use super::crew::Shared;
@@ -98,8 +100,8 @@ where
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = stream.set_nonblocking(false);
         let (socket, link) = self.shared.welcome(stream, peer);
-        if !self.shared.admit(&link) {
-            self.shared.turn_away(&link, socket);
+        if let Err(refusal) = self.shared.admit(&link) {
+            self.shared.turn_away(&link, socket, &refusal);
             return;
         }
         let shared = Arc::clone(self.shared);
@@ -120,7 +122,7 @@ where
                 warn!("client {}: no thread for it: {error}", link.id);
             }
             self.shared.registry.remove(&link, &self.shared.totals);
-            self.shared.turn_away(&link, socket);
+            self.shared.turn_away(&link, socket, &Refusal::Full);
         }
     }
 }

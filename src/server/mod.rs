@@ -48,6 +48,8 @@ mod warden;
 
 mod registry;
 
+mod addresses;
+
 mod capacity;
 
 mod handle;
@@ -230,7 +232,7 @@ impl Detached {
     /// does, and the end, exactly as [`Server::run`] has it for each of its own.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there are too many clients already, and [`Error::Io`] when the
+    /// [`Error::Refused`] where there are too many clients already, of its address or at all, and [`Error::Io`] when the
     /// stream is no connected socket. What happens after that is told by logs, counters and
     /// `on_close`.
     pub fn serve(
@@ -247,8 +249,9 @@ impl Detached {
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
         let (socket, link) = shared.welcome(stream, peer);
-        if !shared.admit(&link) {
-            return Err(Error::Refused(shared.turn_away(&link, socket)));
+        if let Err(refusal) = shared.admit(&link) {
+            shared.turn_away(&link, socket, &refusal);
+            return Err(Error::Refused(refusal));
         }
         Ok(Conversation::new(link, socket, Arc::clone(shared)))
     }

@@ -13,3 +13,5 @@ mod registry;
 mod account;
 
 mod log;
+
+mod addresses;

@@ -117,6 +117,6 @@ pub use protocol::{
 };
 #[doc(inline)]
 pub use server::{
-    Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, Loss, Outcome,
-    Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient, accept,
+    Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, FastClient,
+    Loss, Outcome, Rate, Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient, accept,
 };

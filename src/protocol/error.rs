@@ -71,6 +71,13 @@ pub enum Refusal {
     Timeout,
     /// The server has as many clients as it may: 503.
     Full,
+    /// The client's address has as many connections as it may: 503.
+    AddressFull,
+    /// The client's address has begun more handshakes than it may in that time: 429.
+    TooManyHandshakes {
+        /// When to try again, in seconds.
+        retry_after: u64,
+    },
     /// The server is going down: 503.
     ShuttingDown,
     /// The application refused, with this status and these words.
@@ -107,7 +114,8 @@ impl Refusal {
             }
             Refusal::Origin(_) => 403,
             Refusal::Timeout => 408,
-            Refusal::Full | Refusal::ShuttingDown => 503,
+            Refusal::TooManyHandshakes { .. } => 429,
+            Refusal::Full | Refusal::AddressFull | Refusal::ShuttingDown => 503,
             Refusal::Application { status, .. } => *status,
             _ => 400,
         }
@@ -140,6 +148,8 @@ impl Refusal {
             Refusal::Origin(_) => "origin",
             Refusal::Timeout => "timeout",
             Refusal::Full => "full",
+            Refusal::AddressFull => "address full",
+            Refusal::TooManyHandshakes { .. } => "too many handshakes",
             Refusal::ShuttingDown => "shutting down",
             Refusal::Application { .. } => "application",
         }
@@ -193,6 +203,13 @@ impl fmt::Display for Refusal {
             Refusal::Origin(None) => f.write_str("no origin given, and this server wants one"),
             Refusal::Timeout => f.write_str("the request did not come in time"),
             Refusal::Full => f.write_str("the server is full, try again later"),
+            Refusal::AddressFull => {
+                f.write_str("too many connections from this address, try again later")
+            }
+            Refusal::TooManyHandshakes { retry_after } => write!(
+                f,
+                "too many handshakes from this address, try again in {retry_after} s"
+            ),
             Refusal::ShuttingDown => f.write_str("the server is going down"),
             Refusal::Application { reason, .. } => f.write_str(reason),
         }

@@ -1,7 +1,7 @@
 //! Reading the request head: bounded, never parsed twice, and strict about what separates lines.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::error::Refusal;
@@ -191,12 +191,16 @@ impl Request {
         }
     }
 
-    /// The last address of `X-Forwarded-For`: the client's, if the one proxy before this server is
-    /// trusted to write it, and anything at all otherwise.
+    /// The last address of `X-Forwarded-For`, without its port if it has one: the client's, if the
+    /// one proxy before this server is trusted to write it, and anything at all otherwise. What
+    /// stands before it may be the client's own invention even then. Behind a chain of proxies it
+    /// is the last but one of them.
     pub fn forwarded_for(&self) -> Option<IpAddr> {
         let value = self.all("X-Forwarded-For").last()?;
-        let last = std::str::from_utf8(value).ok()?.rsplit(',').next()?;
-        last.trim().parse().ok()
+        let last = std::str::from_utf8(value).ok()?.rsplit(',').next()?.trim();
+        let with_port = || last.parse().ok().map(|address: SocketAddr| address.ip());
+        let bracketed = || last.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+        last.parse().ok().or_else(with_port).or_else(bracketed)
     }
 
     /// `ws://host/path` becomes `/path`: from draft-08 on the resource may be a whole URI

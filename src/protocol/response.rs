@@ -169,7 +169,8 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response {
                 add("Sec-WebSocket-Version", list);
             }
         }
-        Refusal::Full => add("Retry-After", "10".to_owned()),
+        Refusal::Full | Refusal::AddressFull => add("Retry-After", "10".to_owned()),
+        Refusal::TooManyHandshakes { retry_after } => add("Retry-After", retry_after.to_string()),
         _ => {}
     }
     answer

@@ -10,9 +10,11 @@ use crate::protocol::{
     Accept, BadOrigin, Config, Limits, Refusal, Request, Response, Transition, Versions,
 };
 
+use super::addresses::{Handshakes, PerAddress};
 use super::farewell::Departure;
 use super::link::ClientId;
 use super::outbox::SlowClient;
+use super::rate::{FastClient, Rate};
 use super::{Detached, Server};
 
 /// What `on_request` answers.
@@ -77,8 +79,10 @@ pub(crate) struct Settings {
     pub(crate) deadlines: Deadlines,
     pub(crate) outbox: usize,
     pub(crate) slow_client: SlowClient,
+    pub(crate) rate: Option<Rate>,
+    pub(crate) fast_client: FastClient,
     pub(crate) max_clients: usize,
-    pub(crate) max_per_address: Option<usize>,
+    pub(crate) per_address: PerAddress,
     pub(crate) stack_size: usize,
     pub(crate) no_delay: bool,
     pub(crate) on_request: Option<Arc<OnRequest>>,
@@ -123,8 +127,10 @@ impl Default for Settings {
             },
             outbox: 1024 * 1024,
             slow_client: SlowClient::Close,
+            rate: None,
+            fast_client: FastClient::Delay,
             max_clients: 10_000,
-            max_per_address: None,
+            per_address: PerAddress::default(),
             stack_size: 256 * 1024,
             no_delay: true,
             on_request: None,
@@ -187,8 +193,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Believes `X-Forwarded-Proto` and `X-Forwarded-For`. Default: no. Dangerous unless a proxy
-    /// in front of this server writes both itself: any client could claim any address.
+    /// Believes `X-Forwarded-Proto` and `X-Forwarded-For`, the last word of each: what stands
+    /// before it may be the client's own. Default: no. Dangerous unless a proxy in front of this
+    /// server writes both itself, and nobody gets past it: any client could claim any address.
     pub fn trust_forwarded_headers(mut self, trust: bool) -> Self {
         self.config().trust_forwarded = trust;
         self
@@ -258,6 +265,18 @@ impl ServerBuilder {
         self
     }
 
+    /// How much each client may say: see [`Rate`]. Default: as much as it can.
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.settings.rate = Some(rate);
+        self
+    }
+
+    /// What happens to a client that exceeds its rate. Default: [`FastClient::Delay`].
+    pub fn fast_client(mut self, policy: FastClient) -> Self {
+        self.settings.fast_client = policy;
+        self
+    }
+
     /// The most connections at a time, each of which costs a thread. Default: 10,000, or fewer
     /// where the system has less room: open files, memory mappings, threads; a warning says so.
     /// Who comes after that is told 503.
@@ -266,10 +285,28 @@ impl ServerBuilder {
         self
     }
 
-    /// The most connections at a time from one address. Default: no limit. Behind a proxy, all
-    /// come from one.
+    /// The most connections at a time from one address: against one who takes all the room. Of
+    /// IPv6, the first 64 bits are the address, since who has one address there has them all.
+    /// Default: no limit. Who comes after that is told 503.
+    ///
+    /// Behind a proxy, all connections come from one address. With
+    /// [`trust_forwarded_headers`](ServerBuilder::trust_forwarded_headers) it is the one that
+    /// `X-Forwarded-For` names last that counts, once the request is there; until then, a
+    /// connection counts only for [`max_clients`](ServerBuilder::max_clients).
     pub fn max_clients_per_address(mut self, clients: Option<usize>) -> Self {
-        self.settings.max_per_address = clients;
+        self.settings.per_address.connections = clients;
+        self
+    }
+
+    /// The most handshakes from one address: so many at once, and over time so many in each
+    /// `period`. Against one who comes and goes all the time, or tries passwords. Every connection
+    /// counts, one that only asks for a page too; addresses are those of
+    /// [`max_clients_per_address`](ServerBuilder::max_clients_per_address). Default: no limit. Who
+    /// comes too often is told 429, and when to try again; that does not count.
+    ///
+    /// No more than 131,072 addresses are remembered: this does not stop an attacker who has more.
+    pub fn handshakes_per_address(mut self, count: u32, period: Duration) -> Self {
+        self.settings.per_address.handshakes = Some(Handshakes { count, period });
         self
     }
 
@@ -358,8 +395,10 @@ impl fmt::Debug for Settings {
             .field("deadlines", &self.deadlines)
             .field("outbox", &self.outbox)
             .field("slow_client", &self.slow_client)
+            .field("rate", &self.rate)
+            .field("fast_client", &self.fast_client)
             .field("max_clients", &self.max_clients)
-            .field("max_per_address", &self.max_per_address)
+            .field("per_address", &self.per_address)
             .field("stack_size", &self.stack_size)
             .field("no_delay", &self.no_delay)
             .field("on_request", &self.on_request.is_some())

@@ -57,15 +57,7 @@ impl Client {
     /// The client's address: the one that `X-Forwarded-For` names where the server trusts that,
     /// or else the connection's.
     pub fn addr(&self) -> IpAddr {
-        let forwarded = match self.talk.shared.settings.config.trust_forwarded {
-            true => self
-                .talk
-                .connection
-                .request()
-                .and_then(Request::forwarded_for),
-            false => None,
-        };
-        forwarded.unwrap_or(self.talk.link.peer.ip())
+        self.talk.address()
     }
 
     /// The request that opened the conversation: path, query, header fields, cookies, origin.

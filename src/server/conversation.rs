@@ -16,7 +16,9 @@ use crate::protocol::{
 use super::crew::Shared;
 use super::error::{Error, Loss};
 use super::link::{Link, Stage};
+use super::log_gate::Kind;
 use super::outbox::Push;
+use super::rate::Throttle;
 use super::socket::Socket;
 use super::sync::Instant;
 
@@ -30,6 +32,8 @@ pub(crate) struct Conversation {
     pub(crate) began: Instant,
     /// How many bytes the next read may bring.
     appetite: usize,
+    /// Where clients have a rate.
+    pub(crate) throttle: Option<Box<Throttle>>,
     /// The outbox has been given the goodbye, or has refused it: somebody else was first.
     pub(crate) said_goodbye: bool,
     pub(crate) finished: bool,
@@ -77,7 +81,7 @@ impl Patience {
         }
     }
 
-    fn left(&self) -> Option<Duration> {
+    pub(crate) fn left(&self) -> Option<Duration> {
         Some(self.until?.saturating_duration_since(Instant::now()))
     }
 }
@@ -90,6 +94,11 @@ impl Conversation {
     ) -> Box<Conversation> {
         Box::new(Conversation {
             connection: Connection::new(Arc::clone(&shared.settings.config)),
+            throttle: shared
+                .settings
+                .rate
+                .as_ref()
+                .map(|rate| Box::new(Throttle::new(rate))),
             link,
             shared,
             socket,
@@ -145,6 +154,11 @@ impl Conversation {
     pub(crate) fn step(&mut self, patience: &mut Patience) -> Step {
         loop {
             self.hear_goodbye();
+            if self.throttle.is_some()
+                && let Some(late) = self.hold_back(patience)
+            {
+                return late;
+            }
             let event = self.connection.next_event();
             if !self.connection.is_quiet() {
                 self.emit();
@@ -179,7 +193,7 @@ impl Conversation {
     #[inline(always)]
     pub(crate) fn short_message(&mut self) -> Option<Message> {
         let eventful = self.link.has_goodbye() || !self.connection.is_quiet();
-        if eventful || log_enabled!(log::Level::Trace) {
+        if eventful || self.throttle.is_some() || log_enabled!(log::Level::Trace) {
             return None;
         }
         let message = self.connection.short_message()?;
@@ -189,7 +203,11 @@ impl Conversation {
 
     /// One blocking read, into the engine's own buffer.
     fn read(&mut self) {
-        let buffer = self.connection.input_buffer(self.appetite);
+        let most = self
+            .throttle
+            .as_ref()
+            .map_or(usize::MAX, |throttle| throttle.most());
+        let buffer = self.connection.input_buffer(self.appetite.min(most));
         self.link.set_reading(true);
         let result = self.socket.receive(buffer);
         self.link.set_reading(false);
@@ -197,6 +215,11 @@ impl Conversation {
             Err(rustix::io::Errno::INTR) => {}
             Ok(read) if read > 0 => {
                 self.link.heard(read);
+                if let (Some(throttle), State::Ready) =
+                    (&mut self.throttle, self.connection.state())
+                {
+                    throttle.heard(read);
+                }
                 self.appetite = match self.appetite {
                     full if read >= full => (full * 4).min(READ_AT_MOST),
                     // A short read now and then, in a stream of long ones, says nothing.
@@ -259,9 +282,11 @@ impl Conversation {
                 }
             }
             Event::Ping(payload) => {
+                self.count_control();
                 trace!("client {}: < ping {}", self.link.id, payload.escape_ascii());
             }
             Event::Pong(payload) => {
+                self.count_control();
                 trace!("client {}: < pong {}", self.link.id, payload.escape_ascii());
             }
             Event::Closed(closed) => {
@@ -272,6 +297,12 @@ impl Conversation {
         }
     }
 
+    fn count_control(&mut self) {
+        if let Some(throttle) = &mut self.throttle {
+            throttle.control();
+        }
+    }
+
     /// Shows the engine's changes of state, and puts its output into the outbox.
     pub(crate) fn emit(&mut self) {
         let ending = self.connection.close_expected();
@@ -279,7 +310,7 @@ impl Conversation {
             debug!("client {}: {transition}", self.link.id);
             if let Some(hook) = &self.shared.settings.on_state {
                 let seen = catch_unwind(AssertUnwindSafe(|| hook(self.link.id, transition)));
-                if seen.is_err() {
+                if seen.is_err() && self.shared.warden.may_log(Kind::HookPanicked) {
                     error!("client {}: on_state panicked", self.link.id);
                 }
             }

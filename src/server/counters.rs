@@ -39,6 +39,10 @@ pub struct Counters {
     pub skipped: u64,
     /// Clients that were disconnected because their queue was full.
     pub evicted: u64,
+    /// How often a client was held back because it exceeded its rate.
+    pub held_back: u64,
+    /// Clients that were closed because they exceeded their rate.
+    pub too_fast: u64,
     /// Clients that this side gave up, by why. Never [`Loss::EndOfStream`]: those went by
     /// themselves, and count as 1006 in `closes`.
     pub lost: BTreeMap<Loss, u64>,
@@ -56,6 +60,8 @@ pub(crate) struct Totals {
     pub(crate) answered: AtomicU64,
     pub(crate) skipped: AtomicU64,
     pub(crate) failed_handlers: AtomicU64,
+    pub(crate) held_back: AtomicU64,
+    pub(crate) too_fast: AtomicU64,
     /// What happens once per connection at most.
     rare: Mutex<Counters>,
 }
@@ -93,6 +99,8 @@ impl Totals {
         counters.answered = self.answered.load(Relaxed);
         counters.skipped = self.skipped.load(Relaxed);
         counters.failed_handlers = self.failed_handlers.load(Relaxed);
+        counters.held_back = self.held_back.load(Relaxed);
+        counters.too_fast = self.too_fast.load(Relaxed);
         for link in links {
             counters.connections += 1;
             if let (true, Some(version)) = (link.is_open(), link.version()) {

@@ -1,7 +1,7 @@
 //! What all threads of a server share, and the two that serve them all.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use log::{error, info};
 
 use crate::protocol::{CloseCode, CloseFrame, Refusal, refusal_bytes};
 
+use super::addresses::Net;
 use super::budget::Budget;
 use super::builder::Settings;
 use super::capacity;
@@ -17,6 +18,7 @@ use super::counters::Totals;
 use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
 use super::link::{ClientId, Link, Stage};
+use super::log_gate::Kind;
 use super::registry::Registry;
 use super::socket::Socket;
 use super::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -57,10 +59,11 @@ impl Crew {
         let budget = Arc::new(Budget::default());
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
+        let registry = Registry::new(settings.per_address.clone());
         let shared = Arc::new(Shared {
             settings,
             totals: Arc::clone(&totals),
-            registry: Registry::default(),
+            registry,
             warden: Arc::clone(&warden),
             posts,
             budget: Arc::clone(&budget),
@@ -193,36 +196,43 @@ impl Shared {
         (socket, link)
     }
 
-    pub(crate) fn admit(&self, link: &Arc<Link>) -> bool {
-        let Settings {
-            max_clients,
-            max_per_address,
-            ..
-        } = self.settings;
-        let admitted =
-            !self.is_stopping() && self.registry.admit(link, max_clients, max_per_address);
-        if admitted {
-            self.warden.watch(link);
+    /// Lets an accepted stream in. Where proxies are believed, its address is known later.
+    pub(crate) fn admit(&self, link: &Arc<Link>) -> Result<(), Refusal> {
+        if self.is_stopping() {
+            return Err(Refusal::ShuttingDown);
         }
-        admitted
+        let Settings {
+            config,
+            max_clients,
+            per_address,
+            ..
+        } = &self.settings;
+        let is_counted = !config.trust_forwarded && !per_address.is_unlimited();
+        let net = is_counted.then(|| Net::of(link.peer.ip()));
+        self.registry.admit(link, *max_clients, net)?;
+        self.warden.watch(link);
+        Ok(())
+    }
+
+    /// Counts a client for the address that a proxy has named, or else the proxy's own.
+    pub(crate) fn admit_forwarded(&self, link: &Link, address: IpAddr) -> Result<(), Refusal> {
+        match self.settings.config.trust_forwarded && !self.settings.per_address.is_unlimited() {
+            true => self.registry.enter_from(link, Net::of(address)),
+            false => Ok(()),
+        }
     }
 
     /// Answers at the door, without a thread and without waiting.
-    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>) -> Refusal {
-        let refusal = match self.is_stopping() {
-            true => Refusal::ShuttingDown,
-            false => Refusal::Full,
-        };
-        info!(
-            "client {} {}: turned away with 503: {refusal}",
-            link.id, link.peer
-        );
+    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>, refusal: &Refusal) {
+        if self.warden.may_log(Kind::TurnedAway) {
+            let (id, peer, status) = (link.id, link.peer, refusal.status());
+            info!("client {id} {peer}: turned away with {status}: {refusal}");
+        }
         self.totals.refused(refusal.name());
-        link.outbox.goodbye(&refusal_bytes(&refusal));
+        link.outbox.goodbye(&refusal_bytes(refusal));
         link.enter(Stage::Gone);
         link.outbox.close();
         self.totals.absorb(link);
         self.warden.turned_away(socket);
-        refusal
     }
 }

@@ -14,6 +14,7 @@ use super::conversation::{Conversation, Patience, Step, shown};
 use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{ClientId, Stage};
+use super::log_gate::Kind;
 use super::sync::atomic::Ordering::Relaxed;
 
 /// How a client's life ended, as `on_close` is told it: exactly once for each client that was
@@ -97,7 +98,9 @@ impl Conversation {
             Ended::Well => {}
             Ended::WithIt(error) => debug!("client {}: handler: {}", self.link.id, shown(error)),
             Ended::Badly(error) => {
-                warn!("client {}: handler failed: {}", self.link.id, shown(error));
+                if self.shared.warden.may_log(Kind::HandlerFailed) {
+                    warn!("client {}: handler failed: {}", self.link.id, shown(error));
+                }
                 self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
             }
         }
@@ -163,10 +166,17 @@ impl Conversation {
             messages_out: self.link.outbox.tally().messages,
         };
         self.shared.totals.closed(departure.closed.code);
-        info!("{departure}");
+        let kind = match departure.loss.is_none() && departure.closed.violation.is_none() {
+            true => Kind::Closed,
+            false => Kind::Lost,
+        };
+        if self.shared.warden.may_log(kind) {
+            info!("{departure}");
+        }
         let id = departure.id;
         if let Some(hook) = &self.shared.settings.on_close
             && catch_unwind(AssertUnwindSafe(|| hook(&departure))).is_err()
+            && self.shared.warden.may_log(Kind::HookPanicked)
         {
             error!("client {id}: on_close panicked");
         }

@@ -1,5 +1,6 @@
 //! A conversation's beginning: the request, the user's say in it, and the way into the hub.
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::conversation::{Conversation, Patience, Step, shown};
 use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{Identity, Stage};
+use super::log_gate::Kind;
 use super::sync::atomic::Ordering::Relaxed;
 
 impl Conversation {
@@ -48,6 +50,9 @@ impl Conversation {
         let (id, peer) = (self.link.id, self.link.peer);
         let why = shown(&why.to_string());
         self.trace_request();
+        if !self.shared.warden.may_log(Kind::Refused) {
+            return;
+        }
         match self.connection.request() {
             Some(request) => {
                 let path = request.path().escape_debug();
@@ -64,13 +69,29 @@ impl Conversation {
         }
     }
 
+    /// The client's address, as a proxy has told it, or else the connection's.
+    pub(crate) fn address(&self) -> IpAddr {
+        let forwarded = match self.shared.settings.config.trust_forwarded {
+            true => self.connection.request().and_then(Request::forwarded_for),
+            false => None,
+        };
+        forwarded.unwrap_or(self.link.peer.ip())
+    }
+
     fn answer_request(&mut self) {
         let Some(request) = self.connection.request() else {
             return;
         };
+        let admitted = self.shared.admit_forwarded(&self.link, self.address());
+        if let Err(refusal) = admitted {
+            let _ = self.connection.refuse(refusal);
+            return;
+        }
         let reply = match &self.shared.settings.on_request {
             Some(hook) => catch_unwind(AssertUnwindSafe(|| hook(request))).unwrap_or_else(|_| {
-                error!("client {}: on_request panicked", self.link.id);
+                if self.shared.warden.may_log(Kind::HookPanicked) {
+                    error!("client {}: on_request panicked", self.link.id);
+                }
                 Reply::refuse(500, "this server made a mistake")
             }),
             None => Reply::accept(),

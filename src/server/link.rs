@@ -6,10 +6,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::protocol::{CloseFrame, Closing, Unsupported, Version};
 
+use super::addresses::Net;
 use super::builder::Settings;
 use super::counters::Totals;
 use super::error::Loss;
 use super::outbox::{Outbox, Push};
+use super::pause::Pause;
 use super::socket::Socket;
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
@@ -68,6 +70,8 @@ pub(crate) struct Link {
     pub(crate) id: ClientId,
     /// The address of the connection, a proxy's where there is one.
     pub(crate) peer: SocketAddr,
+    /// Where it was counted, if addresses are.
+    pub(crate) net: OnceLock<Net>,
     pub(crate) outbox: Outbox,
     pub(crate) identity: OnceLock<Identity>,
     stage: AtomicU8,
@@ -82,6 +86,8 @@ pub(crate) struct Link {
     /// There is a goodbye, or there was nearly one: look under the lock.
     has_goodbye: AtomicBool,
     goodbye: Mutex<Option<CloseFrame>>,
+    /// Where its thread waits when the client has said too much.
+    pub(crate) pause: Pause,
 }
 
 impl Link {
@@ -94,6 +100,7 @@ impl Link {
         Link {
             id,
             peer,
+            net: OnceLock::new(),
             outbox: Outbox::new(socket, settings.outbox, settings.slow_client),
             identity: OnceLock::new(),
             stage: AtomicU8::new(Stage::Handshake as u8),
@@ -104,6 +111,7 @@ impl Link {
             refuse: AtomicBool::new(false),
             has_goodbye: AtomicBool::new(false),
             goodbye: Mutex::new(None),
+            pause: Pause::default(),
         }
     }
 
@@ -190,6 +198,7 @@ impl Link {
         if written != Push::Over {
             *goodbye = Some(frame);
             self.enter(Stage::Closing);
+            self.pause.wake();
         }
         Ok(written)
     }
@@ -214,6 +223,7 @@ impl Link {
     pub(crate) fn evicted(&self, totals: &Totals) {
         self.enter(Stage::Closed);
         totals.lost(Loss::Evicted);
+        self.pause.wake();
     }
 
     /// Gives the client up. The first loss is counted, and logged by the client's own thread.
@@ -222,5 +232,6 @@ impl Link {
         if self.outbox.cut(loss) {
             totals.lost(loss);
         }
+        self.pause.wake();
     }
 }

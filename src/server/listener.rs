@@ -12,9 +12,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use log::warn;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::protocol::Refusal;
+
 use super::client::{Client, Outcome};
 use super::conversation::Conversation;
 use super::crew::Shared;
+use super::log_gate::Kind;
 use super::socket::Socket;
 
 /// How long the listener waits when the system has no descriptor, or no memory, for one more
@@ -66,7 +69,9 @@ where
             io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
             io::ErrorKind::InvalidInput => return Err(error),
             _ => {
-                warn!("cannot accept: {error}; trying again in {EXHAUSTED:?}");
+                if shared.warden.may_log(Kind::Exhausted) {
+                    warn!("cannot accept: {error}; trying again in {EXHAUSTED:?}");
+                }
                 let timeout = Timespec::try_from(EXHAUSTED).ok();
                 let _ = poll(&mut polled[..1], timeout.as_ref());
             }
@@ -96,8 +101,8 @@ where
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = stream.set_nonblocking(false);
         let (socket, link) = self.shared.welcome(Socket::new(stream), peer);
-        if !self.shared.admit(&link) {
-            self.shared.turn_away(&link, socket);
+        if let Err(refusal) = self.shared.admit(&link) {
+            self.shared.turn_away(&link, socket, &refusal);
             return;
         }
         let shared = Arc::clone(self.shared);
@@ -114,9 +119,11 @@ where
                 serve_more(&waiting, handler, idle);
             });
         if let Err(error) = spawned {
-            warn!("client {}: no thread for it: {error}", link.id);
+            if self.shared.warden.may_log(Kind::Exhausted) {
+                warn!("client {}: no thread for it: {error}", link.id);
+            }
             self.shared.registry.remove(&link, &self.shared.totals);
-            self.shared.turn_away(&link, socket);
+            self.shared.turn_away(&link, socket, &Refusal::Full);
         }
     }
 }

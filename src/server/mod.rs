@@ -26,6 +26,12 @@ mod conversation;
 
 mod handshake;
 
+mod rate;
+
+mod bucket;
+
+mod pause;
+
 mod farewell;
 
 mod link;
@@ -50,11 +56,15 @@ mod sleep;
 
 mod registry;
 
+mod addresses;
+
 mod capacity;
 
 mod handle;
 
 mod counters;
+
+mod log_gate;
 
 mod error;
 
@@ -83,6 +93,7 @@ pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
 pub use link::ClientId;
 pub use outbox::SlowClient;
+pub use rate::{FastClient, Rate};
 
 use builder::Settings;
 use conversation::Conversation;
@@ -237,7 +248,7 @@ impl Detached {
     /// does, and the end, exactly as [`Server::run`] has it for each of its own.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there are too many clients already, and [`Error::Io`] when the
+    /// [`Error::Refused`] where there are too many clients already, of its address or at all, and [`Error::Io`] when the
     /// stream is no connected socket. What happens after that is told by logs, counters and
     /// `on_close`.
     pub fn serve(
@@ -254,8 +265,9 @@ impl Detached {
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
         let (socket, link) = shared.welcome(Socket::new(stream), peer);
-        if !shared.admit(&link) {
-            return Err(Error::Refused(shared.turn_away(&link, socket)));
+        if let Err(refusal) = shared.admit(&link) {
+            shared.turn_away(&link, socket, &refusal);
+            return Err(Error::Refused(refusal));
         }
         Ok(Conversation::new(link, socket, Arc::clone(shared)))
     }

@@ -1,44 +1,67 @@
 //! Who is connected: admission, lookup, and waiting for the last to leave.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::protocol::Refusal;
+
+use super::addresses::{Addresses, Net, PerAddress};
 use super::counters::{Counters, Totals};
 use super::link::{ClientId, Link};
 use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// All connections, those in their handshake too.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Registry {
     inside: Mutex<Inside>,
     left: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inside {
     links: HashMap<ClientId, Arc<Link>>,
-    addresses: HashMap<IpAddr, usize>,
+    addresses: Addresses,
 }
 
 impl Registry {
-    /// Lets a connection in, unless that would be one too many.
-    pub(crate) fn admit(&self, link: &Arc<Link>, most: usize, per_address: Option<usize>) -> bool {
-        let mut inside = self.lock();
-        let address = link.peer.ip();
-        if inside.links.len() >= most {
-            return false;
+    pub(crate) fn new(limits: PerAddress) -> Registry {
+        Registry {
+            inside: Mutex::new(Inside {
+                links: HashMap::new(),
+                addresses: Addresses::new(limits),
+            }),
+            left: Condvar::new(),
         }
-        if let Some(per_address) = per_address {
-            let here = inside.addresses.entry(address).or_default();
-            if *here >= per_address {
-                return false;
-            }
-            *here += 1;
+    }
+
+    /// Lets a connection in, and counts it for its address where that is known already.
+    ///
+    /// # Errors
+    /// The refusal, where that would be one too many.
+    pub(crate) fn admit(
+        &self,
+        link: &Arc<Link>,
+        most: usize,
+        net: Option<Net>,
+    ) -> Result<(), Refusal> {
+        let mut inside = self.lock();
+        if inside.links.len() >= most {
+            return Err(Refusal::Full);
+        }
+        if let Some(net) = net {
+            inside.enter_from(link, net)?;
         }
         inside.links.insert(link.id, Arc::clone(link));
-        true
+        Ok(())
+    }
+
+    /// Counts a connection that was let in for an address that is known only now.
+    ///
+    /// # Errors
+    /// The refusal, where that is one too many.
+    pub(crate) fn enter_from(&self, link: &Link, net: Net) -> Result<(), Refusal> {
+        self.lock().enter_from(link, net)
     }
 
     /// Strikes a connection off, its numbers going over to the totals in the same moment.
@@ -48,12 +71,8 @@ impl Registry {
             return;
         }
         totals.absorb(link);
-        let address = link.peer.ip();
-        if let Some(here) = inside.addresses.get_mut(&address) {
-            *here -= 1;
-            if *here == 0 {
-                inside.addresses.remove(&address);
-            }
+        if let Some(net) = link.net.get() {
+            inside.addresses.leave(*net);
         }
         drop(inside);
         self.left.notify_all();
@@ -107,5 +126,13 @@ impl Registry {
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn enter_from(&mut self, link: &Link, net: Net) -> Result<(), Refusal> {
+        self.addresses.enter(net)?;
+        let _ = link.net.set(net);
+        Ok(())
     }
 }

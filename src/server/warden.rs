@@ -7,7 +7,7 @@
 //! per tick.
 //!
 //! Between ticks the warden sleeps in `poll(2)` on the sockets whose outboxes have stalled: a
-//! healthy server has none.
+//! healthy server has none. Once every ten seconds it sums up what the log was spared.
 
 use std::io;
 use std::net::Shutdown;
@@ -21,6 +21,7 @@ use super::builder::Deadlines;
 use super::counters::Totals;
 use super::error::Loss;
 use super::link::{Link, Stage};
+use super::log_gate::{self, Kind, LogGate};
 use super::outbox::Push;
 use super::sleep::{self, Sleeper, Waker};
 use super::socket::Socket;
@@ -35,6 +36,7 @@ pub(crate) struct Warden {
     waker: Waker,
     /// The warden sleeps without an end: whoever brings news must wake it.
     asleep: AtomicBool,
+    gate: LogGate,
 }
 
 /// Bounded by what it names: each client is in here once as new, and once as stalled; and of those
@@ -56,6 +58,8 @@ pub(crate) struct Watch {
     clients: Vec<Watched>,
     stalled: Vec<Stalled>,
     lingering: Vec<(Arc<Socket>, Instant)>,
+    /// When the log was last summed up.
+    summed_up: Instant,
 }
 
 /// A client and what the last ticks have shown of it.
@@ -98,6 +102,7 @@ impl Warden {
             news: Mutex::default(),
             waker,
             asleep: AtomicBool::new(false),
+            gate: LogGate::default(),
         });
         let watch = Watch {
             warden: Arc::clone(&warden),
@@ -107,6 +112,7 @@ impl Warden {
             clients: Vec::new(),
             stalled: Vec::new(),
             lingering: Vec::new(),
+            summed_up: Instant::now(),
         };
         Ok((warden, watch))
     }
@@ -139,6 +145,16 @@ impl Warden {
         self.waker.wake();
     }
 
+    /// Whether one more line of this kind may be logged: see [`LogGate`].
+    pub(crate) fn may_log(&self, kind: Kind) -> bool {
+        let may = self.gate.admits(kind);
+        // There is something to sum up: the ticks go on until it is.
+        if self.asleep.load(SeqCst) {
+            self.waker.wake();
+        }
+        may
+    }
+
     /// Ends the thread.
     pub(crate) fn stop(&self) {
         self.tell(|news| news.stop = true);
@@ -159,7 +175,12 @@ impl Watch {
             self.sleep_until(last + tick);
             let now = Instant::now();
             if self.take_news(now) {
+                self.warden.gate.sum_up(now - self.summed_up);
                 return;
+            }
+            if now - self.summed_up >= log_gate::WINDOW {
+                self.warden.gate.sum_up(now - self.summed_up);
+                self.summed_up = now;
             }
             self.drain_stalled(now);
             self.drain_turned_away(now);
@@ -174,7 +195,10 @@ impl Watch {
 
     /// Sleeps until the next tick, news, or a stalled socket that takes something.
     fn sleep_until(&mut self, next: Instant) {
-        let idle = self.clients.is_empty() && self.stalled.is_empty() && self.lingering.is_empty();
+        let idle = self.clients.is_empty()
+            && self.stalled.is_empty()
+            && self.lingering.is_empty()
+            && self.warden.gate.is_quiet();
         if idle {
             self.warden.asleep.store(true, SeqCst);
             // News that came before the flag was up woke nobody.
@@ -183,7 +207,7 @@ impl Watch {
                 .news
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            if !news.clients.is_empty() {
+            if !news.clients.is_empty() || !self.warden.gate.is_quiet() {
                 self.warden.asleep.store(false, SeqCst);
                 return;
             }
@@ -199,6 +223,10 @@ impl Watch {
         self.sleeper.sleep(&stalled, lingering, at_most);
         self.warden.asleep.store(false, SeqCst);
         self.sleeper.awake();
+        if idle {
+            // Nothing was logged meanwhile.
+            self.summed_up = Instant::now();
+        }
     }
 
     /// Whether it is time to stop.

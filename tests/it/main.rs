@@ -30,6 +30,8 @@ mod hub;
 
 mod slow_clients;
 
+mod rates;
+
 mod deadlines;
 
 mod shutdown;

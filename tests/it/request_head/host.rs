@@ -136,8 +136,26 @@ fn the_last_forwarded_address_is_the_proxys_own_word() {
     );
     let two = head().with(field, "6.6.6.6").with(field, "2001:db8::1");
     assert_eq!(address(two).as_deref(), Some("2001:db8::1"));
-    for bad in ["", "unknown", "192.0.2.1:80", "192.0.2.1,", "192.0.2.256"] {
+    for bad in [
+        "",
+        "unknown",
+        "192.0.2.1:x",
+        "192.0.2.1,",
+        "192.0.2.256",
+        "[::1",
+        "[]",
+    ] {
         assert_eq!(address(head().with(field, bad)), None, "{bad}");
+    }
+    for (with_port, without) in [
+        ("192.0.2.1:4711", "192.0.2.1"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+    ] {
+        assert_eq!(
+            address(head().with(field, with_port)).as_deref(),
+            Some(without)
+        );
     }
 }
 

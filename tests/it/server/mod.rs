@@ -11,3 +11,7 @@ mod refusals;
 mod registry;
 
 mod account;
+
+mod log;
+
+mod addresses;

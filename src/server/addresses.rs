@@ -1,0 +1,257 @@
+//! What one address may do: how many connections it has now, and how many handshakes in a time.
+//!
+//! Of addresses without a connection only those are remembered that were here lately, and of those
+//! no more than fit: an attacker who has more addresses than that is not stopped by counting them.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use crate::protocol::Refusal;
+
+use super::sync::Instant;
+
+/// Who counts as one: an IPv4 address, and of IPv6 the first 64 bits, since who has one address
+/// there has them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Net(IpAddr);
+
+/// What each address may do.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PerAddress {
+    pub(crate) connections: Option<usize>,
+    pub(crate) handshakes: Option<Handshakes>,
+}
+
+/// So many handshakes in any such time: all at once, or one after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct Handshakes {
+    pub(crate) count: u32,
+    pub(crate) period: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    limits: PerAddress,
+    connections: HashMap<Net, usize>,
+    visits: Visits,
+    began: Instant,
+}
+
+/// For each address that came lately, when all of its handshakes will be forgotten. In two
+/// generations: who was not here for a whole period is in neither.
+#[derive(Debug, Default)]
+struct Visits {
+    lately: HashMap<Net, Duration>,
+    before: HashMap<Net, Duration>,
+    turned: Duration,
+}
+
+/// The most addresses in one generation. With more, the older one is forgotten early: some
+/// megabytes are what this may cost.
+const MOST: usize = 65_536;
+
+impl Net {
+    pub(crate) fn of(address: IpAddr) -> Net {
+        Net(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+            address => address,
+        })
+    }
+}
+
+impl PerAddress {
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.connections.is_none() && self.handshakes.is_none()
+    }
+}
+
+impl Addresses {
+    pub(crate) fn new(limits: PerAddress) -> Addresses {
+        Addresses {
+            limits,
+            connections: HashMap::new(),
+            visits: Visits::default(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Lets one more connection from `net` in, and counts it.
+    ///
+    /// # Errors
+    /// The refusal, where it is one too many.
+    pub(crate) fn enter(&mut self, net: Net) -> Result<(), Refusal> {
+        if let Some(handshakes) = &self.limits.handshakes {
+            let now = self.began.elapsed();
+            let visited = self.visits.visit(net, handshakes, now);
+            visited.map_err(|wait| Refusal::TooManyHandshakes {
+                retry_after: wait.as_secs().saturating_add(1),
+            })?;
+        }
+        if let Some(most) = self.limits.connections {
+            let here = self.connections.entry(net).or_default();
+            if *here >= most {
+                if most == 0 {
+                    self.connections.remove(&net);
+                }
+                return Err(Refusal::AddressFull);
+            }
+            *here += 1;
+        }
+        Ok(())
+    }
+
+    /// A connection that was let in is gone.
+    pub(crate) fn leave(&mut self, net: Net) {
+        if let Some(here) = self.connections.get_mut(&net) {
+            *here -= 1;
+            if *here == 0 {
+                self.connections.remove(&net);
+            }
+        }
+        if let Some(handshakes) = &self.limits.handshakes {
+            self.visits.forget(handshakes.period, self.began.elapsed());
+        }
+    }
+}
+
+impl Visits {
+    /// One more handshake at the time `now`.
+    ///
+    /// # Errors
+    /// How long to wait, where it is one too many; it does not count then.
+    fn visit(&mut self, net: Net, limit: &Handshakes, now: Duration) -> Result<(), Duration> {
+        self.forget(limit.period, now);
+        // Each handshake is forgotten in its share of the period.
+        let share = limit.period / limit.count.max(1);
+        let known = self.lately.get(&net).or_else(|| self.before.get(&net));
+        let begins = known.copied().unwrap_or_default().max(now);
+        let forgotten = begins.saturating_add(share);
+        let latest = now.saturating_add(limit.period);
+        if forgotten > latest {
+            return Err(forgotten - latest);
+        }
+        if self.lately.len() >= MOST && !self.lately.contains_key(&net) {
+            self.turn(now);
+        }
+        self.lately.insert(net, forgotten);
+        Ok(())
+    }
+
+    /// Lets go of those whose handshakes are all forgotten by now.
+    fn forget(&mut self, period: Duration, now: Duration) {
+        if now.saturating_sub(self.turned) >= period {
+            self.turn(now);
+        }
+    }
+
+    fn turn(&mut self, now: Duration) {
+        self.before = std::mem::take(&mut self.lately);
+        self.turned = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Handshakes, MOST, Net, Visits};
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn net(address: &str) -> Net {
+        Net::of(address.parse::<IpAddr>().unwrap_or(IpAddr::from([0; 4])))
+    }
+
+    fn numbered(number: usize) -> Net {
+        Net::of(IpAddr::from(
+            u32::try_from(number).unwrap_or(0).to_be_bytes(),
+        ))
+    }
+
+    fn ten_in_ten_seconds() -> Handshakes {
+        Handshakes {
+            count: 10,
+            period: 10 * SECOND,
+        }
+    }
+
+    #[test]
+    fn an_attacker_owns_a_whole_64() {
+        assert_eq!(net("2001:db8::1"), net("2001:db8::ffff:ffff:ffff:ffff"));
+        assert_ne!(net("2001:db8::1"), net("2001:db8:0:1::1"));
+        assert_eq!(net("::ffff:192.0.2.1"), net("192.0.2.1"));
+        assert_ne!(net("192.0.2.1"), net("192.0.2.2"));
+        assert_ne!(net("::1"), net("127.0.0.1"));
+    }
+
+    #[test]
+    fn so_many_at_once_and_then_one_after_the_other() {
+        let (mut visits, limit) = (Visits::default(), ten_in_ten_seconds());
+        let (one, other) = (net("192.0.2.1"), net("192.0.2.2"));
+        for _ in 0..10 {
+            assert_eq!(visits.visit(one, &limit, SECOND), Ok(()));
+        }
+        assert_eq!(visits.visit(one, &limit, SECOND), Err(SECOND));
+        assert_eq!(visits.visit(one, &limit, SECOND * 3 / 2), Err(SECOND / 2));
+        assert_eq!(visits.visit(other, &limit, SECOND), Ok(()));
+        assert_eq!(visits.visit(one, &limit, 2 * SECOND), Ok(()));
+        assert_eq!(visits.visit(one, &limit, 2 * SECOND), Err(SECOND));
+        for _ in 0..10 {
+            assert_eq!(visits.visit(one, &limit, 12 * SECOND), Ok(()));
+        }
+        assert_eq!(visits.visit(one, &limit, 12 * SECOND), Err(SECOND));
+    }
+
+    /// Whatever the generations do, in no ten seconds are there more than twenty: ten that were
+    /// saved up, and ten that came in.
+    #[test]
+    fn who_is_remembered_has_nothing_from_it() {
+        let (mut visits, limit) = (Visits::default(), ten_in_ten_seconds());
+        let mut let_in = Vec::new();
+        for tick in 0..1000 {
+            let now = tick * SECOND / 10;
+            if visits.visit(net("2001:db8::1"), &limit, now).is_ok() {
+                let_in.push(now);
+            }
+        }
+        assert_eq!(let_in.len(), 10 + 99);
+        for (at, time) in let_in.iter().enumerate() {
+            let end = *time + 10 * SECOND;
+            let within = let_in[at..].iter().take_while(|later| **later < end);
+            assert!(within.count() <= 20, "{time:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_not_come_for_two_periods_is_forgotten() {
+        let (mut visits, limit) = (Visits::default(), ten_in_ten_seconds());
+        for number in 0..1000 {
+            assert_eq!(visits.visit(numbered(number), &limit, SECOND), Ok(()));
+        }
+        visits.forget(limit.period, 10 * SECOND);
+        assert_eq!((visits.lately.len(), visits.before.len()), (0, 1000));
+        visits.forget(limit.period, 20 * SECOND);
+        assert_eq!((visits.lately.len(), visits.before.len()), (0, 0));
+    }
+
+    #[test]
+    fn many_addresses_do_not_fill_the_memory() {
+        let (mut visits, limit) = (Visits::default(), ten_in_ten_seconds());
+        for number in 0..5 * MOST / 2 {
+            assert_eq!(visits.visit(numbered(number), &limit, SECOND), Ok(()));
+            assert!(visits.lately.len() <= MOST && visits.before.len() <= MOST);
+        }
+    }
+
+    #[test]
+    fn no_setting_overflows_and_none_forbids_everything() {
+        for count in [0, 1, u32::MAX] {
+            for period in [Duration::ZERO, SECOND, Duration::MAX] {
+                let (mut visits, limit) = (Visits::default(), Handshakes { count, period });
+                assert_eq!(visits.visit(net("192.0.2.1"), &limit, SECOND), Ok(()));
+                let _ = visits.visit(net("192.0.2.1"), &limit, SECOND);
+            }
+        }
+    }
+}

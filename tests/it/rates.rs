@@ -1,0 +1,332 @@
+//! How much a client may say: who says more is held back, or closed, and nobody else notices.
+
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::bounded;
+use log::Level;
+use stentor::{CloseCode, FastClient, Rate, Received, Server, ServerBuilder, Version};
+
+use crate::support::{
+    HYBI, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, echo, eventually, keep_logbook,
+    logged, masked, text,
+};
+
+/// What nobody has to wait for is there by then. What has to be waited for is not.
+const PROMPT: Duration = Duration::from_secs(3);
+
+fn limited(rate: Rate) -> ServerBuilder {
+    Server::builder().rate(rate)
+}
+
+/// Five at once, and one hundred a second.
+fn messages() -> Rate {
+    Rate::per_second()
+        .messages(100)
+        .burst(Duration::from_millis(50))
+}
+
+/// One, and then nothing for longer than any of these tests takes.
+fn bytes() -> Rate {
+    Rate::per_second().bytes(1)
+}
+
+/// Does the same with a client of each version, all at once.
+fn with_all(server: &Loopback, versions: &[Version], talk: impl Fn(Peer) + Sync) {
+    thread::scope(|scope| {
+        for version in versions {
+            scope.spawn(|| talk(server.open(*version)));
+        }
+    });
+}
+
+/// A client that has said too much, and will be held back for much longer than this test takes.
+fn open_and_held_back(server: &Loopback, version: Version) -> Peer {
+    let before = server.handle.counters().held_back;
+    let mut peer = server.open(version);
+    peer.write(&text(version, &"x".repeat(600)));
+    eventually("it to be held back", || {
+        (server.handle.counters().held_back > before).then_some(())
+    });
+    peer
+}
+
+#[test]
+fn who_says_too_much_is_held_back_and_loses_nothing() {
+    let server = Loopback::echo(limited(messages()));
+    with_all(&server, &Version::ALL, |mut peer| {
+        let since = Instant::now();
+        let words: Vec<String> = (0..30).map(|number| number.to_string()).collect();
+        let frames = words.iter().flat_map(|words| text(peer.version, words));
+        peer.write(&frames.collect::<Vec<u8>>());
+        let heard: Vec<(String, Duration)> = (0..30)
+            .map(|_| (peer.hear_text(), since.elapsed()))
+            .collect();
+        // Five had been saved up; of the others, none comes before its time.
+        for (number, (heard, took)) in heard.into_iter().enumerate() {
+            assert_eq!(heard, words[number], "{}", peer.version);
+            let due = Duration::from_millis(10) * (number as u32).saturating_sub(5);
+            assert!(took >= due, "{}: {number} after {took:?}", peer.version);
+        }
+        assert!(since.elapsed() < PATIENCE);
+    });
+    let counters = server.handle.counters();
+    assert!(counters.held_back >= 5, "{counters:?}");
+    assert_eq!((counters.too_fast, counters.messages_in), (0, 150));
+}
+
+#[test]
+fn bytes_count_whatever_they_are() {
+    let rate = Rate::per_second()
+        .bytes(20_000)
+        .burst(Duration::from_millis(100));
+    let server = Loopback::echo(limited(rate));
+    with_all(&server, &Version::ALL, |mut peer| {
+        let since = Instant::now();
+        // Frames that are skipped, or fragments: no messages, only bytes.
+        let nothing = match peer.version {
+            Version::Draft75 | Version::Draft76 => b"\x01x\xff\x80\x01x".repeat(1000),
+            _ => [masked(0x01, b""), masked(0x00, b"").repeat(1000)].concat(),
+        };
+        assert!(nothing.len() >= 6000);
+        peer.write(&nothing);
+        match peer.version {
+            Version::Draft75 | Version::Draft76 => peer.expect_echo("at last"),
+            _ => {
+                peer.write(&masked(0x80, b"at last"));
+                peer.expect_text("at last");
+            }
+        }
+        assert!(
+            since.elapsed() >= Duration::from_millis(200),
+            "{}: {:?}",
+            peer.version,
+            since.elapsed()
+        );
+    });
+}
+
+#[test]
+fn a_flood_of_pings_is_a_flood() {
+    let server = Loopback::echo(limited(messages()));
+    with_all(&server, &HYBI, |mut peer| {
+        let since = Instant::now();
+        peer.write(&masked(0x89, b"?").repeat(15));
+        peer.write(&masked(0x8a, b"!").repeat(10));
+        peer.write(&masked(0x89, b"last"));
+        let last = Heard::Pong(b"last".to_vec());
+        while peer.hear() != last {}
+        assert!(
+            since.elapsed() >= Duration::from_millis(200),
+            "{}: {:?}",
+            peer.version,
+            since.elapsed()
+        );
+    });
+}
+
+#[test]
+fn who_keeps_to_the_rate_does_not_notice_it() {
+    let rate = Rate::per_second().messages(20).bytes(20_000);
+    let server = Loopback::echo(limited(rate));
+    with_all(&server, &Version::ALL, |mut peer| {
+        for number in 0..100 {
+            peer.expect_echo(&number.to_string());
+        }
+    });
+    let counters = server.handle.counters();
+    assert_eq!((counters.held_back, counters.messages_in), (0, 500));
+}
+
+/// What it has written stays in the kernel's buffers, and then with itself.
+#[test]
+fn tcp_holds_the_fast_client_back() {
+    let server = Loopback::echo(limited(bytes().bytes(1000)));
+    with_all(&server, &Version::ALL, |mut peer| {
+        let version = peer.version;
+        peer.stream
+            .set_write_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        let frame = text(version, &"x".repeat(10_000));
+        let mut written = 0;
+        while written < 64 * 1024 * 1024 && peer.stream.write_all(&frame).is_ok() {
+            written += frame.len();
+        }
+        assert!(written < 64 * 1024 * 1024, "{version}: it took everything");
+    });
+    let read = server.handle.counters().bytes_in;
+    assert!(read < 5 * 64 * 1024, "{read} bytes were read");
+}
+
+#[test]
+fn who_says_too_much_can_be_closed_instead() {
+    let (ends, ended) = bounded(5);
+    let builder = limited(messages()).fast_client(FastClient::Close);
+    let server = Loopback::run(builder, move |client| {
+        let mut count = 0;
+        while client.recv()?.is_some() {
+            count += 1;
+        }
+        let closed = client.closed().expect("it is");
+        ends.send((count, closed.code.get(), closed.clean)).unwrap();
+        Ok(())
+    });
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        peer.write(&text(version, "x").repeat(30));
+        peer.answer_goodbye(1008, "too much at a time");
+        let (count, code, clean) = ended.recv_timeout(PATIENCE).unwrap();
+        // Five, and those that came in while they were worked off.
+        assert!((5..30).contains(&count), "{version}: {count}");
+        assert_eq!((code, clean), (1008, true), "{version}");
+    }
+    let counters = server.wait_until_empty();
+    assert_eq!((counters.too_fast, counters.held_back), (5, 0));
+    assert_eq!(counters.closes, [(1008, 5)].into());
+    assert_eq!(counters.failed_handlers, 0);
+}
+
+#[test]
+fn broadcasts_reach_who_is_held_back() {
+    let server = Loopback::echo(limited(bytes()));
+    let mut peers = Version::ALL.map(|version| open_and_held_back(&server, version));
+    let since = Instant::now();
+    server.handle.broadcast("to all");
+    for peer in &mut peers {
+        server.client(peer).send("to you").unwrap();
+        let heard = [peer.hear_text(), peer.hear_text()];
+        // The echo of what was let through may be before or behind.
+        assert!(heard.contains(&"to all".to_owned()), "{heard:?}");
+    }
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+}
+
+/// Its replies need not wait for what the client has no leave to say.
+#[test]
+fn replies_are_not_held_back() {
+    let server = Loopback::echo(limited(messages().messages(1)));
+    with_all(&server, &Version::ALL, |mut peer| {
+        peer.write(&text(peer.version, "x").repeat(4));
+        peer.expect_text("x");
+    });
+    let messages = server.handle.counters().messages_in;
+    assert!(messages < 4 * 5, "all had to be let through before");
+}
+
+#[test]
+fn a_goodbye_does_not_wait_for_the_rate() {
+    let server = Loopback::echo(limited(bytes()));
+    for version in Version::ALL {
+        let mut peer = open_and_held_back(&server, version);
+        // It is held back before this is echoed: that is let through first.
+        let handle = server.client(&peer);
+        let since = Instant::now();
+        handle.close(CloseCode::new(4000), "enough").unwrap();
+        peer.answer_goodbye(4000, "enough");
+        server.wait_until_empty();
+        assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
+    }
+    assert_eq!(server.handle.counters().closes, [(4000, 5)].into());
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_the_rate() {
+    let mut server = Loopback::echo(limited(bytes()));
+    let peers = Version::ALL.map(|version| open_and_held_back(&server, version));
+    let since = Instant::now();
+    server.handle.shutdown(PATIENCE);
+    for mut peer in peers {
+        peer.answer_goodbye(1001, "the server is going down");
+    }
+    server.join();
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+
+    // Nor does one that waits for nobody.
+    let mut server = Loopback::echo(limited(bytes()));
+    let peers = Version::ALL.map(|version| open_and_held_back(&server, version));
+    let since = Instant::now();
+    server.handle.shutdown(Duration::ZERO);
+    server.join();
+    assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+    drop(peers);
+}
+
+/// It is not its fault that it is not listened to.
+#[test]
+fn keepalive_does_not_take_who_is_held_back_for_dead() {
+    const SHORT: Duration = Duration::from_millis(60);
+    let rate = Rate::per_second()
+        .bytes(1000)
+        .burst(Duration::from_millis(100));
+    let builder = limited(rate)
+        .keepalive(Some(SHORT), SHORT)
+        .idle_deadline(Some(3 * SHORT));
+    let server = Loopback::echo(builder);
+    with_all(&server, &Version::ALL, |mut peer| {
+        let since = Instant::now();
+        // Half a second of it; what answers the pings comes behind.
+        let words = "x".repeat(600);
+        peer.write(&text(peer.version, &words));
+        peer.write(&text(peer.version, "last"));
+        peer.expect_text_after_pings(&words);
+        peer.expect_text_after_pings("last");
+        assert!(since.elapsed() >= 4 * SHORT, "{:?}", since.elapsed());
+    });
+    assert!(server.handle.counters().lost.is_empty());
+}
+
+#[test]
+fn who_has_other_things_to_do_is_not_held_back_with_the_client() {
+    let (turns, turn) = bounded(100);
+    let server = Loopback::run(limited(bytes()), move |client| {
+        loop {
+            match client.recv_timeout(Duration::from_millis(20))? {
+                Received::Message(_) => {}
+                Received::Nothing => turns.send(()).unwrap(),
+                Received::Closed => return Ok(()),
+            }
+        }
+    });
+    for version in [Version::Draft76, Version::Rfc6455] {
+        let _peer = open_and_held_back(&server, version);
+        turn.try_iter().for_each(drop);
+        let since = Instant::now();
+        (0..5).for_each(|_| turn.recv_timeout(PATIENCE).unwrap());
+        assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
+    }
+}
+
+#[test]
+fn it_is_logged_once_per_client() {
+    keep_logbook();
+    let server = Loopback::echo(limited(messages()));
+    let mut peer = server.open(Version::Rfc6455);
+    let address = peer.local_addr().to_string();
+    for _ in 0..3 {
+        peer.write(&text(peer.version, "x").repeat(10));
+        peer.hear_texts(10);
+    }
+    assert!(server.handle.counters().held_back > 3);
+    let lines = logged(&[&address, "says more than its rate allows"]);
+    let levels: Vec<Level> = lines.into_iter().map(|(level, _)| level).collect();
+    assert_eq!(levels, [Level::Info]);
+}
+
+/// What is glued to the handshake is let through at the same rate as what follows.
+#[test]
+fn the_rate_holds_from_the_first_message_on() {
+    let server = Loopback::run(limited(messages()), echo);
+    for version in Version::ALL {
+        let since = Instant::now();
+        let glued = [Head::of(version).bytes(), text(version, "x").repeat(15)].concat();
+        let mut peer = Peer::on(dial(server.address), version, &glued);
+        peer.hear_texts(15);
+        assert!(
+            since.elapsed() >= Duration::from_millis(100),
+            "{version}: {:?}",
+            since.elapsed()
+        );
+    }
+    becomes(&75, || server.handle.counters().messages_in);
+}

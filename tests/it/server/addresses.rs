@@ -1,0 +1,169 @@
+//! What one address may do, at the door and behind a proxy that names it.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use stentor::{Response, Server, ServerBuilder, Version};
+
+use crate::support::{
+    Answer, Head, Loopback, Peer, ask, becomes, dial, dial_from, eventually, keep_logbook, logged,
+    read_answer,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const FORWARDED: &str = "X-Forwarded-For";
+
+fn home(last: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(127, 0, 81, last))
+}
+
+fn refused_to(mut stream: TcpStream, head: &Head) -> Answer {
+    // It may have been answered at the door already.
+    let _ = stream.write_all(&head.bytes());
+    read_answer(&mut stream)
+}
+
+fn behind_a_proxy() -> ServerBuilder {
+    Server::builder().trust_forwarded_headers(true)
+}
+
+#[test]
+fn who_comes_too_often_is_told_when_to_come_again() {
+    for version in Version::ALL {
+        let server = Loopback::echo(Server::builder().handshakes_per_address(3, HOUR));
+        let head = Head::of(version);
+        for _ in 0..3 {
+            Peer::on(dial(server.address), version, &head.bytes()).leave();
+        }
+        for _ in 0..2 {
+            let answer = refused_to(dial(server.address), &head);
+            assert_eq!(answer.status(), 429, "{version}");
+            let wait: u64 = answer.field("Retry-After").unwrap().parse().unwrap();
+            assert!((1100..=1200).contains(&wait), "{version}: {wait}");
+            assert!(!answer.body.is_empty(), "{version}");
+        }
+        let other = dial_from(server.address, home(1), None);
+        Peer::on(other, version, &head.bytes()).expect_echo("hello");
+        becomes(&[("too many handshakes", 2)].into(), || {
+            server.handle.counters().refused
+        });
+    }
+}
+
+#[test]
+fn after_a_while_there_are_new_handshakes() {
+    let time = Duration::from_millis(200);
+    let server = Loopback::echo(Server::builder().handshakes_per_address(2, time));
+    let mut refused = 0;
+    for _ in 0..6 {
+        eventually("being let in", || {
+            let mut stream = dial(server.address);
+            stream
+                .write_all(&Head::of(Version::Rfc6455).bytes())
+                .unwrap_or_default();
+            let mut status = [0; 12];
+            std::io::Read::read_exact(&mut stream, &mut status).unwrap();
+            match &status {
+                b"HTTP/1.1 101" => Some(()),
+                b"HTTP/1.1 429" => {
+                    refused += 1;
+                    None
+                }
+                other => panic!("{}", other.escape_ascii()),
+            }
+        });
+    }
+    assert!(refused > 0, "six came in the time of two");
+}
+
+#[test]
+fn pages_count_as_handshakes() {
+    let builder = Server::builder()
+        .handshakes_per_address(2, HOUR)
+        .on_request(|_| Response::text("fine\n").into());
+    let server = Loopback::echo(builder);
+    let page = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
+    let statuses = [200, 200, 429].map(|_| ask(server.address, page).status());
+    assert_eq!(statuses, [200, 200, 429]);
+}
+
+#[test]
+fn behind_a_proxy_the_address_that_it_names_counts() {
+    let server = Loopback::echo(behind_a_proxy().max_clients_per_address(Some(1)));
+    for version in Version::ALL {
+        let from = |addresses: &str| Head::of(version).with(FORWARDED, addresses);
+        let mut first = Peer::open_with(server.address, version, &from("6.6.6.6, 192.0.2.1"));
+        // What the client has put before the proxy's word changes nothing.
+        for claimed in ["192.0.2.1", "7.7.7.7, 192.0.2.1", "8.8.8.8,192.0.2.1:4711"] {
+            let answer = refused_to(dial(server.address), &from(claimed));
+            assert_eq!(answer.status(), 503, "{version}: {claimed}");
+            assert_eq!(answer.field("Retry-After"), Some("10"));
+        }
+        let twice = from("192.0.2.9").with(FORWARDED, "192.0.2.1");
+        assert_eq!(refused_to(dial(server.address), &twice).status(), 503);
+        let mut other = Peer::open_with(server.address, version, &from("192.0.2.1, 192.0.2.2"));
+        // Who is not named counts as the proxy itself.
+        let mut proxy = Peer::open_with(server.address, version, &from("unknown"));
+        let plain = Head::of(version);
+        assert_eq!(refused_to(dial(server.address), &plain).status(), 503);
+        first.leave();
+        becomes(&2, || server.handle.counters().connections);
+        let mut again = Peer::open_with(server.address, version, &from("192.0.2.1"));
+        for peer in [&mut other, &mut proxy, &mut again] {
+            peer.leave();
+        }
+        server.wait_until_empty();
+    }
+    let refused = server.handle.counters().refused;
+    assert_eq!(refused, [("address full", 25)].into());
+}
+
+#[test]
+fn behind_a_proxy_handshakes_are_counted_too() {
+    let server = Loopback::echo(behind_a_proxy().handshakes_per_address(1, HOUR));
+    for (number, version) in Version::ALL.into_iter().enumerate() {
+        // Of IPv6 the first 64 bits are one address.
+        let from = |last: &str| {
+            let address = format!("2001:db8:0:{number}::{last}");
+            Head::of(version).with(FORWARDED, address)
+        };
+        Peer::open_with(server.address, version, &from("1")).expect_echo("hello");
+        let answer = refused_to(dial(server.address), &from("2"));
+        assert_eq!(answer.status(), 429, "{version}");
+        assert!(answer.field("Retry-After").is_some(), "{version}");
+    }
+    let refused = server.handle.counters().refused;
+    assert_eq!(refused, [("too many handshakes", 5)].into());
+}
+
+#[test]
+fn a_header_that_nobody_trusts_changes_nothing() {
+    let server = Loopback::echo(Server::builder().max_clients_per_address(Some(1)));
+    let mut first = server.open(Version::Draft76);
+    for version in Version::ALL {
+        let head = Head::of(version).with(FORWARDED, "192.0.2.1");
+        assert_eq!(refused_to(dial(server.address), &head).status(), 503);
+    }
+    first.expect_echo("hello");
+}
+
+#[test]
+fn those_who_come_too_often_cannot_flood_the_log() {
+    keep_logbook();
+    let mut server = Loopback::echo(Server::builder().handshakes_per_address(1, HOUR));
+    for _ in 0..1 + 20 + 141 {
+        let stream = dial_from(server.address, home(2), None);
+        drop(stream);
+    }
+    becomes(&Some(161), || {
+        let refused = server.handle.counters().refused;
+        refused.get("too many handshakes").copied()
+    });
+    server.handle.shutdown(Duration::ZERO);
+    server.join();
+    let lines = logged(&["127.0.81.2:", "turned away with 429"]);
+    assert_eq!(lines.len(), 20);
+    let sum = "turned away: … and 141 more like it in the last ";
+    assert_eq!(logged(&[sum]).len(), 1);
+}

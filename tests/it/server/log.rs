@@ -1,0 +1,110 @@
+//! The log, which no peer can flood: a few lines of each kind, and a sum of the rest.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+
+use log::Level;
+use stentor::{Server, ServerBuilder, Version};
+
+use crate::support::{
+    Head, Loopback, Peer, dial, dial_from, echo, hush, keep_logbook, logged, masked, read_answer,
+    read_end,
+};
+
+/// How many lines of one offence a log has at most before they are summed up.
+const TOLD: usize = 20;
+
+/// A server whose end is waited for, so that all is said that there is to say.
+fn told(builder: ServerBuilder, offend: impl FnOnce(&Loopback)) {
+    keep_logbook();
+    let mut server = Loopback::run(builder, |client| match client.request().path() {
+        "/panic" => panic!("a mistake in a handler"),
+        _ => echo(client),
+    });
+    offend(&server);
+    server.wait_until_empty();
+    server.handle.shutdown(std::time::Duration::ZERO);
+    server.join();
+}
+
+/// The level of the one line that sums up so many.
+fn summed_up(kind: &str, more: usize) -> Vec<Level> {
+    let sum = format!("… and {more} more like it in the last ");
+    let lines = logged(&[&format!("{kind}: "), &sum]);
+    lines.into_iter().map(|(level, _)| level).collect()
+}
+
+#[test]
+fn refusals_are_told_a_few_times_and_then_summed_up() {
+    let builder = Server::builder().origins(["https://a.b"]).unwrap();
+    told(builder, |server| {
+        for version in Version::ALL.into_iter().cycle().take(TOLD + 137) {
+            let head = Head::of(version).line("GET /told-when-refused HTTP/1.1");
+            let mut stream = dial(server.address);
+            stream.write_all(&head.bytes()).unwrap();
+            assert_eq!(read_answer(&mut stream).status(), 403);
+        }
+        let counters = server.wait_until_empty();
+        assert_eq!(counters.refused.get("origin"), Some(&(TOLD as u64 + 137)));
+    });
+    assert_eq!(
+        logged(&["/told-when-refused: answered with 403"]).len(),
+        TOLD
+    );
+    assert_eq!(summed_up("requests refused", 137), [Level::Info]);
+}
+
+#[test]
+fn those_who_are_turned_away_at_the_door_are_summed_up() {
+    let own = IpAddr::V4(Ipv4Addr::new(127, 0, 71, 1));
+    told(Server::builder().max_clients(0), |server| {
+        for _ in 0..TOLD + 139 {
+            let mut stream = dial_from(server.address, own, None);
+            assert_eq!(read_answer(&mut stream).status(), 503);
+        }
+    });
+    assert_eq!(logged(&["127.0.71.1:", "turned away"]).len(), TOLD);
+    assert_eq!(summed_up("turned away", 139), [Level::Info]);
+}
+
+#[test]
+fn broken_protocol_is_summed_up_apart_from_good_ends() {
+    told(Server::builder(), |server| {
+        for version in [Version::Hybi07, Version::Hybi08, Version::Rfc6455] {
+            for _ in 0..50 {
+                let head = Head::of(version).line("GET /told-when-broken HTTP/1.1");
+                let mut peer = Peer::open_with(server.address, version, &head);
+                peer.write(&masked(0x8b, b""));
+                peer.hear();
+                peer.expect_end();
+            }
+        }
+        for version in Version::ALL {
+            let head = Head::of(version).line("GET /told-when-well HTTP/1.1");
+            Peer::open_with(server.address, version, &head).leave();
+        }
+    });
+    let broken = logged(&["/told-when-broken: closed after", "reserved opcode"]);
+    assert_eq!(broken.len(), TOLD);
+    assert_eq!(summed_up("lost or broken", 150 - TOLD), [Level::Info]);
+    // A flood of the one does not hide the other.
+    assert_eq!(logged(&["/told-when-well: closed after"]).len(), 5);
+}
+
+#[test]
+fn failed_handlers_and_panicking_hooks_are_summed_up() {
+    hush("a mistake in a handler");
+    hush("a mistake in on_close");
+    let builder = Server::builder().on_close(|_| panic!("a mistake in on_close"));
+    told(builder, |server| {
+        for _ in 0..TOLD + 33 {
+            let head = Head::of(Version::Draft75).line("GET /panic HTTP/1.1");
+            let mut peer = Peer::open_with(server.address, Version::Draft75, &head);
+            read_end(&mut peer.stream);
+        }
+        let counters = server.wait_until_empty();
+        assert_eq!(counters.failed_handlers, TOLD as u64 + 33);
+    });
+    assert_eq!(summed_up("handlers failed", 33), [Level::Warn]);
+    assert_eq!(summed_up("hooks panicked", 33), [Level::Error]);
+}

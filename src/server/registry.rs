@@ -31,7 +31,7 @@ impl Registry {
                 links: HashMap::new(),
                 addresses: Addresses::new(limits),
             }),
-            left: Condvar::new(),
+            left: Condvar::default(),
         }
     }
 

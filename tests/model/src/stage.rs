@@ -194,7 +194,7 @@ pub(super) fn serve(
 ) -> (JoinHandle<()>, Arc<Link>, Peer) {
     let (socket, peer) = connection(256);
     let (socket, link) = shared.welcome(socket, address());
-    assert!(shared.admit(&link));
+    assert!(shared.admit(&link).is_ok());
     let talk = Conversation::new(Arc::clone(&link), socket, Arc::clone(shared));
     let thread = thread::spawn(move || Client::serve(talk, &handler));
     (thread, link, peer)
@@ -204,8 +204,8 @@ pub(super) fn serve(
 pub(super) fn turn_away(shared: &Arc<Shared>) -> Peer {
     let (socket, peer) = connection(256);
     let (socket, link) = shared.welcome(socket, address());
-    assert!(!shared.admit(&link));
-    shared.turn_away(&link, socket);
+    let refused = shared.admit(&link);
+    shared.turn_away(&link, socket, &refused.expect_err("there was room"));
     peer
 }
 

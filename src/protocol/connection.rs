@@ -271,6 +271,13 @@ impl Connection {
         }
     }
 
+    /// Takes bytes as a shell does that reads into [`input_buffer`](Connection::input_buffer): what
+    /// is cut and copied differently must not be read differently, and the fuzzer compares the two.
+    #[cfg(fuzzing)]
+    pub fn read_data(&mut self, most: usize, data: &[u8]) {
+        self.input_buffer(most).extend_from_slice(data);
+    }
+
     fn read_head(&mut self) -> Option<()> {
         let Phase::Head(searched) = self.phase else {
             return None;

@@ -110,7 +110,7 @@ impl Request {
 
     /// The resource as the client asked for it: path, and query if there is one.
     pub fn target(&self) -> &str {
-        // httparse lets nothing but ASCII through here.
+        // httparse lets nothing but UTF-8 through here.
         std::str::from_utf8(&self.head[self.target.clone()]).unwrap_or("/")
     }
 

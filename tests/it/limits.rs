@@ -294,6 +294,31 @@ fn bad_text_of_the_old_drafts_fails_with_its_first_bad_byte_where_asked_to() {
     }
 }
 
+/// Which of the two it is must not depend on how many bytes one read brought.
+#[test]
+fn bad_text_of_the_old_drafts_that_is_too_long_fails_for_what_comes_first() {
+    let mut config = Config::default();
+    config.fail_on_bad_hixie_text = true;
+    config.limits.message = 4;
+    for version in HIXIE {
+        for (text, violation) in [
+            (&b"ab\xc0defgh"[..], Violation::InvalidUtf8),
+            (b"abcd\xc0fgh", Violation::MessageTooLarge(4)),
+            // The limit cuts a character, whose other byte is not looked at any more.
+            (b"abc\xc3\xa9fgh", Violation::MessageTooLarge(4)),
+        ] {
+            for bytes in [[b"\x00", text, b"\xff"].concat(), [b"\x00", text].concat()] {
+                let mut whole = Driven::ready_with(version, &config);
+                whole.receive(&bytes);
+                assert_eq!(whole.closed().violation, Some(violation.clone()));
+                let mut bytewise = Driven::ready_with(version, &config);
+                bytewise.receive_bytewise(&bytes);
+                assert_eq!(bytewise.closed().violation, Some(violation.clone()));
+            }
+        }
+    }
+}
+
 #[test]
 fn bad_text_of_the_old_drafts_is_replaced_wherever_it_is_cut() {
     for version in HIXIE {

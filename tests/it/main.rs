@@ -24,6 +24,8 @@ mod vectors;
 
 mod hostile;
 
+mod properties;
+
 mod server;
 
 mod hub;

@@ -117,14 +117,15 @@ impl Decoder {
             }
             Place::Text => {
                 let (piece, ended) = until_end(input);
-                if self.text.len() + piece.len() > limit {
-                    return (
-                        piece.len(),
-                        Err(Violation::message_too_large(&config.limits)),
-                    );
-                }
-                self.text.push(piece);
                 let fail = config.fail_on_bad_hixie_text;
+                // What is within the limit is judged first, as it is where it comes alone.
+                let within = piece.len().min(limit - self.text.len());
+                self.text.push(&piece[..within]);
+                if within < piece.len() {
+                    let judged = self.text.accept(fail);
+                    let too_large = Err(Violation::message_too_large(&config.limits));
+                    return (piece.len(), judged.and(too_large));
+                }
                 if !ended {
                     return (piece.len(), self.text.accept(fail).map(|()| None));
                 }

@@ -25,5 +25,5 @@ pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually};
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
 pub(crate) use quiet::hush;
 pub(crate) use wire::{
-    HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, text, written,
+    HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, masked_with, text, written,
 };

@@ -124,6 +124,11 @@ impl Head {
 
 /// A masked frame with its length in the shortest form; `first` is the byte with FIN and opcode.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    masked_with(MASK, first, payload)
+}
+
+/// The same, with another masking key.
+pub(crate) fn masked_with(key: [u8; 4], first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
         len @ 0..=125 => frame.push(0x80 | len as u8),
@@ -136,11 +141,11 @@ pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
             frame.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
-    frame.extend_from_slice(&MASK);
+    frame.extend_from_slice(&key);
     frame.extend(
         payload
             .iter()
-            .zip(MASK.iter().cycle())
+            .zip(key.iter().cycle())
             .map(|(byte, mask)| byte ^ mask),
     );
     frame

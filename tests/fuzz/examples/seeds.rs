@@ -1,0 +1,179 @@
+//! Makes each target's first corpus of the test vectors: `seeds FOLDER`.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use arbitrary::Arbitrary;
+use serde_json::Value;
+use stentor::protocol::Version;
+use stentor_fuzz::connection::Script;
+use stentor_fuzz::frames::Frames;
+use stentor_fuzz::handshake::Spoilt;
+use stentor_fuzz::request_head::Asked;
+use stentor_fuzz::wire;
+
+/// Seeds above this many bytes cost more time than they are worth.
+const MOST: usize = 1500;
+
+fn main() -> io::Result<()> {
+    let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        return Err(io::Error::other("usage: seeds FOLDER"));
+    };
+    let vectors = include_str!("../../vectors/vectors.json");
+    let vectors: Value = serde_json::from_str(vectors)?;
+    let mut seeds = Seeds { folder, written: 0 };
+    requests(&vectors, &mut seeds)?;
+    keys(&vectors, &mut seeds)?;
+    frames(&vectors, &mut seeds)?;
+    writeln!(io::stdout(), "{} seeds", seeds.written)
+}
+
+/// Whole requests, and their fields one on a line.
+fn requests(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
+    for vector in list(&vectors["handshakes"]) {
+        let chunks = list(&vector["chunks_latin1"]);
+        let bytes: Vec<u8> = chunks.iter().flat_map(latin1).collect();
+        seeds.plant("request_head", fixed::<Asked>(), &bytes)?;
+        seeds.plant("connection", fixed::<Script>(), &bytes)?;
+        let head = bytes.split(|byte| *byte == b'\n').skip(1);
+        let mut lines = Vec::new();
+        for line in head.map_while(|line| line.strip_suffix(b"\r")) {
+            if let Some(colon) = line.iter().position(|byte| *byte == b':') {
+                lines.extend(&line[..=colon]);
+                lines.extend(line[colon + 1..].trim_ascii());
+                lines.push(b'\n');
+            }
+        }
+        lines.pop();
+        for version in Version::ALL {
+            seeds.plant(handshake(version), fixed::<Spoilt>(), &lines)?;
+        }
+    }
+    for vector in list(&vectors["version_detection"]) {
+        let bytes = latin1(&vector["request_latin1"]);
+        seeds.plant("request_head", fixed::<Asked>(), &bytes)?;
+    }
+    Ok(())
+}
+
+/// Keys, good and bad.
+fn keys(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
+    for vector in list(&vectors["hixie76_key_pairs"]) {
+        let key = |name: &str| vector[name].as_str().unwrap_or_default();
+        let lines = format!(
+            "Sec-WebSocket-Key1:{}\nSec-WebSocket-Key2:{}",
+            key("key1"),
+            key("key2")
+        );
+        let mut prefix = fixed::<Spoilt>();
+        for (to, from) in prefix.iter_mut().zip(hex(&vector["key3_hex"])) {
+            *to = from;
+        }
+        seeds.plant(handshake(Version::Draft76), prefix, lines.as_bytes())?;
+    }
+    for vector in list(&vectors["hixie76_single_keys"]) {
+        let line = format!(
+            "Sec-WebSocket-Key1:{}",
+            vector["key"].as_str().unwrap_or("")
+        );
+        let prefix = fixed::<Spoilt>();
+        seeds.plant(handshake(Version::Draft76), prefix, line.as_bytes())?;
+    }
+    for name in ["accept_keys", "accept_keys_bad"] {
+        for vector in list(&vectors[name]) {
+            let line = format!("Sec-WebSocket-Key:{}", vector["key"].as_str().unwrap_or(""));
+            for version in [Version::Hybi07, Version::Hybi08, Version::Rfc6455] {
+                seeds.plant(handshake(version), fixed::<Spoilt>(), line.as_bytes())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Frames of every version they are for, alone and behind a handshake.
+fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
+    for (framing, versions) in [("hixie", 2), ("hybi", 3)] {
+        for vector in list(&vectors["frames"][framing]) {
+            let bytes: Vec<u8> = list(&vector["chunks_hex"]).iter().flat_map(hex).collect();
+            for version in 0..versions {
+                let mut prefix = fixed::<Frames>();
+                prefix[0] = version;
+                seeds.plant(&format!("frames_{framing}"), prefix, &bytes)?;
+                let mut prefix = fixed::<Script>();
+                prefix[0] = 1 + version + if framing == "hybi" { 2 } else { 0 };
+                seeds.plant("connection", prefix, &bytes)?;
+            }
+            // These bytes only choose what is said; any do.
+            seeds.plant("round_trip", Vec::new(), &bytes)?;
+        }
+    }
+    for version in Version::ALL {
+        let bytes = [wire::handshake(version), &wire::goodbye(version)].concat();
+        seeds.plant("request_head", fixed::<Asked>(), &bytes)?;
+        seeds.plant("connection", fixed::<Script>(), &bytes)?;
+        seeds.plant(handshake(version), fixed::<Spoilt>(), b"")?;
+    }
+    Ok(())
+}
+
+struct Seeds {
+    folder: PathBuf,
+    written: usize,
+}
+
+impl Seeds {
+    /// Writes one seed, under a name that is the same each time.
+    fn plant(&mut self, target: &str, fixed: Vec<u8>, rest: &[u8]) -> io::Result<()> {
+        if rest.len() > MOST {
+            return Ok(());
+        }
+        let seed = [&fixed, rest].concat();
+        let folder = Path::new(&self.folder).join(target);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(format!("{:x}", md5::compute(&seed))), seed)?;
+        self.written += 1;
+        Ok(())
+    }
+}
+
+/// What stands before the rest of an input of this kind: nothing chosen.
+fn fixed<'a, T: Arbitrary<'a>>() -> Vec<u8> {
+    vec![0; T::size_hint(0).0]
+}
+
+fn handshake(version: Version) -> &'static str {
+    match version {
+        Version::Draft75 => "handshake_draft75",
+        Version::Draft76 => "handshake_draft76",
+        Version::Hybi07 => "handshake_hybi07",
+        Version::Hybi08 => "handshake_hybi08",
+        Version::Rfc6455 => "handshake_rfc6455",
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Each character is one byte.
+fn latin1(value: &Value) -> Vec<u8> {
+    let text = value.as_str().unwrap_or_default();
+    text.chars().map(|char| char as u8).collect()
+}
+
+/// A string of hex digits, or one that is repeated.
+fn hex(value: &Value) -> Vec<u8> {
+    let Some(digits) = value.as_str() else {
+        let times = value["times"].as_u64().unwrap_or(1) as usize;
+        return match value["hex"].is_string() {
+            true => hex(&value["hex"]).repeat(times),
+            false => Vec::new(),
+        };
+    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0) as u8;
+    let pairs = digits.as_bytes().chunks_exact(2);
+    pairs
+        .map(|two| digit(two[0]) << 4 | digit(two[1]))
+        .collect()
+}

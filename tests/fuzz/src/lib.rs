@@ -1,0 +1,29 @@
+//! What the fuzz targets share. In the order in which to read it: a connection that is driven and
+//! held against what must always be true of one; the ways to cut a stream; decoders of both framings
+//! and of the handshakes, written a second time, plainly and from the specifications, to judge the
+//! library's; and what a client writes.
+//!
+//! Overflow and debug assertions are checked in every target, and each has the fuzzer's own limits
+//! on time and memory for one input.
+
+pub mod driven;
+
+pub mod ways;
+
+pub mod wire;
+
+pub mod reference;
+
+pub mod frames;
+
+pub mod round_trip;
+
+pub mod connection;
+
+pub mod request_head;
+
+pub mod head;
+
+pub mod law;
+
+pub mod handshake;

@@ -1,0 +1,181 @@
+//! Versions 7, 8 and RFC 6455 (RFC 6455 §5, §7.4).
+
+use stentor::protocol::{CloseCode, Event, Initiator, Limits, Message, Version};
+
+use super::{Account, End};
+use crate::wire::xor;
+
+pub(super) fn read(version: Version, bytes: &[u8], limits: &Limits) -> Account {
+    let mut reader = Reader {
+        version,
+        limits,
+        events: Vec::new(),
+        output: Vec::new(),
+        message: None,
+    };
+    let mut rest = bytes;
+    let end = loop {
+        match reader.frame(&mut rest) {
+            Ok(()) => {}
+            Err(Stop::Incomplete) => break End::lost(),
+            Err(Stop::Broken(code)) => {
+                reader.output.extend([0x88, 2]);
+                reader.output.extend(code.to_be_bytes());
+                break End::new(code, Initiator::Us, false);
+            }
+            Err(Stop::Goodbye(end)) => break end,
+        }
+    };
+    Account {
+        events: reader.events,
+        end,
+        output: reader.output,
+    }
+}
+
+struct Reader<'a> {
+    version: Version,
+    limits: &'a Limits,
+    events: Vec<Event>,
+    output: Vec<u8>,
+    /// The unfinished message: whether it is text, its bytes, and its fragments.
+    message: Option<(bool, Vec<u8>, usize)>,
+}
+
+enum Stop {
+    Incomplete,
+    Broken(u16),
+    Goodbye(End),
+}
+
+const PROTOCOL_ERROR: Stop = Stop::Broken(1002);
+
+impl Reader<'_> {
+    fn frame(&mut self, bytes: &mut &[u8]) -> Result<(), Stop> {
+        let (&[first, second], rest) = bytes.split_first_chunk().ok_or(Stop::Incomplete)?;
+        let (fin, opcode, short) = (first & 0x80 != 0, first & 0x0f, second & 0x7f);
+        let control = opcode >= 8;
+        let known = matches!(opcode, 0 | 1 | 2 | 8 | 9 | 10);
+        let fits = match opcode {
+            0 => self.message.is_some(),
+            1 | 2 => self.message.is_none(),
+            _ => fin && short <= 125,
+        };
+        if first & 0x70 != 0 || second & 0x80 == 0 || !known || !fits {
+            return Err(PROTOCOL_ERROR);
+        }
+
+        let extra = match short {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let extended = rest.get(..extra).ok_or(Stop::Incomplete)?;
+        let len = match short {
+            126 | 127 => extended
+                .iter()
+                .fold(0, |len, byte| len << 8 | u64::from(*byte)),
+            short => u64::from(short),
+        };
+        let shortest = match len {
+            0..=125 => 0,
+            126..=0xffff => 2,
+            _ => 8,
+        };
+        if len >= 1 << 63 || (extra != shortest && self.version == Version::Rfc6455) {
+            return Err(PROTOCOL_ERROR);
+        }
+        let (so_far, fragments) = match &self.message {
+            Some((_, bytes, fragments)) => (bytes.len(), *fragments),
+            None => (0, 0),
+        };
+        let too_large = so_far as u64 + len > self.limits.message as u64;
+        if !control && (too_large || fragments > 0 && fragments >= self.limits.fragments) {
+            return Err(Stop::Broken(match self.version {
+                Version::Rfc6455 => 1009,
+                _ => 1004,
+            }));
+        }
+
+        let (&key, rest) = rest[extra..].split_first_chunk().ok_or(Stop::Incomplete)?;
+        let here = rest.len().min(len as usize);
+        let (payload, behind) = rest.split_at(here);
+        let (payload, complete) = (xor(payload, key), here == len as usize);
+        *bytes = behind;
+        if control {
+            return match complete {
+                true => self.control(opcode, payload),
+                false => Err(Stop::Incomplete),
+            };
+        }
+        let (text, message, fragments) = self.message.get_or_insert((opcode == 1, Vec::new(), 0));
+        message.extend(payload);
+        *fragments += 1;
+        let last = fin && complete;
+        if *text
+            && let Err(error) = std::str::from_utf8(message)
+            && (last || error.error_len().is_some())
+        {
+            return Err(Stop::Broken(self.bad_text()));
+        }
+        if !complete {
+            return Err(Stop::Incomplete);
+        }
+        if last && let Some((text, message, _)) = self.message.take() {
+            self.events.push(Event::Message(match text {
+                true => Message::Text(String::from_utf8(message).expect("checked above")),
+                false => Message::Binary(message),
+            }));
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, opcode: u8, payload: Vec<u8>) -> Result<(), Stop> {
+        match opcode {
+            9 => {
+                self.output.extend([0x8a, payload.len() as u8]);
+                self.output.extend(&payload);
+                self.events.push(Event::Ping(payload));
+                Ok(())
+            }
+            10 => {
+                self.events.push(Event::Pong(payload));
+                Ok(())
+            }
+            _ => Err(self.close(&payload)),
+        }
+    }
+
+    fn close(&mut self, payload: &[u8]) -> Stop {
+        let mut end = End::new(1005, Initiator::Peer, true);
+        if let [high, low, reason @ ..] = payload {
+            let code = u16::from_be_bytes([*high, *low]);
+            let allowed = match code {
+                1004 => self.version != Version::Rfc6455,
+                1000..=1003 | 1007..=1014 | 3000..=4999 => true,
+                _ => false,
+            };
+            if !allowed {
+                return PROTOCOL_ERROR;
+            }
+            let Ok(reason) = std::str::from_utf8(reason) else {
+                return Stop::Broken(self.bad_text());
+            };
+            end.code = CloseCode::new(code);
+            end.reason = reason.to_owned();
+            self.output.extend([0x88, 2, *high, *low]);
+        } else if payload.is_empty() {
+            self.output.extend([0x88, 0]);
+        } else {
+            return PROTOCOL_ERROR;
+        }
+        Stop::Goodbye(end)
+    }
+
+    fn bad_text(&self) -> u16 {
+        match self.version {
+            Version::Hybi07 => 1003,
+            _ => 1007,
+        }
+    }
+}

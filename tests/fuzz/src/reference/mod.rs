@@ -1,0 +1,50 @@
+//! Both framings once more: decoders that have all the bytes before them at once.
+
+mod hixie;
+mod hybi;
+
+use stentor::protocol::{CloseCode, Config, Event, Framing, Initiator, Version};
+
+/// What must come of a stream of frames that ends behind its last byte.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Account {
+    /// All events but the last.
+    pub events: Vec<Event>,
+    pub end: End,
+    pub output: Vec<u8>,
+}
+
+/// What must be said of the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub code: CloseCode,
+    pub reason: String,
+    pub initiator: Initiator,
+    pub clean: bool,
+}
+
+impl Account {
+    /// Reads the frames of a client whose handshake is done.
+    pub fn of(version: Version, bytes: &[u8], config: &Config) -> Account {
+        match version.framing() {
+            Framing::Hixie => hixie::read(version, bytes, config),
+            Framing::Hybi => hybi::read(version, bytes, &config.limits),
+        }
+    }
+}
+
+impl End {
+    fn new(code: u16, initiator: Initiator, clean: bool) -> End {
+        End {
+            code: CloseCode::new(code),
+            reason: String::new(),
+            initiator,
+            clean,
+        }
+    }
+
+    /// The stream has ended without a goodbye.
+    fn lost() -> End {
+        End::new(1006, Initiator::Nobody, false)
+    }
+}

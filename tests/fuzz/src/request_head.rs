@@ -1,0 +1,137 @@
+//! Any bytes as a request: a refusal, a request, or too few of them.
+
+use std::sync::Arc;
+
+use crate::driven::{Driven, Manner};
+use crate::head::trim;
+use crate::ways::alike;
+use arbitrary::Arbitrary;
+use stentor::protocol::{Config, Event, Refusal, Request, State};
+
+/// What is fixed in size comes first, so that the rest of an input is what stands on the wire.
+#[derive(Debug, Arbitrary)]
+pub struct Asked<'a> {
+    /// The limits of the head: taken from 2000 bytes and 40 fields.
+    less: [u8; 2],
+    options: u8,
+    cuts: u32,
+    wire: &'a [u8],
+}
+
+pub fn judge(asked: &Asked) {
+    let mut config = Config::default();
+    config.limits.head_bytes = 2000 - 7 * usize::from(asked.less[0]);
+    config.limits.head_fields = usize::from(40 - asked.less[1] % 41);
+    let option = |bit: u8| asked.options & 1 << bit != 0;
+    config.secure = option(0);
+    config.trust_forwarded = option(1);
+    if option(2) {
+        config.origins = Some(vec!["null".parse().expect("an origin")]);
+    }
+    let limits = config.limits.clone();
+    let config = Arc::new(config);
+
+    let driven = alike(asked.wire.len(), asked.cuts, |way| {
+        let mut driven = Driven::new(&config, Manner::Accepts);
+        way.cut(asked.wire, |piece, reading| driven.receive(piece, reading));
+        driven
+    });
+    let events: Vec<&Event> = driven.events().collect();
+    let rejected = driven.connection().state() == State::Rejected;
+    let blank = asked.wire.windows(4).position(|four| four == b"\r\n\r\n");
+    match blank.map(|at| at + 4) {
+        Some(len) if len <= limits.head_bytes => {
+            assert_ne!(driven.journal, [], "no answer to a whole head");
+            if let Some(request) = driven.connection().request() {
+                compare(request, &asked.wire[..len]);
+                assert!(request.fields().count() <= limits.head_fields);
+                assert!(rejected || request.path().starts_with('/'));
+            }
+        }
+        _ if asked.wire.len() >= limits.head_bytes => {
+            let refusal = Event::Refused(Refusal::HeadTooLarge(limits.head_bytes));
+            assert_eq!(events, [&refusal]);
+        }
+        _ => {
+            assert_eq!(driven.journal, []);
+            assert_eq!(driven.output, b"");
+        }
+    }
+    if rejected {
+        let Some(Event::Refused(refusal)) = events.last() else {
+            panic!("rejected, and no refusal");
+        };
+        refused(&driven.output, refusal);
+    }
+}
+
+/// The request says what stands in the head, by a parser that knows only how lines and fields are
+/// told from each other.
+fn compare(request: &Request, head: &[u8]) {
+    let text = head.escape_ascii().to_string();
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let mut line = || {
+        let line = lines.next().expect("a line");
+        line.strip_suffix(b"\r").expect("CR before LF")
+    };
+    let mut parts = line().split(|byte| *byte == b' ');
+    let (method, target) = (parts.next(), parts.next().expect("a target"));
+    assert!(matches!(method, Some(b"GET" | b"HEAD")), "{text}");
+    assert!(target.ends_with(request.target().as_bytes()), "{text}");
+    assert_ne!(request.target(), "");
+    assert!(
+        matches!(parts.next(), Some(b"HTTP/1.0" | b"HTTP/1.1")),
+        "{text}"
+    );
+    assert_eq!(parts.next(), None, "{text}");
+    for (name, value) in request.fields() {
+        let line = line();
+        let colon = line.iter().position(|byte| *byte == b':').expect("a colon");
+        assert_eq!(name.as_bytes(), &line[..colon], "{text}");
+        assert_eq!(value, trim(&line[colon + 1..]), "{text}");
+        assert!(request.field(name).is_some());
+    }
+    assert_eq!(line(), b"", "{text}");
+
+    let query = request.query().map_or(0, |query| query.len() + 1);
+    assert_eq!(request.path().len() + query, request.target().len());
+    assert!(request.cookies().count() <= head.len());
+    assert!(request.subprotocols().len() <= head.len());
+    assert!(
+        request
+            .origin()
+            .is_none_or(|origin| origin.len() < head.len())
+    );
+    assert!(request.forwarded_for().is_none() || request.field("X-Forwarded-For").is_some());
+}
+
+/// A refusal is an HTTP answer that a client can make sense of, and nothing else.
+fn refused(answer: &[u8], refusal: &Refusal) {
+    let answer = str::from_utf8(answer).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a blank line");
+    let mut lines = head.split("\r\n");
+    let status = format!("HTTP/1.1 {} ", refusal.status());
+    assert!(lines.next().is_some_and(|line| line.starts_with(&status)));
+    let mut length = None;
+    for line in lines {
+        assert!(
+            line.bytes().all(|byte| matches!(byte, 0x20..=0x7e)),
+            "{line:?}"
+        );
+        let (name, value) = line.split_once(": ").expect("a colon");
+        if name == "Content-Length" {
+            assert_eq!(length.replace(value.parse()), None);
+        }
+    }
+    if body.is_empty() {
+        // HEAD is told how long the body would be.
+        assert!(matches!(length, Some(Ok(1..))));
+    } else {
+        assert_eq!(length, Some(Ok(body.len())));
+        assert_eq!(body, format!("{refusal}\n"));
+    }
+    assert!(
+        body.bytes().all(|byte| matches!(byte, b'\n' | 0x20..=0x7e)),
+        "{body:?}"
+    );
+}

@@ -1,0 +1,121 @@
+//! What clients write, and what they read, as plainly as it can be said.
+
+use stentor::protocol::{Closing, Framing, Version};
+
+/// A frame of the hybi framing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// FIN, the reserved bits and the opcode.
+    pub first: u8,
+    pub payload: Vec<u8>,
+}
+
+/// A client's handshake that nothing is wrong with, draft-76's key3 included.
+pub fn handshake(version: Version) -> &'static [u8] {
+    match version {
+        Version::Draft75 => {
+            b"GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+              Host: example.com\r\nOrigin: http://example.com\r\n\r\n"
+        }
+        Version::Draft76 => {
+            b"GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\nUpgrade: WebSocket\r\n\
+              Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://example.com\r\n\r\n\
+              ^n:ds[4U"
+        }
+        Version::Hybi07 => {
+            b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+              Sec-WebSocket-Version: 7\r\n\r\n"
+        }
+        Version::Hybi08 => {
+            b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+              Sec-WebSocket-Version: 8\r\n\r\n"
+        }
+        Version::Rfc6455 => {
+            b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+              Sec-WebSocket-Version: 13\r\n\r\n"
+        }
+    }
+}
+
+impl Frame {
+    /// The frame as a client writes it, its length in the shortest form (RFC 6455 §5.2).
+    pub fn masked(&self, key: [u8; 4], out: &mut Vec<u8>) {
+        out.push(self.first);
+        match self.payload.len() {
+            len @ 0..=125 => out.push(0x80 | len as u8),
+            len @ 126..=0xffff => {
+                out.push(0x80 | 126);
+                out.extend((len as u16).to_be_bytes());
+            }
+            len => {
+                out.push(0x80 | 127);
+                out.extend((len as u64).to_be_bytes());
+            }
+        }
+        out.extend(key);
+        out.extend(xor(&self.payload, key));
+    }
+
+    /// Takes a frame as a server writes it from the front of `bytes`: no mask, the shortest length.
+    pub fn unmasked(bytes: &mut &[u8]) -> Frame {
+        let (&[first, second], mut rest) = bytes.split_first_chunk().expect("a header");
+        let len = match second {
+            126 => {
+                let (length, behind) = rest.split_first_chunk().expect("16 bits of length");
+                rest = behind;
+                let len = u16::from_be_bytes(*length).into();
+                assert!(len > 125, "{len} in 16 bits");
+                len
+            }
+            127 => {
+                let (length, behind) = rest.split_first_chunk().expect("64 bits of length");
+                rest = behind;
+                let len = u64::from_be_bytes(*length) as usize;
+                assert!(len > 0xffff, "{len} in 64 bits");
+                len
+            }
+            len => {
+                assert!(len < 126, "a mask");
+                len.into()
+            }
+        };
+        let (payload, behind) = rest.split_at(len);
+        *bytes = behind;
+        Frame {
+            first,
+            payload: payload.to_vec(),
+        }
+    }
+}
+
+/// Masks or unmasks (RFC 6455 §5.3).
+pub fn xor(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let masks = key.iter().cycle();
+    bytes
+        .iter()
+        .zip(masks)
+        .map(|(byte, mask)| byte ^ mask)
+        .collect()
+}
+
+/// The version that a byte chooses among those of a framing.
+pub fn of_framing(framing: Framing, choice: u8) -> Version {
+    let versions: Vec<Version> = Version::ALL
+        .into_iter()
+        .filter(|version| version.framing() == framing)
+        .collect();
+    versions[usize::from(choice) % versions.len()]
+}
+
+/// The client's goodbye without a code; draft-75 has none but the end of the stream.
+pub fn goodbye(version: Version) -> Vec<u8> {
+    match version.closing() {
+        Closing::HangUp => Vec::new(),
+        Closing::Marker => vec![0xff, 0x00],
+        Closing::Frame => vec![0x88, 0x80, 0, 0, 0, 0],
+    }
+}

@@ -1,0 +1,9 @@
+//! Frames of versions 7, 8 and RFC 6455, behind a handshake.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use stentor::protocol::Framing;
+use stentor_fuzz::frames::{Frames, judge};
+
+fuzz_target!(|frames: Frames| judge(Framing::Hybi, &frames));

@@ -1,0 +1,9 @@
+//! Requests of draft-75, spoilt in a few places.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use stentor::protocol::Version;
+use stentor_fuzz::handshake::{Spoilt, judge};
+
+fuzz_target!(|spoilt: Spoilt| judge(Version::Draft75, &spoilt));

@@ -1,0 +1,9 @@
+//! Requests of version 7, spoilt in a few places.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use stentor::protocol::Version;
+use stentor_fuzz::handshake::{Spoilt, judge};
+
+fuzz_target!(|spoilt: Spoilt| judge(Version::Hybi07, &spoilt));

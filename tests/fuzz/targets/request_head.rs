@@ -1,0 +1,8 @@
+//! Any bytes as a request: a refusal, a request, or too few of them.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use stentor_fuzz::request_head::{Asked, judge};
+
+fuzz_target!(|asked: Asked| judge(&asked));

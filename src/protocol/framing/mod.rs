@@ -104,9 +104,13 @@ impl Partial {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// The buffer itself, with room for `room` bytes and, most likely, no more.
+    /// The buffer itself, with room for `room` bytes, or half as many, and most likely no more.
+    /// For bytes that come one by one it must not grow by one each time: that could be a copy of
+    /// all that came before.
     pub(crate) fn buffer(&mut self, room: usize) -> &mut Vec<u8> {
-        self.bytes.reserve_exact(room);
+        if self.bytes.capacity() - self.bytes.len() < room.div_ceil(2) {
+            self.bytes.reserve_exact(room);
+        }
         &mut self.bytes
     }
 
@@ -258,5 +262,26 @@ impl Version {
         }
         hybi::encode_frame(opcode, payload, out);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Partial;
+
+    #[test]
+    fn bytes_that_come_one_by_one_are_not_copied_each_time() {
+        const LEN: usize = 1024 * 1024;
+        let mut partial = Partial::default();
+        let (mut capacity, mut grown) = (0, 0);
+        for left in (1..=LEN).rev() {
+            let room = left.min(partial.len().max(1024));
+            partial.buffer(room).push(b'x');
+            assert!(partial.accept(true).is_ok());
+            grown += usize::from(partial.bytes.capacity() != capacity);
+            capacity = partial.bytes.capacity();
+        }
+        assert!(grown < 50, "it has grown {grown} times");
+        assert!(capacity <= LEN, "{capacity} bytes of memory for {LEN}");
     }
 }

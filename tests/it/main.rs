@@ -24,6 +24,8 @@ mod vectors;
 
 mod hostile;
 
+mod threats;
+
 mod server;
 
 mod hub;

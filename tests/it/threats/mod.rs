@@ -11,7 +11,7 @@ mod smuggling;
 
 mod echoes;
 
-//WORK
+mod work;
 
 //FLOODS
 

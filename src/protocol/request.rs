@@ -70,11 +70,12 @@ impl Request {
         }
         let lines = head.split(|&byte| byte == b'\n').count();
         // The request line, the blank line, and what follows the last LF are no fields.
-        if lines > limits.head_fields + 3 {
+        let count = lines.saturating_sub(3);
+        if count > limits.head_fields {
             return Err(Refusal::TooManyFields(limits.head_fields));
         }
 
-        let mut fields = vec![httparse::EMPTY_HEADER; limits.head_fields];
+        let mut fields = vec![httparse::EMPTY_HEADER; count];
         let mut parsed = httparse::Request::new(&mut fields);
         match parsed.parse(head) {
             Ok(httparse::Status::Complete(_)) => {}

@@ -26,6 +26,8 @@ mod hostile;
 
 mod properties;
 
+mod threats;
+
 mod server;
 
 mod hub;

@@ -114,9 +114,13 @@ impl Partial {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// The buffer itself, with room for `room` bytes and, most likely, no more.
+    /// The buffer itself, with room for `room` bytes, or half as many, and most likely no more.
+    /// For bytes that come one by one it must not grow by one each time: that could be a copy of
+    /// all that came before.
     pub(crate) fn buffer(&mut self, room: usize) -> &mut Vec<u8> {
-        self.bytes.reserve_exact(room);
+        if self.bytes.capacity() - self.bytes.len() < room.div_ceil(2) {
+            self.bytes.reserve_exact(room);
+        }
         &mut self.bytes
     }
 
@@ -273,7 +277,7 @@ impl Version {
 
 #[cfg(test)]
 mod tests {
-    use super::{Decoded, Decoder};
+    use super::{Decoded, Decoder, Partial};
     use crate::protocol::{Config, Message, Version};
 
     /// Holds the short way against the long one; says whether it was taken.
@@ -340,5 +344,21 @@ mod tests {
         let decoder = Decoder::new(Version::Draft75);
         let message = decoder.short_message(b"\0hi\xff\0", config.limits.message);
         assert_eq!(message, Some((4, Message::from("hi"))));
+    }
+
+    #[test]
+    fn bytes_that_come_one_by_one_are_not_copied_each_time() {
+        const LEN: usize = 1024 * 1024;
+        let mut partial = Partial::default();
+        let (mut capacity, mut grown) = (0, 0);
+        for left in (1..=LEN).rev() {
+            let room = left.min(partial.len().max(1024));
+            partial.buffer(room).push(b'x');
+            assert!(partial.accept(true).is_ok());
+            grown += usize::from(partial.bytes.capacity() != capacity);
+            capacity = partial.bytes.capacity();
+        }
+        assert!(grown < 50, "it has grown {grown} times");
+        assert!(capacity <= LEN, "{capacity} bytes of memory for {LEN}");
     }
 }

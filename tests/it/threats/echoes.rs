@@ -1,0 +1,162 @@
+//! What comes back of what a peer, or an application that trusts a peer, has said: never a line's
+//! end, never a second field, never a second answer.
+
+use std::sync::Arc;
+
+use stentor::protocol::{Config, Connection, Event, Refusal, State, Version};
+use stentor::{CloseCode, Reply, Server};
+
+use crate::support::{Answer, Driven, Head, Loopback, ask, echo, masked};
+
+/// Where a peer can put a byte of its choice and see it again: the resource, a field's value.
+const PLACES: [&str; 7] = [
+    "resource",
+    "Host",
+    "Origin",
+    "Sec-WebSocket-Origin",
+    "Sec-WebSocket-Protocol",
+    "WebSocket-Protocol",
+    "Sec-WebSocket-Version",
+];
+
+fn with_byte(version: Version, place: &str, byte: u8) -> Vec<u8> {
+    let head = Head::of(version);
+    if place == "resource" {
+        let bytes = head.head();
+        let at = bytes.windows(5).position(|five| five == b"/demo").unwrap() + 3;
+        let rest = [&bytes[..at], &[byte], &bytes[at..]].concat();
+        return rest;
+    }
+    let value = [&b"http"[..], &[byte], b"x"].concat();
+    let value = match place {
+        "Host" => [&b"example"[..], &[byte], b"com"].concat(),
+        _ => value,
+    };
+    head.without(place).with(place, value).head()
+}
+
+#[test]
+fn no_byte_of_a_request_can_break_a_line_of_the_answer() {
+    let mut config = Config::default();
+    config.subprotocols = vec!["httpxx".to_owned()];
+    for version in Version::ALL {
+        let mut usual = Driven::new(&config);
+        usual.receive(&Head::of(version).head());
+        let fields = Answer::read(&usual.output).fields.len();
+        for place in PLACES {
+            for byte in 0..=0xff {
+                let mut driven = Driven::new(&config);
+                driven.receive(&with_byte(version, place, byte));
+                let context = format!("{version}, {place} with {byte:#04x}");
+                if driven.output.is_empty() {
+                    // A lone LF ends no line, and so no head.
+                    assert_eq!(byte, b'\n', "{context}");
+                    continue;
+                }
+                // Taking it apart fails on a line with a control character.
+                let answer = Answer::read(&driven.output);
+                if answer.status() == 101 {
+                    let agreed = usize::from(driven.connection.subprotocol().is_some());
+                    assert_eq!(answer.fields.len(), fields + agreed, "{context}");
+                    assert!(!matches!(byte, b'\r' | b'\n' | b'\0'), "{context}");
+                } else {
+                    answer.assert_last();
+                    let printable = |byte: &u8| byte.is_ascii_graphic() || b" \n".contains(byte);
+                    assert!(answer.body.iter().all(printable), "{context}");
+                }
+            }
+        }
+    }
+}
+
+/// Markup in an answer is text: nobody renders it.
+#[test]
+fn what_a_refusal_repeats_is_plain_text() {
+    let markup = "<script>alert(1)</script>";
+    for version in Version::ALL {
+        for head in [
+            Head::of(version).set("Host", markup),
+            Head::of(version).set("Upgrade", markup),
+            Head::of(version)
+                .with("Sec-WebSocket-Draft", markup)
+                .without("Sec-WebSocket-Version"),
+            Head::of(version).with("Sec-WebSocket-Version", markup),
+            Head::of(version).line(&format!("GET {markup} HTTP/1.1")),
+        ] {
+            let mut driven = Driven::new(&Config::default());
+            driven.receive(&head.bytes());
+            let answer = Answer::read(&driven.output);
+            answer.assert_last();
+            let kind = answer.field("Content-Type");
+            assert_eq!(kind, Some("text/plain; charset=utf-8"), "{version}");
+        }
+    }
+}
+
+const NASTY: &str = "no\r\n\r\nHTTP/1.1 200 OK\r\nX-Evil: yes\r\n\0";
+
+/// An application may put into its reason what it has from a peer.
+#[test]
+fn an_applications_reason_stays_inside_the_body() {
+    let builder = Server::builder().on_request(|_| Reply::refuse(403, NASTY));
+    let server = Loopback::run(builder, echo);
+    for version in Version::ALL {
+        let answer = ask(server.address, &Head::of(version).bytes());
+        assert_eq!(answer.status(), 403, "{version}");
+        assert_eq!(answer.status_line, "HTTP/1.1 403 Forbidden", "{version}");
+        assert_eq!(answer.field("X-Evil"), None, "{version}");
+        assert_eq!(answer.body, format!("{NASTY}\n").as_bytes(), "{version}");
+    }
+    let mut connection = Connection::new(Arc::default());
+    let reason = NASTY.to_owned();
+    let refusal = Refusal::Application {
+        status: 401,
+        reason,
+    };
+    connection.refuse(refusal).unwrap();
+    Answer::read(&connection.data_to_send()).assert_last();
+}
+
+/// What the server's own settings name is sent only to one who has asked for it, and nobody can ask
+/// for a line's end.
+#[test]
+fn a_subprotocol_with_a_line_in_it_is_never_sent() {
+    for version in Version::ALL {
+        let field = match version {
+            Version::Draft75 => "WebSocket-Protocol",
+            _ => "Sec-WebSocket-Protocol",
+        };
+        for name in [NASTY, "chat\r\nX-Evil: yes", "chat\0", "chat\r"] {
+            let mut config = Config::default();
+            config.subprotocols = vec![name.to_owned()];
+            let mut driven = Driven::new(&config);
+            driven.receive(&Head::of(version).with(field, name).head());
+            let answer = Answer::read(&driven.output);
+            assert_eq!(answer.field("X-Evil"), None, "{version}, {name:?}");
+            assert_eq!(answer.field(field), None, "{version}, {name:?}");
+            assert_eq!(driven.connection.subprotocol(), None, "{version}, {name:?}");
+        }
+    }
+}
+
+/// Nothing of another's, or of nobody's, memory: a pong is the ping, a close is its code.
+#[test]
+fn a_pong_is_the_ping_and_a_close_is_its_code_and_no_byte_more() {
+    for version in crate::support::HYBI {
+        for len in 0..=125 {
+            let payload: Vec<u8> = (0..len).map(|at| at as u8 ^ 0xa5).collect();
+            let mut driven = Driven::ready(version);
+            driven.receive(&masked(0x89, &payload));
+            assert_eq!(driven.events, [Event::Ping(payload.clone())], "{version}");
+            let pong = [&[0x8a, len as u8], &payload[..]].concat();
+            assert_eq!(driven.output, pong, "{version}");
+            driven.forget();
+
+            let mut body = CloseCode::NORMAL.get().to_be_bytes().to_vec();
+            body.extend(std::iter::repeat_n(b'x', len.min(123)));
+            driven.receive(&masked(0x88, &body));
+            assert_eq!(driven.output, b"\x88\x02\x03\xe8", "{version}");
+            assert_eq!(driven.connection.state(), State::Closing, "{version}");
+        }
+    }
+}

@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::protocol::{Framing, Message};
 
+use super::backlog::{Backlog, Frames};
 use super::budget::Budget;
 use super::counters::Totals;
 use super::link::{ClientId, Link};
@@ -57,6 +58,7 @@ const JOINED: usize = 64 * 1024;
 pub(crate) struct Hub {
     posts: Receiver<Post>,
     budget: Arc<Budget>,
+    backlog: Arc<Backlog>,
     warden: Arc<Warden>,
     totals: Arc<Totals>,
     everybody: Crowd,
@@ -81,7 +83,7 @@ struct Batch {
 
 /// The messages of a batch in the bytes of one framing.
 struct Encoded {
-    bytes: Arc<Vec<u8>>,
+    bytes: Arc<Frames>,
     messages: u64,
     /// How many the framing cannot carry.
     skipped: u64,
@@ -91,12 +93,14 @@ impl Hub {
     pub(crate) fn new(
         posts: Receiver<Post>,
         budget: Arc<Budget>,
+        backlog: Arc<Backlog>,
         warden: Arc<Warden>,
         totals: Arc<Totals>,
     ) -> Hub {
         Hub {
             posts,
             budget,
+            backlog,
             warden,
             totals,
             everybody: Crowd::default(),
@@ -205,6 +209,7 @@ impl Hub {
             },
         };
         let (mut hixie, mut hybi) = (None, None);
+        let mut waits = false;
         for link in &crowd.links {
             if batch.target.except.contains(&link.id) {
                 continue;
@@ -217,13 +222,18 @@ impl Hub {
                 Framing::Hixie => &mut hixie,
                 Framing::Hybi => &mut hybi,
             };
-            let encoded = encoded.get_or_insert_with(|| Encoded::new(framing, batch));
+            let encoded =
+                encoded.get_or_insert_with(|| Encoded::new(framing, batch, &self.backlog));
             if encoded.skipped > 0 {
                 self.totals.skipped.fetch_add(encoded.skipped, Relaxed);
             }
             if encoded.messages > 0 {
-                push(link, encoded, &self.warden, &self.totals);
+                waits |= push(link, encoded, &self.warden, &self.totals);
             }
+        }
+        drop((hixie, hybi));
+        if waits {
+            self.warden.relieve();
         }
     }
 }
@@ -238,7 +248,7 @@ impl Drop for Hub {
 }
 
 impl Encoded {
-    fn new(framing: Framing, batch: &Batch) -> Encoded {
+    fn new(framing: Framing, batch: &Batch, backlog: &Arc<Backlog>) -> Encoded {
         let mut bytes = Vec::with_capacity(batch.size + 10 * batch.messages.len());
         let carried = batch
             .messages
@@ -246,17 +256,21 @@ impl Encoded {
             .filter(|message| framing.encode(message, &mut bytes).is_ok())
             .count() as u64;
         Encoded {
-            bytes: Arc::new(bytes),
+            bytes: Frames::new(bytes, backlog),
             messages: carried,
             skipped: batch.messages.len() as u64 - carried,
         }
     }
 }
 
-fn push(link: &Arc<Link>, encoded: &Encoded, warden: &Warden, totals: &Totals) {
+/// Whether it waits.
+fn push(link: &Arc<Link>, encoded: &Encoded, warden: &Warden, totals: &Totals) -> bool {
     match link.outbox.push(&encoded.bytes, encoded.messages) {
-        Push::Evicted => link.evicted(totals),
-        push => warden.mind(push, link),
+        Push::Evicted => {
+            link.evicted(totals);
+            false
+        }
+        push => warden.mind_one_of_many(push, link),
     }
 }
 

@@ -40,6 +40,8 @@ mod outbox;
 
 mod queue;
 
+mod backlog;
+
 mod hub;
 
 mod budget;

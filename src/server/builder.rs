@@ -78,6 +78,7 @@ pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
     pub(crate) deadlines: Deadlines,
     pub(crate) outbox: usize,
+    pub(crate) all_outboxes: usize,
     pub(crate) slow_client: SlowClient,
     pub(crate) rate: Option<Rate>,
     pub(crate) fast_client: FastClient,
@@ -126,6 +127,7 @@ impl Default for Settings {
                 close: Duration::from_secs(5),
             },
             outbox: 1024 * 1024,
+            all_outboxes: 256 * 1024 * 1024,
             slow_client: SlowClient::Close,
             rate: None,
             fast_client: FastClient::Delay,
@@ -256,6 +258,20 @@ impl ServerBuilder {
     /// comes before.
     pub fn outbox(mut self, bytes: usize) -> Self {
         self.settings.outbox = bytes;
+        self
+    }
+
+    /// The most bytes of memory that wait for all clients together. Default: 256 MiB, which is room
+    /// for 256 clients whose outboxes are full of what is theirs alone, and small enough for a
+    /// small machine. What is broadcast to many is counted once.
+    ///
+    /// Beyond it, clients are evicted until an eighth is free again, whatever
+    /// [`slow_client`](ServerBuilder::slow_client) says: those first whose queues take most
+    /// memory, of what they share with others their share, and the older ones of equals. It is
+    /// exceeded at most by what is being sent at that moment: a batch of broadcasts, and a message
+    /// of each thread that sends.
+    pub fn all_outboxes(mut self, bytes: usize) -> Self {
+        self.settings.all_outboxes = bytes;
         self
     }
 
@@ -394,6 +410,7 @@ impl fmt::Debug for Settings {
             .field("config", &self.config)
             .field("deadlines", &self.deadlines)
             .field("outbox", &self.outbox)
+            .field("all_outboxes", &self.all_outboxes)
             .field("slow_client", &self.slow_client)
             .field("rate", &self.rate)
             .field("fast_client", &self.fast_client)

@@ -369,7 +369,10 @@ impl Conversation {
                 Some(loss) => Error::Lost(loss),
                 None => Error::Closed,
             }),
-            Push::Full => self.wait_for_room(self.link.outbox.limit()),
+            Push::Full => {
+                self.shared.warden.relieve();
+                self.wait_for_room(self.link.outbox.limit())
+            }
             push => {
                 self.tell_warden(push);
                 Ok(())

@@ -37,8 +37,10 @@ pub struct Counters {
     pub dropped: u64,
     /// Messages of a broadcast that a client's version cannot carry.
     pub skipped: u64,
-    /// Clients that were disconnected because their queue was full.
+    /// Clients that were disconnected because their queue was full, or all queues together.
     pub evicted: u64,
+    /// Bytes of memory that wait now, in all queues together, for sockets that take no more.
+    pub waiting: usize,
     /// How often a client was held back because it exceeded its rate.
     pub held_back: u64,
     /// Clients that were closed because they exceeded their rate.
@@ -78,7 +80,7 @@ impl Totals {
     pub(crate) fn lost(&self, loss: Loss) {
         let mut rare = self.rare();
         *rare.lost.entry(loss).or_default() += 1;
-        if loss == Loss::Evicted {
+        if matches!(loss, Loss::Evicted | Loss::Crowded) {
             rare.evicted += 1;
         }
     }

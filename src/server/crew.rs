@@ -11,6 +11,7 @@ use log::{error, info};
 use crate::protocol::{CloseCode, CloseFrame, Refusal, refusal_bytes};
 
 use super::addresses::Net;
+use super::backlog::Backlog;
 use super::budget::Budget;
 use super::builder::Settings;
 use super::capacity;
@@ -32,7 +33,8 @@ use super::warden::Warden;
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) totals: Arc<Totals>,
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) warden: Arc<Warden>,
     posts: Sender<Post>,
     budget: Arc<Budget>,
@@ -54,16 +56,23 @@ impl Crew {
     pub(crate) fn new(mut settings: Settings) -> io::Result<(Crew, UnixStream)> {
         settings.max_clients = capacity::at_most(settings.max_clients);
         let totals = Arc::new(Totals::default());
-        let (warden, watch) = Warden::new(&settings.deadlines, Arc::clone(&totals))?;
+        let registry = Arc::new(Registry::new(settings.per_address.clone()));
+        let backlog = Backlog::new(settings.all_outboxes);
+        let (warden, watch) = Warden::new(
+            &settings.deadlines,
+            Arc::clone(&backlog),
+            Arc::clone(&registry),
+            Arc::clone(&totals),
+        )?;
         let (posts, posted) = bounded(QUEUE);
         let budget = Arc::new(Budget::default());
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
-        let registry = Registry::new(settings.per_address.clone());
         let shared = Arc::new(Shared {
             settings,
             totals: Arc::clone(&totals),
             registry,
+            backlog: Arc::clone(&backlog),
             warden: Arc::clone(&warden),
             posts,
             budget: Arc::clone(&budget),
@@ -72,7 +81,7 @@ impl Crew {
             waker,
             next_id: AtomicU64::new(1),
         });
-        let hub = Hub::new(posted, budget, warden, totals);
+        let hub = Hub::new(posted, budget, backlog, warden, totals);
         let mut crew = Crew {
             shared,
             threads: Vec::new(),
@@ -192,7 +201,8 @@ impl Shared {
         }
         let socket = Arc::new(socket);
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
-        let link = Arc::new(Link::new(id, peer, Arc::clone(&socket), &self.settings));
+        let own = Arc::clone(&socket);
+        let link = Arc::new(Link::new(id, peer, own, &self.settings, &self.backlog));
         (socket, link)
     }
 

@@ -43,6 +43,8 @@ pub enum Loss {
     Write,
     /// Its queue was full, and the policy is to close.
     Evicted,
+    /// All queues together were full, and its own took the most memory.
+    Crowded,
     /// Its half of the close did not come in time.
     Close,
     /// The server stopped and did not wait any longer.
@@ -65,6 +67,7 @@ impl fmt::Display for Loss {
             Loss::Idle => "nothing came in time",
             Loss::Write => "nothing that was sent was taken in time",
             Loss::Evicted => "evicted, its queue was full",
+            Loss::Crowded => "evicted, all queues together were full",
             Loss::Close => "its close did not come in time",
             Loss::Cut => "the server stopped",
         })

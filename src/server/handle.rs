@@ -9,6 +9,7 @@ use log::trace;
 
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
+use super::backlog::Frames;
 use super::conversation::Shown;
 use super::counters::Counters;
 use super::crew::Shared;
@@ -79,7 +80,9 @@ impl ServerHandle {
 
     /// The server's counters at this moment.
     pub fn counters(&self) -> Counters {
-        self.shared.registry.counters(&self.shared.totals)
+        let mut counters = self.shared.registry.counters(&self.shared.totals);
+        counters.waiting = self.shared.backlog.waiting();
+        counters
     }
 
     /// Closes every open client with a code and a reason, each version in its own way. New clients
@@ -153,7 +156,12 @@ impl ClientHandle {
         trace!("client {}: > {}", self.link.id, Shown(&message));
         let mut bytes = Vec::new();
         version.encode(&message, &mut bytes)?;
-        match self.link.outbox.push(&Arc::new(bytes), 1) {
+        // Let go of before the push is minded: what is evicted then is freed.
+        let push = self
+            .link
+            .outbox
+            .push(&Frames::new(bytes, &self.shared.backlog), 1);
+        match push {
             Push::Over => Err(Error::Closed),
             Push::Dropped => Err(Error::Dropped),
             Push::Evicted => {

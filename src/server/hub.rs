@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::protocol::Message;
 
+use super::backlog::Backlog;
 use super::budget::Budget;
 use super::counters::Totals;
 use super::link::{ClientId, Link};
@@ -46,6 +47,7 @@ const TURN: usize = 1024;
 pub(crate) struct Hub {
     posts: Receiver<Post>,
     budget: Arc<Budget>,
+    backlog: Arc<Backlog>,
     warden: Arc<Warden>,
     totals: Arc<Totals>,
     everybody: Crowd,
@@ -65,12 +67,14 @@ impl Hub {
     pub(crate) fn new(
         posts: Receiver<Post>,
         budget: Arc<Budget>,
+        backlog: Arc<Backlog>,
         warden: Arc<Warden>,
         totals: Arc<Totals>,
     ) -> Hub {
         Hub {
             posts,
             budget,
+            backlog,
             warden,
             totals,
             everybody: Crowd::default(),
@@ -164,20 +168,30 @@ impl Hub {
             None => self.everybody.links.as_slice(),
             Some(room) => self.rooms.get(room).map_or(&[][..], |crowd| &crowd.links),
         };
-        turn.deliver(members, |link, encoded| self.push(link, encoded));
+        let mut waits = false;
+        turn.deliver(members, &self.backlog, |link, encoded| {
+            waits |= self.push(link, encoded);
+        });
+        if waits {
+            self.warden.relieve();
+        }
         self.budget.give_back(turn.size());
     }
 
-    fn push(&self, link: &Arc<Link>, encoded: &Encoded) {
+    /// Whether it waits.
+    fn push(&self, link: &Arc<Link>, encoded: &Encoded) -> bool {
         if encoded.skipped > 0 {
             self.totals.skipped.fetch_add(encoded.skipped, Relaxed);
         }
         if encoded.messages == 0 {
-            return;
+            return false;
         }
         match link.outbox.push(&encoded.bytes, encoded.messages) {
-            Push::Evicted => link.evicted(&self.totals),
-            push => self.warden.mind(push, link),
+            Push::Evicted => {
+                link.evicted(&self.totals);
+                false
+            }
+            push => self.warden.mind_one_of_many(push, link),
         }
     }
 }

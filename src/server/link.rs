@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use crate::protocol::{CloseFrame, Closing, Unsupported, Version};
 
 use super::addresses::Net;
+use super::backlog::Backlog;
 use super::builder::Settings;
 use super::counters::Totals;
 use super::error::Loss;
@@ -96,12 +97,18 @@ impl Link {
         peer: SocketAddr,
         socket: Arc<Socket>,
         settings: &Settings,
+        backlog: &Arc<Backlog>,
     ) -> Link {
         Link {
             id,
             peer,
             net: OnceLock::new(),
-            outbox: Outbox::new(socket, settings.outbox, settings.slow_client),
+            outbox: Outbox::new(
+                socket,
+                settings.outbox,
+                settings.slow_client,
+                Arc::clone(backlog),
+            ),
             identity: OnceLock::new(),
             stage: AtomicU8::new(Stage::Handshake as u8),
             reads: AtomicU64::new(0),

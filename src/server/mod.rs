@@ -43,6 +43,8 @@ mod queue;
 #[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
 mod socket;
 
+mod backlog;
+
 mod hub;
 
 mod turn;

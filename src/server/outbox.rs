@@ -14,11 +14,13 @@
 //! the [`SlowClient`] policy's case.
 
 use std::net::Shutdown;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
 
+use super::backlog::{Backlog, Frames};
 use super::error::Loss;
 use super::queue::{Queue, Tally};
 use super::socket::Socket;
@@ -40,8 +42,10 @@ pub enum SlowClient {
 /// How a push went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Push {
-    /// The socket has it, or it waits in a queue that is being watched already.
+    /// The socket has it.
     Done,
+    /// It waits in a queue that is being watched already.
+    Waits,
     /// It waits in a queue that nobody watches yet: the caller tells the warden.
     Stalled,
     /// It waits in a queue that is over its bound: the caller, who is the client's own thread,
@@ -61,6 +65,13 @@ pub(crate) struct Outbox {
     inside: Mutex<Inside>,
     limit: usize,
     policy: SlowClient,
+    backlog: Arc<Backlog>,
+}
+
+/// The inside, locked; what its queue takes is counted when it is let go of.
+struct Locked<'a> {
+    inside: MutexGuard<'a, Inside>,
+    backlog: &'a Backlog,
 }
 
 #[derive(Debug)]
@@ -72,23 +83,32 @@ struct Inside {
     hangs_up: bool,
     /// The warden has been told, and polls.
     watched: bool,
+    /// What of the queue's memory is counted with everybody's.
+    counted: usize,
 }
 
 /// Replies are sent without waiting for the next read once they are this many bytes.
 const LARGE: usize = 16 * 1024;
 
 impl Outbox {
-    pub(crate) fn new(socket: Arc<Socket>, limit: usize, policy: SlowClient) -> Outbox {
+    pub(crate) fn new(
+        socket: Arc<Socket>,
+        limit: usize,
+        policy: SlowClient,
+        backlog: Arc<Backlog>,
+    ) -> Outbox {
         let inside = Inside {
             queue: Queue::new(socket),
             over: false,
             hangs_up: false,
             watched: false,
+            counted: 0,
         };
         Outbox {
             inside: Mutex::new(inside),
             limit,
             policy,
+            backlog,
         }
     }
 
@@ -175,7 +195,7 @@ impl Outbox {
     }
 
     /// Something for this client and others: `messages` whole messages.
-    pub(crate) fn push(&self, bytes: &Arc<Vec<u8>>, messages: u64) -> Push {
+    pub(crate) fn push(&self, bytes: &Arc<Frames>, messages: u64) -> Push {
         let mut inside = self.lock();
         let fits = |queue: &Queue| {
             let waiting = queue.waiting();
@@ -296,6 +316,11 @@ impl Outbox {
         *self.lock().queue.tally()
     }
 
+    /// The memory that waits, of what it shares with others its share.
+    pub(crate) fn weight(&self) -> usize {
+        self.lock().queue.weight()
+    }
+
     /// Whether something waits for the socket.
     pub(crate) fn is_waiting(&self) -> bool {
         self.lock().queue.waiting() > 0
@@ -316,9 +341,12 @@ impl Outbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        // Nothing in here panics half-way through a change.
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Locked<'_> {
+        Locked {
+            // Nothing in here panics half-way through a change.
+            inside: self.inside.lock().unwrap_or_else(PoisonError::into_inner),
+            backlog: &self.backlog,
+        }
     }
 }
 
@@ -332,7 +360,7 @@ impl Inside {
     fn watch(&mut self) -> Push {
         if self.queue.waiting() > 0 {
             return match std::mem::replace(&mut self.watched, true) {
-                true => Push::Done,
+                true => Push::Waits,
                 false => Push::Stalled,
             };
         }
@@ -340,5 +368,29 @@ impl Inside {
             let _ = socket.shutdown(Shutdown::Write);
         }
         Push::Done
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = Inside;
+
+    fn deref(&self) -> &Inside {
+        &self.inside
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Inside {
+        &mut self.inside
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let memory = self.inside.queue.memory();
+        if memory != self.inside.counted {
+            self.backlog.adjust(self.inside.counted, memory);
+            self.inside.counted = memory;
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::backlog::Frames;
 use super::error::Loss;
 use super::socket::Socket;
 
@@ -23,6 +24,8 @@ pub(crate) struct Queue {
     chunks: VecDeque<Chunk>,
     /// Bytes in the chunks, without those that are sent.
     waiting: usize,
+    /// The memory of the chunks that are this client's alone, sent or not.
+    own: usize,
     /// Bytes of the first chunk that are sent.
     head_sent: usize,
     /// Why the client was cut off, if it was.
@@ -34,7 +37,7 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 enum Chunk {
     Own(Vec<u8>),
-    Shared(Arc<Vec<u8>>, u64),
+    Shared(Arc<Frames>, u64),
 }
 
 /// What has left, or never will.
@@ -61,6 +64,7 @@ impl Queue {
             replies: Vec::new(),
             chunks: VecDeque::new(),
             waiting: 0,
+            own: 0,
             head_sent: 0,
             loss: None,
             tally: Tally::default(),
@@ -71,6 +75,20 @@ impl Queue {
     /// nothing waits.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting + self.chunks.len() * CHUNK
+    }
+
+    /// The memory that this queue alone takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.own + self.chunks.len() * CHUNK
+    }
+
+    /// The memory that it takes, of what it shares with others its share.
+    pub(crate) fn weight(&self) -> usize {
+        let share = |chunk: &Chunk| match chunk {
+            Chunk::Own(_) => 0,
+            Chunk::Shared(frames, _) => frames.len() / Arc::strong_count(frames),
+        };
+        self.memory() + self.chunks.iter().map(share).sum::<usize>()
     }
 
     /// Replies, to append whole frames to.
@@ -106,7 +124,7 @@ impl Queue {
     }
 
     /// Sends `messages` messages behind everything that waits; what is not taken waits too.
-    pub(crate) fn send_shared(&mut self, bytes: &Arc<Vec<u8>>, messages: u64) {
+    pub(crate) fn send_shared(&mut self, bytes: &Arc<Frames>, messages: u64) {
         self.tally.messages += messages;
         if self.chunks.is_empty() && self.replies.is_empty() {
             let sent = self.send_now(bytes);
@@ -115,6 +133,7 @@ impl Queue {
                 self.waiting = bytes.len() - sent;
                 self.chunks
                     .push_back(Chunk::Shared(Arc::clone(bytes), messages));
+                bytes.wait();
             }
             return;
         }
@@ -123,12 +142,17 @@ impl Queue {
         self.chunks
             .push_back(Chunk::Shared(Arc::clone(bytes), messages));
         self.send();
+        if !self.chunks.is_empty() {
+            // The last of those that wait.
+            bytes.wait();
+        }
     }
 
     /// Sends the client's own bytes behind everything that waits.
     pub(crate) fn send_owned(&mut self, bytes: Vec<u8>) {
         self.enqueue_replies();
         self.waiting += bytes.len();
+        self.own += bytes.capacity();
         self.chunks.push_back(Chunk::Own(bytes));
         self.send();
     }
@@ -175,6 +199,7 @@ impl Queue {
         self.replies = Vec::new();
         self.chunks = VecDeque::new();
         self.waiting = 0;
+        self.own = 0;
         self.head_sent = 0;
     }
 
@@ -188,6 +213,7 @@ impl Queue {
         } else if self.loss.is_none() {
             self.head_sent = sent;
             self.waiting = replies.len() - sent;
+            self.own = replies.capacity();
             self.chunks.push_back(Chunk::Own(replies));
         }
     }
@@ -196,6 +222,7 @@ impl Queue {
         if !self.replies.is_empty() {
             let replies = std::mem::take(&mut self.replies);
             self.waiting += replies.len();
+            self.own += replies.capacity();
             self.chunks.push_back(Chunk::Own(replies));
         }
     }
@@ -250,7 +277,9 @@ impl Queue {
                 return;
             }
             self.head_sent -= len;
-            self.chunks.pop_front();
+            if let Some(Chunk::Own(bytes)) = self.chunks.pop_front() {
+                self.own -= bytes.capacity();
+            }
         }
         // A queue that was long gives its memory back.
         self.chunks = VecDeque::new();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::protocol::{Framing, Message};
 
+use super::backlog::{Backlog, Frames};
 use super::link::{ClientId, Link};
 
 /// To whom a broadcast goes.
@@ -34,7 +35,7 @@ pub(crate) struct Turn {
 /// Messages in the bytes of one framing.
 #[derive(Debug)]
 pub(crate) struct Encoded {
-    pub(crate) bytes: Arc<Vec<u8>>,
+    pub(crate) bytes: Arc<Frames>,
     pub(crate) messages: u64,
     /// How many the framing cannot carry.
     pub(crate) skipped: u64,
@@ -88,6 +89,7 @@ impl Turn {
     pub(crate) fn deliver<'a>(
         &self,
         members: impl Fn(Option<&Arc<str>>) -> &'a [Arc<Link>],
+        backlog: &Arc<Backlog>,
         mut push: impl FnMut(&Arc<Link>, &Encoded),
     ) {
         let crowds: Vec<&[Arc<Link>]> = self
@@ -100,7 +102,7 @@ impl Turn {
             [crowd] => {
                 let mut group = Group::new(vec![0]);
                 for link in *crowd {
-                    self.send(link, &mut group, &mut push);
+                    self.send(link, &mut group, backlog, &mut push);
                 }
             }
             crowds => {
@@ -109,7 +111,7 @@ impl Turn {
                     let group = groups
                         .entry(audiences)
                         .or_insert_with_key(|audiences| Group::new(audiences.clone()));
-                    self.send(link, group, &mut push);
+                    self.send(link, group, backlog, &mut push);
                 }
             }
         }
@@ -133,6 +135,7 @@ impl Turn {
         &self,
         link: &Arc<Link>,
         group: &mut Group,
+        backlog: &Arc<Backlog>,
         push: &mut impl FnMut(&Arc<Link>, &Encoded),
     ) {
         let Some(version) = link.version() else {
@@ -145,7 +148,7 @@ impl Turn {
             hybi,
         } = group;
         match self.exceptions.get(&link.id) {
-            Some(left_out) => push(link, &self.encode(framing, audiences, left_out)),
+            Some(left_out) => push(link, &self.encode(framing, audiences, left_out, backlog)),
             None => {
                 let shared = match framing {
                     Framing::Hixie => hixie,
@@ -153,14 +156,20 @@ impl Turn {
                 };
                 push(
                     link,
-                    shared.get_or_insert_with(|| self.encode(framing, audiences, &[])),
+                    shared.get_or_insert_with(|| self.encode(framing, audiences, &[], backlog)),
                 );
             }
         }
     }
 
     /// What the members of `audiences` hear, without the posts in `left_out`; both in order.
-    fn encode(&self, framing: Framing, audiences: &[usize], left_out: &[usize]) -> Encoded {
+    fn encode(
+        &self,
+        framing: Framing,
+        audiences: &[usize],
+        left_out: &[usize],
+        backlog: &Arc<Backlog>,
+    ) -> Encoded {
         let mut bytes = Vec::with_capacity(self.size + 10 * self.posts.len());
         let (mut messages, mut skipped) = (0, 0);
         for (index, post) in self.posts.iter().enumerate() {
@@ -174,7 +183,7 @@ impl Turn {
             }
         }
         Encoded {
-            bytes: Arc::new(bytes),
+            bytes: Frames::new(bytes, backlog),
             messages,
             skipped,
         }
@@ -206,7 +215,7 @@ fn belongings<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Target, Turn};
+    use super::{Backlog, Encoded, Target, Turn};
     use crate::protocol::{Framing, Message, Version};
     use crate::server::builder::Settings;
     use crate::server::link::{ClientId, Identity, Link};
@@ -227,8 +236,12 @@ mod tests {
         turn
     }
 
+    fn encode(turn: &Turn, framing: Framing, audiences: &[usize], left_out: &[usize]) -> Encoded {
+        turn.encode(framing, audiences, left_out, &Backlog::new(0))
+    }
+
     fn heard(turn: &Turn, audiences: &[usize], left_out: &[usize]) -> String {
-        let encoded = turn.encode(Framing::Hixie, audiences, left_out);
+        let encoded = encode(turn, Framing::Hixie, audiences, left_out);
         let frames = encoded.bytes.split(|byte| *byte == 0xff);
         let texts = frames.filter_map(|frame| std::str::from_utf8(frame.get(1..)?).ok());
         texts.collect::<Vec<_>>().join(" ")
@@ -265,9 +278,9 @@ mod tests {
             except: Vec::new(),
         };
         turn.add(everybody, Message::from(vec![1, 2, 3]));
-        let hixie = turn.encode(Framing::Hixie, &[0], &[]);
+        let hixie = encode(&turn, Framing::Hixie, &[0], &[]);
         assert_eq!((hixie.messages, hixie.skipped), (1, 1));
-        let hybi = turn.encode(Framing::Hybi, &[0], &[]);
+        let hybi = encode(&turn, Framing::Hybi, &[0], &[]);
         assert_eq!((hybi.messages, hybi.skipped), (2, 0));
     }
 
@@ -276,9 +289,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let peer = listener.local_addr()?;
         let socket = Arc::new(Socket::new(TcpStream::connect(peer)?));
+        let (settings, backlog) = (Settings::default(), Backlog::new(0));
         let link = |id| {
             let id = ClientId(id);
-            let link = Link::new(id, peer, Arc::clone(&socket), &Settings::default());
+            let link = Link::new(id, peer, Arc::clone(&socket), &settings, &backlog);
             let (version, target) = (Version::Draft75, "/".into());
             link.identity.get_or_init(|| Identity { version, target });
             Arc::new(link)
@@ -298,7 +312,7 @@ mod tests {
             Some(room) => rooms.get(&**room).copied().unwrap_or_default(),
         };
         let mut touched = Vec::new();
-        turn.deliver(members, |link, encoded| {
+        turn.deliver(members, &backlog, |link, encoded| {
             let words = String::from_utf8_lossy(&encoded.bytes).replace(['\0', '\u{fffd}'], "");
             touched.push((link.id.get(), words, encoded.messages));
         });

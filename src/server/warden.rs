@@ -17,12 +17,14 @@ use std::time::Duration;
 use log::debug;
 use rustix::io::Errno;
 
+use super::backlog::Backlog;
 use super::builder::Deadlines;
 use super::counters::Totals;
 use super::error::Loss;
 use super::link::{Link, Stage};
 use super::log_gate::{self, Kind, LogGate};
 use super::outbox::Push;
+use super::registry::Registry;
 use super::sleep::{self, Sleeper, Waker};
 use super::socket::Socket;
 use super::sync::atomic::AtomicBool;
@@ -37,6 +39,9 @@ pub(crate) struct Warden {
     /// The warden sleeps without an end: whoever brings news must wake it.
     asleep: AtomicBool,
     gate: LogGate,
+    backlog: Arc<Backlog>,
+    registry: Arc<Registry>,
+    totals: Arc<Totals>,
 }
 
 /// Bounded by what it names: each client is in here once as new, and once as stalled; and of those
@@ -95,6 +100,8 @@ impl Warden {
     /// The two sides: one for everybody, one for the thread.
     pub(crate) fn new(
         deadlines: &Deadlines,
+        backlog: Arc<Backlog>,
+        registry: Arc<Registry>,
         totals: Arc<Totals>,
     ) -> io::Result<(Arc<Warden>, Watch)> {
         let (waker, sleeper) = sleep::pair()?;
@@ -103,6 +110,9 @@ impl Warden {
             waker,
             asleep: AtomicBool::new(false),
             gate: LogGate::default(),
+            backlog,
+            registry,
+            totals: Arc::clone(&totals),
         });
         let watch = Watch {
             warden: Arc::clone(&warden),
@@ -128,10 +138,24 @@ impl Warden {
 
     /// Looks after what a push has left behind: a client whose socket does not take it.
     pub(crate) fn mind(&self, push: Push, link: &Arc<Link>) {
+        if self.mind_one_of_many(push, link) {
+            self.relieve();
+        }
+    }
+
+    /// As [`mind`](Warden::mind), for one who pushes the same to many: where this says so, it
+    /// calls [`relieve`](Warden::relieve) when it is done and has let go of what it pushed.
+    pub(crate) fn mind_one_of_many(&self, push: Push, link: &Arc<Link>) -> bool {
         if push == Push::Stalled {
             self.tell(|news| news.stalled.push(Arc::clone(link)));
             self.waker.wake();
         }
+        matches!(push, Push::Stalled | Push::Waits)
+    }
+
+    /// Evicts, where too much waits for all clients together.
+    pub(crate) fn relieve(&self) {
+        self.backlog.relieve(&self.registry, &self.totals);
     }
 
     /// A connection that was answered at the door: it is closed once it has read that, or soon.

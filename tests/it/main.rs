@@ -36,6 +36,8 @@ mod slow_clients;
 
 mod rates;
 
+mod crowding;
+
 mod deadlines;
 
 mod shutdown;

@@ -1,0 +1,143 @@
+//! What waits for all clients together, in bytes of memory.
+//!
+//! Each outbox has a bound of its own; this is the bound of them all, for the day when many are
+//! nearly full. Only what a socket did not take is counted, and what waits in many queues is
+//! counted once. Whoever makes it too much evicts: those first whose queues take most memory,
+//! rather than whoever happens to be next.
+
+use std::cmp::Reverse;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::counters::Totals;
+use super::error::Loss;
+use super::registry::Registry;
+use super::sync::atomic::Ordering::Relaxed;
+use super::sync::atomic::{AtomicBool, AtomicUsize};
+use super::sync::{Mutex, PoisonError};
+
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    most: usize,
+    waiting: AtomicUsize,
+    /// Held by the one that evicts.
+    relief: Mutex<()>,
+}
+
+/// Whole frames for many, counted once in however many queues they wait.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    bytes: Vec<u8>,
+    counted: AtomicBool,
+    backlog: Arc<Backlog>,
+}
+
+impl Backlog {
+    pub(crate) fn new(most: usize) -> Arc<Backlog> {
+        Arc::new(Backlog {
+            most,
+            waiting: AtomicUsize::new(0),
+            relief: Mutex::new(()),
+        })
+    }
+
+    /// What waits now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
+    /// A client's queue, which took `before`, takes `after`.
+    pub(crate) fn adjust(&self, before: usize, after: usize) {
+        match after.checked_sub(before) {
+            Some(more) => self.waiting.fetch_add(more, Relaxed),
+            None => self.waiting.fetch_sub(before - after, Relaxed),
+        };
+    }
+
+    /// Where too much waits, evicts the clients whose queues take most memory, the oldest of
+    /// equals first, until an eighth is free: so that it need not be done for every message.
+    pub(crate) fn relieve(&self, registry: &Registry, totals: &Totals) {
+        if self.waiting() <= self.most {
+            return;
+        }
+        let _relief = self.relief.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.waiting() <= self.most {
+            return;
+        }
+        let clients = registry.all().into_iter();
+        let mut weighed: Vec<_> = clients
+            .map(|link| (link.outbox.weight(), link))
+            .filter(|(weight, _)| *weight > 0)
+            .collect();
+        weighed.sort_unstable_by_key(|(weight, link)| (Reverse(*weight), link.id));
+        for (_, link) in weighed {
+            if self.waiting() <= self.most - self.most / 8 {
+                return;
+            }
+            link.lose(Loss::Crowded, totals);
+        }
+    }
+}
+
+impl Frames {
+    pub(crate) fn new(bytes: Vec<u8>, backlog: &Arc<Backlog>) -> Arc<Frames> {
+        Arc::new(Frames {
+            bytes,
+            counted: AtomicBool::new(false),
+            backlog: Arc::clone(backlog),
+        })
+    }
+
+    /// They wait in a queue, from now on until the last queue has let go of them.
+    pub(crate) fn wait(&self) {
+        if !self.counted.load(Relaxed) && !self.counted.swap(true, Relaxed) {
+            self.backlog.adjust(0, self.bytes.capacity());
+        }
+    }
+}
+
+impl Deref for Frames {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        if *self.counted.get_mut() {
+            self.backlog.adjust(self.bytes.capacity(), 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backlog, Frames};
+    use std::sync::Arc;
+
+    #[test]
+    fn frames_count_once_and_only_while_they_wait() {
+        let backlog = Backlog::new(1000);
+        let frames = Frames::new(vec![0; 100], &backlog);
+        assert_eq!(backlog.waiting(), 0);
+        let queues = [Arc::clone(&frames), Arc::clone(&frames)];
+        queues.iter().for_each(|frames| frames.wait());
+        assert_eq!(backlog.waiting(), 100);
+        drop(frames);
+        assert_eq!(backlog.waiting(), 100);
+        drop(queues);
+        assert_eq!(backlog.waiting(), 0);
+    }
+
+    #[test]
+    fn frames_that_never_waited_are_not_given_back() {
+        let backlog = Backlog::new(1000);
+        backlog.adjust(0, 10);
+        drop(Frames::new(vec![0; 100], &backlog));
+        assert_eq!(backlog.waiting(), 10);
+        backlog.adjust(10, 3);
+        assert_eq!(backlog.waiting(), 3);
+    }
+}

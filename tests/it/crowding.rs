@@ -1,0 +1,180 @@
+//! What waits for all clients together is bounded too: those go first whose queues are fullest.
+//!
+//! The servers here have small send buffers, so that what is not read is soon in the outbox.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+use stentor::{Loss, Server, ServerBuilder, SlowClient, Version};
+
+use crate::support::{
+    Head, Loopback, Peer, becomes, dial_from, echo, eventually, keep_logbook, logged, text,
+};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+fn crowded(bytes: usize) -> ServerBuilder {
+    Server::builder().outbox(2 * MIB).all_outboxes(bytes)
+}
+
+/// A client with a small receive buffer, so that it is full as soon as it does not read.
+fn open_small(server: &Loopback, version: Version) -> Peer {
+    let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let stream = dial_from(server.address, home, Some(8 * KIB));
+    Peer::on(stream, version, &Head::of(version).bytes())
+}
+
+/// Gives a client that does not read so much for itself alone.
+fn fill(server: &Loopback, peer: &Peer, bytes: usize) {
+    let words = "x".repeat(10_000);
+    let client = server.client(peer);
+    for _ in 0..bytes / words.len() {
+        client.send(words.as_str()).unwrap();
+    }
+}
+
+fn evicted(server: &Loopback) -> u64 {
+    let counters = server.handle.counters();
+    let crowded = counters.lost.get(&Loss::Crowded).copied();
+    assert_eq!(counters.evicted, crowded.unwrap_or_default());
+    counters.evicted
+}
+
+#[test]
+fn the_fullest_goes_first_and_not_who_is_next() {
+    keep_logbook();
+    let policies = [
+        SlowClient::Close,
+        SlowClient::DropNewest,
+        SlowClient::DropOldest,
+    ];
+    for (version, policy) in Version::ALL.into_iter().zip(policies.into_iter().cycle()) {
+        let builder = crowded(2 * MIB).slow_client(policy);
+        let server = Loopback::run_with_send_buffer(0, builder, echo);
+        let [small, fullest, last] = [(); 3].map(|()| open_small(&server, version));
+        let reader = server.open(version);
+        fill(&server, &small, 400 * KIB);
+        fill(&server, &fullest, 1200 * KIB);
+        assert_eq!(evicted(&server), 0, "{version}");
+        fill(&server, &last, 600 * KIB);
+        assert_eq!(evicted(&server), 1, "{version}");
+        let still_there = [&small, &last, &reader].map(|peer| server.client(peer).is_open());
+        assert_eq!(still_there, [true; 3], "{version}");
+        let address = fullest.local_addr().to_string();
+        eventually("a line about it", || {
+            let lines = logged(&[&address, "evicted, all queues together were full"]);
+            (lines.len() == 1).then_some(())
+        });
+        let waiting = server.handle.counters().waiting;
+        assert!(
+            (800 * KIB..1200 * KIB).contains(&waiting),
+            "{version}: {waiting}"
+        );
+    }
+}
+
+/// Of equals the older one goes.
+#[test]
+fn who_is_evicted_is_no_accident() {
+    for _ in 0..3 {
+        let server = Loopback::run_with_send_buffer(0, crowded(MIB), echo);
+        let peers: Vec<Peer> = (0..8)
+            .map(|_| open_small(&server, Version::Rfc6455))
+            .collect();
+        let clients: Vec<_> = peers.iter().map(|peer| server.client(peer)).collect();
+        let words = "x".repeat(60_000);
+        for _ in 0..3 {
+            clients.iter().for_each(|client| {
+                let _ = client.send(words.as_str());
+            });
+        }
+        let open = clients.iter().map(|client| client.is_open());
+        let gone = open.take_while(|open| !open).count();
+        assert!((1..8).contains(&gone), "{gone}");
+        assert!(clients[gone..].iter().all(|client| client.is_open()));
+        assert_eq!(evicted(&server), gone as u64);
+    }
+}
+
+#[test]
+fn what_is_broadcast_to_many_counts_once() {
+    let server = Loopback::run_with_send_buffer(0, crowded(MIB), echo);
+    let versions = Version::ALL.into_iter().cycle().take(20);
+    let sleepers: Vec<Peer> = versions
+        .map(|version| open_small(&server, version))
+        .collect();
+    for _ in 0..20 {
+        server.handle.broadcast("x".repeat(10_000));
+    }
+    // Four megabytes, and two framings of two hundred kilobytes.
+    becomes(&400, || server.handle.counters().messages_out);
+    let waiting = server.handle.counters().waiting;
+    assert!(
+        (300 * KIB..600 * KIB).contains(&waiting),
+        "{waiting} for {}",
+        sleepers.len()
+    );
+    assert_eq!(evicted(&server), 0);
+    // And who has as much for itself is fuller than those who share.
+    let hoarder = open_small(&server, Version::Rfc6455);
+    let client = server.client(&hoarder);
+    let taken = (0..100).take_while(|_| client.send("x".repeat(10_000)).is_ok());
+    assert!((30..90).contains(&taken.count()));
+    assert_eq!(evicted(&server), 1);
+    assert_eq!(server.handle.count(), 20);
+}
+
+#[test]
+fn what_was_taken_or_given_up_is_given_back() {
+    let server = Loopback::run_with_send_buffer(0, crowded(8 * MIB), echo);
+    for version in Version::ALL {
+        let mut reader = open_small(&server, version);
+        let leaver = open_small(&server, version);
+        fill(&server, &reader, 500 * KIB);
+        fill(&server, &leaver, 500 * KIB);
+        server.handle.broadcast("x".repeat(100_000));
+        becomes(&true, || server.handle.counters().waiting > 900 * KIB);
+        drop(leaver);
+        reader.hear_texts(500 * KIB / 10_000 + 1);
+        reader.expect_echo("hello");
+        becomes(&0, || server.handle.counters().waiting);
+        reader.leave();
+    }
+    let counters = server.wait_until_empty();
+    assert_eq!((counters.waiting, counters.evicted), (0, 0));
+}
+
+/// Replies of their own handlers count as well: who asks and does not read fills the memory too.
+#[test]
+fn a_crowd_that_does_not_read_stays_below_the_cap() {
+    const CAP: usize = 2 * MIB;
+    let server = Loopback::run_with_send_buffer(0, crowded(CAP), echo);
+    let mut reader = server.open(Version::Draft76);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let version = Version::ALL[number % 5];
+            let mut peer = open_small(&server, version);
+            let done = &done;
+            scope.spawn(move || {
+                let frame = text(version, &"x".repeat(60_000 + number));
+                let time = Some(Duration::from_millis(20));
+                peer.stream.set_write_timeout(time).unwrap();
+                while !done.load(SeqCst) && peer.stream.write(&frame).is_ok() {}
+            });
+        }
+        eventually("evictions", || {
+            let waiting = server.handle.counters().waiting;
+            // A message of each, and what surrounds it in memory.
+            assert!(waiting < CAP + 8 * 70_000, "{waiting}");
+            reader.expect_echo("still here");
+            (evicted(&server) > 0).then_some(())
+        });
+        done.store(true, SeqCst);
+    });
+    reader.expect_echo("still here");
+}

@@ -2,6 +2,6 @@
 
 fn main() {
     println!("cargo::rustc-cfg=stentor_model");
-    println!("cargo::rustc-check-cfg=cfg(stentor_model)");
+    println!("cargo::rustc-check-cfg=cfg(stentor_model, fuzzing)");
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -1,19 +1,25 @@
 //! What enters an outbox leaves it: all of it, once, in order, and without anybody waiting for ever.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::PollFlags;
 
 use crate::protocol::{CloseCode, CloseFrame, Version};
+use crate::server::builder::Settings;
+use crate::server::error::Loss;
 use crate::server::outbox::Push;
+use crate::server::sync::channel::bounded;
 use crate::server::sync::thread;
 
 use super::check;
-use super::stage::{Watched, link, link_of, push, reply, reply_owned, settings};
+use super::stage::{LIMIT, Watched, link, link_of, push, reply, reply_owned, settings, shared};
 use super::wire::{Frame, assert_ends, assert_in_order, close, frame, frames, ping};
 
 #[test]
 fn what_waits_is_drained_in_the_end() {
     check(|| {
-        let settings = crate::server::builder::Settings {
+        let settings = Settings {
             outbox: 10_000,
             ..settings()
         };
@@ -80,6 +86,56 @@ fn a_queue_that_stalls_again_is_watched_again() {
     });
 }
 
+/// What the warden is told is bounded by the clients there are: a queue that it watches already is
+/// not handed over again, and each that it let go of is.
+#[test]
+fn a_client_is_handed_to_the_warden_once_at_a_time() {
+    check(|| {
+        let settings = Settings {
+            outbox: 10_000,
+            ..settings()
+        };
+        let (link, peer) = link(&settings, 5);
+        let (tell, told) = bounded(1);
+        let pushers: Vec<_> = ['a', 'b']
+            .into_iter()
+            .map(|sender| {
+                let (link, tell) = (Arc::clone(&link), tell.clone());
+                thread::spawn(move || {
+                    for number in 0..3 {
+                        if link.outbox.push(&shared(frame(sender, number)), 1) == Push::Stalled {
+                            tell.send(()).unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(tell);
+        let warden = {
+            let link = Arc::clone(&link);
+            thread::spawn(move || {
+                while told.recv().is_ok() {
+                    while link.outbox.drain().is_some() {
+                        assert!(told.try_iter().next().is_none());
+                        let socket = link.outbox.socket().unwrap();
+                        socket.wait_until(PollFlags::OUT, Duration::MAX);
+                    }
+                }
+            })
+        };
+        let expected: usize = (0..3).map(|number| frame('a', number).len() * 2).sum();
+        let mut stream = Vec::new();
+        while stream.len() < expected {
+            stream.extend(peer.read());
+        }
+        for thread in pushers {
+            thread.join().unwrap();
+        }
+        warden.join().unwrap();
+        assert!(!link.outbox.is_waiting());
+    });
+}
+
 #[test]
 fn frames_of_all_senders_stay_whole_and_in_order() {
     check(|| {
@@ -120,7 +176,7 @@ fn frames_of_all_senders_stay_whole_and_in_order() {
                 warden.mind(link.outbox.goodbye(&close(1000)), &link);
                 let _ = link.outbox.wait_for_room(0, settings.deadlines.write);
                 let loss = link.outbox.loss();
-                link.outbox.cut(crate::server::error::Loss::EndOfStream);
+                link.outbox.cut(Loss::EndOfStream);
                 (sent, loss)
             })
         };
@@ -152,13 +208,12 @@ fn a_clients_own_thread_that_waits_for_room_wakes() {
             let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
             thread::spawn(move || {
                 for number in 0..5 {
+                    // What is left of the last one is the warden's.
                     let went = reply(&link, &warden, number % 2 == 0, &frame('o', number));
                     assert_ne!(went, Push::Over);
                 }
-                warden.mind(link.outbox.flush(), &link);
             })
         };
-        // Somebody else's messages fill the same queue; what does not fit is not made to.
         let other = {
             let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
             thread::spawn(move || warden.mind(link.outbox.flush(), &link))
@@ -171,6 +226,33 @@ fn a_clients_own_thread_that_waits_for_room_wakes() {
         own.join().unwrap();
         other.join().unwrap();
         assert_eq!(assert_in_order(&frames(&stream, false), 'o'), 5);
+        watched.stop();
+    });
+}
+
+#[test]
+fn whoever_waits_for_room_learns_of_the_loss() {
+    check(|| {
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, _peer) = link(&settings, 4);
+        let own = {
+            let link = Arc::clone(&link);
+            thread::spawn(move || {
+                let went = link.outbox.reply(true, |out| {
+                    out.resize(LIMIT * 2, 0);
+                    Ok::<u64, ()>(1)
+                });
+                let room = link
+                    .outbox
+                    .wait_for_room(link.outbox.limit(), settings.deadlines.write);
+                (went.unwrap(), room)
+            })
+        };
+        link.lose(Loss::NoPong, &watched.totals);
+        let (went, room) = own.join().unwrap();
+        assert!(matches!(went, Push::Full | Push::Over), "{went:?}");
+        assert_eq!(room, Err(Loss::NoPong));
         watched.stop();
     });
 }

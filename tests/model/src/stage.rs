@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{State, Transition, Version};
+use crate::server::backlog::{Backlog, Frames};
 use crate::server::builder::Settings;
 use crate::server::client::{Client, Outcome};
 use crate::server::conversation::Conversation;
@@ -13,6 +14,7 @@ use crate::server::crew::Shared;
 use crate::server::farewell::Departure;
 use crate::server::link::{ClientId, Identity, Link, Stage};
 use crate::server::outbox::Push;
+use crate::server::registry::Registry;
 use crate::server::socket::{Peer, connection};
 use crate::server::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::server::sync::thread::{self, JoinHandle};
@@ -42,7 +44,10 @@ pub(super) struct Watched {
 impl Watched {
     pub(super) fn new(settings: &Settings) -> Watched {
         let totals = Arc::new(Totals::default());
-        let (warden, watch) = Warden::new(&settings.deadlines, Arc::clone(&totals)).unwrap();
+        let registry = Arc::new(Registry::new(settings.per_address.clone()));
+        let deadlines = &settings.deadlines;
+        let (warden, watch) =
+            Warden::new(deadlines, backlog(), registry, Arc::clone(&totals)).unwrap();
         let thread = thread::spawn(move || watch.run());
         Watched {
             warden,
@@ -65,16 +70,32 @@ pub(super) fn link(settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
 
 pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
     let (socket, peer) = connection(room);
-    let link = Link::new(ClientId(1), address(), Arc::new(socket), settings);
+    let link = Link::new(
+        ClientId(1),
+        address(),
+        Arc::new(socket),
+        settings,
+        &backlog(),
+    );
     let target = "/".into();
     link.identity.set(Identity { version, target }).unwrap();
     link.enter(Stage::Open);
     (Arc::new(link), peer)
 }
 
+/// Room for everything.
+fn backlog() -> Arc<Backlog> {
+    Backlog::new(usize::MAX)
+}
+
+/// Frames as a broadcast has them.
+pub(super) fn shared(bytes: Vec<u8>) -> Arc<Frames> {
+    Frames::new(bytes, &backlog())
+}
+
 /// What the hub and a handle do with a message.
 pub(super) fn push(link: &Arc<Link>, warden: &Warden, totals: &Totals, bytes: Vec<u8>) -> Push {
-    let push = link.outbox.push(&Arc::new(bytes), 1);
+    let push = link.outbox.push(&shared(bytes), 1);
     match push {
         Push::Evicted => link.evicted(totals),
         push => warden.mind(push, link),

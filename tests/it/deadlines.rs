@@ -1,6 +1,6 @@
 //! Every deadline, made short: who is late is let go, who is not is left alone.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use stentor::{
 };
 
 use crate::support::{
-    HIXIE, HYBI, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, eventually, read_answer,
-    read_end,
+    HIXIE, HYBI, Head, Heard, KEY3, Loopback, PATIENCE, Peer, becomes, dial, eventually,
+    read_answer, read_end,
 };
 
 /// What is waited for in vain.
@@ -48,21 +48,24 @@ fn lost(server: &Loopback, loss: Loss, count: u64) -> Counters {
 #[test]
 fn who_does_not_finish_its_request_is_told_408() {
     let server = Loopback::echo(server().handshake_deadline(SHORT));
-    let head = Head::of(Version::Rfc6455).head();
-    for len in [0, 1, head.len() / 2, head.len() - 1] {
-        let since = Instant::now();
-        let mut late = dial(server.address);
-        late.write_all(&head[..len]).unwrap();
-        let answer = read_answer(&mut late);
-        assert_eq!(answer.status(), 408, "{len}");
-        assert!(
-            since.elapsed() >= SHORT * 9 / 10,
-            "{len}: {:?}",
-            since.elapsed()
-        );
-        assert!(since.elapsed() < PROMPT, "{len}: {:?}", since.elapsed());
+    let mut all_late = Vec::new();
+    for version in Version::ALL {
+        let head = Head::of(version).head();
+        for len in [0, 1, head.len() / 2, head.len() - 1] {
+            let since = Instant::now();
+            let mut late = dial(server.address);
+            late.write_all(&head[..len]).unwrap();
+            all_late.push((late, since, format!("{version}, {len}")));
+        }
     }
-    becomes(&Some(4), || {
+    let count = all_late.len() as u64;
+    for (mut late, since, what) in all_late {
+        let answer = read_answer(&mut late);
+        assert_eq!(answer.status(), 408, "{what}");
+        let took = since.elapsed();
+        assert!(took >= SHORT * 9 / 10 && took < PROMPT, "{what}: {took:?}");
+    }
+    becomes(&Some(count), || {
         server.handle.counters().refused.get("timeout").copied()
     });
 }
@@ -83,10 +86,30 @@ fn who_does_not_send_key3_is_hung_up_on() {
     );
 }
 
-/// One byte and then another: each is a sign of life, and none of them counts.
-fn dribble(mut stream: TcpStream) -> (Duration, usize) {
+/// Each byte within the deadline, and all of them not.
+#[test]
+fn a_dribble_of_key3_does_not_extend_the_handshake() {
+    let server = Loopback::echo(server().handshake_deadline(SHORT * 2));
+    let mut late = Peer::without_key3(server.address);
     let since = Instant::now();
-    let head = Head::of(Version::Rfc6455).filled_to(16 * 1024).head();
+    let a_while = Some(SHORT * 3 / 2);
+    late.stream.set_read_timeout(a_while).unwrap();
+    let ended = KEY3.iter().any(|byte| {
+        // The server may have hung up by now.
+        let _ = late.stream.write_all(&[*byte]);
+        match late.stream.read(&mut [0; 16]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        }
+    });
+    assert!(ended, "it was let in after {:?}", since.elapsed());
+    lost(&server, Loss::Handshake, 1);
+}
+
+/// One byte and then another: each is a sign of life, and none of them counts.
+fn dribble(mut stream: TcpStream, version: Version) -> (Duration, usize) {
+    let since = Instant::now();
+    let head = Head::of(version).filled_to(16 * 1024).head();
     stream
         .set_read_timeout(Some(Duration::from_millis(5)))
         .unwrap();
@@ -107,10 +130,12 @@ fn dribble(mut stream: TcpStream) -> (Duration, usize) {
 #[test]
 fn a_dribble_does_not_extend_the_handshake() {
     let server = Loopback::echo(server().handshake_deadline(SHORT * 10));
-    let dribbling: Vec<_> = (0..50)
-        .map(|_| {
+    let versions = Version::ALL.into_iter().cycle();
+    let dribbling: Vec<_> = versions
+        .take(50)
+        .map(|version| {
             let stream = dial(server.address);
-            thread::spawn(move || dribble(stream))
+            thread::spawn(move || dribble(stream, version))
         })
         .collect();
     // Those who are in no such hurry are served meanwhile.
@@ -361,20 +386,21 @@ fn who_does_not_answer_a_close_is_hung_up_on() {
 #[test]
 fn who_answers_a_close_with_chatter_is_hung_up_on() {
     let server = Loopback::run(server().close_deadline(SHORT), |_| Ok(()));
-    for version in [Version::Draft76, Version::Rfc6455] {
+    for version in &Version::ALL[1..] {
+        let version = *version;
         let since = Instant::now();
         let mut peer = server.open(version);
         peer.expect_goodbye(1000, "");
-        let chatter = match version {
-            Version::Rfc6455 => crate::support::masked(0x89, b"ping"),
-            version => crate::support::text(version, "chatter"),
+        let chatter = match version.has_ping() {
+            true => crate::support::masked(0x89, b"ping"),
+            false => crate::support::text(version, "chatter"),
         };
         while peer.stream.write_all(&chatter).is_ok() {
             thread::sleep(Duration::from_millis(1));
             assert!(since.elapsed() < PATIENCE, "{version}: it goes on for ever");
         }
     }
-    lost(&server, Loss::Close, 2);
+    lost(&server, Loss::Close, 4);
 }
 
 /// Both halves of the goodbye are said: whoever does not hang up then has nothing more to hear,

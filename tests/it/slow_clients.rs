@@ -12,8 +12,8 @@ use log::Level;
 use stentor::{Counters, Error, Loss, Server, ServerBuilder, SlowClient, Version};
 
 use crate::support::{
-    Head, Heard, Loopback, PATIENCE, Peer, becomes, dial_from, echo, eventually, keep_logbook,
-    logged, masked, text,
+    HYBI, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial_from, echo, eventually,
+    keep_logbook, logged, masked, text,
 };
 
 const OUTBOX: usize = 64 * 1024;
@@ -300,7 +300,9 @@ fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
 
 #[test]
 fn one_who_pings_and_never_reads_is_ended_by_the_write_deadline() {
-    flood(Version::Rfc6455, &masked(0x89, &[7; 125]).repeat(100));
+    for version in HYBI {
+        flood(version, &masked(0x89, &[7; 125]).repeat(100));
+    }
 }
 
 /// It reads all the time, only slowly: in each deadline's length it takes something, though much

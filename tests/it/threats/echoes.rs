@@ -6,7 +6,9 @@ use std::sync::Arc;
 use stentor::protocol::{Config, Connection, Event, Refusal, State, Version};
 use stentor::{CloseCode, Reply, Server};
 
-use crate::support::{Answer, Driven, Head, Loopback, ask, echo, masked};
+use crate::support::{
+    Answer, Driven, HYBI, Head, Loopback, Peer, ask, echo, keep_logbook, logged, masked,
+};
 
 /// Where a peer can put a byte of its choice and see it again: the resource, a field's value.
 const PLACES: [&str; 7] = [
@@ -139,10 +141,34 @@ fn a_subprotocol_with_a_line_in_it_is_never_sent() {
     }
 }
 
+/// A line in the log is one line, whatever the peer has put into it, and the query is no part of it.
+#[test]
+fn what_a_peer_says_is_one_line_in_the_log() {
+    keep_logbook();
+    let server = Loopback::echo(Server::builder());
+    for version in Version::ALL {
+        let line = "GET /forged\u{85}\u{2028}\u{202e}\u{9b}2J?sesame HTTP/1.1";
+        let mut peer = Peer::open_with(server.address, version, &Head::of(version).line(line));
+        peer.say_goodbye(1000, "bye\r\nclient 1: \u{1b}[2J\0");
+        peer.expect_goodbye(1000, "");
+        drop(peer);
+        let refused = Head::of(version).line(line).set("Host", "\u{9b}2J");
+        assert_eq!(ask(server.address, &refused.bytes()).status(), 400);
+    }
+    server.wait_until_empty();
+    let lines = logged(&["forged"]);
+    assert!(!lines.is_empty());
+    for (_, line) in lines {
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(!line.contains(['\u{2028}', '\u{202e}']), "{line:?}");
+        assert!(!line.contains("sesame"), "{line:?}");
+    }
+}
+
 /// Nothing of another's, or of nobody's, memory: a pong is the ping, a close is its code.
 #[test]
 fn a_pong_is_the_ping_and_a_close_is_its_code_and_no_byte_more() {
-    for version in crate::support::HYBI {
+    for version in HYBI {
         for len in 0..=125 {
             let payload: Vec<u8> = (0..len).map(|at| at as u8 ^ 0xa5).collect();
             let mut driven = Driven::ready(version);

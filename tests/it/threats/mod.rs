@@ -13,6 +13,8 @@ mod echoes;
 
 mod work;
 
-//FLOODS
+mod floods;
 
-//LEAVING
+mod leaving;
+
+mod table;

@@ -157,7 +157,7 @@ fn in_two(word: &[u8], border: usize) -> Vec<u8> {
 #[test]
 fn a_message_is_whole_or_refused_and_never_cut_off() {
     let mut config = Config::default();
-    for limit in [1, 125, 126, 127, 128, 65535, 65536, 65537] {
+    for limit in [1, 125, 126, 127, 65535, 65536] {
         config.limits.message = limit;
         for len in limit - 1..=limit + 2 {
             let word = "x".repeat(len);

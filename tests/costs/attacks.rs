@@ -1,0 +1,544 @@
+//! The attacks, and what each may cost at most.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt;
+use stentor::{Framing, Version};
+
+use crate::site::{DEADLINE, IDLE, Site};
+use crate::support::{HIXIE, HYBI, Head, Peer, dial, dial_from, masked, read_answer, text};
+
+pub(crate) struct Attack {
+    pub(crate) name: &'static str,
+    /// The most bytes of memory that one attacker may cost.
+    pub(crate) memory: usize,
+    /// The most threads that all of them may cost.
+    pub(crate) threads: usize,
+    /// How long they may stay, once the server could know.
+    pub(crate) rid_of: Duration,
+    /// Attacks, tells what it has done, and is held there, with its connections, for as long as
+    /// the server lets them be.
+    pub(crate) run: fn(&Site, &mut dyn FnMut(Act)),
+}
+
+/// What the attackers have done.
+pub(crate) struct Act {
+    pub(crate) attackers: usize,
+    /// What they have written.
+    pub(crate) bytes: u64,
+    /// What the costs are divided by, where bytes say little.
+    pub(crate) units: Option<(u64, &'static str)>,
+    /// From when on the server could be rid of them.
+    pub(crate) since: Instant,
+}
+
+const CROWD: usize = 50;
+const KIB: usize = 1024;
+
+pub(crate) const ATTACKS: [Attack; 19] = [
+    Attack {
+        name: "silent from the start",
+        memory: 64 * KIB,
+        threads: CROWD,
+        rid_of: DEADLINE.saturating_mul(2),
+        run: silent_from_the_start,
+    },
+    Attack {
+        name: "slow heads, a byte every 5 ms",
+        memory: 64 * KIB,
+        threads: CROWD,
+        rid_of: DEADLINE.saturating_mul(2),
+        run: slow_heads,
+    },
+    Attack {
+        name: "draft-76 without key3",
+        memory: 64 * KIB,
+        threads: CROWD,
+        rid_of: DEADLINE,
+        run: without_key3,
+    },
+    Attack {
+        name: "slow frames, then silence",
+        memory: 64 * KIB,
+        threads: CROWD,
+        rid_of: IDLE,
+        run: slow_frames,
+    },
+    Attack {
+        name: "1 MiB declared, then silence",
+        memory: 64 * KIB,
+        threads: CROWD,
+        rid_of: IDLE,
+        run: declared,
+    },
+    Attack {
+        name: "impossible lengths declared",
+        memory: 64 * KIB,
+        threads: CROWD,
+        rid_of: DEADLINE,
+        run: impossible,
+    },
+    Attack {
+        name: "garbage instead of a handshake",
+        memory: 8 * KIB,
+        threads: CROWD,
+        rid_of: Duration::ZERO,
+        run: garbage,
+    },
+    Attack {
+        name: "heads of 16 KiB without an end",
+        memory: 64 * KIB,
+        threads: CROWD,
+        rid_of: Duration::ZERO,
+        run: endless_heads,
+    },
+    Attack {
+        name: "connections that are reset at once",
+        memory: 4 * KIB,
+        threads: CROWD,
+        rid_of: Duration::ZERO,
+        run: churn,
+    },
+    Attack {
+        name: "handshakes that are reset at once",
+        memory: 4 * KIB,
+        threads: CROWD,
+        rid_of: Duration::ZERO,
+        run: churn_of_handshakes,
+    },
+    Attack {
+        name: "half closed behind the handshake",
+        memory: 64 * KIB,
+        threads: CROWD,
+        rid_of: Duration::ZERO,
+        run: half_closed,
+    },
+    Attack {
+        name: "goodbye said, and not hung up",
+        memory: 64 * KIB,
+        threads: CROWD,
+        rid_of: DEADLINE,
+        run: stayers,
+    },
+    Attack {
+        name: "ping flood, pongs read",
+        memory: 256 * KIB,
+        threads: CROWD,
+        rid_of: Duration::ZERO,
+        run: pings_read,
+    },
+    Attack {
+        name: "ping flood, nothing read",
+        memory: 2048 * KIB,
+        threads: CROWD,
+        rid_of: DEADLINE.saturating_mul(4),
+        run: pings_not_read,
+    },
+    Attack {
+        name: "empty fragments to the limit",
+        memory: 256 * KIB,
+        threads: CROWD,
+        rid_of: DEADLINE,
+        run: empty_fragments,
+    },
+    Attack {
+        name: "messages of one byte, echoes read",
+        memory: 256 * KIB,
+        threads: CROWD,
+        rid_of: Duration::ZERO,
+        run: tiny_messages,
+    },
+    Attack {
+        name: "empty frames that are skipped",
+        memory: 256 * KIB,
+        threads: CROWD,
+        rid_of: Duration::ZERO,
+        run: skipped_frames,
+    },
+    Attack {
+        name: "echoes of 10 KB, nothing read",
+        memory: 2048 * KIB,
+        threads: CROWD,
+        rid_of: DEADLINE.saturating_mul(4),
+        run: echoes_not_read,
+    },
+    Attack {
+        name: "50 slow heads and 50 who do not read",
+        memory: 1024 * KIB,
+        threads: 2 * CROWD,
+        rid_of: DEADLINE.saturating_mul(4),
+        run: siege,
+    },
+];
+
+/// That many versions, all of them in turn.
+fn versions(count: usize) -> impl Iterator<Item = Version> {
+    Version::ALL.into_iter().cycle().take(count)
+}
+
+/// That many clients with their handshake behind them.
+fn open(site: &Site, versions: impl IntoIterator<Item = Version>) -> Vec<Peer> {
+    let peers = versions.into_iter();
+    peers
+        .map(|version| Peer::open(site.address, version))
+        .collect()
+}
+
+fn hybi(count: usize) -> impl Iterator<Item = Version> {
+    HYBI.into_iter().cycle().take(count)
+}
+
+/// Clients that read nothing, and whose systems take little for them.
+fn sleepers(site: &Site, versions: impl IntoIterator<Item = Version>) -> Vec<Peer> {
+    let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let sleeper = |version| {
+        let stream = dial_from(site.address, home, Some(8 * KIB));
+        Peer::on(stream, version, &Head::of(version).bytes())
+    };
+    versions.into_iter().map(sleeper).collect()
+}
+
+/// What these have written by now, and that it is their silence that counts from here on.
+fn written_by(peers: &[Peer]) -> Act {
+    Act {
+        attackers: peers.len(),
+        bytes: peers.iter().map(|peer| peer.written).sum(),
+        units: Some((peers.len() as u64, "connection")),
+        since: Instant::now(),
+    }
+}
+
+fn reset(stream: TcpStream) {
+    sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+}
+
+fn silent_from_the_start(site: &Site, done: &mut dyn FnMut(Act)) {
+    let since = Instant::now();
+    let _streams: Vec<TcpStream> = (0..CROWD).map(|_| dial(site.address)).collect();
+    done(Act {
+        attackers: CROWD,
+        bytes: 0,
+        units: Some((CROWD as u64, "connection")),
+        since,
+    });
+}
+
+/// Writes a byte of each of them in turn until the server has hung up on all; how many it were.
+fn drip(mut streams: Vec<(TcpStream, Vec<u8>)>) -> u64 {
+    let mut bytes = 0;
+    for at in 0.. {
+        streams.retain_mut(|(stream, words)| {
+            let byte = [words[at % words.len()]];
+            bytes += 1;
+            stream.write_all(&byte).is_ok()
+        });
+        if streams.is_empty() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    bytes
+}
+
+fn slow_heads(site: &Site, done: &mut dyn FnMut(Act)) {
+    let since = Instant::now();
+    let slow = |version| {
+        let head = Head::of(version).filled_to(16 * KIB).head();
+        (dial(site.address), head)
+    };
+    let bytes = drip(versions(CROWD).map(slow).collect());
+    done(Act {
+        attackers: CROWD,
+        bytes,
+        units: None,
+        since,
+    });
+}
+
+fn without_key3(site: &Site, done: &mut dyn FnMut(Act)) {
+    let since = Instant::now();
+    let peers: Vec<Peer> = (0..CROWD)
+        .map(|_| Peer::without_key3(site.address))
+        .collect();
+    done(Act {
+        since,
+        ..written_by(&peers)
+    });
+}
+
+/// The beginning of a message of a mebibyte.
+fn beginning(version: Version) -> Vec<u8> {
+    match version.framing() {
+        Framing::Hixie => vec![0x00],
+        Framing::Hybi => {
+            let len = (1024 * KIB as u64).to_be_bytes();
+            [&[0x82, 0xff][..], &len, &[0; 4]].concat()
+        }
+    }
+}
+
+fn slow_frames(site: &Site, done: &mut dyn FnMut(Act)) {
+    let mut peers = open(site, versions(CROWD));
+    for peer in &mut peers {
+        peer.write(&beginning(peer.version));
+    }
+    // For longer than any deadline: each byte is a sign of life.
+    for _ in 0..250 {
+        for peer in &mut peers {
+            peer.write(b"x");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    done(Act {
+        units: None,
+        ..written_by(&peers)
+    });
+}
+
+fn declared(site: &Site, done: &mut dyn FnMut(Act)) {
+    let mut peers = open(site, versions(CROWD));
+    for peer in &mut peers {
+        match peer.version.framing() {
+            // The largest frame of no meaning that is skipped.
+            Framing::Hixie => peer.write(&[0x80, 0xbf, 0xff, 0xff, 0x7f, b'x']),
+            Framing::Hybi => peer.write(&[beginning(peer.version), vec![b'x'; 100]].concat()),
+        }
+    }
+    done(written_by(&peers));
+}
+
+fn impossible(site: &Site, done: &mut dyn FnMut(Act)) {
+    let mut peers = open(site, versions(CROWD));
+    for (at, peer) in peers.iter_mut().enumerate() {
+        let len = [1 << 62, (1 << 63) - 1, u64::MAX, 1 << 32][at % 4];
+        match peer.version.framing() {
+            Framing::Hixie => peer.write(&[0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
+            Framing::Hybi => peer.write(&[&[0x82, 0xff][..], &u64::to_be_bytes(len)].concat()),
+        }
+    }
+    done(written_by(&peers));
+}
+
+/// One after the other, each with these bytes and a look at the answer.
+fn refused(site: &Site, count: usize, bytes: impl Fn(u64) -> Vec<u8>, status: u16) -> Act {
+    let mut written = 0;
+    for at in 0..count as u64 {
+        let bytes = bytes(at + 1);
+        written += bytes.len() as u64;
+        let mut stream = dial(site.address);
+        stream.write_all(&bytes).unwrap();
+        assert_eq!(read_answer(&mut stream).status(), status);
+    }
+    Act {
+        attackers: count,
+        bytes: written,
+        units: Some((count as u64, "connection")),
+        since: Instant::now(),
+    }
+}
+
+fn garbage(site: &Site, done: &mut dyn FnMut(Act)) {
+    let noise = |seed: u64| {
+        let mut dice = seed;
+        let mut bytes: Vec<u8> = std::iter::repeat_with(|| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            (dice >> 32) as u8
+        })
+        .take(1000)
+        .collect();
+        bytes.extend(b"\r\n\r\n");
+        bytes
+    };
+    done(refused(site, 500, noise, 400));
+}
+
+fn endless_heads(site: &Site, done: &mut dyn FnMut(Act)) {
+    let head = |_| Head::of(Version::Rfc6455).filled_to(16 * KIB + 1).head();
+    done(refused(site, 200, head, 431));
+}
+
+fn churn(site: &Site, done: &mut dyn FnMut(Act)) {
+    const COUNT: usize = 2000;
+    for _ in 0..COUNT {
+        reset(dial(site.address));
+    }
+    done(Act {
+        attackers: COUNT,
+        bytes: 0,
+        units: Some((COUNT as u64, "connection")),
+        since: Instant::now(),
+    });
+}
+
+fn churn_of_handshakes(site: &Site, done: &mut dyn FnMut(Act)) {
+    const COUNT: usize = 1000;
+    for version in versions(COUNT) {
+        reset(Peer::open(site.address, version).stream);
+    }
+    done(Act {
+        attackers: COUNT,
+        bytes: 0,
+        units: Some((COUNT as u64, "connection")),
+        since: Instant::now(),
+    });
+}
+
+fn half_closed(site: &Site, done: &mut dyn FnMut(Act)) {
+    let peers = open(site, versions(CROWD));
+    for peer in &peers {
+        peer.stream.shutdown(Shutdown::Write).unwrap();
+    }
+    done(written_by(&peers));
+}
+
+fn stayers(site: &Site, done: &mut dyn FnMut(Act)) {
+    // Draft-75 has no goodbye but hanging up.
+    let mut peers = open(site, Version::ALL[1..].iter().copied().cycle().take(CROWD));
+    for peer in &mut peers {
+        peer.say_goodbye(1000, "");
+        peer.expect_goodbye(1000, "");
+    }
+    done(written_by(&peers));
+}
+
+/// Each of these clients writes so many frames, and reads whatever comes back.
+fn flood_and_read(
+    site: &Site,
+    versions: impl Iterator<Item = Version>,
+    frame: impl Fn(Version) -> Vec<u8> + Sync,
+    unit: &'static str,
+) -> Act {
+    const EACH: usize = 50_000;
+    const AT_ONCE: usize = 5000;
+    let peers = open(site, versions);
+    let attackers = peers.len();
+    let written = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for mut peer in peers {
+            let mut reader = peer.stream.try_clone().unwrap();
+            scope.spawn(move || while let Ok(1..) = reader.read(&mut [0; 64 * KIB]) {});
+            let (frame, written) = (&frame, &written);
+            scope.spawn(move || {
+                let frames = frame(peer.version).repeat(AT_ONCE);
+                for _ in 0..EACH / AT_ONCE {
+                    peer.write(&frames);
+                }
+                written.fetch_add(peer.written, Relaxed);
+                peer.stream.shutdown(Shutdown::Write).unwrap();
+            });
+        }
+    });
+    Act {
+        attackers,
+        bytes: written.into_inner(),
+        units: Some(((attackers * EACH) as u64, unit)),
+        since: Instant::now(),
+    }
+}
+
+fn pings_read(site: &Site, done: &mut dyn FnMut(Act)) {
+    done(flood_and_read(site, hybi(6), |_| masked(0x89, b""), "ping"));
+}
+
+fn tiny_messages(site: &Site, done: &mut dyn FnMut(Act)) {
+    let frame = |version| text(version, "x");
+    done(flood_and_read(site, versions(10), frame, "message"));
+}
+
+fn skipped_frames(site: &Site, done: &mut dyn FnMut(Act)) {
+    let hixie = HIXIE.into_iter().cycle().take(6);
+    done(flood_and_read(site, hixie, |_| vec![0x80, 0x00], "frame"));
+}
+
+fn empty_fragments(site: &Site, done: &mut dyn FnMut(Act)) {
+    const FRAGMENTS: usize = 131_072;
+    let flood = |version| {
+        let mut peer = Peer::open(site.address, version);
+        peer.write(&masked(0x02, b""));
+        peer.write(&masked(0x00, b"").repeat(FRAGMENTS));
+        let code = if version == Version::Rfc6455 {
+            1009
+        } else {
+            1004
+        };
+        peer.expect_goodbye(code, "");
+        peer
+    };
+    let peers: Vec<Peer> = hybi(6).map(flood).collect();
+    done(Act {
+        units: Some(((peers.len() * FRAGMENTS) as u64, "fragment")),
+        ..written_by(&peers)
+    });
+}
+
+/// Each of these clients writes the same for as long as it is let, and reads nothing.
+fn flood_and_sleep(peers: Vec<Peer>, frame: impl Fn(Version) -> Vec<u8> + Sync) -> u64 {
+    let written = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for mut peer in peers {
+            let (frame, written) = (&frame, &written);
+            scope.spawn(move || {
+                let frames = frame(peer.version);
+                while let Ok(bytes @ 1..) = peer.stream.write(&frames) {
+                    written.fetch_add(bytes as u64, Relaxed);
+                }
+            });
+        }
+    });
+    written.into_inner()
+}
+
+fn pings_not_read(site: &Site, done: &mut dyn FnMut(Act)) {
+    let since = Instant::now();
+    let peers = sleepers(site, hybi(6));
+    let bytes = flood_and_sleep(peers, |_| masked(0x89, &[7; 125]).repeat(100));
+    done(Act {
+        attackers: 6,
+        bytes,
+        units: None,
+        since,
+    });
+}
+
+fn ten_kilobytes(version: Version) -> Vec<u8> {
+    text(version, &"x".repeat(10_000))
+}
+
+fn echoes_not_read(site: &Site, done: &mut dyn FnMut(Act)) {
+    let since = Instant::now();
+    let peers = sleepers(site, versions(20));
+    let bytes = flood_and_sleep(peers, ten_kilobytes);
+    done(Act {
+        attackers: 20,
+        bytes,
+        units: None,
+        since,
+    });
+}
+
+fn siege(site: &Site, done: &mut dyn FnMut(Act)) {
+    let since = Instant::now();
+    let slow = |version| {
+        let head = Head::of(version).filled_to(16 * KIB).head();
+        (dial(site.address), head)
+    };
+    let streams: Vec<(TcpStream, Vec<u8>)> = versions(CROWD).map(slow).collect();
+    let peers = sleepers(site, versions(CROWD));
+    let bytes = thread::scope(|scope| {
+        let dripped = scope.spawn(|| drip(streams));
+        let flooded = flood_and_sleep(peers, ten_kilobytes);
+        dripped.join().unwrap() + flooded
+    });
+    done(Act {
+        attackers: 2 * CROWD,
+        bytes,
+        units: None,
+        since,
+    });
+}

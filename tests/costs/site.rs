@@ -1,0 +1,143 @@
+//! The server under attack, in a process of its own, so that what it uses is nobody else's.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use stentor::{Client, Outcome, Server, Version};
+
+use crate::support::Peer;
+
+/// The argument that makes this program the server.
+pub(crate) const SERVE: &str = "--serve";
+
+/// All deadlines, short so that a run is short: handshake, ping and pong together, write, close.
+pub(crate) const DEADLINE: Duration = Duration::from_millis(500);
+/// Off by default. The old drafts have no ping, and their silence no other end.
+pub(crate) const IDLE: Duration = Duration::from_secs(1);
+
+/// Those that serve no client: the first, the listener, the hub and the warden.
+pub(crate) const OWN_THREADS: usize = 4;
+
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    wire: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+}
+
+/// What the server has used so far, and what it holds now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
+    /// Bytes of memory, and the most there were.
+    pub(crate) resident: usize,
+    pub(crate) peak: usize,
+    pub(crate) threads: usize,
+    pub(crate) connections: usize,
+}
+
+fn echo_or_broadcast(client: &mut Client) -> Outcome {
+    client.join("lobby");
+    while let Some(message) = client.recv()? {
+        match message
+            .as_text()
+            .is_some_and(|text| text.starts_with("all "))
+        {
+            true => client.room("lobby").broadcast(message),
+            false => client.send(message)?,
+        }
+    }
+    Ok(())
+}
+
+/// The child's whole life: an address, and then a line of usage for each line that is asked.
+pub(crate) fn serve() {
+    let server = Server::builder()
+        .handshake_deadline(DEADLINE)
+        .keepalive(Some(DEADLINE / 2), DEADLINE / 2)
+        .idle_deadline(Some(IDLE))
+        .write_deadline(DEADLINE)
+        .close_deadline(DEADLINE)
+        .bind("127.0.0.1:0")
+        .unwrap();
+    println!("{}", server.local_addr().unwrap());
+    let handle = server.handle();
+    std::thread::spawn(move || server.run(echo_or_broadcast));
+    for _ in std::io::stdin().lines() {
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        let cpu = Duration::try_from(cpu).unwrap().as_nanos();
+        println!("{cpu} {}", handle.counters().connections);
+    }
+}
+
+impl Site {
+    pub(crate) fn open() -> Site {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .arg(SERVE)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut address = String::new();
+        output.read_line(&mut address).unwrap();
+        let site = Site {
+            address: address.trim().parse().unwrap(),
+            child,
+            wire: Mutex::new((input, output)),
+        };
+        // What the first client of each version costs once is nobody's attack.
+        for version in Version::ALL {
+            site.visit(version);
+        }
+        site
+    }
+
+    /// A client in good faith: it connects, is answered, and leaves. How long it had to wait.
+    pub(crate) fn visit(&self, version: Version) -> Duration {
+        let since = Instant::now();
+        let mut peer = Peer::open(self.address, version);
+        peer.say("hello");
+        peer.expect_text_after_pings("hello");
+        let waited = since.elapsed();
+        peer.say_goodbye(1000, "");
+        waited
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        let line = {
+            let mut wire = self.wire.lock().unwrap();
+            let (input, output) = &mut *wire;
+            writeln!(input).unwrap();
+            let mut line = String::new();
+            output.read_line(&mut line).unwrap();
+            line
+        };
+        let (cpu, connections) = line.trim().split_once(' ').unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let value = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let word = line.unwrap().split_whitespace().next().unwrap();
+            word.parse::<usize>().unwrap()
+        };
+        Usage {
+            cpu: Duration::from_nanos(cpu.parse().unwrap()),
+            resident: value("VmRSS:") * 1024,
+            peak: value("VmHWM:") * 1024,
+            threads: value("Threads:"),
+            connections: connections.parse().unwrap(),
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,332 @@
+//! Peers that stop playing along, at every point of a conversation and in every version: they fall
+//! silent, they close their half, they reset the connection. None of them keeps its place.
+//!
+//! The servers here have small buffers, so that what is not read is soon the server's problem.
+
+use std::fmt::Debug;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt;
+use stentor::{Client, Closing, Outcome, Reply, Request, Response, Server, ServerBuilder, Version};
+
+use crate::support::{
+    HYBI, Head, KEY3, Loopback, PATIENCE, Peer, becomes, bye, dial_from, masked, text,
+};
+
+/// What is waited for in vain.
+const SHORT: Duration = Duration::from_millis(150);
+/// What must not pass.
+const LONG: Duration = Duration::from_secs(60);
+/// Far more than the one, far less than the other.
+const PROMPT: Duration = Duration::from_millis(4500);
+
+/// More than all buffers hold.
+const LARGE: usize = 1_000_000;
+
+/// Where a peer stops playing along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Point {
+    /// It has said nothing.
+    Connected,
+    InTheHead,
+    /// Draft-76 has its 101, and the server waits for key3.
+    BeforeKey3,
+    InKey3,
+    /// It is being sent a page.
+    InAPage,
+    Open,
+    InAFrame,
+    BetweenFragments,
+    /// The handler waits until a reply is taken.
+    InAReply,
+    /// Something from elsewhere waits in the outbox.
+    InAPush,
+    /// The server has said goodbye, and waits for the answer.
+    InOurGoodbye,
+    /// The server's goodbye waits behind something else.
+    BehindAPush,
+    /// It has said goodbye itself, with a reply that it has not read.
+    InItsOwnGoodbye,
+    /// Both have said goodbye: all that is missing is that it hangs up.
+    BehindBothGoodbyes,
+}
+
+use Point::*;
+
+const POINTS: [Point; 14] = [
+    Connected,
+    InTheHead,
+    BeforeKey3,
+    InKey3,
+    InAPage,
+    Open,
+    InAFrame,
+    BetweenFragments,
+    InAReply,
+    InAPush,
+    InOurGoodbye,
+    BehindAPush,
+    InItsOwnGoodbye,
+    BehindBothGoodbyes,
+];
+
+fn obey(client: &mut Client) -> Outcome {
+    while let Some(message) = client.recv()? {
+        match message.as_text() {
+            Some("reply") => client.send("x".repeat(LARGE))?,
+            Some("push") => client.handle().send("x".repeat(LARGE))?,
+            Some("push and go") => return Ok(client.handle().send("x".repeat(LARGE))?),
+            Some("go") => return Ok(()),
+            _ => client.send(message)?,
+        }
+    }
+    Ok(())
+}
+
+fn door(request: &Request) -> Reply {
+    match request.path() {
+        "/page" => Response::text("x".repeat(LARGE)).into(),
+        _ => Reply::accept(),
+    }
+}
+
+fn serve(builder: ServerBuilder) -> Loopback {
+    Loopback::run_with_send_buffer(0, builder.outbox(2 * LARGE).on_request(door), obey)
+}
+
+/// All deadlines at this.
+fn deadlines(all: Duration) -> ServerBuilder {
+    Server::builder()
+        .handshake_deadline(all)
+        .keepalive(Some(all), all)
+        .idle_deadline(Some(all * 2))
+        .write_deadline(all)
+        .close_deadline(all)
+}
+
+impl Point {
+    fn exists_in(self, version: Version) -> bool {
+        match self {
+            BeforeKey3 | InKey3 => version == Version::Draft76,
+            BetweenFragments => HYBI.contains(&version),
+            // Where there is no goodbye but hanging up, none is answered.
+            BehindBothGoodbyes => version.closing() != Closing::HangUp,
+            _ => true,
+        }
+    }
+
+    /// A peer that has come this far, and how many bytes it has written.
+    fn reach(self, server: &Loopback, version: Version) -> (TcpStream, u64) {
+        let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let mut stream = dial_from(server.address, home, Some(8 * 1024));
+        let head = Head::of(version);
+        let before = match self {
+            Connected => vec![],
+            InTheHead => head.head()[..50].to_vec(),
+            BeforeKey3 => head.head(),
+            InKey3 => [&head.head(), &KEY3[..4]].concat(),
+            InAPage => head.line("GET /page HTTP/1.1").head(),
+            _ => return self.reach_from(Peer::on(stream, version, &head.bytes())),
+        };
+        stream.write_all(&before).unwrap();
+        (stream, before.len() as u64)
+    }
+
+    /// The same, for points that have the handshake behind them.
+    fn reach_from(self, mut peer: Peer) -> (TcpStream, u64) {
+        let version = peer.version;
+        match self {
+            InAFrame => {
+                let frame = text(version, "half of it");
+                peer.write(&frame[..frame.len() / 2]);
+            }
+            BetweenFragments => peer.write(&masked(0x01, b"half of it")),
+            InAReply => peer.say("reply"),
+            InAPush => peer.say("push"),
+            BehindAPush => peer.say("push and go"),
+            InItsOwnGoodbye => {
+                peer.write(&[text(version, "reply"), bye(version)].concat());
+            }
+            InOurGoodbye => {
+                peer.say("go");
+                peer.expect_goodbye(1000, "");
+            }
+            BehindBothGoodbyes => {
+                peer.say_goodbye(1000, "");
+                peer.expect_goodbye(1000, "");
+            }
+            _ => {}
+        }
+        (peer.stream, peer.written)
+    }
+
+    /// Whether the server has more to say than all buffers hold.
+    fn is_in_the_middle_of_much(self) -> bool {
+        matches!(
+            self,
+            InAPage | InAReply | InAPush | BehindAPush | InItsOwnGoodbye
+        )
+    }
+}
+
+/// One peer of each version that has the point, and a server that is at that point with all of them.
+fn all_at(point: Point, server: &Loopback) -> Vec<(Version, TcpStream)> {
+    let mut written = 0;
+    let mut peers = Vec::new();
+    for version in Version::ALL {
+        if point.exists_in(version) {
+            let (stream, bytes) = point.reach(server, version);
+            written += bytes;
+            peers.push((version, stream));
+        }
+    }
+    let accepted = peers.len() as u64;
+    becomes(&(accepted, written), || {
+        let counters = server.handle.counters();
+        (counters.accepted, counters.bytes_in)
+    });
+    peers
+}
+
+/// Waits until their places are free, and sees that others find theirs.
+fn assert_rid_of_them(server: &Loopback, what: impl Debug) {
+    let since = Instant::now();
+    while server.handle.counters().connections > 0 {
+        let counters = server.handle.counters();
+        assert!(since.elapsed() < PROMPT, "{what:?}: {counters:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
+    let failed = server.handle.counters().failed_handlers;
+    assert_eq!(failed, 0, "{what:?}: it is nobody's fault but the peer's");
+    for version in Version::ALL {
+        server.open(version).expect_echo("hello");
+    }
+}
+
+/// Each point with a server of its own, all at once.
+fn at_every_point(test: impl Fn(Point) + Sync) {
+    thread::scope(|scope| {
+        for point in POINTS {
+            let test = &test;
+            scope.spawn(move || test(point));
+        }
+    });
+}
+
+#[test]
+fn one_who_falls_silent_is_let_go_at_every_point() {
+    at_every_point(|point| {
+        let server = serve(deadlines(SHORT));
+        let peers = all_at(point, &server);
+        assert_rid_of_them(&server, point);
+        drop(peers);
+    });
+}
+
+/// Its own deadlines do not wait for what it would still read.
+#[test]
+fn one_who_closes_its_half_and_falls_silent_is_let_go_at_every_point() {
+    at_every_point(|point| {
+        let server = serve(deadlines(SHORT));
+        let peers = all_at(point, &server);
+        for (_, stream) in &peers {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
+        assert_rid_of_them(&server, point);
+        drop(peers);
+    });
+}
+
+/// What it was being sent it still gets, and then the end: no reset, and no deadline.
+#[test]
+fn one_who_closes_its_half_hears_the_rest_and_the_end_at_every_point() {
+    at_every_point(|point| {
+        let server = serve(deadlines(LONG));
+        for (version, mut stream) in all_at(point, &server) {
+            stream.shutdown(Shutdown::Write).unwrap();
+            let mut rest = Vec::new();
+            let end = stream.read_to_end(&mut rest);
+            assert!(end.is_ok(), "{version}, {point:?}: {end:?}");
+            if point.is_in_the_middle_of_much() {
+                assert!(rest.len() > LARGE, "{version}, {point:?}: {}", rest.len());
+            }
+        }
+        assert_rid_of_them(&server, point);
+        assert!(server.handle.counters().lost.is_empty(), "{point:?}");
+    });
+}
+
+#[test]
+fn one_who_resets_the_connection_is_gone_at_once_at_every_point() {
+    at_every_point(|point| {
+        let server = serve(deadlines(LONG));
+        for (_, stream) in all_at(point, &server) {
+            sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+        }
+        assert_rid_of_them(&server, point);
+    });
+}
+
+/// What was sent before the end is worked off before it, in one piece or not.
+#[test]
+fn what_was_said_before_the_half_was_closed_is_answered() {
+    let server = Loopback::echo(deadlines(LONG));
+    for version in Version::ALL {
+        let head = Head::of(version).bytes();
+        let words: Vec<u8> = (0..50)
+            .flat_map(|at| text(version, &at.to_string()))
+            .collect();
+        let mut stream = dial_from(server.address, IpAddr::V4(Ipv4Addr::LOCALHOST), None);
+        stream.write_all(&[head, words].concat()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut peer = Peer::after(stream, version, 0);
+        for at in 0..50 {
+            peer.expect_text(&at.to_string());
+        }
+        peer.expect_end();
+    }
+    assert_eq!(server.wait_until_empty().lost, [].into());
+}
+
+/// The server says what was wrong, and does not lose it to a reset by closing on unread bytes.
+#[test]
+fn one_who_broke_a_rule_and_goes_on_sending_hears_which() {
+    let server = Loopback::echo(deadlines(LONG).max_message(1000));
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        peer.say(&"x".repeat(1001));
+        // It may be hung up on before all of this is written.
+        let _ = peer.stream.write_all(&vec![b'x'; 200_000]);
+        let code = match version {
+            Version::Rfc6455 => 1009,
+            _ => 1004,
+        };
+        if version.has_close_codes() {
+            peer.expect_goodbye(code, "");
+        }
+        peer.expect_end();
+    }
+}
+
+/// More than the server reads of one that is told goodbye: it may say so by a reset, but it does
+/// say so.
+#[test]
+fn one_who_sends_without_an_end_is_hung_up_on() {
+    let server = Loopback::echo(deadlines(LONG).max_message(1000));
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        let since = Instant::now();
+        let end = loop {
+            match peer.stream.write_all(&[b'x'; 64 * 1024]) {
+                Ok(()) => assert!(since.elapsed() < PATIENCE, "{version}: it goes on for ever"),
+                Err(error) => break error.kind(),
+            }
+        };
+        let gone = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+        assert!(gone.contains(&end), "{version}: {end}");
+    }
+    server.wait_until_empty();
+}

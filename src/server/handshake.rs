@@ -110,10 +110,6 @@ impl Conversation {
         self.link.enter(Stage::Open);
         self.shared.post(Post::Enter(Arc::clone(&self.link)));
         self.flush();
-        if self.shared.is_stopping() {
-            // Those who were open when it stopped have been told.
-            self.shared.send_away(&self.link);
-        }
     }
 
     /// Keepalive for versions that cannot ping: TCP's own. Where the system does not let us, the
@@ -130,6 +126,14 @@ impl Conversation {
             let _ = sockopt::set_tcp_keepidle(&*self.socket, idle.max(second));
             let _ = sockopt::set_tcp_keepintvl(&*self.socket, (deadlines.pong / 4).max(second));
             let _ = sockopt::set_tcp_keepcnt(&*self.socket, 4);
+        }
+        // Keepalive is quiet while something is on its way, and that would be sent again and again
+        // for a quarter of an hour.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            let most = (idle + deadlines.pong).as_millis();
+            let most = u32::try_from(most).unwrap_or(u32::MAX);
+            let _ = sockopt::set_tcp_user_timeout(&*self.socket, most);
         }
     }
 }

@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::protocol::{CloseFrame, Closing, Unsupported, Version};
+use crate::protocol::{CloseCode, CloseFrame, Closing, Unsupported, Version};
 
 use super::builder::Settings;
 use super::counters::Totals;
 use super::error::Loss;
 use super::outbox::{Outbox, Push};
+use super::warden::Warden;
 
 /// A client's number: unique within a server's life, in the order of arrival, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -192,6 +193,18 @@ impl Link {
         };
         self.enter(Stage::Closing);
         Ok(written)
+    }
+
+    /// Tells the client that the server is going down.
+    pub(crate) fn send_away(self: &Arc<Link>, warden: &Warden) {
+        let frame = CloseFrame {
+            code: CloseCode::GOING_AWAY,
+            reason: "the server is going down".to_owned(),
+        };
+        // This frame may always be sent.
+        if let Ok(push) = self.close(frame) {
+            warden.mind(push, self);
+        }
     }
 
     /// The goodbye that another thread has said, if one has.

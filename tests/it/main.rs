@@ -34,6 +34,12 @@ mod deadlines;
 
 mod shutdown;
 
+mod storm;
+
+mod signals;
+
 mod panics;
+
+mod resets;
 
 mod tidy;

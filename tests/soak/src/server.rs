@@ -40,7 +40,7 @@ pub(crate) fn serve() -> Outcome<()> {
         .on_request(answer)
         .on_close(move |departure| depart(&departed, departure))
         .attach(listener)?;
-    println!("{}", server.local_addr()?.port());
+    let port = server.local_addr()?.port();
     let handle = server.handle();
     let stopper = handle.clone();
     thread::spawn(move || {
@@ -48,6 +48,8 @@ pub(crate) fn serve() -> Outcome<()> {
         let _ = std::io::stdin().lock().read_line(&mut String::new());
         stopper.shutdown(Duration::from_secs(10));
     });
+    // All threads that stay are there by now.
+    println!("{port}");
     let handled = AtomicU64::new(0);
     server.run(|client| pass_on(client, &handled))?;
     println!("{}", report(&handle, &ledger, handled.load(Relaxed)));

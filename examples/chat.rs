@@ -2,20 +2,28 @@
 //!
 //! `chat [ADDRESS]`, by default 127.0.0.1:8000. The page is at `/`, and at the path of any room so
 //! that a room can be linked to; a WebSocket at `/lobby` is in the room `lobby`; `/health` is for
-//! machines. What is said is JSON, one object per message; `chat.html` has the other half.
+//! machines. What is said is JSON, one object per message; `chat.html` has the other half. SIGINT and
+//! SIGTERM say goodbye to everybody; the second one does not wait for their answers.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use stentor::{Audience, Client, ClientId, CloseCode, Message, Reply, Request, Response, Server};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use stentor::{
+    Audience, Client, ClientId, CloseCode, Message, Reply, Request, Response, Server, ServerHandle,
+};
 
 const PAGE: &str = include_str!("chat.html");
 const LONGEST_ROOM: usize = 64;
 const MOST_MEMBERS: usize = 200;
 const LONGEST_NAME: usize = 32;
 const LONGEST_TEXT: usize = 2000;
+/// How long the browsers may take to answer the last goodbye.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Who is in which room, as the page lists them.
 #[derive(Default)]
@@ -35,9 +43,26 @@ fn main() -> std::io::Result<()> {
         .max_message(64 * 1024)
         .on_request(answer)
         .bind(address.as_deref().unwrap_or("127.0.0.1:8000"))?;
+    end_on_signals(server.handle())?;
     println!("chatting at http://{}/", server.local_addr()?);
     let rooms = Rooms::default();
     server.run(|client| chat(client, &rooms))
+}
+
+/// The first signal ends the server in good order, the second ends the process.
+fn end_on_signals(server: ServerHandle) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            server.shutdown(FAREWELL);
+        }
+        if let Some(signal) = signals.next() {
+            // What a shell says of a process that a signal has ended.
+            std::process::exit(128 + signal);
+        }
+    });
+    Ok(())
 }
 
 /// The page, the health check, and a way in for everything else that asks for a WebSocket.

@@ -245,10 +245,13 @@ impl Conversation {
             if self.connection.refuse(refusal).is_ok() {
                 return;
             }
-            if !self.shared.is_stopping() {
+            match self.shared.is_stopping() {
+                // It came in at the last moment: its reading has ended, the hub's word is on its way.
+                true => self.link.send_away(&self.shared.warden),
                 // The 101 of draft-76 is out: hanging up is the only answer left.
-                self.link.lose(Loss::Handshake, &self.shared.totals);
+                false => self.link.lose(Loss::Handshake, &self.shared.totals),
             }
+            self.hear_goodbye();
         }
         // The end that our own side has made is not the peer's word.
         if self.link.outbox.loss().is_some() {

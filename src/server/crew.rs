@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use crate::protocol::{CloseCode, CloseFrame, Refusal, refusal_bytes};
+use crate::protocol::{Refusal, refusal_bytes};
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -117,6 +117,10 @@ impl Shared {
             return;
         }
         if let Post::Broadcast(_, message) = &post {
+            // Once the server stops, this would come behind everybody's goodbye.
+            if self.is_stopping() {
+                return;
+            }
             self.budget.take(message.len());
         }
         // The hub is gone once the server has stopped: there is nobody to reach then.
@@ -127,54 +131,63 @@ impl Shared {
         self.stopping.load(SeqCst)
     }
 
+    /// Tells everybody, behind all that the hub had accepted before, and waits until that is done:
+    /// for the hub, which nothing can block, and for no longer than `patience`.
     pub(crate) fn shutdown(&self, patience: Duration) {
         *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience;
         self.stopping.store(true, SeqCst);
         // A full pipe has woken the listener already.
         let _ = io::Write::write(&mut &self.waker, &[1]);
         self.registry.look_again();
-        self.say_goodbye();
+        self.refuse_handshakes();
+        if self.ask_hub(Post::Farewell, patience).is_none() {
+            self.send_all_away();
+        }
     }
 
-    fn say_goodbye(&self) {
+    /// Those who are on their way in get a 503.
+    fn refuse_handshakes(&self) {
         for link in self.registry.all() {
-            match link.version() {
-                Some(_) => self.send_away(&link),
-                None => link.refuse(),
+            if link.version().is_none() {
+                link.refuse();
             }
         }
     }
 
-    /// Tells a client that the server is going down.
-    pub(crate) fn send_away(&self, link: &Arc<Link>) {
-        let frame = CloseFrame {
-            code: CloseCode::GOING_AWAY,
-            reason: "the server is going down".to_owned(),
-        };
-        // This frame may always be sent.
-        if let Ok(push) = link.close(frame) {
-            self.warden.mind(push, link);
+    /// Tells everybody at once, whatever waits for the hub.
+    fn send_all_away(&self) {
+        for link in self.registry.all() {
+            link.send_away(&self.warden);
         }
     }
 
     /// Who is in a room; nobody, once the hub is gone.
     pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
+        let post = |answer| Post::Members(Arc::clone(room), answer);
+        self.ask_hub(post, Duration::MAX).unwrap_or_default()
+    }
+
+    /// What the hub answers; `None` once it is gone, or when that took too long.
+    fn ask_hub<T>(&self, post: impl FnOnce(Sender<T>) -> Post, patience: Duration) -> Option<T> {
+        const A_WHILE: Duration = Duration::from_millis(20);
+        let since = Instant::now();
         let (answer, answered) = bounded(1);
-        self.post(Post::Members(Arc::clone(room), answer));
+        self.post(post(answer));
         // A post that comes behind the last one is never answered, and never dropped either as
         // long as somebody could post: so this looks up from time to time.
         loop {
-            match answered.recv_timeout(Duration::from_millis(20)) {
-                Err(RecvTimeoutError::Timeout) if !self.budget.is_closed() => {}
-                members => return members.unwrap_or_default(),
+            let left = patience.saturating_sub(since.elapsed());
+            match answered.recv_timeout(left.min(A_WHILE)) {
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() && !self.budget.is_closed() => {}
+                answer => return answer.ok(),
             }
         }
     }
 
     /// Waits for the clients to leave, and then does not wait any longer.
     pub(crate) fn see_off(&self) {
-        // Once more: one may have come in while the others were told.
-        self.say_goodbye();
+        // Once more: one may have come in meanwhile.
+        self.refuse_handshakes();
         let began = Instant::now();
         let left = || {
             let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,6 +196,8 @@ impl Shared {
         if self.registry.wait_until_empty(left) {
             return;
         }
+        // Where the hub was given no time for it.
+        self.send_all_away();
         for link in self.registry.all() {
             if link.stage() < Stage::Closed {
                 link.lose(Loss::Cut, &self.totals);

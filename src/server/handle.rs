@@ -100,8 +100,9 @@ impl ServerHandle {
     }
 
     /// Stops the server: nobody is let in any more, every client is told 1001 in its version's own
-    /// way, and those that have not gone by themselves when `deadline` has passed are cut off.
-    /// Said again, the new deadline counts. Returns at once;
+    /// way, behind all broadcasts that were posted before, and those that have not gone by
+    /// themselves when `deadline` has passed are cut off. Said again, the new deadline counts.
+    /// Returns when they are told, which no client can delay;
     /// [`Server::run`](super::Server::run) returns when the last handler has.
     pub fn shutdown(&self, deadline: Duration) {
         self.shared.shutdown(deadline);
@@ -207,7 +208,7 @@ impl Audience {
     }
 
     /// Sends a message to all of them. All members of an audience see its messages in the same
-    /// order. Once the server has stopped, nothing happens.
+    /// order. Once the server stops, nothing happens.
     pub fn broadcast(&self, message: impl Into<Message>) {
         self.shared
             .post(Post::Broadcast(self.target.clone(), message.into()));

@@ -129,10 +129,6 @@ impl Conversation {
         self.link.enter(Stage::Open);
         self.shared.post(Post::Enter(Arc::clone(&self.link)));
         self.flush();
-        if self.shared.is_stopping() {
-            // Those who were open when it stopped have been told.
-            self.shared.send_away(&self.link);
-        }
     }
 
     /// Keepalive for versions that cannot ping: TCP's own. Where there is none, the idle deadline

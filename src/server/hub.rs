@@ -34,6 +34,9 @@ pub(crate) enum Post {
     Broadcast(Target, Message),
     /// Who is in a room, in the order of arrival at the server.
     Members(Arc<str>, Sender<Vec<ClientId>>),
+    /// The server is going down: everybody is told, behind all that was posted before, and so is
+    /// who enters from now on. Answered when all are.
+    Farewell(Sender<()>),
     Stop,
 }
 
@@ -54,6 +57,8 @@ pub(crate) struct Hub {
     rooms: HashMap<Arc<str>, Crowd>,
     /// The rooms that each client is in.
     joined: HashMap<ClientId, HashSet<Arc<str>>>,
+    /// The farewell was said.
+    farewell: bool,
 }
 
 /// Clients in a row, with a way to find each in it.
@@ -80,6 +85,7 @@ impl Hub {
             everybody: Crowd::default(),
             rooms: HashMap::new(),
             joined: HashMap::new(),
+            farewell: false,
         }
     }
 
@@ -107,7 +113,12 @@ impl Hub {
         // Whoever comes or goes must not change what was said before.
         self.deliver(turn);
         match post {
-            Post::Enter(link) => self.everybody.insert(link),
+            Post::Enter(link) => {
+                if self.farewell {
+                    link.send_away(&self.warden);
+                }
+                self.everybody.insert(link);
+            }
             Post::Leave(id) => {
                 self.everybody.remove(id);
                 for room in self.joined.remove(&id).unwrap_or_default() {
@@ -138,6 +149,13 @@ impl Hub {
                 ids.sort_unstable();
                 // The channel has room for the one answer; nobody may wait for it any more.
                 let _ = answer.try_send(ids);
+            }
+            Post::Farewell(told) => {
+                self.farewell = true;
+                for link in &self.everybody.links {
+                    link.send_away(&self.warden);
+                }
+                let _ = told.try_send(());
             }
             Post::Broadcast(..) | Post::Stop => {}
         }

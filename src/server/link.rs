@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{CloseFrame, Closing, Unsupported, Version};
+use crate::protocol::{CloseCode, CloseFrame, Closing, Unsupported, Version};
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -17,6 +17,7 @@ use super::socket::Socket;
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use super::sync::{Mutex, PoisonError};
+use super::warden::Warden;
 
 /// A client's number: unique within a server's life, in the order of arrival, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -212,6 +213,18 @@ impl Link {
 
     pub(crate) fn has_goodbye(&self) -> bool {
         self.has_goodbye.load(Acquire)
+    }
+
+    /// Tells the client that the server is going down.
+    pub(crate) fn send_away(self: &Arc<Link>, warden: &Warden) {
+        let frame = CloseFrame {
+            code: CloseCode::GOING_AWAY,
+            reason: "the server is going down".to_owned(),
+        };
+        // This frame may always be sent.
+        if let Ok(push) = self.close(frame) {
+            warden.mind(push, self);
+        }
     }
 
     /// The goodbye that another thread has said, if one has.

@@ -161,7 +161,7 @@ impl Outbox {
     /// # Errors
     /// The loss, once nothing was taken for as long as `deadline`.
     pub(crate) fn wait_for_room(&self, limit: usize, deadline: Duration) -> Result<Push, Loss> {
-        let mut since = Instant::now();
+        let mut waited = Duration::ZERO;
         let mut before = u64::MAX;
         loop {
             let (sent, socket) = {
@@ -178,14 +178,19 @@ impl Outbox {
                 }
             };
             if sent != before {
-                (since, before) = (Instant::now(), sent);
+                (waited, before) = (Duration::ZERO, sent);
             }
-            if since.elapsed() >= deadline {
+            if waited >= deadline {
                 return Err(Loss::Write);
             }
             // A socket counts as writable only when a good part of its buffer is free: a slow
-            // reader makes room long before, so it is asked again and again.
-            socket.wait_until(PollFlags::OUT, deadline / 10);
+            // reader makes room long before, so it is asked again and again. While the whole
+            // process is stopped nobody is waited for, so a turn counts for no longer than it was
+            // to take.
+            let turn = (deadline / 10).max(Duration::from_millis(1));
+            let since = Instant::now();
+            socket.wait_until(PollFlags::OUT, turn);
+            waited += since.elapsed().min(turn);
         }
     }
 

@@ -98,6 +98,13 @@ impl Socket {
             let _ = sockopt::set_tcp_keepintvl(self, (patience / 4).max(second));
             let _ = sockopt::set_tcp_keepcnt(self, 4);
         }
+        // Keepalive is quiet while something is on its way, and that would be sent again and again
+        // for a quarter of an hour.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            let most = u32::try_from(idle.saturating_add(patience).as_millis()).unwrap_or(u32::MAX);
+            let _ = sockopt::set_tcp_user_timeout(self, most);
+        }
     }
 }
 

@@ -6,6 +6,10 @@
 //! `shutdown(2)`. So a deadline holds to within one tick, and a silent client costs a comparison
 //! per tick.
 //!
+//! While the whole process is stopped, what comes lies unread: that is nobody's silence. So the
+//! warden counts time that the process has lived through, and a long gap between two of its own
+//! turns as a short one.
+//!
 //! Between ticks the warden sleeps in `poll(2)` on the sockets whose outboxes have stalled: a
 //! healthy server has none. Once every ten seconds it sums up what the log was spared.
 
@@ -62,7 +66,7 @@ pub(crate) struct Watch {
     totals: Arc<Totals>,
     clients: Vec<Watched>,
     stalled: Vec<Stalled>,
-    lingering: Vec<(Arc<Socket>, Instant)>,
+    lingering: Vec<(Arc<Socket>, Duration)>,
     /// When the log was last summed up.
     summed_up: Instant,
 }
@@ -72,7 +76,7 @@ struct Watched {
     link: Arc<Link>,
     stage: Stage,
     /// When it entered its stage.
-    since: Instant,
+    since: Duration,
     reads: u64,
     /// For how long it has been silent while its thread was reading.
     silent: Duration,
@@ -84,7 +88,7 @@ struct Stalled {
     link: Arc<Link>,
     /// How many bytes its socket has taken, and when the last.
     sent: u64,
-    since: Instant,
+    since: Duration,
 }
 
 /// How long a connection that was turned away at the door may take to read why.
@@ -194,25 +198,29 @@ impl Watch {
     /// Runs until [`Warden::stop`].
     pub(crate) fn run(mut self) {
         let tick = self.deadlines.tick();
-        let mut last = Instant::now();
+        let mut turn = Instant::now();
+        // The time that was lived through, and how much of it when the clients were looked at.
+        let (mut lived, mut looked) = (Duration::ZERO, Duration::ZERO);
+        let mut next_look = turn + tick;
         loop {
-            self.sleep_until(last + tick);
-            let now = Instant::now();
-            if self.take_news(now) {
-                self.warden.gate.sum_up(now - self.summed_up);
+            self.sleep_until(next_look);
+            let gap = turn.elapsed();
+            turn += gap;
+            lived += gap.min(4 * tick);
+            if self.take_news(lived) {
+                self.warden.gate.sum_up(turn - self.summed_up);
                 return;
             }
-            if now - self.summed_up >= log_gate::WINDOW {
-                self.warden.gate.sum_up(now - self.summed_up);
-                self.summed_up = now;
+            if turn - self.summed_up >= log_gate::WINDOW {
+                self.warden.gate.sum_up(turn - self.summed_up);
+                self.summed_up = turn;
             }
-            self.drain_stalled(now);
-            self.drain_turned_away(now);
-            if now >= last + tick {
-                // After a pause of the whole process, what came meanwhile lies unread: the pause
-                // is not the clients' silence.
-                self.look_at_clients(now, (now - last).min(4 * tick));
-                last = now;
+            self.drain_stalled(lived);
+            self.drain_turned_away(lived);
+            if turn >= next_look {
+                self.look_at_clients(lived, lived - looked);
+                looked = lived;
+                next_look = turn + tick;
             }
         }
     }
@@ -254,7 +262,7 @@ impl Watch {
     }
 
     /// Whether it is time to stop.
-    fn take_news(&mut self, now: Instant) -> bool {
+    fn take_news(&mut self, now: Duration) -> bool {
         let news = {
             let mut news = self
                 .warden
@@ -286,7 +294,7 @@ impl Watch {
         news.stop
     }
 
-    fn drain_stalled(&mut self, now: Instant) {
+    fn drain_stalled(&mut self, now: Duration) {
         let patience = self.deadlines.write;
         let totals = &self.totals;
         self.stalled.retain_mut(|stalled| {
@@ -302,14 +310,14 @@ impl Watch {
         });
     }
 
-    fn drain_turned_away(&mut self, now: Instant) {
+    fn drain_turned_away(&mut self, now: Duration) {
         self.lingering.retain(|(socket, since)| {
             let read = socket.discard_at_once(&mut [0; 4096]);
             matches!(read, Ok(1..) | Err(Errno::AGAIN)) && now - *since < LINGER
         });
     }
 
-    fn look_at_clients(&mut self, now: Instant, passed: Duration) {
+    fn look_at_clients(&mut self, now: Duration, passed: Duration) {
         let (deadlines, totals, warden) = (&self.deadlines, &self.totals, &self.warden);
         self.clients.retain_mut(|client| {
             let stage = client.link.stage();

@@ -42,6 +42,12 @@ mod deadlines;
 
 mod shutdown;
 
+mod storm;
+
+mod signals;
+
 mod panics;
+
+mod resets;
 
 mod tidy;

@@ -388,7 +388,13 @@ impl Peer {
         self.input.drain(..self.start);
         self.start = 0;
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk) {
+        let read = loop {
+            match self.stream.read(&mut chunk) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(0) => Some(Heard::End),
             Ok(read) => {
                 self.read += read as u64;
@@ -396,7 +402,6 @@ impl Peer {
                 None
             }
             Err(error) if is_reset(&error) => Some(Heard::Reset),
-            Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(),
             Err(error) => panic!("{}: {error}", self.version),
         }
     }

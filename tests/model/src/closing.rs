@@ -35,7 +35,7 @@ fn whoever_says_goodbye_first_the_engine_learns_of_it_once() {
         };
         let server = {
             let (link, shared) = (Arc::clone(&link), Arc::clone(&shared));
-            thread::spawn(move || shared.send_away(&link))
+            thread::spawn(move || link.send_away(&shared.warden))
         };
         peer.say(&masked(8, &1000_u16.to_be_bytes()));
         peer.read_to_end();

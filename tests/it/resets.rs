@@ -1,0 +1,141 @@
+//! A connection that TCP throws away, at every point of its life: that costs this one client, and
+//! nobody else anything.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use rustix::net::sockopt;
+use stentor::{Client, CloseCode, Outcome, Server, Version};
+
+use crate::support::{Head, Loopback, Peer, becomes, dial, text};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Connected,
+    InTheHead,
+    BeforeKey3,
+    Open,
+    InAMessage,
+    /// Its handler is busy, and only then has something to say.
+    HandlerBusy,
+    /// Its handler waits for it to read.
+    NotReading,
+    /// The server has said goodbye, and it has not answered.
+    ToldGoodbye,
+    /// It has said goodbye, been answered, and not hung up.
+    Parted,
+}
+
+const MOMENTS: [When; 9] = [
+    When::Connected,
+    When::InTheHead,
+    When::BeforeKey3,
+    When::Open,
+    When::InAMessage,
+    When::HandlerBusy,
+    When::NotReading,
+    When::ToldGoodbye,
+    When::Parted,
+];
+
+/// Does what it is told to; everything else comes back.
+fn obey(client: &mut Client, go_on: &Receiver<()>) -> Outcome {
+    client.join("lobby");
+    while let Some(message) = client.recv()? {
+        match message.as_text() {
+            Some("be busy") => {
+                client.send("busy")?;
+                go_on.recv()?;
+                client.send("no longer busy")?;
+            }
+            Some("say much") => client.send("x".repeat(8_000_000))?,
+            _ => client.send(message)?,
+        }
+    }
+    Ok(())
+}
+
+fn reset(stream: TcpStream) {
+    sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+}
+
+/// Brings a client to that point; `None` where its version has none.
+fn bring(server: &Loopback, version: Version, when: When) -> Option<TcpStream> {
+    let head = Head::of(version).bytes();
+    match when {
+        When::Connected => return Some(dial(server.address)),
+        When::InTheHead => {
+            let mut stream = dial(server.address);
+            stream.write_all(&head[..head.len() / 2]).unwrap();
+            return Some(stream);
+        }
+        When::BeforeKey3 => {
+            let needs_key3 = version == Version::Draft76;
+            return needs_key3.then(|| Peer::without_key3(server.address).stream);
+        }
+        _ => {}
+    }
+    let mut peer = server.open(version);
+    peer.expect_echo("hello");
+    match when {
+        When::InAMessage => {
+            let message = text(version, &"x".repeat(1000));
+            peer.write(&message[..500]);
+        }
+        When::HandlerBusy => {
+            peer.say("be busy");
+            peer.expect_text("busy");
+        }
+        When::NotReading => {
+            peer.say("say much");
+            // The first byte of it.
+            peer.stream.peek(&mut [0]).unwrap();
+        }
+        When::ToldGoodbye => {
+            let client = server.client(&peer);
+            client.close(CloseCode::NORMAL, "").unwrap();
+            peer.expect_goodbye(1000, "");
+        }
+        When::Parted => {
+            peer.say_goodbye(1000, "");
+            peer.expect_goodbye(1000, "");
+        }
+        _ => {}
+    }
+    Some(peer.stream)
+}
+
+#[test]
+fn a_reset_at_any_point_costs_one_client_and_nobody_else_anything() {
+    let (go_on, told) = crossbeam_channel::unbounded();
+    let server = Loopback::run(Server::builder(), move |client| obey(client, &told));
+    let mut others = server.open_all();
+    server.wait_for_members("lobby", others.len());
+    let mut opened = others.len() as u64;
+    for version in Version::ALL {
+        for when in MOMENTS {
+            let Some(stream) = bring(&server, version, when) else {
+                continue;
+            };
+            opened += u64::from(when as u8 >= When::Open as u8);
+            reset(stream);
+            if when == When::HandlerBusy {
+                go_on.send(()).unwrap();
+            }
+            becomes(&others.len(), || server.handle.counters().connections);
+            server.handle.room("lobby").broadcast("still here");
+            for other in &mut others {
+                other.expect_text("still here");
+                other.expect_echo(&format!("{version} {when:?}"));
+            }
+        }
+    }
+    others.iter_mut().for_each(Peer::leave);
+    let counters = server.wait_until_empty();
+    assert_eq!(counters.opened.values().sum::<u64>(), opened);
+    assert_eq!(counters.closes.values().sum::<u64>(), opened);
+    assert_eq!(counters.failed_handlers, 0);
+    assert!(counters.lost.is_empty(), "{counters:?}");
+}

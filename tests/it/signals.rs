@@ -1,0 +1,123 @@
+//! The chat example as a process: what a signal does to it.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use stentor::Version;
+
+use crate::support::{Heard, Peer, eventually};
+
+const REASON: &str = "the server is going down";
+
+/// The chat; killed when this is dropped.
+struct Chat {
+    child: Child,
+    address: SocketAddr,
+}
+
+/// The example, built as this test was: cargo does that by itself only where it runs all tests.
+fn build() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let profile = own.parent().and_then(|deps| deps.parent()).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--example", "chat", "--target-dir"]);
+    cargo.arg(profile.parent().unwrap());
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    assert!(built.unwrap().success());
+    profile.join("examples/chat")
+}
+
+impl Chat {
+    fn start() -> Chat {
+        let mut child = Command::new(build())
+            .arg("127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = child.stdout.take().unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        let (_, address) = line.split_once("http://").expect(&line);
+        let address = address.trim_end().trim_end_matches('/').parse().unwrap();
+        Chat { child, address }
+    }
+
+    /// A member of the room, who has been welcomed.
+    fn join(&self, version: Version) -> Peer {
+        let mut peer = Peer::open(self.address, version);
+        peer.say(&format!(r#"{{"type":"join","name":"{version}"}}"#));
+        assert!(peer.hear_text().contains("welcome"));
+        peer
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        eventually("the end of the chat", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What is said meanwhile is skipped: who joined, who left.
+fn expect_goodbye(peer: &mut Peer) {
+    loop {
+        match peer.hear() {
+            Heard::Text(_) => {}
+            Heard::End => return assert_eq!(peer.version, Version::Draft75),
+            Heard::Marker => return assert_eq!(peer.version, Version::Draft76),
+            Heard::Close(code, reason) => {
+                return assert_eq!((code, reason.as_str()), (1001, REASON), "{}", peer.version);
+            }
+            other => panic!("{}: {other:?}", peer.version),
+        }
+    }
+}
+
+#[test]
+fn one_signal_says_goodbye_to_everybody_and_ends_the_chat_well() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut chat = Chat::start();
+        let mut peers = Version::ALL.map(|version| chat.join(version));
+        chat.signal(signal);
+        for peer in &mut peers {
+            expect_goodbye(peer);
+            peer.say_goodbye(1001, "");
+        }
+        for peer in &mut peers {
+            peer.expect_end();
+        }
+        drop(peers);
+        assert!(chat.end().success(), "{signal:?}");
+    }
+}
+
+#[test]
+fn the_second_signal_ends_the_chat_at_once() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let mut chat = Chat::start();
+        // They are told, and do not answer.
+        let mut peers = Version::ALL.map(|version| chat.join(version));
+        chat.signal(signal);
+        peers.iter_mut().for_each(expect_goodbye);
+        let since = Instant::now();
+        chat.signal(signal);
+        assert_eq!(chat.end().code(), Some(code));
+        // Far less than the five seconds that they were given.
+        assert!(since.elapsed() < Duration::from_secs(3));
+    }
+}

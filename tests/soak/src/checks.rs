@@ -1,0 +1,187 @@
+//! What must hold in the end, and the table.
+
+use std::time::Duration;
+
+use crate::Clock;
+use crate::client::Class;
+use crate::crowd::Crowd;
+use crate::process::{Report, Sample};
+use crate::trend::{Measure, Trend};
+
+#[derive(Default)]
+pub(crate) struct Checks {
+    passed: usize,
+    failed: usize,
+}
+
+/// By how many KiB memory may grow, by the slope of its line, over all the time that is looked at:
+/// what allocators and clients that come and go make it waver by.
+const GROWTH: f64 = 4.0 * 1024.0;
+
+impl Checks {
+    fn check(&mut self, holds: bool, what: &str) {
+        match holds {
+            true => self.passed += 1,
+            false => self.failed += 1,
+        }
+        println!("{}  {what}", if holds { "ok  " } else { "FAIL" });
+    }
+
+    fn equal(&mut self, what: &str, one: u64, other: u64) {
+        self.check(one == other, &format!("{what}: {one} and {other}"));
+    }
+
+    /// What was said was heard.
+    pub(crate) fn messages(&mut self, crowd: &Crowd, spoken_for: Duration) {
+        let ledger = &crowd.ledger;
+        for wrong in ledger.wrongs.iter().take(20) {
+            println!("      {wrong}");
+        }
+        let what = format!(
+            "every message of the healthy came to all healthy members it was for, once and in order: \
+             {} said, {} heard",
+            ledger.said_by_healthy, ledger.heard_by_healthy
+        );
+        self.check(ledger.wrongs.is_empty(), &what);
+        let present = crowd.present();
+        self.check(
+            present == 0,
+            &format!("everybody has left: {present} present"),
+        );
+        let rate = ledger.said as f64 / spoken_for.as_secs_f64();
+        self.check(rate > 500.0, &format!("{rate:.0} messages a second"));
+    }
+
+    /// The server has counted what the clients have.
+    pub(crate) fn counters(&mut self, crowd: &Crowd, report: &Report) {
+        let get = |name: &str| report.get(name).copied().unwrap_or_default();
+        let sum = |prefix: &str| {
+            let named = report.iter().filter(|(name, _)| name.starts_with(prefix));
+            named.map(|(_, number)| number).sum::<u64>()
+        };
+        let ledger = &crowd.ledger;
+        let answered = |status: &str| {
+            let lines = crowd.answers.iter();
+            let lines = lines.filter(|(line, _)| line.starts_with(&format!("HTTP/1.1 {status}")));
+            lines.map(|(_, count)| count).sum::<u64>()
+        };
+        self.equal("accepted, and connected", get("accepted"), crowd.connected);
+        self.equal("opened, by both sides", get("opened"), crowd.opened);
+        self.equal(
+            "opened, and closed + open",
+            get("opened"),
+            get("closed") + get("open"),
+        );
+        self.equal("closed, and accounts", get("closed"), sum("clients:"));
+        self.equal("connections left", get("connections"), 0);
+        self.equal("pages, by both sides", get("answered"), answered("200"));
+        self.equal("refused, by both sides", get("refused"), answered("4"));
+        self.equal(
+            "messages in, and in accounts",
+            get("messages_in"),
+            sum("in:"),
+        );
+        self.equal(
+            "messages in, and handled",
+            get("messages_in"),
+            get("handled"),
+        );
+        self.equal(
+            "messages out, and in accounts",
+            get("messages_out"),
+            sum("out:"),
+        );
+        let healthy = "messages of the healthy: in the server's accounts, and";
+        self.equal(
+            &format!("{healthy} said"),
+            get("in:Healthy"),
+            ledger.said_by_healthy,
+        );
+        self.equal(
+            &format!("{healthy} heard"),
+            get("out:Healthy"),
+            ledger.heard_by_healthy,
+        );
+        let in_all = get("messages_in");
+        self.check(
+            in_all <= ledger.said,
+            &format!("no more came in than was said: {in_all} of {}", ledger.said),
+        );
+        self.equal("dropped", get("dropped"), 0);
+        self.equal("failed handlers", get("failed_handlers"), 0);
+        let skipped = get("skipped");
+        self.check(
+            skipped > 0,
+            &format!("binary is skipped where it must be: {skipped}"),
+        );
+        let ended = get("lost:Evicted") + get("lost:Write");
+        let what = format!("who does not read is thrown out: {ended}");
+        self.check(ended > 0, &what);
+        let ended = get("lost:NoPong");
+        self.check(
+            ended > 0,
+            &format!("who answers no ping is thrown out: {ended}"),
+        );
+    }
+
+    pub(crate) fn memory(&mut self, trend: &Trend) {
+        let minutes = trend.minutes();
+        let resident: Measure = |sample| sample.resident;
+        let proportional: Measure = |sample| sample.proportional;
+        for (name, what) in [("RSS", resident), ("PSS", proportional)] {
+            let (slope, (least, most)) = (trend.slope(what), trend.range(what));
+            let line = format!(
+                "{name} is flat: {slope:+.1} KiB a minute over {minutes:.1} minutes, from {least:.0} to {most:.0} KiB"
+            );
+            self.check(slope * minutes < GROWTH, &line);
+        }
+    }
+
+    /// What the server keeps once nobody is there.
+    pub(crate) fn remains(&mut self, before: &Sample, after: &Sample) {
+        self.equal(
+            "threads, before and after",
+            before.threads as u64,
+            after.threads as u64,
+        );
+        let (first, last) = (before.descriptors as u64, after.descriptors as u64);
+        self.equal("descriptors, before and after", first, last);
+        println!("      empty at first: {before}; and at last: {after}");
+    }
+
+    pub(crate) fn summary(&self, crowd: &Crowd, report: &Report, trend: &Trend, clock: &Clock) {
+        println!("\nclients by class:");
+        for class in std::iter::once(Class::Healthy).chain(Class::ILL) {
+            let lives = crowd.lives.iter().filter(|((other, _), _)| *other == class);
+            let versions = lives.map(|((_, version), count)| match version {
+                Some(version) => format!("{version} {count}"),
+                None => format!("{count}"),
+            });
+            let ends = crowd.ends.iter().filter(|((other, _), _)| *other == class);
+            let ends = ends.map(|((_, how), count)| format!("{how} {count}"));
+            let (versions, ends): (Vec<_>, Vec<_>) = (versions.collect(), ends.collect());
+            println!(
+                "  {:<12} {}; {}",
+                format!("{class:?}"),
+                versions.join(", "),
+                ends.join(", ")
+            );
+        }
+        println!("answers: {:?}", crowd.answers);
+        println!("naps: {}", crowd.naps);
+        let counters = report
+            .iter()
+            .map(|(name, number)| format!("{name} {number}"));
+        println!("counters: {}", counters.collect::<Vec<_>>().join(", "));
+        println!("mean RSS: {:.0} KiB", trend.mean(|sample| sample.resident));
+        println!(
+            "lived for {:.0?}, longest pause {:.1?}\n",
+            clock.lived, clock.longest_pause
+        );
+        println!("{} passed, {} failed", self.passed, self.failed);
+    }
+
+    pub(crate) fn all_hold(&self) -> bool {
+        self.failed == 0
+    }
+}

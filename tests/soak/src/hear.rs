@@ -1,0 +1,88 @@
+//! What a server writes, taken apart as it comes; written for this, so that no test trusts the code
+//! that it tests.
+
+use stentor::protocol::Framing;
+use stentor::{Closing, Version};
+
+use crate::wire::PROOF;
+
+/// What a client hears.
+#[derive(Debug)]
+pub(crate) enum Heard<'a> {
+    Message(&'a [u8], bool),
+    Ping(&'a [u8]),
+    /// A close frame's code, or 0 for none and for draft-76's `FF 00`.
+    Goodbye(u16),
+}
+
+/// How many bytes it took, and what it was; `None` while it is not all there.
+type Piece<T> = Result<Option<(usize, T)>, String>;
+
+/// The server's 101, the proofs compared.
+pub(crate) fn answer(version: Version, bytes: &[u8]) -> Piece<()> {
+    let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]);
+    let accepted = match version.framing() {
+        Framing::Hixie => true,
+        Framing::Hybi => head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+    };
+    if !head.starts_with("HTTP/1.1 101 ") || !accepted {
+        return Err(format!("instead of a 101: {head}"));
+    }
+    let end = end + 4;
+    if version.closing() != Closing::Marker {
+        return Ok(Some((end, ())));
+    }
+    match bytes.get(end..end + PROOF.len()) {
+        None => Ok(None),
+        Some(proof) if proof == PROOF => Ok(Some((end + PROOF.len(), ()))),
+        Some(other) => Err(format!("a wrong proof: {}", other.escape_ascii())),
+    }
+}
+
+/// The next frame.
+pub(crate) fn next(version: Version, bytes: &[u8]) -> Piece<Heard<'_>> {
+    match version.framing() {
+        Framing::Hixie => next_hixie(bytes),
+        Framing::Hybi => next_hybi(bytes),
+    }
+}
+
+fn next_hixie(bytes: &[u8]) -> Piece<Heard<'_>> {
+    match bytes {
+        [] | [0xff] => Ok(None),
+        [0xff, 0x00, ..] => Ok(Some((2, Heard::Goodbye(0)))),
+        [0x00, rest @ ..] => {
+            let end = rest.iter().position(|byte| *byte == 0xff);
+            Ok(end.map(|end| (end + 2, Heard::Message(&rest[..end], false))))
+        }
+        [other, ..] => Err(format!("no frame begins with {other:#04x}")),
+    }
+}
+
+fn next_hybi(bytes: &[u8]) -> Piece<Heard<'_>> {
+    let (start, len) = match *bytes {
+        [_, 126, a, b, ..] => (4, u64::from(u16::from_be_bytes([a, b]))),
+        [_, 127, a, b, c, d, e, f, g, h, ..] => (10, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+        [] | [_] | [_, 126 | 127, ..] => return Ok(None),
+        [_, len, ..] => (2, u64::from(len)),
+    };
+    if len > 1024 * 1024 {
+        return Err(format!("a frame of {len} bytes"));
+    }
+    let end = start + len as usize;
+    let Some(payload) = bytes.get(start..end) else {
+        return Ok(None);
+    };
+    let heard = match (bytes[0], payload) {
+        (0x81, text) => Heard::Message(text, false),
+        (0x82, binary) => Heard::Message(binary, true),
+        (0x88, []) => Heard::Goodbye(0),
+        (0x88, [high, low, ..]) => Heard::Goodbye(u16::from_be_bytes([*high, *low])),
+        (0x89, ping) => Heard::Ping(ping),
+        (other, _) => return Err(format!("no frame begins with {other:#04x}")),
+    };
+    Ok(Some((end, heard)))
+}

@@ -1,0 +1,279 @@
+//! Who has said what, and who must have heard it.
+//!
+//! Each time that a client comes it is a new life, with a number of its own, and numbers what it says
+//! from 0. A message that its sender has got back has been through the hub, and so have all that it
+//! said before: its own thread posted them in that order. All members hear the hub's order. So:
+//!
+//! - Once a life has heard its own first word it is confirmed: of everybody else it must hear, without
+//!   a gap, at least what is said from now on.
+//! - When it hears its own last word it must have heard all that was through the hub when it said
+//!   that.
+//! - When a new life speaks up in the place of an old one, all that the old one has got back must have
+//!   been heard.
+
+use stentor::Version;
+
+use crate::client::Class;
+use crate::talk::{self, Traits};
+
+/// One stay of one client.
+pub(crate) struct Life {
+    pub(crate) traits: Traits,
+    pub(crate) class: Class,
+    pub(crate) slot: usize,
+    /// The one before it in the same place.
+    previous: Option<u32>,
+    /// How many messages it has said, and how many of these are through the hub.
+    pub(crate) said: u32,
+    pub(crate) through: u32,
+}
+
+pub(crate) struct Ledger {
+    pub(crate) lives: Vec<Life>,
+    /// The last life in each place.
+    current: Vec<Option<u32>>,
+    /// What should not have happened.
+    pub(crate) wrongs: Vec<String>,
+    /// Messages that were said and heard by clients that behave.
+    pub(crate) said_by_healthy: u64,
+    pub(crate) heard_by_healthy: u64,
+    /// Messages that were said, by anybody, and heard, by anybody.
+    pub(crate) said: u64,
+    pub(crate) heard: u64,
+    /// Of those who behave: said, and not yet through.
+    pub(crate) under_way: u64,
+}
+
+/// What one life has heard of each place.
+pub(crate) struct Ears {
+    life: u32,
+    streams: Vec<Stream>,
+    pub(crate) confirmed: bool,
+    /// What must have been heard when the last word comes back.
+    owed: Vec<(u32, u32)>,
+}
+
+#[derive(Clone, Copy)]
+struct Stream {
+    life: Option<u32>,
+    /// One behind the last message that was heard.
+    heard: u32,
+    /// The first that must not be missing.
+    due: u32,
+}
+
+impl Ledger {
+    pub(crate) fn new(places: usize) -> Ledger {
+        Ledger {
+            lives: Vec::new(),
+            current: vec![None; places],
+            wrongs: Vec::new(),
+            said_by_healthy: 0,
+            heard_by_healthy: 0,
+            said: 0,
+            heard: 0,
+            under_way: 0,
+        }
+    }
+
+    /// A new life in this place.
+    pub(crate) fn begin(
+        &mut self,
+        slot: usize,
+        class: Class,
+        version: Version,
+        room: usize,
+    ) -> u32 {
+        let life = self.lives.len() as u32;
+        self.lives.push(Life {
+            traits: Traits {
+                life,
+                room,
+                version,
+            },
+            class,
+            slot,
+            previous: self.current[slot].replace(life),
+            said: 0,
+            through: 0,
+        });
+        life
+    }
+
+    pub(crate) fn life(&self, life: u32) -> &Life {
+        &self.lives[life as usize]
+    }
+
+    /// The number of what this life says next.
+    pub(crate) fn says(&mut self, life: u32) -> u32 {
+        self.said += 1;
+        let speaker = &mut self.lives[life as usize];
+        if speaker.class == Class::Healthy {
+            self.said_by_healthy += 1;
+            self.under_way += 1;
+        }
+        speaker.said += 1;
+        speaker.said - 1
+    }
+
+    pub(crate) fn wrong(&mut self, life: u32, what: &str) {
+        let Life { traits, class, .. } = self.life(life);
+        let (version, room) = (traits.version, traits.room);
+        self.wrongs
+            .push(format!("{class:?} {life}, {version}, room {room}: {what}"));
+    }
+
+    /// Somebody has heard a message.
+    pub(crate) fn hear(&mut self, ears: &mut Ears, payload: &[u8], binary: bool) {
+        self.heard += 1;
+        if self.life(ears.life).class == Class::Healthy {
+            self.heard_by_healthy += 1;
+        }
+        if let Err(what) = self.judge(ears, payload, binary) {
+            self.wrong(ears.life, &what);
+        }
+    }
+
+    fn judge(&mut self, ears: &mut Ears, payload: &[u8], binary: bool) -> Result<(), String> {
+        let shown = || payload[..payload.len().min(80)].escape_ascii().to_string();
+        let (sender, number) =
+            talk::read(payload).ok_or_else(|| format!("nobody said this: {}", shown()))?;
+        let Some(speaker) = self.lives.get(sender as usize) else {
+            return Err(format!("nobody is {sender}"));
+        };
+        let hearer = self.life(ears.life).traits;
+        let speech = speaker.traits;
+        if number >= speaker.said || binary != talk::is_binary(number, speech.version) {
+            return Err(format!("{sender} did not say {number} like this"));
+        }
+        if !talk::reaches(number, &speech, &hearer) {
+            return Err(format!("{number} of {sender} was not for it"));
+        }
+        let slot = speaker.slot;
+        if ears.streams[slot].life > Some(sender) {
+            // Who hangs up without waiting may still be read when its successor has come.
+            return match speaker.class {
+                Class::Reset | Class::Torn => Ok(()),
+                _ => Err(format!("{sender} speaks up after its successor")),
+            };
+        }
+        if ears.streams[slot].life != Some(sender) {
+            self.succeed(ears, slot, sender)?;
+        }
+        let stream = &mut ears.streams[slot];
+        if number < stream.heard {
+            return Err(format!(
+                "{number} of {sender} came again, or late: {} had come",
+                stream.heard - 1
+            ));
+        }
+        let from = stream.heard.max(stream.due);
+        if let Some(missing) = first_for(from..number, &speech, &hearer) {
+            return Err(format!("{missing} of {sender} is missing before {number}"));
+        }
+        stream.heard = number + 1;
+        if ears.confirmed {
+            stream.due = 0;
+        }
+        if sender == ears.life {
+            self.is_through(sender, number + 1);
+            if !ears.confirmed {
+                self.confirm(ears);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_through(&mut self, life: u32, count: u32) {
+        let speaker = &mut self.lives[life as usize];
+        if speaker.class == Class::Healthy {
+            self.under_way -= u64::from(count - speaker.through);
+        }
+        speaker.through = count;
+    }
+
+    /// From now on nothing may be missing.
+    fn confirm(&mut self, ears: &mut Ears) {
+        ears.confirmed = true;
+        for (slot, stream) in ears.streams.iter_mut().enumerate() {
+            let life = self.current[slot];
+            if stream.life != life {
+                (stream.life, stream.heard) = (life, 0);
+            }
+            stream.due = life.map_or(0, |life| self.life(life).said);
+        }
+    }
+
+    /// Another life speaks up in this place: those before it must be complete.
+    fn succeed(&self, ears: &mut Ears, slot: usize, sender: u32) -> Result<(), String> {
+        let stream = &mut ears.streams[slot];
+        if ears.confirmed {
+            let mut life = self.life(sender).previous;
+            while let Some(before) = life.filter(|life| Some(*life) >= stream.life) {
+                self.complete(ears.life, stream, before, self.life(before).through)?;
+                life = self.life(before).previous;
+            }
+        }
+        *stream = Stream {
+            life: Some(sender),
+            heard: 0,
+            due: if ears.confirmed { 0 } else { u32::MAX },
+        };
+        Ok(())
+    }
+
+    /// Whether all that a life had said, up to a number, has been heard.
+    fn complete(&self, hearer: u32, stream: &Stream, life: u32, upto: u32) -> Result<(), String> {
+        let from = match stream.life {
+            Some(heard) if heard == life => stream.heard.max(stream.due),
+            Some(heard) if heard > life => return Ok(()),
+            _ => 0,
+        };
+        let (speech, hearer) = (self.life(life).traits, self.life(hearer).traits);
+        match first_for(from..upto, &speech, &hearer) {
+            Some(missing) => Err(format!(
+                "{missing} of {life} never came, of {upto} that were through"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The life is about to say its last word: takes down what it must have heard by its return.
+    pub(crate) fn take_stock(&self, ears: &mut Ears) {
+        let current = self.current.iter().flatten();
+        ears.owed = current
+            .map(|life| (*life, self.life(*life).through))
+            .collect();
+    }
+
+    /// Its last word has come back.
+    pub(crate) fn settle(&mut self, ears: &mut Ears) {
+        for (life, through) in std::mem::take(&mut ears.owed) {
+            let stream = ears.streams[self.life(life).slot];
+            if let Err(what) = self.complete(ears.life, &stream, life, through) {
+                self.wrong(ears.life, &what);
+            }
+        }
+    }
+}
+
+impl Ears {
+    pub(crate) fn new(life: u32, places: usize) -> Ears {
+        let nobody = Stream {
+            life: None,
+            heard: 0,
+            due: u32::MAX,
+        };
+        Ears {
+            life,
+            streams: vec![nobody; places],
+            confirmed: false,
+            owed: Vec::new(),
+        }
+    }
+}
+
+/// The first of these numbers that is for the hearer.
+fn first_for(mut numbers: std::ops::Range<u32>, sender: &Traits, hearer: &Traits) -> Option<u32> {
+    numbers.find(|number| talk::reaches(*number, sender, hearer))
+}

@@ -1,0 +1,167 @@
+//! A server under five hundred clients that join, leave, nap, fall asleep, reset, talk garbage and
+//! hang up half-way, in all five versions, for minutes or hours; and every message accounted for.
+//!
+//! ```sh
+//! tests/soak/run 3
+//! ```
+//!
+//! The server is a process of its own, this program once more, so that its memory, its threads and
+//! its descriptors are nobody else's. The clients are one thread here. What is proved, all the time
+//! and at the end:
+//!
+//! - What a healthy client said reaches every healthy member it is for, exactly once and in its
+//!   sender's order, and nobody else; [`ledger`] says how that is known.
+//! - What the server has counted is what the clients have counted.
+//! - The server's memory does not grow; its threads and descriptors go back to where they were.
+//!
+//! Time is counted while this process lives: a gap between two turns counts as a quarter of a
+//! second, so that nothing here expires while both processes are stopped.
+
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "the library's tests use more of it, and may panic"
+)]
+#[path = "../../it/support/wire.rs"]
+mod wire;
+
+mod checks;
+mod client;
+mod crowd;
+mod dice;
+mod hear;
+mod ledger;
+mod process;
+mod server;
+mod talk;
+mod trend;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use checks::Checks;
+use crowd::Crowd;
+use process::{Sample, Server};
+use trend::Trend;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// How many clients there are at a time.
+const CLIENTS: usize = 500;
+
+/// How long the last clients may take to leave, and the server to forget them.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The longest gap between two turns that counts as time.
+const LONGEST_GAP: Duration = Duration::from_millis(250);
+
+/// Time that this process has lived through.
+struct Clock {
+    lived: Duration,
+    last: Instant,
+    longest_pause: Duration,
+}
+
+impl Clock {
+    fn start() -> Clock {
+        Clock {
+            lived: Duration::ZERO,
+            last: Instant::now(),
+            longest_pause: Duration::ZERO,
+        }
+    }
+
+    fn tick(&mut self) -> Duration {
+        let gap = self.last.elapsed();
+        self.last += gap;
+        self.lived += gap.min(LONGEST_GAP);
+        self.longest_pause = self.longest_pause.max(gap);
+        if gap > Duration::from_secs(2) {
+            println!("[{:>6.0?}] paused for {gap:.0?}", self.lived);
+        }
+        self.lived
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["serve"] => server::serve().map(|()| true),
+        [minutes, seed] => match (minutes.parse(), seed.parse()) {
+            (Ok(minutes), Ok(seed)) => soak(minutes, seed),
+            _ => Err("usage: stentor-soak MINUTES SEED".into()),
+        },
+        _ => Err("usage: stentor-soak MINUTES SEED".into()),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether every check held.
+fn soak(minutes: f64, seed: u64) -> Outcome<bool> {
+    let files = getrlimit(Resource::Nofile);
+    let current = files.maximum;
+    setrlimit(Resource::Nofile, Rlimit { current, ..files })?;
+    let total = Duration::from_secs_f64(minutes * 60.0);
+    let warm_up = (total / 3).min(Duration::from_secs(300));
+    let mut server = Server::start()?;
+    let before = server.sample()?;
+    let mut crowd = Crowd::new(server.address, CLIENTS, seed)?;
+    let mut trend = Trend::default();
+    let (mut clock, mut next_sample, mut next_line) = (Clock::start(), warm_up, total / 20);
+    println!("{CLIENTS} clients for {minutes} minutes, seed {seed}; warm after {warm_up:.0?}");
+    while clock.tick() < total && crowd.ledger.wrongs.is_empty() {
+        crowd.turn(clock.lived)?;
+        if clock.lived >= next_sample {
+            next_sample = clock.lived + Duration::from_secs(2);
+            trend.push(clock.lived, server.sample()?);
+        }
+        if clock.lived >= next_line {
+            next_line += total / 20;
+            println!("[{:>6.0?}] {}, {}", clock.lived, server.sample()?, crowd);
+        }
+    }
+    let spoken_for = clock.lived;
+    next_line = clock.lived + Duration::from_secs(10);
+    crowd.wind_up();
+    let deadline = clock.lived + PATIENCE;
+    while crowd.present() > 0 && clock.tick() < deadline && crowd.ledger.wrongs.is_empty() {
+        crowd.turn(clock.lived)?;
+        if clock.lived >= next_line {
+            next_line += Duration::from_secs(10);
+            let (present, who) = (crowd.present(), crowd.remaining());
+            println!("[{:>6.0?}] {present} have not left: {who}", clock.lived);
+        }
+    }
+    let after = settled(&mut server, &before, &mut clock)?;
+    let report = server.stop()?;
+    let mut checks = Checks::default();
+    checks.messages(&crowd, spoken_for);
+    checks.counters(&crowd, &report);
+    checks.memory(&trend);
+    checks.remains(&before, &after);
+    checks.summary(&crowd, &report, &trend, &clock);
+    Ok(checks.all_hold())
+}
+
+/// The server at rest: threads that served the last clients wait a while for others.
+fn settled(server: &mut Server, before: &Sample, clock: &mut Clock) -> Outcome<Sample> {
+    let deadline = clock.lived + PATIENCE;
+    loop {
+        let now = server.sample()?;
+        let rests = now.threads <= before.threads && now.descriptors <= before.descriptors;
+        if rests || clock.tick() > deadline {
+            return Ok(now);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,107 @@
+//! The server as a child process, and what the kernel knows about it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use crate::Outcome;
+
+/// A running server; it is killed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    pub(crate) address: SocketAddr,
+}
+
+/// What a server has counted, by name.
+pub(crate) type Report = BTreeMap<String, u64>;
+
+/// What a process takes at one moment; memory in KiB.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sample {
+    pub(crate) resident: f64,
+    pub(crate) proportional: f64,
+    pub(crate) threads: usize,
+    pub(crate) descriptors: usize,
+}
+
+impl Server {
+    /// Starts this program anew, as a server on a port that is free.
+    pub(crate) fn start() -> Outcome<Server> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().ok_or("no output")?;
+        let mut server = Server {
+            child,
+            output: BufReader::new(output),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+        };
+        let port = server.line()?.parse();
+        let port = port.map_err(|_| "the server did not start")?;
+        server.address.set_port(port);
+        Ok(server)
+    }
+
+    pub(crate) fn sample(&mut self) -> Outcome<Sample> {
+        let home = format!("/proc/{}", self.child.id());
+        let status = fs::read_to_string(format!("{home}/status"))?;
+        let memory = fs::read_to_string(format!("{home}/smaps_rollup"))?;
+        let number = |text: &str, name: &str| -> Outcome<f64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let word = line.and_then(|line| line.split_whitespace().next());
+            Ok(word.ok_or("the server has ended")?.parse()?)
+        };
+        Ok(Sample {
+            resident: number(&status, "VmRSS:")?,
+            proportional: number(&memory, "Pss:")?,
+            threads: number(&status, "Threads:")? as usize,
+            descriptors: fs::read_dir(format!("{home}/fd"))?.count(),
+        })
+    }
+
+    /// Shuts it down, and returns its counters; fails unless it ends well.
+    pub(crate) fn stop(mut self) -> Outcome<Report> {
+        if let Some(mut input) = self.child.stdin.take() {
+            input.write_all(b"stop\n")?;
+        }
+        let line = self.line()?;
+        let status = self.child.wait()?;
+        if !status.success() {
+            return Err(format!("the server ended with {status}").into());
+        }
+        let pairs = line.split_whitespace().filter_map(|pair| {
+            let (name, number) = pair.split_once('=')?;
+            Some((name.to_owned(), number.parse().ok()?))
+        });
+        Ok(pairs.collect())
+    }
+
+    fn line(&mut self) -> Outcome<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "RSS {:.0} KiB, PSS {:.0} KiB, {} threads, {} descriptors",
+            self.resident, self.proportional, self.threads, self.descriptors
+        )
+    }
+}

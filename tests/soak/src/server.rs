@@ -1,0 +1,131 @@
+//! The server under load: what a message is for, its number says; the rest is the library's.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io::BufRead;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::sockopt;
+use stentor::{Client, Departure, Reply, Request, Response, Server, ServerHandle};
+
+use crate::Outcome;
+use crate::talk::{self, To};
+
+/// What became of those who left, by the class that they named themselves.
+#[derive(Default)]
+struct Departed {
+    clients: u64,
+    messages_in: u64,
+    messages_out: u64,
+}
+
+type Ledger = Arc<Mutex<BTreeMap<String, Departed>>>;
+
+/// Serves on a port that it prints, until its input ends; prints its counters at the end.
+pub(crate) fn serve() -> Outcome<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    // What is not read is soon in the outbox, and not for megabytes in the kernel.
+    sockopt::set_socket_send_buffer_size(&listener, 16 * 1024)?;
+    let ledger = Ledger::default();
+    let departed = Arc::clone(&ledger);
+    let server = Server::builder()
+        .max_message(64 * 1024)
+        .outbox(128 * 1024)
+        .handshake_deadline(Duration::from_secs(5))
+        .keepalive(Some(Duration::from_secs(5)), Duration::from_secs(5))
+        .on_request(answer)
+        .on_close(move |departure| depart(&departed, departure))
+        .attach(listener)?;
+    let port = server.local_addr()?.port();
+    let handle = server.handle();
+    let stopper = handle.clone();
+    thread::spawn(move || {
+        // The one word that comes, or the end of the clients' process.
+        let _ = std::io::stdin().lock().read_line(&mut String::new());
+        stopper.shutdown(Duration::from_secs(10));
+    });
+    // All threads that stay are there by now.
+    println!("{port}");
+    let handled = AtomicU64::new(0);
+    server.run(|client| pass_on(client, &handled))?;
+    println!("{}", report(&handle, &ledger, handled.load(Relaxed)));
+    Ok(())
+}
+
+fn answer(request: &Request) -> Reply {
+    match request.version() {
+        Some(_) => Reply::accept(),
+        None => Response::text("a page\n").into(),
+    }
+}
+
+/// The first part of the path is the room.
+fn pass_on(client: &mut Client, handled: &AtomicU64) -> stentor::Outcome {
+    let path = client.request().path().trim_start_matches('/');
+    let room = path.split('/').next().unwrap_or_default().to_owned();
+    let (id, room, all) = (client.id(), client.room(&room), client.everyone());
+    let (roommates, others) = (room.clone().except(id), all.clone().except(id));
+    client.join(path.split('/').next().unwrap_or_default());
+    while let Some(message) = client.recv()? {
+        handled.fetch_add(1, Relaxed);
+        let number = talk::number(message.as_bytes()).ok_or("a message without a number")?;
+        match talk::to(number) {
+            To::All => all.broadcast(message),
+            To::AllOthers => others.broadcast(message),
+            To::Room => room.broadcast(message),
+            To::Roommates => roommates.broadcast(message),
+        }
+    }
+    Ok(())
+}
+
+/// The second part of the path is the class.
+fn depart(ledger: &Ledger, departure: &Departure) {
+    let class = departure.target.split('/').nth(2).unwrap_or_default();
+    let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    let departed = ledger.entry(class.to_owned()).or_default();
+    departed.clients += 1;
+    departed.messages_in += departure.messages_in;
+    departed.messages_out += departure.messages_out;
+}
+
+/// Names and numbers on one line.
+fn report(handle: &ServerHandle, ledger: &Ledger, handled: u64) -> String {
+    let counters = handle.counters();
+    let mut line = String::new();
+    let mut add = |name: &str, number: u64| {
+        let _ = write!(line, "{name}={number} ");
+    };
+    add("connections", counters.connections as u64);
+    add("open", counters.open.values().sum::<usize>() as u64);
+    add("accepted", counters.accepted);
+    add("opened", counters.opened.values().sum());
+    add("refused", counters.refused.values().sum());
+    add("answered", counters.answered);
+    add("closed", counters.closes.values().sum());
+    add("messages_in", counters.messages_in);
+    add("messages_out", counters.messages_out);
+    add("bytes_in", counters.bytes_in);
+    add("bytes_out", counters.bytes_out);
+    add("dropped", counters.dropped);
+    add("skipped", counters.skipped);
+    add("evicted", counters.evicted);
+    add("failed_handlers", counters.failed_handlers);
+    add("handled", handled);
+    for (loss, number) in counters.lost {
+        add(&format!("lost:{loss:?}"), number);
+    }
+    for (code, number) in counters.closes {
+        add(&format!("code:{code}"), number);
+    }
+    for (class, departed) in &*ledger.lock().unwrap_or_else(PoisonError::into_inner) {
+        add(&format!("clients:{class}"), departed.clients);
+        add(&format!("in:{class}"), departed.messages_in);
+        add(&format!("out:{class}"), departed.messages_out);
+    }
+    line
+}

@@ -214,6 +214,8 @@ impl Driven {
     /// The order of events, and what each may say.
     fn admit(&mut self, event: &Event) {
         assert!(!self.ended, "{event:?} behind the last event");
+        let last = matches!(event, Event::Closed(_));
+        assert!(last || !self.our_goodbye, "{event:?} behind our goodbye");
         self.events += 1;
         match event {
             Event::Request => assert!(self.events == 1 && self.connection.request().is_some()),

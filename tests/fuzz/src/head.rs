@@ -57,7 +57,7 @@ const ADDED: [(&str, &str); 22] = [
 ];
 
 /// Values for any field.
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 18] = [
     "",
     "websocket",
     "WebSocket",
@@ -73,6 +73,8 @@ const VALUES: [&str; 16] = [
     "AQIDBAUGBwgJCgsMDQ4PEC==",
     "4294967295 ",
     "4294967296 0 ",
+    "12\t 3",
+    "a\u{a0} 2",
     "0",
 ];
 
@@ -158,7 +160,7 @@ impl Head {
     pub fn spoil(&mut self, spoil: &Spoil) {
         let (with, count) = (usize::from(spoil.with), self.fields.len());
         let which = usize::from(spoil.which) % count.max(1);
-        match spoil.kind % 18 {
+        match spoil.kind % 19 {
             1 if count > 0 => drop(self.fields.remove(which)),
             2 if count > 0 => self.fields.push(self.fields[which].clone()),
             3 if count > 0 => {
@@ -201,6 +203,10 @@ impl Head {
                 self.fields.extend(std::iter::repeat_n(filler, with));
             }
             17 => self.each(which, |field| field.value.extend([b' '; 3])),
+            18 => self.each(which, |field| {
+                let at = with % field.value.len().max(1);
+                field.value.drain(at..field.value.len().min(at + 1));
+            }),
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 
 use stentor::protocol::{Config, Version};
 
-use crate::head::{Head, trim};
+use crate::head::{Field, Head, trim};
 
 /// What must become of a request.
 #[derive(Debug)]
@@ -25,13 +25,20 @@ pub struct Answer {
 
 /// Judges a head. `config` has the defaults but for subprotocols and the list of origins.
 pub fn judge(head: &Head, config: &Config) -> Verdict {
-    let certain = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e));
     let (fields, limits) = (&head.fields, &config.limits);
-    if head.is_broken() {
+    let (target, values) = (&head.target, fields.iter().map(|field| &field.value));
+    // A value may end its line and begin another.
+    if values.clone().flatten().any(|byte| b"\r\n".contains(byte)) || !target.is_ascii() {
+        return Verdict::Open;
+    }
+    let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    if head.is_broken() || values.flatten().any(control) || target.iter().any(u8::is_ascii_control)
+    {
         return Verdict::Refused;
     }
-    let target = head.target.as_slice();
-    if !fields.iter().all(|field| certain(&field.value)) || !certain(target) {
+    // What is no ASCII is noise in a key; elsewhere it may be text, or not.
+    let noise = |field: &Field| field.value.is_ascii() || field.name.contains("-Key");
+    if !fields.iter().all(noise) {
         return Verdict::Open;
     }
     if head.bytes().len() > limits.head_bytes || fields.len() > limits.head_fields {

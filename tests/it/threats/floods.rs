@@ -1,13 +1,15 @@
 //! Streams that never end by themselves: each is ended at a limit, not far behind it.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::thread;
 use std::time::Instant;
 
 use stentor::{Framing, Limits, Server, ServerBuilder, Version};
 
-use crate::support::{Head, Loopback, PATIENCE, becomes, dial, masked};
+use crate::support::{
+    HYBI, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, dial_from, masked, text,
+};
 
 const MESSAGE: usize = 10_000;
 /// What one read may bring beyond the limit that ends it.
@@ -93,6 +95,29 @@ fn a_message_without_an_end_is_ended_at_the_limit() {
     }
 }
 
+/// Pongs may follow our goodbye, and nothing holds back one that pings and does not read them: what
+/// waits is bounded all the same.
+#[test]
+fn pongs_behind_a_goodbye_do_not_pile_up() {
+    const PINGS: usize = 100_000;
+    for version in HYBI {
+        let builder = Server::builder().close_deadline(PATIENCE);
+        let server = Loopback::run_with_send_buffer(0, builder, |_| Ok(()));
+        let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let stream = dial_from(server.address, home, Some(8 * 1024));
+        let mut peer = Peer::on(stream, version, &Head::of(version).bytes());
+        peer.expect_goodbye(1000, "");
+        peer.write(&masked(0x89, &[7; 125]).repeat(PINGS));
+        peer.say_goodbye(1000, "");
+        let mut pongs = 0;
+        while let Heard::Pong(_) = peer.hear() {
+            pongs += 1;
+        }
+        // Those that were still on their way when it began to read are answered.
+        assert!(pongs < PINGS / 2, "{version}: {pongs}");
+    }
+}
+
 /// Large enough to be read past the usual buffer, where there is such a way.
 #[test]
 fn a_large_message_may_come_byte_by_byte() {
@@ -103,7 +128,7 @@ fn a_large_message_may_come_byte_by_byte() {
             let (server, word) = (&server, word.as_str());
             scope.spawn(move || {
                 let mut peer = server.open(version);
-                for byte in crate::support::text(version, word).chunks(1) {
+                for byte in text(version, word).chunks(1) {
                     peer.write(byte);
                 }
                 peer.expect_text(word);
@@ -126,7 +151,7 @@ fn the_largest_head_may_come_byte_by_byte() {
                 for byte in bytes.chunks(1) {
                     stream.write_all(byte).unwrap();
                 }
-                let mut peer = crate::support::Peer::after(stream, version, bytes.len());
+                let mut peer = Peer::after(stream, version, bytes.len());
                 peer.expect_echo("hello");
             });
         }

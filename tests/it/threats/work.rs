@@ -43,7 +43,7 @@ fn cost(bytes: &[u8], piece: usize) -> Duration {
     processor_time() - began
 }
 
-/// Holds an attack of some size against the same attack, `MORE` times as large.
+/// Holds an attack of 2 KiB against the same attack, `MORE` times as large.
 fn assert_linear(what: &str, piece: usize, attack: impl Fn(usize) -> Vec<u8>) {
     const SIZE: usize = 2 * 1024;
     let cheapest = |size: usize| {
@@ -141,6 +141,20 @@ fn a_message_costs_what_its_bytes_cost() {
                 });
             }
         }
+    }
+}
+
+/// Copies are cheap: it takes a large message to see that all of it is copied with each byte.
+#[test]
+fn a_message_is_not_copied_with_each_of_its_bytes() {
+    for version in [Version::Draft76, Version::Rfc6455] {
+        let message = |size| behind(version, text(version, &"x".repeat(size)));
+        let one = (0..3).map(|_| cost(&message(4 * 1024), 1)).min().unwrap();
+        let more = cost(&message(64 * 4 * 1024), 1);
+        assert!(
+            more < one * 200,
+            "{version}: {one:?}, {more:?} for 64 times as much"
+        );
     }
 }
 

@@ -41,6 +41,15 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Something that is over when this is dropped, in a panic too.
+struct Until<'a>(&'a AtomicBool);
+
+impl Drop for Until<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
 /// Sends a signal to every thread but this one, again and again; how many there were.
 fn pelt(until: &AtomicBool) -> usize {
     let own = gettid().as_raw_nonzero().get();
@@ -83,6 +92,7 @@ fn signals_in_the_middle_of_every_call_lose_nothing() {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let pelting = scope.spawn(|| pelt(&over));
+        let until = Until(&over);
         let peers = server.open_all();
         server.wait_for_members("lobby", peers.len());
         let talking: Vec<_> = peers
@@ -109,7 +119,7 @@ fn signals_in_the_middle_of_every_call_lose_nothing() {
             peer.answer_goodbye(1001, "the server is going down");
         }
         server.join();
-        over.store(true, SeqCst);
+        drop(until);
         let signals = pelting.join().unwrap();
         assert!(signals > 1000, "{signals} signals");
     });
@@ -181,6 +191,7 @@ fn a_pause_of_the_whole_process_is_in_no_deadline() {
     let _alone = alone();
     let deadline = Duration::from_secs(2);
     let builder = Server::builder()
+        .outbox(64 * 1024)
         .handshake_deadline(deadline)
         .write_deadline(deadline)
         .close_deadline(deadline);

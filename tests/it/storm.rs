@@ -15,8 +15,12 @@ const REASON: &str = "the server is going down";
 const HANDLERS: usize = 5;
 const THREADS: usize = 3;
 
+/// Who says much at once, right before the end.
+const LAST: usize = HANDLERS + THREADS;
+const ALL: usize = LAST + 1;
+
 /// How many each of them has posted: counted when `broadcast` has returned.
-type Posted = [AtomicUsize; HANDLERS + THREADS];
+type Posted = [AtomicUsize; ALL];
 
 /// A server whose handlers talk, once they are told to, for as long as their clients are open, and
 /// threads that do so until this is dropped.
@@ -62,7 +66,7 @@ impl Storm {
         for (who, peer) in peers.iter_mut().take(HANDLERS).enumerate() {
             peer.say(&who.to_string());
         }
-        for who in HANDLERS..HANDLERS + THREADS {
+        for who in HANDLERS..LAST {
             let (handle, posted, over) = (self.server.handle.clone(), self.posted, self.over);
             self.threads.push(thread::spawn(move || {
                 for number in 0.. {
@@ -75,9 +79,20 @@ impl Storm {
             }));
         }
         eventually("the storm", || {
-            let all = self.posted.iter().all(|posted| posted.load(SeqCst) > 50);
+            let talking = &self.posted[..LAST];
+            let all = talking.iter().all(|posted| posted.load(SeqCst) > 50);
             all.then_some(())
         });
+    }
+
+    /// More than the hub can have worked off when this returns.
+    fn burst(&self) {
+        let filler = "x".repeat(10_000);
+        for number in 0..300 {
+            let room = self.server.handle.room("lobby");
+            room.broadcast(format!("{LAST} {number} {filler}"));
+            self.posted[LAST].store(number + 1, SeqCst);
+        }
     }
 
     fn so_far(&self) -> Vec<usize> {
@@ -98,13 +113,14 @@ impl Drop for Storm {
 /// How many were heard of each who talks, which must be the first ones, in order; up to the
 /// server's goodbye, which is answered.
 fn hear_until_goodbye(mut peer: Peer) -> Vec<usize> {
-    let mut heard = vec![0; HANDLERS + THREADS];
+    let mut heard = vec![0; ALL];
     let goodbye = loop {
         match peer.hear() {
             Heard::Text(text) => {
-                let (who, number) = text.split_once(' ').unwrap();
-                let next = &mut heard[who.parse::<usize>().unwrap()];
-                assert_eq!(number.parse(), Ok(*next), "{} of {who}", peer.version);
+                let mut words = text.split(' ').map(str::parse::<usize>);
+                let who = words.next().unwrap().unwrap();
+                let next = &mut heard[who];
+                assert_eq!(words.next(), Some(Ok(*next)), "{} of {who}", peer.version);
                 *next += 1;
             }
             goodbye => break goodbye,
@@ -132,10 +148,7 @@ fn what_was_posted_before_a_shutdown_is_heard_by_all_before_the_goodbye() {
             .drain(..)
             .map(|peer| scope.spawn(|| hear_until_goodbye(peer)))
             .collect();
-        eventually("some more", || {
-            let all = storm.so_far().iter().all(|posted| *posted > 200);
-            all.then_some(())
-        });
+        storm.burst();
         let before = storm.so_far();
         let since = Instant::now();
         storm.server.handle.shutdown(PATIENCE);

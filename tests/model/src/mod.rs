@@ -21,11 +21,11 @@ mod deadlines;
 
 mod outbox;
 
-mod shutdown;
-
 mod slow_clients;
 
 mod stage;
+
+mod whole_server;
 
 mod wire;
 

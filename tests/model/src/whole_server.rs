@@ -211,6 +211,42 @@ fn all_members_see_all_broadcasts_in_the_same_order() {
     });
 }
 
+#[test]
+fn no_broadcast_comes_before_the_handshakes_last_bytes() {
+    check(|| {
+        let (crew, _woken) = Crew::new(settings()).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, _, peer) = serve(&shared, repeat);
+        let poster = {
+            let everyone = Audience::new(&shared, None);
+            thread::spawn(move || {
+                for number in 0..3 {
+                    everyone.broadcast(text('a', number));
+                }
+            })
+        };
+        shake_hands(peer, 40);
+        poster.join().unwrap();
+        let reader = thread::spawn(move || read_politely(peer));
+        shared.shutdown(Duration::from_secs(60));
+        shared.see_off();
+        client.join().unwrap();
+        reader.join().unwrap();
+        drop(crew);
+        let stream = peer.taken();
+        assert!(
+            stream.starts_with(b"HTTP/1.1 101 "),
+            "{}",
+            stream.escape_ascii()
+        );
+        let frames = frames(behind_head(&stream), false);
+        assert_eq!(assert_ends(&frames), Some(1001));
+        // What was posted before it came, or reaches the hub after the goodbye, is not for it.
+        let numbers = numbers(&frames, 'a');
+        assert!(numbers.windows(2).all(|two| two[0] + 1 == two[1]));
+    });
+}
+
 /// The hub meets a full outbox in the middle of a broadcast, and goes on to the next member.
 #[test]
 fn a_member_that_does_not_read_holds_up_no_other() {

@@ -2,8 +2,9 @@
 //!
 //! `chat [ADDRESS]`, by default 127.0.0.1:8000. The page is at `/`, and at the path of any room so
 //! that a room can be linked to; a WebSocket at `/lobby` is in the room `lobby`; `/health` is for
-//! machines. What is said is JSON, one object per message; `chat.html` has the other half. SIGINT and
-//! SIGTERM say goodbye to everybody; the second one does not wait for their answers.
+//! machines. Other sites' pages are not let in. What is said is JSON, one object per message;
+//! `chat.html` has the other half. SIGINT and SIGTERM say goodbye to everybody; the second one does not
+//! wait for their answers.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -41,6 +42,7 @@ fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1);
     let server = Server::builder()
         .max_message(64 * 1024)
+        .same_origin()
         .on_request(answer)
         .bind(address.as_deref().unwrap_or("127.0.0.1:8000"))?;
     end_on_signals(server.handle())?;

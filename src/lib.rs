@@ -111,9 +111,9 @@ mod server;
 
 #[doc(inline)]
 pub use protocol::{
-    Accept, BadField, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing, Initiator,
-    Limits, Message, Origin, Refusal, Request, Response, State, Transition, Trigger, Unsupported,
-    Version, Versions, Violation,
+    Accept, BadField, BadHost, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing,
+    HostName, Initiator, Limits, Message, Origin, Refusal, Request, Response, State, Transition,
+    Trigger, Unsupported, Version, Versions, Violation,
 };
 #[doc(inline)]
 pub use server::{

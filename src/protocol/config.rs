@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::Refusal;
+use super::host::HostName;
 use super::limits::Limits;
 use super::request::{Request, escaped, split_port};
 use super::version::{Proof, Version, Versions};
@@ -24,6 +25,14 @@ pub struct Config {
     /// The origins that are let in; `None`, the default, lets in every one, and those without. A
     /// list is the only defence of a server that browsers can reach against other sites' pages.
     pub origins: Option<Vec<Origin>>,
+    /// Whether an origin is let in that is the server's own: its scheme is that of `secure` (or of
+    /// a proxy that is believed), its host and port are those of `Host`. So is a request without
+    /// any, unless there is a list as well: no browser makes one. Default: no.
+    pub same_origin: bool,
+    /// The hosts that are served; `None`, the default, serves any. Every request is held against
+    /// them, plain HTTP too: the only defence against DNS rebinding, where an attacker's name
+    /// leads a browser here.
+    pub hosts: Option<Vec<HostName>>,
     /// The subprotocols that are spoken. Default: none. The client's order decides.
     pub subprotocols: Vec<String>,
     /// Whether a hixie frame other than text is skipped (the default) or breaks the connection;
@@ -42,6 +51,8 @@ impl Default for Config {
             secure: false,
             trust_forwarded: false,
             origins: None,
+            same_origin: false,
+            hosts: None,
             subprotocols: Vec::new(),
             fail_on_unknown_frames: false,
             fail_on_bad_hixie_text: false,
@@ -53,6 +64,7 @@ impl Config {
     /// Finds out the request's version, and whether it may come in. `None` for plain HTTP.
     pub(crate) fn judge(&self, request: &mut Request) -> Result<Option<Proof>, Refusal> {
         let Some(version) = Version::detect(request, self.versions)? else {
+            self.check_host(request)?;
             return Ok(None);
         };
         if request.is_head() {
@@ -71,7 +83,8 @@ impl Config {
                 allowed: self.versions,
             });
         }
-        self.check_origin(request.origin())?;
+        self.check_host(request)?;
+        self.check_origin(request)?;
         Ok(Some(proof))
     }
 
@@ -86,16 +99,47 @@ impl Config {
         self.secure || self.trust_forwarded && forwarded()
     }
 
-    fn check_origin(&self, origin: Option<&str>) -> Result<(), Refusal> {
-        let Some(allowed) = &self.origins else {
+    fn check_host(&self, request: &Request) -> Result<(), Refusal> {
+        let Some(served) = &self.hosts else {
             return Ok(());
         };
-        match origin.map(str::parse::<Origin>) {
-            Some(Ok(origin)) if allowed.contains(&origin) => Ok(()),
-            _ => Err(Refusal::Origin(
+        let host = request.host(false)?;
+        let (name, _) = split_port(&host);
+        match served.contains(&HostName::of(name)) {
+            true => Ok(()),
+            false => Err(Refusal::UnknownHost(escaped(name.as_bytes()))),
+        }
+    }
+
+    fn check_origin(&self, request: &Request) -> Result<(), Refusal> {
+        let origin = request.origin();
+        let is_let_in = match (origin.map(str::parse::<Origin>), &self.origins) {
+            (_, None) if !self.same_origin => true,
+            // What is no text, or in another version's field, is not nothing.
+            (None, None) => ["Origin", "Sec-WebSocket-Origin"]
+                .iter()
+                .all(|field| request.field(field).is_none()),
+            (Some(Ok(origin)), list) => {
+                list.as_ref().is_some_and(|list| list.contains(&origin))
+                    || self.same_origin && self.own_origin(request)? == origin
+            }
+            (None | Some(Err(_)), _) => false,
+        };
+        match is_let_in {
+            true => Ok(()),
+            false => Err(Refusal::Origin(
                 origin.map(|origin| escaped(origin.as_bytes())),
             )),
         }
+    }
+
+    /// The origin of a page that this server has served (RFC 6454 §4).
+    fn own_origin(&self, request: &Request) -> Result<Origin, Refusal> {
+        let secure = self.is_secure(request);
+        let scheme = if secure { "https" } else { "http" };
+        let host = request.host(secure)?;
+        let origin = format!("{scheme}://{host}").parse();
+        origin.map_err(|_| Refusal::BadHost(escaped(host.as_bytes())))
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Refusal {
     Duplicate(&'static str),
     /// `Host` is not a host with an optional decimal port: 400.
     BadHost(String),
+    /// `Host` is none of those that are served here: 421.
+    UnknownHost(String),
     /// `Sec-WebSocket-Version` is a list or stands twice: 400.
     BadVersion(String),
     /// A version that is not spoken, or not allowed here: 426, or 400 where no version with a
@@ -65,7 +67,7 @@ pub enum Refusal {
     BadSubprotocol(String),
     /// Draft-75 and draft-76: the one subprotocol asked for is not spoken: 400.
     UnsupportedSubprotocol(String),
-    /// The origin is missing, where an allow-list is set, or not on it: 403.
+    /// The origin is not one that is let in, or missing where an allow-list is set: 403.
     Origin(Option<String>),
     /// The head did not come in time: 408.
     Timeout,
@@ -113,6 +115,7 @@ impl Refusal {
                 426
             }
             Refusal::Origin(_) => 403,
+            Refusal::UnknownHost(_) => 421,
             Refusal::Timeout => 408,
             Refusal::TooManyHandshakes { .. } => 429,
             Refusal::Full | Refusal::AddressFull | Refusal::ShuttingDown => 503,
@@ -137,6 +140,7 @@ impl Refusal {
             Refusal::Missing(_) => "missing field",
             Refusal::Duplicate(_) => "duplicate field",
             Refusal::BadHost(_) => "bad host",
+            Refusal::UnknownHost(_) => "unknown host",
             Refusal::BadVersion(_) => "bad version",
             Refusal::UnsupportedVersion { .. } => "unsupported version",
             Refusal::UnsupportedDraft(_) => "unsupported draft",
@@ -178,6 +182,7 @@ impl fmt::Display for Refusal {
             Refusal::Missing(field) => write!(f, "the {field} field is missing"),
             Refusal::Duplicate(field) => write!(f, "the {field} field stands more than once"),
             Refusal::BadHost(host) => write!(f, "bad Host \"{host}\""),
+            Refusal::UnknownHost(host) => write!(f, "host \"{host}\" is not served here"),
             Refusal::BadVersion(value) => write!(f, "bad Sec-WebSocket-Version \"{value}\""),
             Refusal::UnsupportedVersion { asked, allowed } => {
                 write!(

@@ -46,8 +46,8 @@
 //! The chapters, in the order in which to read them: the [states](state) and their table; the
 //! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the
 //! [versions](version), oldest first; the two [framings](framing); then the small ones:
-//! [messages and events](message), [close codes](close), [configuration](config), [limits], and
-//! what can be [wrong](error).
+//! [messages and events](message), [close codes](close), [configuration](config) and [hosts](host),
+//! [limits], and what can be [wrong](error).
 
 pub mod state;
 
@@ -71,6 +71,8 @@ pub mod close;
 
 pub mod config;
 
+pub mod host;
+
 pub mod limits;
 
 pub mod error;
@@ -81,6 +83,7 @@ pub use connection::Connection;
 pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
 pub use framing::Framing;
+pub use host::{BadHost, HostName};
 pub use limits::Limits;
 pub use message::{Event, Message};
 pub use request::Request;

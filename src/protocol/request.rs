@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::error::Refusal;
+use super::host::name_and_port;
 use super::limits::Limits;
 use super::version::Version;
 
@@ -269,21 +270,7 @@ impl Request {
         let value = self.once("Host")?.ok_or(Refusal::Missing("Host"))?;
         let bad = || Refusal::BadHost(escaped(value));
         let host = std::str::from_utf8(value).map_err(|_| bad())?;
-        let (name, port) = split_port(host);
-        let bracketed = name.starts_with('[') && name.ends_with(']') && name.len() > 2;
-        let inner = if bracketed {
-            &name[1..name.len() - 1]
-        } else {
-            name
-        };
-        let valid = |byte: u8| match byte {
-            b':' => bracketed,
-            b'/' | b'\\' | b'?' | b'#' | b'@' | b'[' | b']' | b'<' | b'>' | b'"' | b',' => false,
-            _ => byte.is_ascii_graphic(),
-        };
-        if inner.is_empty() || !inner.bytes().all(valid) {
-            return Err(bad());
-        }
+        let (name, port) = name_and_port(host).ok_or_else(bad)?;
         let mut name = name.to_ascii_lowercase();
         let Some(port) = port else { return Ok(name) };
         if !port.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -6,11 +6,9 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{
-    Accept, BadOrigin, Config, Limits, Refusal, Request, Response, Transition, Versions,
-};
+use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
 
-use super::addresses::{Handshakes, PerAddress};
+use super::addresses::PerAddress;
 use super::farewell::Departure;
 use super::link::ClientId;
 use super::outbox::SlowClient;
@@ -70,7 +68,7 @@ type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
 /// The options of a [`Server`]; [`Server::builder`] makes one with the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct ServerBuilder {
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 #[derive(Clone)]
@@ -162,22 +160,6 @@ impl ServerBuilder {
         self
     }
 
-    /// The origins that are let in, each compared exactly by scheme, host and port: `null` only
-    /// where it is in the list. With a list, a request without an origin is refused. Default: any
-    /// origin, and requests without one.
-    ///
-    /// # Errors
-    /// [`BadOrigin`] for one that is not a scheme and a host.
-    pub fn origins<I>(mut self, origins: I) -> Result<Self, BadOrigin>
-    where
-        I: IntoIterator,
-        I::Item: AsRef<str>,
-    {
-        let origins = origins.into_iter().map(|origin| origin.as_ref().parse());
-        self.config().origins = Some(origins.collect::<Result<_, _>>()?);
-        Ok(self)
-    }
-
     /// The subprotocols that are spoken; the client's order of preference decides. Default: none.
     pub fn subprotocols<I>(mut self, names: I) -> Self
     where
@@ -261,35 +243,9 @@ impl ServerBuilder {
         self
     }
 
-    /// The most bytes of memory that wait for all clients together. Default: 256 MiB, which is room
-    /// for 256 clients whose outboxes are full of what is theirs alone, and small enough for a
-    /// small machine. What is broadcast to many is counted once.
-    ///
-    /// Beyond it, clients are evicted until an eighth is free again, whatever
-    /// [`slow_client`](ServerBuilder::slow_client) says: those first whose queues take most
-    /// memory, of what they share with others their share, and the older ones of equals. It is
-    /// exceeded at most by what is being sent at that moment: a batch of broadcasts, and a message
-    /// of each thread that sends.
-    pub fn all_outboxes(mut self, bytes: usize) -> Self {
-        self.settings.all_outboxes = bytes;
-        self
-    }
-
     /// What happens to a client whose outbox is full. Default: [`SlowClient::Close`].
     pub fn slow_client(mut self, policy: SlowClient) -> Self {
         self.settings.slow_client = policy;
-        self
-    }
-
-    /// How much each client may say: see [`Rate`]. Default: as much as it can.
-    pub fn rate(mut self, rate: Rate) -> Self {
-        self.settings.rate = Some(rate);
-        self
-    }
-
-    /// What happens to a client that exceeds its rate. Default: [`FastClient::Delay`].
-    pub fn fast_client(mut self, policy: FastClient) -> Self {
-        self.settings.fast_client = policy;
         self
     }
 
@@ -298,31 +254,6 @@ impl ServerBuilder {
     /// Who comes after that is told 503.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.settings.max_clients = clients;
-        self
-    }
-
-    /// The most connections at a time from one address: against one who takes all the room. Of
-    /// IPv6, the first 64 bits are the address, since who has one address there has them all.
-    /// Default: no limit. Who comes after that is told 503.
-    ///
-    /// Behind a proxy, all connections come from one address. With
-    /// [`trust_forwarded_headers`](ServerBuilder::trust_forwarded_headers) it is the one that
-    /// `X-Forwarded-For` names last that counts, once the request is there; until then, a
-    /// connection counts only for [`max_clients`](ServerBuilder::max_clients).
-    pub fn max_clients_per_address(mut self, clients: Option<usize>) -> Self {
-        self.settings.per_address.connections = clients;
-        self
-    }
-
-    /// The most handshakes from one address: so many at once, and over time so many in each
-    /// `period`. Against one who comes and goes all the time, or tries passwords. Every connection
-    /// counts, one that only asks for a page too; addresses are those of
-    /// [`max_clients_per_address`](ServerBuilder::max_clients_per_address). Default: no limit. Who
-    /// comes too often is told 429, and when to try again; that does not count.
-    ///
-    /// No more than 131,072 addresses are remembered: this does not stop an attacker who has more.
-    pub fn handshakes_per_address(mut self, count: u32, period: Duration) -> Self {
-        self.settings.per_address.handshakes = Some(Handshakes { count, period });
         self
     }
 
@@ -399,7 +330,7 @@ impl ServerBuilder {
         Detached::new(self.settings)
     }
 
-    fn config(&mut self) -> &mut Config {
+    pub(super) fn config(&mut self) -> &mut Config {
         Arc::make_mut(&mut self.settings.config)
     }
 }

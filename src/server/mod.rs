@@ -16,6 +16,8 @@
 
 mod builder;
 
+mod protections;
+
 mod crew;
 
 mod listener;

@@ -6,6 +6,8 @@ mod host;
 
 mod origin;
 
+mod same_origin;
+
 mod answers;
 
 use std::sync::Arc;

@@ -52,6 +52,18 @@ fn one_of_each_kind() -> Vec<(&'static str, ServerBuilder, Vec<u8>, u16)> {
             403,
         ),
         (
+            "origin",
+            server().same_origin(),
+            modern().set("Origin", "http://evil.example").bytes(),
+            403,
+        ),
+        (
+            "unknown host",
+            server().hosts(["a.b"]).unwrap(),
+            modern().bytes(),
+            421,
+        ),
+        (
             "application",
             server().on_request(|_| Reply::refuse(404, "no such room")),
             modern().bytes(),

@@ -1,0 +1,315 @@
+//! Who is let in: the server's own pages, and only under its own names.
+
+use stentor::protocol::{Config, Refusal, State, Version};
+use stentor::{HostName, Origin};
+
+use super::{asked, assert_refused};
+use crate::support::{HIXIE, HYBI, Head};
+
+const EVIL: &str = "http://evil.example";
+
+fn same_origin() -> Config {
+    let mut config = Config::default();
+    config.same_origin = true;
+    config
+}
+
+fn origin_field(version: Version) -> &'static str {
+    match version {
+        Version::Hybi07 | Version::Hybi08 => "Sec-WebSocket-Origin",
+        _ => "Origin",
+    }
+}
+
+/// A request of a page with this origin to this host.
+fn from(version: Version, origin: &str, host: &str) -> Head {
+    let head = Head::of(version).set(origin_field(version), origin);
+    head.set("Host", host)
+}
+
+fn assert_let_in(head: &Head, config: &Config, what: &str) {
+    let driven = asked(&head.bytes(), config);
+    assert_eq!(driven.connection.state(), State::Ready, "{what}");
+}
+
+#[test]
+fn the_servers_own_pages_are_let_in_and_those_that_almost_are_are_not() {
+    // By whether TLS ends in front, and host: what is the same, and what is not.
+    let table: [(bool, &str, &[&str], &[&str]); 9] = [
+        (
+            false,
+            "example.com",
+            &[
+                "http://example.com",
+                "http://example.com:80",
+                "HTTP://EXAMPLE.com",
+            ],
+            &[
+                "https://example.com",
+                "https://example.com:80",
+                "ws://example.com",
+                "xhttp://example.com",
+                "http://evilexample.com",
+                "http://evil-example.com",
+                "http://example.com.evil.example",
+                "http://example.comevil",
+                "http://www.example.com",
+                "http://example.co",
+                "http://example.com.",
+                "http://example.com:8080",
+                "http://example.com:443",
+                "http://example.com:",
+                "http://example.com:80x",
+                "http://example.com:65616",
+                "http://example.com/",
+                "http://example.com#",
+                "http://example.com?",
+                "http://user@example.com",
+                "http://example.com@evil.example",
+                "http://evil.example/http://example.com",
+                "http://evil.example, http://example.com",
+                "http://example.com, http://evil.example",
+                "http://example.com http://evil.example",
+                "example.com",
+                "//example.com",
+                "://example.com",
+                "null",
+                "file://",
+                "*",
+                "",
+            ],
+        ),
+        (
+            false,
+            "Example.COM:80",
+            &["http://example.com", "http://example.com:80"],
+            &["http://example.com:8080", "https://example.com"],
+        ),
+        (
+            false,
+            "example.com:443",
+            &["http://example.com:443"],
+            &[
+                "https://example.com",
+                "https://example.com:443",
+                "http://example.com",
+            ],
+        ),
+        (
+            true,
+            "example.com",
+            &["https://example.com", "https://example.com:443"],
+            &[
+                "http://example.com",
+                "wss://example.com",
+                "https://example.com:80",
+            ],
+        ),
+        (
+            true,
+            "example.com:8443",
+            &["https://example.com:8443"],
+            &["https://example.com", "http://example.com:8443"],
+        ),
+        (
+            false,
+            "127.0.0.1:8000",
+            &["http://127.0.0.1:8000"],
+            &[
+                "http://localhost:8000",
+                "http://127.0.0.1:8001",
+                "http://127.0.0.1:80000",
+                "http://127.0.0.1",
+                "http://127.0.0.11:8000",
+                "http://2130706433:8000",
+            ],
+        ),
+        (
+            false,
+            "localhost:8000",
+            &["http://localhost:8000", "http://LOCALHOST:8000"],
+            &[
+                "http://127.0.0.1:8000",
+                "http://localhost:8000.evil.example",
+            ],
+        ),
+        (
+            false,
+            "[::1]:8000",
+            &["http://[::1]:8000"],
+            &["http://[::1]", "http://[::2]:8000", "http://::1:8000"],
+        ),
+        (
+            false,
+            "[2001:DB8::1]",
+            &["http://[2001:db8::1]", "http://[2001:db8::1]:80"],
+            &["http://[2001:db8::1]:8000", "http://[2001:db8::11]"],
+        ),
+    ];
+    for version in Version::ALL {
+        for (secure, host, same, other) in table {
+            let mut config = same_origin();
+            config.secure = secure;
+            for origin in same {
+                let what = format!("{version}: {origin} at {host}");
+                assert_let_in(&from(version, origin, host), &config, &what);
+            }
+            for origin in other {
+                let driven = asked(&from(version, origin, host).bytes(), &config);
+                assert_refused(&driven, 403, &format!("{version}: {origin} at {host}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_scheme_is_the_proxys_word_where_that_is_trusted() {
+    for version in Version::ALL {
+        let from =
+            |origin: &str| from(version, origin, "example.com").with("X-Forwarded-Proto", "https");
+        let (http, https) = (from("http://example.com"), from("https://example.com"));
+        let mut config = same_origin();
+        assert_let_in(&http, &config, "nobody is trusted");
+        assert_refused(&asked(&https.bytes(), &config), 403, "nobody is trusted");
+        config.trust_forwarded = true;
+        assert_let_in(&https, &config, "the proxy is trusted");
+        assert_refused(&asked(&http.bytes(), &config), 403, "the proxy is trusted");
+    }
+}
+
+/// Browsers always name an origin; draft-75 and draft-76 demand one of everybody.
+#[test]
+fn who_names_no_origin_is_no_browser() {
+    let both = ["Origin", "Sec-WebSocket-Origin"];
+    for version in HYBI {
+        let none = Head::of(version).without(both[0]).without(both[1]);
+        assert_let_in(&none, &same_origin(), version.name());
+        let mut config = same_origin();
+        config.origins = Some(vec!["http://example.com".parse().unwrap()]);
+        let driven = asked(&none.bytes(), &config);
+        assert_eq!(*driven.refused(), Refusal::Origin(None), "with a list");
+        // In another version's field, or as no text, an origin is not none.
+        for field in both {
+            for value in [&b"http://\xff"[..], EVIL.as_bytes()] {
+                let driven = asked(&none.clone().with(field, value).bytes(), &same_origin());
+                assert_refused(&driven, 403, &format!("{version}: {field}"));
+            }
+        }
+    }
+    for version in HIXIE {
+        let driven = asked(&Head::of(version).without("Origin").bytes(), &same_origin());
+        assert_eq!(*driven.refused(), Refusal::Missing("Origin"));
+    }
+}
+
+#[test]
+fn a_list_and_ones_own_pages_go_together() {
+    let mut config = same_origin();
+    config.origins = Some(vec!["https://a.b".parse().unwrap(), Origin::Null]);
+    for version in Version::ALL {
+        for origin in ["http://example.com", "https://a.b", "null"] {
+            let head = from(version, origin, "example.com");
+            assert_let_in(&head, &config, &format!("{version}: {origin}"));
+        }
+        for origin in [EVIL, "http://a.b", "https://example.com", "file://"] {
+            let driven = asked(&from(version, origin, "example.com").bytes(), &config);
+            assert_refused(&driven, 403, origin);
+        }
+    }
+}
+
+#[test]
+fn only_the_hosts_of_the_list_are_served() {
+    let mut config = Config::default();
+    let served = ["chat.example.com", "127.0.0.1", "[2001:db8::1]", "::1"];
+    config.hosts = Some(served.map(|host| host.parse::<HostName>().unwrap()).into());
+    let good = [
+        "chat.example.com",
+        "Chat.Example.COM",
+        "chat.example.com:80",
+        "chat.example.com:8000",
+        "127.0.0.1:8000",
+        "[::1]",
+        "[0:0::1]:8000",
+        "[2001:DB8::1]",
+    ];
+    let bad = [
+        "evil.example",
+        "example.com",
+        "chat.example.com.evil.example",
+        "evilchat.example.com",
+        "chat.example.com.",
+        "localhost",
+        "127.0.0.2",
+        "127.0.0.11",
+        "2130706433",
+        "[::2]",
+        "[::ffff:127.0.0.1]",
+    ];
+    for version in Version::ALL {
+        for host in good {
+            let head = Head::of(version).set("Host", host);
+            assert_let_in(&head, &config, &format!("{version}: {host}"));
+        }
+        for host in bad {
+            let driven = asked(&Head::of(version).set("Host", host).bytes(), &config);
+            assert_refused(&driven, 421, &format!("{version}: {host}"));
+        }
+        // What is broken is told that it is.
+        let driven = asked(&Head::of(version).set("Host", "a/b").bytes(), &config);
+        assert_refused(&driven, 400, version.name());
+    }
+}
+
+/// A page that is read under an attacker's name is the attacker's.
+#[test]
+fn pages_are_not_served_to_other_hosts_either() {
+    let mut config = Config::default();
+    config.hosts = Some(vec!["localhost".parse().unwrap()]);
+    let page = |host: &str| {
+        let head = format!("GET /health HTTP/1.1\r\n{host}\r\n");
+        asked(head.as_bytes(), &config)
+    };
+    assert_refused(&page("Host: evil.example:8000\r\n"), 421, "another name");
+    assert_refused(&page(""), 400, "no name");
+    // As far as the host goes, it is let in; that nobody answers it is another matter.
+    assert_eq!(
+        *page("Host: localhost:8000\r\n").refused(),
+        Refusal::NoUpgrade
+    );
+}
+
+/// An attacker's name that leads here: the page is of the same origin, and the host gives it away.
+#[test]
+fn dns_rebinding_is_what_the_list_of_hosts_is_for() {
+    for version in Version::ALL {
+        let rebound = from(version, EVIL, "evil.example");
+        assert_let_in(&rebound, &same_origin(), "the origin is that of the host");
+        let mut config = same_origin();
+        config.hosts = Some(vec!["localhost".parse().unwrap()]);
+        assert_refused(&asked(&rebound.bytes(), &config), 421, version.name());
+    }
+}
+
+#[test]
+fn what_is_no_hosts_name_cannot_be_served() {
+    for bad in [
+        "",
+        "example.com:8000",
+        "http://example.com",
+        "example.com/",
+        "user@example.com",
+        "a b",
+        "[::1]:80",
+        "*",
+        "*.example.com",
+    ] {
+        let parsed = bad.parse::<HostName>();
+        assert!(parsed.is_err(), "{bad}: {parsed:?}");
+    }
+    let error = "a:80".parse::<HostName>().unwrap_err().to_string();
+    assert!(
+        error.starts_with("\"a:80\" is not a host's name"),
+        "{error}"
+    );
+}

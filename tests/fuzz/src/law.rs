@@ -169,16 +169,11 @@ fn resource(target: &[u8], version: Version) -> Option<&[u8]> {
 /// Host and port, in lower case and without the default port.
 fn host(value: &[u8]) -> Option<String> {
     let value = str::from_utf8(value).ok()?.to_ascii_lowercase();
+    let bad = |char| " \t/\\?#@[]<>\",".contains(char);
     let (name, port) = match value.strip_prefix('[') {
         Some(address) => {
             let (address, behind) = address.split_once(']')?;
-            let bad = |char| {
-                matches!(
-                    char,
-                    '[' | '/' | '\\' | '?' | '#' | '@' | '<' | '>' | '"' | ','
-                )
-            };
-            if address.is_empty() || address.contains(bad) || address.contains(' ') {
+            if address.is_empty() || address.contains(bad) {
                 return None;
             }
             let port = match behind {
@@ -192,7 +187,6 @@ fn host(value: &[u8]) -> Option<String> {
                 Some((name, port)) => (name, Some(port)),
                 None => (value.as_str(), None),
             };
-            let bad = |char| " /\\?#@[]<>\",".contains(char);
             if name.is_empty() || name.contains(bad) {
                 return None;
             }

@@ -80,6 +80,22 @@
 //! # Ok::<(), stentor::BadOrigin>(())
 //! ```
 //!
+//! **On the open internet.** Limits and deadlines are on by default. What only you can know is not:
+//! how much is much, who shares an address, which names are yours.
+//!
+//! ```
+//! # use std::time::Duration;
+//! use stentor::{Rate, Server};
+//!
+//! let server = Server::builder()
+//!     .hosts(["chat.example.com"])?
+//!     .same_origin()
+//!     .rate(Rate::per_second().messages(20).bytes(64 * 1024))
+//!     .max_clients_per_address(Some(50))
+//!     .handshakes_per_address(100, Duration::from_secs(60));
+//! # Ok::<(), stentor::BadHost>(())
+//! ```
+//!
 //! **Bringing your own loop.** [`accept`] serves one `TcpStream` on the calling thread, and
 //! [`ServerBuilder::detach`] does so with options. Below both is [`protocol::Connection`], which
 //! has never seen a socket.

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use log::Level;
-use stentor::{CloseCode, FastClient, Rate, Received, Server, ServerBuilder, Version};
+use stentor::{
+    CloseCode, FastClient, Loss, Rate, Received, Server, ServerBuilder, SlowClient, Version,
+};
 
 use crate::support::{
     HYBI, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, echo, eventually, keep_logbook,
@@ -202,16 +204,23 @@ fn broadcasts_reach_who_is_held_back() {
     assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
 }
 
-/// Its replies need not wait for what the client has no leave to say.
+/// Nor for the warden, who would send them within half a second.
 #[test]
 fn replies_are_not_held_back() {
     let server = Loopback::echo(limited(messages().messages(1)));
-    with_all(&server, &Version::ALL, |mut peer| {
-        peer.write(&text(peer.version, "x").repeat(4));
-        peer.expect_text("x");
-    });
-    let messages = server.handle.counters().messages_in;
-    assert!(messages < 4 * 5, "all had to be let through before");
+    let mut took: Vec<Duration> = Version::ALL
+        .into_iter()
+        .map(|version| {
+            let mut peer = server.open(version);
+            let since = Instant::now();
+            peer.write(&text(version, "x").repeat(4));
+            peer.expect_text("x");
+            since.elapsed()
+        })
+        .collect();
+    took.sort();
+    assert!(took[2] < Duration::from_millis(100), "{took:?}");
+    assert!(server.handle.counters().held_back >= 5);
 }
 
 #[test]
@@ -250,6 +259,32 @@ fn a_shutdown_does_not_wait_for_the_rate() {
     server.join();
     assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
     drop(peers);
+}
+
+/// One that is given up meanwhile is gone at once: its queue was full, or it takes nothing.
+#[test]
+fn who_is_given_up_is_not_held_back_any_longer() {
+    let evicting = limited(bytes()).outbox(16 * 1024);
+    let impatient = limited(bytes())
+        .slow_client(SlowClient::DropNewest)
+        .write_deadline(Duration::from_millis(50));
+    for (builder, loss) in [(evicting, Loss::Evicted), (impatient, Loss::Write)] {
+        let server = Loopback::run_with_send_buffer(0, builder, echo);
+        for version in Version::ALL {
+            let peer = open_and_held_back(&server, version);
+            let client = server.client(&peer);
+            let since = Instant::now();
+            let words = "x".repeat(15_000);
+            eventually("its end", || {
+                let _ = client.send(words.as_str());
+                (!client.is_open()).then_some(())
+            });
+            server.wait_until_empty();
+            assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
+        }
+        let lost = server.handle.counters().lost;
+        assert_eq!(lost, [(loss, 5)].into());
+    }
 }
 
 /// It is not its fault that it is not listened to.

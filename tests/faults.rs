@@ -218,6 +218,13 @@ fn a_pause_of_the_whole_process_is_in_no_deadline() {
     let mut addressed = server.open(Version::Draft76);
     let handle = server.client(&addressed);
     handle.send("x".repeat(500_000)).unwrap();
+    // Until neither socket takes any more.
+    let sent = || server.handle.counters().bytes_out;
+    let mut before = 0;
+    while before != sent() {
+        before = sent();
+        thread::sleep(Duration::from_millis(50));
+    }
 
     let pid = std::process::id();
     let script = format!("kill -STOP {pid}; sleep 2.2; kill -CONT {pid}");

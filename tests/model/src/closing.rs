@@ -60,33 +60,67 @@ fn whoever_says_goodbye_first_the_engine_learns_of_it_once() {
 
 /// The peer speaks only when spoken to: then it never began.
 #[test]
-fn the_answer_to_our_goodbye_is_never_taken_for_the_peers_own() {
+fn the_answer_to_a_handles_goodbye_is_never_taken_for_the_peers_own() {
+    check(|| answered(until_closed));
+}
+
+#[test]
+fn the_answer_to_one_of_two_goodbyes_is_never_taken_for_the_peers_own() {
     check(|| {
-        let seen = Seen::default();
-        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-        let shared = Arc::clone(&crew.shared);
-        let (client, link, peer) = serve(&shared, |client| {
+        answered(|client| {
             // Leaves after one message, unless it is closed before.
             client.recv()?;
             client.send("bye")?;
             Ok(())
         });
-        shake_hands(peer, 5);
-        let handle = {
-            let handle = ClientHandle::new(Arc::clone(&link), &shared);
-            thread::spawn(move || handle.close(CloseCode::from(4001), "").unwrap())
+    });
+}
+
+fn answered(handler: fn(&mut Client) -> Outcome) {
+    let seen = Seen::default();
+    let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+    let shared = Arc::clone(&crew.shared);
+    let (client, link, peer) = serve(&shared, handler);
+    shake_hands(peer, 5);
+    let handle = {
+        let handle = ClientHandle::new(Arc::clone(&link), &shared);
+        thread::spawn(move || handle.close(CloseCode::from(4001), "").unwrap())
+    };
+    peer.say(&masked(1, b"hello"));
+    read_politely(peer);
+    client.join().unwrap();
+    handle.join().unwrap();
+    drop(crew);
+    let frames = frames(behind_head(&peer.taken()), false);
+    let written = assert_ends(&frames);
+    let closed = seen.departure().closed;
+    assert_eq!(closed.initiator, Initiator::Us);
+    assert_eq!((Some(closed.code.get()), closed.clean), (written, true));
+    assert_eq!(seen.closings(), 1);
+}
+
+/// The smallest case: nothing but the goodbye, its answer, and whoever reads that.
+#[test]
+fn whoever_reads_the_answer_knows_of_the_goodbye() {
+    check(|| {
+        let (link, peer) = link(&settings(), 100);
+        let own = {
+            let link = Arc::clone(&link);
+            thread::spawn(move || {
+                let socket = link.outbox.socket().unwrap();
+                socket.receive(&mut Vec::with_capacity(1)).unwrap();
+                link.goodbye()
+            })
         };
-        peer.say(&masked(1, b"hello"));
-        read_politely(peer);
-        client.join().unwrap();
-        handle.join().unwrap();
-        drop(crew);
-        let frames = frames(behind_head(&peer.taken()), false);
-        let written = assert_ends(&frames);
-        let closed = seen.departure().closed;
-        assert_eq!(closed.initiator, Initiator::Us);
-        assert_eq!((Some(closed.code.get()), closed.clean), (written, true));
-        assert_eq!(seen.closings(), 1);
+        let goodbye = CloseFrame::of(CloseCode::from(4001));
+        let closer = {
+            let goodbye = goodbye.clone();
+            thread::spawn(move || link.close(goodbye).unwrap())
+        };
+        peer.read();
+        peer.say(b"!");
+        closer.join().unwrap();
+        assert_eq!(own.join().unwrap(), Some(goodbye));
     });
 }
 

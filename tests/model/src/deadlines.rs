@@ -9,13 +9,13 @@ use crate::server::counters::Counters;
 use crate::server::crew::{Crew, Shared};
 use crate::server::error::Loss;
 use crate::server::handle::{Audience, ClientHandle};
-use crate::server::sync::thread;
+use crate::server::sync::{clock, thread};
 
 use super::check;
 use super::stage::{
     Seen, Ticking, behind_head, masked, read_politely, serve, settings, shake_hands,
 };
-use super::wire::{assert_ends, assert_in_order, frames, text};
+use super::wire::{Frame, assert_ends, assert_in_order, frames, text};
 
 fn until_closed(client: &mut Client) -> Outcome {
     while client.recv()?.is_some() {}
@@ -99,6 +99,33 @@ fn a_silent_client_is_pinged_between_messages_and_lost_once() {
         let loss = seen.departure().loss.unwrap();
         assert!(matches!(loss, Loss::NoPong | Loss::Write), "{loss:?}");
         frames(behind_head(&peer.taken()), true);
+    });
+}
+
+/// Time stands still again once it has begun: only the warden's `poll` can finish it.
+#[test]
+fn a_ping_that_is_taken_in_part_is_finished() {
+    check(|| {
+        let (crew, _woken) = Crew::new(settings()).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, _, peer) = serve(&shared, until_closed);
+        shake_hands(peer, 1);
+        while behind_head(&peer.taken()).is_empty() {
+            clock::pass(Duration::from_millis(500));
+            thread::yield_now();
+        }
+        loop {
+            let read = peer.read();
+            let taken = peer.taken();
+            // Where too much time had passed, it is lost instead.
+            if read.is_empty() || frames(behind_head(&taken), true).contains(&Frame::Ping) {
+                break;
+            }
+        }
+        shared.shutdown(Duration::ZERO);
+        shared.see_off();
+        client.join().unwrap();
+        drop(crew);
     });
 }
 

@@ -198,34 +198,30 @@ fn frames_of_all_senders_stay_whole_and_in_order() {
     });
 }
 
+/// Many replies that leave together are more than fits, and nobody watches yet.
 #[test]
 fn a_clients_own_thread_that_waits_for_room_wakes() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, peer) = link(&settings, 4);
+        let (link, peer) = link(&settings, 30);
         let own = {
             let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
             thread::spawn(move || {
-                for number in 0..5 {
-                    // What is left of the last one is the warden's.
-                    let went = reply(&link, &warden, number % 2 == 0, &frame('o', number));
+                for number in 0..25 {
+                    // What is left when there is room is the warden's.
+                    let went = reply(&link, &warden, number == 24, &frame('o', number));
                     assert_ne!(went, Push::Over);
                 }
             })
         };
-        let other = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
-            thread::spawn(move || warden.mind(link.outbox.flush(), &link))
-        };
-        let expected: usize = (0..5).map(|number| frame('o', number).len()).sum();
+        let expected: usize = (0..25).map(|number| frame('o', number).len()).sum();
         let mut stream = Vec::new();
         while stream.len() < expected {
             stream.extend(peer.read());
         }
         own.join().unwrap();
-        other.join().unwrap();
-        assert_eq!(assert_in_order(&frames(&stream, false), 'o'), 5);
+        assert_eq!(assert_in_order(&frames(&stream, false), 'o'), 25);
         watched.stop();
     });
 }

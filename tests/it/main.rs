@@ -12,6 +12,8 @@ mod support;
 
 mod state_table;
 
+mod supply;
+
 mod every_version;
 
 mod request_head;

@@ -180,12 +180,18 @@ fn versions(count: usize) -> impl Iterator<Item = Version> {
     Version::ALL.into_iter().cycle().take(count)
 }
 
-/// That many clients with their handshake behind them.
-fn open(site: &Site, versions: impl IntoIterator<Item = Version>) -> Vec<Peer> {
-    let peers = versions.into_iter();
-    peers
-        .map(|version| Peer::open(site.address, version))
-        .collect()
+/// Clients with their handshake behind them, each of which then does this.
+fn open(
+    site: &Site,
+    versions: impl IntoIterator<Item = Version>,
+    act: impl Fn(&mut Peer),
+) -> Vec<Peer> {
+    let open = |version| {
+        let mut peer = Peer::open(site.address, version);
+        act(&mut peer);
+        peer
+    };
+    versions.into_iter().map(open).collect()
 }
 
 fn hybi(count: usize) -> impl Iterator<Item = Version> {
@@ -282,12 +288,12 @@ fn beginning(version: Version) -> Vec<u8> {
 }
 
 fn slow_frames(site: &Site, done: &mut dyn FnMut(Act)) {
-    let mut peers = open(site, versions(CROWD));
-    for peer in &mut peers {
+    let mut peers = open(site, versions(CROWD), |peer| {
         peer.write(&beginning(peer.version));
-    }
+    });
     // For longer than any deadline: each byte is a sign of life.
-    for _ in 0..250 {
+    let until = Instant::now() + IDLE + DEADLINE / 2;
+    while Instant::now() < until {
         for peer in &mut peers {
             peer.write(b"x");
         }
@@ -300,26 +306,26 @@ fn slow_frames(site: &Site, done: &mut dyn FnMut(Act)) {
 }
 
 fn declared(site: &Site, done: &mut dyn FnMut(Act)) {
-    let mut peers = open(site, versions(CROWD));
-    for peer in &mut peers {
-        match peer.version.framing() {
-            // The largest frame of no meaning that is skipped.
-            Framing::Hixie => peer.write(&[0x80, 0xbf, 0xff, 0xff, 0x7f, b'x']),
-            Framing::Hybi => peer.write(&[beginning(peer.version), vec![b'x'; 100]].concat()),
-        }
-    }
+    let peers = open(site, versions(CROWD), |peer| match peer.version.framing() {
+        // The largest frame of no meaning that is skipped.
+        Framing::Hixie => peer.write(&[0x80, 0xbf, 0xff, 0x7f, b'x']),
+        Framing::Hybi => peer.write(&[beginning(peer.version), vec![b'x'; 100]].concat()),
+    });
     done(written_by(&peers));
 }
 
 fn impossible(site: &Site, done: &mut dyn FnMut(Act)) {
-    let mut peers = open(site, versions(CROWD));
-    for (at, peer) in peers.iter_mut().enumerate() {
-        let len = [1 << 62, (1 << 63) - 1, u64::MAX, 1 << 32][at % 4];
-        match peer.version.framing() {
-            Framing::Hixie => peer.write(&[0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
-            Framing::Hybi => peer.write(&[&[0x82, 0xff][..], &u64::to_be_bytes(len)].concat()),
+    let peers = open(site, versions(CROWD), |peer| match peer.version.framing() {
+        Framing::Hixie => peer.write(&[0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
+        Framing::Hybi => {
+            let len = match peer.version {
+                Version::Hybi07 => 1_u64 << 32,
+                Version::Hybi08 => (1 << 63) - 1,
+                _ => u64::MAX,
+            };
+            peer.write(&[&[0x82, 0xff][..], &len.to_be_bytes()].concat());
         }
-    }
+    });
     done(written_by(&peers));
 }
 
@@ -390,20 +396,19 @@ fn churn_of_handshakes(site: &Site, done: &mut dyn FnMut(Act)) {
 }
 
 fn half_closed(site: &Site, done: &mut dyn FnMut(Act)) {
-    let peers = open(site, versions(CROWD));
-    for peer in &peers {
+    let peers = open(site, versions(CROWD), |peer| {
         peer.stream.shutdown(Shutdown::Write).unwrap();
-    }
+    });
     done(written_by(&peers));
 }
 
 fn stayers(site: &Site, done: &mut dyn FnMut(Act)) {
     // Draft-75 has no goodbye but hanging up.
-    let mut peers = open(site, Version::ALL[1..].iter().copied().cycle().take(CROWD));
-    for peer in &mut peers {
+    let versions = Version::ALL[1..].iter().copied().cycle().take(CROWD);
+    let peers = open(site, versions, |peer| {
         peer.say_goodbye(1000, "");
         peer.expect_goodbye(1000, "");
-    }
+    });
     done(written_by(&peers));
 }
 
@@ -416,7 +421,7 @@ fn flood_and_read(
 ) -> Act {
     const EACH: usize = 50_000;
     const AT_ONCE: usize = 5000;
-    let peers = open(site, versions);
+    let peers = open(site, versions, |_| {});
     let attackers = peers.len();
     let written = AtomicU64::new(0);
     thread::scope(|scope| {

@@ -16,9 +16,9 @@ use crate::support::Peer;
 pub(crate) const SERVE: &str = "--serve";
 
 /// All deadlines, short so that a run is short: handshake, ping and pong together, write, close.
-pub(crate) const DEADLINE: Duration = Duration::from_millis(500);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 /// Off by default. The old drafts have no ping, and their silence no other end.
-pub(crate) const IDLE: Duration = Duration::from_secs(1);
+pub(crate) const IDLE: Duration = Duration::from_secs(2);
 
 /// Those that serve no client: the first, the listener, the hub and the warden.
 pub(crate) const OWN_THREADS: usize = 4;
@@ -107,6 +107,18 @@ impl Site {
         let waited = since.elapsed();
         peer.say_goodbye(1000, "");
         waited
+    }
+
+    /// Whether nobody is connected any more, soon.
+    pub(crate) fn is_empty_within(&self, time: Duration) -> bool {
+        let since = Instant::now();
+        while self.usage().connections > 0 {
+            if since.elapsed() > time {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        true
     }
 
     pub(crate) fn usage(&self) -> Usage {

@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 /// What is waited for in vain.
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(400);
 /// What must not pass.
 const LONG: Duration = Duration::from_secs(60);
 /// Far more than the one, far less than the other.

@@ -27,8 +27,8 @@ fn names(cell: &str) -> impl Iterator<Item = &str> {
 /// The source in which a test must be whose path is `module::name`.
 fn source(module: &str) -> String {
     let file = module.replace("::", "/");
-    if file == "exhaustion" {
-        return read("tests/exhaustion.rs");
+    if file == "exhaustion" || file == "faults" {
+        return read(format!("tests/{file}.rs"));
     }
     if let Some(unit) = file.strip_prefix("src/") {
         return read(format!("src/{unit}.rs"));

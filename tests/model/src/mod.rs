@@ -36,7 +36,7 @@ use shuttle::{Config, MaxSteps, Runner};
 
 /// How many schedules of each kind are tried, again and again for as long as
 /// `STENTOR_MODEL_SECONDS` says.
-const SCHEDULES: usize = 500;
+const SCHEDULES: usize = 300;
 
 /// The depth of the second kind of schedule: threads have priorities, which change this many times,
 /// less one.

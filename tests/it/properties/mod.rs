@@ -18,6 +18,8 @@ mod closing;
 
 mod keys;
 
+mod answers;
+
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;
 

@@ -1,0 +1,120 @@
+//! What an application says before the handshake is done cannot break the answer.
+
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any, prop_oneof, proptest};
+use proptest::sample::select;
+use stentor::protocol::{Accept, Config, Connection, Event, Refusal, Response, State, Version};
+
+use super::always_the_same;
+use super::said::versions;
+use crate::support::{Answer, Head};
+
+proptest! {
+    #![proptest_config(always_the_same())]
+
+    #[test]
+    fn a_page_has_the_fields_and_the_body_it_was_given_and_no_others(
+        status in any::<u16>(),
+        fields in vec((names(), values()), 0..4),
+        kind in values(),
+        body in vec(any::<u8>(), 0..50),
+    ) {
+        let mut page = Response::new(status).body(&kind, body.clone());
+        let mut expected = 1;
+        for (name, value) in fields {
+            if let Ok(more) = page.clone().field(&name, &value) {
+                expected += usize::from(!name.eq_ignore_ascii_case("Content-Type"));
+                page = more;
+            }
+        }
+        let mut connection = asked(Version::Rfc6455);
+        connection.respond(page.clone()).unwrap();
+        let answer = Answer::read(&connection.data_to_send());
+        assert_eq!(answer.status(), page.status());
+        assert!((200..600).contains(&answer.status()));
+        if matches!(page.status(), 204 | 304) {
+            assert_eq!((answer.fields.len(), answer.body.len()), (expected + 1, 0));
+        } else {
+            assert_eq!((answer.fields.len(), answer.body.as_slice()), (expected + 2, &body[..]));
+            answer.assert_last();
+        }
+    }
+
+    #[test]
+    fn a_101_has_the_fields_it_was_given_and_no_others(
+        version in versions(),
+        fields in vec((names(), values()), 0..4),
+    ) {
+        let mut plain = asked(version);
+        plain.accept(Accept::new()).unwrap();
+        let plain = Answer::read(&plain.data_to_send());
+
+        let (mut accept, mut given) = (Accept::new(), Vec::new());
+        for (name, value) in fields {
+            if let Ok(more) = accept.clone().field(&name, &value) {
+                accept = more;
+                // An answer is read as Latin-1.
+                given.push((name, value.bytes().map(char::from).collect::<String>()));
+            }
+        }
+        let mut connection = asked(version);
+        connection.accept(accept).unwrap();
+        let answer = Answer::read(&connection.data_to_send());
+        assert_eq!(answer.fields, [plain.fields, given].concat());
+        assert_eq!(answer.body, plain.body);
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_application_said_in_its_body(
+        status in any::<u16>(),
+        reason in values(),
+        name in values(),
+    ) {
+        let mut connection = asked(Version::Rfc6455);
+        connection.refuse(Refusal::Application { status, reason: reason.clone() }).unwrap();
+        let answer = Answer::read(&connection.data_to_send());
+        answer.assert_last();
+        assert_eq!(answer.body, format!("{reason}\n").as_bytes());
+
+        let mut connection = asked(Version::Rfc6455);
+        connection.accept(Accept::new().subprotocol(name)).unwrap();
+        assert_eq!(connection.state(), State::Rejected, "no subprotocol was offered");
+        let answer = Answer::read(&connection.data_to_send());
+        answer.assert_last();
+        assert_eq!(answer.status(), 500);
+    }
+}
+
+fn names() -> impl Strategy<Value = String> {
+    const KNOWN: [&str; 7] = [
+        "Set-Cookie",
+        "Content-Type",
+        "content-length",
+        "Connection",
+        "Sec-WebSocket-Accept",
+        "X-A\r\nX-B",
+        "",
+    ];
+    prop_oneof![
+        select(&KNOWN[..]).prop_map(str::to_owned),
+        "[!-~]{1,8}",
+        ".{0,4}"
+    ]
+}
+
+fn values() -> impl Strategy<Value = String> {
+    const KNOWN: [&str; 4] = ["a=b; Path=/", "a\r\nX-B: c", "a\nb", "a\r\n\r\nbody"];
+    prop_oneof![
+        select(&KNOWN[..]).prop_map(str::to_owned),
+        "\\PC{0,12}",
+        ".{0,6}"
+    ]
+}
+
+/// A connection whose request waits for its answer.
+fn asked(version: Version) -> Connection {
+    let mut connection = Connection::new(Config::default().into());
+    connection.receive_data(&Head::of(version).bytes());
+    assert_eq!(connection.next_event(), Some(Event::Request));
+    connection
+}

@@ -5,13 +5,14 @@ use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::Outcome;
 
 /// A running server; it is killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     pub(crate) address: SocketAddr,
 }
@@ -24,6 +25,8 @@ pub(crate) type Report = BTreeMap<String, u64>;
 pub(crate) struct Sample {
     pub(crate) resident: f64,
     pub(crate) proportional: f64,
+    /// What was allocated and not given back.
+    pub(crate) heap: f64,
     pub(crate) threads: usize,
     pub(crate) descriptors: usize,
 }
@@ -36,9 +39,11 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
+        let input = child.stdin.take();
         let output = child.stdout.take().ok_or("no output")?;
         let mut server = Server {
             child,
+            input,
             output: BufReader::new(output),
             address: (Ipv4Addr::LOCALHOST, 0).into(),
         };
@@ -57,7 +62,11 @@ impl Server {
             let word = line.and_then(|line| line.split_whitespace().next());
             Ok(word.ok_or("the server has ended")?.parse()?)
         };
+        let input = self.input.as_mut().ok_or("no input")?;
+        input.write_all(b"heap\n")?;
+        let heap: f64 = self.line()?.parse()?;
         Ok(Sample {
+            heap: heap / 1024.0,
             resident: number(&status, "VmRSS:")?,
             proportional: number(&memory, "Pss:")?,
             threads: number(&status, "Threads:")? as usize,
@@ -67,9 +76,7 @@ impl Server {
 
     /// Shuts it down, and returns its counters; fails unless it ends well.
     pub(crate) fn stop(mut self) -> Outcome<Report> {
-        if let Some(mut input) = self.child.stdin.take() {
-            input.write_all(b"stop\n")?;
-        }
+        self.input = None;
         let line = self.line()?;
         let status = self.child.wait()?;
         if !status.success() {
@@ -100,8 +107,8 @@ impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "RSS {:.0} KiB, PSS {:.0} KiB, {} threads, {} descriptors",
-            self.resident, self.proportional, self.threads, self.descriptors
+            "RSS {:.0}, PSS {:.0}, heap {:.0} KiB, {} threads, {} descriptors",
+            self.resident, self.proportional, self.heap, self.threads, self.descriptors
         )
     }
 }

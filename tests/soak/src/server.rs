@@ -1,8 +1,9 @@
-//! The server under load: what a message is for, its number says; the rest is the library's.
+//! The server under load: what a message is for, its number says; the rest is the library's. All
+//! that it allocates is counted.
 
+use std::alloc::System;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io::BufRead;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +11,14 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::net::sockopt;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use stentor::{Client, Departure, Reply, Request, Response, Server, ServerHandle};
 
 use crate::Outcome;
 use crate::talk::{self, To};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// What became of those who left, by the class that they named themselves.
 #[derive(Default)]
@@ -25,7 +30,8 @@ struct Departed {
 
 type Ledger = Arc<Mutex<BTreeMap<String, Departed>>>;
 
-/// Serves on a port that it prints, until its input ends; prints its counters at the end.
+/// Serves on a port that it prints. For each line of input it prints how many bytes its heap holds;
+/// when there are no more it shuts down and prints its counters.
 pub(crate) fn serve() -> Outcome<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     // What is not read is soon in the outbox, and not for megabytes in the kernel.
@@ -44,8 +50,10 @@ pub(crate) fn serve() -> Outcome<()> {
     let handle = server.handle();
     let stopper = handle.clone();
     thread::spawn(move || {
-        // The one word that comes, or the end of the clients' process.
-        let _ = std::io::stdin().lock().read_line(&mut String::new());
+        for _ in std::io::stdin().lines().map_while(Result::ok) {
+            let stats = ALLOCATOR.stats();
+            println!("{}", stats.bytes_allocated - stats.bytes_deallocated);
+        }
         stopper.shutdown(Duration::from_secs(10));
     });
     // All threads that stay are there by now.

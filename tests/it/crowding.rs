@@ -128,6 +128,23 @@ fn what_is_broadcast_to_many_counts_once() {
     assert_eq!(server.handle.count(), 20);
 }
 
+/// To give those up who share frees nothing as long as one of them is left.
+#[test]
+fn of_what_is_shared_only_the_share_counts_against_a_client() {
+    let server = Loopback::run_with_send_buffer(0, crowded(MIB), echo);
+    let sharing = [(); 6].map(|()| open_small(&server, Version::Rfc6455));
+    for _ in 0..60 {
+        server.handle.broadcast("x".repeat(10_000));
+    }
+    becomes(&360, || server.handle.counters().messages_out);
+    let hoarder = open_small(&server, Version::Rfc6455);
+    let client = server.client(&hoarder);
+    while client.send("x".repeat(10_000)).is_ok() {}
+    assert_eq!(evicted(&server), 1);
+    let open = sharing.iter().map(|peer| server.client(peer).is_open());
+    assert!(open.eq([true; 6]));
+}
+
 #[test]
 fn what_was_taken_or_given_up_is_given_back() {
     let server = Loopback::run_with_send_buffer(0, crowded(8 * MIB), echo);
@@ -140,6 +157,11 @@ fn what_was_taken_or_given_up_is_given_back() {
         becomes(&true, || server.handle.counters().waiting > 900 * KIB);
         drop(leaver);
         reader.hear_texts(500 * KIB / 10_000 + 1);
+        // And what its own handler has said to it.
+        let words = "x".repeat(10_000);
+        reader.write(&text(version, &words).repeat(20));
+        becomes(&true, || server.handle.counters().waiting > 100 * KIB);
+        reader.hear_texts(20);
         reader.expect_echo("hello");
         becomes(&0, || server.handle.counters().waiting);
         reader.leave();
@@ -169,12 +191,31 @@ fn a_crowd_that_does_not_read_stays_below_the_cap() {
         }
         eventually("evictions", || {
             let waiting = server.handle.counters().waiting;
-            // A message of each, and what surrounds it in memory.
-            assert!(waiting < CAP + 8 * 70_000, "{waiting}");
+            // A message of each, whose buffer may be twice as large.
+            assert!(waiting < CAP + 8 * 2 * 65_000, "{waiting}");
             reader.expect_echo("still here");
             (evicted(&server) > 0).then_some(())
         });
         done.store(true, SeqCst);
     });
     reader.expect_echo("still here");
+}
+
+/// Those whose own outboxes are full wait for room: they too make sure that there is not too much.
+#[test]
+fn who_waits_for_room_is_counted_while_it_waits() {
+    let builder = crowded(256 * KIB).outbox(16 * KIB);
+    let server = Loopback::run_with_send_buffer(0, builder, echo);
+    let peers: Vec<Peer> = (0..8)
+        .map(|number| {
+            let version = Version::ALL[number % 5];
+            let mut peer = open_small(&server, version);
+            peer.write(&text(version, &"x".repeat(80_000)));
+            peer
+        })
+        .collect();
+    eventually("evictions", || (evicted(&server) > 0).then_some(()));
+    becomes(&true, || server.handle.counters().waiting <= 256 * KIB);
+    assert!(server.handle.count() >= 2);
+    drop(peers);
 }

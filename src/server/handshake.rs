@@ -131,7 +131,7 @@ impl Conversation {
         // for a quarter of an hour.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
-            let most = (idle + deadlines.pong).as_millis();
+            let most = idle.saturating_add(deadlines.pong).as_millis();
             let most = u32::try_from(most).unwrap_or(u32::MAX);
             let _ = sockopt::set_tcp_user_timeout(&*self.socket, most);
         }

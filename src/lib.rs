@@ -23,7 +23,7 @@
 //! | | shipped in | text | binary | ping | close code | subprotocols |
 //! |---|---|---|---|---|---|---|
 //! | [draft-75](protocol::version::draft75) | Chrome 4–5, Safari 5.0.0 | yes | – | – | – | one |
-//! | [draft-76](protocol::version::draft76) | Chrome 6–13, Safari 5.0.1–5.1, iOS 4.2–5.1, Firefox 4–5 and Opera 11 (off), television sets | yes | – | – | – | one |
+//! | [draft-76](protocol::version::draft76) | Chrome 6–13, Safari 5.0.1–5.1, iOS 4.2–5.1, Firefox 4–5 and Opera 11–12.0 (off), television sets | yes | – | – | – | one |
 //! | [version 7](protocol::version::hybi07) | Firefox 6 | yes | yes | yes | yes | a list |
 //! | [version 8](protocol::version::hybi08) | Firefox 7–10, Chrome 14–15 | yes | yes | yes | yes | a list |
 //! | [RFC 6455](protocol::version::rfc6455) | every browser since 2012 | yes | yes | yes | yes | a list |

@@ -8,7 +8,7 @@ use super::limits::Limits;
 use super::request::{Request, escaped, split_port};
 use super::version::{Proof, Version, Versions};
 
-/// The settings of the protocol core. The defaults are those of [`Config::default`].
+/// The settings of the protocol core; each tells its default.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
@@ -23,7 +23,8 @@ pub struct Config {
     /// proxy writes them itself; otherwise any client can.
     pub trust_forwarded: bool,
     /// The origins that are let in; `None`, the default, lets in every one, and those without. A
-    /// list is the only defence of a server that browsers can reach against other sites' pages.
+    /// list, or `same_origin`, is the only defence of a server that browsers can reach against
+    /// other sites' pages.
     pub origins: Option<Vec<Origin>>,
     /// Whether an origin is let in that is the server's own: its scheme is that of `secure` (or of
     /// a proxy that is believed), its host and port are those of `Host`. So is a request without

@@ -17,7 +17,7 @@ use super::version::{Agreed, Proof, Version, draft76};
 
 /// One peer's conversation, from the first byte of its request to the last of its goodbye.
 ///
-/// The loop that every shell runs is in the [module's documentation](super).
+/// The loop that every shell runs is in the [`protocol`](super) module's documentation.
 #[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,

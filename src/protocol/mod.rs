@@ -13,7 +13,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use stentor::protocol::{Accept, Config, Connection, Event, Message};
+//! use stentor::protocol::{Accept, Config, Connection, Ending, Event};
 //!
 //! // What a browser of 2010 sends: draft-76, a challenge, and a first message behind it.
 //! let mut peer = &b"GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
@@ -23,10 +23,14 @@
 //!
 //! let mut connection = Connection::new(Arc::new(Config::default()));
 //! let mut written = Vec::new();
-//! while connection.close_expected().is_none() {
-//!     // 1. One input: whatever the peer has sent.
+//! // Until there is nothing more to say: `Ending::Await` still reads on, for the peer's goodbye.
+//! while connection.close_expected() != Some(Ending::Linger) {
+//!     // 1. One input: whatever the peer has sent, or the end of its stream.
 //!     let (chunk, rest) = peer.split_at(peer.len().min(10));
-//!     connection.receive_data(chunk);
+//!     match chunk {
+//!         [] => connection.receive_eof(),
+//!         chunk => connection.receive_data(chunk),
+//!     }
 //!     peer = rest;
 //!     // 2. All events.
 //!     while let Some(event) = connection.next_event() {

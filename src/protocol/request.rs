@@ -216,9 +216,20 @@ impl Request {
             && let Some(border) = rest.find(['/', '?', '#'])
             && border > 0
             && rest[border..].starts_with('/')
+            && self.names_host(&rest[..border])
         {
             self.target.start += scheme.len() + 3 + border;
         }
+    }
+
+    /// Whether an authority has the name that `Host` has: whoever checks the one must not be led past
+    /// the other (RFC 9112 §3.2.2).
+    fn names_host(&self, authority: &str) -> bool {
+        let name = split_port(authority).0;
+        let host = self
+            .field("Host")
+            .and_then(|host| std::str::from_utf8(host).ok());
+        host.is_some_and(|host| split_port(host).0.eq_ignore_ascii_case(name))
     }
 
     /// What stands in where there is no request.

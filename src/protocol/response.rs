@@ -161,7 +161,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response {
     let mut answer = Response::new(refusal.status()).body("text/plain; charset=utf-8", body);
     let mut add = |name: &str, value: String| answer.fields.push((name.to_owned(), value));
     match refusal {
-        Refusal::Method(_) => add("Allow", "GET".to_owned()),
+        Refusal::Method(_) => add("Allow", "GET, HEAD".to_owned()),
         Refusal::UnsupportedVersion { allowed, .. } => {
             // One comma list (RFC 6455 §4.4 allows several fields, clients read one).
             if let Some(list) = number_list(*allowed) {

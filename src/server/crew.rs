@@ -116,12 +116,13 @@ impl Shared {
         if self.budget.is_closed() {
             return;
         }
-        if let Post::Broadcast(_, message) = &post {
-            // Once the server stops, this would come behind everybody's goodbye.
-            if self.is_stopping() {
-                return;
-            }
-            self.budget.take(message.len());
+        // Once the server stops, this would come behind everybody's goodbye.
+        if self.is_stopping() && matches!(post, Post::Broadcast(..)) {
+            return;
+        }
+        let weight = post.weight();
+        if weight > 0 {
+            self.budget.take(weight);
         }
         // The hub is gone once the server has stopped: there is nobody to reach then.
         let _ = self.posts.send(post);

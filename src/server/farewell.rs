@@ -38,7 +38,7 @@ pub struct Departure {
     pub duration: Duration,
     /// How many messages came in from it.
     pub messages_in: u64,
-    /// How many messages were sent to it.
+    /// How many messages were taken for sending to it; the last of them may not have arrived.
     pub messages_out: u64,
 }
 

@@ -40,6 +40,17 @@ pub(crate) enum Post {
     Stop,
 }
 
+impl Post {
+    /// The bytes that it brings along: of a message, of a room's name, of exceptions.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Post::Broadcast(target, message) => message.len() + target.weight(),
+            Post::Join(_, room) | Post::Part(_, room) | Post::Members(room, _) => room.len(),
+            Post::Enter(_) | Post::Leave(_) | Post::Farewell(_) | Post::Stop => 0,
+        }
+    }
+}
+
 /// The most posts that wait. Who posts more is held back until the hub has caught up.
 pub(crate) const QUEUE: usize = 1024;
 
@@ -112,6 +123,7 @@ impl Hub {
         };
         // Whoever comes or goes must not change what was said before.
         self.deliver(turn);
+        let weight = post.weight();
         match post {
             Post::Enter(link) => {
                 if self.farewell {
@@ -126,11 +138,9 @@ impl Hub {
                 }
             }
             Post::Join(id, room) => {
-                let Some(link) = self.everybody.get(id) else {
-                    return;
-                };
-                let rooms = self.joined.entry(id).or_default();
-                if rooms.insert(Arc::clone(&room)) {
+                if let Some(link) = self.everybody.get(id)
+                    && self.joined.entry(id).or_default().insert(Arc::clone(&room))
+                {
                     self.rooms.entry(room).or_default().insert(link);
                 }
             }
@@ -158,6 +168,9 @@ impl Hub {
                 let _ = told.try_send(());
             }
             Post::Broadcast(..) | Post::Stop => {}
+        }
+        if weight > 0 {
+            self.budget.give_back(weight);
         }
     }
 
@@ -193,7 +206,7 @@ impl Hub {
         if waits {
             self.warden.relieve();
         }
-        self.budget.give_back(turn.size());
+        self.budget.give_back(turn.weight());
     }
 
     /// Whether it waits.

@@ -79,6 +79,8 @@ pub(crate) struct Link {
     stage: AtomicU8,
     /// Counts reads that brought something; the warden compares.
     reads: AtomicU64,
+    /// Counts the times when it looked for something to read.
+    looks: AtomicU64,
     /// Whether the thread waits in `read`, rather than being busy in its handler.
     reading: AtomicBool,
     pub(crate) messages_in: AtomicU64,
@@ -113,6 +115,7 @@ impl Link {
             identity: OnceLock::new(),
             stage: AtomicU8::new(Stage::Handshake as u8),
             reads: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
             reading: AtomicBool::new(false),
             messages_in: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
@@ -153,8 +156,16 @@ impl Link {
         self.stage() == Stage::Open
     }
 
+    /// The client's own thread begins to read, or has read.
     pub(crate) fn set_reading(&self, reading: bool) {
         self.reading.store(reading, Relaxed);
+        if reading {
+            self.looks.store(self.looks.load(Relaxed) + 1, Relaxed);
+        }
+    }
+
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.load(Relaxed)
     }
 
     pub(crate) fn is_reading(&self) -> bool {

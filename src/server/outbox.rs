@@ -81,6 +81,8 @@ struct Inside {
     over: bool,
     /// The write side is shut once nothing waits any more: the goodbye of a version without one.
     hangs_up: bool,
+    /// How many bytes will have been sent when the goodbye has.
+    last_word: u64,
     /// The warden has been told, and polls.
     watched: bool,
     /// What of the queue's memory is counted with everybody's.
@@ -101,6 +103,7 @@ impl Outbox {
             queue: Queue::new(socket),
             over: false,
             hangs_up: false,
+            last_word: 0,
             watched: false,
             counted: 0,
         };
@@ -249,9 +252,8 @@ impl Outbox {
         if inside.is_over() {
             return Push::Over;
         }
-        inside.over = true;
         inside.queue.replies().extend_from_slice(bytes);
-        inside.queue.send();
+        inside.end();
         inside.watch()
     }
 
@@ -262,9 +264,8 @@ impl Outbox {
         if inside.is_over() {
             return Push::Over;
         }
-        inside.over = true;
         inside.hangs_up = true;
-        inside.queue.send();
+        inside.end();
         inside.watch()
     }
 
@@ -326,9 +327,11 @@ impl Outbox {
         self.lock().queue.weight()
     }
 
-    /// Whether something waits for the socket.
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.lock().queue.waiting() > 0
+    /// Whether the goodbye waits for the socket, or something before it. What may follow it, the
+    /// pongs, does not count.
+    pub(crate) fn goodbye_waits(&self) -> bool {
+        let mut inside = self.lock();
+        inside.queue.tally().bytes < inside.last_word
     }
 
     /// Lets go of the socket and of everything that waits.
@@ -359,6 +362,13 @@ impl Inside {
     /// Whether no message follows: after a goodbye, or once the client is lost.
     fn is_over(&self) -> bool {
         self.over || self.queue.loss().is_some()
+    }
+
+    /// Sends the last that there is to send.
+    fn end(&mut self) {
+        self.over = true;
+        self.queue.send();
+        self.last_word = self.queue.tally().bytes + self.queue.unsent() as u64;
     }
 
     /// After sending: whether the warden must be told of what waits.

@@ -77,6 +77,11 @@ impl Queue {
         self.waiting + self.chunks.len() * CHUNK
     }
 
+    /// What waits, in bytes on the wire.
+    pub(crate) fn unsent(&self) -> usize {
+        self.waiting
+    }
+
     /// The memory that this queue alone takes.
     pub(crate) fn memory(&self) -> usize {
         self.own + self.chunks.len() * CHUNK

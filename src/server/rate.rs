@@ -35,7 +35,8 @@ pub struct Rate {
 pub enum FastClient {
     /// It is not read from until its rate allows: TCP holds it back, and nothing is lost.
     /// Broadcasts reach it meanwhile, keepalive does not mistake it for dead, and a goodbye or a
-    /// shutdown does not wait for it. Counted as held back, each time.
+    /// shutdown does not wait for it. One that hangs up stays until what it had said is worked off
+    /// at its rate. Counted as held back, each time.
     #[default]
     Delay,
     /// It is told 1008, in its version's own way: draft-76 has only its `FF 00`, draft-75 is hung

@@ -20,6 +20,13 @@ pub(crate) struct Target {
     pub(crate) except: Vec<ClientId>,
 }
 
+impl Target {
+    /// The memory that it takes beside a message.
+    pub(crate) fn weight(&self) -> usize {
+        self.room.as_ref().map_or(0, |room| room.len()) + size_of_val(self.except.as_slice())
+    }
+}
+
 /// Broadcasts in the order in which they were posted.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
@@ -29,7 +36,10 @@ pub(crate) struct Turn {
     places: HashMap<Option<Arc<str>>, usize>,
     /// Who is left out of which posts.
     exceptions: HashMap<ClientId, Vec<usize>>,
+    /// Bytes of the messages.
     size: usize,
+    /// The same, with what their targets take.
+    weight: usize,
 }
 
 /// Messages in the bytes of one framing.
@@ -69,6 +79,7 @@ impl Turn {
     }
 
     pub(crate) fn add(&mut self, target: Target, message: Message) {
+        self.weight += message.len() + target.weight();
         let audience = self.place(target.room);
         for id in target.except {
             self.exceptions
@@ -80,9 +91,9 @@ impl Turn {
         self.posts.push(Post { audience, message });
     }
 
-    /// Bytes of the messages.
-    pub(crate) fn size(&self) -> usize {
-        self.size
+    /// What its posts have weighed before they came here.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
     }
 
     /// Calls `push` for each client that hears anything, once, with all that it hears.
@@ -106,12 +117,12 @@ impl Turn {
                 }
             }
             crowds => {
-                let mut groups: HashMap<Vec<usize>, Group> = HashMap::new();
-                for (link, audiences) in belongings(crowds) {
-                    let group = groups
-                        .entry(audiences)
-                        .or_insert_with_key(|audiences| Group::new(audiences.clone()));
-                    self.send(link, group, backlog, &mut push);
+                // One group after the other: the bytes of one are let go of before the next.
+                for (audiences, members) in groups(crowds) {
+                    let mut group = Group::new(audiences);
+                    for link in members {
+                        self.send(link, &mut group, backlog, &mut push);
+                    }
                 }
             }
         }
@@ -170,13 +181,16 @@ impl Turn {
         left_out: &[usize],
         backlog: &Arc<Backlog>,
     ) -> Encoded {
-        let mut bytes = Vec::with_capacity(self.size + 10 * self.posts.len());
+        let heard = |(index, post): &(usize, &Post)| {
+            audiences.binary_search(&post.audience).is_ok()
+                && left_out.binary_search(index).is_err()
+        };
+        let heard = || self.posts.iter().enumerate().filter(heard);
+        let len = |(_, post): (usize, &Post)| framing.frame_len(post.message.len());
+        // No more than that: they may wait in a queue for long.
+        let mut bytes = Vec::with_capacity(heard().map(len).sum());
         let (mut messages, mut skipped) = (0, 0);
-        for (index, post) in self.posts.iter().enumerate() {
-            let heard = audiences.binary_search(&post.audience).is_ok();
-            if !heard || left_out.binary_search(&index).is_ok() {
-                continue;
-            }
+        for (_, post) in heard() {
             match framing.encode(&post.message, &mut bytes) {
                 Ok(()) => messages += 1,
                 Err(_) => skipped += 1,
@@ -199,10 +213,8 @@ impl Group {
     }
 }
 
-/// Everyone in one crowd or more, once, with the crowds that they are in.
-fn belongings<'a>(
-    crowds: &[&'a [Arc<Link>]],
-) -> impl Iterator<Item = (&'a Arc<Link>, Vec<usize>)> + use<'a> {
+/// Everyone in one crowd or more, once, beside those who are in the same ones.
+fn groups<'a>(crowds: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Link>>> {
     let mut all: HashMap<ClientId, (&Arc<Link>, Vec<usize>)> = HashMap::new();
     for (place, crowd) in crowds.iter().enumerate() {
         for link in *crowd {
@@ -210,7 +222,11 @@ fn belongings<'a>(
             places.push(place);
         }
     }
-    all.into_values()
+    let mut groups: HashMap<_, Vec<_>> = HashMap::new();
+    for (link, places) in all.into_values() {
+        groups.entry(places).or_default().push(link);
+    }
+    groups
 }
 
 #[cfg(test)]
@@ -218,8 +234,10 @@ mod tests {
     use super::{Backlog, Encoded, Target, Turn};
     use crate::protocol::{Framing, Message, Version};
     use crate::server::builder::Settings;
+    use crate::server::hub::Post;
     use crate::server::link::{ClientId, Identity, Link};
     use crate::server::socket::Socket;
+    use crate::server::sync::channel::bounded;
     use std::collections::HashMap;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -323,5 +341,32 @@ mod tests {
             expected.map(|(id, words, count)| (id, words.to_owned(), count))
         );
         Ok(())
+    }
+
+    #[test]
+    fn what_may_wait_takes_no_more_memory_than_it_has_bytes() {
+        let turn = turn(&[
+            (Some("a"), &[], "x"),
+            (Some("b"), &[7], &"y".repeat(200)),
+            (None, &[], &"z".repeat(70_000)),
+        ]);
+        for framing in [Framing::Hixie, Framing::Hybi] {
+            for audiences in [&[0][..], &[1], &[0, 1], &[0, 1, 2]] {
+                for left_out in [&[][..], &[1]] {
+                    let backlog = Backlog::new(usize::MAX);
+                    let bytes = turn.encode(framing, audiences, left_out, &backlog).bytes;
+                    bytes.wait();
+                    assert_eq!(backlog.waiting(), bytes.len(), "{framing:?} {audiences:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rooms_and_exceptions_weigh_as_messages_do() {
+        let turn = turn(&[(Some("room"), &[7, 8], "12345")]);
+        assert_eq!(turn.weight(), 4 + 16 + 5);
+        let post = Post::Members("room".into(), bounded(1).0);
+        assert_eq!(post.weight(), 4);
     }
 }

@@ -78,6 +78,7 @@ struct Watched {
     /// When it entered its stage.
     since: Duration,
     reads: u64,
+    looks: u64,
     /// For how long it has been silent while its thread was reading.
     silent: Duration,
     /// How long it had been silent when it was pinged.
@@ -277,6 +278,7 @@ impl Watch {
                 stage: Stage::Handshake,
                 since: now,
                 reads: 0,
+                looks: 0,
                 silent: Duration::ZERO,
                 pinged: None,
             }));
@@ -324,7 +326,7 @@ impl Watch {
             if stage != client.stage {
                 (client.stage, client.since) = (stage, now);
             }
-            if stage == Stage::Closing && client.link.outbox.is_waiting() {
+            if stage == Stage::Closing && client.link.outbox.goodbye_waits() {
                 // The peer cannot have seen the goodbye: only the write deadline runs.
                 client.since = now;
             }
@@ -350,7 +352,8 @@ impl Watch {
 
 impl Watched {
     /// Any byte is a sign of life: a large message may take longer than a pong may. Time counts
-    /// only while the client's thread reads: a busy handler is not the peer's fault.
+    /// only while the client's thread reads, or looks from time to time: a busy handler is not the
+    /// peer's fault.
     fn keep_alive(
         &mut self,
         deadlines: &Deadlines,
@@ -365,7 +368,9 @@ impl Watched {
             self.pinged = None;
             return;
         }
-        if !self.link.is_reading() {
+        let looks = self.link.looks();
+        let looked = std::mem::replace(&mut self.looks, looks) != looks;
+        if !looked && !self.link.is_reading() {
             // The handler is busy; what it has said so far need not wait for it.
             warden.mind(self.link.outbox.flush(), &self.link);
             return;

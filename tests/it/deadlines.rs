@@ -277,6 +277,30 @@ fn deadlines_run_between_the_timeouts_of_recv_timeout() {
     lost(&server, Loss::Idle, 5);
 }
 
+/// Nor need it ever wait: looking from time to time will do.
+#[test]
+fn deadlines_run_for_a_handler_that_only_looks() {
+    let run = |builder: ServerBuilder| {
+        Loopback::run(builder, |client| {
+            while client.recv_timeout(Duration::ZERO)? != Received::Closed {
+                thread::sleep(SHORT / 30);
+            }
+            Ok(())
+        })
+    };
+    let server = run(keepalive(SHORT, SHORT));
+    for peer in &mut HYBI.map(|version| server.open(version)) {
+        assert_eq!(peer.hear(), Heard::Ping(Vec::new()), "{}", peer.version);
+        peer.expect_end();
+    }
+    lost(&server, Loss::NoPong, 3);
+    let server = run(self::server().idle_deadline(Some(SHORT)));
+    for peer in &mut server.open_all() {
+        peer.expect_end();
+    }
+    lost(&server, Loss::Idle, 5);
+}
+
 #[test]
 fn nobody_is_pinged_where_nobody_wants_it() {
     let server = Loopback::echo(server().keepalive(None, SHORT / 3));
@@ -401,6 +425,36 @@ fn who_answers_a_close_with_chatter_is_hung_up_on() {
         }
     }
     lost(&server, Loss::Close, 4);
+}
+
+/// Pongs that wait behind our goodbye do not put it off either.
+#[test]
+fn who_answers_a_close_with_pings_and_reads_slowly_is_hung_up_on() {
+    let builder = server().close_deadline(SHORT * 2);
+    let server = Loopback::run_with_send_buffer(0, builder, |_| Ok(()));
+    for version in HYBI {
+        let mut peer = server.open(version);
+        peer.expect_goodbye(1000, "");
+        let since = Instant::now();
+        let pings = crate::support::masked(0x89, &[b'p'; 125]).repeat(1000);
+        let mut stream = peer.stream.try_clone().unwrap();
+        stream.set_read_timeout(Some(SHORT / 30)).unwrap();
+        peer.stream.set_write_timeout(Some(SHORT / 30)).unwrap();
+        let mut next = 0;
+        let goes_on = |result: std::io::Result<usize>| match result {
+            Ok(0) => None,
+            Ok(count) => Some(count),
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock).then_some(0),
+        };
+        while let Some(written) = goes_on(peer.stream.write(&pings[next..])) {
+            next = (next + written) % pings.len();
+            if goes_on(stream.read(&mut [0; 1000])).is_none() {
+                break;
+            }
+            assert!(since.elapsed() < PROMPT, "{version}: it goes on for ever");
+        }
+    }
+    lost(&server, Loss::Close, 3);
 }
 
 /// Both halves of the goodbye are said: whoever does not hang up then has nothing more to hear,

@@ -201,6 +201,7 @@ pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
 pub(crate) fn encode_owned(text: String, out: &mut Vec<u8>) -> Vec<u8> {
     out.push(TEXT);
     let mut bytes = text.into_bytes();
+    bytes.reserve_exact(1);
     bytes.push(END);
     bytes
 }

@@ -350,7 +350,7 @@ impl Decoder {
 
 /// Appends an unmasked frame, whole, as a server sends it.
 pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
-    out.reserve(payload.len() + 10);
+    out.reserve(header_len(payload.len()) + payload.len());
     encode_header(opcode, payload.len(), out);
     out.extend_from_slice(payload);
 }
@@ -369,6 +369,15 @@ pub(crate) fn encode_header(opcode: Opcode, len: usize, out: &mut Vec<u8>) {
             out.extend_from_slice(&[first, LENGTH_64]);
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
+    }
+}
+
+/// How long that header is.
+pub(crate) fn header_len(len: usize) -> usize {
+    match len {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
     }
 }
 

@@ -163,6 +163,14 @@ impl Partial {
 }
 
 impl Framing {
+    /// How long the frame is that carries a message of `len` bytes.
+    pub(crate) fn frame_len(self, len: usize) -> usize {
+        match self {
+            Framing::Hixie => len + 2,
+            Framing::Hybi => len + hybi::header_len(len),
+        }
+    }
+
     /// Appends the frame that carries `message` to a client of this framing; an error names what
     /// the framing cannot carry.
     pub(crate) fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), &'static str> {

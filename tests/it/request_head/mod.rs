@@ -143,9 +143,9 @@ fn a_request_line_is_get_a_resource_and_http_1_1() {
 fn the_resource_may_be_a_whole_uri_from_version_8_on() {
     for uri in [
         "ws://example.com/a/b?c=d",
-        "wss://h:8/a/b?c=d",
-        "http://h/a/b?c=d",
-        "HTTPS://h/a/b?c=d",
+        "wss://example.com:8/a/b?c=d",
+        "http://example.com/a/b?c=d",
+        "HTTPS://EXAMPLE.com/a/b?c=d",
     ] {
         for version in Version::ALL {
             let driven = ask(&Head::of(version).line(&format!("GET {uri} HTTP/1.1")));
@@ -155,6 +155,20 @@ fn the_resource_may_be_a_whole_uri_from_version_8_on() {
             } else {
                 assert_eq!(*driven.refused(), Refusal::Resource(uri.to_owned()));
             }
+        }
+    }
+}
+
+#[test]
+fn a_whole_uri_names_the_host_that_the_host_field_names() {
+    for uri in [
+        "ws://evil.example/a",
+        "ws://example.com.evil/a",
+        "ws://user@example.com/a",
+    ] {
+        for version in [Version::Hybi08, Version::Rfc6455] {
+            let driven = ask(&Head::of(version).line(&format!("GET {uri} HTTP/1.1")));
+            assert_eq!(*driven.refused(), Refusal::Resource(uri.to_owned()));
         }
     }
 }

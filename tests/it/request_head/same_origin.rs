@@ -255,6 +255,10 @@ fn only_the_hosts_of_the_list_are_served() {
             let driven = asked(&Head::of(version).set("Host", host).bytes(), &config);
             assert_refused(&driven, 421, &format!("{version}: {host}"));
         }
+        // A resource with another host in it is no way past the list.
+        let head = Head::of(version).line("GET http://evil.example/chat HTTP/1.1");
+        let driven = asked(&head.set("Host", "chat.example.com").bytes(), &config);
+        assert_refused(&driven, 400, version.name());
         // What is broken is told that it is.
         let driven = asked(&Head::of(version).set("Host", "a/b").bytes(), &config);
         assert_refused(&driven, 400, version.name());

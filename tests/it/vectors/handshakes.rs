@@ -196,7 +196,7 @@ fn assert_refused(driven: &Driven, expect: &Value, context: &str) {
         );
     }
     if answer.status() == 405 {
-        assert_eq!(answer.field("Allow"), Some("GET"), "{context}");
+        assert_eq!(answer.field("Allow"), Some("GET, HEAD"), "{context}");
     }
 }
 

@@ -94,6 +94,8 @@ pub(crate) struct Client {
     /// When it falls asleep next, and when it wakes up.
     pub(crate) nap: Option<Duration>,
     pub(crate) wakes: Option<Duration>,
+    /// Until then a reset is nobody's fault.
+    pub(crate) excused: Duration,
     /// What the poller was told.
     pub(crate) reads: bool,
     pub(crate) waits: bool,
@@ -145,6 +147,7 @@ impl Client {
             deadline: Duration::MAX,
             nap: None,
             wakes: None,
+            excused: Duration::ZERO,
             reads: true,
             waits: false,
         }

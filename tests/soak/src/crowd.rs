@@ -33,6 +33,9 @@ const ROOMS: usize = 20;
 /// For how long a sleeper sleeps; then it finds the end of the stream, or soon leaves by itself.
 const ASLEEP: Duration = Duration::from_secs(20);
 
+/// After a pause, by when all who nap have woken up.
+const EXCUSED: Duration = Duration::from_secs(5);
+
 /// No phase of a client's life takes longer.
 const STUCK: Duration = Duration::from_secs(90);
 
@@ -57,6 +60,8 @@ pub(crate) struct Crowd {
     pub(crate) lives: BTreeMap<(Class, Option<Version>), u64>,
     pub(crate) ends: BTreeMap<(Class, &'static str), u64>,
     pub(crate) naps: u64,
+    /// Healthy clients that were given up because of a pause.
+    pub(crate) excused: u64,
 }
 
 enum Place {
@@ -89,6 +94,7 @@ impl Crowd {
             lives: BTreeMap::new(),
             ends: BTreeMap::new(),
             naps: 0,
+            excused: 0,
         })
     }
 
@@ -122,9 +128,12 @@ impl Crowd {
     }
 
     /// Waits until something happens, a hundredth of a second at most, and deals with it.
-    pub(crate) fn turn(&mut self, now: Duration) -> Outcome<()> {
+    pub(crate) fn turn(&mut self, now: Duration, paused: bool) -> Outcome<()> {
         let passed = now - self.now;
         self.now = now;
+        if paused {
+            self.excuse();
+        }
         self.talk(passed);
         for slot in 0..self.places.len() {
             self.attend(slot)?;
@@ -149,6 +158,17 @@ impl Crowd {
             }
         }
         Ok(())
+    }
+
+    /// TCP has not paused.
+    fn excuse(&mut self) {
+        for place in &mut self.places {
+            if let Place::Taken(client) = place
+                && client.version.framing() == Framing::Hixie
+            {
+                client.excused = self.now + EXCUSED;
+            }
+        }
     }
 
     /// Healthy clients say something, each in its turn.
@@ -338,6 +358,12 @@ impl Crowd {
             let line = client.input.split(|byte| *byte == b'\r').next();
             let line = String::from_utf8_lossy(line.unwrap_or_default());
             *self.answers.entry(line.into_owned()).or_default() += 1;
+        }
+        if end == End::Reset && client.class == Class::Healthy && self.now < client.excused {
+            self.excused += 1;
+            self.ledger.give_up(client.life);
+            self.leave(slot, "excused");
+            return;
         }
         let hangs_up = client.version.closing() == Closing::HangUp;
         let expected = match (client.class, client.phase, end) {

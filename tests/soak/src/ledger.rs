@@ -192,6 +192,12 @@ impl Ledger {
         speaker.through = count;
     }
 
+    /// What this life has under way will not come back.
+    pub(crate) fn give_up(&mut self, life: u32) {
+        let speaker = self.life(life);
+        self.under_way -= u64::from(speaker.said - speaker.through);
+    }
+
     /// From now on nothing may be missing.
     fn confirm(&mut self, ears: &mut Ears) {
         ears.confirmed = true;

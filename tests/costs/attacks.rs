@@ -99,14 +99,16 @@ pub(crate) const ATTACKS: [Attack; 19] = [
     Attack {
         name: "connections that are reset at once",
         memory: 4 * KIB,
-        threads: CROWD,
+        // As many as pile up where a busy machine lets them.
+        threads: 10 * CROWD,
         rid_of: Duration::ZERO,
         run: churn,
     },
     Attack {
         name: "handshakes that are reset at once",
         memory: 4 * KIB,
-        threads: CROWD,
+        // As many as pile up where a busy machine lets them.
+        threads: 10 * CROWD,
         rid_of: Duration::ZERO,
         run: churn_of_handshakes,
     },

@@ -9,6 +9,7 @@ use crate::server::counters::Counters;
 use crate::server::crew::{Crew, Shared};
 use crate::server::error::Loss;
 use crate::server::handle::{Audience, ClientHandle};
+use crate::server::link::Stage;
 use crate::server::sync::{clock, thread};
 
 use super::check;
@@ -72,6 +73,29 @@ fn a_client_that_does_not_read_is_lost_once_and_its_thread_wakes() {
         assert_eq!(lost.values().sum::<u64>(), 1, "{lost:?}");
         assert_eq!(seen.departure().loss, link.outbox.loss());
         assert!(lost.contains_key(&link.outbox.loss().unwrap()));
+    });
+}
+
+/// Its own thread only reads: the warden alone sees that nothing is taken.
+#[test]
+fn what_others_say_to_a_client_that_does_not_read_has_the_write_deadline() {
+    check(|| {
+        let seen = Seen::default();
+        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, link, peer) = serve(&shared, until_closed);
+        shake_hands(peer, 3);
+        while !link.is_open() {
+            thread::yield_now();
+        }
+        let handle = ClientHandle::new(link, &shared);
+        handle.send(text('h', 1)).unwrap();
+        let ticking = Ticking::start();
+        client.join().unwrap();
+        ticking.stop();
+        drop(crew);
+        assert_eq!(seen.departure().loss, Some(Loss::Write));
+        assert_eq!(counters(&shared).lost, [(Loss::Write, 1)].into());
     });
 }
 
@@ -151,6 +175,30 @@ fn a_goodbye_that_nobody_answers_ends_all_the_same() {
         let lost = counters(&shared).lost;
         assert_eq!(lost.values().sum::<u64>(), 1, "{lost:?}");
         assert!(!seen.departure().closed.clean);
+    });
+}
+
+/// All was said, on both sides: its thread waits for the end of the stream, and no loss is counted.
+#[test]
+fn a_peer_that_never_hangs_up_is_let_go() {
+    check(|| {
+        let seen = Seen::default();
+        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let (client, link, peer) = serve(&shared, until_closed);
+        shake_hands(peer, 100);
+        peer.say(&masked(8, &1000_u16.to_be_bytes()));
+        peer.read_to_end();
+        while link.stage() < Stage::Lingering {
+            thread::yield_now();
+        }
+        let ticking = Ticking::start();
+        client.join().unwrap();
+        ticking.stop();
+        drop(crew);
+        assert!(seen.departure().closed.clean);
+        assert!(counters(&shared).lost.is_empty());
+        assert!(peer.is_closed());
     });
 }
 

@@ -213,12 +213,23 @@ pub(super) fn serve(
     shared: &Arc<Shared>,
     handler: impl Fn(&mut Client) -> Outcome + Send + Sync + 'static,
 ) -> (JoinHandle<()>, Arc<Link>, Peer) {
+    let_in(shared, handler).expect("a server that is not stopping")
+}
+
+/// As [`serve`], unless the server is stopping.
+pub(super) fn let_in(
+    shared: &Arc<Shared>,
+    handler: impl Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+) -> Option<(JoinHandle<()>, Arc<Link>, Peer)> {
     let (socket, peer) = connection(256);
     let (socket, link) = shared.welcome(socket, address());
-    assert!(shared.admit(&link).is_ok());
+    if let Err(refusal) = shared.admit(&link) {
+        shared.turn_away(&link, socket, &refusal);
+        return None;
+    }
     let talk = Conversation::new(Arc::clone(&link), socket, Arc::clone(shared));
     let thread = thread::spawn(move || Client::serve(talk, &handler));
-    (thread, link, peer)
+    Some((thread, link, peer))
 }
 
 /// Turns one client away at the door, as the listener does.

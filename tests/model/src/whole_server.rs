@@ -14,7 +14,8 @@ use crate::server::sync::thread;
 
 use super::check;
 use super::stage::{
-    Seen, Ticking, behind_head, masked, read_politely, serve, settings, shake_hands, turn_away,
+    Seen, Ticking, behind_head, let_in, masked, read_politely, serve, settings, shake_hands,
+    turn_away,
 };
 use super::wire::{Frame, assert_ends, assert_in_order, frames, numbers, text};
 
@@ -116,6 +117,32 @@ fn clients_that_neither_read_nor_leave_are_cut_off() {
         assert_eq!(seen.departures(), 1);
         let counters = shared.registry.counters(&shared.totals);
         assert_eq!((counters.connections, counters.failed_handlers), (0, 0));
+    });
+}
+
+/// It is let in, or not, while the others are told; either way it need not wait for a deadline.
+#[test]
+fn a_client_in_its_handshake_learns_of_the_shutdown() {
+    check(|| {
+        let (crew, _woken) = Crew::new(settings()).unwrap();
+        let shared = Arc::clone(&crew.shared);
+        let door = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || let_in(&shared, repeat))
+        };
+        shared.shutdown(Duration::from_secs(60));
+        if let Some((client, _, peer)) = door.join().unwrap() {
+            peer.say(b"GET /chat HTTP/1.1\r\n");
+            let reader = thread::spawn(move || {
+                let answer = peer.read_to_end();
+                peer.hang_up();
+                assert!(answer.starts_with(b"HTTP/1.1 503 "));
+            });
+            shared.see_off();
+            client.join().unwrap();
+            reader.join().unwrap();
+        }
+        drop(crew);
     });
 }
 

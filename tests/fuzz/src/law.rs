@@ -59,7 +59,8 @@ pub fn judge(head: &Head, config: &Config) -> Verdict {
 fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> {
     let version = detect(head)?;
     let hixie = matches!(version, Version::Draft75 | Version::Draft76);
-    let target = resource(&head.target, version)?;
+    let named = at_most_one(head, "Host")??;
+    let target = resource(&head.target, version, named)?;
     lists(head, "Upgrade", b"websocket")?;
     lists(head, "Connection", b"upgrade")?;
     let body = match version {
@@ -74,7 +75,7 @@ fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> 
     {
         return None;
     }
-    let host = host(at_most_one(head, "Host")??)?;
+    let host = host(named)?;
 
     let origin = origin(head, version)?;
     let mut out = Vec::new();
@@ -147,8 +148,8 @@ fn detect(head: &Head) -> Option<Version> {
     (!has("Sec-WebSocket-Key")).then_some(Version::Draft75)
 }
 
-/// The target as a path: from draft-08 on, it may be a whole URI.
-fn resource(target: &[u8], version: Version) -> Option<&[u8]> {
+/// The target as a path: from draft-08 on, it may be a whole URI, of the host that `Host` names.
+fn resource<'a>(target: &'a [u8], version: Version, host: &[u8]) -> Option<&'a [u8]> {
     let mut path = target;
     if matches!(version, Version::Hybi08 | Version::Rfc6455) {
         let lower = target.to_ascii_lowercase();
@@ -156,7 +157,7 @@ fn resource(target: &[u8], version: Version) -> Option<&[u8]> {
             if lower.starts_with(scheme.as_bytes()) {
                 let rest = &target[scheme.len()..];
                 let slash = rest.iter().position(|byte| b"/?#".contains(byte))?;
-                if slash == 0 {
+                if slash == 0 || name(&rest[..slash]) != name(host) {
                     return None;
                 }
                 path = &rest[slash..];
@@ -164,6 +165,13 @@ fn resource(target: &[u8], version: Version) -> Option<&[u8]> {
         }
     }
     (path.starts_with(b"/") && !path.contains(&b'#')).then_some(path)
+}
+
+/// What stands before a port, in lower case.
+fn name(authority: &[u8]) -> Vec<u8> {
+    let colon = authority.iter().rposition(|byte| b":]".contains(byte));
+    let end = colon.filter(|colon| authority[*colon] == b':');
+    authority[..end.unwrap_or(authority.len())].to_ascii_lowercase()
 }
 
 /// Host and port, in lower case and without the default port.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use stentor::{
-    Closing, Counters, Departure, Error, Initiator, Loss, Received, Reply, Server, ServerBuilder,
-    Version,
+    Client, Closing, Counters, Departure, Error, Initiator, Loss, Outcome, Received, Reply, Server,
+    ServerBuilder, Version,
 };
 
 use crate::support::{
@@ -255,50 +255,39 @@ fn a_busy_handler_is_not_the_peers_fault() {
     assert!(server.handle.counters().lost.is_empty());
 }
 
-/// A handler that never stays in `recv` for long still waits for the peer.
-#[test]
-fn deadlines_run_between_the_timeouts_of_recv_timeout() {
-    let run = |builder: ServerBuilder| {
-        Loopback::run(builder, |client| {
-            while client.recv_timeout(SHORT / 10)? != Received::Closed {}
-            Ok(())
-        })
-    };
-    let server = run(keepalive(SHORT, SHORT));
+/// Whatever way this handler has of waiting for the peer: its silence ends.
+fn assert_silence_ends(handler: fn(&mut Client) -> Outcome) {
+    let server = Loopback::run(keepalive(SHORT, SHORT), handler);
     for peer in &mut HYBI.map(|version| server.open(version)) {
         assert_eq!(peer.hear(), Heard::Ping(Vec::new()), "{}", peer.version);
         peer.expect_end();
     }
     lost(&server, Loss::NoPong, 3);
-    let server = run(self::server().idle_deadline(Some(SHORT)));
+    let server = Loopback::run(self::server().idle_deadline(Some(SHORT)), handler);
     for peer in &mut server.open_all() {
         peer.expect_end();
     }
     lost(&server, Loss::Idle, 5);
 }
 
+/// A handler that never stays in `recv` for long still waits for the peer.
+#[test]
+fn deadlines_run_between_the_timeouts_of_recv_timeout() {
+    assert_silence_ends(|client| {
+        while client.recv_timeout(SHORT / 10)? != Received::Closed {}
+        Ok(())
+    });
+}
+
 /// Nor need it ever wait: looking from time to time will do.
 #[test]
 fn deadlines_run_for_a_handler_that_only_looks() {
-    let run = |builder: ServerBuilder| {
-        Loopback::run(builder, |client| {
-            while client.recv_timeout(Duration::ZERO)? != Received::Closed {
-                thread::sleep(SHORT / 30);
-            }
-            Ok(())
-        })
-    };
-    let server = run(keepalive(SHORT, SHORT));
-    for peer in &mut HYBI.map(|version| server.open(version)) {
-        assert_eq!(peer.hear(), Heard::Ping(Vec::new()), "{}", peer.version);
-        peer.expect_end();
-    }
-    lost(&server, Loss::NoPong, 3);
-    let server = run(self::server().idle_deadline(Some(SHORT)));
-    for peer in &mut server.open_all() {
-        peer.expect_end();
-    }
-    lost(&server, Loss::Idle, 5);
+    assert_silence_ends(|client| {
+        while client.recv_timeout(Duration::ZERO)? != Received::Closed {
+            thread::sleep(SHORT / 30);
+        }
+        Ok(())
+    });
 }
 
 #[test]

@@ -140,8 +140,15 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 /// Waits until what is looked at equals what is expected; shows both where it never does.
 pub(crate) fn becomes<T: PartialEq + Debug>(expected: &T, mut look: impl FnMut() -> T) {
     let since = Instant::now();
-    while since.elapsed() < PATIENCE && look() != *expected {
+    loop {
+        // Looked at once a turn: what it was when it was right is what counts.
+        let seen = look();
+        if seen == *expected {
+            return;
+        }
+        if since.elapsed() >= PATIENCE {
+            assert_eq!(seen, *expected);
+        }
         thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(look(), *expected);
 }

@@ -238,14 +238,15 @@ impl Conversation {
         }
         self.hear_goodbye();
         if self.link.is_to_be_refused() {
-            let refusal = match self.shared.is_stopping() {
+            let stopping = self.shared.is_stopping();
+            let refusal = match stopping {
                 true => Refusal::ShuttingDown,
                 false => Refusal::Timeout,
             };
             if self.connection.refuse(refusal).is_ok() {
                 return;
             }
-            match self.shared.is_stopping() {
+            match stopping {
                 // It came in at the last moment: its reading has ended, the hub's word is on its way.
                 true => self.link.send_away(&self.shared.warden),
                 // The 101 of draft-76 is out: hanging up is the only answer left.

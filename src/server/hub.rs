@@ -44,7 +44,7 @@ impl Post {
     /// The bytes that it brings along: of a message, of a room's name, of exceptions.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Post::Broadcast(target, message) => message.len() + target.weight(),
+            Post::Broadcast(target, message) => target.weight(message),
             Post::Join(_, room) | Post::Part(_, room) | Post::Members(room, _) => room.len(),
             Post::Enter(_) | Post::Leave(_) | Post::Farewell(_) | Post::Stop => 0,
         }

@@ -21,9 +21,10 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The memory that it takes beside a message.
-    pub(crate) fn weight(&self) -> usize {
-        self.room.as_ref().map_or(0, |room| room.len()) + size_of_val(self.except.as_slice())
+    /// What a broadcast of `message` to it weighs while it waits for the hub, in bytes.
+    pub(crate) fn weight(&self, message: &Message) -> usize {
+        let room = self.room.as_ref().map_or(0, |room| room.len());
+        message.len() + room + size_of_val(self.except.as_slice())
     }
 }
 
@@ -79,7 +80,7 @@ impl Turn {
     }
 
     pub(crate) fn add(&mut self, target: Target, message: Message) {
-        self.weight += message.len() + target.weight();
+        self.weight += target.weight(&message);
         let audience = self.place(target.room);
         for id in target.except {
             self.exceptions

@@ -1,18 +1,9 @@
 //! What a client must refuse, and what it must not, once it is connected.
 
-use stentor::protocol::{Config, Ending, Event, State, Version, Violation};
+use stentor::protocol::{Config, Ending, State, Version, Violation};
 
-use super::{asked_with, ready, request};
-use crate::support::{Driven, HIXIE, HYBI, masked};
-
-fn ready_with(version: Version, config: &Config) -> Driven {
-    let (_, answer) = asked_with(&request(version));
-    let mut client = Driven::client_with(&request(version), config);
-    client.receive(&answer.bytes());
-    assert_eq!(client.events, [Event::Open]);
-    client.forget();
-    client
-}
+use super::{ready, ready_with};
+use crate::support::{HIXIE, HYBI, masked, written};
 
 /// RFC 6455 §5.1: a client must close the connection on it.
 #[test]
@@ -124,7 +115,7 @@ fn limits_hold_for_clients_in_every_version() {
     for version in Version::ALL {
         for (len, fits) in [(10, true), (11, false)] {
             let mut client = ready_with(version, &config);
-            client.receive(&crate::support::written(version, &"x".repeat(len)));
+            client.receive(&written(version, &"x".repeat(len)));
             match fits {
                 true => assert_eq!(client.texts(), ["x".repeat(10)]),
                 false => assert_eq!(

@@ -13,12 +13,12 @@ mod engines;
 mod frames;
 
 use stentor::protocol::version::draft76;
-use stentor::protocol::{ClientRequest, Version};
+use stentor::protocol::{ClientRequest, Config, Event, Version};
 
 use crate::support::{Driven, Head, KEY3};
 
 /// What [`Head::of`] asks for.
-fn request(version: Version) -> ClientRequest {
+pub(crate) fn request(version: Version) -> ClientRequest {
     let origin = "http://example.com".parse().unwrap();
     to("ws://example.com/demo").version(version).origin(origin)
 }
@@ -46,15 +46,30 @@ fn asked_with(request: &ClientRequest) -> (Driven, Head) {
 }
 
 /// A client that is through with its handshake; what came out of that is forgotten.
-fn ready(version: Version) -> Driven {
-    let (mut client, answer) = asked(version);
-    client.receive(&answer.bytes());
+pub(crate) fn ready_with(version: Version, config: &Config) -> Driven {
+    let mut client = Driven::client_with(&request(version), config);
+    take_answer(&mut client, &Head::answering(version).head());
+    assert_eq!(client.events, [Event::Open], "{version}");
     client.forget();
     client
 }
 
+/// The same, with the default configuration.
+fn ready(version: Version) -> Driven {
+    ready_with(version, &Config::default())
+}
+
+/// Takes the head of an answer, and behind it the proof that belongs to the request.
+pub(crate) fn take_answer(client: &mut Driven, head: &[u8]) {
+    let proof = match client.connection.version() {
+        Some(Version::Draft76) => proof_of(&client.output).to_vec(),
+        _ => Vec::new(),
+    };
+    client.receive(&[head, &proof].concat());
+}
+
 /// The value of a field of a request.
-fn field<'a>(request: &'a [u8], name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(request: &'a [u8], name: &str) -> Option<&'a str> {
     let end = request.windows(4).position(|four| four == b"\r\n\r\n");
     let head = std::str::from_utf8(&request[..end.unwrap()]).unwrap();
     let mut lines = head.split("\r\n");

@@ -134,5 +134,6 @@ pub use protocol::{
 #[doc(inline)]
 pub use server::{
     Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, FastClient,
-    Loss, Outcome, Rate, Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient, accept,
+    Loss, Outcome, Peer, Rate, Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient,
+    Stream, accept,
 };

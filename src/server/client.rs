@@ -1,7 +1,7 @@
 //! A client, as its handler sees it.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::farewell::Ended;
 use super::handle::{Audience, ClientHandle};
 use super::hub::Post;
 use super::link::ClientId;
+use super::peer::Peer;
 
 /// What a handler returns. An error, like a panic, closes its one client with 1011 and is logged.
 pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -49,14 +50,14 @@ impl Client {
         self.talk.version()
     }
 
-    /// The address of the client's connection; behind a proxy, the proxy's.
-    pub fn peer_addr(&self) -> SocketAddr {
+    /// Who is at the other end of the connection; behind a proxy, the proxy.
+    pub fn peer(&self) -> Peer {
         self.talk.link.peer
     }
 
     /// The client's address: the one that `X-Forwarded-For` names where the server trusts that,
-    /// or else the connection's.
-    pub fn addr(&self) -> IpAddr {
+    /// or else the connection's, which over a Unix socket has none.
+    pub fn addr(&self) -> Option<IpAddr> {
         self.talk.address()
     }
 
@@ -239,7 +240,7 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("id", &self.id())
             .field("version", &self.talk.connection.version())
-            .field("peer", &self.peer_addr())
+            .field("peer", &self.peer())
             .field("state", &self.state())
             .finish()
     }

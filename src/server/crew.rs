@@ -1,7 +1,7 @@
 //! What all threads of a server share, and the two that serve them all.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
 use super::link::{ClientId, Link, Stage};
 use super::log_gate::Kind;
+use super::peer::Peer;
 use super::registry::Registry;
 use super::socket::Socket;
 use super::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -210,7 +211,7 @@ impl Shared {
     }
 
     /// Gives an accepted socket its number and its outbox.
-    pub(crate) fn welcome(&self, socket: Socket, peer: SocketAddr) -> (Arc<Socket>, Arc<Link>) {
+    pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
         self.totals.accepted.fetch_add(1, Relaxed);
         if self.settings.no_delay {
             socket.set_no_delay();
@@ -234,17 +235,29 @@ impl Shared {
             ..
         } = &self.settings;
         let is_counted = !config.trust_forwarded && !per_address.is_unlimited();
-        let net = is_counted.then(|| Net::of(link.peer.ip()));
+        let net = link.peer.ip().filter(|_| is_counted).map(Net::of);
         self.registry.admit(link, *max_clients, net)?;
         self.warden.watch(link);
         Ok(())
     }
 
-    /// Counts a client for the address that a proxy has named, or else the proxy's own.
-    pub(crate) fn admit_forwarded(&self, link: &Link, address: IpAddr) -> Result<(), Refusal> {
-        match self.settings.config.trust_forwarded && !self.settings.per_address.is_unlimited() {
-            true => self.registry.enter_from(link, Net::of(address)),
-            false => Ok(()),
+    /// Counts a client for the address that a proxy has named, or else the proxy's own, if it has
+    /// one.
+    pub(crate) fn admit_forwarded(
+        &self,
+        link: &Link,
+        address: Option<IpAddr>,
+    ) -> Result<(), Refusal> {
+        let Settings {
+            config,
+            per_address,
+            ..
+        } = &self.settings;
+        match address {
+            Some(address) if config.trust_forwarded && !per_address.is_unlimited() => {
+                self.registry.enter_from(link, Net::of(address))
+            }
+            _ => Ok(()),
         }
     }
 

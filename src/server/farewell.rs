@@ -1,7 +1,7 @@
 //! A conversation's end: the goodbye, the peer's half of it, and the account.
 
 use std::fmt;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{ClientId, Stage};
 use super::log_gate::Kind;
+use super::peer::Peer;
 use super::sync::atomic::Ordering::Relaxed;
 
 /// How a client's life ended, as `on_close` is told it: exactly once for each client that was
@@ -26,8 +27,8 @@ pub struct Departure {
     pub id: ClientId,
     /// The version that it spoke.
     pub version: Version,
-    /// The address of its connection; behind a proxy, the proxy's.
-    pub peer: SocketAddr,
+    /// Who was at the other end of its connection; behind a proxy, the proxy.
+    pub peer: Peer,
     /// The resource that it asked for: path, and query if there was one.
     pub target: String,
     /// Which code and reason, who began, clean or not.

@@ -69,13 +69,13 @@ impl Conversation {
         }
     }
 
-    /// The client's address, as a proxy has told it, or else the connection's.
-    pub(crate) fn address(&self) -> IpAddr {
+    /// The client's address, as a proxy has told it, or else the connection's, if that has one.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
         let forwarded = match self.shared.settings.config.trust_forwarded {
             true => self.connection.request().and_then(Request::forwarded_for),
             false => None,
         };
-        forwarded.unwrap_or(self.link.peer.ip())
+        forwarded.or(self.link.peer.ip())
     }
 
     fn answer_request(&mut self) {

@@ -1,7 +1,6 @@
 //! What the threads share about one client: who it is, its outbox, and how far it is.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use crate::protocol::{CloseCode, CloseFrame, Closing, Unsupported, Version};
@@ -13,6 +12,7 @@ use super::counters::Totals;
 use super::error::Loss;
 use super::outbox::{Outbox, Push};
 use super::pause::Pause;
+use super::peer::Peer;
 use super::socket::Socket;
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
@@ -70,8 +70,8 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: ClientId,
-    /// The address of the connection, a proxy's where there is one.
-    pub(crate) peer: SocketAddr,
+    /// Who is at the other end, a proxy where there is one.
+    pub(crate) peer: Peer,
     /// Where it was counted, if addresses are.
     pub(crate) net: OnceLock<Net>,
     pub(crate) outbox: Outbox,
@@ -97,7 +97,7 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(
         id: ClientId,
-        peer: SocketAddr,
+        peer: Peer,
         socket: Arc<Socket>,
         settings: &Settings,
         backlog: &Arc<Backlog>,

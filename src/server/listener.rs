@@ -1,7 +1,7 @@
 //! The listener: accepts, starts a thread for each client, and survives when there is none.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -18,7 +18,9 @@ use super::client::{Client, Outcome};
 use super::conversation::Conversation;
 use super::crew::Shared;
 use super::log_gate::Kind;
+use super::peer::Peer;
 use super::socket::Socket;
+use super::stream::Stream;
 
 /// How long the listener waits when the system has no descriptor, or no memory, for one more
 /// connection. What is waiting in the kernel's queue stays there.
@@ -52,7 +54,7 @@ where
     while !shared.is_stopping() {
         let error = match listener.accept() {
             Ok((stream, peer)) => {
-                workers.start(stream, peer);
+                workers.start(stream.into(), peer.into());
                 continue;
             }
             Err(error) => error,
@@ -96,7 +98,7 @@ impl<'scope, 'env, F> Workers<'scope, 'env, F>
 where
     F: Fn(&mut Client) -> Outcome + Sync,
 {
-    fn start(&self, stream: TcpStream, peer: SocketAddr) {
+    fn start(&self, stream: Stream, peer: Peer) {
         // Where accepted sockets inherit it from the listener.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = stream.set_nonblocking(false);

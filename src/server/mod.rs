@@ -45,6 +45,10 @@ mod queue;
 #[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
 mod socket;
 
+mod stream;
+
+mod peer;
+
 mod backlog;
 
 mod hub;
@@ -81,7 +85,7 @@ mod model;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
@@ -97,7 +101,9 @@ pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
 pub use link::ClientId;
 pub use outbox::SlowClient;
+pub use peer::Peer;
 pub use rate::{FastClient, Rate};
+pub use stream::Stream;
 
 use builder::Settings;
 use conversation::Conversation;
@@ -244,8 +250,8 @@ impl Detached {
     /// [`Error::Refused`] with what the client was told, [`Error::Answered`] when `on_request`
     /// answered with a page, [`Error::Lost`] when the client went away or took too long, and
     /// [`Error::Io`] when the stream is no connected socket.
-    pub fn accept(&self, stream: TcpStream) -> Result<Client, Error> {
-        Client::open(self.welcome(stream)?, &self.crew)
+    pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
+        Client::open(self.welcome(stream.into())?, &self.crew)
     }
 
     /// The whole life of one client on this very thread: the handshake, the handler, whatever it
@@ -257,15 +263,15 @@ impl Detached {
     /// `on_close`.
     pub fn serve(
         &self,
-        stream: TcpStream,
+        stream: impl Into<Stream>,
         handler: impl Fn(&mut Client) -> Outcome + Sync,
     ) -> Result<(), Error> {
-        Client::serve(self.welcome(stream)?, &handler);
+        Client::serve(self.welcome(stream.into())?, &handler);
         Ok(())
     }
 
-    fn welcome(&self, stream: TcpStream) -> Result<Box<Conversation>, Error> {
-        let peer = stream.peer_addr()?;
+    fn welcome(&self, stream: Stream) -> Result<Box<Conversation>, Error> {
+        let peer = stream.peer()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
         let (socket, link) = shared.welcome(Socket::new(stream), peer);
@@ -302,7 +308,7 @@ impl Detached {
 ///
 /// # Errors
 /// As [`Detached::accept`], and [`Error::Io`] where a thread cannot be started.
-pub fn accept(stream: TcpStream) -> Result<Client, Error> {
+pub fn accept(stream: impl Into<Stream>) -> Result<Client, Error> {
     static DETACHED: OnceLock<Detached> = OnceLock::new();
     let detached = match DETACHED.get() {
         Some(detached) => detached,

@@ -311,7 +311,7 @@ mod tests {
         let (settings, backlog) = (Settings::default(), Backlog::new(0));
         let link = |id| {
             let id = ClientId(id);
-            let link = Link::new(id, peer, Arc::clone(&socket), &settings, &backlog);
+            let link = Link::new(id, peer.into(), Arc::clone(&socket), &settings, &backlog);
             let (version, target) = (Version::Draft75, "/".into());
             link.identity.get_or_init(|| Identity { version, target });
             Arc::new(link)

@@ -14,6 +14,7 @@ use crate::server::crew::Shared;
 use crate::server::farewell::Departure;
 use crate::server::link::{ClientId, Identity, Link, Stage};
 use crate::server::outbox::Push;
+use crate::server::peer;
 use crate::server::registry::Registry;
 use crate::server::socket::{Peer, connection};
 use crate::server::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -301,6 +302,6 @@ pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-pub(super) fn address() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, 1).into()
+pub(super) fn address() -> peer::Peer {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into()
 }

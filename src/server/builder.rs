@@ -69,6 +69,7 @@ pub struct ServerBuilder {
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
+    pub(crate) trust_local_proxy: bool,
     pub(crate) deadlines: Deadlines,
     pub(crate) outbox: usize,
     pub(crate) all_outboxes: usize,
@@ -111,6 +112,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             config: Arc::default(),
+            trust_local_proxy: false,
             deadlines: Deadlines {
                 handshake: Duration::from_secs(10),
                 ping: Some(Duration::from_secs(20)),
@@ -177,6 +179,14 @@ impl ServerBuilder {
     /// server writes both itself, and nobody gets past it: any client could claim any address.
     pub fn trust_forwarded_headers(mut self, trust: bool) -> Self {
         self.config().trust_forwarded = trust;
+        self
+    }
+
+    /// Believes those headers of whoever comes over a Unix socket, whether or not it believes all
+    /// others. Default: no. For a server that a proxy on the same machine reaches by a Unix
+    /// socket, and others by a port: dangerous where others can reach the socket too.
+    pub fn trust_local_proxy(mut self, trust: bool) -> Self {
+        self.settings.trust_local_proxy = trust;
         self
     }
 
@@ -304,6 +314,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("config", &self.config)
+            .field("trust_local_proxy", &self.trust_local_proxy)
             .field("deadlines", &self.deadlines)
             .field("outbox", &self.outbox)
             .field("all_outboxes", &self.all_outboxes)

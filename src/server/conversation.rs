@@ -93,7 +93,7 @@ impl Conversation {
         shared: Arc<Shared>,
     ) -> Box<Conversation> {
         Box::new(Conversation {
-            connection: Connection::new(Arc::clone(&shared.settings.config)),
+            connection: Connection::new(Arc::clone(shared.config_for(link.peer))),
             throttle: shared
                 .settings
                 .rate

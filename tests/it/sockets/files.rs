@@ -112,7 +112,7 @@ fn a_file_that_is_another_servers_by_now_stays() {
 #[test]
 fn of_many_that_find_a_dead_servers_file_at_once_one_gets_it() {
     const SERVERS: usize = 8;
-    const ROUNDS: usize = 20;
+    const ROUNDS: usize = 200;
     let folder = Folder::new();
     for round in 0..ROUNDS {
         let path = &folder.file(&round.to_string());

@@ -184,6 +184,11 @@ impl Shared {
         self.ask_hub(post, Duration::MAX).unwrap_or_default()
     }
 
+    /// The rooms that somebody is in; none, once the hub is gone.
+    pub(crate) fn rooms(&self) -> Vec<Arc<str>> {
+        self.ask_hub(Post::Rooms, Duration::MAX).unwrap_or_default()
+    }
+
     /// What the hub answers; `None` once it is gone, or when that took too long.
     fn ask_hub<T>(&self, post: impl FnOnce(Sender<T>) -> Post, patience: Duration) -> Option<T> {
         const A_WHILE: Duration = Duration::from_millis(20);

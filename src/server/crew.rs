@@ -60,7 +60,6 @@ impl Crew {
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
         let backlog = Backlog::new(settings.all_outboxes);
         let (warden, watch) = Warden::new(
-            &settings.deadlines,
             Arc::clone(&backlog),
             Arc::clone(&registry),
             Arc::clone(&totals),

@@ -9,6 +9,7 @@ use super::addresses::Net;
 use super::backlog::Backlog;
 use super::builder::Settings;
 use super::counters::Totals;
+use super::deadlines::Deadlines;
 use super::error::Loss;
 use super::outbox::{Outbox, Push};
 use super::pause::Pause;
@@ -75,6 +76,7 @@ pub(crate) struct Link {
     /// Where it was counted, if addresses are.
     pub(crate) net: OnceLock<Net>,
     pub(crate) outbox: Outbox,
+    pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) identity: OnceLock<Identity>,
     stage: AtomicU8,
     /// Counts reads that brought something; the warden compares.
@@ -112,6 +114,7 @@ impl Link {
                 settings.slow_client,
                 Arc::clone(backlog),
             ),
+            deadlines: Arc::clone(&settings.deadlines),
             identity: OnceLock::new(),
             stage: AtomicU8::new(Stage::Handshake as u8),
             reads: AtomicU64::new(0),

@@ -57,6 +57,8 @@ mod turn;
 
 mod budget;
 
+mod deadlines;
+
 mod warden;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]

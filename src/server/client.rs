@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
 
-use super::conversation::{Conversation, Patience, Step};
+use super::conversation::{Patience, Step};
 use super::crew::Crew;
 use super::error::Error;
 use super::farewell::Ended;
@@ -16,6 +16,7 @@ use super::handle::{Audience, ClientHandle};
 use super::hub::Post;
 use super::link::ClientId;
 use super::peer::Peer;
+use super::session::Session;
 
 /// What a handler returns. An error, like a panic, closes its one client with 1011 and is logged.
 pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -23,7 +24,7 @@ pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// A client, as its handler sees it. Leaving the handler closes it with 1000.
 pub struct Client {
     /// On the heap, where it is small: a stack grows by pages, and an idle client keeps them.
-    talk: Box<Conversation>,
+    talk: Box<Session>,
     /// Without a server's loop, the clients keep the hub and the warden alive.
     _crew: Option<Arc<Crew>>,
 }
@@ -200,7 +201,7 @@ impl Client {
     }
 
     /// Goes through the handshake.
-    pub(crate) fn open(talk: Box<Conversation>, crew: &Arc<Crew>) -> Result<Client, Error> {
+    pub(crate) fn open(talk: Box<Session>, crew: &Arc<Crew>) -> Result<Client, Error> {
         let mut client = Client {
             talk,
             _crew: Some(Arc::clone(crew)),
@@ -210,10 +211,7 @@ impl Client {
     }
 
     /// The whole life: the handshake, the handler, whatever it does, and the end.
-    pub(crate) fn serve(
-        talk: Box<Conversation>,
-        handler: &(impl Fn(&mut Client) -> Outcome + Sync),
-    ) {
+    pub(crate) fn serve(talk: Box<Session>, handler: &(impl Fn(&mut Client) -> Outcome + Sync)) {
         let mut client = Client { talk, _crew: None };
         let outcome = catch_unwind(AssertUnwindSafe(|| match client.talk.open() {
             Ok(()) => handler(&mut client),

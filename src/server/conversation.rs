@@ -1,4 +1,4 @@
-//! One connection's life: the loop around the engine, from the first byte to the account.
+//! One connection's life, on either side of it: the loop around the engine.
 
 use std::fmt;
 use std::io;
@@ -13,19 +13,20 @@ use crate::protocol::{
     CloseFrame, Closed, Connection, Ending, Event, Message, Refusal, State, Unsupported, Version,
 };
 
-use super::crew::Shared;
+use super::builder::OnState;
 use super::error::{Error, Loss};
-use super::link::{Link, Stage};
+use super::link::{Haste, Link, Stage};
 use super::log_gate::Kind;
 use super::outbox::Push;
 use super::rate::Throttle;
 use super::socket::Socket;
 use super::sync::Instant;
+use super::warden::Warden;
 
-/// The engine, its socket and its outbox, on the client's own thread.
+/// The engine, its socket and its outbox, on a thread of its own.
 pub(crate) struct Conversation {
     pub(crate) link: Arc<Link>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) warden: Arc<Warden>,
     pub(crate) connection: Connection,
     pub(crate) closed: Option<Closed>,
     pub(crate) socket: Arc<Socket>,
@@ -35,8 +36,8 @@ pub(crate) struct Conversation {
     /// Where clients have a rate.
     pub(crate) throttle: Option<Box<Throttle>>,
     /// The outbox has been given the goodbye, or has refused it: somebody else was first.
-    pub(crate) said_goodbye: bool,
-    pub(crate) finished: bool,
+    said_goodbye: bool,
+    pub(crate) on_state: Option<Arc<OnState>>,
 }
 
 /// How long a step may take.
@@ -88,26 +89,23 @@ impl Patience {
 
 impl Conversation {
     pub(crate) fn new(
+        connection: Connection,
         link: Arc<Link>,
         socket: Arc<Socket>,
-        shared: Arc<Shared>,
-    ) -> Box<Conversation> {
-        Box::new(Conversation {
-            connection: Connection::new(Arc::clone(&shared.settings.config)),
-            throttle: shared
-                .settings
-                .rate
-                .as_ref()
-                .map(|rate| Box::new(Throttle::new(rate))),
+        warden: Arc<Warden>,
+    ) -> Conversation {
+        Conversation {
+            connection,
             link,
-            shared,
+            warden,
             socket,
             began: Instant::now(),
             appetite: READ_AT_FIRST,
             closed: None,
+            throttle: None,
             said_goodbye: false,
-            finished: false,
-        })
+            on_state: None,
+        }
     }
 
     /// The version that the client speaks.
@@ -237,20 +235,19 @@ impl Conversation {
             debug!("client {}: read: {}", self.link.id, io::Error::from(error));
         }
         self.hear_goodbye();
-        if self.link.is_to_be_refused() {
-            let stopping = self.shared.is_stopping();
-            let refusal = match stopping {
-                true => Refusal::ShuttingDown,
-                false => Refusal::Timeout,
+        if let Some(haste) = self.link.haste() {
+            let refusal = match haste {
+                Haste::Stopping => Refusal::ShuttingDown,
+                Haste::Late => Refusal::Timeout,
             };
             if self.connection.refuse(refusal).is_ok() {
                 return;
             }
-            match stopping {
+            match haste {
                 // It came in at the last moment: its reading has ended, the hub's word is on its way.
-                true => self.link.send_away(&self.shared.warden),
+                Haste::Stopping => self.link.send_away(&self.warden),
                 // The 101 of draft-76 is out: hanging up is the only answer left.
-                false => self.link.lose(Loss::Handshake, &self.shared.totals),
+                Haste::Late => self.warden.lose(&self.link, Loss::Handshake),
             }
             self.hear_goodbye();
         }
@@ -312,9 +309,9 @@ impl Conversation {
         let ending = self.connection.close_expected();
         for transition in self.connection.transitions() {
             debug!("client {}: {transition}", self.link.id);
-            if let Some(hook) = &self.shared.settings.on_state {
+            if let Some(hook) = &self.on_state {
                 let seen = catch_unwind(AssertUnwindSafe(|| hook(self.link.id, transition)));
-                if seen.is_err() && self.shared.warden.may_log(Kind::HookPanicked) {
+                if seen.is_err() && self.warden.may_log(Kind::HookPanicked) {
                     error!("client {}: on_state panicked", self.link.id);
                 }
             }
@@ -374,7 +371,7 @@ impl Conversation {
                 None => Error::Closed,
             }),
             Push::Full => {
-                self.shared.warden.relieve();
+                self.warden.relieve();
                 self.wait_for_room(self.link.outbox.limit())
             }
             push => {
@@ -385,21 +382,21 @@ impl Conversation {
     }
 
     pub(crate) fn wait_for_room(&mut self, limit: usize) -> Result<(), Error> {
-        let patience = self.shared.settings.deadlines.write;
+        let patience = self.link.deadlines.write;
         match self.link.outbox.wait_for_room(limit, patience) {
             Ok(push) => {
                 self.tell_warden(push);
                 Ok(())
             }
             Err(loss) => {
-                self.link.lose(loss, &self.shared.totals);
+                self.warden.lose(&self.link, loss);
                 Err(Error::Lost(loss))
             }
         }
     }
 
     fn tell_warden(&self, push: Push) {
-        self.shared.warden.mind(push, &self.link);
+        self.warden.mind(push, &self.link);
     }
 }
 

@@ -18,7 +18,7 @@ use super::capacity;
 use super::counters::Totals;
 use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
-use super::link::{ClientId, Link, Stage};
+use super::link::{ClientId, Haste, Link, Stage};
 use super::log_gate::Kind;
 use super::peer::Peer;
 use super::registry::Registry;
@@ -150,7 +150,7 @@ impl Shared {
     fn refuse_handshakes(&self) {
         for link in self.registry.all() {
             if link.version().is_none() {
-                link.refuse();
+                link.refuse(Haste::Stopping);
             }
         }
     }

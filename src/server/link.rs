@@ -61,6 +61,16 @@ pub(crate) enum Stage {
     Gone = 5,
 }
 
+/// Why a handshake is not waited for any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Haste {
+    /// Its deadline has passed.
+    Late = 1,
+    /// The server stops.
+    Stopping = 2,
+}
+
 /// Everything that is known about a client once its request is accepted.
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -87,8 +97,8 @@ pub(crate) struct Link {
     reading: AtomicBool,
     pub(crate) messages_in: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
-    /// Why reading was stopped from outside, where that is no loss.
-    refuse: AtomicBool,
+    /// Why reading was stopped from outside, where that is no loss; 0 where it was not.
+    haste: AtomicU8,
     /// There is a goodbye, or there was nearly one: look under the lock.
     has_goodbye: AtomicBool,
     goodbye: Mutex<Option<CloseFrame>>,
@@ -122,7 +132,7 @@ impl Link {
             reading: AtomicBool::new(false),
             messages_in: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
-            refuse: AtomicBool::new(false),
+            haste: AtomicU8::new(0),
             has_goodbye: AtomicBool::new(false),
             goodbye: Mutex::new(None),
             pause: Pause::default(),
@@ -193,13 +203,17 @@ impl Link {
     }
 
     /// The handshake is not to be waited for any longer: the thread wakes and refuses.
-    pub(crate) fn refuse(&self) {
-        self.refuse.store(true, Relaxed);
+    pub(crate) fn refuse(&self, haste: Haste) {
+        self.haste.fetch_max(haste as u8, Relaxed);
         self.outbox.stop_reading();
     }
 
-    pub(crate) fn is_to_be_refused(&self) -> bool {
-        self.refuse.load(Relaxed)
+    pub(crate) fn haste(&self) -> Option<Haste> {
+        match self.haste.load(Relaxed) {
+            0 => None,
+            1 => Some(Haste::Late),
+            _ => Some(Haste::Stopping),
+        }
     }
 
     /// Says goodbye in the version's own way, from any thread. Only the first goodbye counts.

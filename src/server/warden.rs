@@ -25,7 +25,7 @@ use super::backlog::Backlog;
 use super::counters::Totals;
 use super::deadlines::SELDOM;
 use super::error::Loss;
-use super::link::{Link, Stage};
+use super::link::{Haste, Link, Stage};
 use super::log_gate::{self, Kind, LogGate};
 use super::outbox::Push;
 use super::registry::Registry;
@@ -161,6 +161,16 @@ impl Warden {
     /// Evicts, where too much waits for all clients together.
     pub(crate) fn relieve(&self) {
         self.backlog.relieve(&self.registry, &self.totals);
+    }
+
+    /// Gives a client up.
+    pub(crate) fn lose(&self, link: &Link, loss: Loss) {
+        link.lose(loss, &self.totals);
+    }
+
+    /// The counters that it keeps up.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     /// A connection that was answered at the door: it is closed once it has read that, or soon.
@@ -337,7 +347,7 @@ impl Watch {
             match stage {
                 // While `on_request` runs, it is not the client who is late.
                 Stage::Handshake if late(deadlines.handshake) && client.link.is_reading() => {
-                    client.link.refuse();
+                    client.link.refuse(Haste::Late);
                 }
                 Stage::Closing if late(deadlines.close) => client.link.lose(Loss::Close, totals),
                 // It was told everything and only had to hang up: that is no loss.
@@ -358,12 +368,7 @@ impl Watched {
     /// Any byte is a sign of life: a large message may take longer than a pong may. Time counts
     /// only while the client's thread reads, or looks from time to time: a busy handler is not the
     /// peer's fault.
-    fn keep_alive(
-        &mut self,
-        totals: &Totals,
-        warden: &Warden,
-        passed: Duration,
-    ) {
+    fn keep_alive(&mut self, totals: &Totals, warden: &Warden, passed: Duration) {
         let deadlines = &self.link.deadlines;
         let reads = self.link.reads();
         if reads != self.reads {

@@ -8,7 +8,6 @@ use crate::protocol::{State, Transition, Version};
 use crate::server::backlog::{Backlog, Frames};
 use crate::server::builder::Settings;
 use crate::server::client::{Client, Outcome};
-use crate::server::conversation::Conversation;
 use crate::server::counters::Totals;
 use crate::server::crew::Shared;
 use crate::server::farewell::Departure;
@@ -16,6 +15,7 @@ use crate::server::link::{ClientId, Identity, Link, Stage};
 use crate::server::outbox::Push;
 use crate::server::peer;
 use crate::server::registry::Registry;
+use crate::server::session::Session;
 use crate::server::socket::{Peer, connection};
 use crate::server::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::server::sync::thread::{self, JoinHandle};
@@ -226,7 +226,7 @@ pub(super) fn let_in(
         shared.turn_away(&link, socket, &refusal);
         return None;
     }
-    let talk = Conversation::new(Arc::clone(&link), socket, Arc::clone(shared));
+    let talk = Session::new(Arc::clone(&link), socket, Arc::clone(shared));
     let thread = thread::spawn(move || Client::serve(talk, &handler));
     Some((thread, link, peer))
 }

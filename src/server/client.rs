@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
 
-use super::conversation::{Patience, Step};
 use super::crew::Crew;
 use super::error::Error;
 use super::farewell::Ended;
@@ -104,15 +103,7 @@ impl Client {
     /// # Errors
     /// As [`recv`](Client::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
-        let mut patience = Patience::of(timeout);
-        loop {
-            match self.talk.step(&mut patience) {
-                Step::Event(Event::Message(message)) => return Ok(Received::Message(message)),
-                Step::Event(_) => {}
-                Step::Late => return Ok(Received::Nothing),
-                Step::Over => return self.talk.verdict().map(|()| Received::Closed),
-            }
-        }
+        self.talk.next_message_within(timeout)
     }
 
     /// As [`recv`](Client::recv), for a handler that wants to see pings and pongs as well. Pings
@@ -121,13 +112,7 @@ impl Client {
     /// # Errors
     /// As [`recv`](Client::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        loop {
-            match self.talk.step(&mut Patience::endless()) {
-                Step::Event(Event::Closed(_)) | Step::Late => {}
-                Step::Event(event) => return Ok(Some(event)),
-                Step::Over => return self.talk.verdict().map(|()| None),
-            }
-        }
+        self.talk.next_event()
     }
 
     /// Sends a message to this client. While messages that came together are being worked off,

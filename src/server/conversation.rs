@@ -15,6 +15,7 @@ use crate::protocol::{
 };
 
 use super::builder::OnState;
+use super::client::Received;
 use super::error::{Error, Loss};
 use super::link::{Haste, Link, Stage};
 use super::log_gate::Kind;
@@ -126,11 +127,11 @@ impl Conversation {
         self.tell_warden(self.link.outbox.flush());
     }
 
-    /// A message from this client's own handler. A large one is not copied.
+    /// A message from this very thread. A large one is not copied.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
         let encoder = self.encoder();
         if log_enabled!(log::Level::Trace) {
-            trace!("client {}: > {}", self.link.id, Shown(&message));
+            trace!("{}: > {}", self.link, Shown(&message));
         }
         if message.len() < LARGE {
             return self.reply(|out| encoder.encode(&message, out).map(|()| 1));
@@ -150,6 +151,30 @@ impl Conversation {
             match self.step(&mut patience) {
                 Step::Event(Event::Message(message)) => return Ok(Some(message)),
                 Step::Event(_) | Step::Late => {}
+                Step::Over => return self.verdict().map(|()| None),
+            }
+        }
+    }
+
+    /// As [`next_message`](Conversation::next_message), for at most as long as `timeout`.
+    pub(crate) fn next_message_within(&mut self, timeout: Duration) -> Result<Received, Error> {
+        let mut patience = Patience::of(timeout);
+        loop {
+            match self.step(&mut patience) {
+                Step::Event(Event::Message(message)) => return Ok(Received::Message(message)),
+                Step::Event(_) => {}
+                Step::Late => return Ok(Received::Nothing),
+                Step::Over => return self.verdict().map(|()| Received::Closed),
+            }
+        }
+    }
+
+    /// The next message, ping or pong, or `None` when there will be no more.
+    pub(crate) fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        loop {
+            match self.step(&mut Patience::endless()) {
+                Step::Event(Event::Closed(_)) | Step::Late => {}
+                Step::Event(event) => return Ok(Some(event)),
                 Step::Over => return self.verdict().map(|()| None),
             }
         }
@@ -239,7 +264,7 @@ impl Conversation {
     /// The peer will send no more, or the warden has stopped the reading, or a handle has hung up.
     fn stream_ended(&mut self, error: Option<rustix::io::Errno>) {
         if let Some(error) = error {
-            debug!("client {}: read: {}", self.link.id, io::Error::from(error));
+            debug!("{}: read: {}", self.link, io::Error::from(error));
         }
         self.hear_goodbye();
         if let Some(haste) = self.link.haste() {
@@ -286,19 +311,19 @@ impl Conversation {
             Event::Message(message) => {
                 self.link.received_message();
                 if log_enabled!(log::Level::Trace) {
-                    trace!("client {}: < {}", self.link.id, Shown(message));
+                    trace!("{}: < {}", self.link, Shown(message));
                 }
             }
             Event::Ping(payload) => {
                 self.count_control();
-                trace!("client {}: < ping {}", self.link.id, payload.escape_ascii());
+                trace!("{}: < ping {}", self.link, payload.escape_ascii());
             }
             Event::Pong(payload) => {
                 self.count_control();
-                trace!("client {}: < pong {}", self.link.id, payload.escape_ascii());
+                trace!("{}: < pong {}", self.link, payload.escape_ascii());
             }
             Event::Closed(closed) => {
-                trace!("client {}: closed: {closed}", self.link.id);
+                trace!("{}: closed: {closed}", self.link);
                 self.closed = Some(closed.clone());
             }
             Event::Request | Event::Refused(_) | Event::Open => {}
@@ -315,11 +340,11 @@ impl Conversation {
     pub(crate) fn emit(&mut self) {
         let ending = self.connection.close_expected();
         for transition in self.connection.transitions() {
-            debug!("client {}: {transition}", self.link.id);
+            debug!("{}: {transition}", self.link);
             if let Some(hook) = &self.on_state {
                 let seen = catch_unwind(AssertUnwindSafe(|| hook(self.link.id, transition)));
                 if seen.is_err() && self.warden.may_log(Kind::HookPanicked) {
-                    error!("client {}: on_state panicked", self.link.id);
+                    error!("{}: on_state panicked", self.link);
                 }
             }
         }
@@ -347,7 +372,7 @@ impl Conversation {
             }
         }
         if !output.is_empty() {
-            trace!("client {}: > {}", self.link.id, output.escape_ascii());
+            trace!("{}: > {}", self.link, output.escape_ascii());
         }
     }
 
@@ -368,38 +393,13 @@ impl Conversation {
         }
     }
 
-    /// What this thread owes its outbox after a reply: patience, or word to the warden.
-    #[inline]
-    fn settle(&mut self, push: Push) -> Result<(), Error> {
-        match push {
-            Push::Done => Ok(()),
-            Push::Over => Err(match self.link.outbox.loss() {
-                Some(loss) => Error::Lost(loss),
-                None => Error::Closed,
-            }),
-            Push::Full => {
-                self.warden.relieve();
-                self.wait_for_room(self.link.outbox.limit())
-            }
-            push => {
-                self.tell_warden(push);
-                Ok(())
-            }
-        }
+    pub(crate) fn wait_for_room(&mut self, limit: usize) -> Result<(), Error> {
+        self.link.wait_for_room(limit, &self.warden)
     }
 
-    pub(crate) fn wait_for_room(&mut self, limit: usize) -> Result<(), Error> {
-        let patience = self.link.deadlines.write;
-        match self.link.outbox.wait_for_room(limit, patience) {
-            Ok(push) => {
-                self.tell_warden(push);
-                Ok(())
-            }
-            Err(loss) => {
-                self.warden.lose(&self.link, loss);
-                Err(Error::Lost(loss))
-            }
-        }
+    #[inline]
+    fn settle(&mut self, push: Push) -> Result<(), Error> {
+        self.link.settle(push, &self.warden)
     }
 
     fn tell_warden(&self, push: Push) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use crate::protocol::{Refusal, refusal_bytes};
+use crate::protocol::{Refusal, Role, refusal_bytes};
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -20,6 +20,7 @@ use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
 use super::link::{ClientId, Haste, Link, Stage};
 use super::log_gate::Kind;
+use super::outbox::Outbox;
 use super::peer::Peer;
 use super::registry::Registry;
 use super::socket::Socket;
@@ -217,8 +218,16 @@ impl Shared {
         }
         let socket = Arc::new(socket);
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
-        let own = Arc::clone(&socket);
-        let link = Arc::new(Link::new(id, peer, own, &self.settings, &self.backlog));
+        let Settings {
+            outbox,
+            slow_client,
+            deadlines,
+            ..
+        } = &self.settings;
+        let backlog = Arc::clone(&self.backlog);
+        let outbox = Outbox::new(Arc::clone(&socket), *outbox, *slow_client, backlog);
+        let deadlines = Arc::clone(deadlines);
+        let link = Arc::new(Link::new(id, Role::Server, peer, outbox, deadlines));
         (socket, link)
     }
 

@@ -3,18 +3,15 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Unsupported, Version};
+use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Role, Unsupported, Version};
 
 use super::addresses::Net;
-use super::backlog::Backlog;
-use super::builder::Settings;
 use super::counters::Totals;
 use super::deadlines::Deadlines;
-use super::error::Loss;
+use super::error::{Error, Loss};
 use super::outbox::{Outbox, Push};
 use super::pause::Pause;
 use super::peer::Peer;
-use super::socket::Socket;
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use super::sync::{Mutex, PoisonError};
@@ -82,6 +79,8 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: ClientId,
+    /// Our own side.
+    role: Role,
     /// Who is at the other end, a proxy where there is one.
     pub(crate) peer: Peer,
     /// Where it was counted, if addresses are.
@@ -110,22 +109,18 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(
         id: ClientId,
+        role: Role,
         peer: Peer,
-        socket: Arc<Socket>,
-        settings: &Settings,
-        backlog: &Arc<Backlog>,
+        outbox: Outbox,
+        deadlines: Arc<Deadlines>,
     ) -> Link {
         Link {
             id,
+            role,
             peer,
             net: OnceLock::new(),
-            outbox: Outbox::new(
-                socket,
-                settings.outbox,
-                settings.slow_client,
-                Arc::clone(backlog),
-            ),
-            deadlines: Arc::clone(&settings.deadlines),
+            outbox,
+            deadlines,
             identity: OnceLock::new(),
             stage: AtomicU8::new(Stage::Handshake as u8),
             reads: AtomicU64::new(0),
@@ -261,6 +256,50 @@ impl Link {
         }
     }
 
+    /// What a thread that has sent something owes the outbox: patience, or word to the warden.
+    ///
+    /// # Errors
+    /// The loss, or that the conversation is over.
+    #[inline]
+    pub(crate) fn settle(self: &Arc<Link>, push: Push, warden: &Warden) -> Result<(), Error> {
+        match push {
+            Push::Done => Ok(()),
+            Push::Over => Err(match self.outbox.loss() {
+                Some(loss) => Error::Lost(loss),
+                None => Error::Closed,
+            }),
+            Push::Full => {
+                warden.relieve();
+                self.wait_for_room(self.outbox.limit(), warden)
+            }
+            push => {
+                warden.mind(push, self);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until no more than `limit` bytes wait for the socket.
+    ///
+    /// # Errors
+    /// The loss, once nothing was taken for as long as the write deadline.
+    pub(crate) fn wait_for_room(
+        self: &Arc<Link>,
+        limit: usize,
+        warden: &Warden,
+    ) -> Result<(), Error> {
+        match self.outbox.wait_for_room(limit, self.deadlines.write) {
+            Ok(push) => {
+                warden.mind(push, self);
+                Ok(())
+            }
+            Err(loss) => {
+                warden.lose(self, loss);
+                Err(Error::Lost(loss))
+            }
+        }
+    }
+
     /// The goodbye that another thread has said, if one has.
     pub(crate) fn goodbye(&self) -> Option<CloseFrame> {
         if !self.has_goodbye() {
@@ -287,5 +326,14 @@ impl Link {
             totals.lost(loss);
         }
         self.pause.wake();
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.role {
+            Role::Server => write!(f, "client {}", self.id),
+            Role::Client => write!(f, "connection {}", self.id),
+        }
     }
 }

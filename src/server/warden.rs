@@ -408,7 +408,7 @@ impl Watched {
             .encoder()
             .map(|encoder| encoder.encode_ping(PING, &mut frame));
         if let Some(Ok(())) = has_ping {
-            debug!("client {}: ping", self.link.id);
+            debug!("{}: ping", self.link);
             self.pinged = Some(self.silent);
             warden.mind(self.link.outbox.ping(&frame), &self.link);
         }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{Encoder, State, Transition, Version};
+use crate::protocol::{Encoder, Role, State, Transition, Version};
 use crate::server::backlog::{Backlog, Frames};
 use crate::server::builder::Settings;
 use crate::server::client::{Client, Outcome};
@@ -12,7 +12,7 @@ use crate::server::counters::Totals;
 use crate::server::crew::Shared;
 use crate::server::farewell::Departure;
 use crate::server::link::{ClientId, Identity, Link, Stage};
-use crate::server::outbox::Push;
+use crate::server::outbox::{Outbox, Push};
 use crate::server::peer;
 use crate::server::registry::Registry;
 use crate::server::session::Session;
@@ -69,13 +69,10 @@ pub(super) fn link(settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
 
 pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
     let (socket, peer) = connection(room);
-    let link = Link::new(
-        ClientId(1),
-        address(),
-        Arc::new(socket),
-        settings,
-        &backlog(),
-    );
+    let (own, policy) = (Arc::new(socket), settings.slow_client);
+    let outbox = Outbox::new(own, settings.outbox, policy, backlog());
+    let deadlines = Arc::clone(&settings.deadlines);
+    let link = Link::new(ClientId(1), Role::Server, address(), outbox, deadlines);
     let target = "/".into();
     let encoder = Encoder::server(version);
     link.identity.set(Identity { encoder, target }).unwrap();

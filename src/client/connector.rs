@@ -64,7 +64,7 @@ impl Connector {
     /// All options at their defaults.
     pub fn new() -> Connector {
         Connector {
-            request: ClientRequest::template(),
+            request: ClientRequest::nowhere(),
             config: Arc::default(),
             deadlines: Arc::default(),
             connect_deadline: Duration::from_secs(10),

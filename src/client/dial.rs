@@ -221,7 +221,10 @@ mod tests {
         let (silent, _queue) = silent()?;
         let patience = Patience::of(Duration::from_millis(20));
         let late = dial(&silent.ip().to_string(), silent.port(), None, &patience);
-        assert_eq!(late.err().map(|error| error.kind()), Some(io::ErrorKind::TimedOut));
+        assert_eq!(
+            late.err().map(|error| error.kind()),
+            Some(io::ErrorKind::TimedOut)
+        );
         Ok(())
     }
 

@@ -106,7 +106,10 @@ fn bring_out(far: &UnixStream, transport: &impl Transport) {
     let _ = transport.shutdown(Shutdown::Write);
     // Of a socket that nothing is asked of, poll tells when both of its directions are over.
     let mut polled = [PollFd::new(far, PollFlags::empty())];
-    while matches!(poll(&mut polled, None), Ok(0) | Err(rustix::io::Errno::INTR)) {}
+    while matches!(
+        poll(&mut polled, None),
+        Ok(0) | Err(rustix::io::Errno::INTR)
+    ) {}
     let _ = transport.shutdown(Shutdown::Both);
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use log::debug;
 
 use crate::protocol::{
-    Answer, CloseCode, CloseFrame, Closed, Event, Message, State, Version,
+    Answer, CloseCode, CloseFrame, Closed, Event, HandshakeError, Message, State, Version,
 };
 use crate::server::client::Received;
 use crate::server::conversation::{Conversation, Patience, Step};
@@ -51,22 +51,30 @@ pub struct Traffic {
 
 impl WebSocket {
     /// Goes through the handshake.
-    pub(super) fn open(mut talk: Conversation, target: &str, local: Option<SocketAddr>) -> Result<WebSocket, Error> {
-        match shake_hands(&mut talk) {
-            Ok(()) => {}
+    pub(super) fn open(
+        mut talk: Conversation,
+        target: &str,
+        local: Option<SocketAddr>,
+    ) -> Result<WebSocket, Error> {
+        let answer = match shake_hands(&mut talk) {
+            Ok(answer) => answer,
             Err(error) => {
                 debug!("{}: {error}", talk.link);
-                talk.hang_up();
+                talk.let_go();
                 return Err(error);
             }
-        }
+        };
         let (encoder, target) = (talk.encoder(), target.into());
         let _ = talk.link.identity.set(Identity { encoder, target });
         talk.link.enter(Stage::Open);
         if !encoder.version().has_ping() {
             talk.probe_with_tcp();
         }
-        Ok(WebSocket { talk, local })
+        Ok(WebSocket {
+            talk,
+            answer,
+            local,
+        })
     }
 
     /// The version that is spoken.
@@ -196,11 +204,21 @@ impl WebSocket {
     }
 }
 
-fn shake_hands(talk: &mut Conversation) -> Result<(), Error> {
+/// The answer that the request was accepted with.
+fn shake_hands(talk: &mut Conversation) -> Result<Answer, Error> {
     loop {
         match talk.step(&mut Patience::endless()) {
-            Step::Event(Event::Open) => return Ok(()),
-            Step::Event(Event::Declined(error)) => return Err(Error::Handshake(error)),
+            Step::Event(Event::Open) => {
+                // Which is there from now on.
+                return talk.connection.answer().cloned().ok_or(Error::Closed);
+            }
+            Step::Event(Event::Declined(error)) => {
+                return Err(match (*error, talk.link.outbox.loss()) {
+                    // The end of the stream was of our own making.
+                    (HandshakeError::StreamEnded, Some(loss)) => Error::Lost(loss),
+                    (error, _) => Error::Handshake(Box::new(error)),
+                });
+            }
             Step::Event(_) | Step::Late => {}
             Step::Over => {
                 let loss = talk.link.outbox.loss().unwrap_or(Loss::EndOfStream);

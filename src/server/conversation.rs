@@ -197,7 +197,7 @@ impl Conversation {
                 self.observe(&event);
                 return Step::Event(event);
             }
-            if self.connection.close_expected() == Some(Ending::Linger) {
+            if let Some(Ending::Linger | Ending::Follow) = self.connection.close_expected() {
                 return Step::Over;
             }
             self.flush();
@@ -351,8 +351,8 @@ impl Conversation {
         let output = self.connection.data_to_send();
         if let Some(ending) = ending {
             self.link.enter(match ending {
-                Ending::Await | Ending::Follow => Stage::Closing,
-                Ending::Linger => Stage::Closed,
+                Ending::Await => Stage::Closing,
+                Ending::Linger | Ending::Follow => Stage::Closed,
             });
             let push = match std::mem::replace(&mut self.said_goodbye, true) {
                 false => self.link.outbox.goodbye(&output),

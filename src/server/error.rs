@@ -19,7 +19,7 @@ pub enum Error {
     /// The peer asked for a page and got one: no conversation follows.
     Answered,
     /// We asked, and the server has refused, or has answered what breaks the version's rules.
-    Handshake(HandshakeError),
+    Handshake(Box<HandshakeError>),
     /// What was to be connected to is no WebSocket URL.
     Url(BadUrl),
     /// There is no way through the proxy.

@@ -130,6 +130,10 @@ pub mod protocol;
 
 mod server;
 
+mod client;
+
+#[doc(inline)]
+pub use client::{Connector, ProxyError, Sender, Traffic, Transport, WebSocket, connect};
 #[doc(inline)]
 pub use protocol::{
     Accept, BadField, BadHost, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing,

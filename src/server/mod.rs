@@ -32,9 +32,11 @@ mod socket_file;
 #[cfg(feature = "systemd")]
 mod systemd;
 
-mod client;
+pub(crate) mod client;
 
-mod conversation;
+mod session;
+
+pub(crate) mod conversation;
 
 mod handshake;
 
@@ -46,20 +48,20 @@ mod pause;
 
 mod farewell;
 
-mod link;
+pub(crate) mod link;
 
-mod outbox;
+pub(crate) mod outbox;
 
 mod queue;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
-mod socket;
+pub(crate) mod socket;
 
-mod stream;
+pub(crate) mod stream;
 
-mod peer;
+pub(crate) mod peer;
 
-mod backlog;
+pub(crate) mod backlog;
 
 mod hub;
 
@@ -67,7 +69,9 @@ mod turn;
 
 mod budget;
 
-mod warden;
+pub(crate) mod deadlines;
+
+pub(crate) mod warden;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 mod sleep;
@@ -80,14 +84,14 @@ mod capacity;
 
 mod handle;
 
-mod counters;
+pub(crate) mod counters;
 
 mod log_gate;
 
-mod error;
+pub(crate) mod error;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
-mod sync;
+pub(crate) mod sync;
 
 #[cfg(all(test, stentor_model))]
 #[path = "../../tests/model/src/mod.rs"]
@@ -118,8 +122,8 @@ pub use stream::Stream;
 
 use bound::Bound;
 use builder::Settings;
-use conversation::Conversation;
 use crew::Crew;
+use session::Session;
 use socket::Socket;
 
 /// A server that is bound to its addresses and ready to [`run`](Server::run).
@@ -274,7 +278,7 @@ impl Detached {
         Ok(())
     }
 
-    fn welcome(&self, stream: Stream) -> Result<Box<Conversation>, Error> {
+    fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
         let peer = stream.peer()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
@@ -283,7 +287,7 @@ impl Detached {
             shared.turn_away(&link, socket, &refusal);
             return Err(Error::Refused(refusal));
         }
-        Ok(Conversation::new(link, socket, Arc::clone(shared)))
+        Ok(Session::new(link, socket, Arc::clone(shared)))
     }
 
     /// A handle that can be cloned and used from any thread. Its `shutdown` refuses new clients

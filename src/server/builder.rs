@@ -1,19 +1,17 @@
 //! A server's options, each with its default, its unit and its reason.
 
 use std::fmt;
-use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
 
 use super::addresses::PerAddress;
+use super::deadlines::Deadlines;
 use super::farewell::Departure;
 use super::link::ClientId;
 use super::outbox::SlowClient;
 use super::rate::{FastClient, Rate};
-use super::{Detached, Server};
 
 /// What `on_request` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,14 +56,12 @@ impl From<Response> for Reply {
     }
 }
 
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 4096;
-
 type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
 type OnClose = dyn Fn(&Departure) + Send + Sync;
-type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
+pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
 
-/// The options of a [`Server`]; [`Server::builder`] makes one with the defaults.
+/// The options of a [`Server`](super::Server), whose [`builder`](super::Server::builder) makes
+/// one with the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct ServerBuilder {
     pub(super) settings: Settings,
@@ -74,7 +70,8 @@ pub struct ServerBuilder {
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
-    pub(crate) deadlines: Deadlines,
+    pub(crate) trust_local_proxy: bool,
+    pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) outbox: usize,
     pub(crate) all_outboxes: usize,
     pub(crate) slow_client: SlowClient,
@@ -89,41 +86,12 @@ pub(crate) struct Settings {
     pub(crate) on_state: Option<Arc<OnState>>,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct Deadlines {
-    pub(crate) handshake: Duration,
-    pub(crate) ping: Option<Duration>,
-    pub(crate) pong: Duration,
-    pub(crate) idle: Option<Duration>,
-    pub(crate) write: Duration,
-    pub(crate) close: Duration,
-}
-
-impl Deadlines {
-    /// How often the warden looks: a tenth of the shortest deadline, twice a second at least.
-    pub(crate) fn tick(&self) -> Duration {
-        let shortest = [self.handshake, self.pong, self.write, self.close]
-            .into_iter()
-            .chain(self.ping)
-            .chain(self.idle)
-            .min()
-            .unwrap_or_default();
-        (shortest / 10).clamp(Duration::from_millis(2), Duration::from_millis(500))
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             config: Arc::default(),
-            deadlines: Deadlines {
-                handshake: Duration::from_secs(10),
-                ping: Some(Duration::from_secs(20)),
-                pong: Duration::from_secs(20),
-                idle: None,
-                write: Duration::from_secs(10),
-                close: Duration::from_secs(5),
-            },
+            trust_local_proxy: false,
+            deadlines: Arc::default(),
             outbox: 1024 * 1024,
             all_outboxes: 256 * 1024 * 1024,
             slow_client: SlowClient::Close,
@@ -185,6 +153,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Believes those headers of whoever comes over a Unix socket, whether or not it believes all
+    /// others. Default: no. For a server that a proxy on the same machine reaches by a Unix
+    /// socket, and others by a port: dangerous where others can reach the socket too.
+    pub fn trust_local_proxy(mut self, trust: bool) -> Self {
+        self.settings.trust_local_proxy = trust;
+        self
+    }
+
     /// Fails draft-75 and draft-76 connections on frames other than text, instead of skipping
     /// them. Default: skip; the drafts allow both.
     pub fn fail_on_unknown_frames(mut self, fail: bool) -> Self {
@@ -202,7 +178,7 @@ impl ServerBuilder {
     /// How long a handshake may take, from the connection to the last byte of the request.
     /// Default: 10 s. Who is later is told 408.
     pub fn handshake_deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadlines.handshake = deadline;
+        self.deadlines().handshake = deadline;
         self
     }
 
@@ -211,27 +187,27 @@ impl ServerBuilder {
     /// client's handler waits for a message. Draft-75 and draft-76 cannot ping: for them TCP's
     /// own keepalive probes the same times.
     pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
-        self.settings.deadlines.ping = ping;
-        self.settings.deadlines.pong = pong;
+        self.deadlines().ping = ping;
+        self.deadlines().pong = pong;
         self
     }
 
     /// After how much silence a client is given up, whatever its version. A pong breaks the
     /// silence. Default: never.
     pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.settings.deadlines.idle = deadline;
+        self.deadlines().idle = deadline;
         self
     }
 
     /// For how long a client may take nothing of what waits for it. Default: 10 s.
     pub fn write_deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadlines.write = deadline;
+        self.deadlines().write = deadline;
         self
     }
 
     /// How long a client may take to answer a close, and then to hang up. Default: 5 s.
     pub fn close_deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadlines.close = deadline;
+        self.deadlines().close = deadline;
         self
     }
 
@@ -300,38 +276,12 @@ impl ServerBuilder {
         self
     }
 
-    /// Binds to an address and starts the hub and the warden. Clients wait in the kernel's queue
-    /// until [`Server::run`].
-    ///
-    /// # Errors
-    /// Where the address cannot be bound, or a thread cannot be started.
-    pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        let listener = TcpListener::bind(address)?;
-        // The standard library asks for 128, which a burst of clients fills: the rest would try
-        // again a second later. The system may allow less than this.
-        let _ = rustix::net::listen(&listener, BACKLOG);
-        self.attach(listener)
-    }
-
-    /// Serves the clients of a listener that exists already.
-    ///
-    /// # Errors
-    /// Where the listener cannot be made non-blocking, or a thread cannot be started.
-    pub fn attach(self, listener: TcpListener) -> io::Result<Server> {
-        Server::new(listener, self.settings)
-    }
-
-    /// A server without a listener, for those who bring their own loop and hand over accepted
-    /// streams one by one.
-    ///
-    /// # Errors
-    /// Where a thread cannot be started.
-    pub fn detach(self) -> io::Result<Detached> {
-        Detached::new(self.settings)
-    }
-
     pub(super) fn config(&mut self) -> &mut Config {
         Arc::make_mut(&mut self.settings.config)
+    }
+
+    fn deadlines(&mut self) -> &mut Deadlines {
+        Arc::make_mut(&mut self.settings.deadlines)
     }
 }
 
@@ -339,6 +289,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("config", &self.config)
+            .field("trust_local_proxy", &self.trust_local_proxy)
             .field("deadlines", &self.deadlines)
             .field("outbox", &self.outbox)
             .field("all_outboxes", &self.all_outboxes)

@@ -1,14 +1,14 @@
 //! What all threads of a server share, and the two that serve them all.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::{error, info};
 
-use crate::protocol::{Refusal, refusal_bytes};
+use crate::protocol::{Config, Refusal, Role, refusal_bytes};
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -18,8 +18,10 @@ use super::capacity;
 use super::counters::Totals;
 use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
-use super::link::{ClientId, Link, Stage};
+use super::link::{ClientId, Haste, Link, Stage};
 use super::log_gate::Kind;
+use super::outbox::Outbox;
+use super::peer::Peer;
 use super::registry::Registry;
 use super::socket::Socket;
 use super::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -32,6 +34,8 @@ use super::warden::Warden;
 /// What all threads of a server share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    /// What the settings say of those who come over a Unix socket.
+    local_config: Arc<Config>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) backlog: Arc<Backlog>,
@@ -59,17 +63,21 @@ impl Crew {
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
         let backlog = Backlog::new(settings.all_outboxes);
         let (warden, watch) = Warden::new(
-            &settings.deadlines,
             Arc::clone(&backlog),
-            Arc::clone(&registry),
+            Some(Arc::clone(&registry)),
             Arc::clone(&totals),
         )?;
         let (posts, posted) = bounded(QUEUE);
         let budget = Arc::new(Budget::default());
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
+        let mut local_config = Arc::clone(&settings.config);
+        if settings.trust_local_proxy {
+            Arc::make_mut(&mut local_config).trust_forwarded = true;
+        }
         let shared = Arc::new(Shared {
             settings,
+            local_config,
             totals: Arc::clone(&totals),
             registry,
             backlog: Arc::clone(&backlog),
@@ -128,6 +136,14 @@ impl Shared {
         let _ = self.posts.send(post);
     }
 
+    /// What holds for a connection with this peer.
+    pub(crate) fn config_for(&self, peer: Peer) -> &Arc<Config> {
+        match peer {
+            Peer::Net(_) => &self.settings.config,
+            Peer::Local => &self.local_config,
+        }
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(SeqCst)
     }
@@ -150,7 +166,7 @@ impl Shared {
     fn refuse_handshakes(&self) {
         for link in self.registry.all() {
             if link.version().is_none() {
-                link.refuse();
+                link.refuse(Haste::Stopping);
             }
         }
     }
@@ -166,6 +182,11 @@ impl Shared {
     pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
         let post = |answer| Post::Members(Arc::clone(room), answer);
         self.ask_hub(post, Duration::MAX).unwrap_or_default()
+    }
+
+    /// The rooms that somebody is in; none, once the hub is gone.
+    pub(crate) fn rooms(&self) -> Vec<Arc<str>> {
+        self.ask_hub(Post::Rooms, Duration::MAX).unwrap_or_default()
     }
 
     /// What the hub answers; `None` once it is gone, or when that took too long.
@@ -210,15 +231,23 @@ impl Shared {
     }
 
     /// Gives an accepted socket its number and its outbox.
-    pub(crate) fn welcome(&self, socket: Socket, peer: SocketAddr) -> (Arc<Socket>, Arc<Link>) {
+    pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
         self.totals.accepted.fetch_add(1, Relaxed);
         if self.settings.no_delay {
             socket.set_no_delay();
         }
         let socket = Arc::new(socket);
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
-        let own = Arc::clone(&socket);
-        let link = Arc::new(Link::new(id, peer, own, &self.settings, &self.backlog));
+        let Settings {
+            outbox,
+            slow_client,
+            deadlines,
+            ..
+        } = &self.settings;
+        let backlog = Arc::clone(&self.backlog);
+        let outbox = Outbox::new(Arc::clone(&socket), *outbox, *slow_client, backlog);
+        let deadlines = Arc::clone(deadlines);
+        let link = Arc::new(Link::new(id, Role::Server, peer, outbox, deadlines));
         (socket, link)
     }
 
@@ -227,25 +256,29 @@ impl Shared {
         if self.is_stopping() {
             return Err(Refusal::ShuttingDown);
         }
-        let Settings {
-            config,
-            max_clients,
-            per_address,
-            ..
-        } = &self.settings;
-        let is_counted = !config.trust_forwarded && !per_address.is_unlimited();
-        let net = is_counted.then(|| Net::of(link.peer.ip()));
-        self.registry.admit(link, *max_clients, net)?;
+        let is_counted = self.is_counted() && !self.config_for(link.peer).trust_forwarded;
+        let net = link.peer.ip().filter(|_| is_counted).map(Net::of);
+        self.registry.admit(link, self.settings.max_clients, net)?;
         self.warden.watch(link);
         Ok(())
     }
 
-    /// Counts a client for the address that a proxy has named, or else the proxy's own.
-    pub(crate) fn admit_forwarded(&self, link: &Link, address: IpAddr) -> Result<(), Refusal> {
-        match self.settings.config.trust_forwarded && !self.settings.per_address.is_unlimited() {
-            true => self.registry.enter_from(link, Net::of(address)),
-            false => Ok(()),
+    /// Counts a client for the address that a proxy has named, or else the proxy's own, if it has
+    /// one.
+    pub(crate) fn admit_forwarded(
+        &self,
+        link: &Link,
+        address: Option<IpAddr>,
+    ) -> Result<(), Refusal> {
+        let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded;
+        match address {
+            Some(address) if is_counted => self.registry.enter_from(link, Net::of(address)),
+            _ => Ok(()),
         }
+    }
+
+    fn is_counted(&self) -> bool {
+        !self.settings.per_address.is_unlimited()
     }
 
     /// Answers at the door, without a thread and without waiting.

@@ -1,7 +1,6 @@
 //! What can be done with a server and its clients from any thread.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{ClientId, Link};
 use super::outbox::Push;
+use super::peer::Peer;
 use super::turn::Target;
 
 /// A running server, from outside: broadcasts, counts, lists, shuts down. Cheap to clone.
@@ -58,6 +58,13 @@ impl ServerHandle {
     /// The members of a room, as an audience. A room exists as long as somebody is in it.
     pub fn room(&self, name: &str) -> Audience {
         Audience::new(&self.shared, Some(name))
+    }
+
+    /// The names of all rooms that somebody is in, in alphabetical order: as they are in the hub's
+    /// order, after all that was posted before.
+    pub fn rooms(&self) -> Vec<String> {
+        let rooms = self.shared.rooms().into_iter();
+        rooms.map(|name| name.as_ref().to_owned()).collect()
     }
 
     /// How many clients are open.
@@ -128,8 +135,8 @@ impl ClientHandle {
         self.link.version().unwrap_or(Version::Rfc6455)
     }
 
-    /// The address of the client's connection; behind a proxy, the proxy's.
-    pub fn peer_addr(&self) -> SocketAddr {
+    /// Who is at the other end of the connection; behind a proxy, the proxy.
+    pub fn peer(&self) -> Peer {
         self.link.peer
     }
 
@@ -252,7 +259,7 @@ impl fmt::Debug for ClientHandle {
         f.debug_struct("ClientHandle")
             .field("id", &self.id())
             .field("version", &self.version())
-            .field("peer", &self.peer_addr())
+            .field("peer", &self.peer())
             .finish()
     }
 }

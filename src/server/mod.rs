@@ -10,21 +10,33 @@
 //! ```
 //!
 //! Beside the clients' threads there are three: the listener, which is the thread that calls
-//! [`Server::run`]; the hub; and the warden. One owner per mutable thing: the client's thread owns
-//! its input and its state, the outbox the way out, the hub the rooms, the warden the time. They
-//! meet in bounded queues, and no lock is held across a call that can block.
+//! [`Server::run`] and serves all sockets that the server listens on; the hub; and the warden. One
+//! owner per mutable thing: the client's thread owns its input and its state, the outbox the way
+//! out, the hub the rooms, the warden the time. They meet in bounded queues, and no lock is held
+//! across a call that can block.
 
 mod builder;
 
 mod protections;
 
+mod listening;
+
 mod crew;
 
 mod listener;
 
-mod client;
+mod bound;
 
-mod conversation;
+mod socket_file;
+
+#[cfg(feature = "systemd")]
+mod systemd;
+
+pub(crate) mod client;
+
+mod session;
+
+pub(crate) mod conversation;
 
 mod handshake;
 
@@ -36,16 +48,20 @@ mod pause;
 
 mod farewell;
 
-mod link;
+pub(crate) mod link;
 
-mod outbox;
+pub(crate) mod outbox;
 
 mod queue;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
-mod socket;
+pub(crate) mod socket;
 
-mod backlog;
+pub(crate) mod stream;
+
+pub(crate) mod peer;
+
+pub(crate) mod backlog;
 
 mod hub;
 
@@ -53,7 +69,9 @@ mod turn;
 
 mod budget;
 
-mod warden;
+pub(crate) mod deadlines;
+
+pub(crate) mod warden;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 mod sleep;
@@ -66,14 +84,14 @@ mod capacity;
 
 mod handle;
 
-mod counters;
+pub(crate) mod counters;
 
 mod log_gate;
 
-mod error;
+pub(crate) mod error;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
-mod sync;
+pub(crate) mod sync;
 
 #[cfg(all(test, stentor_model))]
 #[path = "../../tests/model/src/mod.rs"]
@@ -81,7 +99,7 @@ mod model;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
@@ -89,6 +107,7 @@ use std::thread;
 
 use log::info;
 
+pub use bound::{Endpoint, Listener};
 pub use builder::{Reply, ServerBuilder};
 pub use client::{Client, Outcome, Received};
 pub use counters::Counters;
@@ -97,14 +116,17 @@ pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
 pub use link::ClientId;
 pub use outbox::SlowClient;
+pub use peer::Peer;
 pub use rate::{FastClient, Rate};
+pub use stream::Stream;
 
+use bound::Bound;
 use builder::Settings;
-use conversation::Conversation;
 use crew::Crew;
+use session::Session;
 use socket::Socket;
 
-/// A server that is bound to its address and ready to [`run`](Server::run).
+/// A server that is bound to its addresses and ready to [`run`](Server::run).
 ///
 /// ```no_run
 /// stentor::Server::bind("127.0.0.1:8000")?.run(|client| {
@@ -117,7 +139,7 @@ use socket::Socket;
 /// # ; Ok::<(), std::io::Error>(())
 /// ```
 pub struct Server {
-    listener: TcpListener,
+    listeners: Vec<Bound>,
     woken: UnixStream,
     crew: Crew,
 }
@@ -147,7 +169,7 @@ pub struct Detached {
 }
 
 impl Server {
-    /// Binds to an address, with the default options.
+    /// Binds to an address, with the default options: see [`ServerBuilder::bind`].
     ///
     /// # Errors
     /// Where the address cannot be bound, or a thread cannot be started.
@@ -159,21 +181,13 @@ impl Server {
     ///
     /// # Errors
     /// Where the listener cannot be made non-blocking, or a thread cannot be started.
-    pub fn attach(listener: TcpListener) -> io::Result<Server> {
+    pub fn attach(listener: impl Into<Listener>) -> io::Result<Server> {
         Server::builder().attach(listener)
     }
 
     /// The options, all of them at their defaults.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
-    }
-
-    /// The address that the server listens on, with the port that the system chose for port 0.
-    ///
-    /// # Errors
-    /// Where the system does not say.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
     }
 
     /// A handle that can be cloned and used from any thread, before and while the server runs.
@@ -189,37 +203,37 @@ impl Server {
     /// of the server are gone. This very thread is the listener.
     ///
     /// # Errors
-    /// Where the listener is broken for good. Running out of descriptors, memory or threads is
+    /// Where all listeners are broken for good. Running out of descriptors, memory or threads is
     /// no such thing: it waits, or turns the client away with 503.
     pub fn run<F>(self, handler: F) -> io::Result<()>
     where
         F: Fn(&mut Client) -> Outcome + Sync,
     {
+        let endpoints: Vec<_> = self.listeners.iter().map(Bound::to_string).collect();
+        let endpoints = endpoints.join(" and ");
         let Server {
-            listener,
+            listeners,
             woken,
             crew,
         } = self;
         let shared = &crew.shared;
-        let address = listener.local_addr()?;
         let Settings {
             config,
             max_clients,
             ..
         } = &shared.settings;
         info!(
-            "listening on {address}, speaking {}, for up to {max_clients} clients",
+            "listening on {endpoints}, speaking {}, for up to {max_clients} clients",
             config.versions
         );
         let idle = AtomicUsize::new(0);
         let result = thread::scope(|scope| {
-            let result = listener::listen(&listener, &woken, shared, scope, &handler, &idle);
-            // Nobody is let in any more, from this line on.
-            drop(listener);
+            // Nobody is let in any more, from where this ends.
+            let result = listener::listen(listeners, &woken, shared, scope, &handler, &idle);
             shared.see_off();
             result
         });
-        info!("stopped; nobody is left of {address}");
+        info!("stopped; nobody is left of {endpoints}");
         result
     }
 }
@@ -244,8 +258,8 @@ impl Detached {
     /// [`Error::Refused`] with what the client was told, [`Error::Answered`] when `on_request`
     /// answered with a page, [`Error::Lost`] when the client went away or took too long, and
     /// [`Error::Io`] when the stream is no connected socket.
-    pub fn accept(&self, stream: TcpStream) -> Result<Client, Error> {
-        Client::open(self.welcome(stream)?, &self.crew)
+    pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
+        Client::open(self.welcome(stream.into())?, &self.crew)
     }
 
     /// The whole life of one client on this very thread: the handshake, the handler, whatever it
@@ -257,15 +271,15 @@ impl Detached {
     /// `on_close`.
     pub fn serve(
         &self,
-        stream: TcpStream,
+        stream: impl Into<Stream>,
         handler: impl Fn(&mut Client) -> Outcome + Sync,
     ) -> Result<(), Error> {
-        Client::serve(self.welcome(stream)?, &handler);
+        Client::serve(self.welcome(stream.into())?, &handler);
         Ok(())
     }
 
-    fn welcome(&self, stream: TcpStream) -> Result<Box<Conversation>, Error> {
-        let peer = stream.peer_addr()?;
+    fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
+        let peer = stream.peer()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
         let (socket, link) = shared.welcome(Socket::new(stream), peer);
@@ -273,7 +287,7 @@ impl Detached {
             shared.turn_away(&link, socket, &refusal);
             return Err(Error::Refused(refusal));
         }
-        Ok(Conversation::new(link, socket, Arc::clone(shared)))
+        Ok(Session::new(link, socket, Arc::clone(shared)))
     }
 
     /// A handle that can be cloned and used from any thread. Its `shutdown` refuses new clients
@@ -302,7 +316,7 @@ impl Detached {
 ///
 /// # Errors
 /// As [`Detached::accept`], and [`Error::Io`] where a thread cannot be started.
-pub fn accept(stream: TcpStream) -> Result<Client, Error> {
+pub fn accept(stream: impl Into<Stream>) -> Result<Client, Error> {
     static DETACHED: OnceLock<Detached> = OnceLock::new();
     let detached = match DETACHED.get() {
         Some(detached) => detached,
@@ -316,11 +330,10 @@ pub fn accept(stream: TcpStream) -> Result<Client, Error> {
 }
 
 impl Server {
-    pub(crate) fn new(listener: TcpListener, settings: Settings) -> io::Result<Server> {
-        listener.set_nonblocking(true)?;
+    pub(crate) fn new(listeners: Vec<Bound>, settings: Settings) -> io::Result<Server> {
         let (crew, woken) = Crew::new(settings)?;
         Ok(Server {
-            listener,
+            listeners,
             woken,
             crew,
         })
@@ -330,7 +343,7 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("listener", &self.listener)
+            .field("listeners", &self.listeners)
             .finish_non_exhaustive()
     }
 }

@@ -34,6 +34,10 @@ mod threats;
 
 mod server;
 
+mod client;
+
+mod sockets;
+
 mod hub;
 
 mod slow_clients;

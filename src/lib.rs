@@ -152,9 +152,9 @@ mod client;
 pub use client::{Connector, ProxyError, Sender, Traffic, Transport, WebSocket, connect};
 #[doc(inline)]
 pub use protocol::{
-    Accept, Answer, BadField, BadHost, BadOrigin, BadUrl, CloseCode, CloseFrame, Closed, Closing, Event, Framing,
-    HandshakeError, HostName, Initiator, Limits, Message, Origin, Refusal, Request, Response, State, Transition,
-    Trigger, Unsupported, Version, Versions, Violation,
+    Accept, Answer, BadField, BadHost, BadOrigin, BadUrl, CloseCode, CloseFrame, Closed, Closing,
+    Event, Framing, HandshakeError, HostName, Initiator, Limits, Message, Origin, Refusal, Request,
+    Response, State, Transition, Trigger, Unsupported, Version, Versions, Violation,
 };
 #[doc(inline)]
 pub use server::{

@@ -1,0 +1,77 @@
+//! Messages into deflate streams.
+
+use std::fmt;
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+
+use super::Terms;
+
+/// What every message ends with, and leaves out (RFC 7692 §7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// Room that is always made for more: with less, zlib might repeat its flush (zlib.h, `deflate`).
+const ROOM: usize = 64;
+
+/// Compresses one message after the other.
+pub(crate) struct Deflater {
+    stream: Compress,
+    bits: u8,
+}
+
+impl Deflater {
+    /// A compressor for peers that can read the windows of these terms.
+    pub(crate) fn new(terms: &Terms) -> Deflater {
+        let level = Compression::new(terms.level.into());
+        Deflater {
+            stream: Compress::new_with_window_bits(level, false, terms.send.bits),
+            bits: terms.send.bits,
+        }
+    }
+
+    /// The window that it was made for.
+    pub(crate) fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// Forgets what came before: the next message refers to nothing but itself.
+    pub(crate) fn reset(&mut self) {
+        self.stream.reset();
+    }
+
+    /// The payload of a compressed message, which may refer to all that were compressed since the last
+    /// [reset](Deflater::reset). `None` should zlib fail, which has no reason to; nothing may then refer to
+    /// what came before.
+    pub(crate) fn compress(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        if payload.is_empty() {
+            // What is left of the one empty block; zlib would flush nothing (RFC 7692 §7.2.3.6).
+            return Some(vec![TAIL[0]]);
+        }
+        let mut out = Vec::new();
+        let mut rest = payload;
+        loop {
+            out.reserve(rest.len() / 2 + ROOM);
+            let before = self.stream.total_in();
+            let flushed = self.stream.compress_vec(rest, &mut out, FlushCompress::Sync);
+            let used = usize::try_from(self.stream.total_in() - before).ok()?;
+            rest = &rest[used..];
+            match flushed.ok()? {
+                Status::StreamEnd => return None,
+                Status::Ok if !rest.is_empty() || out.len() == out.capacity() => {}
+                Status::Ok | Status::BufError => break,
+            }
+        }
+        if !rest.is_empty() || !out.ends_with(&TAIL) {
+            return None;
+        }
+        out.truncate(out.len() - TAIL.len());
+        Some(out)
+    }
+}
+
+impl fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflater")
+            .field("bits", &self.bits)
+            .finish_non_exhaustive()
+    }
+}

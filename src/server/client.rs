@@ -144,9 +144,9 @@ impl Client {
     /// # Errors
     /// As [`send`](Client::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let version = self.version();
+        let encoder = self.talk.encoder();
         self.talk
-            .reply(|out| version.encode_ping(payload, out).map(|()| 0))
+            .reply(|out| encoder.encode_ping(payload, out).map(|()| 0))
     }
 
     /// Sends the replies that wait, as far as the socket takes them.

@@ -10,7 +10,8 @@ use log::{debug, error, log_enabled, trace};
 use rustix::event::PollFlags;
 
 use crate::protocol::{
-    CloseFrame, Closed, Connection, Ending, Event, Message, Refusal, State, Unsupported, Version,
+    CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Refusal, State, Unsupported,
+    Version,
 };
 
 use super::crew::Shared;
@@ -112,8 +113,14 @@ impl Conversation {
 
     /// The version that the client speaks.
     pub(crate) fn version(&self) -> Version {
+        self.encoder().version()
+    }
+
+    /// What writes frames for the client.
+    pub(crate) fn encoder(&self) -> Encoder {
+        let newest = || Encoder::server(Version::Rfc6455);
         // Nobody asks before the handshake is done.
-        self.connection.version().unwrap_or(Version::Rfc6455)
+        self.connection.encoder().unwrap_or_else(newest)
     }
 
     /// Sends the replies that wait, as far as the socket takes them.
@@ -123,18 +130,18 @@ impl Conversation {
 
     /// A message from this client's own handler. A large one is not copied.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
-        let version = self.version();
+        let encoder = self.encoder();
         if log_enabled!(log::Level::Trace) {
             trace!("client {}: > {}", self.link.id, Shown(&message));
         }
         if message.len() < LARGE {
-            return self.reply(|out| version.encode(&message, out).map(|()| 1));
+            return self.reply(|out| encoder.encode(&message, out).map(|()| 1));
         }
         self.check_ready()?;
         let push = self
             .link
             .outbox
-            .reply_owned(|out| version.encode_owned(message, out))?;
+            .reply_owned(|out| encoder.encode_owned(message, out))?;
         self.settle(push)
     }
 

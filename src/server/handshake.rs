@@ -115,13 +115,14 @@ impl Conversation {
     /// The handshake is done, and its last bytes wait in the outbox: no broadcast comes before
     /// them, and none that is posted after the client has read them is missed.
     fn opened(&mut self) {
-        let version = self.version();
+        let encoder = self.encoder();
+        let version = encoder.version();
         let target = self
             .connection
             .request()
             .map_or("/", Request::target)
             .into();
-        let _ = self.link.identity.set(Identity { version, target });
+        let _ = self.link.identity.set(Identity { encoder, target });
         if !version.has_ping() {
             self.probe_with_tcp();
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{CloseCode, CloseFrame, Closing, Unsupported, Version};
+use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Unsupported, Version};
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -63,7 +63,8 @@ pub(crate) enum Stage {
 /// Everything that is known about a client once its request is accepted.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    pub(crate) version: Version,
+    /// What writes this side's frames; it knows the version.
+    pub(crate) encoder: Encoder,
     pub(crate) target: Box<str>,
 }
 
@@ -128,7 +129,12 @@ impl Link {
 
     /// The version, once the handshake is done.
     pub(crate) fn version(&self) -> Option<Version> {
-        self.identity.get().map(|identity| identity.version)
+        self.encoder().map(Encoder::version)
+    }
+
+    /// What writes frames for it, once the handshake is done.
+    pub(crate) fn encoder(&self) -> Option<Encoder> {
+        self.identity.get().map(|identity| identity.encoder)
     }
 
     /// The resource that was asked for; `/` before the handshake is done.
@@ -201,16 +207,16 @@ impl Link {
 
     /// Says goodbye in the version's own way, from any thread. Only the first goodbye counts.
     pub(crate) fn close(&self, frame: CloseFrame) -> Result<Push, Unsupported> {
-        let Some(version) = self.version() else {
+        let Some(encoder) = self.encoder() else {
             return Ok(Push::Over);
         };
         let mut bytes = Vec::new();
-        version.encode_close(Some(&frame), &mut bytes)?;
+        encoder.encode_close(Some(&frame), &mut bytes)?;
         // Under this lock, and announced before: the client's own thread, which may be waking up with
         // the peer's answer, waits here until it is known whether this one was written.
         let mut goodbye = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
         self.has_goodbye.store(true, Release);
-        let written = match version.closing() {
+        let written = match encoder.version().closing() {
             Closing::HangUp => self.outbox.hang_up(),
             Closing::Marker | Closing::Frame => self.outbox.goodbye(&bytes),
         };

@@ -192,7 +192,7 @@ impl Turn {
         let mut bytes = Vec::with_capacity(heard().map(len).sum());
         let (mut messages, mut skipped) = (0, 0);
         for (_, post) in heard() {
-            match framing.encode(&post.message, &mut bytes) {
+            match framing.encode(&post.message, None, &mut bytes) {
                 Ok(()) => messages += 1,
                 Err(_) => skipped += 1,
             }
@@ -233,7 +233,7 @@ fn groups<'a>(crowds: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Lin
 #[cfg(test)]
 mod tests {
     use super::{Backlog, Encoded, Target, Turn};
-    use crate::protocol::{Framing, Message, Version};
+    use crate::protocol::{Encoder, Framing, Message, Version};
     use crate::server::builder::Settings;
     use crate::server::hub::Post;
     use crate::server::link::{ClientId, Identity, Link};
@@ -312,8 +312,8 @@ mod tests {
         let link = |id| {
             let id = ClientId(id);
             let link = Link::new(id, peer, Arc::clone(&socket), &settings, &backlog);
-            let (version, target) = (Version::Draft75, "/".into());
-            link.identity.get_or_init(|| Identity { version, target });
+            let (encoder, target) = (Encoder::server(Version::Draft75), "/".into());
+            link.identity.get_or_init(|| Identity { encoder, target });
             Arc::new(link)
         };
         let everybody = [link(1), link(2), link(3)];

@@ -396,8 +396,8 @@ impl Watched {
         let mut frame = Vec::new();
         let has_ping = self
             .link
-            .version()
-            .map(|version| version.encode_ping(PING, &mut frame));
+            .encoder()
+            .map(|encoder| encoder.encode_ping(PING, &mut frame));
         if let Some(Ok(())) = has_ping {
             debug!("client {}: ping", self.link.id);
             self.pinged = Some(self.silent);

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{State, Transition, Version};
+use crate::protocol::{Encoder, State, Transition, Version};
 use crate::server::backlog::{Backlog, Frames};
 use crate::server::builder::Settings;
 use crate::server::client::{Client, Outcome};
@@ -78,7 +78,8 @@ pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Ar
         &backlog(),
     );
     let target = "/".into();
-    link.identity.set(Identity { version, target }).unwrap();
+    let encoder = Encoder::server(version);
+    link.identity.set(Identity { encoder, target }).unwrap();
     link.enter(Stage::Open);
     (Arc::new(link), peer)
 }

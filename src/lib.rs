@@ -131,6 +131,8 @@ pub use protocol::{
     HostName, Initiator, Limits, Message, Origin, Refusal, Request, Response, State, Transition,
     Trigger, Unsupported, Version, Versions, Violation,
 };
+#[cfg(feature = "deflate")]
+pub use protocol::Deflate;
 #[doc(inline)]
 pub use server::{
     Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, FastClient,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::close::CloseFrame;
 use super::config::Config;
+use super::deflate::{Deflater, Terms};
 use super::ending::Ending;
 use super::error::{Refusal, Unsupported};
 use super::framing::{Decoded, Decoder, Encoder};
@@ -26,6 +27,10 @@ pub struct Connection {
     pub(super) phase: Phase,
     request: Option<Request>,
     subprotocol: Option<String>,
+    /// How messages are compressed, if they may be.
+    terms: Option<Terms>,
+    /// What compresses them, where it outlives a message.
+    deflater: Option<Box<Deflater>>,
     input: Input,
     stream_ended: bool,
     pub(super) output: Vec<u8>,
@@ -62,6 +67,8 @@ impl Connection {
             phase: Phase::Head(0),
             request: None,
             subprotocol: None,
+            terms: None,
+            deflater: None,
             input: Input::default(),
             stream_ended: false,
             output: Vec::new(),
@@ -171,6 +178,7 @@ impl Connection {
         };
         self.output.extend(version.answer(request, &proof, &agreed));
         self.subprotocol = agreed.subprotocol;
+        self.terms = agreed.deflate.map(|(terms, _)| terms);
         self.change(Trigger::HeadAccepted);
         match proof {
             Proof::Challenge(parts) => self.phase = Phase::Key3(parts),
@@ -211,8 +219,13 @@ impl Connection {
     /// [`Unsupported`] for what the version cannot carry, and where there is nobody to send to
     /// any more; nothing is sent then.
     pub fn send(&mut self, message: &Message) -> Result<(), Unsupported> {
+        let payload = self.deflate(message);
         let (encoder, out) = self.sender()?;
-        encoder.encode(message, out)
+        match payload {
+            Some(payload) => encoder.encode_deflated(message, &payload, out),
+            None => encoder.encode(message, out)?,
+        }
+        Ok(())
     }
 
     /// Sends a ping with a payload of up to 125 bytes.
@@ -242,7 +255,8 @@ impl Connection {
     /// What writes this side's frames, once the version is known: for a shell that sends them past
     /// the connection.
     pub fn encoder(&self) -> Option<Encoder> {
-        self.version().map(Encoder::server)
+        let encoder = self.version().map(Encoder::server)?;
+        Some(encoder.deflating(self.terms))
     }
 
     /// The request, once its head has come.
@@ -334,7 +348,7 @@ impl Connection {
     fn open(&mut self, version: Version) {
         self.output.append(&mut self.early);
         self.change(Trigger::HandshakeDone);
-        self.phase = Phase::Frames(Decoder::new(version, Role::Server));
+        self.phase = Phase::Frames(Decoder::new(version, Role::Server).inflating(self.terms));
         self.pending.push_back(Event::Open);
     }
 
@@ -357,6 +371,20 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// The message compressed, where that was agreed on and gains something.
+    fn deflate(&mut self, message: &Message) -> Option<Vec<u8>> {
+        let terms = self.terms.filter(|terms| terms.is_worth(message.len()))?;
+        if !terms.takes_over() {
+            return Deflater::new(&terms).compress_alone(message);
+        }
+        let deflater = self.deflater.get_or_insert_with(|| Box::new(Deflater::new(&terms)));
+        let payload = deflater.compress(message.as_bytes());
+        if payload.is_none() {
+            self.deflater = None;
+        }
+        payload
     }
 
     fn sender(&mut self) -> Result<(Encoder, &mut Vec<u8>), Unsupported> {

@@ -71,6 +71,11 @@ pub mod framing;
 
 pub mod role;
 
+pub mod deflate;
+
+#[cfg(feature = "deflate")]
+mod extension;
+
 pub mod message;
 
 pub mod close;
@@ -86,6 +91,8 @@ pub mod error;
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
 pub use config::{BadOrigin, Config, Origin};
 pub use connection::Connection;
+#[cfg(feature = "deflate")]
+pub use deflate::Deflate;
 pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
 pub use framing::{Encoder, Framing};

@@ -5,6 +5,7 @@ use std::fmt;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::Terms;
+use crate::protocol::message::Message;
 
 /// What every message ends with, and leaves out (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
@@ -29,13 +30,21 @@ impl Deflater {
     }
 
     /// The window that it was made for.
-    pub(crate) fn bits(&self) -> u8 {
+    pub(crate) fn window(&self) -> u8 {
         self.bits
     }
 
     /// Forgets what came before: the next message refers to nothing but itself.
     pub(crate) fn reset(&mut self) {
         self.stream.reset();
+    }
+
+    /// The payload of a compressed message that refers to nothing but itself; `None` where it would
+    /// not be shorter.
+    pub(crate) fn compress_alone(&mut self, message: &Message) -> Option<Vec<u8>> {
+        self.reset();
+        let payload = self.compress(message.as_bytes())?;
+        (payload.len() < message.len()).then_some(payload)
     }
 
     /// The payload of a compressed message, which may refer to all that were compressed since the last

@@ -7,6 +7,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::Terms;
 use super::settings::Window;
 use crate::protocol::error::Violation;
+use crate::protocol::framing::Partial;
 
 /// What the sender has left out (RFC 7692 §7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
@@ -22,6 +23,10 @@ const STEP: usize = 8 * 1024;
 /// zlib's own state is there only while a message is being read. What the next one may refer to is
 /// kept apart from it, in no more bytes than there are: the end of what was received.
 pub(crate) struct Inflater {
+    /// A compressed message is being read.
+    reading: bool,
+    /// How long it is as it came.
+    read: usize,
     stream: Option<Decompress>,
     /// The stream is at the end of a final block. That need not be the message's end.
     ended: bool,
@@ -44,6 +49,8 @@ enum Step {
 impl Inflater {
     pub(crate) fn new(terms: &Terms) -> Inflater {
         Inflater {
+            reading: false,
+            read: 0,
             stream: None,
             ended: false,
             history: Vec::new(),
@@ -54,28 +61,46 @@ impl Inflater {
         }
     }
 
-    /// Inflates from the front of `piece`, behind what has come of the message already, and stops
-    /// after some kilobytes: so that they can be looked at before there are more of them. Says
-    /// whether there are.
+    /// A compressed message begins.
+    pub(crate) fn begin(&mut self) {
+        self.reading = true;
+    }
+
+    /// Whether a compressed message is being read.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reading
+    }
+
+    /// How many compressed bytes may still come of a message that may have `limit` bytes. What gains
+    /// nothing is longer than it was, by little; but blocks of nothing could go on for ever.
+    pub(crate) fn room(&self, limit: usize) -> usize {
+        const BLOCKS: usize = 1024;
+        let most = limit.saturating_mul(2).saturating_add(BLOCKS);
+        most.saturating_sub(self.read)
+    }
+
+    /// Inflates the next piece of a message behind what has come of it already. With `check`, fails
+    /// as soon as nothing that follows could make the message UTF-8.
     ///
     /// # Errors
-    /// What cannot be inflated, or makes the message larger than `limit`: no memory is reserved for
-    /// what is beyond it.
+    /// What cannot be inflated, and what makes the message larger than `limit`: no memory is
+    /// reserved for what is beyond it.
     pub(crate) fn inflate(
         &mut self,
-        piece: &mut &[u8],
-        message: &mut Vec<u8>,
+        mut piece: &[u8],
+        message: &mut Partial,
+        check: bool,
         limit: usize,
-    ) -> Result<bool, Violation> {
-        if piece.is_empty() && !self.underway {
-            return Ok(false);
-        }
-        match self.step(piece, message, limit)? {
-            Step::Underway => Ok(true),
+    ) -> Result<(), Violation> {
+        self.read += piece.len();
+        while !piece.is_empty() {
             // What follows a final block is a stream of its own (RFC 7692 §7.2.3.4).
-            Step::Ended => Ok(!piece.is_empty()),
-            Step::Done => Ok(false),
+            while self.step(&mut piece, message.buffer(0), limit)? == Step::Underway {
+                message.accept(check)?;
+            }
+            message.accept(check)?;
         }
+        Ok(())
     }
 
     /// The message is over: puts back what its sender has left out. Nothing may be missing then, which
@@ -83,7 +108,8 @@ impl Inflater {
     ///
     /// # Errors
     /// As [`inflate`](Inflater::inflate), and where the stream is cut short.
-    pub(crate) fn finish(&mut self, message: &mut Vec<u8>, limit: usize) -> Result<(), Violation> {
+    pub(crate) fn finish(&mut self, message: &mut Partial, limit: usize) -> Result<(), Violation> {
+        let message = message.buffer(0);
         // Behind a final block the sender has to put `00`, for the tail to fit. Where it has not, it
         // is clear all the same where the message ends.
         if !self.ended {
@@ -93,6 +119,8 @@ impl Inflater {
                 }
             }
         }
+        self.reading = false;
+        self.read = 0;
         self.stream = None;
         self.ended = false;
         let new = last(message, self.keep);

@@ -1,7 +1,9 @@
 //! Which parameters both sides can live with (RFC 7692 §5 and §7.1).
 
 use super::settings::{Deflate, Window};
-use crate::protocol::extension::{Extension, Parameter};
+use crate::protocol::config::Config;
+use crate::protocol::extension::{self, Extension, Parameter};
+use crate::protocol::request::Request;
 
 /// What was agreed on: how each side compresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,22 +39,36 @@ enum Bits {
 }
 
 impl Terms {
-    /// Whether a message of `len` bytes is worth compressing, and the peer's window can be had.
-    pub(crate) fn compress(&self, len: usize) -> bool {
+    /// Whether a message of `len` bytes is worth compressing, and can be for the peer's window.
+    pub(crate) fn is_worth(&self, len: usize) -> bool {
         len >= self.threshold && self.send.bits >= Window::LEAST_TO_SEND
+    }
+
+    /// Whether a message that is sent may refer to those before it.
+    pub(crate) fn takes_over(&self) -> bool {
+        self.send.takeover
+    }
+
+    /// The window for what is sent, as the logarithm of its size in bytes.
+    pub(crate) fn window(&self) -> u8 {
+        self.send.bits
+    }
+}
+
+impl Config {
+    /// Takes up the first of a client's offers that can be, with the answer's words. A broken offer
+    /// is declined like one that cannot be kept; the handshake goes on without.
+    pub(crate) fn take_up(&self, request: &Request) -> Option<(Terms, String)> {
+        let deflate = self.deflate.as_ref()?;
+        let offers = extension::parse(request.all("Sec-WebSocket-Extensions"))?;
+        offers
+            .iter()
+            .filter(|offer| offer.name == NAME)
+            .find_map(|offer| Some(deflate.answer(Parameters::of_offer(offer)?)))
     }
 }
 
 impl Deflate {
-    /// Takes up the first of a client's offers that can be, with the answer's words. A broken offer
-    /// is declined like one that cannot be kept; the handshake goes on without.
-    pub(crate) fn take_up(&self, offers: &[Extension<'_>]) -> Option<(Terms, String)> {
-        offers
-            .iter()
-            .filter(|offer| offer.name == NAME)
-            .find_map(|offer| Some(self.answer(Parameters::of_offer(offer)?)))
-    }
-
     fn answer(&self, offer: Parameters) -> (Terms, String) {
         let mut send = self.send;
         let mut receive = self.receive;

@@ -56,6 +56,7 @@ pub(crate) const ROW: Row = Row {
         invalid_text: CloseCode::UNSUPPORTED_DATA,
     }),
     minimal_lengths: false,
+    deflate: false,
 };
 
 /// What is joined to the key before it is hashed (draft-07 §5.2.2, RFC 6455 §4.2.2).
@@ -89,7 +90,7 @@ pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, R
     }
 }
 
-/// The answer that all three hybi versions share: no location, no origin, no extensions.
+/// The answer that all three hybi versions share: no location, no origin.
 pub(super) fn answer(proof: &Proof) -> Vec<u8> {
     let mut out = response::switching("Switching Protocols", "websocket");
     if let Proof::Accept(accept) = proof {

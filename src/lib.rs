@@ -125,14 +125,14 @@ pub mod protocol;
 
 mod server;
 
+#[cfg(feature = "deflate")]
+pub use protocol::Deflate;
 #[doc(inline)]
 pub use protocol::{
     Accept, BadField, BadHost, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing,
     HostName, Initiator, Limits, Message, Origin, Refusal, Request, Response, State, Transition,
     Trigger, Unsupported, Version, Versions, Violation,
 };
-#[cfg(feature = "deflate")]
-pub use protocol::Deflate;
 #[doc(inline)]
 pub use server::{
     Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, FastClient,

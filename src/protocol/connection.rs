@@ -379,7 +379,9 @@ impl Connection {
         if !terms.takes_over() {
             return Deflater::new(&terms).compress_alone(message);
         }
-        let deflater = self.deflater.get_or_insert_with(|| Box::new(Deflater::new(&terms)));
+        let deflater = self
+            .deflater
+            .get_or_insert_with(|| Box::new(Deflater::new(&terms)));
         let payload = deflater.compress(message.as_bytes());
         if payload.is_none() {
             self.deflater = None;

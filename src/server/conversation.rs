@@ -15,6 +15,7 @@ use crate::protocol::{
 };
 
 use super::crew::Shared;
+use super::deflate::Context;
 use super::error::{Error, Loss};
 use super::link::{Link, Stage};
 use super::log_gate::Kind;
@@ -35,6 +36,8 @@ pub(crate) struct Conversation {
     appetite: usize,
     /// Where clients have a rate.
     pub(crate) throttle: Option<Box<Throttle>>,
+    /// What messages that are compressed may refer to.
+    pub(crate) context: Context,
     /// The outbox has been given the goodbye, or has refused it: somebody else was first.
     pub(crate) said_goodbye: bool,
     pub(crate) finished: bool,
@@ -106,6 +109,7 @@ impl Conversation {
             began: Instant::now(),
             appetite: READ_AT_FIRST,
             closed: None,
+            context: Context::default(),
             said_goodbye: false,
             finished: false,
         })
@@ -133,6 +137,13 @@ impl Conversation {
         let encoder = self.encoder();
         if log_enabled!(log::Level::Trace) {
             trace!("client {}: > {}", self.link.id, Shown(&message));
+        }
+        if let Some(terms) = encoder
+            .terms()
+            .filter(|terms| terms.is_worth(message.len()))
+            && let Some(sent) = self.send_deflated(encoder, &terms, &message)
+        {
+            return sent;
         }
         if message.len() < LARGE {
             return self.reply(|out| encoder.encode(&message, out).map(|()| 1));

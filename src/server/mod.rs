@@ -51,6 +51,8 @@ mod hub;
 
 mod turn;
 
+mod deflate;
+
 mod budget;
 
 mod warden;

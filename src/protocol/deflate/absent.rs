@@ -47,7 +47,7 @@ impl Deflater {
         match terms.0 {}
     }
 
-    pub(crate) fn window(&self) -> u8 {
+    pub(crate) fn fits(&self, _: &Terms) -> bool {
         match self.0 {}
     }
 

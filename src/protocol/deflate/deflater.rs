@@ -17,6 +17,7 @@ const ROOM: usize = 64;
 pub(crate) struct Deflater {
     stream: Compress,
     bits: u8,
+    level: u8,
 }
 
 impl Deflater {
@@ -26,12 +27,13 @@ impl Deflater {
         Deflater {
             stream: Compress::new_with_window_bits(level, false, terms.send.bits),
             bits: terms.send.bits,
+            level: terms.level,
         }
     }
 
-    /// The window that it was made for.
-    pub(crate) fn window(&self) -> u8 {
-        self.bits
+    /// Whether it is one for these terms.
+    pub(crate) fn fits(&self, terms: &Terms) -> bool {
+        (self.bits, self.level) == (terms.send.bits, terms.level)
     }
 
     /// Forgets what came before: the next message refers to nothing but itself.
@@ -60,7 +62,9 @@ impl Deflater {
         loop {
             out.reserve(rest.len() / 2 + ROOM);
             let before = self.stream.total_in();
-            let flushed = self.stream.compress_vec(rest, &mut out, FlushCompress::Sync);
+            let flushed = self
+                .stream
+                .compress_vec(rest, &mut out, FlushCompress::Sync);
             let used = usize::try_from(self.stream.total_in() - before).ok()?;
             rest = &rest[used..];
             match flushed.ok()? {
@@ -81,6 +85,7 @@ impl fmt::Debug for Deflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deflater")
             .field("bits", &self.bits)
+            .field("level", &self.level)
             .finish_non_exhaustive()
     }
 }

@@ -19,6 +19,11 @@
 //! between them. A header is judged as soon as it can be: nothing is reserved for a payload that
 //! is only announced.
 
+mod encode;
+
+pub use encode::encode_frame;
+pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned, header_len};
+
 use super::{Decoded, Partial, mask};
 use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
@@ -222,7 +227,12 @@ impl Decoder {
         let bits = first & 0xf;
         // RSV1 has a meaning where a message begins, if it may be compressed (RFC 7692 §6).
         let compressed = first & RSV1 != 0 && matches!(bits, 1 | 2) && self.inflater.is_some();
-        let reserved = first & if compressed { RESERVED & !RSV1 } else { RESERVED };
+        let reserved = first
+            & if compressed {
+                RESERVED & !RSV1
+            } else {
+                RESERVED
+            };
         if reserved != 0 {
             return Err(Violation::ReservedBits(reserved >> 4));
         }
@@ -369,7 +379,9 @@ impl Decoder {
     }
 
     fn is_inflating(&self) -> bool {
-        self.inflater.as_ref().is_some_and(|inflater| inflater.is_reading())
+        self.inflater
+            .as_ref()
+            .is_some_and(|inflater| inflater.is_reading())
     }
 
     /// See [`super::Decoder::direct`]. Room is made for what may come next, and as much again as
@@ -422,76 +434,6 @@ impl Decoder {
             Err(_) => Err(Violation::InvalidUtf8),
         }
     }
-}
-
-/// Appends a whole frame; `mask` is for a client's, a server's has none (RFC 6455 §5.1).
-pub fn encode_frame(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    out.reserve(header_len(payload.len()) + mask.map_or(0, |key| key.len()) + payload.len());
-    encode_header(opcode, payload.len(), mask, out);
-    let start = out.len();
-    out.extend_from_slice(payload);
-    unmask(&mut out[start..], mask, 0);
-}
-
-/// Appends a message's only frame, with a payload that was compressed (RFC 7692 §6.1).
-pub(crate) fn encode_deflated(
-    opcode: Opcode,
-    payload: &[u8],
-    mask: Option<[u8; 4]>,
-    out: &mut Vec<u8>,
-) {
-    let start = out.len();
-    encode_frame(opcode, payload, mask, out);
-    out[start] |= RSV1;
-}
-
-/// Appends the header of a message's only frame, and returns the payload as it follows.
-pub(crate) fn encode_owned(message: Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) -> Vec<u8> {
-    encode_header(Opcode::of(&message), message.len(), mask, out);
-    let mut payload = message.into_bytes();
-    unmask(&mut payload, mask, 0);
-    payload
-}
-
-/// Appends the header of a frame that is whole, with the length in its shortest form
-/// (RFC 6455 §5.2).
-fn encode_header(opcode: Opcode, len: usize, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    let first = FIN | opcode as u8;
-    let masked = if mask.is_some() { MASK } else { 0 };
-    match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(len), _) if len < LENGTH_16 => out.extend_from_slice(&[first, masked | len]),
-        (_, Ok(len)) => {
-            let [high, low] = len.to_be_bytes();
-            out.extend_from_slice(&[first, masked | LENGTH_16, high, low]);
-        }
-        _ => {
-            out.extend_from_slice(&[first, masked | LENGTH_64]);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(mask.as_ref().map_or(&[], |key| key));
-}
-
-/// How long that header is, without a mask.
-pub(crate) fn header_len(len: usize) -> usize {
-    match len {
-        0..=125 => 2,
-        126..=0xffff => 4,
-        _ => 10,
-    }
-}
-
-pub(crate) fn encode(message: &Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    encode_frame(Opcode::of(message), message.as_bytes(), mask, out);
-}
-
-pub(crate) fn encode_close(frame: Option<&CloseFrame>, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    let mut body = Vec::new();
-    if let Some(frame) = frame {
-        body.extend_from_slice(&frame.code.get().to_be_bytes());
-        body.extend_from_slice(frame.reason.as_bytes());
-    }
-    encode_frame(Opcode::Close, &body, mask, out);
 }
 
 /// Masks or unmasks, which is the same (RFC 6455 §5.3), where there is a mask.

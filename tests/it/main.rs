@@ -24,6 +24,9 @@ mod closing;
 
 mod vectors;
 
+#[cfg(feature = "deflate")]
+mod deflate;
+
 mod hostile;
 
 mod properties;

@@ -315,7 +315,7 @@ impl Conversation {
                 trace!("client {}: closed: {closed}", self.link.id);
                 self.closed = Some(closed.clone());
             }
-            Event::Request | Event::Refused(_) | Event::Open => {}
+            Event::Request | Event::Refused(_) | Event::Declined(_) | Event::Open => {}
         }
     }
 
@@ -340,7 +340,7 @@ impl Conversation {
         let output = self.connection.data_to_send();
         if let Some(ending) = ending {
             self.link.enter(match ending {
-                Ending::Await => Stage::Closing,
+                Ending::Await | Ending::Follow => Stage::Closing,
                 Ending::Linger => Stage::Closed,
             });
             let push = match std::mem::replace(&mut self.said_goodbye, true) {

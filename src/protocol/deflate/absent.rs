@@ -6,6 +6,7 @@ use crate::protocol::error::Violation;
 use crate::protocol::framing::Partial;
 use crate::protocol::message::Message;
 use crate::protocol::request::Request;
+use crate::protocol::version::Version;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Never {}
@@ -25,6 +26,16 @@ pub(crate) struct Inflater(Never);
 impl Config {
     pub(crate) fn take_up(&self, _: &Request) -> Option<(Terms, String)> {
         None
+    }
+
+    pub(crate) fn offer(&self, _: Version) -> Option<String> {
+        None
+    }
+
+    /// Nothing was offered, so nothing can be taken up; an empty list holds nothing.
+    pub(crate) fn agree(&self, _: Version, answer: &[u8]) -> Option<Option<Terms>> {
+        let empty = answer.iter().all(|byte| b", \t".contains(byte));
+        empty.then_some(None)
     }
 }
 

@@ -4,6 +4,7 @@ use super::settings::{Deflate, Window};
 use crate::protocol::config::Config;
 use crate::protocol::extension::{self, Extension, Parameter};
 use crate::protocol::request::Request;
+use crate::protocol::version::{Version, hybi07};
 
 /// What was agreed on: how each side compresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +61,29 @@ impl Config {
     /// is declined like one that cannot be kept; the handshake goes on without.
     pub(crate) fn take_up(&self, request: &Request) -> Option<(Terms, String)> {
         let deflate = self.deflate.as_ref()?;
-        let offers = extension::parse(request.all("Sec-WebSocket-Extensions"))?;
+        let offers = extension::parse(request.all(hybi07::EXTENSIONS))?;
         offers
             .iter()
             .filter(|offer| offer.name == NAME)
-            .find_map(|offer| Some(deflate.answer(Parameters::of_offer(offer)?)))
+            .find_map(|offer| Some(deflate.answer(Parameters::of(offer)?)))
+    }
+
+    /// What a client offers in this version, if anything.
+    pub(crate) fn offer(&self, version: Version) -> Option<String> {
+        let deflate = self.deflate.filter(|_| version.row().deflate)?;
+        Some(deflate.offer())
+    }
+
+    /// What a server has taken up of that, if anything; `None` where it says what it must not.
+    pub(crate) fn agree(&self, version: Version, answer: &[u8]) -> Option<Option<Terms>> {
+        match &extension::parse([answer].into_iter())?[..] {
+            [] => Some(None),
+            [taken_up] if taken_up.name == NAME => {
+                let deflate = self.deflate.filter(|_| version.row().deflate)?;
+                deflate.agree(Parameters::of(taken_up)?).map(Some)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -111,6 +130,52 @@ impl Deflate {
         (self.terms(send, receive), words)
     }
 
+    /// Asks for what our own side needs, and allows what it can do.
+    fn offer(&self) -> String {
+        let mut words = String::from(NAME);
+        let mut say = |parameter: &str| {
+            words += "; ";
+            words += parameter;
+        };
+        if !self.receive.takeover {
+            say(SERVER_NO_TAKEOVER);
+        }
+        if !self.send.takeover {
+            say(CLIENT_NO_TAKEOVER);
+        }
+        if self.receive.bits < Window::MOST {
+            say(&format!("{SERVER_BITS}={}", self.receive.bits));
+        }
+        match self.send.bits {
+            Window::MOST => say(CLIENT_BITS),
+            bits => say(&format!("{CLIENT_BITS}={bits}")),
+        }
+        words
+    }
+
+    /// A server must do what it was asked to (RFC 7692 §7.1.1.1, §7.1.2.1), and may ask of a client
+    /// what that has allowed (§7.1.2.2).
+    fn agree(&self, answer: Parameters) -> Option<Terms> {
+        let mut send = self.send;
+        let mut receive = self.receive;
+        send.takeover &= !answer.client_no_takeover;
+        match answer.client_bits {
+            None => {}
+            Some(Bits::AtMost(most)) if most <= send.bits => send.bits = most,
+            Some(_) => return None,
+        }
+        if !receive.takeover && !answer.server_no_takeover {
+            return None;
+        }
+        receive.takeover &= !answer.server_no_takeover;
+        match answer.server_bits {
+            Some(bits) if bits <= receive.bits => receive.bits = bits,
+            None if receive.bits == Window::MOST => {}
+            _ => return None,
+        }
+        Some(self.terms(send, receive))
+    }
+
     fn terms(&self, send: Window, receive: Window) -> Terms {
         Terms {
             send,
@@ -133,11 +198,11 @@ fn shared_window(own: u8, most: u8) -> u8 {
 }
 
 impl Parameters {
-    /// RFC 7692 §7: an offer with a parameter that is unknown, stands twice, or has a value that it
-    /// must not have, is to be declined.
-    fn of_offer(offer: &Extension<'_>) -> Option<Parameters> {
+    /// RFC 7692 §7: what has a parameter that is unknown, stands twice, or has a value that it must not
+    /// have, is to be declined, and an answer to be hung up on.
+    fn of(extension: &Extension<'_>) -> Option<Parameters> {
         let mut seen = Parameters::default();
-        for Parameter { name, value } in &offer.parameters {
+        for Parameter { name, value } in &extension.parameters {
             let value = value.as_deref();
             let first = match *name {
                 SERVER_NO_TAKEOVER => flag(&mut seen.server_no_takeover, value)?,

@@ -221,7 +221,7 @@ impl Version {
             response::field(&mut out, self.row().subprotocol_field, subprotocol);
         }
         if let Some((_, words)) = &agreed.deflate {
-            response::field(&mut out, "Sec-WebSocket-Extensions", words);
+            response::field(&mut out, hybi07::EXTENSIONS, words);
         }
         for (name, value) in &agreed.fields {
             response::field(&mut out, name, value);

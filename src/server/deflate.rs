@@ -3,17 +3,17 @@
 //! What goes to many refers to nothing but itself, so that all of them can read it. Compressors are
 //! large and used briefly, so those who need one for that share a few.
 //!
-//! What a client's own handler sends may refer to what it has sent before, where that was agreed on:
-//! [`Context`]. Whatever others have sent to the client in between is in its window too, and not in
-//! the handler's compressor, which therefore starts anew.
+//! What is said on one connection alone may refer to what was said there before, where that was agreed
+//! on: [`Context`]. What is pushed in between is in the peer's window too, and not in the context's
+//! compressor, which therefore begins anew.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::protocol::deflate::{Deflater, Terms};
-use crate::protocol::{Encoder, Message};
+use crate::protocol::{Message, Unsupported};
 
-use super::conversation::Conversation;
-use super::error::Error;
+use super::link::Link;
+use super::outbox::Push;
 
 /// The compressors that nobody is using.
 static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
@@ -49,7 +49,7 @@ fn give_back(deflater: Deflater) {
     drop(surplus);
 }
 
-/// What a client's own thread has compressed for it, and what others have sent meanwhile.
+/// What was compressed for one connection, and after how many pushes.
 #[derive(Debug, Default)]
 pub(crate) struct Context {
     deflater: Option<Box<Deflater>>,
@@ -57,14 +57,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The payload of a message that may refer to those before it. Others have sent something
-    /// `pushes` times: if that is more than last time, it refers to nothing.
-    pub(crate) fn deflate(
-        &mut self,
-        terms: &Terms,
-        message: &Message,
-        pushes: u64,
-    ) -> Option<Vec<u8>> {
+    /// The payload of a message that may refer to those before it, unless there were pushes since.
+    fn deflate(&mut self, terms: &Terms, message: &Message, pushes: u64) -> Option<Vec<u8>> {
         let deflater = match &mut self.deflater {
             Some(deflater) => {
                 if self.pushes != pushes {
@@ -83,31 +77,36 @@ impl Context {
     }
 }
 
-impl Conversation {
-    /// Sends a message compressed; `None` where it is better sent as it is.
-    pub(crate) fn send_deflated(
-        &mut self,
-        encoder: Encoder,
-        terms: &Terms,
-        message: &Message,
-    ) -> Option<Result<(), Error>> {
-        if !terms.takes_over() {
-            let payload = deflate(terms, message)?;
-            return Some(self.reply(|out| {
-                encoder.encode_deflated(message, &payload, out);
-                Ok(1)
-            }));
+impl Link {
+    /// A message from somebody who may be made to wait, compressed, as
+    /// [`reply`](super::outbox::Outbox::reply) sends it; `None` where it is better sent as it is.
+    pub(crate) fn reply_deflated(&self, at_once: bool, message: &Message) -> Option<Push> {
+        let encoder = self.encoder()?;
+        let terms = encoder.terms()?;
+        if !terms.is_worth(message.len()) {
+            return None;
         }
-        let link = Arc::clone(&self.link);
-        let pushes = link.outbox.pushes();
-        let payload = self.context.deflate(terms, message, pushes)?;
-        Some(self.reply(|out| {
-            match link.outbox.pushes() == pushes {
+        let outbox = &self.outbox;
+        if !terms.takes_over() {
+            let payload = deflate(&terms, message)?;
+            let sent = outbox.reply(at_once, |out| {
+                encoder.encode_deflated(message, &payload, out);
+                Ok::<u64, Unsupported>(1)
+            });
+            return sent.ok();
+        }
+        // Held until the message has its place, for the next one may refer to it.
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        let pushes = outbox.pushes();
+        let payload = context.deflate(&terms, message, pushes)?;
+        let sent = outbox.reply(at_once, |out| {
+            match outbox.pushes() == pushes {
                 true => encoder.encode_deflated(message, &payload, out),
-                // Somebody was faster: the peer's window is not what it was a moment ago.
+                // A push was faster: the peer's window is not what it was a moment ago.
                 false => encoder.encode(message, out)?,
             }
-            Ok(1)
-        }))
+            Ok::<u64, Unsupported>(1)
+        });
+        sent.ok()
     }
 }

@@ -1,7 +1,6 @@
 //! What can be done with a server and its clients from any thread.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{ClientId, Link};
 use super::outbox::Push;
+use super::peer::Peer;
 use super::turn::Target;
 
 /// A running server, from outside: broadcasts, counts, lists, shuts down. Cheap to clone.
@@ -129,8 +129,8 @@ impl ClientHandle {
         self.link.version().unwrap_or(Version::Rfc6455)
     }
 
-    /// The address of the client's connection; behind a proxy, the proxy's.
-    pub fn peer_addr(&self) -> SocketAddr {
+    /// Who is at the other end of the connection; behind a proxy, the proxy.
+    pub fn peer(&self) -> Peer {
         self.link.peer
     }
 
@@ -256,7 +256,7 @@ impl fmt::Debug for ClientHandle {
         f.debug_struct("ClientHandle")
             .field("id", &self.id())
             .field("version", &self.version())
-            .field("peer", &self.peer_addr())
+            .field("peer", &self.peer())
             .finish()
     }
 }

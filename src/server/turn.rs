@@ -308,10 +308,10 @@ fn groups<'a>(crowds: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Lin
 #[cfg(test)]
 mod tests {
     use super::{Backlog, Encoded, Form, Target, Turn};
-    use crate::protocol::{Encoder, Message, Version};
-    use crate::server::builder::Settings;
+    use crate::protocol::{Encoder, Message, Role, Version};
     use crate::server::hub::Post;
     use crate::server::link::{ClientId, Identity, Link};
+    use crate::server::outbox::{Outbox, SlowClient};
     use crate::server::socket::Socket;
     use crate::server::sync::channel::bounded;
     use std::collections::HashMap;
@@ -383,10 +383,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let peer = listener.local_addr()?;
         let socket = Arc::new(Socket::new(TcpStream::connect(peer)?));
-        let (settings, backlog) = (Settings::default(), Backlog::new(0));
+        let backlog = Backlog::new(0);
         let link = |id| {
             let id = ClientId(id);
-            let link = Link::new(id, peer, Arc::clone(&socket), &settings, &backlog);
+            let policy = SlowClient::default();
+            let outbox = Outbox::new(Arc::clone(&socket), 0, policy, Arc::clone(&backlog));
+            let link = Link::new(id, Role::Server, peer.into(), outbox, Arc::default());
             let (encoder, target) = (Encoder::server(Version::Draft75), "/".into());
             link.identity.get_or_init(|| Identity { encoder, target });
             Arc::new(link)

@@ -38,12 +38,17 @@ impl ClientRequest {
     /// [`BadUrl`] for other schemes (`http` is one), fragments, passwords, and for hosts, ports and
     /// bytes that there are none of.
     pub fn to(url: &str) -> Result<ClientRequest, BadUrl> {
+        ClientRequest::nowhere().at(url)
+    }
+
+    /// The same request for what is at another URL.
+    ///
+    /// # Errors
+    /// As [`to`](ClientRequest::to).
+    pub fn at(&self, url: &str) -> Result<ClientRequest, BadUrl> {
         Ok(ClientRequest {
             url: Url::parse(url)?,
-            version: Version::Rfc6455,
-            origin: None,
-            subprotocols: Vec::new(),
-            fields: Vec::new(),
+            ..self.clone()
         })
     }
 
@@ -51,6 +56,17 @@ impl ClientRequest {
     pub fn version(mut self, version: Version) -> Self {
         self.version = version;
         self
+    }
+
+    /// A request that is all defaults, for those who learn later where it goes.
+    pub(crate) fn nowhere() -> ClientRequest {
+        ClientRequest {
+            url: Url::default(),
+            version: Version::Rfc6455,
+            origin: None,
+            subprotocols: Vec::new(),
+            fields: Vec::new(),
+        }
     }
 
     /// Whose page it is that asks. Default: nobody's, as programs have no page, and no field; but

@@ -8,7 +8,7 @@ use crate::protocol::host::HostName;
 use crate::protocol::request::split_port;
 
 /// The parts of a WebSocket URL (RFC 6455 §3).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Url {
     /// `wss`, that is.
     pub(super) secure: bool,

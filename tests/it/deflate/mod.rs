@@ -2,6 +2,8 @@
 
 mod negotiation;
 
+mod asking;
+
 mod reading;
 
 mod takeover;

@@ -42,11 +42,11 @@ fn borrow(terms: &Terms) -> Deflater {
 
 fn give_back(deflater: Deflater) {
     let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-    // The ones that were used last are those of the windows that are in use.
-    let surplus = (idle.len() >= KEPT).then(|| idle.remove(0));
+    // The one that has not been used for longest may be of a window that nobody has any more.
+    if idle.len() >= KEPT {
+        idle.remove(0);
+    }
     idle.push(deflater);
-    drop(idle);
-    drop(surplus);
 }
 
 /// What was compressed for one connection, and after how many pushes.

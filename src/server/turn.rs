@@ -62,9 +62,12 @@ pub(crate) struct Encoded {
 struct Post {
     audience: usize,
     message: Message,
-    /// What it is compressed, for windows of so many bits, as far as anybody has asked.
-    deflated: RefCell<Vec<(u8, Option<Rc<[u8]>>)>>,
+    /// What it is compressed, as far as anybody has asked.
+    deflated: RefCell<Vec<Deflated>>,
 }
+
+/// For windows of so many bits; `None` where that gains nothing.
+type Deflated = (u8, Option<Rc<[u8]>>);
 
 /// In what bytes a client hears.
 #[derive(Debug, Clone, Copy)]

@@ -18,6 +18,8 @@ mod every_version;
 
 mod request_head;
 
+mod asking;
+
 mod limits;
 
 mod closing;

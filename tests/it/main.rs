@@ -37,6 +37,8 @@ mod threats;
 
 mod server;
 
+mod client;
+
 mod hub;
 
 mod slow_clients;

@@ -13,11 +13,14 @@ mod loopback;
 
 mod peer;
 
+mod by_hand;
+
 mod logbook;
 
 mod quiet;
 
 pub(crate) use answer::Answer;
+pub(crate) use by_hand::{ByHand, Script};
 pub(crate) use chunking::every_way;
 pub(crate) use driven::Driven;
 pub(crate) use logbook::{keep_logbook, logged};

@@ -74,7 +74,7 @@ fn a_broadcast_reaches_everybody_in_the_form_that_was_agreed_on() {
             peer.expect_text(&text);
         }
         for (member, offer) in members.iter_mut().zip(offers) {
-            let expected = text.len() >= 128 && !offer.ends_with("=8");
+            let expected = text.len() >= 256 && !offer.ends_with("=8");
             assert_eq!(member.hear(), (text.clone(), expected), "{offer}");
         }
     }
@@ -139,7 +139,7 @@ fn messages_from_many_sides_at_once_are_all_understood() {
     server.wait_for_members("room", 1);
     let client = server.client(&member.peer);
     let handle = server.handle.clone();
-    let texts = [0, 1, 2].map(|side| words(side, 200));
+    let texts = [0, 1, 2].map(|side| words(side, 300));
     let mut heard = [0; 3];
     std::thread::scope(|scope| {
         let [own, direct, broadcast] = &texts;

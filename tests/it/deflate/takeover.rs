@@ -182,7 +182,7 @@ fn who_wants_a_window_of_8_bits_is_sent_plain_messages() {
 #[test]
 fn what_gains_nothing_is_sent_as_it_is() {
     let mut driven = ready("permessage-deflate", &config(Deflate::new()));
-    for message in [words(1, 127).into_bytes(), noise(1000), Vec::new()] {
+    for message in [words(1, 255).into_bytes(), noise(1000), Vec::new()] {
         driven
             .connection
             .send(&Message::Binary(message.clone()))
@@ -191,6 +191,6 @@ fn what_gains_nothing_is_sent_as_it_is() {
         assert!(driven.output.ends_with(&message));
         driven.forget();
     }
-    driven.connection.send(&words(1, 128).into()).unwrap();
+    driven.connection.send(&words(1, 256).into()).unwrap();
     assert!(payload(&driven.drain().output).is_some());
 }

@@ -39,6 +39,8 @@ mod server;
 
 mod client;
 
+mod sockets;
+
 mod hub;
 
 mod slow_clients;

@@ -15,6 +15,8 @@ mod peer;
 
 mod by_hand;
 
+mod unix;
+
 mod logbook;
 
 mod quiet;
@@ -27,6 +29,7 @@ pub(crate) use logbook::{keep_logbook, logged};
 pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually};
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
 pub(crate) use quiet::hush;
+pub(crate) use unix::{Folder, as_tcp, dial_unix, open_unix};
 pub(crate) use wire::{
     HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, masked_with, text, written,
 };

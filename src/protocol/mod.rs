@@ -82,6 +82,11 @@ pub mod framing;
 
 pub mod role;
 
+pub mod deflate;
+
+#[cfg(feature = "deflate")]
+mod extension;
+
 pub mod message;
 
 pub mod close;
@@ -98,6 +103,8 @@ pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
 pub use config::{BadOrigin, Config, Origin};
 pub use connection::Connection;
+#[cfg(feature = "deflate")]
+pub use deflate::Deflate;
 pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
 pub use framing::{Encoder, Framing};

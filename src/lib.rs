@@ -125,6 +125,9 @@ pub mod protocol;
 
 mod server;
 
+#[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
+mod tls;
+
 #[doc(inline)]
 pub use protocol::{
     Accept, BadField, BadHost, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing,
@@ -137,3 +140,6 @@ pub use server::{
     Loss, Outcome, Peer, Rate, Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient,
     Stream, accept,
 };
+#[cfg(feature = "tls")]
+#[doc(inline)]
+pub use tls::{TlsClient, TlsError, TlsServer};

@@ -105,6 +105,11 @@ pub use peer::Peer;
 pub use rate::{FastClient, Rate};
 pub use stream::Stream;
 
+#[cfg(feature = "tls")]
+pub(crate) use queue::VECTORS;
+#[cfg(feature = "tls")]
+pub(crate) use socket::{FLAGS, poll_until};
+
 use builder::Settings;
 use conversation::Conversation;
 use crew::Crew;

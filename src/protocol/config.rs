@@ -37,10 +37,11 @@ pub struct Config {
     /// The subprotocols that are spoken. Default: none. The client's order decides.
     pub subprotocols: Vec<String>,
     /// Whether a hixie frame other than text is skipped (the default) or breaks the connection;
-    /// the drafts allow both (draft-76 §5.3).
+    /// the drafts allow both (draft-76 §5.3). A client always skips it (§4.2).
     pub fail_on_unknown_frames: bool,
     /// Whether bad UTF-8 in a hixie frame is replaced by U+FFFD (the default) or breaks the
-    /// connection; the drafts leave it open (draft-76 §5.3). The hybi versions always fail.
+    /// connection; the drafts leave it open (draft-76 §5.3). A client always replaces (§4.2), and
+    /// the hybi versions always fail.
     pub fail_on_bad_hixie_text: bool,
 }
 

@@ -7,11 +7,12 @@ use super::close::CloseFrame;
 use super::config::Config;
 use super::ending::Ending;
 use super::error::{Refusal, Unsupported};
-use super::framing::{Decoded, Decoder};
+use super::framing::{Decoded, Decoder, Encoder};
 use super::input::Input;
 use super::message::{Event, Message};
 use super::request::{Request, Search};
 use super::response::{self, Accept, Response};
+use super::role::Role;
 use super::state::{State, Transition, Trigger};
 use super::version::{Agreed, Proof, Version, draft76};
 
@@ -210,8 +211,8 @@ impl Connection {
     /// [`Unsupported`] for what the version cannot carry, and where there is nobody to send to
     /// any more; nothing is sent then.
     pub fn send(&mut self, message: &Message) -> Result<(), Unsupported> {
-        let (version, out) = self.sender()?;
-        version.encode(message, out)
+        let (encoder, out) = self.sender()?;
+        encoder.encode(message, out)
     }
 
     /// Sends a ping with a payload of up to 125 bytes.
@@ -219,8 +220,8 @@ impl Connection {
     /// # Errors
     /// As [`send`](Connection::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Unsupported> {
-        let (version, out) = self.sender()?;
-        version.encode_ping(payload, out)
+        let (encoder, out) = self.sender()?;
+        encoder.encode_ping(payload, out)
     }
 
     /// Where the connection stands.
@@ -236,6 +237,12 @@ impl Connection {
     /// The version, once the request has told it.
     pub fn version(&self) -> Option<Version> {
         self.request.as_ref().and_then(Request::version)
+    }
+
+    /// What writes this side's frames, once the version is known: for a shell that sends them past
+    /// the connection.
+    pub fn encoder(&self) -> Option<Encoder> {
+        self.version().map(Encoder::server)
     }
 
     /// The request, once its head has come.
@@ -327,7 +334,7 @@ impl Connection {
     fn open(&mut self, version: Version) {
         self.output.append(&mut self.early);
         self.change(Trigger::HandshakeDone);
-        self.phase = Phase::Frames(Decoder::new(version));
+        self.phase = Phase::Frames(Decoder::new(version, Role::Server));
         self.pending.push_back(Event::Open);
     }
 
@@ -340,8 +347,8 @@ impl Connection {
             Decoded::Ping(payload) => {
                 // A ping is answered until the peer's own goodbye (RFC 6455 §5.5.2). It came in at
                 // 125 bytes at most, and so it can go out.
-                if let Some(version) = self.version() {
-                    let _ = version.encode_pong(&payload, &mut self.output);
+                if let Some(encoder) = self.encoder() {
+                    let _ = encoder.encode_pong(&payload, &mut self.output);
                 }
                 ready.then_some(Event::Ping(payload))
             }
@@ -352,10 +359,10 @@ impl Connection {
         }
     }
 
-    fn sender(&mut self) -> Result<(Version, &mut Vec<u8>), Unsupported> {
-        match (self.state, self.version()) {
-            (State::Ready, Some(version)) => Ok((version, &mut self.output)),
-            (State::Handshaking, Some(version)) => Ok((version, &mut self.early)),
+    fn sender(&mut self) -> Result<(Encoder, &mut Vec<u8>), Unsupported> {
+        match (self.state, self.encoder()) {
+            (State::Ready, Some(encoder)) => Ok((encoder, &mut self.output)),
+            (State::Handshaking, Some(encoder)) => Ok((encoder, &mut self.early)),
             (state, _) => Err(Unsupported::Now(state)),
         }
     }

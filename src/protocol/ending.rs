@@ -25,8 +25,8 @@ impl Connection {
     /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, and for a
     /// request that is still to be answered: that is what [`refuse`](Connection::refuse) is for.
     pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), Unsupported> {
-        let version = match (self.state, self.version()) {
-            (State::Ready, Some(version)) => version,
+        let encoder = match (self.state, self.encoder()) {
+            (State::Ready, Some(encoder)) => encoder,
             (State::Handshaking, _) => {
                 // The 101 of draft-76 is out, its proof is not: all that is left is to hang up.
                 self.change(Trigger::Failed);
@@ -36,7 +36,7 @@ impl Connection {
             (State::Opening, _) => return Err(Unsupported::Now(self.state)),
             _ => return Ok(()),
         };
-        version.encode_close(frame.as_ref(), &mut self.output)?;
+        encoder.encode_close(frame.as_ref(), &mut self.output)?;
         self.close_was_sent(frame);
         Ok(())
     }
@@ -71,11 +71,11 @@ impl Connection {
             let frame = frame.unwrap_or(sent);
             return self.closed(frame, Initiator::Us, None, true);
         }
-        if let Some(version) = self.version() {
+        if let Some(encoder) = self.encoder() {
             // The same code back, without the reason (RFC 6455 §5.5.1); what was received may be
             // sent.
             let echo = frame.as_ref().map(|frame| CloseFrame::of(frame.code));
-            let _ = version.encode_close(echo.as_ref(), &mut self.output);
+            let _ = encoder.encode_close(echo.as_ref(), &mut self.output);
         }
         let frame = frame.unwrap_or(CloseFrame::WITHOUT_CODE);
         self.closed(frame, Initiator::Peer, None, true);
@@ -85,14 +85,14 @@ impl Connection {
     /// unless a goodbye is out already, then the end.
     pub(super) fn fail(&mut self, violation: Violation) {
         self.change(Trigger::Failed);
-        let version = self.version();
-        let code = version.and_then(|version| violation.close_code(version));
-        let frame = match (self.close_sent.take(), version, code) {
+        let encoder = self.encoder();
+        let code = encoder.and_then(|encoder| violation.close_code(encoder.version()));
+        let frame = match (self.close_sent.take(), encoder, code) {
             (Some(sent), _, _) => sent,
-            (None, Some(version), Some(code)) => {
+            (None, Some(encoder), Some(code)) => {
                 let frame = CloseFrame::of(code);
                 // The codes that violations have may be sent.
-                let _ = version.encode_close(Some(&frame), &mut self.output);
+                let _ = encoder.encode_close(Some(&frame), &mut self.output);
                 frame
             }
             _ => CloseFrame::of(CloseCode::ABNORMAL),

@@ -69,6 +69,8 @@ pub mod version;
 
 pub mod framing;
 
+pub mod role;
+
 pub mod message;
 
 pub mod close;
@@ -86,12 +88,13 @@ pub use config::{BadOrigin, Config, Origin};
 pub use connection::Connection;
 pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
-pub use framing::Framing;
+pub use framing::{Encoder, Framing};
 pub use host::{BadHost, HostName};
 pub use limits::Limits;
 pub use message::{Event, Message};
 pub use request::Request;
 pub use response::{Accept, BadField, Response};
+pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
 pub use version::{Closing, Version, Versions};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use crate::protocol::{Refusal, refusal_bytes};
+use crate::protocol::{Refusal, Role, refusal_bytes};
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -18,8 +18,9 @@ use super::capacity;
 use super::counters::Totals;
 use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
-use super::link::{ClientId, Link, Stage};
+use super::link::{ClientId, Haste, Link, Stage};
 use super::log_gate::Kind;
+use super::outbox::Outbox;
 use super::peer::Peer;
 use super::registry::Registry;
 use super::socket::Socket;
@@ -60,7 +61,6 @@ impl Crew {
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
         let backlog = Backlog::new(settings.all_outboxes);
         let (warden, watch) = Warden::new(
-            &settings.deadlines,
             Arc::clone(&backlog),
             Arc::clone(&registry),
             Arc::clone(&totals),
@@ -151,7 +151,7 @@ impl Shared {
     fn refuse_handshakes(&self) {
         for link in self.registry.all() {
             if link.version().is_none() {
-                link.refuse();
+                link.refuse(Haste::Stopping);
             }
         }
     }
@@ -218,8 +218,16 @@ impl Shared {
         }
         let socket = Arc::new(socket);
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
-        let own = Arc::clone(&socket);
-        let link = Arc::new(Link::new(id, peer, own, &self.settings, &self.backlog));
+        let Settings {
+            outbox,
+            slow_client,
+            deadlines,
+            ..
+        } = &self.settings;
+        let backlog = Arc::clone(&self.backlog);
+        let outbox = Outbox::new(Arc::clone(&socket), *outbox, *slow_client, backlog);
+        let deadlines = Arc::clone(deadlines);
+        let link = Arc::new(Link::new(id, Role::Server, peer, outbox, deadlines));
         (socket, link)
     }
 

@@ -16,6 +16,7 @@ use super::hub::Post;
 use super::link::{ClientId, Stage};
 use super::log_gate::Kind;
 use super::peer::Peer;
+use super::session::Session;
 use super::sync::atomic::Ordering::Relaxed;
 
 /// How a client's life ended, as `on_close` is told it: exactly once for each client that was
@@ -72,79 +73,35 @@ impl Ended {
     }
 }
 
-impl Conversation {
-    /// What the end of the conversation means to its handler.
-    pub(crate) fn verdict(&self) -> Result<(), Error> {
-        let Some(closed) = &self.closed else {
-            return Ok(());
-        };
-        match (&closed.violation, closed.initiator) {
-            (Some(violation), _) => Err(Error::Violation(violation.clone())),
-            (None, Initiator::Peer | Initiator::Us) => Ok(()),
-            (None, Initiator::Nobody) => match self.link.outbox.loss() {
-                // The browsers of draft-76 leave without a word whenever a page is left.
-                None if self.version().closing() == Closing::Marker => Ok(()),
-                loss => Err(Error::Lost(loss.unwrap_or(Loss::EndOfStream))),
-            },
-        }
-    }
-
+impl Session {
     /// The end, on every way out: the goodbye, the peer's half of it, and the account.
     pub(crate) fn finish(&mut self, ended: Ended) {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let opened = self.link.identity.get().is_some();
+        let opened = self.is_opened();
         match &ended {
             Ended::Well => {}
             Ended::WithIt(error) => debug!("client {}: handler: {}", self.link.id, shown(error)),
             Ended::Badly(error) => {
-                if self.shared.warden.may_log(Kind::HandlerFailed) {
+                if self.warden.may_log(Kind::HandlerFailed) {
                     warn!("client {}: handler failed: {}", self.link.id, shown(error));
                 }
                 self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
             }
         }
-        self.hear_goodbye();
-        if self.connection.state() == State::Ready {
-            // These codes may always be sent.
-            let _ = self.close(CloseFrame::of(match ended {
-                Ended::Well => CloseCode::NORMAL,
-                Ended::WithIt(_) | Ended::Badly(_) => CloseCode::INTERNAL_ERROR,
-            }));
-        }
+        self.say_goodbye(match ended {
+            Ended::Well => CloseCode::NORMAL,
+            Ended::WithIt(_) | Ended::Badly(_) => CloseCode::INTERNAL_ERROR,
+        });
         if opened {
             self.shared.post(Post::Leave(self.link.id));
-            while !matches!(self.step(&mut Patience::endless()), Step::Over) {}
         }
-        // What was said last is sent before the write side is shut, or given up.
-        let _ = self.wait_for_room(0);
-        self.linger();
-        self.link.enter(Stage::Gone);
-        self.link.outbox.close();
+        self.hang_up();
         if opened {
             self.account();
         }
         self.shared.registry.remove(&self.link, &self.shared.totals);
-    }
-
-    /// Lets the peer read what it was told: bytes that came and were not read would make TCP
-    /// reset the connection. The warden ends it when the close deadline has passed.
-    #[inline(never)]
-    fn linger(&mut self) {
-        self.link.enter(Stage::Lingering);
-        if self.link.outbox.loss().is_some() || self.socket.shutdown(Shutdown::Write).is_err() {
-            return;
-        }
-        // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
-        let mut scrap = [0; 512];
-        let mut patience = LINGER_BYTES;
-        while let Ok(read @ 1..) = self.socket.discard(&mut scrap) {
-            patience = patience.saturating_sub(read);
-            if patience == 0 {
-                return;
-            }
-        }
     }
 
     fn account(&mut self) {
@@ -180,6 +137,68 @@ impl Conversation {
             && self.shared.warden.may_log(Kind::HookPanicked)
         {
             error!("client {id}: on_close panicked");
+        }
+    }
+}
+
+impl Conversation {
+    /// What the end of the conversation means to who has it.
+    pub(crate) fn verdict(&self) -> Result<(), Error> {
+        let Some(closed) = &self.closed else {
+            return Ok(());
+        };
+        match (&closed.violation, closed.initiator) {
+            (Some(violation), _) => Err(Error::Violation(violation.clone())),
+            (None, Initiator::Peer | Initiator::Us) => Ok(()),
+            (None, Initiator::Nobody) => match self.link.outbox.loss() {
+                // The browsers of draft-76 leave without a word whenever a page is left.
+                None if self.version().closing() == Closing::Marker => Ok(()),
+                loss => Err(Error::Lost(loss.unwrap_or(Loss::EndOfStream))),
+            },
+        }
+    }
+
+    /// Says goodbye with a code that may always be sent, unless somebody has.
+    pub(crate) fn say_goodbye(&mut self, code: CloseCode) {
+        self.hear_goodbye();
+        if self.connection.state() == State::Ready {
+            let _ = self.close(CloseFrame::of(code));
+        }
+    }
+
+    /// Waits for the peer's half of the close, and for it to have read ours; then lets go of the
+    /// socket.
+    pub(crate) fn hang_up(&mut self) {
+        if self.is_opened() {
+            while !matches!(self.step(&mut Patience::endless()), Step::Over) {}
+        }
+        // What was said last is sent before the write side is shut, or given up.
+        let _ = self.wait_for_room(0);
+        self.linger();
+        self.link.enter(Stage::Gone);
+        self.link.outbox.close();
+    }
+
+    fn is_opened(&self) -> bool {
+        self.link.identity.get().is_some()
+    }
+
+    /// Lets the peer read what it was told: bytes that came and were not read would make TCP
+    /// reset the connection. The warden ends it when the close deadline has passed.
+    #[inline(never)]
+    fn linger(&mut self) {
+        self.link.enter(Stage::Lingering);
+        if self.link.outbox.loss().is_some() || self.socket.shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
+        let mut scrap = [0; 512];
+        let mut patience = LINGER_BYTES;
+        while let Ok(read @ 1..) = self.socket.discard(&mut scrap) {
+            patience = patience.saturating_sub(read);
+            if patience == 0 {
+                return;
+            }
         }
     }
 }

@@ -150,13 +150,13 @@ impl ClientHandle {
     /// the conversation is over; where the client's queue is full, [`Error::Dropped`] or
     /// [`Error::Lost`], by the server's [`SlowClient`](super::SlowClient) policy.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let Some(version) = self.link.version() else {
+        let Some(encoder) = self.link.encoder() else {
             return Err(Error::Closed);
         };
         let message = message.into();
         trace!("client {}: > {}", self.link.id, Shown(&message));
         let mut bytes = Vec::new();
-        version.encode(&message, &mut bytes)?;
+        encoder.encode(&message, &mut bytes)?;
         // Let go of before the push is minded: what is evicted then is freed.
         let push = self
             .link

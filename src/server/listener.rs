@@ -15,10 +15,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::protocol::Refusal;
 
 use super::client::{Client, Outcome};
-use super::conversation::Conversation;
 use super::crew::Shared;
 use super::log_gate::Kind;
 use super::peer::Peer;
+use super::session::Session;
 use super::socket::Socket;
 use super::stream::Stream;
 
@@ -89,8 +89,8 @@ struct Workers<'scope, 'env, F> {
     scope: &'scope Scope<'scope, 'env>,
     handler: &'env F,
     /// Without room in it: what is sent is taken by a thread that waits, or not at all.
-    next: Sender<Box<Conversation>>,
-    waiting: Receiver<Box<Conversation>>,
+    next: Sender<Box<Session>>,
+    waiting: Receiver<Box<Session>>,
     idle: &'env AtomicUsize,
 }
 
@@ -108,7 +108,7 @@ where
             return;
         }
         let shared = Arc::clone(self.shared);
-        let talk = Conversation::new(Arc::clone(&link), Arc::clone(&socket), shared);
+        let talk = Session::new(Arc::clone(&link), Arc::clone(&socket), shared);
         let Err(refused) = self.next.try_send(talk) else {
             return;
         };
@@ -130,7 +130,7 @@ where
     }
 }
 
-fn serve_more<F>(waiting: &Receiver<Box<Conversation>>, handler: &F, idle: &AtomicUsize)
+fn serve_more<F>(waiting: &Receiver<Box<Session>>, handler: &F, idle: &AtomicUsize)
 where
     F: Fn(&mut Client) -> Outcome + Sync,
 {

@@ -24,6 +24,8 @@ mod listener;
 
 mod client;
 
+mod session;
+
 mod conversation;
 
 mod handshake;
@@ -56,6 +58,8 @@ mod hub;
 mod turn;
 
 mod budget;
+
+mod deadlines;
 
 mod warden;
 
@@ -111,8 +115,8 @@ pub(crate) use queue::VECTORS;
 pub(crate) use socket::{FLAGS, poll_until};
 
 use builder::Settings;
-use conversation::Conversation;
 use crew::Crew;
+use session::Session;
 use socket::Socket;
 
 /// A server that is bound to its address and ready to [`run`](Server::run).
@@ -275,7 +279,7 @@ impl Detached {
         Ok(())
     }
 
-    fn welcome(&self, stream: Stream) -> Result<Box<Conversation>, Error> {
+    fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
         let peer = stream.peer()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
@@ -284,7 +288,7 @@ impl Detached {
             shared.turn_away(&link, socket, &refusal);
             return Err(Error::Refused(refusal));
         }
-        Ok(Conversation::new(link, socket, Arc::clone(shared)))
+        Ok(Session::new(link, socket, Arc::clone(shared)))
     }
 
     /// A handle that can be cloned and used from any thread. Its `shutdown` refuses new clients

@@ -136,9 +136,9 @@ pub use protocol::{
 };
 #[doc(inline)]
 pub use server::{
-    Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, FastClient,
-    Loss, Outcome, Peer, Rate, Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient,
-    Stream, accept,
+    Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Endpoint, Error,
+    FastClient, Listener, Loss, Outcome, Peer, Rate, Received, Reply, Server, ServerBuilder,
+    ServerHandle, SlowClient, Stream, accept,
 };
 #[cfg(feature = "tls")]
 #[doc(inline)]

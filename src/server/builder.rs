@@ -1,8 +1,6 @@
 //! A server's options, each with its default, its unit and its reason.
 
 use std::fmt;
-use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +12,6 @@ use super::farewell::Departure;
 use super::link::ClientId;
 use super::outbox::SlowClient;
 use super::rate::{FastClient, Rate};
-use super::{Detached, Server};
 
 /// What `on_request` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +56,12 @@ impl From<Response> for Reply {
     }
 }
 
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 4096;
-
 type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
 type OnClose = dyn Fn(&Departure) + Send + Sync;
 pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
 
-/// The options of a [`Server`]; [`Server::builder`] makes one with the defaults.
+/// The options of a [`Server`](super::Server), whose [`builder`](super::Server::builder) makes
+/// one with the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct ServerBuilder {
     pub(super) settings: Settings,
@@ -269,36 +264,6 @@ impl ServerBuilder {
     {
         self.settings.on_state = Some(Arc::new(hook));
         self
-    }
-
-    /// Binds to an address and starts the hub and the warden. Clients wait in the kernel's queue
-    /// until [`Server::run`].
-    ///
-    /// # Errors
-    /// Where the address cannot be bound, or a thread cannot be started.
-    pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        let listener = TcpListener::bind(address)?;
-        // The standard library asks for 128, which a burst of clients fills: the rest would try
-        // again a second later. The system may allow less than this.
-        let _ = rustix::net::listen(&listener, BACKLOG);
-        self.attach(listener)
-    }
-
-    /// Serves the clients of a listener that exists already.
-    ///
-    /// # Errors
-    /// Where the listener cannot be made non-blocking, or a thread cannot be started.
-    pub fn attach(self, listener: TcpListener) -> io::Result<Server> {
-        Server::new(listener, self.settings)
-    }
-
-    /// A server without a listener, for those who bring their own loop and hand over accepted
-    /// streams one by one.
-    ///
-    /// # Errors
-    /// Where a thread cannot be started.
-    pub fn detach(self) -> io::Result<Detached> {
-        Detached::new(self.settings)
     }
 
     pub(super) fn config(&mut self) -> &mut Config {

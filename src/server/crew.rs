@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use crate::protocol::{Refusal, Role, refusal_bytes};
+use crate::protocol::{Config, Refusal, Role, refusal_bytes};
+use crate::tls::TlsError;
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -24,6 +25,7 @@ use super::outbox::Outbox;
 use super::peer::Peer;
 use super::registry::Registry;
 use super::socket::Socket;
+use super::stream::Stream;
 use super::sync::atomic::Ordering::{Relaxed, SeqCst};
 use super::sync::atomic::{AtomicBool, AtomicU64};
 use super::sync::channel::{RecvTimeoutError, Sender, bounded};
@@ -34,6 +36,8 @@ use super::warden::Warden;
 /// What all threads of a server share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    /// What holds for those who come over TLS.
+    secured: Arc<Config>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) backlog: Arc<Backlog>,
@@ -69,8 +73,13 @@ impl Crew {
         let budget = Arc::new(Budget::default());
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
+        let secured = Arc::new(Config {
+            secure: true,
+            ..Config::clone(&settings.config)
+        });
         let shared = Arc::new(Shared {
             settings,
+            secured,
             totals: Arc::clone(&totals),
             registry,
             backlog: Arc::clone(&backlog),
@@ -207,6 +216,26 @@ impl Shared {
                 // All was said, only the hanging up is missing: that is no loss.
                 link.outbox.cut(Loss::Cut);
             }
+        }
+    }
+
+    /// The socket of an accepted stream, with TLS around it where that is asked of those who come
+    /// over a network.
+    ///
+    /// # Errors
+    /// Where the user's own configuration of TLS does not allow a connection.
+    pub(crate) fn secure(&self, stream: Stream) -> Result<Socket, TlsError> {
+        match (&self.settings.tls, &stream) {
+            (Some(tls), Stream::Tcp(_)) => Ok(Socket::secured(stream, tls.session()?)),
+            _ => Ok(Socket::new(stream)),
+        }
+    }
+
+    /// The settings of the protocol for those who come over a socket.
+    pub(crate) fn config(&self, socket: &Socket) -> &Arc<Config> {
+        match socket.tls() {
+            Some(_) => &self.secured,
+            None => &self.settings.config,
         }
     }
 

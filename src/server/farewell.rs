@@ -1,11 +1,13 @@
 //! A conversation's end: the goodbye, the peer's half of it, and the account.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use log::{debug, error, info, warn};
+use rustix::event::PollFlags;
 
 use crate::protocol::{CloseCode, CloseFrame, Closed, Closing, Initiator, State, Version};
 
@@ -183,12 +185,25 @@ impl Conversation {
         self.link.identity.get().is_some()
     }
 
+    /// Shuts the write side, which TLS has to announce: that may wait for the socket. The warden ends
+    /// it, as it ends what follows.
+    fn shut_write(&self) -> io::Result<()> {
+        loop {
+            match self.socket.shutdown(Shutdown::Write) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.socket.wait_until(PollFlags::OUT, Duration::MAX);
+                }
+                shut => return shut,
+            }
+        }
+    }
+
     /// Lets the peer read what it was told: bytes that came and were not read would make TCP
     /// reset the connection. The warden ends it when the close deadline has passed.
     #[inline(never)]
     fn linger(&mut self) {
         self.link.enter(Stage::Lingering);
-        if self.link.outbox.loss().is_some() || self.socket.shutdown(Shutdown::Write).is_err() {
+        if self.link.outbox.loss().is_some() || self.shut_write().is_err() {
             return;
         }
         // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.

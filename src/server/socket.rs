@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Result, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg, sockopt};
 
-use crate::tls::Session;
+use crate::tls::TlsSession;
 
 use super::stream::Stream;
 use super::sync::Instant;
@@ -19,7 +19,7 @@ use super::sync::Instant;
 pub(crate) struct Socket {
     stream: Stream,
     /// Where what is sent is encrypted.
-    session: Option<Box<Session>>,
+    tls: Option<Box<TlsSession>>,
 }
 
 /// Never blocks, and never raises SIGPIPE where that is not a socket's own setting.
@@ -32,36 +32,36 @@ impl Socket {
     pub(crate) fn new(stream: impl Into<Stream>) -> Socket {
         Socket {
             stream: stream.into(),
-            session: None,
+            tls: None,
         }
     }
 
     /// The same, with TLS around it.
-    pub(crate) fn secured(stream: impl Into<Stream>, session: Session) -> Socket {
+    pub(crate) fn secured(stream: impl Into<Stream>, tls: TlsSession) -> Socket {
         Socket {
             stream: stream.into(),
-            session: Some(Box::new(session)),
+            tls: Some(Box::new(tls)),
         }
     }
 
     /// The TLS around it, where there is some.
-    pub(crate) fn session(&self) -> Option<&Session> {
-        self.session.as_deref()
+    pub(crate) fn tls(&self) -> Option<&TlsSession> {
+        self.tls.as_deref()
     }
 
     /// Sends what the kernel takes at once; how many bytes those are. What is left must come first
     /// the next time, as far as it is [committed](Socket::committed).
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize> {
-        match &self.session {
-            Some(session) => session.send(self.as_fd(), &[IoSlice::new(bytes)]),
+        match &self.tls {
+            Some(tls) => tls.send(self.as_fd(), &[IoSlice::new(bytes)]),
             None => retry_on_intr(|| send(self, bytes, FLAGS)),
         }
     }
 
     /// As [`send`](Socket::send), for bytes that lie in several places.
     pub(crate) fn send_vectored(&self, vectors: &[IoSlice<'_>]) -> Result<usize> {
-        match &self.session {
-            Some(session) => session.send(self.as_fd(), vectors),
+        match &self.tls {
+            Some(tls) => tls.send(self.as_fd(), vectors),
             None => {
                 retry_on_intr(|| sendmsg(self, vectors, &mut SendAncillaryBuffer::default(), FLAGS))
             }
@@ -70,13 +70,13 @@ impl Socket {
 
     /// How many bytes of what was not taken are encrypted already, and can be nothing else.
     pub(crate) fn committed(&self) -> usize {
-        self.session.as_ref().map_or(0, |session| session.committed())
+        self.tls.as_ref().map_or(0, |tls| tls.committed())
     }
 
     /// One blocking read, into the buffer's spare room; 0 at the end of the stream.
     pub(crate) fn receive(&self, buffer: &mut Vec<u8>) -> Result<usize> {
-        if let Some(session) = &self.session {
-            return session.receive(self.as_fd(), buffer);
+        if let Some(tls) = &self.tls {
+            return tls.receive(self.as_fd(), buffer);
         }
         let spare = rustix::buffer::spare_capacity(buffer);
         recv(self, spare, RecvFlags::empty()).map(|(read, _)| read)
@@ -95,8 +95,8 @@ impl Socket {
     /// Ends one direction, or both, and wakes whoever waits for it. TLS announces the end of what it
     /// says: `WouldBlock` where that waits for the socket, and is to be tried again.
     pub(crate) fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
-        match (&self.session, &self.stream) {
-            (Some(session), _) if how == Shutdown::Write => session.shut_write(self.as_fd()),
+        match (&self.tls, &self.stream) {
+            (Some(tls), _) if how == Shutdown::Write => tls.shut_write(self.as_fd()),
             (_, Stream::Tcp(stream)) => stream.shutdown(how),
             (_, Stream::Unix(stream)) => stream.shutdown(how),
         }
@@ -106,10 +106,8 @@ impl Socket {
     pub(crate) fn wait_until(&self, flags: PollFlags, wait: Duration) -> bool {
         // Who waits for longer than the clock can tell waits without an end.
         let end = Instant::now().checked_add(wait);
-        match &self.session {
-            Some(session) if flags == PollFlags::IN => {
-                session.wait_for_plaintext(self.as_fd(), end)
-            }
+        match &self.tls {
+            Some(tls) if flags == PollFlags::IN => tls.wait_for_plaintext(self.as_fd(), end),
             _ => poll_until(self.as_fd(), flags, end),
         }
     }

@@ -1,6 +1,7 @@
 //! In the place of TLS where the feature is off: what nobody can have, so that nobody else need ask
 //! whether it is on.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
@@ -9,48 +10,50 @@ use std::time::Instant;
 use rustix::io::Result;
 
 #[derive(Debug, Clone)]
-pub(crate) enum TlsServer {}
+pub(crate) struct TlsServer(Infallible);
 
 #[derive(Debug)]
-pub(crate) enum TlsError {}
+pub(crate) struct TlsError(Infallible);
 
 #[derive(Debug)]
-pub(crate) enum Session {}
+pub(crate) struct TlsSession(Infallible);
 
 impl TlsServer {
-    pub(crate) fn session(&self) -> std::result::Result<Session, TlsError> {
-        match *self {}
+    pub(crate) fn session(&self) -> std::result::Result<TlsSession, TlsError> {
+        match self.0 {}
     }
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
+        match self.0 {}
     }
 }
 
-impl Session {
+impl std::error::Error for TlsError {}
+
+impl TlsSession {
     pub(crate) fn send(&self, _: BorrowedFd<'_>, _: &[IoSlice<'_>]) -> Result<usize> {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn committed(&self) -> usize {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn receive(&self, _: BorrowedFd<'_>, _: &mut Vec<u8>) -> Result<usize> {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn wait_for_plaintext(&self, _: BorrowedFd<'_>, _: Option<Instant>) -> bool {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn shut_write(&self, _: BorrowedFd<'_>) -> io::Result<()> {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn failure(&self) -> Option<TlsError> {
-        match *self {}
+        match self.0 {}
     }
 }

@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::error::TlsError;
-use super::session::Session;
+use super::session::TlsSession;
 use super::{ALPN, certificates, provider};
 
 /// A client's side of TLS: whose certificates it believes. There is no way to believe all of them,
@@ -60,12 +60,14 @@ impl TlsClient {
 
     /// A session with the server of this name: a host's, or an address, an IPv6 one with brackets or
     /// without.
-    pub(crate) fn session(&self, host: &str) -> Result<Session, TlsError> {
-        let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    pub(crate) fn session(&self, host: &str) -> Result<TlsSession, TlsError> {
+        let name = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
         let name = ServerName::try_from(name.unwrap_or(host).to_owned())
             .map_err(|_| TlsError::BadName(host.to_owned()))?;
         let connection = ClientConnection::new(Arc::clone(&self.config), name)?;
-        Ok(Session::new(connection.into()))
+        Ok(TlsSession::new(connection.into()))
     }
 
     fn believing(roots: RootCertStore) -> Result<TlsClient, TlsError> {

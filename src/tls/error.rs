@@ -46,7 +46,11 @@ impl fmt::Display for TlsError {
             TlsError::Pem(error) => write!(f, "broken PEM: {error}"),
             TlsError::NoFiles => f.write_str("made from no files: nothing to read again"),
             TlsError::BadName(name) => {
-                write!(f, "\"{}\" is no name that TLS can prove", name.escape_debug())
+                write!(
+                    f,
+                    "\"{}\" is no name that TLS can prove",
+                    name.escape_debug()
+                )
             }
             TlsError::NotTls => f.write_str("the peer does not speak TLS"),
             TlsError::HungUp => f.write_str("the peer hung up during the TLS handshake"),

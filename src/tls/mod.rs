@@ -18,7 +18,7 @@ pub use client::TlsClient;
 pub use error::TlsError;
 pub use server::TlsServer;
 
-pub(crate) use session::Session;
+pub(crate) use session::TlsSession;
 
 use std::sync::Arc;
 
@@ -36,8 +36,9 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// All certificates of a PEM file, which must have one.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let certificates: Vec<_> =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(TlsError::pem)?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(TlsError::pem)?;
     match certificates.is_empty() {
         true => Err(TlsError::NoCertificate),
         false => Ok(certificates),

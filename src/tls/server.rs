@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::error::TlsError;
-use super::session::Session;
+use super::session::TlsSession;
 use super::{ALPN, certificates, private_key, provider};
 
 /// A server's side of TLS, for [`ServerBuilder::tls`](crate::ServerBuilder::tls): its certificate and
@@ -88,9 +88,9 @@ impl TlsServer {
     }
 
     /// A session for a connection that was accepted.
-    pub(crate) fn session(&self) -> Result<Session, TlsError> {
+    pub(crate) fn session(&self) -> Result<TlsSession, TlsError> {
         let connection = ServerConnection::new(self.config())?;
-        Ok(Session::new(connection.into()))
+        Ok(TlsSession::new(connection.into()))
     }
 
     fn new(files: Option<(PathBuf, PathBuf)>, config: Arc<ServerConfig>) -> TlsServer {

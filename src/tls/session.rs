@@ -27,7 +27,7 @@ use crate::server::{FLAGS, VECTORS, poll_until};
 use super::error::TlsError;
 
 /// One side of a TLS connection. Each call is given the socket.
-pub(crate) struct Session {
+pub(crate) struct TlsSession {
     inside: Mutex<Inside>,
 }
 
@@ -38,7 +38,7 @@ struct Inside {
     committed: usize,
     /// How many of those are sent.
     credit: usize,
-    /// There may be something to read.
+    /// The last read brought all that it had room for: there may be more.
     readable: bool,
     /// The first byte that the peer ever sent.
     first: Option<u8>,
@@ -66,10 +66,10 @@ const RECORD: usize = 16 * 1024;
 /// (RFC 8446 §6.2), which needs no keys.
 const ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
 
-impl Session {
-    pub(super) fn new(mut connection: Connection) -> Session {
+impl TlsSession {
+    pub(super) fn new(mut connection: Connection) -> TlsSession {
         connection.set_buffer_limit(Some(RECORD));
-        Session {
+        TlsSession {
             inside: Mutex::new(Inside {
                 connection,
                 committed: 0,
@@ -109,7 +109,7 @@ impl Session {
         self.lock().take(buffer)
     }
 
-    /// Blocks until [`receive`](Session::receive) would not, or until `end`; `false` for the latter.
+    /// Blocks until [`receive`](TlsSession::receive) would not, or until `end`; `false` for the latter.
     pub(crate) fn wait_for_plaintext(&self, socket: BorrowedFd<'_>, end: Option<Instant>) -> bool {
         self.wait(socket, end, Inside::has_plaintext)
     }
@@ -156,23 +156,31 @@ impl Session {
         end: Option<Instant>,
         is_done: impl Fn(&mut Inside) -> bool,
     ) -> bool {
+        let mut readable = false;
         loop {
-            let stuck = {
+            let flags = {
                 let mut inside = self.lock();
-                if inside.advance(socket, &is_done) {
+                // Where that fails, reading tells why.
+                let _ = inside.flush(socket);
+                if is_done(&mut inside) || inside.broken.is_some() {
                     return true;
                 }
-                inside.is_stuck()
-            };
-            // What reading has made it say may wait for the socket, too.
-            let flags = match stuck {
-                true => PollFlags::IN | PollFlags::OUT,
-                false => PollFlags::IN,
+                // One read, and the lock is free for who has something to send.
+                if std::mem::take(&mut inside.readable) || readable {
+                    inside.read(socket);
+                    readable = false;
+                    continue;
+                }
+                // What reading has made us say may wait for the socket, too.
+                match inside.is_stuck() {
+                    true => PollFlags::IN | PollFlags::OUT,
+                    false => PollFlags::IN,
+                }
             };
             if !poll_until(socket, flags, end) {
                 return false;
             }
-            self.lock().readable = true;
+            readable = true;
         }
     }
 
@@ -237,25 +245,6 @@ impl Inside {
     /// What is encrypted waits for the socket.
     fn is_stuck(&self) -> bool {
         self.mute.is_none() && self.connection.wants_write()
-    }
-
-    /// Reads what there is until `is_done`, or the end; `false` where more must come first.
-    fn advance(
-        &mut self,
-        socket: BorrowedFd<'_>,
-        is_done: &impl Fn(&mut Inside) -> bool,
-    ) -> bool {
-        loop {
-            // Where that fails, reading tells why.
-            let _ = self.flush(socket);
-            if is_done(self) || self.broken.is_some() {
-                return true;
-            }
-            if !self.readable {
-                return false;
-            }
-            self.read(socket);
-        }
     }
 
     /// One read, and what it means.
@@ -376,8 +365,8 @@ impl Write for Wire<'_> {
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for TlsSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").finish_non_exhaustive()
+        f.debug_struct("TlsSession").finish_non_exhaustive()
     }
 }

@@ -52,4 +52,7 @@ mod panics;
 
 mod resets;
 
+#[cfg(feature = "tls")]
+mod tls;
+
 mod tidy;

@@ -17,6 +17,9 @@ mod logbook;
 
 mod quiet;
 
+#[cfg(feature = "tls")]
+mod secure;
+
 pub(crate) use answer::Answer;
 pub(crate) use chunking::every_way;
 pub(crate) use driven::Driven;
@@ -24,6 +27,8 @@ pub(crate) use logbook::{keep_logbook, logged};
 pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually};
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
 pub(crate) use quiet::hush;
+#[cfg(feature = "tls")]
+pub(crate) use secure::{Identity, Secure, secure, secure_as, tunnel};
 pub(crate) use wire::{
     HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, masked_with, text, written,
 };

@@ -1,0 +1,3 @@
+//! TLS: that all which is promised holds over it too, and what it adds.
+
+mod conversations;

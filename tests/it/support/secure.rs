@@ -108,7 +108,9 @@ fn dig(mut plain: &TcpStream, mut tls: Secure) {
         let mut of_wire = PollFlags::empty();
         of_wire.set(PollFlags::IN, hears);
         of_wire.set(PollFlags::OUT, tls.conn.wants_write());
-        let of_plain = match speaks && !tls.conn.wants_write() {
+        // Behind the handshake, for the end is among what is said.
+        let may_speak = !tls.conn.is_handshaking() && !tls.conn.wants_write();
+        let of_plain = match speaks && may_speak {
             true => PollFlags::IN,
             false => PollFlags::empty(),
         };

@@ -176,6 +176,16 @@ impl AsFd for Bound {
     }
 }
 
+/// Where it listens, for the log.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.endpoint() {
+            Ok(endpoint) => endpoint.fmt(f),
+            Err(error) => write!(f, "a socket of which the system says: {error}"),
+        }
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -71,6 +71,7 @@ pub struct ServerBuilder {
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
+    pub(crate) trust_local_proxy: bool,
     pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) outbox: usize,
     pub(crate) all_outboxes: usize,
@@ -92,6 +93,7 @@ impl Default for Settings {
         Settings {
             config: Arc::default(),
             deadlines: Arc::default(),
+            trust_local_proxy: false,
             outbox: 1024 * 1024,
             all_outboxes: 256 * 1024 * 1024,
             slow_client: SlowClient::Close,
@@ -166,6 +168,14 @@ impl ServerBuilder {
     /// server writes both itself, and nobody gets past it: any client could claim any address.
     pub fn trust_forwarded_headers(mut self, trust: bool) -> Self {
         self.config().trust_forwarded = trust;
+        self
+    }
+
+    /// Believes those headers of whoever comes over a Unix socket, whether or not it believes all
+    /// others. Default: no. For a server that a proxy on the same machine reaches by a Unix
+    /// socket, and others by a port: dangerous where others can reach the socket too.
+    pub fn trust_local_proxy(mut self, trust: bool) -> Self {
+        self.settings.trust_local_proxy = trust;
         self
     }
 
@@ -297,6 +307,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("config", &self.config)
+            .field("trust_local_proxy", &self.trust_local_proxy)
             .field("deadlines", &self.deadlines)
             .field("outbox", &self.outbox)
             .field("all_outboxes", &self.all_outboxes)

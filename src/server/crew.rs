@@ -36,8 +36,10 @@ use super::warden::Warden;
 /// What all threads of a server share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    /// What holds for those who come over TLS.
-    secured: Arc<Config>,
+    /// What the settings say of those who come over a Unix socket.
+    local_config: Arc<Config>,
+    /// The same, of those who come over TLS.
+    pub(crate) secure_config: Arc<Config>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) backlog: Arc<Backlog>,
@@ -73,13 +75,18 @@ impl Crew {
         let budget = Arc::new(Budget::default());
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
-        let secured = Arc::new(Config {
-            secure: true,
-            ..Config::clone(&settings.config)
-        });
+        let mut local_config = Arc::clone(&settings.config);
+        if settings.trust_local_proxy {
+            Arc::make_mut(&mut local_config).trust_forwarded = true;
+        }
+        let mut secure_config = Arc::clone(&settings.config);
+        if settings.tls.is_some() {
+            Arc::make_mut(&mut secure_config).secure = true;
+        }
         let shared = Arc::new(Shared {
             settings,
-            secured,
+            local_config,
+            secure_config,
             totals: Arc::clone(&totals),
             registry,
             backlog: Arc::clone(&backlog),
@@ -138,6 +145,14 @@ impl Shared {
         let _ = self.posts.send(post);
     }
 
+    /// What holds for a connection with this peer.
+    pub(crate) fn config_for(&self, peer: Peer) -> &Arc<Config> {
+        match peer {
+            Peer::Net(_) => &self.settings.config,
+            Peer::Local => &self.local_config,
+        }
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(SeqCst)
     }
@@ -176,6 +191,11 @@ impl Shared {
     pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
         let post = |answer| Post::Members(Arc::clone(room), answer);
         self.ask_hub(post, Duration::MAX).unwrap_or_default()
+    }
+
+    /// The rooms that somebody is in; none, once the hub is gone.
+    pub(crate) fn rooms(&self) -> Vec<Arc<str>> {
+        self.ask_hub(Post::Rooms, Duration::MAX).unwrap_or_default()
     }
 
     /// What the hub answers; `None` once it is gone, or when that took too long.
@@ -231,14 +251,6 @@ impl Shared {
         }
     }
 
-    /// The settings of the protocol for those who come over a socket.
-    pub(crate) fn config(&self, socket: &Socket) -> &Arc<Config> {
-        match socket.tls() {
-            Some(_) => &self.secured,
-            None => &self.settings.config,
-        }
-    }
-
     /// Gives an accepted socket its number and its outbox.
     pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
         self.totals.accepted.fetch_add(1, Relaxed);
@@ -265,15 +277,9 @@ impl Shared {
         if self.is_stopping() {
             return Err(Refusal::ShuttingDown);
         }
-        let Settings {
-            config,
-            max_clients,
-            per_address,
-            ..
-        } = &self.settings;
-        let is_counted = !config.trust_forwarded && !per_address.is_unlimited();
+        let is_counted = self.is_counted() && !self.config_for(link.peer).trust_forwarded;
         let net = link.peer.ip().filter(|_| is_counted).map(Net::of);
-        self.registry.admit(link, *max_clients, net)?;
+        self.registry.admit(link, self.settings.max_clients, net)?;
         self.warden.watch(link);
         Ok(())
     }
@@ -285,17 +291,15 @@ impl Shared {
         link: &Link,
         address: Option<IpAddr>,
     ) -> Result<(), Refusal> {
-        let Settings {
-            config,
-            per_address,
-            ..
-        } = &self.settings;
+        let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded;
         match address {
-            Some(address) if config.trust_forwarded && !per_address.is_unlimited() => {
-                self.registry.enter_from(link, Net::of(address))
-            }
+            Some(address) if is_counted => self.registry.enter_from(link, Net::of(address)),
             _ => Ok(()),
         }
+    }
+
+    fn is_counted(&self) -> bool {
+        !self.settings.per_address.is_unlimited()
     }
 
     /// Answers at the door, without a thread and without waiting.

@@ -60,7 +60,7 @@ where
         doors.retain_mut(|door| match door.let_in(&workers) {
             Ok(()) => true,
             Err(error) => {
-                error!("a listener is broken for good: {error}");
+                error!("{} is broken for good: {error}", door.bound);
                 broken = Some(error);
                 false
             }
@@ -130,7 +130,8 @@ impl Door {
                 io::ErrorKind::InvalidInput => return Err(error),
                 _ => {
                     if workers.shared.warden.may_log(Kind::Exhausted) {
-                        warn!("cannot accept: {error}; trying again in {EXHAUSTED:?}");
+                        let bound = &self.bound;
+                        warn!("cannot accept on {bound}: {error}; trying again in {EXHAUSTED:?}");
                     }
                     self.rests_until = Some(Instant::now() + EXHAUSTED);
                     break;

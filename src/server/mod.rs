@@ -212,7 +212,7 @@ impl Server {
     where
         F: Fn(&mut Client) -> Outcome + Sync,
     {
-        let endpoints: Vec<_> = self.endpoints()?.iter().map(Endpoint::to_string).collect();
+        let endpoints: Vec<_> = self.listeners.iter().map(Bound::to_string).collect();
         let endpoints = endpoints.join(" and ");
         let Server {
             listeners,

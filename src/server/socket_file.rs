@@ -26,8 +26,8 @@ pub(crate) struct SocketFile {
 
 /// Turns are waited for this often and this long each time; then it goes on without, since who can
 /// read the folder could hold the lock for ever.
-const TURNS: usize = 50;
-const TURN: Duration = Duration::from_millis(20);
+const TURNS: usize = 1000;
+const TURN: Duration = Duration::from_millis(1);
 
 /// Binds a listener to a path.
 ///

@@ -32,6 +32,8 @@ mod threats;
 
 mod server;
 
+mod sockets;
+
 mod hub;
 
 mod slow_clients;

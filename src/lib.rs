@@ -125,9 +125,13 @@ pub mod protocol;
 
 mod server;
 
+mod client;
+
 #[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
 mod tls;
 
+#[doc(inline)]
+pub use client::{Connector, ProxyError, Sender, Traffic, Transport, WebSocket, connect};
 #[doc(inline)]
 pub use protocol::{
     Accept, BadField, BadHost, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing,

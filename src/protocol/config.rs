@@ -186,7 +186,7 @@ impl std::str::FromStr for Origin {
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
         let (host, port) = split_port(rest);
         let host_byte = |byte: u8| byte.is_ascii_graphic() && !b"/\\?#@,*".contains(&byte);
-        if scheme.is_empty() || host.is_empty() || !host.bytes().all(host_byte) {
+        if !is_scheme(scheme) || host.is_empty() || !host.bytes().all(host_byte) {
             return Err(bad());
         }
         let scheme = scheme.to_ascii_lowercase();
@@ -208,6 +208,25 @@ impl std::str::FromStr for Origin {
             port: port.filter(|port| Some(*port) != default),
         })
     }
+}
+
+/// The origin as a header field has it (RFC 6454 §6.2).
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Null => f.write_str("null"),
+            Origin::Tuple { scheme, host, port } => {
+                write!(f, "{scheme}://{host}")?;
+                port.map_or(Ok(()), |port| write!(f, ":{port}"))
+            }
+        }
+    }
+}
+
+/// RFC 3986 §3.1.
+pub(crate) fn is_scheme(text: &str) -> bool {
+    let further = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(further)
 }
 
 impl fmt::Display for BadOrigin {

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::close::CloseCode;
+use super::head::BadHead;
 use super::limits::Limits;
 use super::version::{Version, Versions};
 
@@ -222,6 +223,17 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+impl From<BadHead> for Refusal {
+    fn from(bad: BadHead) -> Self {
+        match bad {
+            BadHead::TooLarge(limit) => Refusal::HeadTooLarge(limit),
+            BadHead::TooManyFields(limit) => Refusal::TooManyFields(limit),
+            BadHead::Malformed(part) => Refusal::MalformedHead(part),
+            BadHead::Duplicate(field) => Refusal::Duplicate(field),
+        }
+    }
+}
 
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

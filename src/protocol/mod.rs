@@ -59,11 +59,17 @@ pub mod connection;
 
 mod input;
 
+mod head;
+
+mod dice;
+
 pub mod ending;
 
 pub mod request;
 
 pub mod response;
+
+pub mod asking;
 
 pub mod version;
 
@@ -83,6 +89,7 @@ pub mod limits;
 
 pub mod error;
 
+pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
 pub use config::{BadOrigin, Config, Origin};
 pub use connection::Connection;

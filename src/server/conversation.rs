@@ -197,7 +197,7 @@ impl Conversation {
                 self.observe(&event);
                 return Step::Event(event);
             }
-            if self.connection.close_expected() == Some(Ending::Linger) {
+            if let Some(Ending::Linger | Ending::Follow) = self.connection.close_expected() {
                 return Step::Over;
             }
             self.flush();
@@ -327,7 +327,7 @@ impl Conversation {
                 trace!("{}: closed: {closed}", self.link);
                 self.closed = Some(closed.clone());
             }
-            Event::Request | Event::Refused(_) | Event::Open => {}
+            Event::Request | Event::Refused(_) | Event::Declined(_) | Event::Open => {}
         }
     }
 
@@ -353,7 +353,7 @@ impl Conversation {
         if let Some(ending) = ending {
             self.link.enter(match ending {
                 Ending::Await => Stage::Closing,
-                Ending::Linger => Stage::Closed,
+                Ending::Linger | Ending::Follow => Stage::Closed,
             });
             let push = match std::mem::replace(&mut self.said_goodbye, true) {
                 false => self.link.outbox.goodbye(&output),

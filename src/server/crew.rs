@@ -68,7 +68,7 @@ impl Crew {
         let backlog = Backlog::new(settings.all_outboxes);
         let (warden, watch) = Warden::new(
             Arc::clone(&backlog),
-            Arc::clone(&registry),
+            Some(Arc::clone(&registry)),
             Arc::clone(&totals),
         )?;
         let (posts, posted) = bounded(QUEUE);

@@ -9,7 +9,9 @@ use std::time::Duration;
 use log::{debug, error, info, warn};
 use rustix::event::PollFlags;
 
-use crate::protocol::{CloseCode, CloseFrame, Closed, Closing, Initiator, State, Version};
+use crate::protocol::{
+    CloseCode, CloseFrame, Closed, Closing, Ending, Initiator, Role, State, Version,
+};
 
 use super::client::Outcome;
 use super::conversation::{Conversation, Patience, Step, shown};
@@ -154,7 +156,7 @@ impl Conversation {
             (None, Initiator::Peer | Initiator::Us) => Ok(()),
             (None, Initiator::Nobody) => match self.link.outbox.loss() {
                 // The browsers of draft-76 leave without a word whenever a page is left.
-                None if self.version().closing() == Closing::Marker => Ok(()),
+                None if self.is_browser_of_draft76() => Ok(()),
                 loss => Err(Error::Lost(loss.unwrap_or(Loss::EndOfStream))),
             },
         }
@@ -177,8 +179,17 @@ impl Conversation {
         // What was said last is sent before the write side is shut, or given up.
         let _ = self.wait_for_room(0);
         self.linger();
+        self.let_go();
+    }
+
+    /// Lets go of the socket, whatever was said.
+    pub(crate) fn let_go(&mut self) {
         self.link.enter(Stage::Gone);
         self.link.outbox.close();
+    }
+
+    fn is_browser_of_draft76(&self) -> bool {
+        self.connection.role() == Role::Server && self.version().closing() == Closing::Marker
     }
 
     fn is_opened(&self) -> bool {
@@ -199,11 +210,14 @@ impl Conversation {
     }
 
     /// Lets the peer read what it was told: bytes that came and were not read would make TCP
-    /// reset the connection. The warden ends it when the close deadline has passed.
+    /// reset the connection. A client lets the server hang up first. The warden ends it when the
+    /// close deadline has passed.
     #[inline(never)]
     fn linger(&mut self) {
         self.link.enter(Stage::Lingering);
-        if self.link.outbox.loss().is_some() || self.shut_write().is_err() {
+        let follows = self.connection.close_expected() == Some(Ending::Follow);
+        let is_over = || !follows && self.shut_write().is_err();
+        if self.link.outbox.loss().is_some() || is_over() {
             return;
         }
         // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.

@@ -31,11 +31,11 @@ mod socket_file;
 #[cfg(feature = "systemd")]
 mod systemd;
 
-mod client;
+pub(crate) mod client;
 
 mod session;
 
-mod conversation;
+pub(crate) mod conversation;
 
 mod handshake;
 
@@ -47,20 +47,20 @@ mod pause;
 
 mod farewell;
 
-mod link;
+pub(crate) mod link;
 
-mod outbox;
+pub(crate) mod outbox;
 
 mod queue;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
-mod socket;
+pub(crate) mod socket;
 
-mod stream;
+pub(crate) mod stream;
 
-mod peer;
+pub(crate) mod peer;
 
-mod backlog;
+pub(crate) mod backlog;
 
 mod hub;
 
@@ -68,9 +68,9 @@ mod turn;
 
 mod budget;
 
-mod deadlines;
+pub(crate) mod deadlines;
 
-mod warden;
+pub(crate) mod warden;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 mod sleep;
@@ -83,14 +83,14 @@ mod capacity;
 
 mod handle;
 
-mod counters;
+pub(crate) mod counters;
 
 mod log_gate;
 
-mod error;
+pub(crate) mod error;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
-mod sync;
+pub(crate) mod sync;
 
 #[cfg(all(test, stentor_model))]
 #[path = "../../tests/model/src/mod.rs"]

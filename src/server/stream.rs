@@ -1,7 +1,7 @@
 //! The kinds of connections that can be served.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -26,6 +26,14 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.peer_addr().map(Peer::from),
             Stream::Unix(stream) => stream.peer_addr().map(|_| Peer::Local),
+        }
+    }
+
+    /// The own address, where there is one.
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Stream::Tcp(stream) => stream.local_addr().ok(),
+            Stream::Unix(_) => None,
         }
     }
 

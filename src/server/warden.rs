@@ -44,7 +44,8 @@ pub(crate) struct Warden {
     asleep: AtomicBool,
     gate: LogGate,
     backlog: Arc<Backlog>,
-    registry: Arc<Registry>,
+    /// Who may be evicted where too much waits for all together: nobody, where that has no bound.
+    registry: Option<Arc<Registry>>,
     totals: Arc<Totals>,
 }
 
@@ -106,7 +107,7 @@ impl Warden {
     /// The two sides: one for everybody, one for the thread.
     pub(crate) fn new(
         backlog: Arc<Backlog>,
-        registry: Arc<Registry>,
+        registry: Option<Arc<Registry>>,
         totals: Arc<Totals>,
     ) -> io::Result<(Arc<Warden>, Watch)> {
         let (waker, sleeper) = sleep::pair()?;
@@ -160,7 +161,9 @@ impl Warden {
 
     /// Evicts, where too much waits for all clients together.
     pub(crate) fn relieve(&self) {
-        self.backlog.relieve(&self.registry, &self.totals);
+        if let Some(registry) = &self.registry {
+            self.backlog.relieve(registry, &self.totals);
+        }
     }
 
     /// Gives a client up.

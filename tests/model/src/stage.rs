@@ -46,7 +46,7 @@ impl Watched {
     pub(super) fn new(settings: &Settings) -> Watched {
         let totals = Arc::new(Totals::default());
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
-        let (warden, watch) = Warden::new(backlog(), registry, Arc::clone(&totals)).unwrap();
+        let (warden, watch) = Warden::new(backlog(), Some(registry), Arc::clone(&totals)).unwrap();
         let thread = thread::spawn(move || watch.run());
         Watched {
             warden,

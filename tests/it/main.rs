@@ -18,6 +18,8 @@ mod every_version;
 
 mod request_head;
 
+mod asking;
+
 mod limits;
 
 mod closing;
@@ -33,6 +35,8 @@ mod threats;
 mod server;
 
 mod sockets;
+
+mod client;
 
 mod hub;
 

@@ -15,6 +15,8 @@ mod peer;
 
 mod unix;
 
+mod by_hand;
+
 mod logbook;
 
 mod quiet;
@@ -23,8 +25,9 @@ mod quiet;
 mod secure;
 
 pub(crate) use answer::Answer;
+pub(crate) use by_hand::{ByHand, Script};
 pub(crate) use chunking::every_way;
-pub(crate) use driven::{Driven, sample_entropy};
+pub(crate) use driven::Driven;
 pub(crate) use logbook::{keep_logbook, logged};
 pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually};
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};

@@ -12,8 +12,12 @@ use rustix::io::Result;
 #[derive(Debug, Clone)]
 pub(crate) struct TlsServer(Infallible);
 
+#[derive(Debug, Clone)]
+pub(crate) struct TlsClient(Infallible);
+
+/// What there is to say where somebody asks for it.
 #[derive(Debug)]
-pub(crate) struct TlsError(Infallible);
+pub(crate) struct TlsError;
 
 #[derive(Debug)]
 pub(crate) struct TlsSession(Infallible);
@@ -24,9 +28,25 @@ impl TlsServer {
     }
 }
 
-impl fmt::Display for TlsError {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl TlsClient {
+    pub(crate) fn usual() -> std::result::Result<TlsClient, TlsError> {
+        Err(TlsError)
+    }
+
+    pub(crate) fn session(&self, _: &str) -> std::result::Result<TlsSession, TlsError> {
         match self.0 {}
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wss:// needs TLS, which this library was built without")
+    }
+}
+
+impl From<TlsError> for crate::Error {
+    fn from(error: TlsError) -> crate::Error {
+        crate::Error::Io(io::Error::new(io::ErrorKind::Unsupported, error))
     }
 }
 

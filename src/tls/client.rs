@@ -1,7 +1,7 @@
 //! Whom a client believes.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -58,14 +58,23 @@ impl TlsClient {
         TlsClient { config }
     }
 
-    /// A session with the server of this name: a host's, or an address, an IPv6 one with brackets or
-    /// without.
+    /// What a connection has that was not told otherwise: one for all, so that sessions are resumed.
+    pub(crate) fn usual() -> Result<TlsClient, TlsError> {
+        static USUAL: OnceLock<TlsClient> = OnceLock::new();
+        match USUAL.get() {
+            Some(usual) => Ok(usual.clone()),
+            None => {
+                // Two at once may make one each; one of them is kept.
+                let made = TlsClient::new()?;
+                Ok(USUAL.get_or_init(|| made).clone())
+            }
+        }
+    }
+
+    /// A session with the server of this name: a host's, or an address, without brackets.
     pub(crate) fn session(&self, host: &str) -> Result<TlsSession, TlsError> {
-        let name = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'));
-        let name = ServerName::try_from(name.unwrap_or(host).to_owned())
-            .map_err(|_| TlsError::BadName(host.to_owned()))?;
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|_| TlsError::BadName(host.to_owned()))?;
         let connection = ClientConnection::new(Arc::clone(&self.config), name)?;
         Ok(TlsSession::new(connection.into()))
     }

@@ -24,8 +24,6 @@ pub enum TlsError {
     BadName(String),
     /// The peer speaks something else.
     NotTls,
-    /// The peer hung up before both sides had proved what they have to.
-    HungUp,
     /// What rustls says: a key that is not the certificate's, a certificate that is not to be
     /// believed, a peer that does not believe ours.
     Rustls(rustls::Error),
@@ -53,7 +51,6 @@ impl fmt::Display for TlsError {
                 )
             }
             TlsError::NotTls => f.write_str("the peer does not speak TLS"),
-            TlsError::HungUp => f.write_str("the peer hung up during the TLS handshake"),
             TlsError::Rustls(error) => write!(f, "TLS: {error}"),
         }
     }
@@ -72,6 +69,12 @@ impl std::error::Error for TlsError {
 impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> TlsError {
         TlsError::Rustls(error)
+    }
+}
+
+impl From<TlsError> for crate::Error {
+    fn from(error: TlsError) -> crate::Error {
+        crate::Error::Tls(error)
     }
 }
 

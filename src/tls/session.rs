@@ -87,14 +87,18 @@ impl TlsSession {
     /// Sends what the kernel takes at once; how many bytes those are. What was not counted must be
     /// what comes first the next time.
     ///
-    /// Before there is a session, all that can be said is that there will be none.
+    /// Before both sides are who they say, nothing leaves in the clear: a client's request waits in
+    /// here, and what a server has to say by then, which is that there will be no conversation,
+    /// becomes an alert.
     pub(crate) fn send(&self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) -> Result<usize> {
         let mut inside = self.lock();
-        if inside.connection.is_handshaking() {
-            inside.refuse(socket);
-            return Ok(vectors.iter().map(|vector| vector.len()).sum());
+        let early = inside.connection.is_handshaking();
+        match inside.connection {
+            Connection::Client(_) if early => inside.keep(socket, vectors),
+            Connection::Server(_) if early => inside.refuse(socket),
+            _ => return inside.send(socket, vectors),
         }
-        inside.send(socket, vectors)
+        Ok(vectors.iter().map(|vector| vector.len()).sum())
     }
 
     /// How many bytes that were not counted as sent must be sent all the same.
@@ -111,20 +115,31 @@ impl TlsSession {
 
     /// Blocks until [`receive`](TlsSession::receive) would not, or until `end`; `false` for the latter.
     pub(crate) fn wait_for_plaintext(&self, socket: BorrowedFd<'_>, end: Option<Instant>) -> bool {
-        self.wait(socket, end, Inside::has_plaintext)
-    }
-
-    /// Blocks until both sides are who they say: for a client, which has the first word and may say
-    /// nothing before.
-    ///
-    /// # Errors
-    /// Why they are not.
-    pub(crate) fn shake_hands(&self, socket: BorrowedFd<'_>) -> std::result::Result<(), TlsError> {
-        self.wait(socket, None, |inside| !inside.connection.is_handshaking());
-        let mut inside = self.lock();
-        match inside.connection.is_handshaking() {
-            true => Err(inside.failure.take().unwrap_or(TlsError::HungUp)),
-            false => Ok(()),
+        let mut readable = false;
+        loop {
+            let flags = {
+                let mut inside = self.lock();
+                // Where that fails, reading tells why.
+                let _ = inside.flush(socket);
+                if inside.has_plaintext() || inside.broken.is_some() {
+                    return true;
+                }
+                // One read, and the lock is free for who has something to send.
+                if std::mem::take(&mut inside.readable) || readable {
+                    inside.read(socket);
+                    readable = false;
+                    continue;
+                }
+                // What reading has made us say may wait for the socket, too.
+                match inside.is_stuck() {
+                    true => PollFlags::IN | PollFlags::OUT,
+                    false => PollFlags::IN,
+                }
+            };
+            if !poll_until(socket, flags, end) {
+                return false;
+            }
+            readable = true;
         }
     }
 
@@ -148,40 +163,6 @@ impl TlsSession {
     /// Why there is no session; told once.
     pub(crate) fn failure(&self) -> Option<TlsError> {
         self.lock().failure.take()
-    }
-
-    fn wait(
-        &self,
-        socket: BorrowedFd<'_>,
-        end: Option<Instant>,
-        is_done: impl Fn(&mut Inside) -> bool,
-    ) -> bool {
-        let mut readable = false;
-        loop {
-            let flags = {
-                let mut inside = self.lock();
-                // Where that fails, reading tells why.
-                let _ = inside.flush(socket);
-                if is_done(&mut inside) || inside.broken.is_some() {
-                    return true;
-                }
-                // One read, and the lock is free for who has something to send.
-                if std::mem::take(&mut inside.readable) || readable {
-                    inside.read(socket);
-                    readable = false;
-                    continue;
-                }
-                // What reading has made us say may wait for the socket, too.
-                match inside.is_stuck() {
-                    true => PollFlags::IN | PollFlags::OUT,
-                    false => PollFlags::IN,
-                }
-            };
-            if !poll_until(socket, flags, end) {
-                return false;
-            }
-            readable = true;
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -310,9 +291,17 @@ impl Inside {
         });
     }
 
+    /// A request: it leaves behind the handshake.
+    fn keep(&mut self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) {
+        self.connection.set_buffer_limit(None);
+        // Into memory, which takes all of it.
+        let _ = self.connection.writer().write_vectored(vectors);
+        self.connection.set_buffer_limit(Some(RECORD));
+        let _ = self.flush(socket);
+    }
+
     fn refuse(&mut self, socket: BorrowedFd<'_>) {
         if self.mute.replace(Errno::PIPE).is_none() {
-            // Nothing else was said yet, or a flight that is no answer to anything any more.
             let _ = Wire::new(socket).write(ALERT);
         }
     }

@@ -92,8 +92,8 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             config: Arc::default(),
-            deadlines: Arc::default(),
             trust_local_proxy: false,
+            deadlines: Arc::default(),
             outbox: 1024 * 1024,
             all_outboxes: 256 * 1024 * 1024,
             slow_client: SlowClient::Close,

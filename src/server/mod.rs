@@ -10,9 +10,10 @@
 //! ```
 //!
 //! Beside the clients' threads there are three: the listener, which is the thread that calls
-//! [`Server::run`]; the hub; and the warden. One owner per mutable thing: the client's thread owns
-//! its input and its state, the outbox the way out, the hub the rooms, the warden the time. They
-//! meet in bounded queues, and no lock is held across a call that can block.
+//! [`Server::run`] and serves all sockets that the server listens on; the hub; and the warden. One
+//! owner per mutable thing: the client's thread owns its input and its state, the outbox the way
+//! out, the hub the rooms, the warden the time. They meet in bounded queues, and no lock is held
+//! across a call that can block.
 
 mod builder;
 

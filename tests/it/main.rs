@@ -34,9 +34,9 @@ mod threats;
 
 mod server;
 
-mod sockets;
-
 mod client;
+
+mod sockets;
 
 mod hub;
 

@@ -75,7 +75,7 @@ fn all_that_was_sent_arrives_before_the_goodbye() {
 
 #[test]
 fn a_panic_says_that_it_was_one() {
-    hush();
+    hush("a mistake of a client");
     let script = Script::run(|mut server| {
         server.accept("");
         server.expect_goodbye(1011);
@@ -84,7 +84,7 @@ fn a_panic_says_that_it_was_one() {
     let socket = connect(&script.url).unwrap();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _socket = socket;
-        panic!("a mistake");
+        panic!("a mistake of a client");
     }));
     assert!(panicked.is_err());
     script.join();

@@ -175,7 +175,7 @@ fn fields_cookies_and_origin_reach_the_server_and_its_fields_come_back() {
         assert_eq!(request.cookie("theme"), Some("dark"));
         assert_eq!(request.text("Authorization"), Some("Bearer abc"));
         assert_eq!(request.origin(), Some("http://example.com"));
-        let accept = Accept::new().header("Set-Cookie", "session=2; Secure");
+        let accept = Accept::new().field("Set-Cookie", "session=2; Secure");
         Reply::Accept(accept.unwrap())
     });
     let server = Loopback::echo(builder);

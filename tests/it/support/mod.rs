@@ -13,9 +13,9 @@ mod loopback;
 
 mod peer;
 
-mod unix;
-
 mod by_hand;
+
+mod unix;
 
 mod logbook;
 

@@ -128,7 +128,7 @@ fn a_sleeper_that_misses_the_oldest_hears_whole_messages_when_it_wakes() {
         let mut peer = open_small(&server, version);
         let mut sent = 0;
         // Of many sizes, so that records end anywhere in them; many fit into one record.
-        let mut broadcast = |sent: &mut usize| {
+        let broadcast = |sent: &mut usize| {
             let words = format!("{sent:08} ").repeat(1 + *sent * 37 % 500);
             server.handle.broadcast(words);
             *sent += 1;

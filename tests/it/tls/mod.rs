@@ -1,5 +1,7 @@
 //! TLS: that all which is promised holds over it too, and what it adds.
 
+mod clients;
+
 mod conversations;
 
 mod hostile;

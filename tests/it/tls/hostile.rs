@@ -184,6 +184,7 @@ fn a_record_that_was_tampered_with_ends_that_one_connection() {
     let mut rest = Vec::new();
     let error = stream.read_to_end(&mut rest).unwrap_err();
     assert!(error.to_string().contains("BadRecordMac"), "{error}");
+    drop(stream);
     let counters = server.wait_until_empty();
     assert_eq!(counters.closes, [(1006, 1)].into());
 }

@@ -193,7 +193,7 @@ fn split(bytes: &[u8], version: Version) -> Option<(String, Vec<u8>)> {
 fn whatever_the_sizes_everything_arrives_through_small_buffers() {
     let server = Loopback::run_with_send_buffer(0, over_tls(), echo);
     let mut peer = open(&server, Version::Rfc6455);
-    for size in (0..60).map(|number| number * number * 50) {
+    for size in (0..30).map(|number| number * number * 100) {
         peer.expect_echo(&"x".repeat(size));
         server.handle.broadcast("y".repeat(size / 2));
         peer.expect_text(&"y".repeat(size / 2));

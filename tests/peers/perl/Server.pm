@@ -167,16 +167,16 @@ sub close ($self, $code = 1000, $reason = '') {
     return;
 }
 
-# The client's goodbye, which must come next, answered.
-sub answer_goodbye ($self, $code = 1000) {
+# The client's goodbye, which must come next, answered; before that the server still says `@texts`.
+sub answer_goodbye ($self, @texts) {
     my $goodbye = $self->next_frame;
     if ($self->{version} eq 'draft-75') {
         Client::same('goodbye', $goodbye, undef);
     } else {
         $goodbye // die "hung up without a goodbye\n";
         Client::same('opcode of the goodbye', $goodbye->[0], 8);
-        Client::same('close code', scalar unpack('n', $goodbye->[1]), $self->is_hixie ? undef : $code);
-        $self->write($self->frame($goodbye->[1], type => 'close'));
+        Client::same('close code', scalar unpack('n', $goodbye->[1]), $self->is_hixie ? undef : 1000);
+        $self->write(join '', (map { $self->text_frame($_) } @texts), $self->frame($goodbye->[1], type => 'close'));
     }
     $self->hang_up;
     return;

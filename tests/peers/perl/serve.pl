@@ -281,7 +281,7 @@ for my $version (grep { !defined $only || $_ eq $only } 'draft-75', 'draft-76', 
     }
 
     # A burst of lines from a file: the client says goodbye behind them, and must not leave before the
-    # answers to them have come, which it prints.
+    # answers to them have come, which it prints; nor before the server has said goodbye.
     check "$version: a thousand lines, answered and printed before the client leaves", sub {
         my @lines = map { "γραμμή $_" } 1 .. 1000;
         my $program = start('client', $version, join '', map { "$_\n" } @lines);
@@ -290,8 +290,9 @@ for my $version (grep { !defined $only || $_ eq $only } 'draft-75', 'draft-76', 
             expect_text($connection, $line);
             $connection->send_text($line);
         }
-        $connection->answer_goodbye;
-        Client::same('output', expect_success($program), join '', map { "$_\n" } @lines);
+        my @last_words = $version eq 'draft-75' ? () : 'ἔρρωσο';
+        $connection->answer_goodbye(@last_words);
+        Client::same('output', expect_success($program), join '', map { "$_\n" } @lines, @last_words);
     };
 
     if ($hixie) {

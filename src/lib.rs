@@ -125,6 +125,10 @@ pub mod protocol;
 
 mod server;
 
+mod client;
+
+#[doc(inline)]
+pub use client::{Connector, ProxyError, Sender, Traffic, Transport, WebSocket, connect};
 #[doc(inline)]
 pub use protocol::{
     Accept, BadField, BadHost, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing,
@@ -134,5 +138,6 @@ pub use protocol::{
 #[doc(inline)]
 pub use server::{
     Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, FastClient,
-    Loss, Outcome, Rate, Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient, accept,
+    Loss, Outcome, Peer, Rate, Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient,
+    Stream, accept,
 };

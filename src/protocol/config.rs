@@ -37,10 +37,11 @@ pub struct Config {
     /// The subprotocols that are spoken. Default: none. The client's order decides.
     pub subprotocols: Vec<String>,
     /// Whether a hixie frame other than text is skipped (the default) or breaks the connection;
-    /// the drafts allow both (draft-76 §5.3).
+    /// the drafts allow both (draft-76 §5.3). A client always skips it (§4.2).
     pub fail_on_unknown_frames: bool,
     /// Whether bad UTF-8 in a hixie frame is replaced by U+FFFD (the default) or breaks the
-    /// connection; the drafts leave it open (draft-76 §5.3). The hybi versions always fail.
+    /// connection; the drafts leave it open (draft-76 §5.3). A client always replaces (§4.2), and
+    /// the hybi versions always fail.
     pub fail_on_bad_hixie_text: bool,
 }
 
@@ -185,7 +186,7 @@ impl std::str::FromStr for Origin {
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
         let (host, port) = split_port(rest);
         let host_byte = |byte: u8| byte.is_ascii_graphic() && !b"/\\?#@,*".contains(&byte);
-        if scheme.is_empty() || host.is_empty() || !host.bytes().all(host_byte) {
+        if !is_scheme(scheme) || host.is_empty() || !host.bytes().all(host_byte) {
             return Err(bad());
         }
         let scheme = scheme.to_ascii_lowercase();
@@ -207,6 +208,25 @@ impl std::str::FromStr for Origin {
             port: port.filter(|port| Some(*port) != default),
         })
     }
+}
+
+/// The origin as a header field has it (RFC 6454 §6.2).
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Null => f.write_str("null"),
+            Origin::Tuple { scheme, host, port } => {
+                write!(f, "{scheme}://{host}")?;
+                port.map_or(Ok(()), |port| write!(f, ":{port}"))
+            }
+        }
+    }
+}
+
+/// RFC 3986 §3.1.
+pub(crate) fn is_scheme(text: &str) -> bool {
+    let further = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(further)
 }
 
 impl fmt::Display for BadOrigin {

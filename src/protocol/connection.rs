@@ -3,15 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::asking::{Answer, Asked, Refused};
 use super::close::CloseFrame;
 use super::config::Config;
 use super::ending::Ending;
 use super::error::{Refusal, Unsupported};
-use super::framing::{Decoded, Decoder};
+use super::framing::{Decoded, Decoder, Encoder};
 use super::input::Input;
 use super::message::{Event, Message};
 use super::request::{Request, Search};
 use super::response::{self, Accept, Response};
+use super::role::Role;
 use super::state::{State, Transition, Trigger};
 use super::version::{Agreed, Proof, Version, draft76};
 
@@ -20,13 +22,17 @@ use super::version::{Agreed, Proof, Version, draft76};
 /// The loop that every shell runs is in the [`protocol`](super) module's documentation.
 #[derive(Debug)]
 pub struct Connection {
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     pub(super) state: State,
     pub(super) phase: Phase,
+    /// What writes this side's frames, once the version is known. It knows the role.
+    pub(super) encoder: Option<Encoder>,
     request: Option<Request>,
-    subprotocol: Option<String>,
-    input: Input,
-    stream_ended: bool,
+    /// What a client's request was accepted with.
+    pub(super) answer: Option<Box<Answer>>,
+    pub(super) subprotocol: Option<String>,
+    pub(super) input: Input,
+    pub(super) stream_ended: bool,
     pub(super) output: Vec<u8>,
     /// Frames that were sent before the handshake was done; they leave behind its last byte.
     early: Vec<u8>,
@@ -46,20 +52,29 @@ pub(super) enum Phase {
     Asked(Option<Proof>),
     /// Draft-76's eight bytes.
     Key3([u32; 2]),
+    /// As a client: the head of the answer.
+    Answer(Box<Asked>),
+    /// As a client: the body of a refusal.
+    Refusal(Box<Refused>),
+    /// As a client: draft-76's sixteen bytes.
+    Proof([u8; 16]),
     /// Frames.
     Frames(Decoder),
     /// Of no interest.
-    Over,
+    Over(Ending),
 }
 
 impl Connection {
-    /// A connection on which nothing was received yet.
+    /// A server's connection on which nothing was received yet. A client's is made by
+    /// [`Connection::client`].
     pub fn new(config: Arc<Config>) -> Connection {
         Connection {
             config,
             state: State::Opening,
             phase: Phase::Head(0),
+            encoder: None,
             request: None,
+            answer: None,
             subprotocol: None,
             input: Input::default(),
             stream_ended: false,
@@ -95,6 +110,12 @@ impl Connection {
                     let parts = *parts;
                     self.read_key3(parts)?;
                 }
+                Phase::Answer(_) => self.read_answer()?,
+                Phase::Refusal(_) => self.read_refusal()?,
+                Phase::Proof(expected) => {
+                    let expected = *expected;
+                    self.read_proof(expected)?;
+                }
                 Phase::Frames(decoder) => {
                     if let Some(mut rest) = decoder.overshoot() {
                         // Read past the end of a large frame, by the way that avoids this buffer.
@@ -113,7 +134,7 @@ impl Connection {
                         Err(violation) => self.fail(violation),
                     }
                 }
-                Phase::Over => {
+                Phase::Over(_) => {
                     self.input.discard();
                     return None;
                 }
@@ -145,7 +166,8 @@ impl Connection {
     /// What to do about the end of the connection, or `None` while it is not ending.
     pub fn close_expected(&self) -> Option<Ending> {
         match (self.state, &self.phase) {
-            (_, Phase::Over) => Some(Ending::Linger),
+            (_, Phase::Over(_)) if self.stream_ended => Some(Ending::Linger),
+            (_, Phase::Over(ending)) => Some(*ending),
             (State::Closing, _) => Some(Ending::Await),
             _ => None,
         }
@@ -194,13 +216,13 @@ impl Connection {
     /// # Errors
     /// [`Unsupported::Now`] once a request was accepted or refused.
     pub fn respond(&mut self, response: Response) -> Result<(), Unsupported> {
-        if self.state != State::Opening {
+        if self.state != State::Opening || self.role() == Role::Client {
             return Err(Unsupported::Now(self.state));
         }
         let head_only = self.request.as_ref().is_some_and(Request::is_head);
         self.output.extend(response.encode(head_only));
         self.change(Trigger::Refused);
-        self.phase = Phase::Over;
+        self.phase = Phase::Over(Ending::Linger);
         Ok(())
     }
 
@@ -210,8 +232,8 @@ impl Connection {
     /// [`Unsupported`] for what the version cannot carry, and where there is nobody to send to
     /// any more; nothing is sent then.
     pub fn send(&mut self, message: &Message) -> Result<(), Unsupported> {
-        let (version, out) = self.sender()?;
-        version.encode(message, out)
+        let (encoder, out) = self.sender()?;
+        encoder.encode(message, out)
     }
 
     /// Sends a ping with a payload of up to 125 bytes.
@@ -219,8 +241,8 @@ impl Connection {
     /// # Errors
     /// As [`send`](Connection::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Unsupported> {
-        let (version, out) = self.sender()?;
-        version.encode_ping(payload, out)
+        let (encoder, out) = self.sender()?;
+        encoder.encode_ping(payload, out)
     }
 
     /// Where the connection stands.
@@ -233,12 +255,23 @@ impl Connection {
         std::mem::take(&mut self.transitions)
     }
 
-    /// The version, once the request has told it.
-    pub fn version(&self) -> Option<Version> {
-        self.request.as_ref().and_then(Request::version)
+    /// The side that this is.
+    pub fn role(&self) -> Role {
+        self.encoder.map_or(Role::Server, Encoder::role)
     }
 
-    /// The request, once its head has come.
+    /// The version, once the request has told it.
+    pub fn version(&self) -> Option<Version> {
+        self.encoder.map(Encoder::version)
+    }
+
+    /// What writes this side's frames, once the version is known: for a shell that sends them past
+    /// the connection.
+    pub fn encoder(&self) -> Option<Encoder> {
+        self.encoder
+    }
+
+    /// The request, once its head has come. A client has none.
     pub fn request(&self) -> Option<&Request> {
         self.request.as_ref()
     }
@@ -293,6 +326,7 @@ impl Connection {
                 self.input.consume(used);
                 request.and_then(|mut request| {
                     let proof = self.config.judge(&mut request);
+                    self.encoder = request.version().map(Encoder::server);
                     self.request = Some(request);
                     proof
                 })
@@ -324,10 +358,10 @@ impl Connection {
         }
     }
 
-    fn open(&mut self, version: Version) {
+    pub(super) fn open(&mut self, version: Version) {
         self.output.append(&mut self.early);
         self.change(Trigger::HandshakeDone);
-        self.phase = Phase::Frames(Decoder::new(version));
+        self.phase = Phase::Frames(Decoder::new(version, self.role()));
         self.pending.push_back(Event::Open);
     }
 
@@ -340,8 +374,8 @@ impl Connection {
             Decoded::Ping(payload) => {
                 // A ping is answered until the peer's own goodbye (RFC 6455 §5.5.2). It came in at
                 // 125 bytes at most, and so it can go out.
-                if let Some(version) = self.version() {
-                    let _ = version.encode_pong(&payload, &mut self.output);
+                if let Some(encoder) = self.encoder {
+                    let _ = encoder.encode_pong(&payload, &mut self.output);
                 }
                 ready.then_some(Event::Ping(payload))
             }
@@ -352,10 +386,10 @@ impl Connection {
         }
     }
 
-    fn sender(&mut self) -> Result<(Version, &mut Vec<u8>), Unsupported> {
-        match (self.state, self.version()) {
-            (State::Ready, Some(version)) => Ok((version, &mut self.output)),
-            (State::Handshaking, Some(version)) => Ok((version, &mut self.early)),
+    fn sender(&mut self) -> Result<(Encoder, &mut Vec<u8>), Unsupported> {
+        match (self.state, self.encoder) {
+            (State::Ready, Some(encoder)) => Ok((encoder, &mut self.output)),
+            (State::Handshaking, Some(encoder)) => Ok((encoder, &mut self.early)),
             (state, _) => Err(Unsupported::Now(state)),
         }
     }

@@ -1,9 +1,11 @@
 //! Every way in which a conversation ends: goodbyes from either side, violations, losses.
 
+use super::asking::HandshakeError;
 use super::close::{CloseCode, CloseFrame, Closed, Initiator};
 use super::connection::{Connection, Phase};
 use super::error::{Unsupported, Violation};
 use super::message::Event;
+use super::role::Role;
 use super::state::{State, Trigger};
 use super::version::{Closing, Version};
 
@@ -15,6 +17,10 @@ pub enum Ending {
     /// Shut the write side, drain briefly, close. Closing at once, with bytes unread, would make
     /// TCP reset the connection, and the peer might never see the last thing it was told.
     Linger,
+    /// After you: as a client, go on reading for a bounded time until the server hangs up, as it does
+    /// first once both have said goodbye (RFC 6455 §7.1.1); then it is [`Linger`](Ending::Linger).
+    /// Which side closes first is the side where TCP keeps the connection's memory for minutes.
+    Follow,
 }
 
 impl Connection {
@@ -23,20 +29,24 @@ impl Connection {
     ///
     /// # Errors
     /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, and for a
-    /// request that is still to be answered: that is what [`refuse`](Connection::refuse) is for.
+    /// request that this side still has to answer: that is what [`refuse`](Connection::refuse) is
+    /// for.
     pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), Unsupported> {
-        let version = match (self.state, self.version()) {
-            (State::Ready, Some(version)) => version,
-            (State::Handshaking, _) => {
-                // The 101 of draft-76 is out, its proof is not: all that is left is to hang up.
+        let encoder = match (self.state, self.encoder) {
+            (State::Ready, Some(encoder)) => encoder,
+            (State::Opening, _) if self.role() == Role::Server => {
+                return Err(Unsupported::Now(self.state));
+            }
+            (State::Opening | State::Handshaking, _) => {
+                // The 101, or draft-76's proof, has not come or is not out: all that is left is to
+                // hang up.
                 self.change(Trigger::Failed);
-                self.phase = Phase::Over;
+                self.phase = Phase::Over(Ending::Linger);
                 return Ok(());
             }
-            (State::Opening, _) => return Err(Unsupported::Now(self.state)),
             _ => return Ok(()),
         };
-        version.encode_close(frame.as_ref(), &mut self.output)?;
+        encoder.encode_close(frame.as_ref(), &mut self.output)?;
         self.close_was_sent(frame);
         Ok(())
     }
@@ -71,11 +81,11 @@ impl Connection {
             let frame = frame.unwrap_or(sent);
             return self.closed(frame, Initiator::Us, None, true);
         }
-        if let Some(version) = self.version() {
+        if let Some(encoder) = self.encoder {
             // The same code back, without the reason (RFC 6455 §5.5.1); what was received may be
             // sent.
             let echo = frame.as_ref().map(|frame| CloseFrame::of(frame.code));
-            let _ = version.encode_close(echo.as_ref(), &mut self.output);
+            let _ = encoder.encode_close(echo.as_ref(), &mut self.output);
         }
         let frame = frame.unwrap_or(CloseFrame::WITHOUT_CODE);
         self.closed(frame, Initiator::Peer, None, true);
@@ -85,14 +95,14 @@ impl Connection {
     /// unless a goodbye is out already, then the end.
     pub(super) fn fail(&mut self, violation: Violation) {
         self.change(Trigger::Failed);
-        let version = self.version();
-        let code = version.and_then(|version| violation.close_code(version));
-        let frame = match (self.close_sent.take(), version, code) {
+        let encoder = self.encoder;
+        let code = encoder.and_then(|encoder| violation.close_code(encoder.version()));
+        let frame = match (self.close_sent.take(), encoder, code) {
             (Some(sent), _, _) => sent,
-            (None, Some(version), Some(code)) => {
+            (None, Some(encoder), Some(code)) => {
                 let frame = CloseFrame::of(code);
                 // The codes that violations have may be sent.
-                let _ = version.encode_close(Some(&frame), &mut self.output);
+                let _ = encoder.encode_close(Some(&frame), &mut self.output);
                 frame
             }
             _ => CloseFrame::of(CloseCode::ABNORMAL),
@@ -103,8 +113,13 @@ impl Connection {
     /// The stream has ended and its bytes are used up.
     pub(super) fn end_of_stream(&mut self) -> Option<()> {
         let Phase::Frames(decoder) = &self.phase else {
-            self.change(Trigger::StreamEnded);
-            self.phase = Phase::Over;
+            match self.role() {
+                Role::Server => {
+                    self.change(Trigger::StreamEnded);
+                    self.phase = Phase::Over(Ending::Linger);
+                }
+                Role::Client => self.decline(HandshakeError::StreamEnded, Trigger::StreamEnded),
+            }
             return Some(());
         };
         let whole = decoder.is_between_frames();
@@ -134,7 +149,11 @@ impl Connection {
         violation: Option<Violation>,
         clean: bool,
     ) {
-        self.phase = Phase::Over;
+        let hangs_up = self.version().map(Version::closing) == Some(Closing::HangUp);
+        self.phase = Phase::Over(match self.role() {
+            Role::Client if clean && !hangs_up => Ending::Follow,
+            _ => Ending::Linger,
+        });
         self.pending.push_back(Event::Closed(Closed {
             code: frame.code,
             reason: frame.reason,

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::close::CloseCode;
+use super::head::BadHead;
 use super::limits::Limits;
 use super::version::{Version, Versions};
 
@@ -223,6 +224,17 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+impl From<BadHead> for Refusal {
+    fn from(bad: BadHead) -> Self {
+        match bad {
+            BadHead::TooLarge(limit) => Refusal::HeadTooLarge(limit),
+            BadHead::TooManyFields(limit) => Refusal::TooManyFields(limit),
+            BadHead::Malformed(part) => Refusal::MalformedHead(part),
+            BadHead::Duplicate(field) => Refusal::Duplicate(field),
+        }
+    }
+}
+
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -240,6 +252,8 @@ impl fmt::Display for KeyError {
 pub enum Violation {
     /// A client's frame without a mask (RFC 6455 §5.1).
     Unmasked,
+    /// A server's frame with a mask (RFC 6455 §5.1).
+    Masked,
     /// RSV bits without an extension that gives them a meaning; the bits, RSV1 as 4 (§5.2).
     ReservedBits(u8),
     /// A reserved opcode (§5.2).
@@ -296,6 +310,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Violation::Unmasked => f.write_str("frame without a mask"),
+            Violation::Masked => f.write_str("frame with a mask from a server"),
             Violation::ReservedBits(bits) => write!(f, "reserved bits {bits:03b} are set"),
             Violation::ReservedOpcode(opcode) => write!(f, "reserved opcode {opcode:#x}"),
             Violation::FragmentedControl(opcode) => {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::asking::HandshakeError;
 use super::close::Closed;
 use super::error::Refusal;
 
@@ -106,6 +107,9 @@ pub enum Event {
     Request,
     /// The request broke a rule and was refused; the answer is in the output.
     Refused(Refusal),
+    /// As a client: there will be no connection, because the server has refused or has broken a rule
+    /// of the handshake. The last event.
+    Declined(Box<HandshakeError>),
     /// The handshake is complete: messages may flow.
     Open,
     /// A whole message.

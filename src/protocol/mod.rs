@@ -59,15 +59,23 @@ pub mod connection;
 
 mod input;
 
+mod head;
+
+mod dice;
+
 pub mod ending;
 
 pub mod request;
 
 pub mod response;
 
+pub mod asking;
+
 pub mod version;
 
 pub mod framing;
+
+pub mod role;
 
 pub mod message;
 
@@ -81,17 +89,19 @@ pub mod limits;
 
 pub mod error;
 
+pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
 pub use config::{BadOrigin, Config, Origin};
 pub use connection::Connection;
 pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
-pub use framing::Framing;
+pub use framing::{Encoder, Framing};
 pub use host::{BadHost, HostName};
 pub use limits::Limits;
 pub use message::{Event, Message};
 pub use request::Request;
 pub use response::{Accept, BadField, Response};
+pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
 pub use version::{Closing, Version, Versions};
 

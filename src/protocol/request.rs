@@ -1,10 +1,11 @@
-//! Reading the request head: bounded, never parsed twice, and strict about what separates lines.
+//! What a client asks for, as a server reads it.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::error::Refusal;
+use super::head::{self, Head};
 use super::host::name_and_port;
 use super::limits::Limits;
 use super::version::Version;
@@ -13,21 +14,23 @@ use super::version::Version;
 /// HTTP, HEAD; others are refused before anybody sees them.
 #[derive(Clone)]
 pub struct Request {
-    head: Box<[u8]>,
+    head: Head,
     target: Range<usize>,
     minor: u8,
     head_only: bool,
-    fields: Vec<(Range<usize>, Range<usize>)>,
     pub(crate) version: Option<Version>,
 }
 
-/// What a search for the end of the head found.
+/// What a search for a request found.
 pub(crate) enum Search {
     /// Not there yet; the next search may start here.
     Incomplete(usize),
     /// A head of this many bytes, and whatever it turned out to be.
     Complete(usize, Result<Request, Refusal>),
 }
+
+/// What the first line is called where it is malformed.
+const FIRST_LINE: &str = "request line";
 
 impl Request {
     /// Looks for the end of the head in `input`, from `searched` on (what earlier searches have
@@ -40,72 +43,36 @@ impl Request {
         searched: usize,
         limits: &Limits,
     ) -> Result<Search, Refusal> {
-        let within = &input[..input.len().min(limits.head_bytes)];
-        match blank_line(&within[searched..]) {
-            Some(at) => {
-                let used = searched + at + 4;
-                let request = Request::parse(&input[..used], limits);
-                Ok(Search::Complete(used, request))
+        Ok(match head::search(input, searched, limits.head_bytes)? {
+            head::Search::Incomplete(searched) => Search::Incomplete(searched),
+            head::Search::Complete(used) => {
+                Search::Complete(used, Request::parse(&input[..used], limits))
             }
-            None if input.len() >= limits.head_bytes => {
-                Err(Refusal::HeadTooLarge(limits.head_bytes))
-            }
-            // The last three bytes may be the beginning of the blank line.
-            None => Ok(Search::Incomplete(input.len().saturating_sub(3))),
-        }
+        })
     }
 
     fn parse(head: &[u8], limits: &Limits) -> Result<Request, Refusal> {
-        // A parser that takes a lone LF for a line's end disagrees with a proxy that does not:
-        // the classic of request smuggling (RFC 9112 §2.2, §11.2).
-        let lone = |(at, byte): (usize, &u8)| match byte {
-            b'\n' => at == 0 || head[at - 1] != b'\r',
-            b'\r' => head.get(at + 1) != Some(&b'\n'),
-            _ => false,
-        };
-        if head.iter().enumerate().any(lone) {
-            return Err(Refusal::MalformedHead("a line that does not end in CR LF"));
-        }
-        if head.starts_with(b"\r\n") {
-            return Err(Refusal::MalformedHead("request line"));
-        }
-        let lines = head.split(|&byte| byte == b'\n').count();
-        // The request line, the blank line, and what follows the last LF are no fields.
-        let count = lines.saturating_sub(3);
-        if count > limits.head_fields {
-            return Err(Refusal::TooManyFields(limits.head_fields));
-        }
-
+        let count = head::count_fields(head, limits, FIRST_LINE)?;
         let mut fields = vec![httparse::EMPTY_HEADER; count];
         let mut parsed = httparse::Request::new(&mut fields);
         match parsed.parse(head) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(Refusal::MalformedHead("request line")),
-            Err(error) => return Err(malformed(error, limits)),
+            Ok(httparse::Status::Partial) => return Err(Refusal::MalformedHead(FIRST_LINE)),
+            Err(error) => return Err(head::malformed(error, limits, FIRST_LINE).into()),
         }
         let (Some(method), Some(target), Some(minor)) =
             (parsed.method, parsed.path, parsed.version)
         else {
-            return Err(Refusal::MalformedHead("request line"));
+            return Err(Refusal::MalformedHead(FIRST_LINE));
         };
         if !matches!(method, "GET" | "HEAD") {
             return Err(Refusal::Method(escaped(method.as_bytes())));
         }
-        let head_only = method == "HEAD";
-        let within = |part: &[u8]| {
-            let start = part.as_ptr().addr() - head.as_ptr().addr();
-            start..start + part.len()
-        };
         Ok(Request {
-            target: within(target.as_bytes()),
+            target: head::range_of(target.as_bytes(), head),
             minor,
-            head_only,
-            fields: parsed
-                .headers
-                .iter()
-                .map(|field| (within(field.name.as_bytes()), within(field.value)))
-                .collect(),
-            head: head.into(),
+            head_only: method == "HEAD",
+            head: Head::new(head, parsed.headers),
             version: None,
         })
     }
@@ -113,7 +80,7 @@ impl Request {
     /// The resource as the client asked for it: path, and query if there is one.
     pub fn target(&self) -> &str {
         // httparse lets nothing but UTF-8 through here.
-        std::str::from_utf8(&self.head[self.target.clone()]).unwrap_or("/")
+        std::str::from_utf8(&self.head.bytes()[self.target.clone()]).unwrap_or("/")
     }
 
     /// The path, without the query. Not decoded: `%2e` stays `%2e`.
@@ -133,23 +100,17 @@ impl Request {
 
     /// The value of the first field of that name, if it is UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.field(name)
-            .and_then(|value| std::str::from_utf8(value).ok())
+        self.head.text(name)
     }
 
     /// The values of all fields of that name, in the order in which they came.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields()
-            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.head.all(name)
     }
 
     /// All fields, names as they were written, in the order in which they came.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields.iter().map(|(name, value)| {
-            let name = std::str::from_utf8(&self.head[name.clone()]).unwrap_or("");
-            (name, &self.head[value.clone()])
-        })
+        self.head.fields()
     }
 
     /// The cookies of all `Cookie` fields, as pairs of name and value (RFC 6265 §4.2).
@@ -235,11 +196,10 @@ impl Request {
     /// What stands in where there is no request.
     pub(crate) fn none() -> Request {
         Request {
-            head: b"/".as_slice().into(),
+            head: Head::new(b"/", &[]),
             target: 0..1,
             minor: 1,
             head_only: false,
-            fields: Vec::new(),
             version: None,
         }
     }
@@ -255,24 +215,17 @@ impl Request {
 
     /// The head's bytes, for a log: to be escaped by whoever prints them.
     pub(crate) fn head(&self) -> &[u8] {
-        &self.head
+        self.head.bytes()
     }
 
     /// The only value of a field that may stand once.
     pub(crate) fn once(&self, name: &'static str) -> Result<Option<&[u8]>, Refusal> {
-        let mut all = self.all(name);
-        let first = all.next();
-        match all.next() {
-            None => Ok(first),
-            Some(_) => Err(Refusal::Duplicate(name)),
-        }
+        Ok(self.head.once(name)?)
     }
 
     /// Whether the comma-separated lists of a field hold `word`, in any letter case.
     pub(crate) fn lists(&self, name: &str, word: &str) -> bool {
-        self.all(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+        self.head.lists(name, word)
     }
 
     /// `Host`, lower-case and without the scheme's default port (draft-76 §5.2 step 3; clients
@@ -303,7 +256,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("version", &self.version)
-            .field("head", &self.head.escape_ascii().to_string())
+            .field("head", &self.head.bytes().escape_ascii().to_string())
             .finish()
     }
 }
@@ -332,18 +285,4 @@ pub(crate) fn split_port(host: &str) -> (&str, Option<&str>) {
         Some(colon) if !host[colon..].contains(']') => (&host[..colon], Some(&host[colon + 1..])),
         _ => (host, None),
     }
-}
-
-fn malformed(error: httparse::Error, limits: &Limits) -> Refusal {
-    match error {
-        httparse::Error::TooManyHeaders => Refusal::TooManyFields(limits.head_fields),
-        httparse::Error::HeaderName => Refusal::MalformedHead("a field name"),
-        httparse::Error::HeaderValue => Refusal::MalformedHead("a field value"),
-        _ => Refusal::MalformedHead("request line"),
-    }
-}
-
-/// Where the blank line begins that ends a head.
-fn blank_line(bytes: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\r', bytes).find(|at| bytes[*at..].starts_with(b"\r\n\r\n"))
 }

@@ -20,8 +20,8 @@ pub struct Accept {
     pub(crate) fields: Vec<(String, String)>,
 }
 
-/// A header field that would break the answer: its name is no token, it is one that the answer
-/// writes by itself, or its value has a control character.
+/// A header field that would break a request or an answer: its name is no token, it is one that
+/// the handshake writes by itself, or its value has a control character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadField(String);
 
@@ -142,6 +142,12 @@ impl Accept {
     }
 }
 
+impl BadField {
+    pub(crate) fn of(what: &str) -> BadField {
+        BadField(what.to_owned())
+    }
+}
+
 impl fmt::Display for BadField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -209,7 +215,8 @@ fn line(out: &mut Vec<u8>, parts: &[&str]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn checked(name: &str, value: &str) -> Result<(String, String), BadField> {
+/// A field that goes along with the handshake's own.
+pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), BadField> {
     const OURS: [&str; 4] = [
         "connection",
         "upgrade",
@@ -221,7 +228,7 @@ fn checked(name: &str, value: &str) -> Result<(String, String), BadField> {
         || lower.starts_with("sec-websocket-")
         || lower.starts_with("websocket-");
     if ours || !is_token(name) || !is_value(value) {
-        return Err(BadField(name.to_owned()));
+        return Err(BadField::of(name));
     }
     Ok((name.to_owned(), value.to_owned()))
 }

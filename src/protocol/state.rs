@@ -7,9 +7,11 @@
 //! 3. A cell marked `-` cannot be reached by anything a peer sends: meeting one is a bug of the
 //!    engine.
 //!
+//! One table serves both roles: to a server, the head is the request; to a client, the answer.
+//!
 //! ```text
 //!              HeadAccepted  HandshakeDone  Refused   CloseStarted  StreamEnded  Failed
-//! Opening      Handshaking   -              Rejected  -             Error        -
+//! Opening      Handshaking   -              Rejected  -             Error        Error
 //! Handshaking  -             Ready          -         -             Error        Error
 //! Ready        -             -              -         Closing       Error        Error
 //! Closing      -             -              -         Closing       Closing      Error
@@ -19,16 +21,19 @@
 //!
 //! How it reads:
 //!
-//! - A refusal can only come out of `Opening`: `HeadAccepted` means that the 101 is on its way, and
-//!   from then on the only answer is to hang up. Draft-76 lingers in `Handshaking` until its last
-//!   eight bytes have come; the other versions pass through it in one step.
+//! - A refusal can only come out of `Opening`: `HeadAccepted` means that the 101 is on its way, or
+//!   has come, and from then on the only answer is to hang up. Draft-76 lingers in `Handshaking` until
+//!   its last eight bytes have come, or its sixteen where a client waits; the other versions pass
+//!   through it in one step.
 //! - `Closing` is entered by whichever half of the closing handshake comes first. The other half,
 //!   and the end of the stream after it, leave it where it is: that the close is complete, who
 //!   began it and whether it was clean is data ([`Closed`](super::Closed)), not more states.
 //! - In draft-75 hanging up *is* the close, so there the end of the stream counts as
 //!   `CloseStarted` first.
-//! - `Error` and `Rejected` are final: what comes after them is not looked at. What is wrong with a
-//!   request is a refusal, so nothing can fail in `Opening` but the stream.
+//! - What is wrong with a request is a refusal, so to a server nothing can fail in `Opening` but the
+//!   stream. An answer, which nobody answers, is a `Refused` if it says so, and `Failed` if it breaks
+//!   a rule.
+//! - `Error` and `Rejected` are final: what comes after them is not looked at.
 //!
 //! In the words of RFC 6455: `Opening` and `Handshaking` are CONNECTING, `Ready` is OPEN,
 //! `Closing` is CLOSING and then CLOSED, the other two are ways of being CLOSED.
@@ -39,9 +44,9 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum State {
-    /// The request head is being read.
+    /// The head is being read: a server's request, a client's answer.
     Opening = 0,
-    /// The head is valid and the version known, the handshake is not finished.
+    /// The head is valid and accepted, the handshake is not finished.
     Handshaking = 1,
     /// Messages flow.
     Ready = 2,
@@ -49,14 +54,14 @@ pub enum State {
     Closing = 3,
     /// Broken by the peer's violation or by I/O.
     Error = 4,
-    /// Answered with plain HTTP, before `Ready`: a refusal, or a page.
+    /// Answered with plain HTTP, before `Ready`: a refusal, or a page. To a client: by the server.
     Rejected = 5,
 }
 
 /// What makes a connection change its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trigger {
-    /// The request was found valid and was accepted.
+    /// The request was found valid and was accepted; to a client, the answer says so.
     HeadAccepted,
     /// The answer, with draft-76's proof where there is one, is complete.
     HandshakeDone,
@@ -66,7 +71,7 @@ pub enum Trigger {
     CloseStarted,
     /// The peer will send nothing more.
     StreamEnded,
-    /// The peer broke a rule or a limit after the handshake, or we gave the connection up.
+    /// The peer broke a rule or a limit, which a request cannot, or we gave the connection up.
     Failed,
 }
 
@@ -97,6 +102,7 @@ impl State {
             (Opening,     HeadAccepted)  => Some(Handshaking),
             (Opening,     Refused)       => Some(Rejected),
             (Opening,     StreamEnded)   => Some(Error),
+            (Opening,     Failed)        => Some(Error),
 
             (Handshaking, HandshakeDone) => Some(Ready),
             (Handshaking, StreamEnded)   => Some(Error),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
 
 use super::addresses::PerAddress;
+use super::deadlines::Deadlines;
 use super::farewell::Departure;
 use super::link::ClientId;
 use super::outbox::SlowClient;
@@ -63,7 +64,7 @@ const BACKLOG: i32 = 4096;
 
 type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
 type OnClose = dyn Fn(&Departure) + Send + Sync;
-type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
+pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
 
 /// The options of a [`Server`]; [`Server::builder`] makes one with the defaults.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +75,7 @@ pub struct ServerBuilder {
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
-    pub(crate) deadlines: Deadlines,
+    pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) outbox: usize,
     pub(crate) all_outboxes: usize,
     pub(crate) slow_client: SlowClient,
@@ -89,41 +90,11 @@ pub(crate) struct Settings {
     pub(crate) on_state: Option<Arc<OnState>>,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct Deadlines {
-    pub(crate) handshake: Duration,
-    pub(crate) ping: Option<Duration>,
-    pub(crate) pong: Duration,
-    pub(crate) idle: Option<Duration>,
-    pub(crate) write: Duration,
-    pub(crate) close: Duration,
-}
-
-impl Deadlines {
-    /// How often the warden looks: a tenth of the shortest deadline, twice a second at least.
-    pub(crate) fn tick(&self) -> Duration {
-        let shortest = [self.handshake, self.pong, self.write, self.close]
-            .into_iter()
-            .chain(self.ping)
-            .chain(self.idle)
-            .min()
-            .unwrap_or_default();
-        (shortest / 10).clamp(Duration::from_millis(2), Duration::from_millis(500))
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             config: Arc::default(),
-            deadlines: Deadlines {
-                handshake: Duration::from_secs(10),
-                ping: Some(Duration::from_secs(20)),
-                pong: Duration::from_secs(20),
-                idle: None,
-                write: Duration::from_secs(10),
-                close: Duration::from_secs(5),
-            },
+            deadlines: Arc::default(),
             outbox: 1024 * 1024,
             all_outboxes: 256 * 1024 * 1024,
             slow_client: SlowClient::Close,
@@ -202,7 +173,7 @@ impl ServerBuilder {
     /// How long a handshake may take, from the connection to the last byte of the request.
     /// Default: 10 s. Who is later is told 408.
     pub fn handshake_deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadlines.handshake = deadline;
+        self.deadlines().handshake = deadline;
         self
     }
 
@@ -211,27 +182,27 @@ impl ServerBuilder {
     /// client's handler waits for a message. Draft-75 and draft-76 cannot ping: for them TCP's
     /// own keepalive probes the same times.
     pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
-        self.settings.deadlines.ping = ping;
-        self.settings.deadlines.pong = pong;
+        self.deadlines().ping = ping;
+        self.deadlines().pong = pong;
         self
     }
 
     /// After how much silence a client is given up, whatever its version. A pong breaks the
     /// silence. Default: never.
     pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.settings.deadlines.idle = deadline;
+        self.deadlines().idle = deadline;
         self
     }
 
     /// For how long a client may take nothing of what waits for it. Default: 10 s.
     pub fn write_deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadlines.write = deadline;
+        self.deadlines().write = deadline;
         self
     }
 
     /// How long a client may take to answer a close, and then to hang up. Default: 5 s.
     pub fn close_deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadlines.close = deadline;
+        self.deadlines().close = deadline;
         self
     }
 
@@ -332,6 +303,10 @@ impl ServerBuilder {
 
     pub(super) fn config(&mut self) -> &mut Config {
         Arc::make_mut(&mut self.settings.config)
+    }
+
+    fn deadlines(&mut self) -> &mut Deadlines {
+        Arc::make_mut(&mut self.settings.deadlines)
     }
 }
 

@@ -1,20 +1,21 @@
 //! A client, as its handler sees it.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
 
-use super::conversation::{Conversation, Patience, Step};
 use super::crew::Crew;
 use super::error::Error;
 use super::farewell::Ended;
 use super::handle::{Audience, ClientHandle};
 use super::hub::Post;
 use super::link::ClientId;
+use super::peer::Peer;
+use super::session::Session;
 
 /// What a handler returns. An error, like a panic, closes its one client with 1011 and is logged.
 pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -22,7 +23,7 @@ pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// A client, as its handler sees it. Leaving the handler closes it with 1000.
 pub struct Client {
     /// On the heap, where it is small: a stack grows by pages, and an idle client keeps them.
-    talk: Box<Conversation>,
+    talk: Box<Session>,
     /// Without a server's loop, the clients keep the hub and the warden alive.
     _crew: Option<Arc<Crew>>,
 }
@@ -49,14 +50,14 @@ impl Client {
         self.talk.version()
     }
 
-    /// The address of the client's connection; behind a proxy, the proxy's.
-    pub fn peer_addr(&self) -> SocketAddr {
+    /// Who is at the other end of the connection; behind a proxy, the proxy.
+    pub fn peer(&self) -> Peer {
         self.talk.link.peer
     }
 
     /// The client's address: the one that `X-Forwarded-For` names where the server trusts that,
-    /// or else the connection's.
-    pub fn addr(&self) -> IpAddr {
+    /// or else the connection's, which over a Unix socket has none.
+    pub fn addr(&self) -> Option<IpAddr> {
         self.talk.address()
     }
 
@@ -102,15 +103,7 @@ impl Client {
     /// # Errors
     /// As [`recv`](Client::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
-        let mut patience = Patience::of(timeout);
-        loop {
-            match self.talk.step(&mut patience) {
-                Step::Event(Event::Message(message)) => return Ok(Received::Message(message)),
-                Step::Event(_) => {}
-                Step::Late => return Ok(Received::Nothing),
-                Step::Over => return self.talk.verdict().map(|()| Received::Closed),
-            }
-        }
+        self.talk.next_message_within(timeout)
     }
 
     /// As [`recv`](Client::recv), for a handler that wants to see pings and pongs as well. Pings
@@ -119,13 +112,7 @@ impl Client {
     /// # Errors
     /// As [`recv`](Client::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        loop {
-            match self.talk.step(&mut Patience::endless()) {
-                Step::Event(Event::Closed(_)) | Step::Late => {}
-                Step::Event(event) => return Ok(Some(event)),
-                Step::Over => return self.talk.verdict().map(|()| None),
-            }
-        }
+        self.talk.next_event()
     }
 
     /// Sends a message to this client. While messages that came together are being worked off,
@@ -144,9 +131,9 @@ impl Client {
     /// # Errors
     /// As [`send`](Client::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let version = self.version();
+        let encoder = self.talk.encoder();
         self.talk
-            .reply(|out| version.encode_ping(payload, out).map(|()| 0))
+            .reply(|out| encoder.encode_ping(payload, out).map(|()| 0))
     }
 
     /// Sends the replies that wait, as far as the socket takes them.
@@ -199,7 +186,7 @@ impl Client {
     }
 
     /// Goes through the handshake.
-    pub(crate) fn open(talk: Box<Conversation>, crew: &Arc<Crew>) -> Result<Client, Error> {
+    pub(crate) fn open(talk: Box<Session>, crew: &Arc<Crew>) -> Result<Client, Error> {
         let mut client = Client {
             talk,
             _crew: Some(Arc::clone(crew)),
@@ -209,10 +196,7 @@ impl Client {
     }
 
     /// The whole life: the handshake, the handler, whatever it does, and the end.
-    pub(crate) fn serve(
-        talk: Box<Conversation>,
-        handler: &(impl Fn(&mut Client) -> Outcome + Sync),
-    ) {
+    pub(crate) fn serve(talk: Box<Session>, handler: &(impl Fn(&mut Client) -> Outcome + Sync)) {
         let mut client = Client { talk, _crew: None };
         let outcome = catch_unwind(AssertUnwindSafe(|| match client.talk.open() {
             Ok(()) => handler(&mut client),
@@ -239,7 +223,7 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("id", &self.id())
             .field("version", &self.talk.connection.version())
-            .field("peer", &self.peer_addr())
+            .field("peer", &self.peer())
             .field("state", &self.state())
             .finish()
     }

@@ -1,4 +1,4 @@
-//! One connection's life: the loop around the engine, from the first byte to the account.
+//! One connection's life, on either side of it: the loop around the engine.
 
 use std::fmt;
 use std::io;
@@ -10,22 +10,25 @@ use log::{debug, error, log_enabled, trace};
 use rustix::event::PollFlags;
 
 use crate::protocol::{
-    CloseFrame, Closed, Connection, Ending, Event, Message, Refusal, State, Unsupported, Version,
+    CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Refusal, State, Unsupported,
+    Version,
 };
 
-use super::crew::Shared;
+use super::builder::OnState;
+use super::client::Received;
 use super::error::{Error, Loss};
-use super::link::{Link, Stage};
+use super::link::{Haste, Link, Stage};
 use super::log_gate::Kind;
 use super::outbox::Push;
 use super::rate::Throttle;
 use super::socket::Socket;
 use super::sync::Instant;
+use super::warden::Warden;
 
-/// The engine, its socket and its outbox, on the client's own thread.
+/// The engine, its socket and its outbox, on a thread of its own.
 pub(crate) struct Conversation {
     pub(crate) link: Arc<Link>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) warden: Arc<Warden>,
     pub(crate) connection: Connection,
     pub(crate) closed: Option<Closed>,
     pub(crate) socket: Arc<Socket>,
@@ -35,8 +38,8 @@ pub(crate) struct Conversation {
     /// Where clients have a rate.
     pub(crate) throttle: Option<Box<Throttle>>,
     /// The outbox has been given the goodbye, or has refused it: somebody else was first.
-    pub(crate) said_goodbye: bool,
-    pub(crate) finished: bool,
+    said_goodbye: bool,
+    pub(crate) on_state: Option<Arc<OnState>>,
 }
 
 /// How long a step may take.
@@ -88,32 +91,35 @@ impl Patience {
 
 impl Conversation {
     pub(crate) fn new(
+        connection: Connection,
         link: Arc<Link>,
         socket: Arc<Socket>,
-        shared: Arc<Shared>,
-    ) -> Box<Conversation> {
-        Box::new(Conversation {
-            connection: Connection::new(Arc::clone(&shared.settings.config)),
-            throttle: shared
-                .settings
-                .rate
-                .as_ref()
-                .map(|rate| Box::new(Throttle::new(rate))),
+        warden: Arc<Warden>,
+    ) -> Conversation {
+        Conversation {
+            connection,
             link,
-            shared,
+            warden,
             socket,
             began: Instant::now(),
             appetite: READ_AT_FIRST,
             closed: None,
+            throttle: None,
             said_goodbye: false,
-            finished: false,
-        })
+            on_state: None,
+        }
     }
 
     /// The version that the client speaks.
     pub(crate) fn version(&self) -> Version {
+        self.encoder().version()
+    }
+
+    /// What writes frames for the client.
+    pub(crate) fn encoder(&self) -> Encoder {
+        let newest = || Encoder::server(Version::Rfc6455);
         // Nobody asks before the handshake is done.
-        self.connection.version().unwrap_or(Version::Rfc6455)
+        self.connection.encoder().unwrap_or_else(newest)
     }
 
     /// Sends the replies that wait, as far as the socket takes them.
@@ -121,20 +127,20 @@ impl Conversation {
         self.tell_warden(self.link.outbox.flush());
     }
 
-    /// A message from this client's own handler. A large one is not copied.
+    /// A message from this very thread. A large one is not copied.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
-        let version = self.version();
+        let encoder = self.encoder();
         if log_enabled!(log::Level::Trace) {
-            trace!("client {}: > {}", self.link.id, Shown(&message));
+            trace!("{}: > {}", self.link, Shown(&message));
         }
         if message.len() < LARGE {
-            return self.reply(|out| version.encode(&message, out).map(|()| 1));
+            return self.reply(|out| encoder.encode(&message, out).map(|()| 1));
         }
         self.check_ready()?;
         let push = self
             .link
             .outbox
-            .reply_owned(|out| version.encode_owned(message, out))?;
+            .reply_owned(|out| encoder.encode_owned(message, out))?;
         self.settle(push)
     }
 
@@ -145,6 +151,30 @@ impl Conversation {
             match self.step(&mut patience) {
                 Step::Event(Event::Message(message)) => return Ok(Some(message)),
                 Step::Event(_) | Step::Late => {}
+                Step::Over => return self.verdict().map(|()| None),
+            }
+        }
+    }
+
+    /// As [`next_message`](Conversation::next_message), for at most as long as `timeout`.
+    pub(crate) fn next_message_within(&mut self, timeout: Duration) -> Result<Received, Error> {
+        let mut patience = Patience::of(timeout);
+        loop {
+            match self.step(&mut patience) {
+                Step::Event(Event::Message(message)) => return Ok(Received::Message(message)),
+                Step::Event(_) => {}
+                Step::Late => return Ok(Received::Nothing),
+                Step::Over => return self.verdict().map(|()| Received::Closed),
+            }
+        }
+    }
+
+    /// The next message, ping or pong, or `None` when there will be no more.
+    pub(crate) fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        loop {
+            match self.step(&mut Patience::endless()) {
+                Step::Event(Event::Closed(_)) | Step::Late => {}
+                Step::Event(event) => return Ok(Some(event)),
                 Step::Over => return self.verdict().map(|()| None),
             }
         }
@@ -167,7 +197,7 @@ impl Conversation {
                 self.observe(&event);
                 return Step::Event(event);
             }
-            if self.connection.close_expected() == Some(Ending::Linger) {
+            if let Some(Ending::Linger | Ending::Follow) = self.connection.close_expected() {
                 return Step::Over;
             }
             self.flush();
@@ -234,23 +264,22 @@ impl Conversation {
     /// The peer will send no more, or the warden has stopped the reading, or a handle has hung up.
     fn stream_ended(&mut self, error: Option<rustix::io::Errno>) {
         if let Some(error) = error {
-            debug!("client {}: read: {}", self.link.id, io::Error::from(error));
+            debug!("{}: read: {}", self.link, io::Error::from(error));
         }
         self.hear_goodbye();
-        if self.link.is_to_be_refused() {
-            let stopping = self.shared.is_stopping();
-            let refusal = match stopping {
-                true => Refusal::ShuttingDown,
-                false => Refusal::Timeout,
+        if let Some(haste) = self.link.haste() {
+            let refusal = match haste {
+                Haste::Stopping => Refusal::ShuttingDown,
+                Haste::Late => Refusal::Timeout,
             };
             if self.connection.refuse(refusal).is_ok() {
                 return;
             }
-            match stopping {
+            match haste {
                 // It came in at the last moment: its reading has ended, the hub's word is on its way.
-                true => self.link.send_away(&self.shared.warden),
+                Haste::Stopping => self.link.send_away(&self.warden),
                 // The 101 of draft-76 is out: hanging up is the only answer left.
-                false => self.link.lose(Loss::Handshake, &self.shared.totals),
+                Haste::Late => self.warden.lose(&self.link, Loss::Handshake),
             }
             self.hear_goodbye();
         }
@@ -282,22 +311,22 @@ impl Conversation {
             Event::Message(message) => {
                 self.link.received_message();
                 if log_enabled!(log::Level::Trace) {
-                    trace!("client {}: < {}", self.link.id, Shown(message));
+                    trace!("{}: < {}", self.link, Shown(message));
                 }
             }
             Event::Ping(payload) => {
                 self.count_control();
-                trace!("client {}: < ping {}", self.link.id, payload.escape_ascii());
+                trace!("{}: < ping {}", self.link, payload.escape_ascii());
             }
             Event::Pong(payload) => {
                 self.count_control();
-                trace!("client {}: < pong {}", self.link.id, payload.escape_ascii());
+                trace!("{}: < pong {}", self.link, payload.escape_ascii());
             }
             Event::Closed(closed) => {
-                trace!("client {}: closed: {closed}", self.link.id);
+                trace!("{}: closed: {closed}", self.link);
                 self.closed = Some(closed.clone());
             }
-            Event::Request | Event::Refused(_) | Event::Open => {}
+            Event::Request | Event::Refused(_) | Event::Declined(_) | Event::Open => {}
         }
     }
 
@@ -311,11 +340,11 @@ impl Conversation {
     pub(crate) fn emit(&mut self) {
         let ending = self.connection.close_expected();
         for transition in self.connection.transitions() {
-            debug!("client {}: {transition}", self.link.id);
-            if let Some(hook) = &self.shared.settings.on_state {
+            debug!("{}: {transition}", self.link);
+            if let Some(hook) = &self.on_state {
                 let seen = catch_unwind(AssertUnwindSafe(|| hook(self.link.id, transition)));
-                if seen.is_err() && self.shared.warden.may_log(Kind::HookPanicked) {
-                    error!("client {}: on_state panicked", self.link.id);
+                if seen.is_err() && self.warden.may_log(Kind::HookPanicked) {
+                    error!("{}: on_state panicked", self.link);
                 }
             }
         }
@@ -323,7 +352,7 @@ impl Conversation {
         if let Some(ending) = ending {
             self.link.enter(match ending {
                 Ending::Await => Stage::Closing,
-                Ending::Linger => Stage::Closed,
+                Ending::Linger | Ending::Follow => Stage::Closed,
             });
             let push = match std::mem::replace(&mut self.said_goodbye, true) {
                 false => self.link.outbox.goodbye(&output),
@@ -343,7 +372,7 @@ impl Conversation {
             }
         }
         if !output.is_empty() {
-            trace!("client {}: > {}", self.link.id, output.escape_ascii());
+            trace!("{}: > {}", self.link, output.escape_ascii());
         }
     }
 
@@ -364,42 +393,17 @@ impl Conversation {
         }
     }
 
-    /// What this thread owes its outbox after a reply: patience, or word to the warden.
-    #[inline]
-    fn settle(&mut self, push: Push) -> Result<(), Error> {
-        match push {
-            Push::Done => Ok(()),
-            Push::Over => Err(match self.link.outbox.loss() {
-                Some(loss) => Error::Lost(loss),
-                None => Error::Closed,
-            }),
-            Push::Full => {
-                self.shared.warden.relieve();
-                self.wait_for_room(self.link.outbox.limit())
-            }
-            push => {
-                self.tell_warden(push);
-                Ok(())
-            }
-        }
+    pub(crate) fn wait_for_room(&mut self, limit: usize) -> Result<(), Error> {
+        self.link.wait_for_room(limit, &self.warden)
     }
 
-    pub(crate) fn wait_for_room(&mut self, limit: usize) -> Result<(), Error> {
-        let patience = self.shared.settings.deadlines.write;
-        match self.link.outbox.wait_for_room(limit, patience) {
-            Ok(push) => {
-                self.tell_warden(push);
-                Ok(())
-            }
-            Err(loss) => {
-                self.link.lose(loss, &self.shared.totals);
-                Err(Error::Lost(loss))
-            }
-        }
+    #[inline]
+    fn settle(&mut self, push: Push) -> Result<(), Error> {
+        self.link.settle(push, &self.warden)
     }
 
     fn tell_warden(&self, push: Push) {
-        self.shared.warden.mind(push, &self.link);
+        self.warden.mind(push, &self.link);
     }
 }
 

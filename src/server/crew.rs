@@ -1,14 +1,14 @@
 //! What all threads of a server share, and the two that serve them all.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::{error, info};
 
-use crate::protocol::{Refusal, refusal_bytes};
+use crate::protocol::{Refusal, Role, refusal_bytes};
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -18,8 +18,10 @@ use super::capacity;
 use super::counters::Totals;
 use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
-use super::link::{ClientId, Link, Stage};
+use super::link::{ClientId, Haste, Link, Stage};
 use super::log_gate::Kind;
+use super::outbox::Outbox;
+use super::peer::Peer;
 use super::registry::Registry;
 use super::socket::Socket;
 use super::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -59,9 +61,8 @@ impl Crew {
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
         let backlog = Backlog::new(settings.all_outboxes);
         let (warden, watch) = Warden::new(
-            &settings.deadlines,
             Arc::clone(&backlog),
-            Arc::clone(&registry),
+            Some(Arc::clone(&registry)),
             Arc::clone(&totals),
         )?;
         let (posts, posted) = bounded(QUEUE);
@@ -150,7 +151,7 @@ impl Shared {
     fn refuse_handshakes(&self) {
         for link in self.registry.all() {
             if link.version().is_none() {
-                link.refuse();
+                link.refuse(Haste::Stopping);
             }
         }
     }
@@ -210,15 +211,23 @@ impl Shared {
     }
 
     /// Gives an accepted socket its number and its outbox.
-    pub(crate) fn welcome(&self, socket: Socket, peer: SocketAddr) -> (Arc<Socket>, Arc<Link>) {
+    pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
         self.totals.accepted.fetch_add(1, Relaxed);
         if self.settings.no_delay {
             socket.set_no_delay();
         }
         let socket = Arc::new(socket);
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
-        let own = Arc::clone(&socket);
-        let link = Arc::new(Link::new(id, peer, own, &self.settings, &self.backlog));
+        let Settings {
+            outbox,
+            slow_client,
+            deadlines,
+            ..
+        } = &self.settings;
+        let backlog = Arc::clone(&self.backlog);
+        let outbox = Outbox::new(Arc::clone(&socket), *outbox, *slow_client, backlog);
+        let deadlines = Arc::clone(deadlines);
+        let link = Arc::new(Link::new(id, Role::Server, peer, outbox, deadlines));
         (socket, link)
     }
 
@@ -234,17 +243,29 @@ impl Shared {
             ..
         } = &self.settings;
         let is_counted = !config.trust_forwarded && !per_address.is_unlimited();
-        let net = is_counted.then(|| Net::of(link.peer.ip()));
+        let net = link.peer.ip().filter(|_| is_counted).map(Net::of);
         self.registry.admit(link, *max_clients, net)?;
         self.warden.watch(link);
         Ok(())
     }
 
-    /// Counts a client for the address that a proxy has named, or else the proxy's own.
-    pub(crate) fn admit_forwarded(&self, link: &Link, address: IpAddr) -> Result<(), Refusal> {
-        match self.settings.config.trust_forwarded && !self.settings.per_address.is_unlimited() {
-            true => self.registry.enter_from(link, Net::of(address)),
-            false => Ok(()),
+    /// Counts a client for the address that a proxy has named, or else the proxy's own, if it has
+    /// one.
+    pub(crate) fn admit_forwarded(
+        &self,
+        link: &Link,
+        address: Option<IpAddr>,
+    ) -> Result<(), Refusal> {
+        let Settings {
+            config,
+            per_address,
+            ..
+        } = &self.settings;
+        match address {
+            Some(address) if config.trust_forwarded && !per_address.is_unlimited() => {
+                self.registry.enter_from(link, Net::of(address))
+            }
+            _ => Ok(()),
         }
     }
 

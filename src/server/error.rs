@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 
-use crate::protocol::{Refusal, Unsupported, Violation};
+use crate::client::ProxyError;
+use crate::protocol::{BadUrl, HandshakeError, Refusal, Unsupported, Violation};
 
 /// Why a call on a client did not do what it was asked to.
 #[derive(Debug)]
@@ -17,6 +18,12 @@ pub enum Error {
     Refused(Refusal),
     /// The peer asked for a page and got one: no conversation follows.
     Answered,
+    /// We asked, and the server has refused, or has answered what breaks the version's rules.
+    Handshake(Box<HandshakeError>),
+    /// What was to be connected to is no WebSocket URL.
+    Url(BadUrl),
+    /// There is no way through the proxy.
+    Proxy(ProxyError),
     /// What was asked for cannot be sent; nothing was.
     Unsupported(Unsupported),
     /// The conversation is over: nothing can be sent any more.
@@ -81,6 +88,9 @@ impl fmt::Display for Error {
             Error::Violation(violation) => write!(f, "the peer broke the protocol: {violation}"),
             Error::Refused(refusal) => write!(f, "refused with {}: {refusal}", refusal.status()),
             Error::Answered => f.write_str("the request was answered with a page"),
+            Error::Handshake(error) => write!(f, "handshake failed: {error}"),
+            Error::Url(bad) => bad.fmt(f),
+            Error::Proxy(error) => error.fmt(f),
             Error::Unsupported(unsupported) => unsupported.fmt(f),
             Error::Closed => f.write_str("the conversation is over"),
             Error::Dropped => f.write_str("the client's queue is full: message dropped"),
@@ -94,6 +104,9 @@ impl std::error::Error for Error {
         match self {
             Error::Violation(violation) => Some(violation),
             Error::Refused(refusal) => Some(refusal),
+            Error::Handshake(error) => Some(error),
+            Error::Url(bad) => Some(bad),
+            Error::Proxy(error) => Some(error),
             Error::Unsupported(unsupported) => Some(unsupported),
             Error::Io(error) => Some(error),
             _ => None,
@@ -104,6 +117,18 @@ impl std::error::Error for Error {
 impl From<Unsupported> for Error {
     fn from(unsupported: Unsupported) -> Self {
         Error::Unsupported(unsupported)
+    }
+}
+
+impl From<BadUrl> for Error {
+    fn from(bad: BadUrl) -> Self {
+        Error::Url(bad)
+    }
+}
+
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Self {
+        Error::Proxy(error)
     }
 }
 

@@ -1,13 +1,15 @@
 //! A conversation's end: the goodbye, the peer's half of it, and the account.
 
 use std::fmt;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use log::{debug, error, info, warn};
 
-use crate::protocol::{CloseCode, CloseFrame, Closed, Closing, Initiator, State, Version};
+use crate::protocol::{
+    CloseCode, CloseFrame, Closed, Closing, Ending, Initiator, Role, State, Version,
+};
 
 use super::client::Outcome;
 use super::conversation::{Conversation, Patience, Step, shown};
@@ -15,6 +17,8 @@ use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{ClientId, Stage};
 use super::log_gate::Kind;
+use super::peer::Peer;
+use super::session::Session;
 use super::sync::atomic::Ordering::Relaxed;
 
 /// How a client's life ended, as `on_close` is told it: exactly once for each client that was
@@ -26,8 +30,8 @@ pub struct Departure {
     pub id: ClientId,
     /// The version that it spoke.
     pub version: Version,
-    /// The address of its connection; behind a proxy, the proxy's.
-    pub peer: SocketAddr,
+    /// Who was at the other end of its connection; behind a proxy, the proxy.
+    pub peer: Peer,
     /// The resource that it asked for: path, and query if there was one.
     pub target: String,
     /// Which code and reason, who began, clean or not.
@@ -71,79 +75,35 @@ impl Ended {
     }
 }
 
-impl Conversation {
-    /// What the end of the conversation means to its handler.
-    pub(crate) fn verdict(&self) -> Result<(), Error> {
-        let Some(closed) = &self.closed else {
-            return Ok(());
-        };
-        match (&closed.violation, closed.initiator) {
-            (Some(violation), _) => Err(Error::Violation(violation.clone())),
-            (None, Initiator::Peer | Initiator::Us) => Ok(()),
-            (None, Initiator::Nobody) => match self.link.outbox.loss() {
-                // The browsers of draft-76 leave without a word whenever a page is left.
-                None if self.version().closing() == Closing::Marker => Ok(()),
-                loss => Err(Error::Lost(loss.unwrap_or(Loss::EndOfStream))),
-            },
-        }
-    }
-
+impl Session {
     /// The end, on every way out: the goodbye, the peer's half of it, and the account.
     pub(crate) fn finish(&mut self, ended: Ended) {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let opened = self.link.identity.get().is_some();
+        let opened = self.is_opened();
         match &ended {
             Ended::Well => {}
             Ended::WithIt(error) => debug!("client {}: handler: {}", self.link.id, shown(error)),
             Ended::Badly(error) => {
-                if self.shared.warden.may_log(Kind::HandlerFailed) {
+                if self.warden.may_log(Kind::HandlerFailed) {
                     warn!("client {}: handler failed: {}", self.link.id, shown(error));
                 }
                 self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
             }
         }
-        self.hear_goodbye();
-        if self.connection.state() == State::Ready {
-            // These codes may always be sent.
-            let _ = self.close(CloseFrame::of(match ended {
-                Ended::Well => CloseCode::NORMAL,
-                Ended::WithIt(_) | Ended::Badly(_) => CloseCode::INTERNAL_ERROR,
-            }));
-        }
+        self.say_goodbye(match ended {
+            Ended::Well => CloseCode::NORMAL,
+            Ended::WithIt(_) | Ended::Badly(_) => CloseCode::INTERNAL_ERROR,
+        });
         if opened {
             self.shared.post(Post::Leave(self.link.id));
-            while !matches!(self.step(&mut Patience::endless()), Step::Over) {}
         }
-        // What was said last is sent before the write side is shut, or given up.
-        let _ = self.wait_for_room(0);
-        self.linger();
-        self.link.enter(Stage::Gone);
-        self.link.outbox.close();
+        self.hang_up();
         if opened {
             self.account();
         }
         self.shared.registry.remove(&self.link, &self.shared.totals);
-    }
-
-    /// Lets the peer read what it was told: bytes that came and were not read would make TCP
-    /// reset the connection. The warden ends it when the close deadline has passed.
-    #[inline(never)]
-    fn linger(&mut self) {
-        self.link.enter(Stage::Lingering);
-        if self.link.outbox.loss().is_some() || self.socket.shutdown(Shutdown::Write).is_err() {
-            return;
-        }
-        // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
-        let mut scrap = [0; 512];
-        let mut patience = LINGER_BYTES;
-        while let Ok(read @ 1..) = self.socket.discard(&mut scrap) {
-            patience = patience.saturating_sub(read);
-            if patience == 0 {
-                return;
-            }
-        }
     }
 
     fn account(&mut self) {
@@ -179,6 +139,80 @@ impl Conversation {
             && self.shared.warden.may_log(Kind::HookPanicked)
         {
             error!("client {id}: on_close panicked");
+        }
+    }
+}
+
+impl Conversation {
+    /// What the end of the conversation means to who has it.
+    pub(crate) fn verdict(&self) -> Result<(), Error> {
+        let Some(closed) = &self.closed else {
+            return Ok(());
+        };
+        match (&closed.violation, closed.initiator) {
+            (Some(violation), _) => Err(Error::Violation(violation.clone())),
+            (None, Initiator::Peer | Initiator::Us) => Ok(()),
+            (None, Initiator::Nobody) => match self.link.outbox.loss() {
+                // The browsers of draft-76 leave without a word whenever a page is left.
+                None if self.is_browser_of_draft76() => Ok(()),
+                loss => Err(Error::Lost(loss.unwrap_or(Loss::EndOfStream))),
+            },
+        }
+    }
+
+    /// Says goodbye with a code that may always be sent, unless somebody has.
+    pub(crate) fn say_goodbye(&mut self, code: CloseCode) {
+        self.hear_goodbye();
+        if self.connection.state() == State::Ready {
+            let _ = self.close(CloseFrame::of(code));
+        }
+    }
+
+    /// Waits for the peer's half of the close, and for it to have read ours; then lets go of the
+    /// socket.
+    pub(crate) fn hang_up(&mut self) {
+        if self.is_opened() {
+            while !matches!(self.step(&mut Patience::endless()), Step::Over) {}
+        }
+        // What was said last is sent before the write side is shut, or given up.
+        let _ = self.wait_for_room(0);
+        self.linger();
+        self.let_go();
+    }
+
+    /// Lets go of the socket, whatever was said.
+    pub(crate) fn let_go(&mut self) {
+        self.link.enter(Stage::Gone);
+        self.link.outbox.close();
+    }
+
+    fn is_browser_of_draft76(&self) -> bool {
+        self.connection.role() == Role::Server && self.version().closing() == Closing::Marker
+    }
+
+    fn is_opened(&self) -> bool {
+        self.link.identity.get().is_some()
+    }
+
+    /// Lets the peer read what it was told: bytes that came and were not read would make TCP
+    /// reset the connection. A client lets the server hang up first. The warden ends it when the
+    /// close deadline has passed.
+    #[inline(never)]
+    fn linger(&mut self) {
+        self.link.enter(Stage::Lingering);
+        let follows = self.connection.close_expected() == Some(Ending::Follow);
+        let is_over = || !follows && self.socket.shutdown(Shutdown::Write).is_err();
+        if self.link.outbox.loss().is_some() || is_over() {
+            return;
+        }
+        // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
+        let mut scrap = [0; 512];
+        let mut patience = LINGER_BYTES;
+        while let Ok(read @ 1..) = self.socket.discard(&mut scrap) {
+            patience = patience.saturating_sub(read);
+            if patience == 0 {
+                return;
+            }
         }
     }
 }

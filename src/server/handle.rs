@@ -1,7 +1,6 @@
 //! What can be done with a server and its clients from any thread.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{ClientId, Link};
 use super::outbox::Push;
+use super::peer::Peer;
 use super::turn::Target;
 
 /// A running server, from outside: broadcasts, counts, lists, shuts down. Cheap to clone.
@@ -128,8 +128,8 @@ impl ClientHandle {
         self.link.version().unwrap_or(Version::Rfc6455)
     }
 
-    /// The address of the client's connection; behind a proxy, the proxy's.
-    pub fn peer_addr(&self) -> SocketAddr {
+    /// Who is at the other end of the connection; behind a proxy, the proxy.
+    pub fn peer(&self) -> Peer {
         self.link.peer
     }
 
@@ -150,13 +150,13 @@ impl ClientHandle {
     /// the conversation is over; where the client's queue is full, [`Error::Dropped`] or
     /// [`Error::Lost`], by the server's [`SlowClient`](super::SlowClient) policy.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let Some(version) = self.link.version() else {
+        let Some(encoder) = self.link.encoder() else {
             return Err(Error::Closed);
         };
         let message = message.into();
         trace!("client {}: > {}", self.link.id, Shown(&message));
         let mut bytes = Vec::new();
-        version.encode(&message, &mut bytes)?;
+        encoder.encode(&message, &mut bytes)?;
         // Let go of before the push is minded: what is evicted then is freed.
         let push = self
             .link
@@ -252,7 +252,7 @@ impl fmt::Debug for ClientHandle {
         f.debug_struct("ClientHandle")
             .field("id", &self.id())
             .field("version", &self.version())
-            .field("peer", &self.peer_addr())
+            .field("peer", &self.peer())
             .finish()
     }
 }

@@ -14,9 +14,10 @@ use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{Identity, Stage};
 use super::log_gate::Kind;
+use super::session::Session;
 use super::sync::atomic::Ordering::Relaxed;
 
-impl Conversation {
+impl Session {
     /// Goes through the handshake.
     pub(crate) fn open(&mut self) -> Result<(), Error> {
         loop {
@@ -69,13 +70,13 @@ impl Conversation {
         }
     }
 
-    /// The client's address, as a proxy has told it, or else the connection's.
-    pub(crate) fn address(&self) -> IpAddr {
+    /// The client's address, as a proxy has told it, or else the connection's, if that has one.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
         let forwarded = match self.shared.settings.config.trust_forwarded {
             true => self.connection.request().and_then(Request::forwarded_for),
             false => None,
         };
-        forwarded.unwrap_or(self.link.peer.ip())
+        forwarded.or(self.link.peer.ip())
     }
 
     fn answer_request(&mut self) {
@@ -115,13 +116,14 @@ impl Conversation {
     /// The handshake is done, and its last bytes wait in the outbox: no broadcast comes before
     /// them, and none that is posted after the client has read them is missed.
     fn opened(&mut self) {
-        let version = self.version();
+        let encoder = self.encoder();
+        let version = encoder.version();
         let target = self
             .connection
             .request()
             .map_or("/", Request::target)
             .into();
-        let _ = self.link.identity.set(Identity { version, target });
+        let _ = self.link.identity.set(Identity { encoder, target });
         if !version.has_ping() {
             self.probe_with_tcp();
         }
@@ -130,11 +132,13 @@ impl Conversation {
         self.shared.post(Post::Enter(Arc::clone(&self.link)));
         self.flush();
     }
+}
 
+impl Conversation {
     /// Keepalive for versions that cannot ping: TCP's own. Where there is none, the idle deadline
     /// is what remains.
-    fn probe_with_tcp(&self) {
-        let deadlines = &self.shared.settings.deadlines;
+    pub(crate) fn probe_with_tcp(&self) {
+        let deadlines = &self.link.deadlines;
         if let Some(idle) = deadlines.ping {
             self.socket.set_keepalive(idle, deadlines.pong);
         }

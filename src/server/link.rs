@@ -1,19 +1,17 @@
 //! What the threads share about one client: who it is, its outbox, and how far it is.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{CloseCode, CloseFrame, Closing, Unsupported, Version};
+use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Role, Unsupported, Version};
 
 use super::addresses::Net;
-use super::backlog::Backlog;
-use super::builder::Settings;
 use super::counters::Totals;
-use super::error::Loss;
+use super::deadlines::Deadlines;
+use super::error::{Error, Loss};
 use super::outbox::{Outbox, Push};
 use super::pause::Pause;
-use super::socket::Socket;
+use super::peer::Peer;
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use super::sync::{Mutex, PoisonError};
@@ -60,21 +58,35 @@ pub(crate) enum Stage {
     Gone = 5,
 }
 
+/// Why a handshake is not waited for any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Haste {
+    /// Its deadline has passed.
+    Late = 1,
+    /// The server stops.
+    Stopping = 2,
+}
+
 /// Everything that is known about a client once its request is accepted.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    pub(crate) version: Version,
+    /// What writes this side's frames; it knows the version.
+    pub(crate) encoder: Encoder,
     pub(crate) target: Box<str>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: ClientId,
-    /// The address of the connection, a proxy's where there is one.
-    pub(crate) peer: SocketAddr,
+    /// Our own side.
+    role: Role,
+    /// Who is at the other end, a proxy where there is one.
+    pub(crate) peer: Peer,
     /// Where it was counted, if addresses are.
     pub(crate) net: OnceLock<Net>,
     pub(crate) outbox: Outbox,
+    pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) identity: OnceLock<Identity>,
     stage: AtomicU8,
     /// Counts reads that brought something; the warden compares.
@@ -85,8 +97,8 @@ pub(crate) struct Link {
     reading: AtomicBool,
     pub(crate) messages_in: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
-    /// Why reading was stopped from outside, where that is no loss.
-    refuse: AtomicBool,
+    /// Why reading was stopped from outside, where that is no loss; 0 where it was not.
+    haste: AtomicU8,
     /// There is a goodbye, or there was nearly one: look under the lock.
     has_goodbye: AtomicBool,
     goodbye: Mutex<Option<CloseFrame>>,
@@ -97,21 +109,18 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(
         id: ClientId,
-        peer: SocketAddr,
-        socket: Arc<Socket>,
-        settings: &Settings,
-        backlog: &Arc<Backlog>,
+        role: Role,
+        peer: Peer,
+        outbox: Outbox,
+        deadlines: Arc<Deadlines>,
     ) -> Link {
         Link {
             id,
+            role,
             peer,
             net: OnceLock::new(),
-            outbox: Outbox::new(
-                socket,
-                settings.outbox,
-                settings.slow_client,
-                Arc::clone(backlog),
-            ),
+            outbox,
+            deadlines,
             identity: OnceLock::new(),
             stage: AtomicU8::new(Stage::Handshake as u8),
             reads: AtomicU64::new(0),
@@ -119,7 +128,7 @@ impl Link {
             reading: AtomicBool::new(false),
             messages_in: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
-            refuse: AtomicBool::new(false),
+            haste: AtomicU8::new(0),
             has_goodbye: AtomicBool::new(false),
             goodbye: Mutex::new(None),
             pause: Pause::default(),
@@ -128,7 +137,12 @@ impl Link {
 
     /// The version, once the handshake is done.
     pub(crate) fn version(&self) -> Option<Version> {
-        self.identity.get().map(|identity| identity.version)
+        self.encoder().map(Encoder::version)
+    }
+
+    /// What writes frames for it, once the handshake is done.
+    pub(crate) fn encoder(&self) -> Option<Encoder> {
+        self.identity.get().map(|identity| identity.encoder)
     }
 
     /// The resource that was asked for; `/` before the handshake is done.
@@ -190,27 +204,31 @@ impl Link {
     }
 
     /// The handshake is not to be waited for any longer: the thread wakes and refuses.
-    pub(crate) fn refuse(&self) {
-        self.refuse.store(true, Relaxed);
+    pub(crate) fn refuse(&self, haste: Haste) {
+        self.haste.fetch_max(haste as u8, Relaxed);
         self.outbox.stop_reading();
     }
 
-    pub(crate) fn is_to_be_refused(&self) -> bool {
-        self.refuse.load(Relaxed)
+    pub(crate) fn haste(&self) -> Option<Haste> {
+        match self.haste.load(Relaxed) {
+            0 => None,
+            1 => Some(Haste::Late),
+            _ => Some(Haste::Stopping),
+        }
     }
 
     /// Says goodbye in the version's own way, from any thread. Only the first goodbye counts.
     pub(crate) fn close(&self, frame: CloseFrame) -> Result<Push, Unsupported> {
-        let Some(version) = self.version() else {
+        let Some(encoder) = self.encoder() else {
             return Ok(Push::Over);
         };
         let mut bytes = Vec::new();
-        version.encode_close(Some(&frame), &mut bytes)?;
+        encoder.encode_close(Some(&frame), &mut bytes)?;
         // Under this lock, and announced before: the client's own thread, which may be waking up with
         // the peer's answer, waits here until it is known whether this one was written.
         let mut goodbye = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
         self.has_goodbye.store(true, Release);
-        let written = match version.closing() {
+        let written = match encoder.version().closing() {
             Closing::HangUp => self.outbox.hang_up(),
             Closing::Marker | Closing::Frame => self.outbox.goodbye(&bytes),
         };
@@ -235,6 +253,50 @@ impl Link {
         // This frame may always be sent.
         if let Ok(push) = self.close(frame) {
             warden.mind(push, self);
+        }
+    }
+
+    /// What a thread that has sent something owes the outbox: patience, or word to the warden.
+    ///
+    /// # Errors
+    /// The loss, or that the conversation is over.
+    #[inline]
+    pub(crate) fn settle(self: &Arc<Link>, push: Push, warden: &Warden) -> Result<(), Error> {
+        match push {
+            Push::Done => Ok(()),
+            Push::Over => Err(match self.outbox.loss() {
+                Some(loss) => Error::Lost(loss),
+                None => Error::Closed,
+            }),
+            Push::Full => {
+                warden.relieve();
+                self.wait_for_room(self.outbox.limit(), warden)
+            }
+            push => {
+                warden.mind(push, self);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until no more than `limit` bytes wait for the socket.
+    ///
+    /// # Errors
+    /// The loss, once nothing was taken for as long as the write deadline.
+    pub(crate) fn wait_for_room(
+        self: &Arc<Link>,
+        limit: usize,
+        warden: &Warden,
+    ) -> Result<(), Error> {
+        match self.outbox.wait_for_room(limit, self.deadlines.write) {
+            Ok(push) => {
+                warden.mind(push, self);
+                Ok(())
+            }
+            Err(loss) => {
+                warden.lose(self, loss);
+                Err(Error::Lost(loss))
+            }
         }
     }
 
@@ -264,5 +326,14 @@ impl Link {
             totals.lost(loss);
         }
         self.pause.wake();
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.role {
+            Role::Server => write!(f, "client {}", self.id),
+            Role::Client => write!(f, "connection {}", self.id),
+        }
     }
 }

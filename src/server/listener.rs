@@ -1,7 +1,7 @@
 //! The listener: accepts, starts a thread for each client, and survives when there is none.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -15,10 +15,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::protocol::Refusal;
 
 use super::client::{Client, Outcome};
-use super::conversation::Conversation;
 use super::crew::Shared;
 use super::log_gate::Kind;
+use super::peer::Peer;
+use super::session::Session;
 use super::socket::Socket;
+use super::stream::Stream;
 
 /// How long the listener waits when the system has no descriptor, or no memory, for one more
 /// connection. What is waiting in the kernel's queue stays there.
@@ -52,7 +54,7 @@ where
     while !shared.is_stopping() {
         let error = match listener.accept() {
             Ok((stream, peer)) => {
-                workers.start(stream, peer);
+                workers.start(stream.into(), peer.into());
                 continue;
             }
             Err(error) => error,
@@ -87,8 +89,8 @@ struct Workers<'scope, 'env, F> {
     scope: &'scope Scope<'scope, 'env>,
     handler: &'env F,
     /// Without room in it: what is sent is taken by a thread that waits, or not at all.
-    next: Sender<Box<Conversation>>,
-    waiting: Receiver<Box<Conversation>>,
+    next: Sender<Box<Session>>,
+    waiting: Receiver<Box<Session>>,
     idle: &'env AtomicUsize,
 }
 
@@ -96,7 +98,7 @@ impl<'scope, 'env, F> Workers<'scope, 'env, F>
 where
     F: Fn(&mut Client) -> Outcome + Sync,
 {
-    fn start(&self, stream: TcpStream, peer: SocketAddr) {
+    fn start(&self, stream: Stream, peer: Peer) {
         // Where accepted sockets inherit it from the listener.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = stream.set_nonblocking(false);
@@ -106,7 +108,7 @@ where
             return;
         }
         let shared = Arc::clone(self.shared);
-        let talk = Conversation::new(Arc::clone(&link), Arc::clone(&socket), shared);
+        let talk = Session::new(Arc::clone(&link), Arc::clone(&socket), shared);
         let Err(refused) = self.next.try_send(talk) else {
             return;
         };
@@ -128,7 +130,7 @@ where
     }
 }
 
-fn serve_more<F>(waiting: &Receiver<Box<Conversation>>, handler: &F, idle: &AtomicUsize)
+fn serve_more<F>(waiting: &Receiver<Box<Session>>, handler: &F, idle: &AtomicUsize)
 where
     F: Fn(&mut Client) -> Outcome + Sync,
 {

@@ -22,9 +22,11 @@ mod crew;
 
 mod listener;
 
-mod client;
+pub(crate) mod client;
 
-mod conversation;
+mod session;
+
+pub(crate) mod conversation;
 
 mod handshake;
 
@@ -36,16 +38,20 @@ mod pause;
 
 mod farewell;
 
-mod link;
+pub(crate) mod link;
 
-mod outbox;
+pub(crate) mod outbox;
 
 mod queue;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
-mod socket;
+pub(crate) mod socket;
 
-mod backlog;
+pub(crate) mod stream;
+
+pub(crate) mod peer;
+
+pub(crate) mod backlog;
 
 mod hub;
 
@@ -53,7 +59,9 @@ mod turn;
 
 mod budget;
 
-mod warden;
+pub(crate) mod deadlines;
+
+pub(crate) mod warden;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 mod sleep;
@@ -66,14 +74,14 @@ mod capacity;
 
 mod handle;
 
-mod counters;
+pub(crate) mod counters;
 
 mod log_gate;
 
-mod error;
+pub(crate) mod error;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
-mod sync;
+pub(crate) mod sync;
 
 #[cfg(all(test, stentor_model))]
 #[path = "../../tests/model/src/mod.rs"]
@@ -81,7 +89,7 @@ mod model;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
@@ -97,11 +105,13 @@ pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
 pub use link::ClientId;
 pub use outbox::SlowClient;
+pub use peer::Peer;
 pub use rate::{FastClient, Rate};
+pub use stream::Stream;
 
 use builder::Settings;
-use conversation::Conversation;
 use crew::Crew;
+use session::Session;
 use socket::Socket;
 
 /// A server that is bound to its address and ready to [`run`](Server::run).
@@ -244,8 +254,8 @@ impl Detached {
     /// [`Error::Refused`] with what the client was told, [`Error::Answered`] when `on_request`
     /// answered with a page, [`Error::Lost`] when the client went away or took too long, and
     /// [`Error::Io`] when the stream is no connected socket.
-    pub fn accept(&self, stream: TcpStream) -> Result<Client, Error> {
-        Client::open(self.welcome(stream)?, &self.crew)
+    pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
+        Client::open(self.welcome(stream.into())?, &self.crew)
     }
 
     /// The whole life of one client on this very thread: the handshake, the handler, whatever it
@@ -257,15 +267,15 @@ impl Detached {
     /// `on_close`.
     pub fn serve(
         &self,
-        stream: TcpStream,
+        stream: impl Into<Stream>,
         handler: impl Fn(&mut Client) -> Outcome + Sync,
     ) -> Result<(), Error> {
-        Client::serve(self.welcome(stream)?, &handler);
+        Client::serve(self.welcome(stream.into())?, &handler);
         Ok(())
     }
 
-    fn welcome(&self, stream: TcpStream) -> Result<Box<Conversation>, Error> {
-        let peer = stream.peer_addr()?;
+    fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
+        let peer = stream.peer()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
         let (socket, link) = shared.welcome(Socket::new(stream), peer);
@@ -273,7 +283,7 @@ impl Detached {
             shared.turn_away(&link, socket, &refusal);
             return Err(Error::Refused(refusal));
         }
-        Ok(Conversation::new(link, socket, Arc::clone(shared)))
+        Ok(Session::new(link, socket, Arc::clone(shared)))
     }
 
     /// A handle that can be cloned and used from any thread. Its `shutdown` refuses new clients
@@ -302,7 +312,7 @@ impl Detached {
 ///
 /// # Errors
 /// As [`Detached::accept`], and [`Error::Io`] where a thread cannot be started.
-pub fn accept(stream: TcpStream) -> Result<Client, Error> {
+pub fn accept(stream: impl Into<Stream>) -> Result<Client, Error> {
     static DETACHED: OnceLock<Detached> = OnceLock::new();
     let detached = match DETACHED.get() {
         Some(detached) => detached,

@@ -98,10 +98,11 @@ pub(crate) struct Throttle {
     paid: u64,
     filled: Instant,
     told: bool,
+    pub(crate) policy: FastClient,
 }
 
 impl Throttle {
-    pub(crate) fn new(rate: &Rate) -> Throttle {
+    pub(crate) fn new(rate: &Rate, policy: FastClient) -> Throttle {
         // A read of more than was saved up would be a long debt.
         let most = rate.bytes.map_or(u64::MAX, |bytes| rate.saved_up(bytes));
         Throttle {
@@ -111,6 +112,7 @@ impl Throttle {
             paid: 0,
             filled: Instant::now(),
             told: false,
+            policy,
         }
     }
 
@@ -177,10 +179,10 @@ impl Conversation {
         if throttle.wait(has_input).is_zero() || self.link.outbox.loss().is_some() {
             return None;
         }
-        let close = self.shared.settings.fast_client == FastClient::Close;
+        let close = throttle.policy == FastClient::Close;
         self.tell_too_fast(close);
         if close {
-            self.shared.totals.too_fast.fetch_add(1, Relaxed);
+            self.warden.totals().too_fast.fetch_add(1, Relaxed);
             // This frame may always be sent.
             let _ = self.close(CloseFrame {
                 code: CloseCode::POLICY,
@@ -188,7 +190,7 @@ impl Conversation {
             });
             return None;
         }
-        self.shared.totals.held_back.fetch_add(1, Relaxed);
+        self.warden.totals().held_back.fetch_add(1, Relaxed);
         // Replies to what was let through need not wait for what is not.
         self.flush();
         self.wait_for_rate(patience)
@@ -200,8 +202,7 @@ impl Conversation {
         let Some(throttle) = &mut self.throttle else {
             return;
         };
-        if std::mem::replace(&mut throttle.told, true) || !self.shared.warden.may_log(Kind::TooFast)
-        {
+        if std::mem::replace(&mut throttle.told, true) || !self.warden.may_log(Kind::TooFast) {
             return;
         }
         match close {
@@ -232,7 +233,7 @@ impl Conversation {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rate, Throttle};
+    use super::{FastClient, Rate, Throttle};
     use std::time::Duration;
 
     #[test]
@@ -240,7 +241,7 @@ mod tests {
         for number in [0, 1, u32::MAX] {
             for burst in [Duration::ZERO, Duration::from_secs(5), Duration::MAX] {
                 let rate = Rate::per_second().messages(number).bytes(number);
-                let mut throttle = Throttle::new(&rate.burst(burst));
+                let mut throttle = Throttle::new(&rate.burst(burst), FastClient::Delay);
                 assert_eq!(throttle.wait(true), Duration::ZERO);
                 throttle.heard(usize::MAX);
                 throttle.control();
@@ -253,11 +254,11 @@ mod tests {
 
     #[test]
     fn what_is_not_set_is_not_limited() {
-        let mut throttle = Throttle::new(&Rate::per_second());
+        let mut throttle = Throttle::new(&Rate::per_second(), FastClient::Delay);
         throttle.heard(usize::MAX);
         throttle.pay(u64::MAX);
         assert_eq!(throttle.wait(true), Duration::ZERO);
-        let mut throttle = Throttle::new(&Rate::per_second().bytes(1000));
+        let mut throttle = Throttle::new(&Rate::per_second().bytes(1000), FastClient::Delay);
         throttle.pay(u64::MAX);
         assert_eq!(throttle.wait(true), Duration::ZERO);
         throttle.heard(5000);

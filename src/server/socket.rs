@@ -1,7 +1,7 @@
 //! A client's socket: what a conversation asks of the kernel, and nothing else.
 
 use std::io::IoSlice;
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Result, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg, sockopt};
 
+use super::stream::Stream;
 use super::sync::Instant;
 
 /// A connected stream, shared by the client's thread, its outbox, and the warden.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
 }
 
 /// Never blocks, and never raises SIGPIPE where that is not a socket's own setting.
@@ -24,8 +25,10 @@ const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 const FLAGS: SendFlags = SendFlags::DONTWAIT;
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream) -> Socket {
-        Socket { stream }
+    pub(crate) fn new(stream: impl Into<Stream>) -> Socket {
+        Socket {
+            stream: stream.into(),
+        }
     }
 
     /// Sends what the kernel takes at once; how many bytes those are.
@@ -56,7 +59,10 @@ impl Socket {
 
     /// Ends one direction, or both, and wakes whoever waits for it.
     pub(crate) fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
-        self.stream.shutdown(how)
+        match &self.stream {
+            Stream::Tcp(stream) => stream.shutdown(how),
+            Stream::Unix(stream) => stream.shutdown(how),
+        }
     }
 
     /// Blocks until the socket is ready or `wait` is over; `false` for the latter.
@@ -81,15 +87,20 @@ impl Socket {
         let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
     }
 
-    /// Small writes leave at once.
+    /// Small writes leave at once, which TCP has to be told.
     pub(crate) fn set_no_delay(&self) {
-        // Where it fails, the connection is gone, as the first read will find.
-        let _ = self.stream.set_nodelay(true);
+        if let Stream::Tcp(stream) = &self.stream {
+            // Where it fails, the connection is gone, as the first read will find.
+            let _ = stream.set_nodelay(true);
+        }
     }
 
     /// TCP's own keepalive: the first probe after `idle`, then four within `patience`. Where the
-    /// system does not let us, there is none.
+    /// system does not let us, there is none. When a Unix socket's peer is gone, the system knows.
     pub(crate) fn set_keepalive(&self, idle: Duration, patience: Duration) {
+        let Stream::Tcp(_) = self.stream else {
+            return;
+        };
         let _ = sockopt::set_socket_keepalive(self, true);
         #[cfg(not(any(target_os = "openbsd", target_os = "haiku", target_os = "nto")))]
         {

@@ -192,7 +192,7 @@ impl Turn {
         let mut bytes = Vec::with_capacity(heard().map(len).sum());
         let (mut messages, mut skipped) = (0, 0);
         for (_, post) in heard() {
-            match framing.encode(&post.message, &mut bytes) {
+            match framing.encode(&post.message, None, &mut bytes) {
                 Ok(()) => messages += 1,
                 Err(_) => skipped += 1,
             }
@@ -233,10 +233,10 @@ fn groups<'a>(crowds: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Lin
 #[cfg(test)]
 mod tests {
     use super::{Backlog, Encoded, Target, Turn};
-    use crate::protocol::{Framing, Message, Version};
-    use crate::server::builder::Settings;
+    use crate::protocol::{Encoder, Framing, Message, Role, Version};
     use crate::server::hub::Post;
     use crate::server::link::{ClientId, Identity, Link};
+    use crate::server::outbox::{Outbox, SlowClient};
     use crate::server::socket::Socket;
     use crate::server::sync::channel::bounded;
     use std::collections::HashMap;
@@ -308,12 +308,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let peer = listener.local_addr()?;
         let socket = Arc::new(Socket::new(TcpStream::connect(peer)?));
-        let (settings, backlog) = (Settings::default(), Backlog::new(0));
+        let backlog = Backlog::new(0);
         let link = |id| {
             let id = ClientId(id);
-            let link = Link::new(id, peer, Arc::clone(&socket), &settings, &backlog);
-            let (version, target) = (Version::Draft75, "/".into());
-            link.identity.get_or_init(|| Identity { version, target });
+            let policy = SlowClient::default();
+            let outbox = Outbox::new(Arc::clone(&socket), 0, policy, Arc::clone(&backlog));
+            let link = Link::new(id, Role::Server, peer.into(), outbox, Arc::default());
+            let (encoder, target) = (Encoder::server(Version::Draft75), "/".into());
+            link.identity.get_or_init(|| Identity { encoder, target });
             Arc::new(link)
         };
         let everybody = [link(1), link(2), link(3)];

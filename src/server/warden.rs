@@ -22,10 +22,10 @@ use log::debug;
 use rustix::io::Errno;
 
 use super::backlog::Backlog;
-use super::builder::Deadlines;
 use super::counters::Totals;
+use super::deadlines::SELDOM;
 use super::error::Loss;
-use super::link::{Link, Stage};
+use super::link::{Haste, Link, Stage};
 use super::log_gate::{self, Kind, LogGate};
 use super::outbox::Push;
 use super::registry::Registry;
@@ -44,7 +44,8 @@ pub(crate) struct Warden {
     asleep: AtomicBool,
     gate: LogGate,
     backlog: Arc<Backlog>,
-    registry: Arc<Registry>,
+    /// Who may be evicted where too much waits for all together: nobody, where that has no bound.
+    registry: Option<Arc<Registry>>,
     totals: Arc<Totals>,
 }
 
@@ -62,11 +63,12 @@ struct News {
 pub(crate) struct Watch {
     warden: Arc<Warden>,
     sleeper: Sleeper,
-    deadlines: Deadlines,
     totals: Arc<Totals>,
     clients: Vec<Watched>,
     stalled: Vec<Stalled>,
     lingering: Vec<(Arc<Socket>, Duration)>,
+    /// How often the clients are looked at: as often as the most exacting of them needs.
+    tick: Duration,
     /// When the log was last summed up.
     summed_up: Instant,
 }
@@ -104,9 +106,8 @@ const PING: &[u8] = b"";
 impl Warden {
     /// The two sides: one for everybody, one for the thread.
     pub(crate) fn new(
-        deadlines: &Deadlines,
         backlog: Arc<Backlog>,
-        registry: Arc<Registry>,
+        registry: Option<Arc<Registry>>,
         totals: Arc<Totals>,
     ) -> io::Result<(Arc<Warden>, Watch)> {
         let (waker, sleeper) = sleep::pair()?;
@@ -122,11 +123,11 @@ impl Warden {
         let watch = Watch {
             warden: Arc::clone(&warden),
             sleeper,
-            deadlines: deadlines.clone(),
             totals,
             clients: Vec::new(),
             stalled: Vec::new(),
             lingering: Vec::new(),
+            tick: SELDOM,
             summed_up: Instant::now(),
         };
         Ok((warden, watch))
@@ -160,7 +161,19 @@ impl Warden {
 
     /// Evicts, where too much waits for all clients together.
     pub(crate) fn relieve(&self) {
-        self.backlog.relieve(&self.registry, &self.totals);
+        if let Some(registry) = &self.registry {
+            self.backlog.relieve(registry, &self.totals);
+        }
+    }
+
+    /// Gives a client up.
+    pub(crate) fn lose(&self, link: &Link, loss: Loss) {
+        link.lose(loss, &self.totals);
+    }
+
+    /// The counters that it keeps up.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     /// A connection that was answered at the door: it is closed once it has read that, or soon.
@@ -198,16 +211,16 @@ impl Warden {
 impl Watch {
     /// Runs until [`Warden::stop`].
     pub(crate) fn run(mut self) {
-        let tick = self.deadlines.tick();
         let mut turn = Instant::now();
         // The time that was lived through, and how much of it when the clients were looked at.
         let (mut lived, mut looked) = (Duration::ZERO, Duration::ZERO);
-        let mut next_look = turn + tick;
+        // When the clients were last looked at, by the clock.
+        let mut look = turn;
         loop {
-            self.sleep_until(next_look);
+            self.sleep_until(look + self.tick);
             let gap = turn.elapsed();
             turn += gap;
-            lived += gap.min(4 * tick);
+            lived += gap.min(4 * self.tick);
             if self.take_news(lived) {
                 self.warden.gate.sum_up(turn - self.summed_up);
                 return;
@@ -218,10 +231,9 @@ impl Watch {
             }
             self.drain_stalled(lived);
             self.drain_turned_away(lived);
-            if turn >= next_look {
+            if turn >= look + self.tick {
                 self.look_at_clients(lived, lived - looked);
-                looked = lived;
-                next_look = turn + tick;
+                (look, looked) = (turn, lived);
             }
         }
     }
@@ -272,8 +284,9 @@ impl Watch {
                 .unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *news)
         };
-        self.clients
-            .extend(news.clients.into_iter().map(|link| Watched {
+        for link in news.clients {
+            self.tick = self.tick.min(link.deadlines.tick());
+            self.clients.push(Watched {
                 link,
                 stage: Stage::Handshake,
                 since: now,
@@ -281,7 +294,8 @@ impl Watch {
                 looks: 0,
                 silent: Duration::ZERO,
                 pinged: None,
-            }));
+            });
+        }
         let stalled = news.stalled.into_iter();
         self.stalled.extend(stalled.map(|link| Stalled {
             link,
@@ -297,7 +311,6 @@ impl Watch {
     }
 
     fn drain_stalled(&mut self, now: Duration) {
-        let patience = self.deadlines.write;
         let totals = &self.totals;
         self.stalled.retain_mut(|stalled| {
             let Some(sent) = stalled.link.outbox.drain() else {
@@ -305,7 +318,7 @@ impl Watch {
             };
             if sent != stalled.sent {
                 (stalled.sent, stalled.since) = (sent, now);
-            } else if now - stalled.since >= patience {
+            } else if now - stalled.since >= stalled.link.deadlines.write {
                 stalled.link.lose(Loss::Write, totals);
             }
             true
@@ -320,8 +333,11 @@ impl Watch {
     }
 
     fn look_at_clients(&mut self, now: Duration, passed: Duration) {
-        let (deadlines, totals, warden) = (&self.deadlines, &self.totals, &self.warden);
+        let (totals, warden) = (&self.totals, &self.warden);
+        let mut tick = SELDOM;
         self.clients.retain_mut(|client| {
+            let deadlines = &client.link.deadlines;
+            tick = tick.min(deadlines.tick());
             let stage = client.link.stage();
             if stage != client.stage {
                 (client.stage, client.since) = (stage, now);
@@ -334,19 +350,20 @@ impl Watch {
             match stage {
                 // While `on_request` runs, it is not the client who is late.
                 Stage::Handshake if late(deadlines.handshake) && client.link.is_reading() => {
-                    client.link.refuse();
+                    client.link.refuse(Haste::Late);
                 }
                 Stage::Closing if late(deadlines.close) => client.link.lose(Loss::Close, totals),
                 // It was told everything and only had to hang up: that is no loss.
                 Stage::Lingering if late(deadlines.close) => {
                     client.link.outbox.cut(Loss::Close);
                 }
-                Stage::Open => client.keep_alive(deadlines, totals, warden, passed),
+                Stage::Open => client.keep_alive(totals, warden, passed),
                 Stage::Handshake | Stage::Closing | Stage::Closed | Stage::Lingering => {}
                 Stage::Gone => return false,
             }
             true
         });
+        self.tick = tick;
     }
 }
 
@@ -354,13 +371,8 @@ impl Watched {
     /// Any byte is a sign of life: a large message may take longer than a pong may. Time counts
     /// only while the client's thread reads, or looks from time to time: a busy handler is not the
     /// peer's fault.
-    fn keep_alive(
-        &mut self,
-        deadlines: &Deadlines,
-        totals: &Totals,
-        warden: &Warden,
-        passed: Duration,
-    ) {
+    fn keep_alive(&mut self, totals: &Totals, warden: &Warden, passed: Duration) {
+        let deadlines = &self.link.deadlines;
         let reads = self.link.reads();
         if reads != self.reads {
             self.reads = reads;
@@ -396,10 +408,10 @@ impl Watched {
         let mut frame = Vec::new();
         let has_ping = self
             .link
-            .version()
-            .map(|version| version.encode_ping(PING, &mut frame));
+            .encoder()
+            .map(|encoder| encoder.encode_ping(PING, &mut frame));
         if let Some(Ok(())) = has_ping {
-            debug!("client {}: ping", self.link.id);
+            debug!("{}: ping", self.link);
             self.pinged = Some(self.silent);
             warden.mind(self.link.outbox.ping(&frame), &self.link);
         }

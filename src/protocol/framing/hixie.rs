@@ -14,6 +14,7 @@ use super::{Decoded, Partial};
 use crate::protocol::config::Config;
 use crate::protocol::error::Violation;
 use crate::protocol::message::Message;
+use crate::protocol::role::Role;
 use crate::protocol::version::{Closing, Version};
 
 /// Draft-76's goodbye (draft-76 §5.3, §5.4).
@@ -34,6 +35,7 @@ const SHORT: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Decoder {
     goodbye: bool,
+    role: Role,
     place: Place,
     text: Partial,
 }
@@ -54,9 +56,10 @@ enum Place {
 }
 
 impl Decoder {
-    pub(crate) fn new(version: Version) -> Decoder {
+    pub(crate) fn new(version: Version, role: Role) -> Decoder {
         Decoder {
             goodbye: version.closing() == Closing::Marker,
+            role,
             place: Place::Type,
             text: Partial::default(),
         }
@@ -102,10 +105,13 @@ impl Decoder {
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, Violation>) {
         let limit = config.limits.message;
+        // The texts leave it open what a server does. A client must replace, and skip (draft-76 §4.2).
+        let is_server = self.role == Role::Server;
+        let fail_on_unknown = is_server && config.fail_on_unknown_frames;
         match self.place {
             Place::Type => {
                 let kind = input[0];
-                if kind != TEXT && kind != END && config.fail_on_unknown_frames {
+                if kind != TEXT && kind != END && fail_on_unknown {
                     return (1, Err(Violation::UnknownFrameType(kind)));
                 }
                 self.place = match kind {
@@ -117,7 +123,7 @@ impl Decoder {
             }
             Place::Text => {
                 let (piece, ended) = until_end(input);
-                let fail = config.fail_on_bad_hixie_text;
+                let fail = is_server && config.fail_on_bad_hixie_text;
                 // What is within the limit is judged first, as it is where it comes alone.
                 let within = piece.len().min(limit - self.text.len());
                 self.text.push(&piece[..within]);
@@ -169,7 +175,7 @@ impl Decoder {
                     match length {
                         0 if self.goodbye => return (1, Ok(Some(Decoded::Close(None)))),
                         0 => {}
-                        _ if config.fail_on_unknown_frames => {
+                        _ if fail_on_unknown => {
                             return (1, Err(Violation::UnknownFrameType(kind)));
                         }
                         _ => {}

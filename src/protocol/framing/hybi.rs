@@ -13,6 +13,8 @@
 //! +----------------------------------------+----------------------+
 //! ```
 //!
+//! The mask is for what a client sends, and only for that.
+//!
 //! Frames of a message are told from each other by FIN and by opcode 0; control frames may stand
 //! between them. A header is judged as soon as it can be: nothing is reserved for a payload that
 //! is only announced.
@@ -22,13 +24,11 @@ use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
 use crate::protocol::error::Violation;
 use crate::protocol::message::Message;
+use crate::protocol::role::Role;
 use crate::protocol::version::Version;
 
 /// The most bytes that a control frame's payload may have (RFC 6455 §5.5).
 pub const MAX_CONTROL: usize = 125;
-
-/// A header without a long length: two bytes and the masking key.
-const SHORT_HEADER: usize = 6;
 
 /// From this many missing bytes on, a payload is worth being read directly.
 /// (A fuzzer, whose frames are short, must get there as well.)
@@ -86,10 +86,11 @@ impl Opcode {
     }
 }
 
-/// Reads the frames of a client.
+/// Reads the frames of the other side.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     version: Version,
+    role: Role,
     /// The data frame whose payload is being read.
     frame: Option<DataFrame>,
     /// The message whose frames are being read: whether it is text, and how many fragments it has.
@@ -100,7 +101,7 @@ pub(crate) struct Decoder {
 #[derive(Debug)]
 struct DataFrame {
     fin: bool,
-    key: [u8; 4],
+    key: Option<[u8; 4]>,
     len: usize,
     read: usize,
 }
@@ -109,14 +110,15 @@ struct Header {
     fin: bool,
     opcode: Opcode,
     len: usize,
-    key: [u8; 4],
+    key: Option<[u8; 4]>,
     size: usize,
 }
 
 impl Decoder {
-    pub(crate) fn new(version: Version) -> Decoder {
+    pub(crate) fn new(version: Version, role: Role) -> Decoder {
         Decoder {
             version,
+            role,
             frame: None,
             message: None,
             partial: Partial::default(),
@@ -132,9 +134,17 @@ impl Decoder {
     pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {
         const TEXT: u8 = FIN | Opcode::Text as u8;
         const BINARY: u8 = FIN | Opcode::Binary as u8;
-        let (header, rest) = input.split_first_chunk::<SHORT_HEADER>()?;
-        let [first, second, key @ ..] = *header;
-        let len = usize::from(second.checked_sub(MASK)?);
+        let (first, len, key, rest) = match self.role {
+            Role::Server => {
+                let (&[first, second, ref key @ ..], rest) = input.split_first_chunk::<6>()?;
+                (first, second.checked_sub(MASK)?, Some(*key), rest)
+            }
+            Role::Client => {
+                let (&[first, second], rest) = input.split_first_chunk::<2>()?;
+                (first, second, None, rest)
+            }
+        };
+        let len = usize::from(len);
         if self.message.is_some() || len > MAX_CONTROL.min(limit) {
             return None;
         }
@@ -142,12 +152,12 @@ impl Decoder {
             return None;
         }
         let mut payload = rest.get(..len)?.to_vec();
-        mask::apply(&mut payload, key, 0);
+        unmask(&mut payload, key, 0);
         let message = match first {
             TEXT => Message::Text(String::from_utf8(payload).ok()?),
             _ => Message::Binary(payload),
         };
-        Some((SHORT_HEADER + len, message))
+        Some((input.len() - rest.len() + len, message))
     }
 
     pub(crate) fn decode(
@@ -177,7 +187,7 @@ impl Decoder {
                 // The usual case: a frame that is a message, or a control frame, and is all here.
                 Some(payload) if single => {
                     let mut payload = payload.to_vec();
-                    mask::apply(&mut payload, header.key, 0);
+                    unmask(&mut payload, header.key, 0);
                     return (end, self.single(header.opcode, payload).map(Some));
                 }
                 None if header.opcode.is_control() => return (used, Ok(None)),
@@ -200,8 +210,10 @@ impl Decoder {
         let opcode = Opcode::from_bits(bits).ok_or(Violation::ReservedOpcode(bits))?;
         let fin = first & FIN != 0;
         let short = second & !MASK;
+        let masked = second & MASK != 0;
         match (opcode, self.message) {
-            _ if second & MASK == 0 => return Err(Violation::Unmasked),
+            _ if !masked && self.role == Role::Server => return Err(Violation::Unmasked),
+            _ if masked && self.role == Role::Client => return Err(Violation::Masked),
             _ if opcode.is_control() && !fin => return Err(Violation::FragmentedControl(bits)),
             _ if opcode.is_control() && usize::from(short) > MAX_CONTROL => {
                 return Err(Violation::LongControl(bits));
@@ -246,16 +258,18 @@ impl Decoder {
         {
             return Err(Violation::TooManyFragments(limits.fragments));
         }
-        match input.get(size..size + 4).map(<[u8; 4]>::try_from) {
-            Some(Ok(key)) => Ok(Some(Header {
-                fin,
-                opcode,
-                len,
-                key,
-                size: size + 4,
-            })),
-            _ => Ok(None),
-        }
+        let (key, size) = match input.get(size..size + 4).map(<[u8; 4]>::try_from) {
+            _ if !masked => (None, size),
+            Some(Ok(key)) => (Some(key), size + 4),
+            _ => return Ok(None),
+        };
+        Ok(Some(Header {
+            fin,
+            opcode,
+            len,
+            key,
+            size,
+        }))
     }
 
     fn begin(&mut self, header: &Header) {
@@ -280,7 +294,7 @@ impl Decoder {
         let here = input.len().min(left);
         self.partial.push(&input[..here]);
         let raw = self.partial.raw();
-        mask::apply(raw, frame.key, frame.read);
+        unmask(raw, frame.key, frame.read);
         frame.read += raw.len();
         let ended = frame.read == frame.len;
         let last = ended && frame.fin;
@@ -348,31 +362,43 @@ impl Decoder {
     }
 }
 
-/// Appends an unmasked frame, whole, as a server sends it.
-pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
-    out.reserve(header_len(payload.len()) + payload.len());
-    encode_header(opcode, payload.len(), out);
+/// Appends a whole frame; `mask` is for a client's, a server's has none (RFC 6455 §5.1).
+pub fn encode_frame(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    out.reserve(header_len(payload.len()) + mask.map_or(0, |key| key.len()) + payload.len());
+    encode_header(opcode, payload.len(), mask, out);
+    let start = out.len();
     out.extend_from_slice(payload);
+    unmask(&mut out[start..], mask, 0);
 }
 
-/// Appends the header of an unmasked frame that is whole, with the length in its shortest form
+/// Appends the header of a message's only frame, and returns the payload as it follows.
+pub(crate) fn encode_owned(message: Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) -> Vec<u8> {
+    encode_header(Opcode::of(&message), message.len(), mask, out);
+    let mut payload = message.into_bytes();
+    unmask(&mut payload, mask, 0);
+    payload
+}
+
+/// Appends the header of a frame that is whole, with the length in its shortest form
 /// (RFC 6455 §5.2).
-pub(crate) fn encode_header(opcode: Opcode, len: usize, out: &mut Vec<u8>) {
+fn encode_header(opcode: Opcode, len: usize, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
     let first = FIN | opcode as u8;
+    let masked = if mask.is_some() { MASK } else { 0 };
     match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(len), _) if len < LENGTH_16 => out.extend_from_slice(&[first, len]),
+        (Ok(len), _) if len < LENGTH_16 => out.extend_from_slice(&[first, masked | len]),
         (_, Ok(len)) => {
             let [high, low] = len.to_be_bytes();
-            out.extend_from_slice(&[first, LENGTH_16, high, low]);
+            out.extend_from_slice(&[first, masked | LENGTH_16, high, low]);
         }
         _ => {
-            out.extend_from_slice(&[first, LENGTH_64]);
+            out.extend_from_slice(&[first, masked | LENGTH_64]);
             out.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
+    out.extend_from_slice(mask.as_ref().map_or(&[], |key| key));
 }
 
-/// How long that header is.
+/// How long that header is, without a mask.
 pub(crate) fn header_len(len: usize) -> usize {
     match len {
         0..=125 => 2,
@@ -381,15 +407,23 @@ pub(crate) fn header_len(len: usize) -> usize {
     }
 }
 
-pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) {
-    encode_frame(Opcode::of(message), message.as_bytes(), out);
+pub(crate) fn encode(message: &Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    encode_frame(Opcode::of(message), message.as_bytes(), mask, out);
 }
 
-pub(crate) fn encode_close(frame: Option<&CloseFrame>, out: &mut Vec<u8>) {
+pub(crate) fn encode_close(frame: Option<&CloseFrame>, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
     let mut body = Vec::new();
     if let Some(frame) = frame {
         body.extend_from_slice(&frame.code.get().to_be_bytes());
         body.extend_from_slice(frame.reason.as_bytes());
     }
-    encode_frame(Opcode::Close, &body, out);
+    encode_frame(Opcode::Close, &body, mask, out);
+}
+
+/// Masks or unmasks, which is the same (RFC 6455 §5.3), where there is a mask.
+#[inline(always)]
+fn unmask(payload: &mut [u8], key: Option<[u8; 4]>, offset: usize) {
+    if let Some(key) = key {
+        mask::apply(payload, key, offset);
+    }
 }

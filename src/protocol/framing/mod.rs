@@ -1,13 +1,17 @@
 //! Bytes to messages and back. There have only ever been two framings.
 
+mod encoder;
 pub mod hixie;
 pub mod hybi;
 pub mod mask;
 
+pub use encoder::Encoder;
+
 use super::close::CloseFrame;
 use super::config::Config;
-use super::error::{Unsupported, Violation};
+use super::error::Violation;
 use super::message::Message;
+use super::role::Role;
 use super::version::Version;
 
 /// The two families of frames.
@@ -29,7 +33,7 @@ pub(crate) enum Decoded {
     Close(Option<CloseFrame>),
 }
 
-/// The decoder of a connection whose version is known.
+/// What one side of a connection reads the other with, once the version is known.
 #[derive(Debug)]
 pub(crate) enum Decoder {
     Hixie(hixie::Decoder),
@@ -37,10 +41,11 @@ pub(crate) enum Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn new(version: Version) -> Decoder {
+    /// `role` is the side that reads.
+    pub(crate) fn new(version: Version, role: Role) -> Decoder {
         match version.framing() {
-            Framing::Hixie => Decoder::Hixie(hixie::Decoder::new(version)),
-            Framing::Hybi => Decoder::Hybi(hybi::Decoder::new(version)),
+            Framing::Hixie => Decoder::Hixie(hixie::Decoder::new(version, role)),
+            Framing::Hybi => Decoder::Hybi(hybi::Decoder::new(version, role)),
         }
     }
 
@@ -163,7 +168,7 @@ impl Partial {
 }
 
 impl Framing {
-    /// How long the frame is that carries a message of `len` bytes.
+    /// How long a server's frame is that carries a message of `len` bytes.
     pub(crate) fn frame_len(self, len: usize) -> usize {
         match self {
             Framing::Hixie => len + 2,
@@ -171,114 +176,19 @@ impl Framing {
         }
     }
 
-    /// Appends the frame that carries `message` to a client of this framing; an error names what
-    /// the framing cannot carry.
-    pub(crate) fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    /// Appends the frame that carries `message`, with a mask where the framing has one and the
+    /// sender is a client; an error names what the framing cannot carry.
+    pub(crate) fn encode(
+        self,
+        message: &Message,
+        mask: Option<[u8; 4]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), &'static str> {
         match (self, message) {
             (Framing::Hixie, Message::Text(text)) => hixie::encode(text, out),
             (Framing::Hixie, Message::Binary(_)) => return Err("binary messages"),
-            (Framing::Hybi, message) => hybi::encode(message, out),
+            (Framing::Hybi, message) => hybi::encode(message, mask, out),
         }
-        Ok(())
-    }
-}
-
-impl Version {
-    /// Appends the bytes that carry `message` to a client of this version.
-    ///
-    /// # Errors
-    /// [`Unsupported`] for a binary message in draft-75 and draft-76.
-    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), Unsupported> {
-        let framing = self.framing();
-        framing
-            .encode(message, out)
-            .map_err(|what| Unsupported::ByVersion {
-                version: self,
-                what,
-            })
-    }
-
-    /// As [`encode`](Version::encode), without a copy of the payload: appends what stands before
-    /// it, and returns it with what stands behind.
-    pub(crate) fn encode_owned(
-        self,
-        message: Message,
-        out: &mut Vec<u8>,
-    ) -> Result<Vec<u8>, Unsupported> {
-        match (self.framing(), message) {
-            (Framing::Hixie, Message::Text(text)) => Ok(hixie::encode_owned(text, out)),
-            (Framing::Hixie, Message::Binary(_)) => Err(Unsupported::ByVersion {
-                version: self,
-                what: "binary messages",
-            }),
-            (Framing::Hybi, message) => {
-                hybi::encode_header(hybi::Opcode::of(&message), message.len(), out);
-                Ok(message.into_bytes())
-            }
-        }
-    }
-
-    /// Appends a ping with a payload of up to 125 bytes.
-    ///
-    /// # Errors
-    /// [`Unsupported`] where the version has no ping, or for a longer payload.
-    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
-        self.encode_control(hybi::Opcode::Ping, payload, out)
-    }
-
-    /// Appends a pong with a payload of up to 125 bytes.
-    ///
-    /// # Errors
-    /// [`Unsupported`] where the version has no pong, or for a longer payload.
-    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
-        self.encode_control(hybi::Opcode::Pong, payload, out)
-    }
-
-    /// Appends the version's goodbye: a close frame, `FF 00`, or nothing at all for draft-75,
-    /// where hanging up is the goodbye. Code and reason are dropped where there is no place for
-    /// them; without a frame, the close has no code.
-    ///
-    /// # Errors
-    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, whatever the
-    /// version: so that a mistake does not depend on who is at the other end.
-    pub fn encode_close(
-        self,
-        frame: Option<&CloseFrame>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Unsupported> {
-        if let Some(frame) = frame {
-            if !self.may_send(frame.code) {
-                return Err(Unsupported::CloseCode(frame.code.get()));
-            }
-            if frame.reason.len() > CloseFrame::MAX_REASON {
-                return Err(Unsupported::TooLong(frame.reason.len()));
-            }
-        }
-        match self.closing() {
-            super::Closing::HangUp => {}
-            super::Closing::Marker => out.extend_from_slice(&hixie::GOODBYE),
-            super::Closing::Frame => hybi::encode_close(frame, out),
-        }
-        Ok(())
-    }
-
-    fn encode_control(
-        self,
-        opcode: hybi::Opcode,
-        payload: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Unsupported> {
-        if !self.has_ping() {
-            let what = "ping and pong";
-            return Err(Unsupported::ByVersion {
-                version: self,
-                what,
-            });
-        }
-        if payload.len() > hybi::MAX_CONTROL {
-            return Err(Unsupported::TooLong(payload.len()));
-        }
-        hybi::encode_frame(opcode, payload, out);
         Ok(())
     }
 }
@@ -286,12 +196,17 @@ impl Version {
 #[cfg(test)]
 mod tests {
     use super::{Decoded, Decoder, Partial};
-    use crate::protocol::{Config, Message, Version};
+    use crate::protocol::{Config, Message, Role, Version};
 
     /// Holds the short way against the long one; says whether it was taken.
-    fn compare(version: Version, before: &[u8], input: &[u8], config: &Config) -> bool {
+    fn compare(
+        (version, role): (Version, Role),
+        before: &[u8],
+        input: &[u8],
+        config: &Config,
+    ) -> bool {
         let ready = || {
-            let mut decoder = Decoder::new(version);
+            let mut decoder = Decoder::new(version, role);
             let (used, decoded) = decoder.decode(before, config);
             assert_eq!((used, decoded), (before.len(), Ok(None)));
             decoder
@@ -303,7 +218,7 @@ mod tests {
         assert_eq!(
             ready().decode(input, config),
             expected,
-            "{version}: {input:x?}"
+            "{version}, {role:?}: {input:x?}"
         );
         true
     }
@@ -325,33 +240,50 @@ mod tests {
             b'f',
             0xff,
         ];
-        let fragment = [0x01, 0x81, 0, 0, 0, 0, b'x'];
-        let mut taken = 0;
+        let fragments: [(Role, &[u8]); 2] = [
+            (Role::Server, &[0x01, 0x81, 0, 0, 0, 0, b'x']),
+            (Role::Client, &[0x01, 0x01, b'x']),
+        ];
+        let mut taken = [0; 2];
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
                 for len in [0, 5, 7, 8, tail.len()] {
                     let input = [&[first, second], &tail[..len]].concat();
-                    for version in Version::ALL {
-                        taken += u32::from(compare(version, &[], &input, &config));
+                    for (role, fragment) in fragments {
+                        let taken = &mut taken[role as usize];
+                        for version in Version::ALL {
+                            *taken += u32::from(compare((version, role), &[], &input, &config));
+                        }
+                        let newest = (Version::Rfc6455, role);
+                        *taken += u32::from(compare(newest, fragment, &input, &config));
+                        let oldest = (Version::Draft76, role);
+                        *taken += u32::from(compare(oldest, &[0, b'x'], &input, &config));
                     }
-                    taken += u32::from(compare(Version::Rfc6455, &fragment, &input, &config));
-                    taken += u32::from(compare(Version::Draft76, &[0, b'x'], &input, &config));
                 }
             }
         }
-        assert!(taken >= 50, "the short way was taken {taken} times");
+        assert!(
+            taken.iter().all(|taken| *taken >= 50),
+            "the short way was taken {taken:?} times"
+        );
     }
 
     #[test]
     fn short_messages_take_the_short_way() {
         let config = Config::default();
-        let hybi = [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2, 0x81];
-        let decoder = Decoder::new(Version::Hybi07);
-        let message = decoder.short_message(&hybi, config.limits.message);
-        assert_eq!(message, Some((8, Message::from("hi"))));
-        let decoder = Decoder::new(Version::Draft75);
-        let message = decoder.short_message(b"\0hi\xff\0", config.limits.message);
-        assert_eq!(message, Some((4, Message::from("hi"))));
+        let masked = [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2, 0x81];
+        let cases: [(Version, Role, &[u8], usize); 4] = [
+            (Version::Hybi07, Role::Server, &masked, 8),
+            (Version::Hybi07, Role::Client, b"\x81\x02hi\x81", 4),
+            (Version::Draft75, Role::Server, b"\0hi\xff\0", 4),
+            (Version::Draft75, Role::Client, b"\0hi\xff\0", 4),
+        ];
+        for (version, role, input, used) in cases {
+            let decoder = Decoder::new(version, role);
+            let message = decoder.short_message(input, config.limits.message);
+            let expected = Some((used, Message::from("hi")));
+            assert_eq!(message, expected, "{version}, {role:?}");
+        }
     }
 
     #[test]

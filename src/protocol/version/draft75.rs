@@ -28,9 +28,10 @@
 //! - `Sec-WebSocket-Protocol` means nothing yet: the field is `WebSocket-Protocol`.
 
 use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie};
+use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};
 use crate::protocol::error::Refusal;
 use crate::protocol::framing::Framing;
-use crate::protocol::request::Request;
+use crate::protocol::request::{Request, escaped};
 
 pub(crate) const ROW: Row = Row {
     name: "draft-75",
@@ -60,4 +61,39 @@ pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
         request,
         agreed,
     )
+}
+
+/// What a client writes: the first five lines in this order and spelling (draft-75 §4.1).
+pub(crate) fn ask(asked: &ClientRequest) -> (Vec<u8>, Due) {
+    let fields = fields(asked).chain(asked.further_fields());
+    (asked.write(&fields.collect::<Vec<_>>()), Due::Nothing)
+}
+
+/// The fields that draft-76 has as well.
+pub(super) fn fields(asked: &ClientRequest) -> impl Iterator<Item = (&str, String)> {
+    let subprotocol_field = asked.version.row().subprotocol_field;
+    let subprotocol = asked.subprotocols_offered();
+    let always = [
+        ("Upgrade", "WebSocket".to_owned()),
+        ("Connection", "Upgrade".to_owned()),
+        ("Host", asked.authority()),
+    ];
+    always
+        .into_iter()
+        .chain(asked.asks_from().map(|origin| ("Origin", origin)))
+        .chain(subprotocol.map(|name| (subprotocol_field, name)))
+}
+
+/// What a client compares with its own copy before it reads on (draft-75 §4.1 steps 12 to 15).
+const PREAMBLE: &[u8; 85] = b"HTTP/1.1 101 Web Socket Protocol Handshake\r\n\
+    Upgrade: WebSocket\r\nConnection: Upgrade\r\n";
+
+pub(crate) fn confirm(answer: &Answer, asked: &ClientRequest) -> Result<(), HandshakeError> {
+    let head = answer.head().bytes();
+    if !head.starts_with(PREAMBLE) {
+        let beginning = &head[..head.len().min(PREAMBLE.len())];
+        return Err(HandshakeError::Preamble(escaped(beginning)));
+    }
+    answer.says("WebSocket-Origin", &asked.asks_from().unwrap_or_default())?;
+    answer.says("WebSocket-Location", &asked.url())
 }

@@ -35,8 +35,11 @@
 use md5::{Digest, Md5};
 
 use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie, draft75};
+use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};
+use crate::protocol::dice::Dice;
 use crate::protocol::error::{KeyError, Refusal};
 use crate::protocol::request::Request;
+use crate::protocol::role::Entropy;
 
 pub(crate) const ROW: Row = Row {
     name: "draft-76",
@@ -97,4 +100,51 @@ pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
     md5.update(parts[1].to_be_bytes());
     md5.update(key3);
     md5.finalize().into()
+}
+
+/// What a client writes: two numbers hidden, its fields in an order that nobody can predict, and
+/// key3 behind the blank line (draft-76 §4.1 steps 16 to 26).
+pub(crate) fn ask(asked: &ClientRequest, entropy: Entropy) -> (Vec<u8>, Due) {
+    let dice = Dice(entropy);
+    let (part1, key1) = hide(dice);
+    let (part2, key2) = hide(dice);
+    let keys = [("Sec-WebSocket-Key1", key1), ("Sec-WebSocket-Key2", key2)];
+    let fields = draft75::fields(asked).chain(asked.further_fields());
+    let mut fields: Vec<_> = fields.chain(keys).collect();
+    dice.shuffle(&mut fields);
+    let mut out = asked.write(&fields);
+    let key3 = dice.bytes();
+    out.extend_from_slice(&key3);
+    (out, Due::Digest(proof([part1, part2], key3)))
+}
+
+/// A number, and a key in which it hides: times the spaces, among noise (draft-76 §4.1 steps 16 to
+/// 22).
+fn hide(dice: Dice) -> (u32, String) {
+    /// U+0021 to U+002F and U+003A to U+007E: what is neither a space nor a digit.
+    const NOISE: [(u8, u8); 2] = [(0x21, 0x2f), (0x3a, 0x7e)];
+    let noise: Vec<u8> = NOISE.into_iter().flat_map(|(a, z)| a..=z).collect();
+
+    let spaces = 1 + dice.up_to(11);
+    let part = dice.up_to(u32::MAX / spaces);
+    let mut key = (part * spaces).to_string();
+    for _ in 0..=dice.up_to(11) {
+        let byte = noise[dice.place(noise.len())];
+        key.insert(dice.place(key.len() + 1), byte.into());
+    }
+    for _ in 0..spaces {
+        // Neither first nor last.
+        key.insert(1 + dice.place(key.len() - 1), ' ');
+    }
+    (part, key)
+}
+
+/// The values are compared exactly, letter case included, but for that of `Connection` (draft-76
+/// §4.1 steps 41 and 42).
+pub(crate) fn confirm(answer: &Answer, asked: &ClientRequest) -> Result<(), HandshakeError> {
+    answer.says("Upgrade", "WebSocket")?;
+    answer.means("Connection", "Upgrade")?;
+    let origin = asked.asks_from().unwrap_or_default();
+    answer.says("Sec-WebSocket-Origin", &origin)?;
+    answer.says("Sec-WebSocket-Location", &asked.url())
 }

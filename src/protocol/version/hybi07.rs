@@ -34,11 +34,14 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
 use super::{Closing, Codes, Proof, Row, Version, check_upgrade};
+use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};
 use crate::protocol::close::CloseCode;
+use crate::protocol::dice::Dice;
 use crate::protocol::error::Refusal;
 use crate::protocol::framing::Framing;
 use crate::protocol::request::{Request, escaped};
 use crate::protocol::response;
+use crate::protocol::role::Entropy;
 
 pub(crate) const ROW: Row = Row {
     name: "version 7",
@@ -110,14 +113,68 @@ pub fn accept_value(key: &[u8]) -> Option<String> {
     if characters.len() != 22 || !characters.iter().all(in_alphabet) {
         return None;
     }
+    Some(accept_of(key))
+}
+
+fn accept_of(key: &[u8]) -> String {
     let mut sha1 = Sha1::new();
     sha1.update(key);
     sha1.update(ACCEPT_GUID);
-    Some(STANDARD.encode(sha1.finalize()))
+    STANDARD.encode(sha1.finalize())
 }
 
 /// The text says U+0021 to U+007E without separators; a slash or a colon is common in practice
 /// and harmless, so only what would break the answer's field is refused.
-fn is_subprotocol_byte(byte: u8) -> bool {
+pub(crate) fn is_subprotocol_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"\",;".contains(&byte)
+}
+
+/// What a client of all three hybi versions writes (draft-07 §5.1, RFC 6455 §4.1).
+pub(crate) fn ask(asked: &ClientRequest, entropy: Entropy) -> (Vec<u8>, Due) {
+    let row = asked.version.row();
+    let key = STANDARD.encode(Dice(entropy).bytes::<16>());
+    let accept = accept_of(key.as_bytes());
+    let mut fields = vec![
+        ("Host", asked.authority()),
+        ("Upgrade", "websocket".to_owned()),
+        ("Connection", "Upgrade".to_owned()),
+        ("Sec-WebSocket-Key", key),
+    ];
+    // Of two names for it, the older one is what all of version 8 reads.
+    let origin = row.origin_fields.iter().copied().zip(asked.asks_from());
+    fields.extend(origin.take(1));
+    fields.extend(
+        row.number
+            .map(|number| ("Sec-WebSocket-Version", number.to_string())),
+    );
+    let subprotocols = asked.subprotocols_offered();
+    fields.extend(subprotocols.map(|list| (row.subprotocol_field, list)));
+    fields.extend(asked.further_fields());
+    (asked.write(&fields), Due::Accept(accept))
+}
+
+/// RFC 6455 §4.1, the checks of the server's response.
+pub(crate) fn confirm(answer: &Answer, due: &Due) -> Result<(), HandshakeError> {
+    if answer.is_http_1_0() {
+        return Err(HandshakeError::HttpVersion);
+    }
+    answer.means("Upgrade", "websocket")?;
+    if !answer.head().lists("Connection", "upgrade") {
+        answer.means("Connection", "Upgrade")?;
+    }
+    if let Due::Accept(accept) = due {
+        answer.says("Sec-WebSocket-Accept", accept)?;
+    }
+    // None is offered. An empty list holds none (RFC 9110 §5.6.1.2).
+    const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
+    match answer.head().once(EXTENSIONS)? {
+        Some(found) if !found.iter().all(|byte| b", \t".contains(byte)) => {
+            Err(HandshakeError::NotOffered {
+                field: EXTENSIONS,
+                found: escaped(found),
+                offered: String::new(),
+            })
+        }
+        _ => Ok(()),
+    }
 }

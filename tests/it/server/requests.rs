@@ -127,8 +127,8 @@ fn hook_and_handler_read_the_same_request() {
     });
     let server = Loopback::run(builder, |client| {
         client.send(describe(client.request()))?;
-        client.send(client.peer_addr().to_string())?;
-        client.send(client.addr().to_string())?;
+        client.send(client.peer().to_string())?;
+        client.send(client.addr().unwrap().to_string())?;
         client.send(format!("{:?}", client.subprotocol()))?;
         echo(client)
     });
@@ -159,7 +159,7 @@ fn a_forwarded_address_counts_only_where_it_is_trusted() {
     for (trusted, expected) in [(false, "127.0.0.1"), (true, "203.0.113.7")] {
         let builder = Server::builder().trust_forwarded_headers(trusted);
         let server = Loopback::run(builder, |client| {
-            client.send(client.addr().to_string())?;
+            client.send(client.addr().unwrap().to_string())?;
             echo(client)
         });
         let head = Head::of(Version::Rfc6455).with("X-Forwarded-For", "10.0.0.1, 203.0.113.7");

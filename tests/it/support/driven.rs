@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use stentor::protocol::{
-    Accept, Closed, Config, Connection, Event, Message, Refusal, State, Transition, Version,
+    Accept, ClientRequest, Closed, Config, Connection, Event, HandshakeError, Message, Refusal,
+    State, Transition, Version,
 };
 
 use super::wire::Head;
@@ -17,10 +18,28 @@ pub(crate) struct Driven {
 }
 
 impl Driven {
-    /// A connection on which nothing was received yet.
+    /// A server's connection on which nothing was received yet.
     pub(crate) fn new(config: &Config) -> Driven {
+        Driven::of(Connection::new(Arc::new(config.clone())))
+    }
+
+    /// A client's connection, which has sent its request and heard nothing yet. Its unpredictable
+    /// bytes are [`sample_entropy`].
+    pub(crate) fn client_with(request: &ClientRequest, config: &Config) -> Driven {
+        let config = Arc::new(config.clone());
+        let mut driven = Driven::of(Connection::client(config, request, sample_entropy));
+        driven.drain();
+        driven
+    }
+
+    /// The same, with the default configuration.
+    pub(crate) fn client(request: &ClientRequest) -> Driven {
+        Driven::client_with(request, &Config::default())
+    }
+
+    fn of(connection: Connection) -> Driven {
         Driven {
-            connection: Connection::new(Arc::new(config.clone())),
+            connection,
             accept: Accept::new(),
             events: Vec::new(),
             output: Vec::new(),
@@ -139,10 +158,25 @@ impl Driven {
         }
     }
 
+    /// Why a client has no connection. It must have none.
+    pub(crate) fn declined(&self) -> &HandshakeError {
+        match self.events.last() {
+            Some(Event::Declined(error)) => error,
+            other => panic!("not declined, but {other:?}"),
+        }
+    }
+
     /// The state that the transitions add up to.
     fn state_told(&self) -> State {
         self.transitions
             .last()
             .map_or(State::Opening, |last| last.to)
+    }
+}
+
+/// Bytes that everybody can predict: `the sample nonce` of RFC 6455 §1.3, from its beginning.
+pub(crate) fn sample_entropy(bytes: &mut [u8]) {
+    for (byte, sample) in bytes.iter_mut().zip(b"the sample nonce".iter().cycle()) {
+        *byte = *sample;
     }
 }

@@ -75,7 +75,7 @@ impl Loopback {
     /// What the server has of this client, which must be open.
     pub(crate) fn client(&self, peer: &Peer) -> ClientHandle {
         let clients = self.handle.clients().into_iter();
-        let mut found = clients.filter(|client| client.peer_addr() == peer.local_addr());
+        let mut found = clients.filter(|client| client.peer() == peer.local_addr().into());
         found.next().expect("it is not open")
     }
 

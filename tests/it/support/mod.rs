@@ -19,7 +19,7 @@ mod quiet;
 
 pub(crate) use answer::Answer;
 pub(crate) use chunking::every_way;
-pub(crate) use driven::Driven;
+pub(crate) use driven::{Driven, sample_entropy};
 pub(crate) use logbook::{keep_logbook, logged};
 pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually};
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};

@@ -3,13 +3,14 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
 use rustix::io::{Errno, Result};
 use shuttle::rand::{Rng, thread_rng};
 
+use super::stream::Stream;
 use super::sync::Instant;
 use super::sync::world::{self, Kernel};
 
@@ -99,7 +100,7 @@ impl Wire {
 }
 
 impl Socket {
-    pub(crate) fn new(_: TcpStream) -> Socket {
+    pub(crate) fn new(_: impl Into<Stream>) -> Socket {
         unreachable!("the model has no real sockets")
     }
 

@@ -4,17 +4,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{State, Transition, Version};
+use crate::protocol::{Encoder, Role, State, Transition, Version};
 use crate::server::backlog::{Backlog, Frames};
 use crate::server::builder::Settings;
 use crate::server::client::{Client, Outcome};
-use crate::server::conversation::Conversation;
 use crate::server::counters::Totals;
 use crate::server::crew::Shared;
 use crate::server::farewell::Departure;
 use crate::server::link::{ClientId, Identity, Link, Stage};
-use crate::server::outbox::Push;
+use crate::server::outbox::{Outbox, Push};
+use crate::server::peer;
 use crate::server::registry::Registry;
+use crate::server::session::Session;
 use crate::server::socket::{Peer, connection};
 use crate::server::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::server::sync::thread::{self, JoinHandle};
@@ -45,9 +46,7 @@ impl Watched {
     pub(super) fn new(settings: &Settings) -> Watched {
         let totals = Arc::new(Totals::default());
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
-        let deadlines = &settings.deadlines;
-        let (warden, watch) =
-            Warden::new(deadlines, backlog(), registry, Arc::clone(&totals)).unwrap();
+        let (warden, watch) = Warden::new(backlog(), Some(registry), Arc::clone(&totals)).unwrap();
         let thread = thread::spawn(move || watch.run());
         Watched {
             warden,
@@ -70,15 +69,13 @@ pub(super) fn link(settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
 
 pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
     let (socket, peer) = connection(room);
-    let link = Link::new(
-        ClientId(1),
-        address(),
-        Arc::new(socket),
-        settings,
-        &backlog(),
-    );
+    let (own, policy) = (Arc::new(socket), settings.slow_client);
+    let outbox = Outbox::new(own, settings.outbox, policy, backlog());
+    let deadlines = Arc::clone(&settings.deadlines);
+    let link = Link::new(ClientId(1), Role::Server, address(), outbox, deadlines);
     let target = "/".into();
-    link.identity.set(Identity { version, target }).unwrap();
+    let encoder = Encoder::server(version);
+    link.identity.set(Identity { encoder, target }).unwrap();
     link.enter(Stage::Open);
     (Arc::new(link), peer)
 }
@@ -227,7 +224,7 @@ pub(super) fn let_in(
         shared.turn_away(&link, socket, &refusal);
         return None;
     }
-    let talk = Conversation::new(Arc::clone(&link), socket, Arc::clone(shared));
+    let talk = Session::new(Arc::clone(&link), socket, Arc::clone(shared));
     let thread = thread::spawn(move || Client::serve(talk, &handler));
     Some((thread, link, peer))
 }
@@ -301,6 +298,6 @@ pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-pub(super) fn address() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, 1).into()
+pub(super) fn address() -> peer::Peer {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into()
 }

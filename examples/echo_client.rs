@@ -1,0 +1,55 @@
+//! A client that sends back every message until the server says goodbye: what a test suite drives
+//! that plays the server.
+//!
+//! `cargo run --example echo_client -- [--as draft-75|draft-76|7|8|13] ws://127.0.0.1:9001/`
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use stentor::{Connector, Version};
+
+/// The largest messages of the suites.
+const LARGE: usize = 64 * 1024 * 1024;
+
+fn main() -> ExitCode {
+    env_logger::init();
+    match echo() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn echo() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (version, url) = match arguments[..] {
+        [url] => ("13", url),
+        ["--as", version, url] => (version, url),
+        _ => return Err("usage: echo_client [--as draft-75|draft-76|7|8|13] URL".into()),
+    };
+    let version = match version {
+        "draft-75" => Version::Draft75,
+        "draft-76" => Version::Draft76,
+        "7" => Version::Hybi07,
+        "8" => Version::Hybi08,
+        "13" => Version::Rfc6455,
+        other => return Err(format!("there is no version \"{other}\"").into()),
+    };
+    let connector = Connector::new().version(version).max_message(LARGE);
+    let mut socket = connector.connect(url)?;
+    loop {
+        match socket.recv() {
+            Ok(Some(message)) => socket.send(message)?,
+            Ok(None) => break,
+            // Suites break the protocol, and lose connections, to see what happens.
+            Err(error) => {
+                eprintln!("{error}");
+                break;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! What all connections that this process has begun share.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::protocol::Role;
+use crate::server::backlog::Backlog;
+use crate::server::counters::Totals;
+use crate::server::deadlines::Deadlines;
+use crate::server::link::{ClientId, Link};
+use crate::server::outbox::{Outbox, SlowClient};
+use crate::server::peer::Peer;
+use crate::server::socket::Socket;
+use crate::server::sync::atomic::AtomicU64;
+use crate::server::sync::atomic::Ordering::Relaxed;
+use crate::server::sync::{Mutex, PoisonError, thread};
+use crate::server::warden::Warden;
+
+/// The warden of all connections that this process has begun. Its thread starts with the first of
+/// them, and sleeps while there is none.
+pub(super) struct Common {
+    pub(super) warden: Arc<Warden>,
+    backlog: Arc<Backlog>,
+    next_id: AtomicU64,
+}
+
+impl Common {
+    /// The process's own.
+    ///
+    /// # Errors
+    /// Where the thread cannot be started; the next call tries again.
+    pub(super) fn get() -> io::Result<Arc<Common>> {
+        static COMMON: Mutex<Option<Arc<Common>>> = Mutex::new(None);
+        let mut common = COMMON.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(common) = &*common {
+            return Ok(Arc::clone(common));
+        }
+        let started = Arc::new(Common::start()?);
+        *common = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    fn start() -> io::Result<Common> {
+        // Each outbox has a bound, all together have none: whoever sends waits for room in its own.
+        let backlog = Backlog::new(usize::MAX);
+        let (warden, watch) = Warden::new(Arc::clone(&backlog), None, Arc::new(Totals::default()))?;
+        let builder = thread::Builder::new().name("stentor warden".to_owned());
+        builder.spawn(move || watch.run())?;
+        Ok(Common {
+            warden,
+            backlog,
+            next_id: AtomicU64::new(1),
+        })
+    }
+
+    /// Gives a connected socket its number and its outbox, and has its deadlines watched: that of
+    /// the handshake runs from now on.
+    pub(super) fn watch(
+        &self,
+        socket: &Arc<Socket>,
+        peer: Peer,
+        outbox: usize,
+        deadlines: Arc<Deadlines>,
+    ) -> Arc<Link> {
+        let id = ClientId(self.next_id.fetch_add(1, Relaxed));
+        // No broadcast comes here, which is what this is about.
+        let policy = SlowClient::default();
+        let backlog = Arc::clone(&self.backlog);
+        let outbox = Outbox::new(Arc::clone(socket), outbox, policy, backlog);
+        let link = Arc::new(Link::new(id, Role::Client, peer, outbox, deadlines));
+        self.warden.watch(&link);
+        link
+    }
+}

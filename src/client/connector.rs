@@ -1,0 +1,312 @@
+//! The options of a connection, each with its default, its unit and its reason.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{
+    BadField, BadOrigin, ClientRequest, Config, Connection, Limits, Origin, Version,
+};
+use crate::server::conversation::{Conversation, Patience};
+use crate::server::deadlines::Deadlines;
+use crate::server::error::Error;
+use crate::server::socket::Socket;
+use crate::server::stream::Stream;
+
+use super::common::Common;
+use super::dial::dial;
+use super::entropy;
+use super::proxy::{self, Proxy, ProxyError};
+use super::transport::{Transport, bridge};
+use super::websocket::WebSocket;
+
+/// The options of connections that are to be opened; one may open any number of them.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// let socket = stentor::Connector::new()
+///     .subprotocols(["chat"])?
+///     .cookie("session", "e8bb43229de9")?
+///     .handshake_deadline(Duration::from_secs(3))
+///     .connect("ws://127.0.0.1:8000/chat")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Connector {
+    /// What is asked for, wherever that is.
+    request: ClientRequest,
+    config: Arc<Config>,
+    deadlines: Arc<Deadlines>,
+    connect_deadline: Duration,
+    outbox: usize,
+    no_delay: bool,
+    local: Option<IpAddr>,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Straight,
+    Through(Proxy),
+    /// As the environment says.
+    AsUsual,
+}
+
+impl Default for Connector {
+    fn default() -> Connector {
+        Connector::new()
+    }
+}
+
+impl Connector {
+    /// All options at their defaults.
+    pub fn new() -> Connector {
+        Connector {
+            request: ClientRequest::nowhere(),
+            config: Arc::default(),
+            deadlines: Arc::default(),
+            connect_deadline: Duration::from_secs(10),
+            outbox: 1024 * 1024,
+            no_delay: true,
+            local: None,
+            way: Way::Straight,
+        }
+    }
+
+    /// The version to ask in. Default: RFC 6455. The others are for servers that have been waiting
+    /// for long; there is no asking for several.
+    pub fn version(mut self, version: Version) -> Self {
+        self.request = self.request.version(version);
+        self
+    }
+
+    /// Offers subprotocols, the best first, behind those that are offered already. Default: none.
+    /// In draft-75 and draft-76, which know no lists, only the first of all is asked for, and must
+    /// be spoken.
+    ///
+    /// # Errors
+    /// [`BadField`] for a name that is empty, has a byte that no name has, or is offered already.
+    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, BadField>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.request = self.request.subprotocols(names)?;
+        Ok(self)
+    }
+
+    /// Adds a field to the request: `Authorization`, `User-Agent`. Default: none.
+    ///
+    /// # Errors
+    /// [`BadField`] where the field would break the request or is one of the handshake's own.
+    pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+        self.request = self.request.field(name, value)?;
+        Ok(self)
+    }
+
+    /// Adds a cookie. Default: none; those that servers set are not kept.
+    ///
+    /// # Errors
+    /// [`BadField`] for a name or a value that no cookie has.
+    pub fn cookie(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+        self.request = self.request.cookie(name, value)?;
+        Ok(self)
+    }
+
+    /// Whose page it is that asks. Default: nobody's, as programs have no page; draft-75 and
+    /// draft-76 demand one, and are given the server's own.
+    ///
+    /// # Errors
+    /// [`BadOrigin`] for what is none.
+    pub fn origin(mut self, origin: &str) -> Result<Self, BadOrigin> {
+        self.request = self.request.origin(origin.parse::<Origin>()?);
+        Ok(self)
+    }
+
+    /// How long it may take to find the server's address, to reach it, and to get through a proxy.
+    /// Default: 10 s.
+    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
+        self.connect_deadline = deadline;
+        self
+    }
+
+    /// How long the handshake may take after that, to the last byte of the answer. Default: 10 s.
+    pub fn handshake_deadline(mut self, deadline: Duration) -> Self {
+        self.deadlines().handshake = deadline;
+        self
+    }
+
+    /// For how long the server may take nothing of what waits for it. Default: 10 s.
+    pub fn write_deadline(mut self, deadline: Duration) -> Self {
+        self.deadlines().write = deadline;
+        self
+    }
+
+    /// How long the server may take to answer a close, and then to hang up. Default: 5 s.
+    pub fn close_deadline(mut self, deadline: Duration) -> Self {
+        self.deadlines().close = deadline;
+        self
+    }
+
+    /// After how much silence the server is pinged, and how long it may then stay silent before it
+    /// is given up. Default: 20 s and 20 s. `None` for never. Silence counts only while somebody
+    /// waits in `recv`. Draft-75 and draft-76 cannot ping: for them TCP's own keepalive probes the
+    /// same times.
+    pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
+        self.deadlines().ping = ping;
+        self.deadlines().pong = pong;
+        self
+    }
+
+    /// After how much silence the server is given up, whatever the version. A pong breaks the
+    /// silence. Default: never.
+    pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.deadlines().idle = deadline;
+        self
+    }
+
+    /// The sizes that the server may ask for: head, fields, message, fragments. Defaults: see
+    /// [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config().limits = limits;
+        self
+    }
+
+    /// The most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.config().limits.message = bytes;
+        self
+    }
+
+    /// The most bytes that wait for a server that takes no more; who sends beyond that waits.
+    /// Default: 1 MiB. The system's own buffer, of up to 4 MiB on Linux, comes before.
+    pub fn outbox(mut self, bytes: usize) -> Self {
+        self.outbox = bytes;
+        self
+    }
+
+    /// Sends without waiting for more to send (TCP_NODELAY). Default: on.
+    pub fn no_delay(mut self, on: bool) -> Self {
+        self.no_delay = on;
+        self
+    }
+
+    /// The own address to connect from. Default: the system's choice.
+    pub fn bind(mut self, address: IpAddr) -> Self {
+        self.local = Some(address);
+        self
+    }
+
+    /// Goes through an HTTP proxy, by CONNECT: `http://host:port`, with `user:password@` before the
+    /// host, percent-encoded, where the proxy wants that. Default: straight. The proxy looks up the
+    /// server's name.
+    ///
+    /// # Errors
+    /// [`ProxyError::BadUrl`] for what is no proxy's URL.
+    pub fn proxy(mut self, url: &str) -> Result<Self, ProxyError> {
+        self.way = Way::Through(url.parse()?);
+        Ok(self)
+    }
+
+    /// Goes through the proxy that the environment names, if it does: `http_proxy` for `ws`,
+    /// `https_proxy` or `HTTPS_PROXY` for `wss`; straight to the hosts, and the domains, that are
+    /// listed in `no_proxy` or `NO_PROXY`. `HTTP_PROXY` is not looked at: where a program answers
+    /// web requests through CGI, anybody can set it. Default: straight.
+    pub fn proxy_from_env(mut self) -> Self {
+        self.way = Way::AsUsual;
+        self
+    }
+
+    /// Connects, and goes through the handshake: `ws://host:port/path?query`. All addresses of the
+    /// host are tried, those of IPv6 and of IPv4 in turn. Redirects are not followed.
+    ///
+    /// # Errors
+    /// [`Error::Url`] for what is no such URL; [`Error::Io`] where there is no such host, or none
+    /// of its addresses answers, or not in time; [`Error::Proxy`] where the proxy refuses;
+    /// [`Error::Handshake`] where the server refuses, with its answer, or does not speak the
+    /// version; [`Error::Lost`] where it is gone, or the handshake takes too long.
+    pub fn connect(&self, url: &str) -> Result<WebSocket, Error> {
+        let request = self.request.at(url)?;
+        check_scheme(&request)?;
+        let patience = Patience::of(self.connect_deadline);
+        let proxy = match &self.way {
+            Way::Straight => None,
+            Way::Through(proxy) => Some(proxy.clone()),
+            Way::AsUsual => proxy::from_env(&request)?,
+        };
+        let stream = match proxy {
+            None => dial(request.host(), request.port(), self.local, &patience)?,
+            Some(proxy) => {
+                let mut stream = dial(&proxy.host, proxy.port, self.local, &patience)?;
+                proxy.pass(&mut stream, &request, &patience)?;
+                stream
+            }
+        };
+        self.begin(stream.into(), &request)
+    }
+
+    /// As [`connect`](Connector::connect), over a connection that exists: of TCP, or of a Unix
+    /// socket. The URL says what to ask for.
+    ///
+    /// # Errors
+    /// As [`connect`](Connector::connect), and [`Error::Io`] where the stream is not connected.
+    pub fn connect_over(&self, stream: impl Into<Stream>, url: &str) -> Result<WebSocket, Error> {
+        let request = self.request.at(url)?;
+        check_scheme(&request)?;
+        self.begin(stream.into(), &request)
+    }
+
+    /// As [`connect_over`](Connector::connect_over), over anything that reads and writes. It is
+    /// bridged to a socket by two threads, which copy what comes and goes. With `wss`, the transport
+    /// is what encrypts.
+    ///
+    /// # Errors
+    /// As [`connect_over`](Connector::connect_over), and [`Error::Io`] where there are no threads
+    /// for the bridge.
+    pub fn connect_through(
+        &self,
+        transport: impl Transport,
+        url: &str,
+    ) -> Result<WebSocket, Error> {
+        let request = self.request.at(url)?;
+        self.begin(bridge(transport)?.into(), &request)
+    }
+
+    /// The handshake, and all that comes after it, on a connected stream.
+    fn begin(&self, stream: Stream, request: &ClientRequest) -> Result<WebSocket, Error> {
+        // Before anything is sent: a client without them could not say a word.
+        entropy::check()?;
+        let common = Common::get()?;
+        let (peer, local) = (stream.peer()?, stream.local_addr());
+        stream.set_nonblocking(false)?;
+        let socket = Arc::new(Socket::new(stream));
+        if self.no_delay {
+            socket.set_no_delay();
+        }
+        let link = common.watch(&socket, peer, self.outbox, Arc::clone(&self.deadlines));
+        let connection = Connection::client(Arc::clone(&self.config), request, entropy::fill);
+        let warden = Arc::clone(&common.warden);
+        let talk = Conversation::new(connection, link, socket, warden);
+        WebSocket::open(talk, request.target(), local)
+    }
+
+    fn config(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.config)
+    }
+
+    fn deadlines(&mut self) -> &mut Deadlines {
+        Arc::make_mut(&mut self.deadlines)
+    }
+}
+
+fn check_scheme(request: &ClientRequest) -> io::Result<()> {
+    match request.is_secure() {
+        true => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "wss:// needs TLS, which this library was built without",
+        )),
+        false => Ok(()),
+    }
+}

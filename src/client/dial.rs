@@ -1,0 +1,251 @@
+//! From a name to a connected socket: every address gets its chance, within one deadline.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, bind, connect, sockopt};
+
+use crate::server::conversation::Patience;
+
+/// How long an address is tried before the next is tried beside it (RFC 8305 §5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// A stream to `host`, a name or an address, from the address `local` where one is given. Blocking.
+///
+/// # Errors
+/// Where the name is not found or no address answers; [`io::ErrorKind::TimedOut`] where that takes
+/// too long.
+pub(super) fn dial(
+    host: &str,
+    port: u16,
+    local: Option<IpAddr>,
+    patience: &Patience,
+) -> io::Result<TcpStream> {
+    let mut addresses = resolve(host, port, patience)?;
+    if let Some(local) = local {
+        addresses.retain(|address| address.is_ipv4() == local.is_ipv4());
+    }
+    let stream = race(&in_turn(addresses), local, patience)
+        .map_err(|error| io::Error::new(error.kind(), format!("{host} port {port}: {error}")))?;
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
+/// The system's resolver knows no deadline: one that takes too long is left to itself, on a thread
+/// that ends when it does.
+fn resolve(host: &str, port: u16, patience: &Patience) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let name = host.to_owned();
+    let (tell, told) = mpsc::channel();
+    let builder = thread::Builder::new().name("stentor resolver".to_owned());
+    builder.spawn(move || {
+        let found = (name.as_str(), port).to_socket_addrs();
+        // Nobody may wait for it any more.
+        let _ = tell.send(found.map(Iterator::collect));
+    })?;
+    let found = match patience.left() {
+        Some(left) => told.recv_timeout(left).ok(),
+        None => told.recv().ok(),
+    };
+    match found {
+        Some(found) => {
+            found.map_err(|error| io::Error::new(error.kind(), format!("{host}: {error}")))
+        }
+        None => Err(late(&format!("{host} was not found in time"))),
+    }
+}
+
+/// The system's order, but that the families take turns: where one of them leads nowhere, every
+/// second address is of the other (RFC 8305 §4).
+fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let preferred = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv6() == preferred);
+    let mut second = second.into_iter();
+    let mut turns: Vec<SocketAddr> = first
+        .into_iter()
+        .flat_map(|address| [Some(address), second.next()])
+        .flatten()
+        .collect();
+    turns.extend(second);
+    turns
+}
+
+/// The first that answers. One after the other is tried, the next as soon as one has failed, or has
+/// used up its head start.
+fn race(
+    addresses: &[SocketAddr],
+    local: Option<IpAddr>,
+    patience: &Patience,
+) -> io::Result<TcpStream> {
+    let mut waiting = addresses.iter();
+    let mut running: Vec<TcpStream> = Vec::new();
+    let none = "no address of the family that is to be used";
+    let mut failure = io::Error::new(io::ErrorKind::AddrNotAvailable, none);
+    loop {
+        match waiting.next().map(|address| set_out(*address, local)) {
+            Some(Ok(stream)) => running.push(stream),
+            Some(Err(error)) => {
+                failure = error;
+                continue;
+            }
+            None if running.is_empty() => return Err(failure),
+            None => {}
+        }
+        let left = patience.left();
+        let alone = waiting.as_slice().is_empty();
+        let wait = match (alone, left) {
+            (true, left) => left,
+            (false, left) => Some(left.map_or(HEAD_START, |left| left.min(HEAD_START))),
+        };
+        for at in decided(&running, wait).into_iter().rev() {
+            let stream = running.remove(at);
+            match sockopt::socket_error(&stream)? {
+                Ok(()) => return Ok(stream),
+                Err(error) => failure = error.into(),
+            }
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(late("no answer in time"));
+        }
+    }
+}
+
+/// Begins to connect.
+fn set_out(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let stream = TcpStream::from(socket(family)?);
+    stream.set_nonblocking(true)?;
+    if let Some(local) = local {
+        bind(&stream, &SocketAddr::new(local, 0))?;
+    }
+    match connect(&stream, &address) {
+        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(stream),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A socket that no other program inherits.
+#[cfg(not(target_vendor = "apple"))]
+fn socket(family: AddressFamily) -> rustix::io::Result<OwnedFd> {
+    use rustix::net::{SocketFlags, socket_with};
+    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+}
+
+/// A socket that no other program inherits.
+#[cfg(target_vendor = "apple")]
+fn socket(family: AddressFamily) -> rustix::io::Result<OwnedFd> {
+    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    sockopt::set_socket_nosigpipe(&socket, true)?;
+    Ok(socket)
+}
+
+/// Which of them are connected, or have failed, after so much time at most.
+fn decided(running: &[TcpStream], wait: Option<Duration>) -> Vec<usize> {
+    let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
+    let mut polled: Vec<PollFd<'_>> = running
+        .iter()
+        .map(|stream| PollFd::new(stream, PollFlags::OUT))
+        .collect();
+    // An interrupted poll is a short one.
+    let _ = poll(&mut polled, timeout.as_ref());
+    let ready = |(at, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(at);
+    polled.iter().enumerate().filter_map(ready).collect()
+}
+
+fn late(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Patience, dial, in_turn, race};
+    use std::io;
+    use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+    use std::time::Duration;
+
+    fn parsed(addresses: &[&str]) -> Vec<SocketAddr> {
+        let parsed = addresses.iter().map(|address| address.parse());
+        parsed.filter_map(Result::ok).collect()
+    }
+
+    #[test]
+    fn families_take_turns_and_the_first_stays_first() {
+        let given = ["[::1]:1", "[::2]:1", "[::3]:1", "1.0.0.1:1", "1.0.0.2:1"];
+        let turns = ["[::1]:1", "1.0.0.1:1", "[::2]:1", "1.0.0.2:1", "[::3]:1"];
+        assert_eq!(in_turn(parsed(&given)), parsed(&turns));
+        let given = ["1.0.0.1:1", "[::1]:1", "[::2]:1"];
+        assert_eq!(in_turn(parsed(&given)), parsed(&given));
+        assert_eq!(in_turn(Vec::new()), Vec::new());
+    }
+
+    #[test]
+    fn an_address_that_refuses_is_followed_by_the_next() -> io::Result<()> {
+        let gone = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let here = listener.local_addr()?;
+        let patience = Patience::of(Duration::from_secs(10));
+        let stream = race(&[gone, gone, here], None, &patience)?;
+        assert_eq!(stream.peer_addr()?, here);
+        let refused = race(&[gone, gone], None, &patience).map_err(|error| error.kind());
+        assert_eq!(refused.err(), Some(io::ErrorKind::ConnectionRefused));
+        Ok(())
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_is_overtaken() -> io::Result<()> {
+        let (silent, _queue) = silent()?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let here = listener.local_addr()?;
+        let patience = Patience::of(Duration::from_secs(10));
+        let stream = race(&[silent, here], None, &patience)?;
+        assert_eq!(stream.peer_addr()?, here);
+        Ok(())
+    }
+
+    #[test]
+    fn nobody_is_waited_for_longer_than_the_deadline() -> io::Result<()> {
+        let (silent, _queue) = silent()?;
+        let patience = Patience::of(Duration::from_millis(20));
+        let late = dial(&silent.ip().to_string(), silent.port(), None, &patience);
+        assert_eq!(
+            late.err().map(|error| error.kind()),
+            Some(io::ErrorKind::TimedOut)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_is_found_and_the_own_address_is_kept() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let own: IpAddr = [127, 0, 0, 9].into();
+        let patience = Patience::of(Duration::from_secs(10));
+        let port = listener.local_addr()?.port();
+        let stream = dial("localhost", port, Some(own), &patience)?;
+        assert_eq!(stream.local_addr()?.ip(), own);
+        Ok(())
+    }
+
+    /// An address whose queue is full: the system drops what asks to come in.
+    fn silent() -> io::Result<(SocketAddr, (TcpListener, TcpStream))> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        rustix::net::listen(&listener, 0)?;
+        let address = listener.local_addr()?;
+        // There is room for one.
+        let first = TcpStream::connect(address)?;
+        Ok((address, (listener, first)))
+    }
+}

@@ -1,0 +1,133 @@
+//! Unpredictable bytes for keys and masks.
+//!
+//! Every frame of a client has a fresh mask that nobody can predict (RFC 6455 §10.3). One system
+//! call for each would cost more than the frame: so each thread keeps a pool of the system's bytes,
+//! gives each out once, and fetches more when they are used up.
+
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+
+/// Bytes that are fetched at a time: the masks of 256 frames.
+const POOL: usize = 1024;
+
+struct Pool {
+    bytes: [u8; POOL],
+    /// So many of them, at the front, were not given out yet.
+    left: usize,
+}
+
+thread_local! {
+    static UNUSED: RefCell<Pool> = const {
+        RefCell::new(Pool {
+            bytes: [0; POOL],
+            left: 0,
+        })
+    };
+}
+
+/// Whether the system has unpredictable bytes: asked once per connection, before the first of them
+/// is needed.
+///
+/// # Errors
+/// Where it has none.
+pub(super) fn check() -> io::Result<()> {
+    UNUSED.with_borrow_mut(|pool| match pool.left {
+        0 => pool.fetch(),
+        _ => Ok(()),
+    })
+}
+
+/// Fills `bytes`, for the keys and masks of a connection that has passed [`check`].
+///
+/// A system that has had such bytes once does not run out of them. Should it do so nevertheless,
+/// the standard library's hasher takes its place, whose keys were the system's too: a mask that is
+/// harder to predict than any attacker needs is better than a connection that cannot say goodbye.
+pub(super) fn fill(bytes: &mut [u8]) {
+    UNUSED.with_borrow_mut(|pool| {
+        for byte in bytes {
+            *byte = pool.next();
+        }
+    });
+}
+
+impl Pool {
+    fn next(&mut self) -> u8 {
+        if self.left == 0 && self.fetch().is_err() {
+            self.stir();
+        }
+        self.left -= 1;
+        // What was given out is forgotten.
+        std::mem::take(&mut self.bytes[self.left])
+    }
+
+    fn fetch(&mut self) -> io::Result<()> {
+        getrandom::fill(&mut self.bytes)?;
+        self.left = POOL;
+        Ok(())
+    }
+
+    fn stir(&mut self) {
+        for (number, bytes) in self.bytes.chunks_mut(8).enumerate() {
+            let word = RandomState::new().hash_one(number).to_ne_bytes();
+            bytes.copy_from_slice(&word[..bytes.len()]);
+        }
+        self.left = POOL;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{POOL, Pool, check, fill};
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_mask_comes_twice() {
+        assert!(check().is_ok());
+        // Four masks in ten thousand being equal by chance is one run in many millions.
+        let masks: HashSet<[u8; 4]> = (0..10_000)
+            .map(|_| {
+                let mut mask = [0; 4];
+                fill(&mut mask);
+                mask
+            })
+            .collect();
+        assert!(masks.len() > 9_996, "{}", masks.len());
+    }
+
+    #[test]
+    fn no_thread_has_the_bytes_of_another() {
+        let sixteen = || {
+            let mut bytes = [0; 16];
+            fill(&mut bytes);
+            bytes
+        };
+        let here = sixteen();
+        assert_ne!(here, sixteen());
+        let there = std::thread::spawn(sixteen).join();
+        assert_ne!(there.ok(), Some(here));
+    }
+
+    #[test]
+    fn a_system_without_such_bytes_is_stood_in_for() {
+        let mut pool = Pool {
+            bytes: [0; POOL],
+            left: 0,
+        };
+        pool.stir();
+        let words: HashSet<Vec<u8>> = (0..POOL / 8)
+            .map(|_| (0..8).map(|_| pool.next()).collect())
+            .collect();
+        assert_eq!(words.len(), POOL / 8);
+    }
+
+    #[test]
+    fn bytes_that_were_given_out_are_forgotten() {
+        let mut pool = Pool {
+            bytes: [7; POOL],
+            left: POOL,
+        };
+        assert!((0..POOL).all(|_| pool.next() == 7));
+        assert_eq!(pool.bytes, [0; POOL]);
+    }
+}

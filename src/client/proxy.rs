@@ -1,0 +1,338 @@
+//! Through an HTTP proxy, by CONNECT (RFC 9110 §9.3.6, RFC 6455 §4.1).
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, TcpStream};
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::protocol::ClientRequest;
+use crate::server::conversation::Patience;
+use crate::server::error::Error;
+
+/// An HTTP proxy: `http://host:port`, with `user:password@` before the host where it wants that.
+///
+/// Name and password are percent-decoded, and leave this machine in clear text, as HTTP's basic
+/// authentication has it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Proxy {
+    pub(super) host: String,
+    pub(super) port: u16,
+    authorization: Option<String>,
+}
+
+/// Why there is no way through a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// This is no `http://` URL of a proxy. Shown without the password.
+    BadUrl(String),
+    /// The proxy answered with another status than 200: 407 wants a user's name and password, 403
+    /// does not let anybody through to there.
+    Status {
+        /// The status.
+        status: u16,
+        /// The words behind it.
+        reason: String,
+    },
+    /// The proxy's answer was no HTTP answer, or had a head above 16 KiB.
+    BadAnswer,
+    /// The proxy hung up.
+    EndOfStream,
+}
+
+/// The most bytes of an answer's head.
+const MOST: usize = 16 * 1024;
+
+impl Proxy {
+    /// Asks for a way through to where `request` goes, on a connection to the proxy. What comes
+    /// behind the proxy's answer is left unread.
+    ///
+    /// # Errors
+    /// [`Error::Proxy`] where there is none, [`Error::Io`] where the time is over.
+    pub(super) fn pass(
+        &self,
+        stream: &mut TcpStream,
+        request: &ClientRequest,
+        patience: &Patience,
+    ) -> Result<(), Error> {
+        stream.set_write_timeout(some_left(patience)?)?;
+        stream.write_all(self.asks_for(request).as_bytes())?;
+        let head = read_head(stream, patience)?;
+        stream.set_write_timeout(None)?;
+        stream.set_read_timeout(None)?;
+        let mut fields = [httparse::EMPTY_HEADER; 100];
+        let mut answer = httparse::Response::new(&mut fields);
+        match (answer.parse(&head), answer.code) {
+            (Ok(httparse::Status::Complete(_)), Some(200..300)) => Ok(()),
+            (Ok(httparse::Status::Complete(_)), Some(status)) => {
+                let reason = answer.reason.unwrap_or_default().to_owned();
+                Err(ProxyError::Status { status, reason }.into())
+            }
+            _ => Err(ProxyError::BadAnswer.into()),
+        }
+    }
+
+    fn asks_for(&self, request: &ClientRequest) -> String {
+        let (host, port) = (request.host(), request.port());
+        let target = match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        let authorization = match &self.authorization {
+            Some(basic) => format!("Proxy-Authorization: Basic {basic}\r\n"),
+            None => String::new(),
+        };
+        format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n")
+    }
+}
+
+/// What the environment says about proxies: `http_proxy` for `ws`, `https_proxy` or `HTTPS_PROXY`
+/// for `wss`, unless `no_proxy` or `NO_PROXY` names the host. `HTTP_PROXY` is not looked at: where a
+/// program answers web requests through CGI, anybody can set it.
+///
+/// # Errors
+/// Where what stands there is no proxy's URL.
+pub(super) fn from_env(request: &ClientRequest) -> Result<Option<Proxy>, ProxyError> {
+    from_variables(request, |name| std::env::var(name).ok())
+}
+
+fn from_variables(
+    request: &ClientRequest,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<Proxy>, ProxyError> {
+    let first = |names: &[&str]| {
+        let found = names.iter().find_map(|name| variable(name));
+        found.filter(|value| !value.is_empty())
+    };
+    let exceptions = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+    let proxy = match request.is_secure() {
+        true => first(&["https_proxy", "HTTPS_PROXY"]),
+        false => first(&["http_proxy"]),
+    };
+    match proxy {
+        Some(proxy) if !is_excepted(request.host(), &exceptions) => proxy.parse().map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a list like `localhost,.example.com,10.0.0.1` names a host: itself, a domain that it is
+/// in, or `*` for all. Ports and blocks of addresses are not known here.
+fn is_excepted(host: &str, list: &str) -> bool {
+    list.split(',').map(str::trim).any(|exception| {
+        let domain = exception.trim_start_matches('.').to_ascii_lowercase();
+        let is_below = || {
+            let above = host.strip_suffix(&domain);
+            host.parse::<IpAddr>().is_err() && above.is_some_and(|above| above.ends_with('.'))
+        };
+        exception == "*" || !domain.is_empty() && (host == domain || is_below())
+    })
+}
+
+impl FromStr for Proxy {
+    type Err = ProxyError;
+
+    fn from_str(url: &str) -> Result<Proxy, ProxyError> {
+        let bad = || ProxyError::BadUrl(without_password(url));
+        let rest = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+            Some(_) => return Err(bad()),
+            None => url,
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (user, authority) = match rest.rsplit_once('@') {
+            Some((user, authority)) => (Some(user), authority),
+            None => (None, rest),
+        };
+        // The rules for host and port are those of every URL.
+        let server = ClientRequest::to(&format!("ws://{authority}")).map_err(|_| bad())?;
+        if server.target() != "/" || authority.contains('/') {
+            return Err(bad());
+        }
+        let authorization = match user {
+            Some(user) => {
+                let (name, password) = user.split_once(':').unwrap_or((user, ""));
+                let mut credentials = percent_decoded(name).ok_or_else(bad)?;
+                credentials.push(b':');
+                credentials.extend(percent_decoded(password).ok_or_else(bad)?);
+                Some(STANDARD.encode(credentials))
+            }
+            None => None,
+        };
+        Ok(Proxy {
+            host: server.host().to_owned(),
+            port: server.port(),
+            authorization,
+        })
+    }
+}
+
+fn without_password(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((_, authority)) => format!("…@{authority}"),
+        None => url.to_owned(),
+    }
+}
+
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            byte => byte,
+        });
+    }
+    Some(decoded)
+}
+
+/// The answer's head to its blank line, and no byte of what is behind.
+fn read_head(stream: &mut TcpStream, patience: &Patience) -> Result<Vec<u8>, Error> {
+    let mut head = Vec::new();
+    let mut seen = [0; 1024];
+    while head.len() < MOST {
+        stream.set_read_timeout(some_left(patience)?)?;
+        let there = match stream.peek(&mut seen) {
+            Ok(0) => return Err(ProxyError::EndOfStream.into()),
+            Ok(there) => there,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(late().into()),
+            Err(error) => return Err(error.into()),
+        };
+        let before = head.len();
+        head.extend_from_slice(&seen[..there]);
+        // The blank line may have begun in what was there before.
+        let from = before.saturating_sub(3);
+        let end = memchr::memmem::find(&head[from..], b"\r\n\r\n").map(|at| from + at + 4);
+        head.truncate(end.unwrap_or(head.len()));
+        stream.read_exact(&mut seen[..head.len() - before])?;
+        if end.is_some() {
+            return Ok(head);
+        }
+    }
+    Err(ProxyError::BadAnswer.into())
+}
+
+/// What is left of the time, as sockets want it: zero is no timeout to them.
+fn some_left(patience: &Patience) -> io::Result<Option<std::time::Duration>> {
+    match patience.left() {
+        Some(left) if left.is_zero() => Err(late()),
+        left => Ok(left),
+    }
+}
+
+fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "no answer of the proxy in time")
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Logs keep what they get.
+        f.debug_struct("Proxy")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("authorization", &self.authorization.is_some())
+            .finish()
+    }
+}
+
+impl fmt::Display for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProxyError::BadUrl(url) => {
+                write!(f, "no http:// URL of a proxy: \"{}\"", url.escape_debug())
+            }
+            ProxyError::Status { status, reason } => {
+                write!(f, "the proxy answered {status} {}", reason.escape_debug())
+            }
+            ProxyError::BadAnswer => f.write_str("the proxy's answer was no HTTP answer"),
+            ProxyError::EndOfStream => f.write_str("the proxy hung up"),
+        }
+    }
+}
+
+impl std::error::Error for ProxyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Proxy, ProxyError, from_variables, is_excepted};
+    use crate::protocol::{BadUrl, ClientRequest};
+
+    #[test]
+    fn a_proxy_has_a_host_a_port_and_perhaps_a_password() -> Result<(), ProxyError> {
+        let proxy: Proxy = "http://user:p%40ss@[::1]:3128/".parse()?;
+        assert_eq!((proxy.host.as_str(), proxy.port), ("::1", 3128));
+        // user:p@ss
+        assert_eq!(proxy.authorization.as_deref(), Some("dXNlcjpwQHNz"));
+        let proxy: Proxy = "proxy.example".parse()?;
+        assert_eq!((proxy.host.as_str(), proxy.port), ("proxy.example", 80));
+        assert_eq!(proxy.authorization, None);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_told_without_its_password() {
+        for bad in [
+            "",
+            "http://",
+            "https://proxy.example",
+            "socks5://proxy.example",
+            "http://proxy.example:0",
+            "http://proxy.example/path",
+            "http://proxy.example?query",
+            "http://user:%zz@proxy.example",
+        ] {
+            assert!(bad.parse::<Proxy>().is_err(), "{bad}");
+        }
+        let error = "socks5://user:secret@proxy.example".parse::<Proxy>();
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        let proxy = "http://user:secret@proxy.example".parse::<Proxy>();
+        assert!(!format!("{proxy:?}").contains("secret"), "{proxy:?}");
+    }
+
+    #[test]
+    fn exceptions_are_hosts_and_the_domains_they_are_in() {
+        for (host, list, is_in) in [
+            ("localhost", "localhost", true),
+            ("a.example.com", ".example.com", true),
+            ("a.example.com", "x.org, Example.com", true),
+            ("badexample.com", "example.com", false),
+            ("example.com", "a.example.com", false),
+            ("10.0.0.1", "10.0.0.1", true),
+            ("10.0.0.1", "0.0.1", false),
+            ("example.com", "", false),
+            ("example.com", " ,,", false),
+            ("example.com", "*", true),
+        ] {
+            assert_eq!(is_excepted(host, list), is_in, "{host} in {list}");
+        }
+    }
+
+    #[test]
+    fn the_environment_has_a_proxy_for_each_scheme() -> Result<(), BadUrl> {
+        let clear = ClientRequest::to("ws://a.example")?;
+        let secure = ClientRequest::to("wss://a.example")?;
+        let host = |request: &ClientRequest, set: &[(&str, &str)]| {
+            let variable = |name: &str| {
+                let found = set.iter().find(|(set, _)| *set == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let proxy = from_variables(request, variable);
+            proxy.map(|proxy| proxy.map(|proxy| proxy.host))
+        };
+        let (one, two) = (("http_proxy", "http://one"), ("https_proxy", "http://two"));
+        assert_eq!(host(&clear, &[one, two]), Ok(Some("one".to_owned())));
+        assert_eq!(host(&secure, &[one, two]), Ok(Some("two".to_owned())));
+        assert_eq!(host(&secure, &[one]), Ok(None));
+        assert_eq!(host(&clear, &[("HTTP_PROXY", "http://evil")]), Ok(None));
+        assert_eq!(host(&clear, &[one, ("no_proxy", "example")]), Ok(None));
+        assert_eq!(host(&clear, &[("http_proxy", "")]), Ok(None));
+        assert!(host(&clear, &[("http_proxy", "socks5://x")]).is_err());
+        Ok(())
+    }
+}

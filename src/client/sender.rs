@@ -1,0 +1,81 @@
+//! A connection, as other threads see it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use log::trace;
+
+use crate::protocol::{CloseCode, CloseFrame, Message, Version};
+use crate::server::conversation::Shown;
+use crate::server::error::Error;
+use crate::server::link::Link;
+use crate::server::warden::Warden;
+
+/// Sends and closes, from any thread, while another waits in [`WebSocket::recv`](super::WebSocket::recv).
+/// Cheap to clone; keeping one keeps no connection open.
+#[derive(Clone)]
+pub struct Sender {
+    pub(super) link: Arc<Link>,
+    pub(super) warden: Arc<Warden>,
+}
+
+/// A message of this many bytes is not copied.
+const LARGE: usize = 16 * 1024;
+
+impl Sender {
+    /// Sends a message at once. Where the peer does not read what is sent to it, this waits until
+    /// no more waits than the [`outbox`](super::Connector::outbox) holds, for as long as something
+    /// is taken within the write deadline. Messages of several threads never mix.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the version cannot carry the message; [`Error::Closed`] once
+    /// the conversation is over; [`Error::Lost`] when the write deadline passes.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let Some(encoder) = self.link.encoder() else {
+            return Err(Error::Closed);
+        };
+        let message = message.into();
+        trace!("{}: > {}", self.link, Shown(&message));
+        let outbox = &self.link.outbox;
+        let push = match message.len() < LARGE {
+            true => outbox.reply(true, |out| encoder.encode(&message, out).map(|()| 1))?,
+            false => outbox.reply_owned(|out| encoder.encode_owned(message, out))?,
+        };
+        self.link.settle(push, &self.warden)
+    }
+
+    /// Says goodbye with a code and a reason, in the version's own way: draft-76 has only its
+    /// `FF 00`, draft-75 hangs up. Returns at once; whoever waits in `recv` gets `Ok(None)` once
+    /// the peer has answered, or an error when the close deadline has passed. A second goodbye is
+    /// not sent.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
+    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let reason = reason.to_owned();
+        let push = self.link.close(CloseFrame { code, reason })?;
+        self.warden.mind(push, &self.link);
+        Ok(())
+    }
+
+    /// Whether messages can still be sent.
+    pub fn is_open(&self) -> bool {
+        self.link.is_open()
+    }
+
+    /// The version that is spoken.
+    pub fn version(&self) -> Version {
+        // A sender is only given out once the handshake is done.
+        self.link.version().unwrap_or(Version::Rfc6455)
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("version", &self.version())
+            .field("peer", &self.link.peer)
+            .field("open", &self.is_open())
+            .finish()
+    }
+}

@@ -1,0 +1,191 @@
+//! What a server answers: the head of every answer, and the body of a refusal.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::protocol::head::{self, BadHead, Head};
+use crate::protocol::limits::Limits;
+
+/// A server's answer: status, fields and, unless it is a 101, the body.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    head: Head,
+    status: u16,
+    minor: u8,
+    reason: Range<usize>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// The most bytes of a body that are kept, 64 KiB; the rest is not waited for.
+    pub const MAX_BODY: usize = 64 * 1024;
+
+    /// The status, such as 404.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The words behind the status; often empty, and never binding (RFC 9112 §4).
+    pub fn reason(&self) -> &str {
+        std::str::from_utf8(&self.head.bytes()[self.reason.clone()]).unwrap_or("")
+    }
+
+    /// The value of the first field of that name, in whatever letter case, if it is UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.head.text(name)
+    }
+
+    /// The values of all fields of that name, in the order in which they came: `Set-Cookie`.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.head.all(name)
+    }
+
+    /// All fields, names as they were written, in the order in which they came.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head.fields()
+    }
+
+    /// The body: what came of it, without the coding it was sent in, at most
+    /// [`MAX_BODY`](Answer::MAX_BODY) bytes.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Parses a head that is whole.
+    pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<Answer, BadHead> {
+        const FIRST_LINE: &str = "status line";
+        let count = head::count_fields(head, limits, FIRST_LINE)?;
+        let mut fields = vec![httparse::EMPTY_HEADER; count];
+        let mut parsed = httparse::Response::new(&mut fields);
+        match parsed.parse(head) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(BadHead::Malformed(FIRST_LINE)),
+            Err(error) => return Err(head::malformed(error, limits, FIRST_LINE)),
+        }
+        let (Some(status @ 100..), Some(minor)) = (parsed.code, parsed.version) else {
+            return Err(BadHead::Malformed(FIRST_LINE));
+        };
+        // The parser has a phrase of its own for what is no text.
+        let reason = parsed.reason.filter(|reason| !reason.is_empty());
+        Ok(Answer {
+            reason: reason.map_or(0..0, |reason| head::range_of(reason.as_bytes(), head)),
+            status,
+            minor,
+            head: Head::new(head, parsed.headers),
+            body: Vec::new(),
+        })
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(crate) fn is_http_1_0(&self) -> bool {
+        self.minor == 0
+    }
+
+    /// Another one follows (RFC 9110 §15.2); a 101 is the last of its kind.
+    pub(super) fn is_interim(&self) -> bool {
+        self.status < 200 && self.status != 101
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("head", &self.head.bytes().escape_ascii().to_string())
+            .field("body", &self.body.escape_ascii().to_string())
+            .finish()
+    }
+}
+
+/// A refusal whose body is being read (RFC 9112 §6.3).
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(super) answer: Answer,
+    left: Left,
+}
+
+/// What is left of the body.
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    /// All that comes.
+    Everything,
+    /// So many bytes.
+    Bytes(u64),
+    /// A chunk's size, and what follows.
+    Size,
+    /// So many bytes of a chunk, and what follows.
+    Chunk(u64),
+}
+
+impl Refused {
+    pub(super) fn new(answer: Answer) -> Refused {
+        let left = match answer.status {
+            204 | 304 => Left::Bytes(0),
+            _ if answer.head.lists("Transfer-Encoding", "chunked") => Left::Size,
+            _ => match length(&answer.head) {
+                Some(length) => Left::Bytes(length),
+                None => Left::Everything,
+            },
+        };
+        Refused { answer, left }
+    }
+
+    /// Takes what is there of the body. Returns how many bytes were used, and whether that was all:
+    /// also where the limit is reached, or where the coding is broken. Of a refusal, it is the
+    /// status that matters.
+    pub(super) fn read(&mut self, input: &[u8]) -> (usize, bool) {
+        const CHUNK_END: &[u8] = b"\r\n";
+        /// With an extension, which nobody uses.
+        const MAX_SIZE_LINE: usize = 1024;
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            match &mut self.left {
+                Left::Bytes(0) => return (used, true),
+                Left::Chunk(0) if rest.len() < CHUNK_END.len() => return (used, false),
+                Left::Chunk(0) if rest.starts_with(CHUNK_END) => {
+                    used += CHUNK_END.len();
+                    self.left = Left::Size;
+                }
+                Left::Chunk(0) => return (used, true),
+                Left::Size => match httparse::parse_chunk_size(rest) {
+                    Ok(httparse::Status::Complete((_, 0))) | Err(_) => return (used, true),
+                    Ok(httparse::Status::Complete((line, size))) => {
+                        used += line;
+                        self.left = Left::Chunk(size);
+                    }
+                    Ok(httparse::Status::Partial) => return (used, rest.len() > MAX_SIZE_LINE),
+                },
+                Left::Everything if rest.is_empty() => return (used, false),
+                Left::Bytes(_) | Left::Chunk(_) if rest.is_empty() => return (used, false),
+                Left::Everything => used += keep(&mut self.answer.body, rest),
+                Left::Bytes(left) | Left::Chunk(left) => {
+                    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                    let kept = keep(&mut self.answer.body, &rest[..rest.len().min(most)]);
+                    *left -= kept as u64;
+                    used += kept;
+                }
+            }
+            if self.answer.body.len() >= Answer::MAX_BODY {
+                return (used, true);
+            }
+        }
+    }
+}
+
+/// The length of a body, where one number says it.
+fn length(head: &Head) -> Option<u64> {
+    let length = std::str::from_utf8(head.once("Content-Length").ok()??).ok()?;
+    let digits = length.bytes().all(|byte| byte.is_ascii_digit());
+    length.parse().ok().filter(|_| digits)
+}
+
+/// Appends what there is room for, and tells how much that was.
+fn keep(body: &mut Vec<u8>, bytes: &[u8]) -> usize {
+    let room = Answer::MAX_BODY - body.len();
+    let kept = &bytes[..bytes.len().min(room)];
+    body.extend_from_slice(kept);
+    kept.len()
+}

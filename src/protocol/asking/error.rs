@@ -1,0 +1,135 @@
+//! Why a handshake failed, as the side sees it that asked.
+
+use std::fmt;
+
+use crate::protocol::head::BadHead;
+
+use super::answer::Answer;
+
+/// Why there is no connection. `Display` names the rule, what was found and what was expected, with
+/// the peer's bytes escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// Another status than 101: the server has refused, wants the client elsewhere (redirects are not
+    /// followed: the `Location` is in the fields), or does not speak the protocol.
+    Status(Answer),
+    /// No blank line within the limit of bytes.
+    HeadTooLarge(usize),
+    /// More fields than the limit.
+    TooManyFields(usize),
+    /// Not an HTTP answer; says which part.
+    MalformedHead(&'static str),
+    /// The first three lines are not those of draft-75, to the byte (draft-75 §4.1).
+    Preamble(String),
+    /// HTTP older than 1.1, which knows no 101, in versions 7, 8 and RFC 6455.
+    HttpVersion,
+    /// A field that this version requires is missing.
+    Missing(&'static str),
+    /// A field that may stand only once stands twice.
+    Duplicate(&'static str),
+    /// A field does not say what it must.
+    Mismatch {
+        /// Which field.
+        field: &'static str,
+        /// What it says.
+        found: String,
+        /// What it must say.
+        expected: String,
+    },
+    /// A subprotocol or an extension that was not offered.
+    NotOffered {
+        /// Which field.
+        field: &'static str,
+        /// What it says.
+        found: String,
+        /// What was offered, as it was written; empty where nothing was.
+        offered: String,
+    },
+    /// Draft-76: the sixteen bytes do not belong to the challenge.
+    Proof {
+        /// What came.
+        found: [u8; 16],
+        /// What would have been right.
+        expected: [u8; 16],
+    },
+    /// The server hung up before its answer was complete.
+    StreamEnded,
+}
+
+impl HandshakeError {
+    /// The server's answer, where it is an answer that is to be read: one of another status than
+    /// 101.
+    pub fn answer(&self) -> Option<&Answer> {
+        match self {
+            HandshakeError::Status(answer) => Some(answer),
+            _ => None,
+        }
+    }
+}
+
+impl From<BadHead> for HandshakeError {
+    fn from(bad: BadHead) -> Self {
+        match bad {
+            BadHead::TooLarge(limit) => HandshakeError::HeadTooLarge(limit),
+            BadHead::TooManyFields(limit) => HandshakeError::TooManyFields(limit),
+            BadHead::Malformed(part) => HandshakeError::MalformedHead(part),
+            BadHead::Duplicate(field) => HandshakeError::Duplicate(field),
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeError::Status(answer) => {
+                let reason = answer.reason();
+                let blank = if reason.is_empty() { "" } else { " " };
+                write!(
+                    f,
+                    "the server answered {}{blank}{}",
+                    answer.status(),
+                    reason.escape_debug()
+                )
+            }
+            HandshakeError::HeadTooLarge(limit) => write!(f, "answer head above {limit} bytes"),
+            HandshakeError::TooManyFields(limit) => {
+                write!(f, "answer of more than {limit} header fields")
+            }
+            HandshakeError::MalformedHead(part) => write!(f, "malformed answer head: {part}"),
+            HandshakeError::Preamble(found) => write!(
+                f,
+                "the answer begins with \"{found}\" and not with the three lines of draft-75"
+            ),
+            HandshakeError::HttpVersion => f.write_str("101 in HTTP older than 1.1"),
+            HandshakeError::Missing(field) => write!(f, "answer without {field}"),
+            HandshakeError::Duplicate(field) => write!(f, "answer with more than one {field}"),
+            HandshakeError::Mismatch {
+                field,
+                found,
+                expected,
+            } => write!(f, "{field} is \"{found}\" instead of \"{expected}\""),
+            HandshakeError::NotOffered {
+                field,
+                found,
+                offered,
+            } if offered.is_empty() => {
+                write!(f, "{field} is \"{found}\", and none was offered")
+            }
+            HandshakeError::NotOffered {
+                field,
+                found,
+                offered,
+            } => write!(f, "{field} is \"{found}\", and \"{offered}\" was offered"),
+            HandshakeError::Proof { found, expected } => write!(
+                f,
+                "the proof is \"{}\" instead of \"{}\"",
+                found.escape_ascii(),
+                expected.escape_ascii()
+            ),
+            HandshakeError::StreamEnded => f.write_str("the server hung up in the handshake"),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeError {}

@@ -1,0 +1,147 @@
+//! Where to: `ws://host:port/path?query`, and what is wrong with those that are something else.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use crate::protocol::config::is_scheme;
+use crate::protocol::host::HostName;
+use crate::protocol::request::split_port;
+
+/// The parts of a WebSocket URL (RFC 6455 §3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Url {
+    /// `wss`, that is.
+    pub(super) secure: bool,
+    /// In lower case, an IPv6 address in brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Path and query as they go into the request line; never empty.
+    pub(super) target: String,
+}
+
+/// Why an address is not one that a WebSocket can be opened to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadUrl {
+    /// The scheme is neither `ws` nor `wss`, or there is none: then it is empty here.
+    Scheme(String),
+    /// There is a fragment, which has no meaning for a WebSocket (RFC 6455 §3).
+    Fragment(String),
+    /// There is a user's name or a password. It is not repeated here, as logs keep what they get.
+    UserInfo,
+    /// There is no host, or it has bytes that no host has. Names that are not ASCII must be given
+    /// in Punycode.
+    Host(String),
+    /// The port is not a number from 1 to 65535.
+    Port(String),
+    /// Path or query have a blank, a backslash or a control character.
+    Resource(String),
+}
+
+impl Url {
+    pub(super) fn parse(text: &str) -> Result<Url, BadUrl> {
+        let (scheme, rest) = text
+            .split_once("://")
+            .filter(|(scheme, _)| is_scheme(scheme))
+            .ok_or_else(|| BadUrl::Scheme(String::new()))?;
+        let secure = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => false,
+            "wss" => true,
+            _ => return Err(BadUrl::Scheme(scheme.to_owned())),
+        };
+        let border = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+        let (authority, resource) = rest.split_at(border);
+        if authority.contains('@') {
+            return Err(BadUrl::UserInfo);
+        }
+        let (host, port) = split_port(authority);
+        Ok(Url {
+            secure,
+            host: host_of(host).ok_or_else(|| BadUrl::Host(host.to_owned()))?,
+            port: match port {
+                // RFC 3986 §3.2.3: an empty port is the default one.
+                None | Some("") => default_port(secure),
+                Some(port) => port_of(port).ok_or_else(|| BadUrl::Port(port.to_owned()))?,
+            },
+            target: target_of(resource)?,
+        })
+    }
+}
+
+/// The port that need not be said (RFC 6455 §3).
+pub(super) const fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets, in the form that is compared.
+fn host_of(host: &str) -> Option<String> {
+    if let Some(inner) = host.strip_prefix('[') {
+        inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?;
+    } else if host.is_empty() || !host.bytes().all(is_name_byte) {
+        return None;
+    }
+    Some(HostName::of(host).to_string())
+}
+
+/// RFC 3986 §3.2.2 lets more pass, which no resolver knows.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+fn port_of(port: &str) -> Option<u16> {
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    port.parse().ok().filter(|port| digits && *port != 0)
+}
+
+/// What stands behind the host, as the request line has it: an empty path is `/`, and what is not
+/// ASCII goes percent-encoded as UTF-8 (RFC 3987 §3.1).
+fn target_of(resource: &str) -> Result<String, BadUrl> {
+    if resource.contains('#') {
+        return Err(BadUrl::Fragment(resource.to_owned()));
+    }
+    let mut target = String::with_capacity(resource.len() + 1);
+    if !resource.starts_with('/') {
+        target.push('/');
+    }
+    for byte in resource.bytes() {
+        match byte {
+            b'\\' => return Err(BadUrl::Resource(resource.to_owned())),
+            b'!'..=b'~' => target.push(byte.into()),
+            0x80.. => target += &format!("%{byte:02X}"),
+            _ => return Err(BadUrl::Resource(resource.to_owned())),
+        }
+    }
+    Ok(target)
+}
+
+impl fmt::Display for BadUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadUrl::Scheme(scheme) if scheme.is_empty() => {
+                f.write_str("url without ws:// or wss://")
+            }
+            BadUrl::Scheme(scheme) => write!(f, "url with {scheme}:// instead of ws:// or wss://"),
+            BadUrl::Fragment(resource) => {
+                write!(f, "url with a fragment: \"{}\"", resource.escape_debug())
+            }
+            BadUrl::UserInfo => {
+                f.write_str("url with a user's name or a password, which belong into a field")
+            }
+            BadUrl::Host(host) if host.is_empty() => f.write_str("url without a host"),
+            BadUrl::Host(host) => write!(f, "url with bad host \"{}\"", host.escape_debug()),
+            BadUrl::Port(port) => write!(f, "url with bad port \"{}\"", port.escape_debug()),
+            BadUrl::Resource(resource) => {
+                let resource = resource.escape_debug();
+                write!(f, "url with a byte that none has in \"{resource}\"")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BadUrl {}
+
+impl From<BadUrl> for std::io::Error {
+    fn from(bad: BadUrl) -> Self {
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
+    }
+}

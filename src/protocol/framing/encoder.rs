@@ -1,0 +1,302 @@
+//! What is to be said, in the bytes of a version and a role: only a client masks.
+
+use super::{Framing, hixie, hybi};
+use crate::protocol::close::CloseFrame;
+use crate::protocol::error::Unsupported;
+use crate::protocol::message::Message;
+use crate::protocol::role::{Entropy, Role};
+use crate::protocol::version::{Closing, Version};
+
+/// Writes messages and control frames as one side of a connection does: cheap to copy, without
+/// state, and so for whichever thread has something to say.
+///
+/// ```
+/// use stentor::protocol::{Encoder, Version};
+///
+/// let (mut from_server, mut from_client) = (Vec::new(), Vec::new());
+/// Encoder::server(Version::Rfc6455).encode(&"Hello".into(), &mut from_server)?;
+/// // A real client takes the bytes from the operating system.
+/// Encoder::client(Version::Rfc6455, |mask| mask.copy_from_slice(b"\x37\xfa\x21\x3d"))
+///     .encode(&"Hello".into(), &mut from_client)?;
+/// assert_eq!(from_server, b"\x81\x05Hello");
+/// assert_eq!(from_client, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+/// # Ok::<(), stentor::Unsupported>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Encoder {
+    version: Version,
+    /// A client's source of masks; a server has none.
+    entropy: Option<Entropy>,
+}
+
+impl Encoder {
+    /// What a server of this version sends.
+    pub const fn server(version: Version) -> Encoder {
+        Encoder {
+            version,
+            entropy: None,
+        }
+    }
+
+    /// What a client of this version sends. In versions 7, 8 and RFC 6455 each frame has a fresh
+    /// mask from `entropy` (RFC 6455 §5.3); draft-75 and draft-76 know no masks.
+    pub const fn client(version: Version, entropy: Entropy) -> Encoder {
+        Encoder {
+            version,
+            entropy: Some(entropy),
+        }
+    }
+
+    /// The version that is written.
+    pub const fn version(self) -> Version {
+        self.version
+    }
+
+    /// The side that writes.
+    pub const fn role(self) -> Role {
+        match self.entropy {
+            Some(_) => Role::Client,
+            None => Role::Server,
+        }
+    }
+
+    /// Appends the bytes that carry `message`.
+    ///
+    /// # Errors
+    /// [`Unsupported`] for a binary message in draft-75 and draft-76.
+    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        let framing = self.version.framing();
+        framing
+            .encode(message, self.mask(), out)
+            .map_err(|what| self.lacks(what))
+    }
+
+    /// As [`encode`](Encoder::encode), without a copy of the payload: appends what stands before
+    /// it, and returns it, masked in place where it must be, with what stands behind.
+    ///
+    /// # Errors
+    /// As [`encode`](Encoder::encode).
+    pub fn encode_owned(self, message: Message, out: &mut Vec<u8>) -> Result<Vec<u8>, Unsupported> {
+        match (self.version.framing(), message) {
+            (Framing::Hixie, Message::Text(text)) => Ok(hixie::encode_owned(text, out)),
+            (Framing::Hixie, Message::Binary(_)) => Err(self.lacks("binary messages")),
+            (Framing::Hybi, message) => Ok(hybi::encode_owned(message, self.mask(), out)),
+        }
+    }
+
+    /// Appends a ping with a payload of up to 125 bytes.
+    ///
+    /// # Errors
+    /// [`Unsupported`] where the version has no ping, or for a longer payload.
+    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        self.encode_control(hybi::Opcode::Ping, payload, out)
+    }
+
+    /// Appends a pong with a payload of up to 125 bytes.
+    ///
+    /// # Errors
+    /// [`Unsupported`] where the version has no pong, or for a longer payload.
+    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        self.encode_control(hybi::Opcode::Pong, payload, out)
+    }
+
+    /// Appends the version's goodbye: a close frame, `FF 00`, or nothing at all for draft-75,
+    /// where hanging up is the goodbye. Code and reason are dropped where there is no place for
+    /// them; without a frame, the close has no code.
+    ///
+    /// # Errors
+    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, whatever the
+    /// version: so that a mistake does not depend on who is at the other end.
+    pub fn encode_close(
+        self,
+        frame: Option<&CloseFrame>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unsupported> {
+        if let Some(frame) = frame {
+            if !self.version.may_send(frame.code) {
+                return Err(Unsupported::CloseCode(frame.code.get()));
+            }
+            if frame.reason.len() > CloseFrame::MAX_REASON {
+                return Err(Unsupported::TooLong(frame.reason.len()));
+            }
+        }
+        match self.version.closing() {
+            Closing::HangUp => {}
+            Closing::Marker => out.extend_from_slice(&hixie::GOODBYE),
+            Closing::Frame => hybi::encode_close(frame, self.mask(), out),
+        }
+        Ok(())
+    }
+
+    fn encode_control(
+        self,
+        opcode: hybi::Opcode,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unsupported> {
+        if !self.version.has_ping() {
+            return Err(self.lacks("ping and pong"));
+        }
+        if payload.len() > hybi::MAX_CONTROL {
+            return Err(Unsupported::TooLong(payload.len()));
+        }
+        hybi::encode_frame(opcode, payload, self.mask(), out);
+        Ok(())
+    }
+
+    /// A fresh mask for one frame, where the frame has one.
+    fn mask(self) -> Option<[u8; 4]> {
+        let entropy = self.entropy?;
+        (self.version.framing() == Framing::Hybi).then(|| {
+            let mut mask = [0; 4];
+            entropy(&mut mask);
+            mask
+        })
+    }
+
+    fn lacks(self, what: &'static str) -> Unsupported {
+        Unsupported::ByVersion {
+            version: self.version,
+            what,
+        }
+    }
+}
+
+/// What a server of the version sends, for those who have no [`Encoder`] at hand.
+impl Version {
+    /// As [`Encoder::encode`] of a server.
+    ///
+    /// # Errors
+    /// [`Unsupported`] for a binary message in draft-75 and draft-76.
+    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        Encoder::server(self).encode(message, out)
+    }
+
+    /// As [`Encoder::encode_ping`] of a server.
+    ///
+    /// # Errors
+    /// [`Unsupported`] where the version has no ping, or for a payload above 125 bytes.
+    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        Encoder::server(self).encode_ping(payload, out)
+    }
+
+    /// As [`Encoder::encode_pong`] of a server.
+    ///
+    /// # Errors
+    /// [`Unsupported`] where the version has no pong, or for a payload above 125 bytes.
+    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+        Encoder::server(self).encode_pong(payload, out)
+    }
+
+    /// As [`Encoder::encode_close`] of a server.
+    ///
+    /// # Errors
+    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes.
+    pub fn encode_close(
+        self,
+        frame: Option<&CloseFrame>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unsupported> {
+        Encoder::server(self).encode_close(frame, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Encoder;
+    use crate::protocol::framing::{Decoded, Decoder};
+    use crate::protocol::{
+        CloseCode, CloseFrame, Config, Framing, Message, Role, Unsupported, Version,
+    };
+
+    /// Each call another mask, none of them zero.
+    fn entropy(mask: &mut [u8]) {
+        use std::cell::Cell;
+        thread_local!(static NEXT: Cell<u8> = const { Cell::new(1) });
+        for byte in mask {
+            *byte = NEXT.replace(NEXT.get() % u8::MAX + 1);
+        }
+    }
+
+    fn sides(version: Version) -> [(Encoder, Role); 2] {
+        [
+            (Encoder::server(version), Role::Client),
+            (Encoder::client(version, entropy), Role::Server),
+        ]
+    }
+
+    #[test]
+    fn each_role_reads_what_the_other_writes() -> Result<(), Unsupported> {
+        let config = Config::default();
+        for version in Version::ALL {
+            for (encoder, reader) in sides(version) {
+                for len in [0, 1, 5, 125, 126, 65_535, 65_536] {
+                    let message = Message::from("x".repeat(len));
+                    let mut bytes = Vec::new();
+                    encoder.encode(&message, &mut bytes)?;
+                    let decoded = Decoder::new(version, reader).decode(&bytes, &config);
+                    let expected = Ok(Some(Decoded::Message(message)));
+                    assert_eq!(decoded, (bytes.len(), expected), "{version}: {len}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_copied_reads_the_same() -> Result<(), Unsupported> {
+        let config = Config::default();
+        for version in Version::ALL {
+            for (encoder, reader) in sides(version) {
+                for len in [0, 5, 126, 65_536] {
+                    let message = Message::from("x".repeat(len));
+                    let mut bytes = Vec::new();
+                    let payload = encoder.encode_owned(message.clone(), &mut bytes)?;
+                    bytes.extend(payload);
+                    let (used, decoded) = Decoder::new(version, reader).decode(&bytes, &config);
+                    assert_eq!(used, bytes.len());
+                    assert_eq!(decoded, Ok(Some(Decoded::Message(message))), "{version}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_frame_of_a_client_has_a_mask_of_its_own() -> Result<(), Unsupported> {
+        let encoder = Encoder::client(Version::Rfc6455, entropy);
+        let mut masks = Vec::new();
+        for _ in 0..3 {
+            let frame = CloseFrame::of(CloseCode::NORMAL);
+            let mut frames = [const { Vec::new() }; 5];
+            encoder.encode(&"".into(), &mut frames[0])?;
+            encoder.encode_owned("".into(), &mut frames[1])?;
+            encoder.encode_ping(b"", &mut frames[2])?;
+            encoder.encode_pong(b"", &mut frames[3])?;
+            encoder.encode_close(Some(&frame), &mut frames[4])?;
+            for frame in frames {
+                assert_ne!(frame[1] & 0x80, 0, "{frame:x?} has no mask");
+                masks.push(frame[2..6].to_vec());
+            }
+        }
+        let count = masks.len();
+        masks.sort();
+        masks.dedup();
+        assert_eq!(masks.len(), count);
+        Ok(())
+    }
+
+    #[test]
+    fn the_old_drafts_have_no_masks_in_either_role() -> Result<(), Unsupported> {
+        for version in Version::ALL {
+            if version.framing() == Framing::Hixie {
+                for (encoder, _) in sides(version) {
+                    let mut bytes = Vec::new();
+                    encoder.encode(&"Hello".into(), &mut bytes)?;
+                    assert_eq!(bytes, b"\0Hello\xff", "{version}");
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! Who is at the other end of a connection.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// Who is at the other end of a connection; behind a proxy, the proxy.
+///
+/// An IPv4 client of a listener that takes both families has its IPv4 address, not the IPv6 form
+/// that the system gives it there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// A program somewhere in the network.
+    Net(SocketAddr),
+    /// A program on this machine that came over a Unix socket. It has no address: nothing that is
+    /// counted per address applies to it.
+    Local,
+}
+
+impl Peer {
+    /// The IP address; a [local](Peer::Local) peer has none.
+    pub fn ip(self) -> Option<IpAddr> {
+        self.addr().map(|addr| addr.ip())
+    }
+
+    /// IP address and port; a [local](Peer::Local) peer has none.
+    pub fn addr(self) -> Option<SocketAddr> {
+        match self {
+            Peer::Net(addr) => Some(addr),
+            Peer::Local => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(addr: SocketAddr) -> Peer {
+        Peer::Net(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Net(addr) => addr.fmt(f),
+            Peer::Local => f.write_str("local"),
+        }
+    }
+}

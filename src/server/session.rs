@@ -1,0 +1,53 @@
+//! A server's side of a conversation: what it has to do with this one client beside talking to it.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use crate::protocol::Connection;
+
+use super::conversation::Conversation;
+use super::crew::Shared;
+use super::link::Link;
+use super::rate::Throttle;
+use super::socket::Socket;
+
+/// A client's life on a server: its conversation, from the request, which the server answers, to the
+/// account that it keeps of it.
+pub(crate) struct Session {
+    conversation: Conversation,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) finished: bool,
+}
+
+impl Session {
+    pub(crate) fn new(link: Arc<Link>, socket: Arc<Socket>, shared: Arc<Shared>) -> Box<Session> {
+        let settings = &shared.settings;
+        let connection = Connection::new(Arc::clone(&settings.config));
+        let warden = Arc::clone(&shared.warden);
+        let mut conversation = Conversation::new(connection, link, socket, warden);
+        let throttle = |rate| Box::new(Throttle::new(rate, settings.fast_client));
+        conversation.throttle = settings.rate.as_ref().map(throttle);
+        conversation.on_state = settings.on_state.clone();
+        Box::new(Session {
+            conversation,
+            shared,
+            finished: false,
+        })
+    }
+}
+
+impl Deref for Session {
+    type Target = Conversation;
+
+    #[inline]
+    fn deref(&self) -> &Conversation {
+        &self.conversation
+    }
+}
+
+impl DerefMut for Session {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Conversation {
+        &mut self.conversation
+    }
+}

@@ -1,0 +1,67 @@
+//! The kinds of connections that can be served.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use super::peer::Peer;
+
+/// A connected stream of the system's, of any kind that can be served.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Stream {
+    /// TCP, over IPv4 or IPv6.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Who is at the other end.
+    ///
+    /// # Errors
+    /// Where the stream is not connected.
+    pub(crate) fn peer(&self) -> io::Result<Peer> {
+        match self {
+            Stream::Tcp(stream) => stream.peer_addr().map(Peer::from),
+            Stream::Unix(stream) => stream.peer_addr().map(|_| Peer::Local),
+        }
+    }
+
+    /// The own address, where there is one.
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Stream::Tcp(stream) => stream.local_addr().ok(),
+            Stream::Unix(_) => None,
+        }
+    }
+
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Stream::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Stream {
+        Stream::Tcp(stream)
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Stream {
+        Stream::Unix(stream)
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
+    }
+}

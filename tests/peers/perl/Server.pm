@@ -21,9 +21,9 @@ sub listen ($class) {
 }
 
 # The next connection, its request checked and answered; dies with the reason if anything is amiss.
-# Arguments: listener, version (one of ours), resource (what the request must ask for), patience
-# (seconds that any one wait may take), and spoil, which may change the answer: it gets the answer's
-# head and, in draft-76, its sixteen bytes, and returns both.
+# Arguments: listener, version (one of ours), resource and subprotocols (what the request must ask for),
+# subprotocol (what to answer to the latter), patience (seconds that any one wait may take), and spoil,
+# which may change the answer: it gets its head and, in draft-76, its sixteen bytes, and returns both.
 sub accept ($class, %arguments) {
     my ($listener, $version) = @arguments{qw(listener version)};
     my $draft = $Client::DRAFT{$version} // die "no such version: $version\n";
@@ -34,17 +34,18 @@ sub accept ($class, %arguments) {
         socket   => $socket,
         host     => '127.0.0.1:' . $listener->sockport,
         resource => $arguments{resource},
+        offered  => join(', ', @{ $arguments{subprotocols} // [] }),
         version  => $version,
         draft    => $draft,
         patience => $arguments{patience},
         received => '',
         reader   => Protocol::WebSocket::Frame->new(version => $draft, max_payload_size => 0, max_fragments_amount => 1000),
     }, $class;
-    $self->shake_hands($arguments{spoil} // sub (@answer) { @answer });
+    $self->shake_hands($arguments{subprotocol}, $arguments{spoil});
     return $self;
 }
 
-sub shake_hands ($self, $spoil) {
+sub shake_hands ($self, $subprotocol, $spoil) {
     my $handshake = Protocol::WebSocket::Handshake::Server->new;
     my $challenge = $self->{version} eq 'draft-76' ? 8 : 0;
     my $received = '';
@@ -59,6 +60,7 @@ sub shake_hands ($self, $spoil) {
     # The library answers draft-76's head before it has the eight bytes behind it, so the client must be
     # content with an answer in two parts.
     $handshake->parse($head) or die 'the library refused the request: ' . $handshake->error . "\n";
+    $handshake->res->subprotocol($subprotocol) if defined $subprotocol;
     my $answer = $handshake->to_string;
     my $digest = '';
     if ($challenge) {
@@ -70,9 +72,19 @@ sub shake_hands ($self, $spoil) {
     Client::same('version as the library sees it', $handshake->version, $self->{draft});
     # Its answer to draft-75 has the status line of draft-76, which no client of draft-75 takes.
     $answer =~ s/^HTTP\S+ 101 \KWebSocket/Web Socket/ if $self->{version} eq 'draft-75';
+    return $self->spoil($answer, $digest, $spoil) if $spoil;
+    $self->write($answer);
+    # Byte by byte: the client must wait for the last of them.
+    $self->write($digest, 1);
+    $self->{received} = '';
+    return;
+}
+
+# An answer that the client must not take: it may be gone before it has seen all of it.
+sub spoil ($self, $answer, $digest, $spoil) {
     ($answer, $digest) = $spoil->($answer, $digest);
     $self->write($answer);
-    $self->write($digest, 1);
+    eval { $self->write($digest); 1 } or $@ =~ /^write: / or die $@;
     $self->{received} = '';
     return;
 }
@@ -83,7 +95,7 @@ sub check_request ($self, $head) {
     my ($version, $host) = @$self{qw(version host)};
     if ($version eq 'draft-75') {
         my @lines = ("GET $self->{resource} HTTP/1.1", 'Upgrade: WebSocket', 'Connection: Upgrade', "Host: $host",
-            "Origin: http://$host");
+            "Origin: http://$host", ("WebSocket-Protocol: $self->{offered}") x !!length $self->{offered});
         return Client::same('request', $head, join("\r\n", @lines) . "\r\n\r\n");
     }
     my ($line, @lines) = split /\r\n/, $head;
@@ -98,9 +110,11 @@ sub check_request ($self, $head) {
     $self->{order} = join ' ', @order;
     Client::same('Host', $field{host}, $host);
     Client::same('Connection', $field{connection}, 'Upgrade');
+    Client::same('subprotocols', $field{'sec-websocket-protocol'} // '', $self->{offered});
     if ($version eq 'draft-76') {
+        my $protocol = length $self->{offered} ? 'sec-websocket-protocol ' : '';
         Client::same('fields', join(' ', sort keys %field),
-            'connection host origin sec-websocket-key1 sec-websocket-key2 upgrade');
+            "connection host origin sec-websocket-key1 sec-websocket-key2 ${protocol}upgrade");
         Client::same('Upgrade', $field{upgrade}, 'WebSocket');
         Client::same('origin', $field{origin}, "http://$host");
         check_key($field{"sec-websocket-$_"}) for 'key1', 'key2';

@@ -1,14 +1,15 @@
 #!/usr/bin/perl
 # Protocol::WebSocket as a server for Stentor's clients: serve.pl DIRECTORY
-# wants the examples `echo_client` and `client` in that directory, and runs them against itself: all five
-# versions, the same exchange for each, then what must be refused. `--only "draft-76"` runs one version.
+# wants the examples `echo_client`, `client` and `scripted` in that directory, and runs them against itself:
+# all five versions, the same exchange for each, then what must be refused. `--only "draft-76"` runs one.
 use v5.36;
 use utf8;
 use FindBin '$RealBin';
 use lib $RealBin;
 use Encode qw(decode encode);
 use Getopt::Long 'GetOptions';
-use POSIX 'WNOHANG';
+use JSON::PP;
+use POSIX ();
 use Server;
 
 binmode STDOUT, ':encoding(UTF-8)';
@@ -47,18 +48,24 @@ sub check ($name, $claim) {
 
 # ---------------------------------------------------------------------------- Stentor's side
 
-# Starts an example; its input comes from a file, or from a pipe that this process holds open.
-sub start ($name, $version, $input = undef) {
-    my $url = 'ws://127.0.0.1:' . $listener->sockport . $RESOURCE;
+# Starts an example with all of its input.
+sub start ($name, $version, $input = '') {
+    return run($name, $input, '--as', $AS{$version}, url());
+}
+
+# Starts `scripted`, asking for these subprotocols, to do nothing but to wait for the end.
+sub start_scripted ($version, @subprotocols) {
+    my @script = ({ url => url(), version => $version, subprotocols => \@subprotocols }, { wait => 1 });
+    return run('scripted', join '', map { encode_json($_) . "\n" } @script);
+}
+
+sub url () { return 'ws://127.0.0.1:' . $listener->sockport . $RESOURCE }
+
+sub run ($name, $input, @arguments) {
     my %program = (name => $name);
-    my $stdin;
-    if (defined $input) {
-        open $stdin, '+>', undef or die "temporary file: $!\n";
-        syswrite $stdin, encode('UTF-8', $input);
-        sysseek $stdin, 0, 0;
-    } else {
-        pipe $stdin, $program{input} or die "pipe: $!\n";
-    }
+    open my $stdin, '+>', undef or die "temporary file: $!\n";
+    syswrite $stdin, encode('UTF-8', $input);
+    sysseek $stdin, 0, 0;
     open $program{output}, '+>', undef or die "temporary file: $!\n";
     open $program{errors}, '+>', undef or die "temporary file: $!\n";
     $program{pid} = fork // die "fork: $!\n";
@@ -66,7 +73,7 @@ sub start ($name, $version, $input = undef) {
         open STDIN,  '<&', $stdin           or POSIX::_exit(126);
         open STDOUT, '>&', $program{output} or POSIX::_exit(126);
         open STDERR, '>&', $program{errors} or POSIX::_exit(126);
-        exec { "$programs/$name" } $name, '--as', $AS{$version}, $url or POSIX::_exit(127);
+        exec { "$programs/$name" } $name, @arguments or POSIX::_exit(127);
     }
     $running{ $program{pid} } = 1;
     return \%program;
@@ -129,9 +136,13 @@ sub echoed ($version, $exchange) {
 sub expect_refused_answer ($version, $spoil) {
     my $program = start('client', $version, "never to be sent\n");
     my $connection = accept_as($version, spoil => $spoil);
+    # Behind this, a client that waits for more of the answer would wait in vain.
     shutdown $connection->{socket}, 1;
     my $sent = '';
-    while (defined(my $bytes = $connection->read_some)) { $sent .= $bytes }
+    eval {
+        while (defined(my $bytes = $connection->read_some)) { $sent .= $bytes }
+        1;
+    } or $@ =~ /^read: Connection reset/ or die $@;    # it did not care to read the rest
     Client::same('bytes sent after the answer', unpack('H*', $sent), '');
     my ($status, $output, $errors) = finish($program);
     die "exit status $status\n" if $status eq '0' || $status =~ /signal/ || $status == 101;
@@ -280,8 +291,8 @@ for my $version (grep { !defined $only || $_ eq $only } 'draft-75', 'draft-76', 
         };
     }
 
-    # A burst of lines from a file: the client says goodbye behind them, and must not leave before the
-    # answers to them have come, which it prints; nor before the server has said goodbye.
+    # A burst of lines from a file: the client must not leave before the answers to them have come, which
+    # it prints. What the server says between the client's goodbye and its own is not heard, and no harm.
     check "$version: a thousand lines, answered and printed before the client leaves", sub {
         my @lines = map { "γραμμή $_" } 1 .. 1000;
         my $program = start('client', $version, join '', map { "$_\n" } @lines);
@@ -290,10 +301,31 @@ for my $version (grep { !defined $only || $_ eq $only } 'draft-75', 'draft-76', 
             expect_text($connection, $line);
             $connection->send_text($line);
         }
-        my @last_words = $version eq 'draft-75' ? () : 'ἔρρωσο';
-        $connection->answer_goodbye(@last_words);
-        Client::same('output', expect_success($program), join '', map { "$_\n" } @lines, @last_words);
+        $connection->answer_goodbye('ἔρρωσο');
+        Client::same('output', expect_success($program), join '', map { "$_\n" } @lines);
     };
+
+    # Draft-75 and draft-76 know one subprotocol and no list: asked for, it must be answered.
+    my @offered = $hixie ? 'chat' : ('soap', 'chat');
+    my $field = $version eq 'draft-75' ? 'WebSocket-Protocol' : 'Sec-WebSocket-Protocol';
+    check "$version: a subprotocol is asked for and agreed on", sub {
+        my $program = start_scripted($version, @offered);
+        my $connection = accept_as($version, subprotocols => \@offered, subprotocol => 'chat');
+        $connection->close;
+        my ($opened) = split /\n/, expect_success($program);
+        Client::same('subprotocol', decode_json(encode('UTF-8', $opened))->{open}{subprotocol}, 'chat');
+    };
+    for my $answered ($hixie ? (undef, 'soap', '') : ('sip', 'soap, chat', '')) {
+        my $shown = defined $answered ? "the subprotocol '$answered'" : 'no subprotocol';
+        check "$version: an answer with $shown is refused, '@offered' being asked for", sub {
+            my $program = start_scripted($version, @offered);
+            my $connection = accept_as($version, subprotocols => \@offered, subprotocol => $answered,
+                spoil => sub (@answer) { @answer });
+            my ($told) = split /\n/, expect_success($program);
+            my $failed = decode_json(encode('UTF-8', $told))->{failed} // die "taken: $told\n";
+            die "it does not say why: $failed\n" if $failed !~ /$field/;
+        };
+    }
 
     if ($hixie) {
         check "$version: what is no UTF-8 comes back as U+FFFD" => sub {

@@ -35,12 +35,13 @@ def main():
 
 
 def burst(checks, arguments, version):
-    """Lines of every kind, more of them than the sockets hold, and the goodbye right behind."""
+    """Lines of every kind, more of them than the sockets hold, all at once."""
     kinds = ["", "a", "é Στέντωρ 漢字 𝄞 🗣", "a\0b", "x" * 126, "ὣς " * 30_000]
     lines = kinds + [f"{number} " + "ὣς φάτο. " * (number % 50) for number in range(10_000)] + kinds
     with checks.check(f"{VERSIONS[version]}: {len(lines)} lines through echo, all printed before the client leaves"):
         text = "".join(f"{line}\n" for line in lines)
-        with Program(arguments.directory, "client", arguments.echo + "/peers?of=ours", text, version) as program:
+        command = ["--as", version, arguments.echo + "/peers?of=ours"]
+        with Program(arguments.directory, "client", command, text) as program:
             same(program.succeeds(), text)
 
 

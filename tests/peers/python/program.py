@@ -9,7 +9,7 @@ WAIT = 10  # seconds a program may take to end
 class Program:
     """One of the examples in `directory`. Its input is `text`, or stays open until `end_input`."""
 
-    def __init__(self, directory, name, url, text=None, version="13"):
+    def __init__(self, directory, name, arguments, text=None):
         self.name = name
         self.output, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         stdin = subprocess.PIPE
@@ -17,7 +17,7 @@ class Program:
             stdin = tempfile.TemporaryFile()
             stdin.write(text.encode())
             stdin.seek(0)
-        command = [f"{directory}/{name}", "--as", version, url]
+        command = [f"{directory}/{name}", *arguments]
         self.process = subprocess.Popen(command, stdin=stdin, stdout=self.output, stderr=self.errors)
 
     def __enter__(self):

@@ -22,11 +22,19 @@ LIMIT = 64 * MIB  # echo_client's largest message
 
 
 @contextlib.contextmanager
-def visited(programs, name, text=None, path="/peers?of=today", **options):
+def visited(programs, name, text=None, **options):
     """A server, and a program that has connected to it: the accepted connection and the program.
 
     With `process_request` among the options there is no connection to wait for: None.
     """
+    with listening(**options) as (url, arrived):
+        with Program(programs, name, ["--as", "13", url], text) as program:
+            yield None if "process_request" in options else arrived.get(timeout=WAIT), program
+
+
+@contextlib.contextmanager
+def listening(**options):
+    """A server: what to ask it for, and the connections that it has accepted, which live for as long."""
     arrived, over = queue.SimpleQueue(), threading.Event()
 
     def handler(connection):
@@ -36,12 +44,10 @@ def visited(programs, name, text=None, path="/peers?of=today", **options):
     options = {"compression": None, "max_size": None, "ping_interval": None, "close_timeout": WAIT, **options}
     with serve(handler, "127.0.0.1", 0, **options) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = "ws://127.0.0.1:%d%s" % (server.socket.getsockname()[1], path)
-        with Program(programs, name, url, text) as program:
-            try:
-                yield None if "process_request" in options else arrived.get(timeout=WAIT), program
-            finally:
-                over.set()
+        try:
+            yield "ws://127.0.0.1:%d/peers?of=today" % server.socket.getsockname()[1], arrived
+        finally:
+            over.set()
 
 
 def main(programs):

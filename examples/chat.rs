@@ -1,6 +1,7 @@
 //! A chat room for browsers of every age: the page and the room on one port.
 //!
-//! `chat [ADDRESS]`, by default 127.0.0.1:8000. The page is at `/`, and at the path of any room so
+//! `chat [ADDRESS | PATH]...`, by default 127.0.0.1:8000: what has a slash in it is a Unix socket's
+//! path. With the feature `systemd`, `chat --systemd` takes the sockets that it is handed over. The page is at `/`, and at the path of any room so
 //! that a room can be linked to; a WebSocket at `/lobby` is in the room `lobby`; `/health` is for
 //! machines. Other sites' pages are not let in. What is said is JSON, one object per message;
 //! `chat.html` has the other half. SIGINT and SIGTERM say goodbye to everybody; the second one does not
@@ -15,7 +16,8 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use stentor::{
-    Audience, Client, ClientId, CloseCode, Message, Reply, Request, Response, Server, ServerHandle,
+    Audience, Client, ClientId, CloseCode, Endpoint, Message, Reply, Request, Response, Server,
+    ServerBuilder, ServerHandle,
 };
 
 const PAGE: &str = include_str!("chat.html");
@@ -39,16 +41,38 @@ struct Members {
 
 fn main() -> std::io::Result<()> {
     env_logger::init();
-    let address = std::env::args().nth(1);
-    let server = Server::builder()
+    let builder = Server::builder()
         .max_message(64 * 1024)
         .same_origin()
-        .on_request(answer)
-        .bind(address.as_deref().unwrap_or("127.0.0.1:8000"))?;
+        .on_request(answer);
+    let places: Vec<String> = std::env::args().skip(1).collect();
+    let server = listen(builder, &places)?;
     end_on_signals(server.handle())?;
-    println!("chatting at http://{}/", server.local_addr()?);
+    for endpoint in server.endpoints()? {
+        match endpoint {
+            Endpoint::Net(address) => println!("chatting at http://{address}/"),
+            endpoint => println!("chatting at {endpoint}"),
+        }
+    }
     let rooms = Rooms::default();
     server.run(|client| chat(client, &rooms))
+}
+
+fn listen(builder: ServerBuilder, places: &[String]) -> std::io::Result<Server> {
+    #[cfg(feature = "systemd")]
+    if places == ["--systemd"] {
+        return builder.attach_systemd();
+    }
+    let is_path = |place: &str| place.contains('/');
+    let mut places = places.iter().map(String::as_str);
+    let server = match places.next().unwrap_or("127.0.0.1:8000") {
+        path if is_path(path) => builder.bind_unix(path)?,
+        address => builder.bind(address)?,
+    };
+    places.try_fold(server, |server, place| match is_path(place) {
+        true => server.and_bind_unix(place),
+        false => server.and_bind(place),
+    })
 }
 
 /// The first signal ends the server in good order, the second ends the process.

@@ -96,7 +96,12 @@
 //! # Ok::<(), stentor::BadHost>(())
 //! ```
 //!
-//! **Bringing your own loop.** [`accept`] serves one `TcpStream` on the calling thread, and
+//! **On several sockets.** A server listens on ports of both families, on Unix sockets, and on what
+//! systemd hands over, all in one: [`Server::and_bind`], [`Server::and_bind_unix`],
+//! [`Server::and_attach`]. Who is at the other end is a [`Peer`], which over a Unix socket has no
+//! address; [`trust_local_proxy`](ServerBuilder::trust_local_proxy) lets a proxy there name one.
+//!
+//! **Bringing your own loop.** [`accept`] serves one [`Stream`], TCP or Unix, on the calling thread, and
 //! [`ServerBuilder::detach`] does so with options. Below both is [`protocol::Connection`], which
 //! has never seen a socket.
 //!
@@ -137,7 +142,7 @@ pub use protocol::{
 };
 #[doc(inline)]
 pub use server::{
-    Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Error, FastClient,
-    Loss, Outcome, Peer, Rate, Received, Reply, Server, ServerBuilder, ServerHandle, SlowClient,
-    Stream, accept,
+    Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Endpoint, Error,
+    FastClient, Listener, Loss, Outcome, Peer, Rate, Received, Reply, Server, ServerBuilder,
+    ServerHandle, SlowClient, Stream, accept,
 };

@@ -27,18 +27,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stentor::{Loss, Server, SlowClient, Version};
 
 use support::{
-    Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, eventually, keep_logbook, logged,
+    Folder, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, eventually, keep_logbook, logged,
 };
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An echo server that listens on two ports and a Unix socket.
+fn several_sockets(folder: &Folder) -> Loopback {
+    let server = Server::bind("127.0.0.1:0")
+        .and_then(|server| server.and_bind("127.0.0.1:0"))
+        .and_then(|server| server.and_bind_unix(folder.file("socket")));
+    Loopback::start(server.unwrap(), support::echo)
 }
 
 fn set_descriptors(most: Option<u64>) -> Option<u64> {
@@ -73,11 +81,13 @@ fn used_time(stat: &File) -> u64 {
 fn running_out_of_descriptors_is_survived() {
     let _alone = alone();
     keep_logbook();
-    let server = Loopback::echo(Server::builder());
+    let folder = Folder::new();
+    let server = several_sockets(&folder);
     let mut open = server.open(Version::Draft76);
     let stat = File::open("/proc/self/stat").unwrap();
-    // It has its descriptor before there are none; the server needs one more for it.
+    // They have their descriptors before there are none; the server needs one more for each.
     let waiting = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let local = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
 
     let usual = set_descriptors(Some(100));
     let mut taken = Vec::new();
@@ -85,6 +95,8 @@ fn running_out_of_descriptors_is_survived() {
         taken.push(file);
     }
     rustix::net::connect(&waiting, &server.address).unwrap();
+    let path = SocketAddrUnix::new(folder.file("socket")).unwrap();
+    rustix::net::connect(&local, &path).unwrap();
     eventually("the warning", || {
         (!logged(&["cannot accept"]).is_empty()).then_some(())
     });
@@ -97,14 +109,15 @@ fn running_out_of_descriptors_is_survived() {
     let used = used_time(&stat) - began;
     let warnings = logged(&["cannot accept"]).len();
     assert!(used < 25, "{used} hundredths of the fifty that have passed");
-    assert!(warnings < 15, "{warnings} warnings");
+    assert!(warnings < 2 * 15, "{warnings} warnings of two sockets");
 
     drop(taken);
     set_descriptors(usual);
-    let waiting = TcpStream::from(waiting);
-    waiting.set_read_timeout(Some(PATIENCE)).unwrap();
-    let head = Head::of(Version::Rfc6455).bytes();
-    Peer::on(waiting, Version::Rfc6455, &head).expect_echo("better late than never");
+    for waiting in [waiting, local].map(TcpStream::from) {
+        waiting.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = Head::of(Version::Rfc6455).bytes();
+        Peer::on(waiting, Version::Rfc6455, &head).expect_echo("better late than never");
+    }
     server.open(Version::Hybi08).expect_echo("and others too");
 }
 
@@ -182,7 +195,8 @@ fn descriptors() -> usize {
 #[test]
 fn there_is_a_thread_for_each_client_and_three_more() {
     let _alone = alone();
-    let mut server = Loopback::echo(Server::builder());
+    let folder = Folder::new();
+    let mut server = several_sockets(&folder);
     let mut peers = server.open_all();
     let half = dial(server.address);
     becomes(&6, || threads("client "));
@@ -203,8 +217,9 @@ fn there_is_a_thread_for_each_client_and_three_more() {
 fn nothing_is_left_of_a_server_that_is_gone() {
     let _alone = alone();
     let before = descriptors();
+    let folder = Folder::new();
     for round in 0..3 {
-        let mut server = Loopback::echo(Server::builder());
+        let mut server = several_sockets(&folder);
         let mut peers: Vec<Peer> = Vec::new();
         for version in Version::ALL.into_iter().cycle().take(40) {
             let mut peer = server.open(version);
@@ -226,6 +241,7 @@ fn nothing_is_left_of_a_server_that_is_gone() {
         assert_eq!(server.handle.counters().connections, 0, "round {round}");
         drop((server, handles));
         becomes(&before, descriptors);
+        assert!(!folder.file("socket").exists());
     }
 }
 

@@ -93,7 +93,7 @@ impl WebSocket {
     }
 
     /// Who is at the other end of the connection; a proxy, where there is one.
-    pub fn peer_addr(&self) -> Peer {
+    pub fn peer(&self) -> Peer {
         self.talk.link.peer
     }
 
@@ -245,7 +245,7 @@ impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
             .field("version", &self.version())
-            .field("peer", &self.peer_addr())
+            .field("peer", &self.peer())
             .field("state", &self.state())
             .finish()
     }

@@ -118,7 +118,7 @@ impl Connection {
                     self.change(Trigger::StreamEnded);
                     self.phase = Phase::Over(Ending::Linger);
                 }
-                Role::Client => self.decline(HandshakeError::StreamEnded, Trigger::StreamEnded),
+                Role::Client => self.decline(HandshakeError::StreamEnded),
             }
             return Some(());
         };

@@ -1,8 +1,6 @@
 //! A server's options, each with its default, its unit and its reason.
 
 use std::fmt;
-use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +12,6 @@ use super::farewell::Departure;
 use super::link::ClientId;
 use super::outbox::SlowClient;
 use super::rate::{FastClient, Rate};
-use super::{Detached, Server};
 
 /// What `on_request` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +56,12 @@ impl From<Response> for Reply {
     }
 }
 
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 4096;
-
 type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
 type OnClose = dyn Fn(&Departure) + Send + Sync;
 pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
 
-/// The options of a [`Server`]; [`Server::builder`] makes one with the defaults.
+/// The options of a [`Server`](super::Server), whose [`builder`](super::Server::builder) makes
+/// one with the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct ServerBuilder {
     pub(super) settings: Settings,
@@ -75,6 +70,7 @@ pub struct ServerBuilder {
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
+    pub(crate) trust_local_proxy: bool,
     pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) outbox: usize,
     pub(crate) all_outboxes: usize,
@@ -94,6 +90,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             config: Arc::default(),
+            trust_local_proxy: false,
             deadlines: Arc::default(),
             outbox: 1024 * 1024,
             all_outboxes: 256 * 1024 * 1024,
@@ -153,6 +150,14 @@ impl ServerBuilder {
     /// server writes both itself, and nobody gets past it: any client could claim any address.
     pub fn trust_forwarded_headers(mut self, trust: bool) -> Self {
         self.config().trust_forwarded = trust;
+        self
+    }
+
+    /// Believes those headers of whoever comes over a Unix socket, whether or not it believes all
+    /// others. Default: no. For a server that a proxy on the same machine reaches by a Unix
+    /// socket, and others by a port: dangerous where others can reach the socket too.
+    pub fn trust_local_proxy(mut self, trust: bool) -> Self {
+        self.settings.trust_local_proxy = trust;
         self
     }
 
@@ -271,36 +276,6 @@ impl ServerBuilder {
         self
     }
 
-    /// Binds to an address and starts the hub and the warden. Clients wait in the kernel's queue
-    /// until [`Server::run`].
-    ///
-    /// # Errors
-    /// Where the address cannot be bound, or a thread cannot be started.
-    pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        let listener = TcpListener::bind(address)?;
-        // The standard library asks for 128, which a burst of clients fills: the rest would try
-        // again a second later. The system may allow less than this.
-        let _ = rustix::net::listen(&listener, BACKLOG);
-        self.attach(listener)
-    }
-
-    /// Serves the clients of a listener that exists already.
-    ///
-    /// # Errors
-    /// Where the listener cannot be made non-blocking, or a thread cannot be started.
-    pub fn attach(self, listener: TcpListener) -> io::Result<Server> {
-        Server::new(listener, self.settings)
-    }
-
-    /// A server without a listener, for those who bring their own loop and hand over accepted
-    /// streams one by one.
-    ///
-    /// # Errors
-    /// Where a thread cannot be started.
-    pub fn detach(self) -> io::Result<Detached> {
-        Detached::new(self.settings)
-    }
-
     pub(super) fn config(&mut self) -> &mut Config {
         Arc::make_mut(&mut self.settings.config)
     }
@@ -314,6 +289,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("config", &self.config)
+            .field("trust_local_proxy", &self.trust_local_proxy)
             .field("deadlines", &self.deadlines)
             .field("outbox", &self.outbox)
             .field("all_outboxes", &self.all_outboxes)

@@ -11,7 +11,7 @@ use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, St
 use super::crew::Crew;
 use super::error::Error;
 use super::farewell::Ended;
-use super::handle::{Audience, ClientHandle};
+use super::handle::{Audience, ClientHandle, ServerHandle};
 use super::hub::Post;
 use super::link::ClientId;
 use super::peer::Peer;
@@ -149,6 +149,13 @@ impl Client {
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
         self.talk.close(CloseFrame { code, reason })
+    }
+
+    /// The server that it is a client of: to look at everybody, or to shut it down.
+    pub fn server(&self) -> ServerHandle {
+        ServerHandle {
+            shared: Arc::clone(&self.talk.shared),
+        }
     }
 
     /// A handle that can be cloned and used from any thread.

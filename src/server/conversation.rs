@@ -283,8 +283,9 @@ impl Conversation {
             }
             self.hear_goodbye();
         }
-        // The end that our own side has made is not the peer's word.
-        if self.link.outbox.loss().is_some() {
+        // A reset is nobody's goodbye, not even in the version that has no other than hanging up;
+        // and the end that our own side has made is not the peer's word.
+        if error.is_some() || self.link.outbox.loss().is_some() {
             self.connection.give_up();
         }
         self.connection.receive_eof();

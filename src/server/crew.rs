@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use crate::protocol::{Refusal, Role, refusal_bytes};
+use crate::protocol::{Config, Refusal, Role, refusal_bytes};
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -34,6 +34,8 @@ use super::warden::Warden;
 /// What all threads of a server share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    /// What the settings say of those who come over a Unix socket.
+    local_config: Arc<Config>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) backlog: Arc<Backlog>,
@@ -69,8 +71,13 @@ impl Crew {
         let budget = Arc::new(Budget::default());
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
+        let mut local_config = Arc::clone(&settings.config);
+        if settings.trust_local_proxy {
+            Arc::make_mut(&mut local_config).trust_forwarded = true;
+        }
         let shared = Arc::new(Shared {
             settings,
+            local_config,
             totals: Arc::clone(&totals),
             registry,
             backlog: Arc::clone(&backlog),
@@ -129,6 +136,14 @@ impl Shared {
         let _ = self.posts.send(post);
     }
 
+    /// What holds for a connection with this peer.
+    pub(crate) fn config_for(&self, peer: Peer) -> &Arc<Config> {
+        match peer {
+            Peer::Net(_) => &self.settings.config,
+            Peer::Local => &self.local_config,
+        }
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(SeqCst)
     }
@@ -167,6 +182,11 @@ impl Shared {
     pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
         let post = |answer| Post::Members(Arc::clone(room), answer);
         self.ask_hub(post, Duration::MAX).unwrap_or_default()
+    }
+
+    /// The rooms that somebody is in; none, once the hub is gone.
+    pub(crate) fn rooms(&self) -> Vec<Arc<str>> {
+        self.ask_hub(Post::Rooms, Duration::MAX).unwrap_or_default()
     }
 
     /// What the hub answers; `None` once it is gone, or when that took too long.
@@ -236,15 +256,9 @@ impl Shared {
         if self.is_stopping() {
             return Err(Refusal::ShuttingDown);
         }
-        let Settings {
-            config,
-            max_clients,
-            per_address,
-            ..
-        } = &self.settings;
-        let is_counted = !config.trust_forwarded && !per_address.is_unlimited();
+        let is_counted = self.is_counted() && !self.config_for(link.peer).trust_forwarded;
         let net = link.peer.ip().filter(|_| is_counted).map(Net::of);
-        self.registry.admit(link, *max_clients, net)?;
+        self.registry.admit(link, self.settings.max_clients, net)?;
         self.warden.watch(link);
         Ok(())
     }
@@ -256,17 +270,15 @@ impl Shared {
         link: &Link,
         address: Option<IpAddr>,
     ) -> Result<(), Refusal> {
-        let Settings {
-            config,
-            per_address,
-            ..
-        } = &self.settings;
+        let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded;
         match address {
-            Some(address) if config.trust_forwarded && !per_address.is_unlimited() => {
-                self.registry.enter_from(link, Net::of(address))
-            }
+            Some(address) if is_counted => self.registry.enter_from(link, Net::of(address)),
             _ => Ok(()),
         }
+    }
+
+    fn is_counted(&self) -> bool {
+        !self.settings.per_address.is_unlimited()
     }
 
     /// Answers at the door, without a thread and without waiting.

@@ -60,6 +60,13 @@ impl ServerHandle {
         Audience::new(&self.shared, Some(name))
     }
 
+    /// The names of all rooms that somebody is in, in alphabetical order: as they are in the hub's
+    /// order, after all that was posted before.
+    pub fn rooms(&self) -> Vec<String> {
+        let rooms = self.shared.rooms().into_iter();
+        rooms.map(|name| name.as_ref().to_owned()).collect()
+    }
+
     /// How many clients are open.
     pub fn count(&self) -> usize {
         self.shared.registry.count_open()

@@ -72,7 +72,7 @@ impl Session {
 
     /// The client's address, as a proxy has told it, or else the connection's, if that has one.
     pub(crate) fn address(&self) -> Option<IpAddr> {
-        let forwarded = match self.shared.settings.config.trust_forwarded {
+        let forwarded = match self.shared.config_for(self.link.peer).trust_forwarded {
             true => self.connection.request().and_then(Request::forwarded_for),
             false => None,
         };

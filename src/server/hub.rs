@@ -34,6 +34,8 @@ pub(crate) enum Post {
     Broadcast(Target, Message),
     /// Who is in a room, in the order of arrival at the server.
     Members(Arc<str>, Sender<Vec<ClientId>>),
+    /// Which rooms there are, in alphabetical order.
+    Rooms(Sender<Vec<Arc<str>>>),
     /// The server is going down: everybody is told, behind all that was posted before, and so is
     /// who enters from now on. Answered when all are.
     Farewell(Sender<()>),
@@ -46,7 +48,8 @@ impl Post {
         match self {
             Post::Broadcast(target, message) => target.weight(message),
             Post::Join(_, room) | Post::Part(_, room) | Post::Members(room, _) => room.len(),
-            Post::Enter(_) | Post::Leave(_) | Post::Farewell(_) | Post::Stop => 0,
+            Post::Enter(_) | Post::Leave(_) => 0,
+            Post::Rooms(_) | Post::Farewell(_) | Post::Stop => 0,
         }
     }
 }
@@ -159,6 +162,11 @@ impl Hub {
                 ids.sort_unstable();
                 // The channel has room for the one answer; nobody may wait for it any more.
                 let _ = answer.try_send(ids);
+            }
+            Post::Rooms(answer) => {
+                let mut names: Vec<_> = self.rooms.keys().cloned().collect();
+                names.sort_unstable();
+                let _ = answer.try_send(names);
             }
             Post::Farewell(told) => {
                 self.farewell = true;

@@ -1,19 +1,19 @@
 //! The listener: accepts, starts a thread for each client, and survives when there is none.
 
 use std::io;
-use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, Scope};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use log::warn;
+use log::{error, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::protocol::Refusal;
 
+use super::bound::Bound;
 use super::client::{Client, Outcome};
 use super::crew::Shared;
 use super::log_gate::Kind;
@@ -22,17 +22,20 @@ use super::session::Session;
 use super::socket::Socket;
 use super::stream::Stream;
 
-/// How long the listener waits when the system has no descriptor, or no memory, for one more
+/// How long a listener rests when the system has no descriptor, or no memory, for one more
 /// connection. What is waiting in the kernel's queue stays there.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// How many are let in at one socket before it is the next one's turn.
+const AT_A_TIME: usize = 64;
 
 /// How many threads without a client are kept, and for how long.
 const KEPT: usize = 64;
 const KEPT_FOR: Duration = Duration::from_secs(2);
 
-/// Accepts until the server stops.
+/// Accepts until the server stops, or until all sockets are broken for good.
 pub(crate) fn listen<'scope, 'env, F>(
-    listener: &TcpListener,
+    listeners: Vec<Bound>,
     woken: &UnixStream,
     shared: &'env Arc<Shared>,
     scope: &'scope Scope<'scope, 'env>,
@@ -51,35 +54,92 @@ where
         waiting,
         idle,
     };
+    let mut doors: Vec<Door> = listeners.into_iter().map(Door::new).collect();
+    let mut broken = None;
     while !shared.is_stopping() {
-        let error = match listener.accept() {
-            Ok((stream, peer)) => {
-                workers.start(stream.into(), peer.into());
-                continue;
+        doors.retain_mut(|door| match door.let_in(&workers) {
+            Ok(()) => true,
+            Err(error) => {
+                error!("{} is broken for good: {error}", door.bound);
+                broken = Some(error);
+                false
             }
-            Err(error) => error,
-        };
-        let mut polled = [
-            PollFd::new(woken, PollFlags::IN),
-            PollFd::new(listener, PollFlags::IN),
-        ];
-        match error.kind() {
-            io::ErrorKind::WouldBlock => {
-                let _ = poll(&mut polled, None);
-            }
-            // The client was gone before it was accepted, or a signal came.
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
-            io::ErrorKind::InvalidInput => return Err(error),
-            _ => {
-                if shared.warden.may_log(Kind::Exhausted) {
-                    warn!("cannot accept: {error}; trying again in {EXHAUSTED:?}");
-                }
-                let timeout = Timespec::try_from(EXHAUSTED).ok();
-                let _ = poll(&mut polled[..1], timeout.as_ref());
-            }
+        });
+        match broken.take() {
+            Some(error) if doors.is_empty() => return Err(error),
+            _ => wait(&doors, woken),
         }
     }
     Ok(())
+}
+
+/// Blocks until somebody knocks, a door has rested, or the server stops.
+fn wait(doors: &[Door], woken: &UnixStream) {
+    let now = Instant::now();
+    let rests = doors.iter().filter_map(|door| door.rests_until);
+    let timeout = rests
+        .map(|until| until.saturating_duration_since(now))
+        .min();
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    let open = doors.iter().filter(|door| door.rests_until.is_none());
+    let mut polled = vec![PollFd::new(woken, PollFlags::IN)];
+    polled.extend(open.map(|door| PollFd::new(&door.bound, PollFlags::IN)));
+    // An interrupted or failed poll is a short wait.
+    let _ = poll(&mut polled, timeout.as_ref());
+}
+
+/// One of the sockets that clients come by.
+struct Door {
+    bound: Bound,
+    /// While the system has nothing left for one more client.
+    rests_until: Option<Instant>,
+}
+
+impl Door {
+    fn new(bound: Bound) -> Door {
+        Door {
+            bound,
+            rests_until: None,
+        }
+    }
+
+    /// Lets in those who wait, as many as it is their turn for.
+    ///
+    /// # Errors
+    /// Where the socket is broken for good.
+    fn let_in<F>(&mut self, workers: &Workers<'_, '_, F>) -> io::Result<()>
+    where
+        F: Fn(&mut Client) -> Outcome + Sync,
+    {
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        self.rests_until = None;
+        for _ in 0..AT_A_TIME {
+            let error = match self.bound.accept() {
+                Ok((stream, peer)) => {
+                    workers.start(stream, peer);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            match error.kind() {
+                io::ErrorKind::WouldBlock => break,
+                // The client was gone before it was accepted, or a signal came.
+                io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
+                io::ErrorKind::InvalidInput => return Err(error),
+                _ => {
+                    if workers.shared.warden.may_log(Kind::Exhausted) {
+                        let bound = &self.bound;
+                        warn!("cannot accept on {bound}: {error}; trying again in {EXHAUSTED:?}");
+                    }
+                    self.rests_until = Some(Instant::now() + EXHAUSTED);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The threads that serve clients. One whose client has left waits a while for the next: starting

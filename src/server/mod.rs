@@ -10,17 +10,27 @@
 //! ```
 //!
 //! Beside the clients' threads there are three: the listener, which is the thread that calls
-//! [`Server::run`]; the hub; and the warden. One owner per mutable thing: the client's thread owns
-//! its input and its state, the outbox the way out, the hub the rooms, the warden the time. They
-//! meet in bounded queues, and no lock is held across a call that can block.
+//! [`Server::run`] and serves all sockets that the server listens on; the hub; and the warden. One
+//! owner per mutable thing: the client's thread owns its input and its state, the outbox the way
+//! out, the hub the rooms, the warden the time. They meet in bounded queues, and no lock is held
+//! across a call that can block.
 
 mod builder;
 
 mod protections;
 
+mod listening;
+
 mod crew;
 
 mod listener;
+
+mod bound;
+
+mod socket_file;
+
+#[cfg(feature = "systemd")]
+mod systemd;
 
 pub(crate) mod client;
 
@@ -89,7 +99,7 @@ mod model;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
@@ -97,6 +107,7 @@ use std::thread;
 
 use log::info;
 
+pub use bound::{Endpoint, Listener};
 pub use builder::{Reply, ServerBuilder};
 pub use client::{Client, Outcome, Received};
 pub use counters::Counters;
@@ -109,12 +120,13 @@ pub use peer::Peer;
 pub use rate::{FastClient, Rate};
 pub use stream::Stream;
 
+use bound::Bound;
 use builder::Settings;
 use crew::Crew;
 use session::Session;
 use socket::Socket;
 
-/// A server that is bound to its address and ready to [`run`](Server::run).
+/// A server that is bound to its addresses and ready to [`run`](Server::run).
 ///
 /// ```no_run
 /// stentor::Server::bind("127.0.0.1:8000")?.run(|client| {
@@ -127,7 +139,7 @@ use socket::Socket;
 /// # ; Ok::<(), std::io::Error>(())
 /// ```
 pub struct Server {
-    listener: TcpListener,
+    listeners: Vec<Bound>,
     woken: UnixStream,
     crew: Crew,
 }
@@ -157,7 +169,7 @@ pub struct Detached {
 }
 
 impl Server {
-    /// Binds to an address, with the default options.
+    /// Binds to an address, with the default options: see [`ServerBuilder::bind`].
     ///
     /// # Errors
     /// Where the address cannot be bound, or a thread cannot be started.
@@ -169,21 +181,13 @@ impl Server {
     ///
     /// # Errors
     /// Where the listener cannot be made non-blocking, or a thread cannot be started.
-    pub fn attach(listener: TcpListener) -> io::Result<Server> {
+    pub fn attach(listener: impl Into<Listener>) -> io::Result<Server> {
         Server::builder().attach(listener)
     }
 
     /// The options, all of them at their defaults.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
-    }
-
-    /// The address that the server listens on, with the port that the system chose for port 0.
-    ///
-    /// # Errors
-    /// Where the system does not say.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
     }
 
     /// A handle that can be cloned and used from any thread, before and while the server runs.
@@ -199,37 +203,37 @@ impl Server {
     /// of the server are gone. This very thread is the listener.
     ///
     /// # Errors
-    /// Where the listener is broken for good. Running out of descriptors, memory or threads is
+    /// Where all listeners are broken for good. Running out of descriptors, memory or threads is
     /// no such thing: it waits, or turns the client away with 503.
     pub fn run<F>(self, handler: F) -> io::Result<()>
     where
         F: Fn(&mut Client) -> Outcome + Sync,
     {
+        let endpoints: Vec<_> = self.listeners.iter().map(Bound::to_string).collect();
+        let endpoints = endpoints.join(" and ");
         let Server {
-            listener,
+            listeners,
             woken,
             crew,
         } = self;
         let shared = &crew.shared;
-        let address = listener.local_addr()?;
         let Settings {
             config,
             max_clients,
             ..
         } = &shared.settings;
         info!(
-            "listening on {address}, speaking {}, for up to {max_clients} clients",
+            "listening on {endpoints}, speaking {}, for up to {max_clients} clients",
             config.versions
         );
         let idle = AtomicUsize::new(0);
         let result = thread::scope(|scope| {
-            let result = listener::listen(&listener, &woken, shared, scope, &handler, &idle);
-            // Nobody is let in any more, from this line on.
-            drop(listener);
+            // Nobody is let in any more, from where this ends.
+            let result = listener::listen(listeners, &woken, shared, scope, &handler, &idle);
             shared.see_off();
             result
         });
-        info!("stopped; nobody is left of {address}");
+        info!("stopped; nobody is left of {endpoints}");
         result
     }
 }
@@ -326,11 +330,10 @@ pub fn accept(stream: impl Into<Stream>) -> Result<Client, Error> {
 }
 
 impl Server {
-    pub(crate) fn new(listener: TcpListener, settings: Settings) -> io::Result<Server> {
-        listener.set_nonblocking(true)?;
+    pub(crate) fn new(listeners: Vec<Bound>, settings: Settings) -> io::Result<Server> {
         let (crew, woken) = Crew::new(settings)?;
         Ok(Server {
-            listener,
+            listeners,
             woken,
             crew,
         })
@@ -340,7 +343,7 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("listener", &self.listener)
+            .field("listeners", &self.listeners)
             .finish_non_exhaustive()
     }
 }

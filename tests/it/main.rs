@@ -18,6 +18,8 @@ mod every_version;
 
 mod request_head;
 
+mod asking;
+
 mod limits;
 
 mod closing;
@@ -31,6 +33,10 @@ mod properties;
 mod threats;
 
 mod server;
+
+mod client;
+
+mod sockets;
 
 mod hub;
 

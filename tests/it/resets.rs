@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use rustix::net::sockopt;
-use stentor::{Client, CloseCode, Outcome, Server, Version};
+use stentor::{Client, CloseCode, Error, Initiator, Loss, Outcome, Server, Version};
 
-use crate::support::{Head, Loopback, Peer, becomes, dial, text};
+use crate::support::{Head, Loopback, PATIENCE, Peer, becomes, dial, text};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
@@ -142,4 +142,43 @@ fn a_reset_at_any_point_costs_one_client_and_nobody_else_anything() {
     assert_eq!(counters.closes.values().sum::<u64>(), opened);
     assert_eq!(counters.failed_handlers, 0);
     assert!(counters.lost.is_empty(), "{counters:?}");
+}
+
+/// Draft-75's only goodbye is hanging up. A reset is not that: something was thrown away.
+#[test]
+fn a_reset_is_nobodys_goodbye() {
+    let (departed, departures) = crossbeam_channel::unbounded();
+    let builder = Server::builder().on_close(move |departure| {
+        let closed = &departure.closed;
+        let code = closed.code.get();
+        departed
+            .send((code, closed.initiator, closed.clean))
+            .unwrap();
+    });
+    let (ended, ends) = crossbeam_channel::unbounded();
+    let server = Loopback::run(builder, move |client| {
+        let end = loop {
+            match client.recv() {
+                Ok(Some(message)) => client.send(message)?,
+                Ok(None) => break "in good order",
+                Err(Error::Lost(Loss::EndOfStream)) => break "lost",
+                Err(error) => return Err(error.into()),
+            }
+        };
+        ended.send(end)?;
+        Ok(())
+    });
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        peer.expect_echo("hello");
+        reset(peer.stream);
+        let departure = departures.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(departure, (1006, Initiator::Nobody, false), "{version}");
+        let expected = match version {
+            // Its browsers left without a word.
+            Version::Draft76 => "in good order",
+            _ => "lost",
+        };
+        assert_eq!(ends.recv_timeout(PATIENCE), Ok(expected), "{version}");
+    }
 }

@@ -20,12 +20,15 @@ struct Chat {
 }
 
 /// The example, built as this test was: cargo does that by itself only where it runs all tests.
-fn build() -> PathBuf {
+pub(crate) fn build() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let profile = own.parent().and_then(|deps| deps.parent()).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--example", "chat", "--target-dir"]);
     cargo.arg(profile.parent().unwrap());
+    if cfg!(feature = "systemd") {
+        cargo.args(["--features", "systemd"]);
+    }
     if profile.ends_with("release") {
         cargo.arg("--release");
     }

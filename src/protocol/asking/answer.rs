@@ -83,11 +83,6 @@ impl Answer {
     pub(crate) fn is_http_1_0(&self) -> bool {
         self.minor == 0
     }
-
-    /// Another one follows (RFC 9110 §15.2); a 101 is the last of its kind.
-    pub(super) fn is_interim(&self) -> bool {
-        self.status < 200 && self.status != 101
-    }
 }
 
 impl fmt::Debug for Answer {

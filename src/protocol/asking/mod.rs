@@ -105,21 +105,19 @@ impl Connection {
         let Phase::Answer(asked) = &mut self.phase else {
             return None;
         };
-        let found = asked.search(self.input.unread(), &self.config.limits);
-        match found {
+        match asked.read(self.input.unread(), &self.config.limits) {
             Ok(None) if self.stream_ended => self.end_of_stream()?,
             Ok(None) => return None,
             Ok(Some((used, answer))) => {
                 self.input.consume(used);
-                match answer {
-                    // Another one follows.
-                    Ok(answer) if answer.is_interim() => {}
-                    Ok(answer) if answer.status() == 101 => self.judge(answer),
-                    Ok(answer) => self.phase = Phase::Refusal(Box::new(Refused::new(answer))),
-                    Err(error) => self.decline(error, Trigger::Failed),
+                match answer.status() {
+                    101 => self.judge(answer),
+                    // Another one follows (RFC 9110 §15.2).
+                    100..200 => {}
+                    _ => self.phase = Phase::Refusal(Box::new(Refused::new(answer))),
                 }
             }
-            Err(error) => self.decline(error, Trigger::Failed),
+            Err(error) => self.decline(error),
         }
         Some(())
     }
@@ -131,10 +129,7 @@ impl Connection {
                 self.input.consume(found.len());
                 match found == expected {
                     true => self.open(Version::Draft76),
-                    false => {
-                        let error = HandshakeError::Proof { found, expected };
-                        self.decline(error, Trigger::Failed);
-                    }
+                    false => self.decline(HandshakeError::Proof { found, expected }),
                 }
             }
             None if self.stream_ended => self.end_of_stream()?,
@@ -154,12 +149,16 @@ impl Connection {
             return None;
         }
         let answer = refused.answer.clone();
-        self.decline(HandshakeError::Status(answer), Trigger::Refused);
+        self.decline(HandshakeError::Status(answer));
         Some(())
     }
 
-    pub(super) fn decline(&mut self, error: HandshakeError, trigger: Trigger) {
-        self.change(trigger);
+    pub(super) fn decline(&mut self, error: HandshakeError) {
+        self.change(match error {
+            HandshakeError::Status(_) => Trigger::Refused,
+            HandshakeError::StreamEnded => Trigger::StreamEnded,
+            _ => Trigger::Failed,
+        });
         self.phase = Phase::Over(Ending::Linger);
         self.pending.push_back(Event::Declined(Box::new(error)));
     }
@@ -181,19 +180,19 @@ impl Connection {
                     Due::Nothing | Due::Accept(_) => self.open(version),
                 }
             }
-            Err(error) => self.decline(error, Trigger::Failed),
+            Err(error) => self.decline(error),
         }
     }
 }
 
 impl Asked {
-    /// The next answer, which may not be the last, and how many bytes it used; `None` while it is
+    /// The next answer, which need not be the last, and how many bytes it used; `None` while it is
     /// not whole.
-    fn search(
+    fn read(
         &mut self,
         input: &[u8],
         limits: &Limits,
-    ) -> Result<Option<(usize, Result<Answer, HandshakeError>)>, HandshakeError> {
+    ) -> Result<Option<(usize, Answer)>, HandshakeError> {
         let most = limits.head_bytes.saturating_sub(self.before);
         match head::search(input, self.searched, most) {
             Ok(head::Search::Incomplete(searched)) => {
@@ -203,8 +202,7 @@ impl Asked {
             Ok(head::Search::Complete(used)) => {
                 self.searched = 0;
                 self.before += used;
-                let answer = Answer::parse(&input[..used], limits);
-                Ok(Some((used, answer.map_err(HandshakeError::from))))
+                Ok(Some((used, Answer::parse(&input[..used], limits)?)))
             }
             Err(_) => Err(HandshakeError::HeadTooLarge(limits.head_bytes)),
         }

@@ -29,8 +29,8 @@ pub enum BadUrl {
     Fragment(String),
     /// There is a user's name or a password. It is not repeated here, as logs keep what they get.
     UserInfo,
-    /// There is no host, or it has bytes that no host has. Names that are not ASCII must be given
-    /// in Punycode.
+    /// There is no host: then it is empty here; or it is none that there is, and here with its port.
+    /// Names that are not ASCII must be given in Punycode.
     Host(String),
     /// The port is not a number from 1 to 65535.
     Port(String),
@@ -57,7 +57,11 @@ impl Url {
         let (host, port) = split_port(authority);
         Ok(Url {
             secure,
-            host: host_of(host).ok_or_else(|| BadUrl::Host(host.to_owned()))?,
+            host: match host_of(host) {
+                Some(host) => host,
+                None if host.is_empty() => return Err(BadUrl::Host(String::new())),
+                None => return Err(BadUrl::Host(authority.to_owned())),
+            },
             port: match port {
                 // RFC 3986 §3.2.3: an empty port is the default one.
                 None | Some("") => default_port(secure),

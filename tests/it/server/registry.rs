@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stentor::{CloseCode, Error, Server, Unsupported, Version};
 
-use crate::support::{Heard, Loopback, becomes, text};
+use crate::support::{Heard, Loopback, PATIENCE, becomes, echo, text};
 
 #[test]
 fn clients_are_listed_in_the_order_of_their_arrival() {
@@ -202,4 +202,49 @@ fn what_was_sent_before_draft_75_is_hung_up_on_arrives() {
     let _ = peer.stream.shutdown(Shutdown::Both);
     chatter.join().unwrap();
     server.wait_until_empty();
+}
+
+#[test]
+fn a_handler_reaches_its_server() {
+    let mut server = Loopback::run(Server::builder(), |client| {
+        client.send(client.server().count().to_string())?;
+        while client.recv()?.is_some() {
+            client.server().shutdown(PATIENCE);
+        }
+        Ok(())
+    });
+    let mut peers = server.open_all();
+    for (at, peer) in peers.iter_mut().enumerate() {
+        // Those who came later may be counted already.
+        let count: usize = peer.hear_text().parse().unwrap();
+        assert!((at + 1..=5).contains(&count), "{count}");
+    }
+    peers[0].say("that is enough");
+    for peer in &mut peers {
+        peer.answer_goodbye(1001, "the server is going down");
+    }
+    server.join();
+}
+
+#[test]
+fn the_rooms_are_those_that_somebody_is_in() {
+    let mut server = Loopback::run(Server::builder(), |client| {
+        for room in ["south", "north", "south"] {
+            client.join(room);
+        }
+        // What was posted before is done by then, also by this very thread.
+        client.send(client.server().rooms().join("+"))?;
+        client.leave("north");
+        client.send(client.server().rooms().join("+"))?;
+        echo(client)
+    });
+    assert!(server.handle.rooms().is_empty());
+    let mut peer = server.open(Version::Draft75);
+    peer.expect_text("north+south");
+    peer.expect_text("south");
+    peer.leave();
+    becomes(&0, || server.handle.rooms().len());
+    server.handle.shutdown(Duration::ZERO);
+    server.join();
+    assert!(server.handle.rooms().is_empty(), "the hub is gone");
 }

@@ -175,7 +175,7 @@ impl Driven {
 }
 
 /// Bytes that everybody can predict: `the sample nonce` of RFC 6455 §1.3, from its beginning.
-pub(crate) fn sample_entropy(bytes: &mut [u8]) {
+fn sample_entropy(bytes: &mut [u8]) {
     for (byte, sample) in bytes.iter_mut().zip(b"the sample nonce".iter().cycle()) {
         *byte = *sample;
     }

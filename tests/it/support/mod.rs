@@ -13,17 +13,23 @@ mod loopback;
 
 mod peer;
 
+mod by_hand;
+
+mod unix;
+
 mod logbook;
 
 mod quiet;
 
 pub(crate) use answer::Answer;
+pub(crate) use by_hand::{ByHand, Script};
 pub(crate) use chunking::every_way;
-pub(crate) use driven::{Driven, sample_entropy};
+pub(crate) use driven::Driven;
 pub(crate) use logbook::{keep_logbook, logged};
 pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually};
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
 pub(crate) use quiet::hush;
+pub(crate) use unix::{Folder, as_tcp, dial_unix, open_unix};
 pub(crate) use wire::{
     HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, masked_with, text, written,
 };

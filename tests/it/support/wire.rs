@@ -1,4 +1,4 @@
-//! What a client of each version writes, built by hand so that no test trusts the code it tests.
+//! What each version puts on the wire, built by hand so that no test trusts the code it tests.
 
 use stentor::protocol::{Framing, Version};
 
@@ -14,12 +14,12 @@ pub(crate) const PROOF: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
 /// The masking key of RFC 6455 §5.7.
 pub(crate) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A request, to be spoilt before it is sent.
+/// A request or an answer, to be spoilt before it is sent.
 #[derive(Clone)]
 pub(crate) struct Head {
     line: String,
     fields: Vec<(String, Vec<u8>)>,
-    key3: bool,
+    behind: Vec<u8>,
 }
 
 impl Head {
@@ -54,14 +54,48 @@ impl Head {
             Version::Hybi08 => hybi("8", "Sec-WebSocket-Origin"),
             Version::Rfc6455 => hybi("13", "Origin"),
         };
+        let key3 = match version {
+            Version::Draft76 => KEY3.as_slice(),
+            _ => b"",
+        };
+        Head::with_fields("GET /demo HTTP/1.1", &fields).behind(key3)
+    }
+
+    /// The answer of this version to [`Head::of`], without draft-76's proof.
+    pub(crate) fn answering(version: Version) -> Head {
+        let (line, upgrade) = match version {
+            Version::Draft75 => ("HTTP/1.1 101 Web Socket Protocol Handshake", "WebSocket"),
+            Version::Draft76 => ("HTTP/1.1 101 WebSocket Protocol Handshake", "WebSocket"),
+            _ => ("HTTP/1.1 101 Switching Protocols", "websocket"),
+        };
+        let more = match version {
+            Version::Draft75 => vec![
+                ("WebSocket-Origin", "http://example.com"),
+                ("WebSocket-Location", "ws://example.com/demo"),
+            ],
+            Version::Draft76 => vec![
+                ("Sec-WebSocket-Origin", "http://example.com"),
+                ("Sec-WebSocket-Location", "ws://example.com/demo"),
+            ],
+            _ => vec![("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")],
+        };
+        let fields = [("Upgrade", upgrade), ("Connection", "Upgrade")];
+        Head::with_fields(line, &[&fields, &more[..]].concat())
+    }
+
+    fn with_fields(line: &str, fields: &[(&str, &str)]) -> Head {
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.into());
         Head {
-            line: "GET /demo HTTP/1.1".to_owned(),
-            fields: fields
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.into()))
-                .collect(),
-            key3: version == Version::Draft76,
+            line: line.to_owned(),
+            fields: fields.iter().map(owned).collect(),
+            behind: Vec::new(),
         }
+    }
+
+    /// With other bytes behind the blank line.
+    pub(crate) fn behind(mut self, bytes: &[u8]) -> Head {
+        self.behind = bytes.to_vec();
+        self
     }
 
     /// Another request line.
@@ -112,13 +146,9 @@ impl Head {
         bytes
     }
 
-    /// All bytes of the client's handshake, draft-76's key3 included.
+    /// All bytes, those behind the blank line included: draft-76's key3 or its proof.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut bytes = self.head();
-        if self.key3 {
-            bytes.extend_from_slice(KEY3);
-        }
-        bytes
+        [self.head(), self.behind.clone()].concat()
     }
 }
 

@@ -88,7 +88,8 @@ sub shake_hands ($self) {
     my $answer = $handshake->res;
     my ($first_line) = $head =~ /^(.*?)\r\n/;
     same('first line', $first_line, $FIRST_LINE{ $self->{version} });
-    same('Connection', $answer->field('Connection'), 'Upgrade');
+    # A proxy writes it in its own way.
+    same('Connection', lc $answer->field('Connection'), 'upgrade');
     same('subprotocol', $answer->subprotocol, undef);
     same('extensions', $answer->field('Sec-WebSocket-Extensions'), undef);
     if ($self->is_hixie) {

@@ -1,0 +1,181 @@
+//! What a server listens on: sockets that are bound, of either kind.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+
+use super::peer::Peer;
+use super::socket_file::{self, SocketFile};
+use super::stream::Stream;
+
+/// A listening socket of the system's, of any kind that clients can come over.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Listener {
+    /// TCP, over IPv4, IPv6, or both.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(UnixListener),
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// A TCP port.
+    Net(SocketAddr),
+    /// A Unix socket; `None` where it has no path, but an abstract name or none at all.
+    Unix(Option<PathBuf>),
+}
+
+/// A listening socket, and the file that goes with it.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    /// Before the listener, so that the file goes first: its number is nobody else's until the
+    /// socket is closed.
+    file: Option<SocketFile>,
+    listener: Listener,
+}
+
+/// Connections that the kernel keeps until they are accepted. The standard library asks for 128,
+/// which a burst of clients fills: the rest would try again a second later. The system may allow
+/// less than this.
+const BACKLOG: i32 = 4096;
+
+#[cfg(not(target_vendor = "apple"))]
+const CLOEXEC: SocketFlags = SocketFlags::CLOEXEC;
+#[cfg(target_vendor = "apple")]
+const CLOEXEC: SocketFlags = SocketFlags::empty();
+
+impl Bound {
+    /// Binds to the first of the addresses that can be had.
+    pub(crate) fn tcp(addresses: impl ToSocketAddrs) -> io::Result<Bound> {
+        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+        for address in addresses.to_socket_addrs()? {
+            match listen_on(&address) {
+                Ok(listener) => return Bound::attach(listener.into()),
+                Err(error) => failed = cannot_listen(&address, &error),
+            }
+        }
+        Err(failed)
+    }
+
+    /// Binds to a path.
+    pub(crate) fn unix(path: &Path) -> io::Result<Bound> {
+        let failed = |error| cannot_listen(&path.display(), &error);
+        let (listener, file) = socket_file::bind(path).map_err(failed)?;
+        let _ = listen(&listener, BACKLOG);
+        let mut bound = Bound::attach(listener.into())?;
+        bound.file = Some(file);
+        Ok(bound)
+    }
+
+    /// Takes a listener as it is.
+    pub(crate) fn attach(listener: Listener) -> io::Result<Bound> {
+        match &listener {
+            Listener::Tcp(listener) => listener.set_nonblocking(true)?,
+            Listener::Unix(listener) => listener.set_nonblocking(true)?,
+        }
+        Ok(Bound {
+            listener,
+            file: None,
+        })
+    }
+
+    /// The next client that waits, if one does.
+    pub(crate) fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match &self.listener {
+            Listener::Tcp(listener) => {
+                let (stream, address) = listener.accept()?;
+                Ok((stream.into(), address.into()))
+            }
+            Listener::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                Ok((stream.into(), Peer::Local))
+            }
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> io::Result<Endpoint> {
+        match (&self.listener, &self.file) {
+            (Listener::Tcp(listener), _) => listener.local_addr().map(Endpoint::Net),
+            (Listener::Unix(_), Some(file)) => Ok(Endpoint::Unix(Some(file.path().to_owned()))),
+            (Listener::Unix(listener), None) => {
+                let address = listener.local_addr()?;
+                Ok(Endpoint::Unix(address.as_pathname().map(Path::to_owned)))
+            }
+        }
+    }
+}
+
+/// A socket of its own making, since the standard library's has no options before it is bound.
+fn listen_on(address: &SocketAddr) -> io::Result<TcpListener> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = socket_with(family, SocketType::STREAM, CLOEXEC, None)?;
+    // For systems whose sockets are not made with it.
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    // A server that comes back need not wait for the connections of the one before to be forgotten.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // Where the system insists on one family, this is the one.
+        let _ = sockopt::set_ipv6_v6only(&socket, false);
+    }
+    bind(&socket, address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn cannot_listen(endpoint: &dyn fmt::Display, error: &io::Error) -> io::Error {
+    let words = format!("cannot listen on {endpoint}: {error}");
+    io::Error::new(error.kind(), words)
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Listener {
+        Listener::Tcp(listener)
+    }
+}
+
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Listener {
+        Listener::Unix(listener)
+    }
+}
+
+impl AsFd for Bound {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.listener {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// Where it listens, for the log.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.endpoint() {
+            Ok(endpoint) => endpoint.fmt(f),
+            Err(error) => write!(f, "a socket of which the system says: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Net(address) => address.fmt(f),
+            Endpoint::Unix(Some(path)) => path.display().fmt(f),
+            Endpoint::Unix(None) => f.write_str("a Unix socket without a path"),
+        }
+    }
+}

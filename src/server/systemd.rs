@@ -1,0 +1,44 @@
+//! Sockets that were bound before the program was started, by systemd's socket activation or by
+//! anybody who speaks its protocol (`sd_listen_fds(3)`).
+
+use std::io;
+
+use listenfd::ListenFd;
+use rustix::net::sockopt;
+
+use super::bound::Listener;
+
+/// The listeners that were handed over, in their order; each of them only once.
+///
+/// # Errors
+/// [`NotFound`](io::ErrorKind::NotFound) where there are none, or none for this process, and
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) for one that takes no streams.
+pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
+    let mut handed_over = ListenFd::from_env();
+    let count = handed_over.len();
+    if count == 0 {
+        let words =
+            "no sockets were handed over to this process: LISTEN_FDS or LISTEN_PID is not its own";
+        return Err(io::Error::new(io::ErrorKind::NotFound, words));
+    }
+    let take = |at| take(&mut handed_over, at).ok_or_else(|| unfit(at, count));
+    (0..count).map(take).collect()
+}
+
+/// A stream socket that listens, of either kind.
+fn take(handed_over: &mut ListenFd, at: usize) -> Option<Listener> {
+    if let Ok(Some(listener)) = handed_over.take_tcp_listener(at) {
+        let listens = sockopt::socket_acceptconn(&listener) == Ok(true);
+        return listens.then_some(Listener::Tcp(listener));
+    }
+    let listener = handed_over.take_unix_listener(at).ok()??;
+    let listens = sockopt::socket_acceptconn(&listener) == Ok(true);
+    listens.then_some(Listener::Unix(listener))
+}
+
+fn unfit(at: usize, count: usize) -> io::Error {
+    let number = at + 1;
+    let words =
+        format!("socket {number} of {count} that were handed over is no listener for streams");
+    io::Error::new(io::ErrorKind::InvalidInput, words)
+}

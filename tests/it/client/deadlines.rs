@@ -1,0 +1,207 @@
+//! Servers that keep a client waiting, for each thing that it can wait for.
+
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use stentor::{Connector, Error, Framing, Loss, Server, Version};
+
+use super::{LONG, SOON, open, takes_soon, url};
+use crate::support::{Loopback, PATIENCE, Script};
+
+fn lost(result: Result<impl std::fmt::Debug, Error>) -> Loss {
+    match result {
+        Err(Error::Lost(loss)) => loss,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_the_request_is_given_up() {
+    // It accepts nobody; the system does.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", silent.local_addr().unwrap());
+    for version in Version::ALL {
+        let connector = Connector::new().version(version).handshake_deadline(SOON);
+        assert_eq!(
+            lost(takes_soon(|| connector.connect(&url))),
+            Loss::Handshake
+        );
+    }
+}
+
+#[test]
+fn a_server_that_answers_byte_by_byte_gains_no_time() {
+    let script = Script::run(|mut server| {
+        let dribble = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n".iter();
+        for byte in dribble.cycle() {
+            if server.stream.write_all(&[*byte]).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let connector = Connector::new().handshake_deadline(SOON);
+    assert_eq!(
+        lost(takes_soon(|| connector.connect(&script.url))),
+        Loss::Handshake
+    );
+    script.join();
+}
+
+#[test]
+fn a_refusal_whose_body_does_not_end_is_told_without_its_end() {
+    let script = Script::run(|mut server| {
+        server.write(b"HTTP/1.1 503 No\r\nContent-Length: 100\r\n\r\nhalf");
+        server.expect_end();
+    });
+    let connector = Connector::new().handshake_deadline(SOON);
+    match takes_soon(|| connector.connect(&script.url)) {
+        Err(Error::Handshake(error)) => {
+            let answer = error.answer().unwrap();
+            assert_eq!((answer.status(), answer.body()), (503, &b"half"[..]));
+        }
+        other => panic!("{other:?}"),
+    }
+    script.join();
+}
+
+#[test]
+fn a_server_that_does_not_answer_a_goodbye_is_not_waited_for() {
+    let connector = Connector::new().close_deadline(SOON);
+    for dropped in [true, false] {
+        let script = Script::run(|mut server| {
+            server.accept("");
+            server.expect_goodbye(1000);
+            server.expect_end();
+        });
+        let mut socket = connector.connect(&script.url).unwrap();
+        takes_soon(|| match dropped {
+            true => drop(socket),
+            false => {
+                socket.close(stentor::CloseCode::NORMAL, "").unwrap();
+                assert_eq!(socket.recv().unwrap(), None);
+                assert!(!socket.closed().unwrap().clean);
+            }
+        });
+        script.join();
+    }
+}
+
+#[test]
+fn a_server_that_does_not_hang_up_first_is_not_waited_for() {
+    let script = Script::run(|mut server| {
+        server.accept("");
+        server.expect_goodbye(1000);
+        server.say_goodbye(1000);
+        server.expect_end();
+    });
+    let socket = Connector::new().close_deadline(SOON);
+    let socket = socket.connect(&script.url).unwrap();
+    takes_soon(|| drop(socket));
+    script.join();
+}
+
+#[test]
+fn a_server_that_reads_nothing_is_given_up() {
+    let script = Script::run(|mut server| {
+        server.accept("");
+        // Until the client has gone, which shows in writing only.
+        while server.stream.write_all(&[0x8a, 0]).is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let connector = Connector::new().write_deadline(SOON).outbox(1000);
+    let mut socket = connector.connect(&script.url).unwrap();
+    let loss = takes_soon(|| {
+        loop {
+            match socket.send("x".repeat(1 << 20)) {
+                Ok(()) => {}
+                lost_at_last => return lost(lost_at_last),
+            }
+        }
+    });
+    assert_eq!(loss, Loss::Write);
+    assert!(matches!(socket.send("more"), Err(Error::Lost(Loss::Write))));
+    drop(socket);
+    script.join();
+}
+
+#[test]
+fn a_silent_server_is_pinged_and_then_given_up() {
+    for version in Version::ALL {
+        if version.framing() == Framing::Hixie {
+            continue;
+        }
+        // It never reads, and so it never answers.
+        let server = Loopback::run(Server::builder(), |_| {
+            std::thread::sleep(4 * SOON);
+            Ok(())
+        });
+        let connector = Connector::new().version(version);
+        let connector = connector.keepalive(Some(SOON / 2), SOON / 2);
+        let mut socket = connector.connect(&url(&server)).unwrap();
+        assert_eq!(
+            lost(takes_soon(|| socket.recv())),
+            Loss::NoPong,
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_answers_pings_may_be_silent() {
+    let script = Script::run(|mut server| {
+        server.accept("");
+        for _ in 0..5 {
+            server.expect(0x89, b"");
+            server.frame(0x8a, b"");
+        }
+        server.say("still here");
+        while server.hear().0 == 0x89 {}
+        server.say_goodbye(1000);
+    });
+    let connector = Connector::new().keepalive(Some(Duration::from_millis(10)), PATIENCE);
+    let mut socket = connector.connect(&script.url).unwrap();
+    assert_eq!(socket.recv().unwrap(), Some("still here".into()));
+    drop(socket);
+    script.join();
+}
+
+#[test]
+fn an_idle_server_is_given_up_in_every_version() {
+    let server = Loopback::echo(Server::builder());
+    for version in Version::ALL {
+        let connector = Connector::new().version(version).idle_deadline(Some(SOON));
+        let mut socket = connector.connect(&url(&server)).unwrap();
+        assert_eq!(lost(takes_soon(|| socket.recv())), Loss::Idle, "{version}");
+    }
+}
+
+#[test]
+fn each_connection_has_its_own_deadlines() {
+    let server = Loopback::echo(Server::builder());
+    let mut patient = open(&server, Version::Rfc6455);
+    let short = Connector::new().idle_deadline(Some(SOON));
+    let mut hasty = short.connect(&url(&server)).unwrap();
+    assert_eq!(lost(takes_soon(|| hasty.recv())), Loss::Idle);
+    patient.send("still here").unwrap();
+    assert_eq!(patient.recv().unwrap(), Some("still here".into()));
+    // And the other way round: those who were here before do not make it look less often.
+    let mut hasty = short.connect(&url(&server)).unwrap();
+    assert_eq!(lost(takes_soon(|| hasty.recv())), Loss::Idle);
+}
+
+#[test]
+fn a_proxy_that_does_not_answer_is_given_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connector = Connector::new()
+        .connect_deadline(SOON)
+        .handshake_deadline(LONG)
+        .proxy(&format!("http://{}", silent.local_addr().unwrap()))
+        .unwrap();
+    match takes_soon(|| connector.connect("ws://example.com/")) {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,193 @@
+//! The end of a conversation: who hangs up first, what is never reset, and what breaks the rules.
+
+use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use stentor::{CloseCode, Connector, Error, Initiator, Loss, Violation, connect};
+
+use super::SOON;
+use crate::support::{Script, hush};
+
+#[test]
+fn the_server_hangs_up_first() {
+    for client_begins in [true, false] {
+        let script = Script::run(move |mut server| {
+            server.accept("");
+            if !client_begins {
+                server.say_goodbye(1000);
+            }
+            server.expect_goodbye(1000);
+            if client_begins {
+                server.say_goodbye(1000);
+            }
+            // It does not: it waits for us.
+            server.stream.set_read_timeout(Some(SOON)).unwrap();
+            let read = std::io::Read::read(&mut server.stream, &mut [0]);
+            assert!(read.is_err(), "it has hung up first");
+        });
+        let mut socket = connect(&script.url).unwrap();
+        if !client_begins {
+            assert_eq!(socket.recv().unwrap(), None);
+        }
+        drop(socket);
+        script.join();
+    }
+}
+
+#[test]
+fn what_a_server_has_yet_to_read_is_not_reset() {
+    let script = Script::run(|mut server| {
+        server.accept("");
+        // This lies unread in the client's socket when it leaves.
+        for _ in 0..1000 {
+            server.say("too late to be heard");
+        }
+        server.expect(0x81, b"last words");
+        server.expect_goodbye(1000);
+        server.say_goodbye(1000);
+        server.stream.shutdown(Shutdown::Write).unwrap();
+        server.expect_end();
+    });
+    let mut socket = connect(&script.url).unwrap();
+    socket.send("last words").unwrap();
+    drop(socket);
+    script.join();
+}
+
+#[test]
+fn all_that_was_sent_arrives_before_the_goodbye() {
+    const COUNT: usize = 200;
+    let script = Script::run(|mut server| {
+        server.accept("");
+        for _ in 0..COUNT {
+            server.expect(0x81, &[b'x'; 60_000]);
+        }
+        server.expect_goodbye(1000);
+        server.say_goodbye(1000);
+    });
+    let mut socket = connect(&script.url).unwrap();
+    for _ in 0..COUNT {
+        socket.send("x".repeat(60_000)).unwrap();
+    }
+    drop(socket);
+    script.join();
+}
+
+#[test]
+fn a_panic_says_that_it_was_one() {
+    hush("a mistake of a client");
+    let script = Script::run(|mut server| {
+        server.accept("");
+        server.expect_goodbye(1011);
+        server.say_goodbye(1011);
+    });
+    let socket = connect(&script.url).unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _socket = socket;
+        panic!("a mistake of a client");
+    }));
+    assert!(panicked.is_err());
+    script.join();
+}
+
+#[test]
+fn a_server_that_breaks_the_protocol_is_told_so() {
+    let script = Script::run(|mut server| {
+        server.accept("");
+        // With a mask, which is the client's alone.
+        server.write(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+        server.expect_goodbye(1002);
+        server.stream.shutdown(Shutdown::Write).unwrap();
+        server.expect_end();
+    });
+    let mut socket = connect(&script.url).unwrap();
+    for _ in 0..2 {
+        let broken = socket.recv();
+        let masked = matches!(broken, Err(Error::Violation(Violation::Masked)));
+        assert!(masked, "{broken:?}");
+    }
+    drop(socket);
+    script.join();
+}
+
+#[test]
+fn a_message_above_the_limit_is_refused_on_its_header() {
+    let script = Script::run(|mut server| {
+        server.accept("");
+        server.write(b"\x82\x7e\x03\xe9");
+        server.expect_goodbye(1009);
+        server.say_goodbye(1009);
+    });
+    let connector = Connector::new().max_message(1000);
+    let mut socket = connector.connect(&script.url).unwrap();
+    let refused = socket.recv();
+    let too_large = matches!(
+        refused,
+        Err(Error::Violation(Violation::MessageTooLarge(1000)))
+    );
+    assert!(too_large, "{refused:?}");
+    drop(socket);
+    script.join();
+}
+
+#[test]
+fn a_server_that_is_gone_without_a_word_is_a_loss() {
+    let script = Script::run(|mut server| server.accept(""));
+    let mut socket = connect(&script.url).unwrap();
+    script.join();
+    for _ in 0..2 {
+        let gone = socket.recv();
+        let lost = matches!(gone, Err(Error::Lost(Loss::EndOfStream)));
+        assert!(lost, "{gone:?}");
+    }
+    let closed = socket.closed().unwrap();
+    assert_eq!(closed.code, CloseCode::ABNORMAL);
+    assert_eq!((closed.initiator, closed.clean), (Initiator::Nobody, false));
+}
+
+/// Its browsers leave without a word; a server of it that does has cut its words short.
+#[test]
+fn so_is_one_of_draft_76() {
+    use std::io::Write;
+    use stentor::{Server, Version};
+    let server = crate::support::Loopback::run(Server::builder(), |client| {
+        while client.recv()?.is_some() {}
+        Ok(())
+    });
+    // A proxy in between that dies.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let (address, host) = (server.address, listener.local_addr().unwrap());
+    let dies = std::thread::spawn(move || {
+        let (client, _) = listener.accept().unwrap();
+        let behind = std::net::TcpStream::connect(address).unwrap();
+        let (mut from, mut to) = (client.try_clone().unwrap(), behind.try_clone().unwrap());
+        let up = std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        let (mut from, mut to) = (behind, client);
+        let mut bytes = [0; 4096];
+        let mut text = Vec::new();
+        // The head and the sixteen bytes behind it.
+        while !text.windows(4).any(|four| four == b"\r\n\r\n") || !is_whole(&text) {
+            let read = std::io::Read::read(&mut from, &mut bytes).unwrap();
+            to.write_all(&bytes[..read]).unwrap();
+            text.extend_from_slice(&bytes[..read]);
+        }
+        to.shutdown(Shutdown::Both).unwrap();
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = up.join();
+        let _ = host;
+    });
+    let connector = Connector::new().version(Version::Draft76);
+    let mut socket = connector.connect(&url).unwrap();
+    let gone = socket.recv();
+    assert!(
+        matches!(gone, Err(Error::Lost(Loss::EndOfStream))),
+        "{gone:?}"
+    );
+    dies.join().unwrap();
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    head.is_some_and(|head| answer.len() >= head + 4 + 16)
+}

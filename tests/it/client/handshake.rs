@@ -1,0 +1,129 @@
+//! Servers that refuse, and servers that break the rules, as the caller of `connect` sees them.
+
+use stentor::protocol::{BadUrl, HandshakeError};
+use stentor::{Connector, Error, Reply, Response, Server, Version, connect};
+
+use super::url;
+use crate::support::{Loopback, Script};
+
+/// Why there is no connection.
+fn failure(url: &str) -> HandshakeError {
+    match connect(url) {
+        Err(Error::Handshake(error)) => *error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_refusal_has_status_reason_fields_and_body() {
+    let builder = Server::builder().on_request(|_| Reply::refuse(403, "log in first"));
+    let server = Loopback::echo(builder);
+    for version in Version::ALL {
+        let refused = Connector::new().version(version).connect(&url(&server));
+        let Err(Error::Handshake(error)) = refused else {
+            panic!("{version}: {refused:?}");
+        };
+        let answer = error.answer().expect("a status");
+        assert_eq!((answer.status(), answer.reason()), (403, "Forbidden"));
+        assert_eq!(answer.text("connection"), Some("close"));
+        assert_eq!(answer.body(), b"log in first\n", "{version}");
+        assert_eq!(
+            Error::Handshake(error).to_string(),
+            "handshake failed: the server answered 403 Forbidden"
+        );
+    }
+    server.wait_until_empty();
+}
+
+#[test]
+fn a_page_is_no_conversation() {
+    let builder = Server::builder().on_request(|_| Response::text("ok\n").into());
+    let server = Loopback::echo(builder);
+    let error = failure(&url(&server));
+    let answer = error.answer().unwrap();
+    assert_eq!((answer.status(), answer.body()), (200, &b"ok\n"[..]));
+}
+
+#[test]
+fn a_redirect_is_told_and_not_followed() {
+    let script = Script::run(|mut server| {
+        server.write(
+            b"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere.example/\r\n\
+              Content-Length: 0\r\n\r\n",
+        );
+        server.expect_end();
+    });
+    let error = failure(&script.url);
+    let answer = error.answer().unwrap();
+    assert_eq!(answer.text("Location"), Some("ws://elsewhere.example/"));
+    script.join();
+}
+
+#[test]
+fn a_wrong_accept_value_is_no_proof() {
+    let script = Script::run(|mut server| {
+        server.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        );
+        server.expect_end();
+    });
+    let error = failure(&script.url).to_string();
+    assert!(error.starts_with("Sec-WebSocket-Accept is \"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\""));
+    script.join();
+}
+
+#[test]
+fn a_server_that_hangs_up_in_the_handshake_is_told_from_one_that_refuses() {
+    let script = Script::run(|mut server| server.write(b"HTTP/1.1 101 Swi"));
+    assert_eq!(failure(&script.url), HandshakeError::StreamEnded);
+    script.join();
+}
+
+#[test]
+fn a_request_is_one_that_others_understand() {
+    let script = Script::run(|mut server| {
+        assert!(server.head.starts_with("GET /by/hand?yes HTTP/1.1\r\n"));
+        let local = server.stream.local_addr().unwrap();
+        assert_eq!(server.field("Host"), Some(&*local.to_string()));
+        assert_eq!(server.field("Upgrade"), Some("websocket"));
+        assert_eq!(server.field("Sec-WebSocket-Version"), Some("13"));
+        assert_eq!(server.field("Origin"), None);
+        // Right behind the answer, in the same packet.
+        server.accept("");
+        server.say("welcome");
+        server.say_goodbye(1000);
+        server.expect_goodbye(1000);
+    });
+    let mut socket = connect(&script.url).unwrap();
+    assert_eq!(socket.recv().unwrap(), Some("welcome".into()));
+    assert_eq!(socket.recv().unwrap(), None);
+    script.join();
+}
+
+#[test]
+fn no_two_connections_have_the_same_key() {
+    let key = || {
+        let (tell, told) = std::sync::mpsc::channel();
+        let script = Script::run(move |server| {
+            let key = server.field("Sec-WebSocket-Key").unwrap();
+            tell.send(key.to_owned()).unwrap();
+        });
+        assert!(connect(&script.url).is_err());
+        script.join();
+        told.recv().unwrap()
+    };
+    assert_ne!(key(), key());
+}
+
+#[test]
+fn what_is_no_url_is_told_before_anything_is_looked_up() {
+    let bad = |url: &str| match connect(url) {
+        Err(Error::Url(bad)) => bad,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(bad("http://a.b/"), BadUrl::Scheme("http".to_owned()));
+    assert_eq!(bad("ws://user@a.b/"), BadUrl::UserInfo);
+    assert!(matches!(bad("ws://a.b/#top"), BadUrl::Fragment(_)));
+    assert!(matches!(bad("ws:///chat"), BadUrl::Host(_)));
+}

@@ -1,0 +1,156 @@
+//! Through a proxy, by CONNECT.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+
+use stentor::{Connector, Error, ProxyError, Server, Version};
+
+use crate::support::{ByHand, Loopback, Script};
+
+/// A proxy that lets one client through to `target`, whatever it asks for, and tells what it was.
+fn proxy(target: SocketAddr) -> (Script, mpsc::Receiver<String>) {
+    let (tell, asked) = mpsc::channel();
+    let script = Script::before_request(move |stream| {
+        let mut client = ByHand::on(stream);
+        tell.send(client.head.clone()).unwrap();
+        let server = TcpStream::connect(target).unwrap();
+        client.write(b"HTTP/1.1 200 Connection established\r\nVia: this\r\n\r\n");
+        let copy = |mut from: TcpStream, mut to: TcpStream| {
+            std::io::copy(&mut from, &mut to).unwrap();
+            let _ = to.shutdown(std::net::Shutdown::Write);
+        };
+        let (up_from, up_to) = (
+            client.stream.try_clone().unwrap(),
+            server.try_clone().unwrap(),
+        );
+        let up = thread::spawn(move || copy(up_from, up_to));
+        copy(server, client.stream);
+        up.join().unwrap();
+    });
+    (script, asked)
+}
+
+fn through(script: &Script) -> Connector {
+    let url = format!("http://{}", script.address);
+    Connector::new().proxy(&url).unwrap()
+}
+
+/// What is wrong with the way through a proxy that answers so.
+fn refused(answer: &'static [u8]) -> Error {
+    let script = Script::before_request(|stream| ByHand::on(stream).write(answer));
+    let error = through(&script).connect("ws://example.com/").unwrap_err();
+    script.join();
+    error
+}
+
+#[test]
+fn every_version_goes_through_a_proxy() {
+    let server = Loopback::echo(Server::builder());
+    for version in Version::ALL {
+        let (script, asked) = proxy(server.address);
+        // The name is the proxy's to look up.
+        let connector = through(&script).version(version);
+        let mut socket = connector.connect("ws://no.such.host.invalid/chat").unwrap();
+        let head = asked.recv().unwrap();
+        assert_eq!(
+            head,
+            "CONNECT no.such.host.invalid:80 HTTP/1.1\r\n\
+             Host: no.such.host.invalid:80\r\n\r\n"
+        );
+        socket.send("hello").unwrap();
+        assert_eq!(socket.recv().unwrap(), Some("hello".into()), "{version}");
+        assert_eq!(socket.peer().addr(), Some(script.address));
+        drop(socket);
+        script.join();
+    }
+}
+
+#[test]
+fn name_and_password_are_for_the_proxy_alone() {
+    let server = Loopback::run(Server::builder(), |client| {
+        let field = client.request().text("Proxy-Authorization").is_some();
+        client.send(if field { "told" } else { "not told" })?;
+        Ok(())
+    });
+    let (script, asked) = proxy(server.address);
+    let url = format!("http://Aladdin:open%20sesame@{}", script.address);
+    let connector = Connector::new().proxy(&url).unwrap();
+    let mut socket = connector.connect("ws://[::1]:81/").unwrap();
+    assert_eq!(
+        asked.recv().unwrap(),
+        "CONNECT [::1]:81 HTTP/1.1\r\nHost: [::1]:81\r\n\
+         Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n"
+    );
+    assert_eq!(socket.recv().unwrap(), Some("not told".into()));
+    drop(socket);
+    script.join();
+}
+
+#[test]
+fn a_proxy_that_lets_nobody_through_says_why() {
+    match refused(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n") {
+        Error::Proxy(ProxyError::Status { status, reason }) => {
+            assert_eq!((status, reason.as_str()), (407, "Who are you?"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_no_proxy_is_told() {
+    let error = refused(b"SSH-2.0-OpenSSH\r\n\r\n");
+    assert!(
+        matches!(error, Error::Proxy(ProxyError::BadAnswer)),
+        "{error:?}"
+    );
+    let error = refused(b"HTTP/1.1 200 OK\r\n");
+    assert!(
+        matches!(error, Error::Proxy(ProxyError::EndOfStream)),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn an_answer_without_an_end_is_not_kept() {
+    let script = Script::before_request(|stream| {
+        let mut stream = ByHand::on(stream).stream;
+        // Until the client has had enough.
+        while stream.write_all(&[b'x'; 1000]).is_ok() {}
+    });
+    let error = through(&script).connect("ws://example.com/").unwrap_err();
+    assert!(
+        matches!(error, Error::Proxy(ProxyError::BadAnswer)),
+        "{error:?}"
+    );
+    script.join();
+}
+
+/// A server that speaks first would lose what it said, were it read with the proxy's answer.
+#[test]
+fn what_stands_behind_the_proxys_answer_is_the_servers() {
+    let script = Script::before_request(|stream| {
+        let mut client = ByHand::on(stream);
+        client.write(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 418 I'm a teapot\r\n\r\n");
+        let mut request = [0; 4];
+        client.stream.read_exact(&mut request).unwrap();
+        assert_eq!(&request, b"GET ");
+    });
+    match through(&script).connect("ws://example.com/") {
+        Err(Error::Handshake(error)) => assert_eq!(error.answer().unwrap().status(), 418),
+        other => panic!("{other:?}"),
+    }
+    script.join();
+}
+
+#[test]
+fn what_is_no_proxys_url_is_refused_without_its_password() {
+    let bad = Connector::new().proxy("ftp://user:secret@example.com");
+    let error = bad.unwrap_err();
+    assert_eq!(error, ProxyError::BadUrl("…@example.com".to_owned()));
+    assert_eq!(
+        error.to_string(),
+        "no http:// URL of a proxy: \"…@example.com\""
+    );
+}

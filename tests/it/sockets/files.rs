@@ -1,0 +1,147 @@
+//! The file of a Unix socket: when it is taken over, when it is left alone, when it is removed.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::sync::Barrier;
+use std::thread;
+
+use rustix::net::listen;
+use stentor::{Endpoint, Server, Version};
+
+use crate::support::{Folder, Loopback, echo, open_unix};
+
+const ANY: &str = "127.0.0.1:0";
+
+#[test]
+fn a_dead_servers_file_is_taken_over() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    // What is left when nobody removes it.
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
+    let _server = Loopback::start(server, echo);
+    open_unix(&path, Version::Rfc6455).expect_echo("hello");
+}
+
+#[test]
+fn a_living_servers_file_is_left_alone() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    let first = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
+    let error = Server::builder().bind_unix(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    let named = error.to_string().contains(path.to_str().unwrap());
+    assert!(named, "{error}");
+    let _first = Loopback::start(first, echo);
+    open_unix(&path, Version::Rfc6455).expect_echo("still here");
+}
+
+/// To knock there would wait for ever.
+#[test]
+fn a_living_server_whose_queue_is_full_is_left_alone() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    let living = UnixListener::bind(&path).unwrap();
+    listen(&living, 0).unwrap();
+    let _waiting = UnixStream::connect(&path).unwrap();
+    let error = Server::builder().bind_unix(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
+    living.accept().unwrap();
+    UnixStream::connect(&path).unwrap();
+}
+
+#[test]
+fn what_is_no_servers_file_is_left_alone() {
+    let folder = Folder::new();
+    let (text, mail, link) = (
+        folder.file("text"),
+        folder.file("mail"),
+        folder.file("link"),
+    );
+    fs::write(&text, "precious").unwrap();
+    let _mail = UnixDatagram::bind(&mail).unwrap();
+    std::os::unix::fs::symlink(folder.file("nowhere"), &link).unwrap();
+    for path in [&text, &mail, &link] {
+        let error = Server::builder().bind_unix(path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
+        assert!(path.symlink_metadata().is_ok());
+    }
+    assert_eq!(fs::read_to_string(&text).unwrap(), "precious");
+}
+
+#[test]
+fn the_file_goes_with_the_server() {
+    let folder = Folder::new();
+    let (ran, idle) = (folder.file("ran"), folder.file("idle"));
+    let server = Server::bind(ANY).unwrap().and_bind_unix(&ran).unwrap();
+    drop(Loopback::start(server, echo));
+    assert!(!ran.exists());
+    let server = Server::builder().bind_unix(&idle).unwrap();
+    assert!(idle.exists());
+    drop(server);
+    assert!(!idle.exists());
+}
+
+#[test]
+fn the_file_of_a_listener_that_was_given_stays() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = Server::attach(listener).unwrap();
+    let endpoints = server.endpoints().unwrap();
+    assert_eq!(endpoints, [Endpoint::Unix(Some(path.clone()))]);
+    drop(server);
+    assert!(path.exists());
+}
+
+#[test]
+fn a_file_that_is_another_servers_by_now_stays() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    let first = Server::builder().bind_unix(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let second = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
+    drop(first);
+    let _second = Loopback::start(second, echo);
+    open_unix(&path, Version::Rfc6455).expect_echo("hello");
+}
+
+/// Otherwise one of them would remove what another has just bound.
+#[test]
+fn of_many_that_find_a_dead_servers_file_at_once_one_gets_it() {
+    const SERVERS: usize = 8;
+    const ROUNDS: usize = 200;
+    let folder = Folder::new();
+    for round in 0..ROUNDS {
+        let path = &folder.file(&round.to_string());
+        drop(UnixListener::bind(path).unwrap());
+        let (ready, done) = (&Barrier::new(SERVERS), &Barrier::new(SERVERS));
+        let bound = thread::scope(|scope| {
+            let servers: Vec<_> = (0..SERVERS)
+                .map(|_| {
+                    scope.spawn(move || {
+                        ready.wait();
+                        let server = Server::builder().bind_unix(path);
+                        // None goes before all have tried.
+                        done.wait();
+                        server.is_ok()
+                    })
+                })
+                .collect();
+            let bound = servers.into_iter().map(|server| server.join().unwrap());
+            bound.filter(|bound| *bound).count()
+        });
+        assert_eq!(bound, 1, "in round {round}");
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn a_path_that_is_too_long_is_an_error() {
+    let folder = Folder::new();
+    let path = folder.file(&"x".repeat(120));
+    let error = Server::builder().bind_unix(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+}

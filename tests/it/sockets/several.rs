@@ -1,0 +1,217 @@
+//! One server on several sockets.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use stentor::{Client, Endpoint, Outcome, Server, Version};
+
+use crate::support::{
+    Folder, Head, Loopback, Peer, dial, dial_unix, echo, eventually, open_unix, read_answer,
+};
+
+const ANY: &str = "127.0.0.1:0";
+
+fn chat(client: &mut Client) -> Outcome {
+    client.join("lobby");
+    while let Some(message) = client.recv()? {
+        client.room("lobby").broadcast(message);
+    }
+    Ok(())
+}
+
+/// The addresses, without the Unix sockets.
+fn addresses(server: &Server) -> Vec<SocketAddr> {
+    let endpoints = server.endpoints().unwrap();
+    let addresses = endpoints.iter().filter_map(|endpoint| match endpoint {
+        Endpoint::Net(address) => Some(*address),
+        _ => None,
+    });
+    addresses.collect()
+}
+
+#[test]
+fn clients_of_both_families_and_of_unix_sockets_are_in_one_room() {
+    let folder = Folder::new();
+    let (own, given) = (folder.file("own"), folder.file("given"));
+    let server = Server::bind(ANY)
+        .and_then(|server| server.and_bind("[::1]:0"))
+        .and_then(|server| server.and_bind_unix(&own))
+        .and_then(|server| server.and_attach(UnixListener::bind(&given).unwrap()))
+        .and_then(|server| server.and_attach(TcpListener::bind(ANY).unwrap()))
+        .unwrap();
+    let addresses = addresses(&server);
+    assert_eq!(addresses.len(), 3);
+    let server = Loopback::start(server, chat);
+    let mut peers = Vec::new();
+    for version in Version::ALL {
+        peers.extend(
+            addresses
+                .iter()
+                .map(|address| Peer::open(*address, version)),
+        );
+        peers.extend([&own, &given].map(|path| open_unix(path, version)));
+    }
+    server.wait_for_members("lobby", peers.len());
+    for speaker in 0..peers.len() {
+        let words = format!("{speaker} speaks");
+        peers[speaker].say(&words);
+        peers.iter_mut().for_each(|peer| peer.expect_text(&words));
+    }
+    peers.iter_mut().for_each(Peer::leave);
+    server.wait_until_empty();
+}
+
+#[test]
+fn an_unspecified_ipv6_address_takes_ipv4_too_and_shows_it_as_such() {
+    let server = Server::bind("[::]:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let server = Loopback::start(server, |client| {
+        client.send(client.peer().to_string())?;
+        client.send(client.addr().unwrap().to_string())?;
+        echo(client)
+    });
+    for version in Version::ALL {
+        let mut four = Peer::open(SocketAddr::from(([127, 0, 0, 1], port)), version);
+        four.expect_text(&four.local_addr().to_string());
+        four.expect_text("127.0.0.1");
+        let mut six = Peer::open(format!("[::1]:{port}").parse().unwrap(), version);
+        six.expect_text(&six.local_addr().to_string());
+        six.expect_text("::1");
+        assert_eq!(server.client(&four).peer().addr(), Some(four.local_addr()));
+    }
+}
+
+/// An address has the same place in the registers, whichever way it came.
+#[test]
+fn an_address_counts_once_at_all_sockets() {
+    let builder = Server::builder().max_clients_per_address(Some(2));
+    let server = builder.bind("[::]:0").unwrap().and_bind(ANY).unwrap();
+    let addresses = addresses(&server);
+    let [by_six, by_four] = addresses[..] else {
+        panic!("{addresses:?}");
+    };
+    let by_six = SocketAddr::from(([127, 0, 0, 1], by_six.port()));
+    let _server = Loopback::start(server, echo);
+    let mut peers = [by_six, by_four].map(|address| Peer::open(address, Version::Rfc6455));
+    for address in [by_six, by_four] {
+        assert_eq!(read_answer(&mut dial(address)).status(), 503);
+    }
+    peers[0].expect_echo("hello");
+}
+
+#[test]
+fn a_server_says_where_it_listens() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    let server = Server::builder().bind_unix(&path).unwrap();
+    let error = server.local_addr().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrNotAvailable, "{error}");
+    let server = server.and_bind(ANY).unwrap().and_bind(ANY).unwrap();
+    let [unix, first, second] = &server.endpoints().unwrap()[..] else {
+        panic!("{server:?}");
+    };
+    assert_eq!(*unix, Endpoint::Unix(Some(path.clone())));
+    assert_eq!(unix.to_string(), path.to_str().unwrap());
+    let address = server.local_addr().unwrap();
+    assert_eq!(*first, Endpoint::Net(address));
+    assert_eq!(first.to_string(), address.to_string());
+    assert_ne!(first, second);
+}
+
+#[test]
+fn what_cannot_be_had_is_an_error_that_names_it() {
+    let taken = TcpListener::bind(ANY).unwrap().local_addr().unwrap();
+    let server = Server::bind(taken).unwrap();
+    let error = Server::bind(taken).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    let error = server.and_bind(&[][..]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+}
+
+#[test]
+fn of_several_addresses_the_first_that_can_be_had_is_bound() {
+    let taken = Server::bind(ANY).unwrap().local_addr().unwrap();
+    let holder = Server::bind(taken).unwrap();
+    let any: SocketAddr = ANY.parse().unwrap();
+    let server = Server::bind(&[taken, any, any][..]).unwrap();
+    assert_ne!(server.local_addr().unwrap(), holder.local_addr().unwrap());
+    assert_eq!(server.endpoints().unwrap().len(), 1);
+}
+
+/// Who comes alone is not behind all who came in a crowd, by another way.
+#[test]
+fn sockets_take_turns() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
+    let address = server.local_addr().unwrap();
+    // They wait in the kernel's queues: the server does not run yet.
+    let crowd: Vec<_> = (0..200).map(|_| dial(address)).collect();
+    let head = Head::of(Version::Rfc6455).bytes();
+    let mut alone = dial_unix(&path);
+    std::io::Write::write_all(&mut alone, &head).unwrap();
+    let server = Loopback::start(server, |client| {
+        client.send(client.id().to_string())?;
+        echo(client)
+    });
+    let mut alone = Peer::after(alone, Version::Rfc6455, head.len());
+    let number: u64 = alone.hear_text().parse().unwrap();
+    assert!(number <= 65, "{number} came before");
+    drop(crowd);
+    alone.leave();
+    server.wait_until_empty();
+}
+
+#[test]
+fn a_socket_that_breaks_does_not_end_the_others() {
+    let broken = TcpListener::bind(ANY).unwrap();
+    let address = broken.local_addr().unwrap();
+    let server = Server::bind(ANY).unwrap();
+    let server = server.and_attach(broken.try_clone().unwrap()).unwrap();
+    let server = Loopback::start(server, echo);
+    Peer::open(address, Version::Draft75).expect_echo("before");
+    rustix::net::shutdown(&broken, rustix::net::Shutdown::Both).unwrap();
+    for _ in 0..10 {
+        server.open(Version::Draft76).expect_echo("after");
+    }
+    assert!(!server.has_ended());
+}
+
+#[test]
+fn a_server_whose_sockets_are_all_broken_says_so() {
+    let listeners = [(); 2].map(|()| TcpListener::bind(ANY).unwrap());
+    let [one, two] = listeners.each_ref().map(|own| own.try_clone().unwrap());
+    let server = Server::attach(one).unwrap().and_attach(two).unwrap();
+    let running = std::thread::spawn(move || server.run(echo));
+    for listener in &listeners {
+        assert!(!running.is_finished());
+        rustix::net::shutdown(listener, rustix::net::Shutdown::Both).unwrap();
+    }
+    eventually("its end", || running.is_finished().then_some(()));
+    let error = running.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+}
+
+#[test]
+fn a_shutdown_closes_all_sockets_and_says_goodbye_to_all() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
+    let mut server = Loopback::start(server, echo);
+    let mut peers = [
+        server.open(Version::Draft76),
+        open_unix(&path, Version::Draft76),
+        open_unix(&path, Version::Rfc6455),
+    ];
+    server.handle.shutdown(Duration::from_secs(10));
+    for peer in &mut peers {
+        peer.answer_goodbye(1001, "the server is going down");
+    }
+    server.join();
+    let refused = std::net::TcpStream::connect(server.address).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert!(!path.exists());
+}

@@ -1,0 +1,129 @@
+//! Listeners that were bound before the server was started, handed over as systemd does it
+//! (`sd_listen_fds(3)`): descriptors from 3 on, and two variables that say how many and to whom.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use stentor::Version;
+
+use crate::signals::build;
+use crate::support::{Folder, Peer, eventually, open_unix};
+
+const TO_IT: &str = "LISTEN_PID=$$ LISTEN_FDS=2";
+
+/// A chat that takes what it is handed over; killed when this is dropped.
+struct Chat(Child);
+
+impl Chat {
+    /// The shell has no descriptors but these to put in place, and becomes the chat.
+    fn start(first: impl Into<OwnedFd>, second: impl Into<OwnedFd>, told: &str) -> Chat {
+        let chat = build();
+        let in_place = "exec 3<&0 4<&1 0</dev/null 1>&2";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{in_place}; {told} exec \"$0\" --systemd")]);
+        shell.arg(chat);
+        shell.env_remove("LISTEN_FDS").env_remove("LISTEN_PID");
+        shell.stdin(first.into()).stdout(second.into());
+        Chat(shell.stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// The first lines that it prints.
+    fn lines(&mut self, count: usize) -> Vec<String> {
+        let printed = BufReader::new(self.0.stderr.take().unwrap()).lines();
+        printed.take(count).map(Result::unwrap).collect()
+    }
+
+    /// What it says when it fails.
+    fn failure(mut self) -> String {
+        let mut words = String::new();
+        let printed = self.0.stderr.as_mut().unwrap();
+        printed.read_to_string(&mut words).unwrap();
+        let status = eventually("its end", || self.0.try_wait().unwrap());
+        assert!(!status.success(), "{words}");
+        words
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn join(mut peer: Peer) -> Peer {
+    let name = peer.version.name();
+    peer.say(&format!(r#"{{"type":"join","name":"{name}"}}"#));
+    let welcome = peer.hear_text();
+    assert!(welcome.contains("welcome"), "{welcome}");
+    peer
+}
+
+fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+#[test]
+fn all_that_is_handed_over_is_one_server() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    let (listener, address) = listen();
+    // Who comes before the server waits for it.
+    let early = TcpStream::connect(address).unwrap();
+    let mut chat = Chat::start(listener, UnixListener::bind(&path).unwrap(), TO_IT);
+    let expected = [
+        format!("chatting at http://{address}/"),
+        format!("chatting at {}", path.display()),
+    ];
+    assert_eq!(chat.lines(2), expected);
+    let head = crate::support::Head::of(Version::Rfc6455).bytes();
+    let mut one = join(Peer::on(early, Version::Rfc6455, &head));
+    let mut two = join(open_unix(&path, Version::Draft76));
+    assert!(one.hear_text().contains("joined"));
+    two.say(r#"{"type":"say","text":"hello"}"#);
+    for peer in [&mut one, &mut two] {
+        let heard = peer.hear_text();
+        assert!(heard.contains("hello"), "{heard}");
+    }
+    kill_process(Pid::from_child(&chat.0), Signal::TERM).unwrap();
+    one.answer_goodbye(1001, "the server is going down");
+    // It was not the server's to make, and is not the server's to remove.
+    assert!(path.exists());
+}
+
+#[test]
+fn nothing_that_is_handed_over_is_an_error_that_says_so() {
+    for told in [
+        "",
+        "LISTEN_PID=$$ LISTEN_FDS=0",
+        "LISTEN_PID=1 LISTEN_FDS=2",
+        "LISTEN_PID=$$ LISTEN_FDS=two",
+    ] {
+        let failure = Chat::start(listen().0, listen().0, told).failure();
+        assert!(failure.contains("no sockets were handed over"), "{failure}");
+        assert!(failure.contains("NotFound"), "{failure}");
+    }
+}
+
+#[test]
+fn what_is_no_listener_is_an_error_that_says_which() {
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let unbound = rustix::net::socket(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::STREAM,
+        None,
+    );
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let unfit: [OwnedFd; 3] = [datagrams.into(), unbound.unwrap(), file.into()];
+    for unfit in unfit {
+        let failure = Chat::start(listen().0, unfit, TO_IT).failure();
+        assert!(failure.contains("socket 2 of 2"), "{failure}");
+        assert!(failure.contains("InvalidInput"), "{failure}");
+    }
+}

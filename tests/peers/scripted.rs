@@ -5,10 +5,13 @@
 //!
 //! ```text
 //! {"url": "ws://…", "version": "RFC 6455", "subprotocols": ["a", "b"], "origin": "http://…",
-//!  "fields": {"Authorization": "…"}, "cookies": {"name": "value"}}      all but the URL may be left out
+//!  "fields": {"Authorization": "…"}, "cookies": {"name": "value"}, "trust": "file.pem"}
 //! {"text": "…"}  {"binary": [0, 255]}  {"ping": "…"}  {"close": [4000, "reason"]}
-//! {"wait": 3}                                                          for as many things to happen
+//! {"echo": 3}    sends back the next messages, as many as that, and tells nothing of them
+//! {"wait": 3}    until as many things have happened, which are told
 //! ```
+//!
+//! In the first line all but the URL may be left out. `trust` wants the feature `tls`.
 //!
 //! What comes of it: `open`, or `declined` with the server's answer, or `failed`; then `text`,
 //! `binary`, `pong` and at last `closed`.
@@ -62,7 +65,21 @@ fn connect(wanted: &Value) -> Result<WebSocket, Box<dyn Error>> {
     for (name, value) in wanted["cookies"].as_object().into_iter().flatten() {
         connector = connector.cookie(name, value.as_str().unwrap_or_default())?;
     }
+    if let Some(path) = wanted["trust"].as_str() {
+        connector = trusting(connector, path)?;
+    }
     Ok(connector.connect(wanted["url"].as_str().ok_or("no URL")?)?)
+}
+
+#[cfg(feature = "tls")]
+fn trusting(connector: Connector, path: &str) -> Result<Connector, Box<dyn Error>> {
+    let tls = stentor::TlsClient::trusting_only(&std::fs::read(path)?)?;
+    Ok(connector.tls(tls))
+}
+
+#[cfg(not(feature = "tls"))]
+fn trusting(_: Connector, _: &str) -> Result<Connector, Box<dyn Error>> {
+    Err("built without the feature tls".into())
 }
 
 fn declined(error: &(dyn Error + 'static)) -> Value {
@@ -97,6 +114,11 @@ fn follow(socket: &mut WebSocket, line: &Value) -> Result<(), Box<dyn Error>> {
     } else if let Some(code) = line["close"][0].as_u64() {
         let reason = line["close"][1].as_str().unwrap_or_default();
         socket.close(CloseCode::new(u16::try_from(code)?), reason)?;
+    } else if let Some(times) = line["echo"].as_u64() {
+        for _ in 0..times {
+            let message = socket.recv()?.ok_or("no message to send back")?;
+            socket.send(message)?;
+        }
     } else if let Some(times) = line["wait"].as_u64() {
         for _ in 0..times {
             say(happened(socket)?);

@@ -1,14 +1,18 @@
 //! The smallest server: every message goes back to its sender, whatever version it speaks.
 //!
 //! `echo [ADDRESS]`, by default 127.0.0.1:9001. Conformance suites send messages of many MiB, so
-//! its limit is 64 MiB.
+//! its limit is 64 MiB. With the feature `deflate` it takes up whatever compression it is offered.
 
 fn main() -> std::io::Result<()> {
     env_logger::init();
     let address = std::env::args().nth(1);
-    let server = stentor::Server::builder()
-        .max_message(64 * 1024 * 1024)
-        .bind(address.as_deref().unwrap_or("127.0.0.1:9001"))?;
+    let builder = stentor::Server::builder().max_message(64 * 1024 * 1024);
+    #[cfg(feature = "deflate")]
+    let builder = {
+        let deflate = stentor::Deflate::new().send_takeover(true);
+        builder.deflate(deflate.receive_takeover(true))
+    };
+    let server = builder.bind(address.as_deref().unwrap_or("127.0.0.1:9001"))?;
     println!("listening on ws://{}", server.local_addr()?);
     server.run(|client| {
         while let Some(message) = client.recv()? {

@@ -39,6 +39,11 @@ fn echo() -> Result<(), Box<dyn Error>> {
         other => return Err(format!("there is no version \"{other}\"").into()),
     };
     let connector = Connector::new().version(version).max_message(LARGE);
+    #[cfg(feature = "deflate")]
+    let connector = {
+        let deflate = stentor::Deflate::new().send_takeover(true);
+        connector.deflate(deflate.receive_takeover(true))
+    };
     let mut socket = connector.connect(url)?;
     loop {
         match socket.recv() {

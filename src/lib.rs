@@ -150,6 +150,8 @@ mod client;
 
 #[doc(inline)]
 pub use client::{Connector, ProxyError, Sender, Traffic, Transport, WebSocket, connect};
+#[cfg(feature = "deflate")]
+pub use protocol::Deflate;
 #[doc(inline)]
 pub use protocol::{
     Accept, Answer, BadField, BadHost, BadOrigin, BadUrl, CloseCode, CloseFrame, Closed, Closing,

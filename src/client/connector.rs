@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use crate::protocol::Deflate;
 use crate::protocol::{
     BadField, BadOrigin, ClientRequest, Config, Connection, Limits, Origin, Version,
 };
@@ -178,6 +180,15 @@ impl Connector {
     /// The most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.config().limits.message = bytes;
+        self
+    }
+
+    /// Offers compression to the server. Default: none. In RFC 6455 only; see [`Deflate`] for what
+    /// it costs, and [`protocol::deflate`](crate::protocol::deflate) for what can go wrong. A server
+    /// that cannot do without takeover, where that is not allowed here, goes without compression.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.config().deflate = Some(deflate);
         self
     }
 

@@ -37,9 +37,12 @@ impl Sender {
         let message = message.into();
         trace!("{}: > {}", self.link, Shown(&message));
         let outbox = &self.link.outbox;
-        let push = match message.len() < LARGE {
-            true => outbox.reply(true, |out| encoder.encode(&message, out).map(|()| 1))?,
-            false => outbox.reply_owned(|out| encoder.encode_owned(message, out))?,
+        let push = match self.link.reply_deflated(true, &message) {
+            Some(push) => push,
+            None if message.len() < LARGE => {
+                outbox.reply(true, |out| encoder.encode(&message, out).map(|()| 1))?
+            }
+            None => outbox.reply_owned(|out| encoder.encode_owned(message, out))?,
         };
         self.link.settle(push, &self.warden)
     }

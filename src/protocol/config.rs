@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "deflate")]
+use super::deflate::Deflate;
 use super::error::Refusal;
 use super::host::HostName;
 use super::limits::Limits;
@@ -36,6 +38,9 @@ pub struct Config {
     pub hosts: Option<Vec<HostName>>,
     /// The subprotocols that are spoken. Default: none. The client's order decides.
     pub subprotocols: Vec<String>,
+    /// Whether and how messages are compressed with clients that offer it. Default: not.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<Deflate>,
     /// Whether a hixie frame other than text is skipped (the default) or breaks the connection;
     /// the drafts allow both (draft-76 §5.3). A client always skips it (§4.2).
     pub fail_on_unknown_frames: bool,
@@ -56,6 +61,8 @@ impl Default for Config {
             same_origin: false,
             hosts: None,
             subprotocols: Vec::new(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
             fail_on_unknown_frames: false,
             fail_on_bad_hixie_text: false,
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::asking::{Answer, Asked, Refused};
 use super::close::CloseFrame;
 use super::config::Config;
+use super::deflate::{Deflater, Terms};
 use super::ending::Ending;
 use super::error::{Refusal, Unsupported};
 use super::framing::{Decoded, Decoder, Encoder};
@@ -31,6 +32,8 @@ pub struct Connection {
     /// What a client's request was accepted with.
     pub(super) answer: Option<Box<Answer>>,
     pub(super) subprotocol: Option<String>,
+    /// What compresses messages, where it outlives them.
+    deflater: Option<Box<Deflater>>,
     pub(super) input: Input,
     pub(super) stream_ended: bool,
     pub(super) output: Vec<u8>,
@@ -76,6 +79,7 @@ impl Connection {
             request: None,
             answer: None,
             subprotocol: None,
+            deflater: None,
             input: Input::default(),
             stream_ended: false,
             output: Vec::new(),
@@ -192,6 +196,7 @@ impl Connection {
         };
         self.output.extend(version.answer(request, &proof, &agreed));
         self.subprotocol = agreed.subprotocol;
+        self.deflate_by(agreed.deflate.map(|(terms, _)| terms));
         self.change(Trigger::HeadAccepted);
         match proof {
             Proof::Challenge(parts) => self.phase = Phase::Key3(parts),
@@ -232,8 +237,13 @@ impl Connection {
     /// [`Unsupported`] for what the version cannot carry, and where there is nobody to send to
     /// any more; nothing is sent then.
     pub fn send(&mut self, message: &Message) -> Result<(), Unsupported> {
+        let payload = self.deflate(message);
         let (encoder, out) = self.sender()?;
-        encoder.encode(message, out)
+        match payload {
+            Some(payload) => encoder.encode_deflated(message, &payload, out),
+            None => encoder.encode(message, out)?,
+        }
+        Ok(())
     }
 
     /// Sends a ping with a payload of up to 125 bytes.
@@ -361,7 +371,7 @@ impl Connection {
     pub(super) fn open(&mut self, version: Version) {
         self.output.append(&mut self.early);
         self.change(Trigger::HandshakeDone);
-        self.phase = Phase::Frames(Decoder::new(version, self.role()));
+        self.phase = Phase::Frames(Decoder::new(version, self.role()).inflating(self.terms()));
         self.pending.push_back(Event::Open);
     }
 
@@ -384,6 +394,31 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// Messages are compressed by these terms from now on, if there are any.
+    pub(super) fn deflate_by(&mut self, terms: Option<Terms>) {
+        self.encoder = self.encoder.map(|encoder| encoder.deflating(terms));
+    }
+
+    fn terms(&self) -> Option<Terms> {
+        self.encoder.and_then(Encoder::terms)
+    }
+
+    /// The message compressed, where that was agreed on and gains something.
+    fn deflate(&mut self, message: &Message) -> Option<Vec<u8>> {
+        let terms = self.terms().filter(|terms| terms.is_worth(message.len()))?;
+        if !terms.takes_over() {
+            return Deflater::new(&terms).compress_alone(message);
+        }
+        let deflater = self
+            .deflater
+            .get_or_insert_with(|| Box::new(Deflater::new(&terms)));
+        let payload = deflater.compress(message.as_bytes());
+        if payload.is_none() {
+            self.deflater = None;
+        }
+        payload
     }
 
     fn sender(&mut self) -> Result<(Encoder, &mut Vec<u8>), Unsupported> {

@@ -283,6 +283,8 @@ pub enum Violation {
     /// A hixie frame to be skipped that is above the limit of bytes, or whose length has too many
     /// digits.
     SkipTooLarge(usize),
+    /// A compressed message that cannot be inflated, or is cut short (RFC 7692 §7.2.2).
+    BadCompression,
     /// A hixie frame of a type other than text, where the configuration wants to fail on it.
     UnknownFrameType(u8),
 }
@@ -293,7 +295,7 @@ impl Violation {
     pub fn close_code(&self, version: Version) -> Option<CloseCode> {
         let codes = version.row().codes.as_ref()?;
         Some(match self {
-            Violation::InvalidUtf8 => codes.invalid_text,
+            Violation::InvalidUtf8 | Violation::BadCompression => codes.invalid_text,
             Violation::MessageTooLarge(_)
             | Violation::TooManyFragments(_)
             | Violation::SkipTooLarge(_) => codes.too_large,
@@ -331,6 +333,7 @@ impl fmt::Display for Violation {
                 write!(f, "message of more than {limit} fragments")
             }
             Violation::SkipTooLarge(limit) => write!(f, "skipped frame above {limit} bytes"),
+            Violation::BadCompression => f.write_str("compressed message that cannot be inflated"),
             Violation::UnknownFrameType(kind) => write!(f, "frame of unknown type {kind:#04x}"),
         }
     }

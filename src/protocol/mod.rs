@@ -77,6 +77,11 @@ pub mod framing;
 
 pub mod role;
 
+pub mod deflate;
+
+#[cfg(feature = "deflate")]
+mod extension;
+
 pub mod message;
 
 pub mod close;
@@ -93,6 +98,8 @@ pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
 pub use config::{BadOrigin, Config, Origin};
 pub use connection::Connection;
+#[cfg(feature = "deflate")]
+pub use deflate::Deflate;
 pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
 pub use framing::{Encoder, Framing};

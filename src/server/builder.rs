@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use crate::protocol::Deflate;
 use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
 
 use super::addresses::PerAddress;
@@ -135,6 +137,15 @@ impl ServerBuilder {
         I::Item: Into<String>,
     {
         self.config().subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Compresses messages with the clients that offer it. Default: no compression. See
+    /// [`Deflate`] for what it costs, and
+    /// [`protocol::deflate`](crate::protocol::deflate) for what can go wrong.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, deflate: Deflate) -> Self {
+        self.config().deflate = Some(deflate);
         self
     }
 

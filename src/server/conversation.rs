@@ -133,6 +133,13 @@ impl Conversation {
         if log_enabled!(log::Level::Trace) {
             trace!("{}: > {}", self.link, Shown(&message));
         }
+        if encoder.terms().is_some() {
+            self.check_ready()?;
+            let at_once = !self.connection.has_input();
+            if let Some(push) = self.link.reply_deflated(at_once, &message) {
+                return self.settle(push);
+            }
+        }
         if message.len() < LARGE {
             return self.reply(|out| encoder.encode(&message, out).map(|()| 1));
         }

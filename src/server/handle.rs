@@ -12,6 +12,7 @@ use super::backlog::Frames;
 use super::conversation::Shown;
 use super::counters::Counters;
 use super::crew::Shared;
+use super::deflate::deflate;
 use super::error::{Error, Loss};
 use super::hub::Post;
 use super::link::{ClientId, Link};
@@ -163,7 +164,10 @@ impl ClientHandle {
         let message = message.into();
         trace!("client {}: > {}", self.link.id, Shown(&message));
         let mut bytes = Vec::new();
-        encoder.encode(&message, &mut bytes)?;
+        match encoder.terms().and_then(|terms| deflate(&terms, &message)) {
+            Some(payload) => encoder.encode_deflated(&message, &payload, &mut bytes),
+            None => encoder.encode(&message, &mut bytes)?,
+        }
         // Let go of before the push is minded: what is evicted then is freed.
         let push = self
             .link

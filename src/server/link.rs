@@ -8,6 +8,7 @@ use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Role, Unsupported
 use super::addresses::Net;
 use super::counters::Totals;
 use super::deadlines::Deadlines;
+use super::deflate::Context;
 use super::error::{Error, Loss};
 use super::outbox::{Outbox, Push};
 use super::pause::Pause;
@@ -102,6 +103,8 @@ pub(crate) struct Link {
     /// There is a goodbye, or there was nearly one: look under the lock.
     has_goodbye: AtomicBool,
     goodbye: Mutex<Option<CloseFrame>>,
+    /// What compressed replies may refer to.
+    pub(crate) context: Mutex<Context>,
     /// Where its thread waits when the client has said too much.
     pub(crate) pause: Pause,
 }
@@ -131,6 +134,7 @@ impl Link {
             haste: AtomicU8::new(0),
             has_goodbye: AtomicBool::new(false),
             goodbye: Mutex::new(None),
+            context: Mutex::default(),
             pause: Pause::default(),
         }
     }

@@ -67,6 +67,8 @@ mod hub;
 
 mod turn;
 
+mod deflate;
+
 mod budget;
 
 pub(crate) mod deadlines;

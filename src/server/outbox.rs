@@ -24,6 +24,8 @@ use super::backlog::{Backlog, Frames};
 use super::error::Loss;
 use super::queue::{Queue, Tally};
 use super::socket::Socket;
+use super::sync::atomic::AtomicU64;
+use super::sync::atomic::Ordering::Relaxed;
 use super::sync::{Instant, Mutex, MutexGuard, PoisonError};
 
 /// What happens to a client whose queue is full when a broadcast, or a handle, has more for it.
@@ -66,6 +68,8 @@ pub(crate) struct Outbox {
     limit: usize,
     policy: SlowClient,
     backlog: Arc<Backlog>,
+    /// How often others have sent something. Only changed under the lock.
+    pushes: AtomicU64,
 }
 
 /// The inside, locked; what its queue takes is counted when it is let go of.
@@ -112,6 +116,7 @@ impl Outbox {
             limit,
             policy,
             backlog,
+            pushes: AtomicU64::new(0),
         }
     }
 
@@ -205,6 +210,7 @@ impl Outbox {
     /// Something for this client and others: `messages` whole messages.
     pub(crate) fn push(&self, bytes: &Arc<Frames>, messages: u64) -> Push {
         let mut inside = self.lock();
+        self.pushes.store(self.pushes() + 1, Relaxed);
         let fits = |queue: &Queue| {
             let waiting = queue.waiting();
             waiting == 0 || waiting + bytes.len() <= self.limit
@@ -232,6 +238,11 @@ impl Outbox {
                 Push::Dropped
             }
         }
+    }
+
+    /// How often others have sent something, so far. Does not change while a reply is written.
+    pub(crate) fn pushes(&self) -> u64 {
+        self.pushes.load(Relaxed)
     }
 
     /// A ping: sent at once or, where something waits already, not at all: the write deadline is

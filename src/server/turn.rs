@@ -4,12 +4,16 @@
 //! audiences that a client belongs to, so clients are grouped by that; whoever is left out of a
 //! message has bytes of its own.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::protocol::{Framing, Message};
+use crate::protocol::deflate::Terms;
+use crate::protocol::{Encoder, Framing, Message, Version};
 
 use super::backlog::{Backlog, Frames};
+use super::deflate::deflate;
 use super::link::{ClientId, Link};
 
 /// To whom a broadcast goes.
@@ -39,6 +43,8 @@ pub(crate) struct Turn {
     exceptions: HashMap<ClientId, Vec<usize>>,
     /// Bytes of the messages.
     size: usize,
+    /// Bytes of the largest.
+    longest: usize,
     /// The same, with what their targets take.
     weight: usize,
 }
@@ -56,6 +62,19 @@ pub(crate) struct Encoded {
 struct Post {
     audience: usize,
     message: Message,
+    /// What it is compressed, as far as anybody has asked.
+    deflated: RefCell<Vec<Deflated>>,
+}
+
+/// For windows of so many bits; `None` where that gains nothing.
+type Deflated = (u8, Option<Rc<[u8]>>);
+
+/// In what bytes a client hears.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Hixie,
+    Hybi,
+    Deflated(Terms),
 }
 
 /// Clients that belong to the same audiences, and what all of them hear.
@@ -64,7 +83,12 @@ struct Group {
     audiences: Vec<usize>,
     hixie: Option<Encoded>,
     hybi: Option<Encoded>,
+    /// For windows of so many bits.
+    deflated: Vec<(u8, Encoded)>,
 }
+
+/// Writes what is compressed, which clients of one version alone are sent.
+const SERVER: Encoder = Encoder::server(Version::Rfc6455);
 
 /// The most bytes that are joined before they leave; a larger message leaves alone.
 const JOINED: usize = 64 * 1024;
@@ -89,7 +113,12 @@ impl Turn {
                 .push(self.posts.len());
         }
         self.size += message.len();
-        self.posts.push(Post { audience, message });
+        self.longest = self.longest.max(message.len());
+        self.posts.push(Post {
+            audience,
+            message,
+            deflated: RefCell::default(),
+        });
     }
 
     /// What its posts have weighed before they came here.
@@ -150,34 +179,34 @@ impl Turn {
         backlog: &Arc<Backlog>,
         push: &mut impl FnMut(&Arc<Link>, &Encoded),
     ) {
-        let Some(version) = link.version() else {
+        let Some(encoder) = link.encoder() else {
             return;
         };
-        let framing = version.framing();
-        let Group {
-            audiences,
-            hixie,
-            hybi,
-        } = group;
+        let form = self.form(encoder);
         match self.exceptions.get(&link.id) {
-            Some(left_out) => push(link, &self.encode(framing, audiences, left_out, backlog)),
-            None => {
-                let shared = match framing {
-                    Framing::Hixie => hixie,
-                    Framing::Hybi => hybi,
-                };
-                push(
-                    link,
-                    shared.get_or_insert_with(|| self.encode(framing, audiences, &[], backlog)),
-                );
+            Some(left_out) => {
+                let encoded = self.encode(form, &group.audiences, left_out, backlog);
+                push(link, &encoded);
             }
+            None => {
+                let encode = |audiences: &[usize]| self.encode(form, audiences, &[], backlog);
+                push(link, group.shared(form, encode));
+            }
+        }
+    }
+
+    fn form(&self, encoder: Encoder) -> Form {
+        match (encoder.version().framing(), encoder.terms()) {
+            (Framing::Hixie, _) => Form::Hixie,
+            (Framing::Hybi, Some(terms)) if terms.is_worth(self.longest) => Form::Deflated(terms),
+            (Framing::Hybi, _) => Form::Hybi,
         }
     }
 
     /// What the members of `audiences` hear, without the posts in `left_out`; both in order.
     fn encode(
         &self,
-        framing: Framing,
+        form: Form,
         audiences: &[usize],
         left_out: &[usize],
         backlog: &Arc<Backlog>,
@@ -187,12 +216,28 @@ impl Turn {
                 && left_out.binary_search(index).is_err()
         };
         let heard = || self.posts.iter().enumerate().filter(heard);
-        let len = |(_, post): (usize, &Post)| framing.frame_len(post.message.len());
+        let (framing, terms) = match form {
+            Form::Hixie => (Framing::Hixie, None),
+            Form::Hybi => (Framing::Hybi, None),
+            Form::Deflated(terms) => (Framing::Hybi, Some(terms)),
+        };
+        let deflated = |post: &Post| post.deflated(terms.as_ref()?);
+        let len = |(_, post): (usize, &Post)| {
+            let len = deflated(post).map_or(post.message.len(), |payload| payload.len());
+            framing.frame_len(len)
+        };
         // No more than that: they may wait in a queue for long.
         let mut bytes = Vec::with_capacity(heard().map(len).sum());
         let (mut messages, mut skipped) = (0, 0);
         for (_, post) in heard() {
-            match framing.encode(&post.message, None, &mut bytes) {
+            let encoded = match deflated(post) {
+                Some(payload) => {
+                    SERVER.encode_deflated(&post.message, &payload, &mut bytes);
+                    Ok(())
+                }
+                None => framing.encode(&post.message, None, &mut bytes),
+            };
+            match encoded {
                 Ok(()) => messages += 1,
                 Err(_) => skipped += 1,
             }
@@ -211,6 +256,39 @@ impl Group {
             audiences,
             ..Group::default()
         }
+    }
+
+    /// What all hear in this form, encoded when it is first asked for.
+    fn shared(&mut self, form: Form, encode: impl FnOnce(&[usize]) -> Encoded) -> &Encoded {
+        let audiences = &self.audiences;
+        match form {
+            Form::Hixie => self.hixie.get_or_insert_with(|| encode(audiences)),
+            Form::Hybi => self.hybi.get_or_insert_with(|| encode(audiences)),
+            Form::Deflated(terms) => {
+                let deflated = &mut self.deflated;
+                let window = terms.window();
+                let place = deflated.iter().position(|(own, _)| *own == window);
+                let place = place.unwrap_or_else(|| {
+                    deflated.push((window, encode(audiences)));
+                    deflated.len() - 1
+                });
+                &deflated[place].1
+            }
+        }
+    }
+}
+
+impl Post {
+    /// Its payload compressed, once for each size of window; `None` where that gains nothing.
+    fn deflated(&self, terms: &Terms) -> Option<Rc<[u8]>> {
+        let mut known = self.deflated.borrow_mut();
+        let window = terms.window();
+        if let Some((_, payload)) = known.iter().find(|(own, _)| *own == window) {
+            return payload.clone();
+        }
+        let payload = deflate(terms, &self.message).map(Rc::from);
+        known.push((window, payload.clone()));
+        payload
     }
 }
 
@@ -232,8 +310,8 @@ fn groups<'a>(crowds: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Lin
 
 #[cfg(test)]
 mod tests {
-    use super::{Backlog, Encoded, Target, Turn};
-    use crate::protocol::{Encoder, Framing, Message, Role, Version};
+    use super::{Backlog, Encoded, Form, Target, Turn};
+    use crate::protocol::{Encoder, Message, Role, Version};
     use crate::server::hub::Post;
     use crate::server::link::{ClientId, Identity, Link};
     use crate::server::outbox::{Outbox, SlowClient};
@@ -255,12 +333,12 @@ mod tests {
         turn
     }
 
-    fn encode(turn: &Turn, framing: Framing, audiences: &[usize], left_out: &[usize]) -> Encoded {
-        turn.encode(framing, audiences, left_out, &Backlog::new(0))
+    fn encode(turn: &Turn, form: Form, audiences: &[usize], left_out: &[usize]) -> Encoded {
+        turn.encode(form, audiences, left_out, &Backlog::new(0))
     }
 
     fn heard(turn: &Turn, audiences: &[usize], left_out: &[usize]) -> String {
-        let encoded = encode(turn, Framing::Hixie, audiences, left_out);
+        let encoded = encode(turn, Form::Hixie, audiences, left_out);
         let frames = encoded.bytes.split(|byte| *byte == 0xff);
         let texts = frames.filter_map(|frame| std::str::from_utf8(frame.get(1..)?).ok());
         texts.collect::<Vec<_>>().join(" ")
@@ -297,9 +375,9 @@ mod tests {
             except: Vec::new(),
         };
         turn.add(everybody, Message::from(vec![1, 2, 3]));
-        let hixie = encode(&turn, Framing::Hixie, &[0], &[]);
+        let hixie = encode(&turn, Form::Hixie, &[0], &[]);
         assert_eq!((hixie.messages, hixie.skipped), (1, 1));
-        let hybi = encode(&turn, Framing::Hybi, &[0], &[]);
+        let hybi = encode(&turn, Form::Hybi, &[0], &[]);
         assert_eq!((hybi.messages, hybi.skipped), (2, 0));
     }
 
@@ -353,13 +431,13 @@ mod tests {
             (Some("b"), &[7], &"y".repeat(200)),
             (None, &[], &"z".repeat(70_000)),
         ]);
-        for framing in [Framing::Hixie, Framing::Hybi] {
+        for form in [Form::Hixie, Form::Hybi] {
             for audiences in [&[0][..], &[1], &[0, 1], &[0, 1, 2]] {
                 for left_out in [&[][..], &[1]] {
                     let backlog = Backlog::new(usize::MAX);
-                    let bytes = turn.encode(framing, audiences, left_out, &backlog).bytes;
+                    let bytes = turn.encode(form, audiences, left_out, &backlog).bytes;
                     bytes.wait();
-                    assert_eq!(backlog.waiting(), bytes.len(), "{framing:?} {audiences:?}");
+                    assert_eq!(backlog.waiting(), bytes.len(), "{form:?} {audiences:?}");
                 }
             }
         }

@@ -26,6 +26,9 @@ mod closing;
 
 mod vectors;
 
+#[cfg(feature = "deflate")]
+mod deflate;
+
 mod hostile;
 
 mod properties;

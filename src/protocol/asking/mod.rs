@@ -43,8 +43,9 @@ pub use url::BadUrl;
 
 use super::config::Config;
 use super::connection::{Connection, Phase};
+use super::deflate::Terms;
 use super::ending::Ending;
-use super::framing::Encoder;
+use super::framing::{Encoder, Framing};
 use super::head;
 use super::limits::Limits;
 use super::message::Event;
@@ -79,10 +80,11 @@ pub(crate) enum Due {
 
 impl Connection {
     /// A client's connection, as yet without an answer: the first
-    /// [`data_to_send`](Connection::data_to_send) is the request. Of `config` the limits matter; all
-    /// else is for servers. `entropy` is used for keys and for a mask on every frame.
+    /// [`data_to_send`](Connection::data_to_send) is the request. Of `config` the limits matter,
+    /// and whether messages may be compressed; all else is for servers. `entropy` is used for keys and for a mask on every frame.
     pub fn client(config: Arc<Config>, request: &ClientRequest, entropy: Entropy) -> Connection {
-        let (output, proof) = request.version.ask(request, entropy);
+        let offer = config.offer(request.version);
+        let (output, proof) = request.version.ask(request, offer, entropy);
         let mut connection = Connection::new(config);
         connection.encoder = Some(Encoder::client(request.version, entropy));
         connection.output = output;
@@ -171,10 +173,14 @@ impl Connection {
             return;
         };
         let Asked { request, proof, .. } = &**asked;
-        match request.version.confirm(&answer, request, proof) {
-            Ok(subprotocol) => {
+        match request
+            .version
+            .confirm(&answer, request, proof, &self.config)
+        {
+            Ok(confirmed) => {
                 let (version, proof) = (request.version, proof.clone());
-                self.subprotocol = subprotocol;
+                self.subprotocol = confirmed.subprotocol;
+                self.deflate_by(confirmed.deflate);
                 self.answer = Some(Box::new(answer));
                 self.change(Trigger::HeadAccepted);
                 match proof {
@@ -213,28 +219,45 @@ impl Asked {
 
 impl Version {
     /// The bytes of a client's request, and what the server is to prove with its answer.
-    fn ask(self, request: &ClientRequest, entropy: Entropy) -> (Vec<u8>, Due) {
+    fn ask(
+        self,
+        request: &ClientRequest,
+        extensions: Option<String>,
+        entropy: Entropy,
+    ) -> (Vec<u8>, Due) {
         match self {
             Version::Draft75 => draft75::ask(request),
             Version::Draft76 => draft76::ask(request, entropy),
-            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => hybi07::ask(request, entropy),
+            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => {
+                hybi07::ask(request, extensions, entropy)
+            }
         }
     }
 
-    /// Holds a 101 against what was asked for; returns the subprotocol that was agreed on.
+    /// Holds a 101 against what was asked for.
     fn confirm(
         self,
         answer: &Answer,
         request: &ClientRequest,
         due: &Due,
-    ) -> Result<Option<String>, HandshakeError> {
+        config: &Config,
+    ) -> Result<Confirmed, HandshakeError> {
         match self {
             Version::Draft75 => draft75::confirm(answer, request)?,
             Version::Draft76 => draft76::confirm(answer, request)?,
             Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => hybi07::confirm(answer, due)?,
         }
-        answer.subprotocol(request)
+        Ok(Confirmed {
+            subprotocol: answer.subprotocol(request)?,
+            deflate: answer.deflate(self, config)?,
+        })
     }
+}
+
+/// What both sides have settled on.
+struct Confirmed {
+    subprotocol: Option<String>,
+    deflate: Option<Terms>,
 }
 
 /// The checks that answers are made of.
@@ -272,6 +295,25 @@ impl Answer {
                 expected: expected.to_owned(),
             }),
         }
+    }
+
+    /// How messages are compressed, if they are: within what was offered, or not at all.
+    fn deflate(&self, version: Version, config: &Config) -> Result<Option<Terms>, HandshakeError> {
+        if version.framing() == Framing::Hixie {
+            return Ok(None);
+        }
+        let field = hybi07::EXTENSIONS;
+        let Some(found) = self.head().once(field)? else {
+            return Ok(None);
+        };
+        let offered = config.offer(version);
+        config
+            .agree(version, found)
+            .ok_or_else(|| HandshakeError::NotOffered {
+                field,
+                found: escaped(found),
+                offered: offered.unwrap_or_default(),
+            })
     }
 
     /// One of those that were offered, or none. In the old drafts the client names the one it needs,

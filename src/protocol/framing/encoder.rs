@@ -2,6 +2,7 @@
 
 use super::{Framing, hixie, hybi};
 use crate::protocol::close::CloseFrame;
+use crate::protocol::deflate::Terms;
 use crate::protocol::error::Unsupported;
 use crate::protocol::message::Message;
 use crate::protocol::role::{Entropy, Role};
@@ -27,6 +28,8 @@ pub struct Encoder {
     version: Version,
     /// A client's source of masks; a server has none.
     entropy: Option<Entropy>,
+    /// Where compression was agreed on.
+    terms: Option<Terms>,
 }
 
 impl Encoder {
@@ -35,6 +38,7 @@ impl Encoder {
         Encoder {
             version,
             entropy: None,
+            terms: None,
         }
     }
 
@@ -44,7 +48,19 @@ impl Encoder {
         Encoder {
             version,
             entropy: Some(entropy),
+            terms: None,
         }
+    }
+
+    /// The same, where compression was agreed on.
+    pub(crate) const fn deflating(mut self, terms: Option<Terms>) -> Encoder {
+        self.terms = terms;
+        self
+    }
+
+    /// How messages may be compressed, if they may.
+    pub(crate) const fn terms(self) -> Option<Terms> {
+        self.terms
     }
 
     /// The version that is written.
@@ -69,6 +85,12 @@ impl Encoder {
         framing
             .encode(message, self.mask(), out)
             .map_err(|what| self.lacks(what))
+    }
+
+    /// Appends the bytes that carry `message`, which was compressed to `payload` by its
+    /// [terms](Encoder::terms).
+    pub(crate) fn encode_deflated(self, message: &Message, payload: &[u8], out: &mut Vec<u8>) {
+        hybi::encode_deflated(hybi::Opcode::of(message), payload, self.mask(), out);
     }
 
     /// As [`encode`](Encoder::encode), without a copy of the payload: appends what stands before

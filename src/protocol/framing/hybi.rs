@@ -19,9 +19,15 @@
 //! between them. A header is judged as soon as it can be: nothing is reserved for a payload that
 //! is only announced.
 
+mod encode;
+
+pub use encode::encode_frame;
+pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned, header_len};
+
 use super::{Decoded, Partial, mask};
 use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
+use crate::protocol::deflate::{Inflater, Terms};
 use crate::protocol::error::Violation;
 use crate::protocol::message::Message;
 use crate::protocol::role::Role;
@@ -36,6 +42,7 @@ const DIRECT: usize = if cfg!(fuzzing) { 32 } else { 16 * 1024 };
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+const RSV1: u8 = 0x40;
 const MASK: u8 = 0x80;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
@@ -96,6 +103,8 @@ pub(crate) struct Decoder {
     /// The message whose frames are being read: whether it is text, and how many fragments it has.
     message: Option<(Opcode, usize)>,
     partial: Partial,
+    /// Where compression was agreed on.
+    inflater: Option<Box<Inflater>>,
 }
 
 #[derive(Debug)]
@@ -108,6 +117,7 @@ struct DataFrame {
 
 struct Header {
     fin: bool,
+    compressed: bool,
     opcode: Opcode,
     len: usize,
     key: Option<[u8; 4]>,
@@ -122,7 +132,14 @@ impl Decoder {
             frame: None,
             message: None,
             partial: Partial::default(),
+            inflater: None,
         }
+    }
+
+    /// See [`super::Decoder::inflating`].
+    pub(crate) fn inflating(mut self, terms: &Terms) -> Decoder {
+        self.inflater = Some(Box::new(Inflater::new(terms)));
+        self
     }
 
     pub(crate) fn is_between_frames(&self) -> bool {
@@ -168,7 +185,10 @@ impl Decoder {
         let mut used = 0;
         loop {
             if self.frame.is_some() {
-                let (piece, message) = self.payload(&input[used..]);
+                let (piece, message) = match self.is_inflating() {
+                    true => self.inflate(&input[used..], config.limits.message),
+                    false => self.payload(&input[used..]),
+                };
                 used += piece;
                 match message {
                     Ok(None) if self.frame.is_none() => continue,
@@ -182,7 +202,8 @@ impl Decoder {
             };
             let start = used + header.size;
             let end = start + header.len;
-            let single = header.opcode.is_control() || header.fin && self.message.is_none();
+            let whole = header.fin && self.message.is_none() && !header.compressed;
+            let single = header.opcode.is_control() || whole;
             match input.get(start..end) {
                 // The usual case: a frame that is a message, or a control frame, and is all here.
                 Some(payload) if single => {
@@ -203,10 +224,18 @@ impl Decoder {
         let &[first, second, ..] = input else {
             return Ok(None);
         };
-        if first & RESERVED != 0 {
-            return Err(Violation::ReservedBits((first & RESERVED) >> 4));
-        }
         let bits = first & 0xf;
+        // RSV1 has a meaning where a message begins, if it may be compressed (RFC 7692 §6).
+        let compressed = first & RSV1 != 0 && matches!(bits, 1 | 2) && self.inflater.is_some();
+        let reserved = first
+            & if compressed {
+                RESERVED & !RSV1
+            } else {
+                RESERVED
+            };
+        if reserved != 0 {
+            return Err(Violation::ReservedBits(reserved >> 4));
+        }
         let opcode = Opcode::from_bits(bits).ok_or(Violation::ReservedOpcode(bits))?;
         let fin = first & FIN != 0;
         let short = second & !MASK;
@@ -248,7 +277,10 @@ impl Decoder {
             return Err(Violation::LengthNotMinimal(len));
         }
         let limits = &config.limits;
-        let room = limits.message - self.partial.len().min(limits.message);
+        let room = match &self.inflater {
+            Some(inflater) if compressed || inflater.is_reading() => inflater.room(limits.message),
+            _ => limits.message - self.partial.len().min(limits.message),
+        };
         let len = match usize::try_from(len) {
             Ok(len) if opcode.is_control() || len <= room => len,
             _ => return Err(Violation::message_too_large(limits)),
@@ -265,6 +297,7 @@ impl Decoder {
         };
         Ok(Some(Header {
             fin,
+            compressed,
             opcode,
             len,
             key,
@@ -273,6 +306,9 @@ impl Decoder {
     }
 
     fn begin(&mut self, header: &Header) {
+        if let (true, Some(inflater)) = (header.compressed, &mut self.inflater) {
+            inflater.begin();
+        }
         self.message = Some(match self.message {
             Some((opcode, fragments)) => (opcode, fragments + 1),
             None => (header.opcode, 1),
@@ -310,10 +346,48 @@ impl Decoder {
         (here, self.single(opcode, payload).map(Some))
     }
 
+    /// As `payload`, where that is compressed.
+    fn inflate(
+        &mut self,
+        input: &[u8],
+        limit: usize,
+    ) -> (usize, Result<Option<Decoded>, Violation>) {
+        let (Some(frame), Some((opcode, _)), Some(inflater)) =
+            (&mut self.frame, self.message, &mut self.inflater)
+        else {
+            return (0, Ok(None));
+        };
+        let here = input.len().min(frame.len - frame.read);
+        let mut piece = input[..here].to_vec();
+        unmask(&mut piece, frame.key, frame.read);
+        frame.read += here;
+        let ended = frame.read == frame.len;
+        let last = ended && frame.fin;
+        if ended {
+            self.frame = None;
+        }
+        let partial = &mut self.partial;
+        let mut inflated = inflater.inflate(&piece, partial, opcode == Opcode::Text, limit);
+        if !last {
+            return (here, inflated.map(|()| None));
+        }
+        inflated = inflated.and_then(|()| inflater.finish(partial, limit));
+        self.message = None;
+        let payload = self.partial.take();
+        let message = inflated.and_then(|()| self.single(opcode, payload));
+        (here, message.map(Some))
+    }
+
+    fn is_inflating(&self) -> bool {
+        self.inflater
+            .as_ref()
+            .is_some_and(|inflater| inflater.is_reading())
+    }
+
     /// See [`super::Decoder::direct`]. Room is made for what may come next, and as much again as
     /// has come: never for what is only announced.
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
-        let frame = self.frame.as_ref()?;
+        let frame = self.frame.as_ref().filter(|_| !self.is_inflating())?;
         let left = frame.len - frame.read;
         let room = left.min(most.max(self.partial.len()));
         (left >= DIRECT).then(|| self.partial.buffer(room))
@@ -360,64 +434,6 @@ impl Decoder {
             Err(_) => Err(Violation::InvalidUtf8),
         }
     }
-}
-
-/// Appends a whole frame; `mask` is for a client's, a server's has none (RFC 6455 §5.1).
-pub fn encode_frame(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    out.reserve(header_len(payload.len()) + mask.map_or(0, |key| key.len()) + payload.len());
-    encode_header(opcode, payload.len(), mask, out);
-    let start = out.len();
-    out.extend_from_slice(payload);
-    unmask(&mut out[start..], mask, 0);
-}
-
-/// Appends the header of a message's only frame, and returns the payload as it follows.
-pub(crate) fn encode_owned(message: Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) -> Vec<u8> {
-    encode_header(Opcode::of(&message), message.len(), mask, out);
-    let mut payload = message.into_bytes();
-    unmask(&mut payload, mask, 0);
-    payload
-}
-
-/// Appends the header of a frame that is whole, with the length in its shortest form
-/// (RFC 6455 §5.2).
-fn encode_header(opcode: Opcode, len: usize, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    let first = FIN | opcode as u8;
-    let masked = if mask.is_some() { MASK } else { 0 };
-    match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(len), _) if len < LENGTH_16 => out.extend_from_slice(&[first, masked | len]),
-        (_, Ok(len)) => {
-            let [high, low] = len.to_be_bytes();
-            out.extend_from_slice(&[first, masked | LENGTH_16, high, low]);
-        }
-        _ => {
-            out.extend_from_slice(&[first, masked | LENGTH_64]);
-            out.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(mask.as_ref().map_or(&[], |key| key));
-}
-
-/// How long that header is, without a mask.
-pub(crate) fn header_len(len: usize) -> usize {
-    match len {
-        0..=125 => 2,
-        126..=0xffff => 4,
-        _ => 10,
-    }
-}
-
-pub(crate) fn encode(message: &Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    encode_frame(Opcode::of(message), message.as_bytes(), mask, out);
-}
-
-pub(crate) fn encode_close(frame: Option<&CloseFrame>, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    let mut body = Vec::new();
-    if let Some(frame) = frame {
-        body.extend_from_slice(&frame.code.get().to_be_bytes());
-        body.extend_from_slice(frame.reason.as_bytes());
-    }
-    encode_frame(Opcode::Close, &body, mask, out);
 }
 
 /// Masks or unmasks, which is the same (RFC 6455 §5.3), where there is a mask.

@@ -9,6 +9,7 @@ pub use encoder::Encoder;
 
 use super::close::CloseFrame;
 use super::config::Config;
+use super::deflate::Terms;
 use super::error::Violation;
 use super::message::Message;
 use super::role::Role;
@@ -46,6 +47,14 @@ impl Decoder {
         match version.framing() {
             Framing::Hixie => Decoder::Hixie(hixie::Decoder::new(version, role)),
             Framing::Hybi => Decoder::Hybi(hybi::Decoder::new(version, role)),
+        }
+    }
+
+    /// The same, for a peer that may compress.
+    pub(crate) fn inflating(self, terms: Option<Terms>) -> Decoder {
+        match (self, terms) {
+            (Decoder::Hybi(decoder), Some(terms)) => Decoder::Hybi(decoder.inflating(&terms)),
+            (decoder, _) => decoder,
         }
     }
 

@@ -45,6 +45,7 @@ pub(crate) const ROW: Row = Row {
     subprotocol_list: false,
     absolute_target: false,
     minimal_lengths: false,
+    deflate: false,
 };
 
 /// Laxer than the text, which fixes the order and the letter case of the first four fields

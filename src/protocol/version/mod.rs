@@ -22,6 +22,7 @@ use std::fmt;
 
 use super::close::CloseCode;
 use super::config::Config;
+use super::deflate::Terms;
 use super::error::Refusal;
 use super::framing::Framing;
 use super::request::{Request, escaped};
@@ -73,6 +74,8 @@ pub(crate) struct Row {
     pub(crate) absolute_target: bool,
     /// Lengths must be in their shortest form (from draft-14 on).
     pub(crate) minimal_lengths: bool,
+    /// Messages may be compressed (RFC 7692).
+    pub(crate) deflate: bool,
 }
 
 /// What a version says where another says something else.
@@ -217,6 +220,9 @@ impl Version {
         if let Some(subprotocol) = &agreed.subprotocol {
             response::field(&mut out, self.row().subprotocol_field, subprotocol);
         }
+        if let Some((_, words)) = &agreed.deflate {
+            response::field(&mut out, hybi07::EXTENSIONS, words);
+        }
         for (name, value) in &agreed.fields {
             response::field(&mut out, name, value);
         }
@@ -259,6 +265,8 @@ pub(crate) struct Agreed {
     /// `ws://` or `wss://`, host, port unless it is the default, resource with query.
     pub(crate) location: String,
     pub(crate) subprotocol: Option<String>,
+    /// How messages are compressed, and how the answer says so.
+    pub(crate) deflate: Option<(Terms, String)>,
     pub(crate) fields: Vec<(String, String)>,
 }
 
@@ -299,9 +307,14 @@ impl Agreed {
         location += "://";
         location += &host;
         location += request.target();
+        let deflate = match version.row().deflate {
+            true => config.take_up(request),
+            false => None,
+        };
         Ok(Agreed {
             location,
             subprotocol,
+            deflate,
             fields: accept.fields,
         })
     }

@@ -40,6 +40,7 @@ pub(crate) const ROW: Row = Row {
         invalid_text: CloseCode::INVALID_TEXT,
     }),
     minimal_lengths: true,
+    deflate: true,
     ..hybi08::ROW
 };
 

@@ -10,6 +10,7 @@ use stentor::protocol::Version;
 use stentor_fuzz::connection::Script;
 use stentor_fuzz::frames::Frames;
 use stentor_fuzz::handshake::Spoilt;
+use stentor_fuzz::inflate::Compressed;
 use stentor_fuzz::request_head::Asked;
 use stentor_fuzz::wire;
 
@@ -26,6 +27,7 @@ fn main() -> io::Result<()> {
     requests(&vectors, &mut seeds)?;
     keys(&vectors, &mut seeds)?;
     frames(&vectors, &mut seeds)?;
+    payloads(&vectors, &mut seeds)?;
     writeln!(io::stdout(), "{} seeds", seeds.written)
 }
 
@@ -113,6 +115,25 @@ fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
         seeds.plant("request_head", fixed::<Asked>(), &bytes)?;
         seeds.plant("connection", fixed::<Script>(), &bytes)?;
         seeds.plant(handshake(version), fixed::<Spoilt>(), b"")?;
+    }
+    Ok(())
+}
+
+/// Compressed messages, each vector's as so many messages of one connection.
+fn payloads(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
+    for vector in list(&vectors["permessage_deflate"]) {
+        let payloads: Vec<Vec<u8>> = list(&vector["message_payloads_hex"])
+            .iter()
+            .map(hex)
+            .collect();
+        for settings in 0..4 {
+            let mut prefix = fixed::<Compressed>();
+            prefix[1] = settings;
+            for (len, payload) in prefix[4..7].iter_mut().zip(&payloads) {
+                *len = payload.len() as u8;
+            }
+            seeds.plant("inflate", prefix, &payloads.concat())?;
+        }
     }
     Ok(())
 }

@@ -16,6 +16,8 @@ pub mod reference;
 
 pub mod frames;
 
+pub mod inflate;
+
 pub mod round_trip;
 
 pub mod connection;

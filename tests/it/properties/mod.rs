@@ -25,7 +25,7 @@ mod asking;
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;
 
-fn always_the_same() -> ProptestConfig {
+pub(crate) fn always_the_same() -> ProptestConfig {
     let defaults = ProptestConfig::default();
     ProptestConfig {
         failure_persistence: None,

@@ -17,6 +17,8 @@ use super::wire::{Head, PROOF, close_frame, masked, text};
 pub(crate) enum Heard {
     Text(String),
     Binary(Vec<u8>),
+    /// Compressed, of this opcode.
+    Deflated(u8, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     /// A close frame; 1005 stands for none in it.
@@ -346,6 +348,7 @@ impl Peer {
         Ok(match first {
             0x81 => Heard::Text(text(&payload)),
             0x82 => Heard::Binary(payload),
+            0xc1 | 0xc2 => Heard::Deflated(first & 0xf, payload),
             0x88 if payload.is_empty() => Heard::Close(1005, String::new()),
             0x88 => {
                 let (code, reason) = payload.split_first_chunk().expect("a code");

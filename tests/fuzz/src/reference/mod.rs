@@ -1,5 +1,7 @@
-//! Both framings once more: decoders that have all the bytes before them at once.
+//! Both framings once more, and what compresses them: decoders that have all the bytes before them at
+//! once.
 
+pub mod deflate;
 mod hixie;
 mod hybi;
 

@@ -1,0 +1,91 @@
+//! Messages into deflate streams.
+
+use std::fmt;
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+
+use super::Terms;
+use crate::protocol::message::Message;
+
+/// What every message ends with, and leaves out (RFC 7692 §7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// Room that is always made for more: with less, zlib might repeat its flush (zlib.h, `deflate`).
+const ROOM: usize = 64;
+
+/// Compresses one message after the other.
+pub(crate) struct Deflater {
+    stream: Compress,
+    bits: u8,
+    level: u8,
+}
+
+impl Deflater {
+    /// A compressor for peers that can read the windows of these terms.
+    pub(crate) fn new(terms: &Terms) -> Deflater {
+        let level = Compression::new(terms.level.into());
+        Deflater {
+            stream: Compress::new_with_window_bits(level, false, terms.send.bits),
+            bits: terms.send.bits,
+            level: terms.level,
+        }
+    }
+
+    /// Whether it is one for these terms.
+    pub(crate) fn fits(&self, terms: &Terms) -> bool {
+        (self.bits, self.level) == (terms.send.bits, terms.level)
+    }
+
+    /// Forgets what came before: the next message refers to nothing but itself.
+    pub(crate) fn reset(&mut self) {
+        self.stream.reset();
+    }
+
+    /// The payload of a compressed message that refers to nothing but itself; `None` where it would
+    /// not be shorter.
+    pub(crate) fn compress_alone(&mut self, message: &Message) -> Option<Vec<u8>> {
+        self.reset();
+        let payload = self.compress(message.as_bytes())?;
+        (payload.len() < message.len()).then_some(payload)
+    }
+
+    /// The payload of a compressed message, which may refer to all that were compressed since the last
+    /// [reset](Deflater::reset). `None` should zlib fail, which has no reason to; nothing may then refer to
+    /// what came before.
+    pub(crate) fn compress(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        if payload.is_empty() {
+            // What is left of the one empty block; zlib would flush nothing (RFC 7692 §7.2.3.6).
+            return Some(vec![TAIL[0]]);
+        }
+        let mut out = Vec::new();
+        let mut rest = payload;
+        loop {
+            out.reserve(rest.len() / 2 + ROOM);
+            let before = self.stream.total_in();
+            let flushed = self
+                .stream
+                .compress_vec(rest, &mut out, FlushCompress::Sync);
+            let used = usize::try_from(self.stream.total_in() - before).ok()?;
+            rest = &rest[used..];
+            match flushed.ok()? {
+                Status::StreamEnd => return None,
+                Status::Ok if !rest.is_empty() || out.len() == out.capacity() => {}
+                Status::Ok | Status::BufError => break,
+            }
+        }
+        if !rest.is_empty() || !out.ends_with(&TAIL) {
+            return None;
+        }
+        out.truncate(out.len() - TAIL.len());
+        Some(out)
+    }
+}
+
+impl fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflater")
+            .field("bits", &self.bits)
+            .field("level", &self.level)
+            .finish_non_exhaustive()
+    }
+}

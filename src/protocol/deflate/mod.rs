@@ -1,0 +1,75 @@
+//! Compression: permessage-deflate (RFC 7692).
+//!
+//! # In one sentence
+//! A message, not a frame, is compressed by itself or as a continuation of those before it, and
+//! says so with one bit of its first frame.
+//!
+//! # On the wire
+//! ```text
+//! > Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
+//! < Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover
+//!
+//! < c1 07 f248cdc9c90700          "Hello": RSV1 is set, a raw deflate stream follows
+//! < c1 07 f248cdc9c90700          and again; with context takeover it would be f200110000
+//! < 81 02 4869                    "Hi": what gains nothing is sent as it is
+//! ```
+//!
+//! A sender ends each message with an empty stored block, `00 00 00 FF FF`, and leaves out the last
+//! four bytes of it; the receiver puts them back. RSV1 stands on the first frame only, whatever the
+//! number of fragments.
+//!
+//! # Contexts and what they cost
+//! With *context takeover* a message may refer to the ones before it, up to 32 KiB back. Chat
+//! messages, short and alike, shrink much better that way. The price is memory that lasts as long as
+//! the connection does, and that no two receivers can be sent the same bytes. So the default is
+//! [no takeover](Deflate::new) either way: a broadcast is compressed once for all who hear it, and a
+//! connection that is silent holds nothing. A direction that takes its context over costs, once it
+//! has been used:
+//!
+//! | | takeover | without |
+//! |---|---|---|
+//! | sending | 370 KiB; 250 with the smallest window | nothing |
+//! | receiving | as much as was received, up to 32 KiB | nothing |
+//! | while a compressed message is coming in | 46 KiB | 46 KiB |
+//!
+//! What is compressed without takeover goes through compressors that the process has in common, at
+//! most eight of which it keeps.
+//!
+//! # Traps
+//! - A few bytes can become many: what is inflated is held against
+//!   [`Limits::message`](super::Limits::message) while it is, and text is checked for UTF-8 as it
+//!   comes.
+//! - zlib cannot make a window of 8 bits, and quietly takes 9 where it is asked to. A peer that wants
+//!   8 is sent plain messages, which is always allowed.
+//! - `client_max_window_bits` may be answered only where it was offered; some clients hang up on any
+//!   parameter that they have not offered themselves, and others on an answer without both
+//!   `no_context_takeover`, where they have.
+//! - A stream that is cut short looks like a whole one to an inflater: see `Inflater::finish`.
+//! - Compressing secrets together with what an attacker may choose tells the secret by the length of
+//!   the result (CRIME, BREACH). Send secrets in messages below the
+//!   [threshold](Deflate::threshold), or do without compression.
+//! - Some clients offer the extension in versions that are older than it. It is taken up in RFC 6455
+//!   only.
+
+#[cfg(feature = "deflate")]
+mod deflater;
+#[cfg(feature = "deflate")]
+mod inflater;
+#[cfg(feature = "deflate")]
+mod negotiation;
+#[cfg(feature = "deflate")]
+mod settings;
+
+#[cfg(feature = "deflate")]
+pub(crate) use deflater::Deflater;
+#[cfg(feature = "deflate")]
+pub(crate) use inflater::Inflater;
+#[cfg(feature = "deflate")]
+pub(crate) use negotiation::Terms;
+#[cfg(feature = "deflate")]
+pub use settings::Deflate;
+
+#[cfg(not(feature = "deflate"))]
+mod absent;
+#[cfg(not(feature = "deflate"))]
+pub(crate) use absent::{Deflater, Inflater, Terms};

@@ -1,0 +1,141 @@
+//! permessage-deflate: what is agreed on, what is read and refused, what is sent, and by whom.
+
+mod negotiation;
+
+mod asking;
+
+mod reading;
+
+mod takeover;
+
+mod serving;
+
+mod properties;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use stentor::protocol::{Config, Event, Version};
+use stentor::{Deflate, Server, ServerBuilder};
+
+use crate::support::{Answer, Driven, Head};
+
+/// What browsers offer.
+const USUAL: &str = "permessage-deflate; client_max_window_bits";
+
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// A request with an offer in each field.
+fn head(version: Version, offers: &[&str]) -> Head {
+    offers.iter().fold(Head::of(version), |head, offer| {
+        head.with("Sec-WebSocket-Extensions", offer)
+    })
+}
+
+fn config(deflate: Deflate) -> Config {
+    let mut config = Config::default();
+    config.deflate = Some(deflate);
+    config
+}
+
+fn server(deflate: Deflate) -> ServerBuilder {
+    Server::builder().deflate(deflate)
+}
+
+/// What is answered to these offers; `None` where none is taken up.
+fn answered(version: Version, offers: &[&str], config: &Config) -> Option<String> {
+    let mut driven = Driven::new(config);
+    driven.receive(&head(version, offers).bytes());
+    assert_eq!(driven.events, [Event::Request, Event::Open], "{offers:?}");
+    let answer = Answer::read(&driven.output);
+    let words = answer.field("Sec-WebSocket-Extensions");
+    words.map(str::to_owned)
+}
+
+/// A connection that has agreed on what was offered.
+fn ready(offer: &str, config: &Config) -> Driven {
+    let mut driven = Driven::new(config);
+    driven.receive(&head(Version::Rfc6455, &[offer]).bytes());
+    let answer = Answer::read(&driven.output);
+    assert!(
+        answer.field("Sec-WebSocket-Extensions").is_some(),
+        "{offer}"
+    );
+    driven.forget();
+    driven
+}
+
+/// The peer's compressor.
+struct Zip(Compress);
+
+impl Zip {
+    fn new(bits: u8) -> Zip {
+        Zip(Compress::new_with_window_bits(
+            Compression::best(),
+            false,
+            bits,
+        ))
+    }
+
+    /// The payload of a message that may refer to those before it.
+    fn message(&mut self, payload: &[u8]) -> Vec<u8> {
+        if payload.is_empty() {
+            return vec![0];
+        }
+        let mut zipped = Vec::with_capacity(payload.len() + payload.len() / 8 + 100);
+        let flushed = self
+            .0
+            .compress_vec(payload, &mut zipped, FlushCompress::Sync);
+        flushed.unwrap();
+        zipped.strip_suffix(&TAIL).expect("the tail").to_vec()
+    }
+
+    /// The payload of a message that refers to nothing.
+    fn alone(&mut self, payload: &[u8]) -> Vec<u8> {
+        self.0.reset();
+        self.message(payload)
+    }
+}
+
+/// The peer's inflater, with a window of its own size.
+struct Unzip(Decompress);
+
+impl Unzip {
+    fn new(bits: u8) -> Unzip {
+        Unzip(Decompress::new_with_window_bits(false, bits))
+    }
+
+    fn message(&mut self, payload: &[u8]) -> Vec<u8> {
+        let zipped = [payload, &TAIL].concat();
+        let mut rest = &zipped[..];
+        let mut message = Vec::new();
+        loop {
+            message.reserve(64 * 1024);
+            let before = self.0.total_in();
+            let inflated = self
+                .0
+                .decompress_vec(rest, &mut message, FlushDecompress::Sync);
+            inflated.unwrap();
+            rest = &rest[(self.0.total_in() - before) as usize..];
+            if rest.is_empty() && message.len() < message.capacity() {
+                return message;
+            }
+        }
+    }
+}
+
+/// Words that shrink well, different for each number.
+fn words(number: usize, len: usize) -> String {
+    let line = format!("{{\"number\":{number},\"from\":\"somebody\",\"text\":\"and so on\"}}\n");
+    line.repeat(len / line.len() + 1)[..len].to_owned()
+}
+
+/// Bytes that do not shrink.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x5eed_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..len).map(|_| next()).collect()
+}

@@ -20,16 +20,16 @@ TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
 
 
 def frame(opcode, payload=b"", *, fin=True, rsv=0, mask=MASK):
-    """A short client frame, right or wrong as told."""
+    """A short frame, right or wrong as told; a client's, if it has a mask."""
     head = bytes([(fin << 7) | (rsv << 4) | opcode, (0x80 if mask else 0) | len(payload)])
     if not mask:
         return head + payload
     return head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
 
 
-def declared(opcode, length, *, fin=True):
+def declared(opcode, length, *, fin=True, mask=MASK):
     """The head alone of a frame that says it is `length` bytes long."""
-    return bytes([(fin << 7) | opcode, 0xFF]) + struct.pack(">Q", length) + MASK
+    return bytes([(fin << 7) | opcode, 0xFF if mask else 0x7F]) + struct.pack(">Q", length) + (mask or b"")
 
 
 VIOLATIONS = [

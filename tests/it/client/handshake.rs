@@ -131,6 +131,6 @@ fn what_is_no_url_is_told_before_anything_is_looked_up() {
 #[cfg(not(feature = "tls"))]
 #[test]
 fn without_the_feature_there_is_no_tls_and_nothing_in_its_place() {
-    let error = stentor::connect("wss://127.0.0.1:1/").unwrap_err();
+    let error = connect("wss://127.0.0.1:1/").unwrap_err();
     assert!(error.to_string().contains("built without"), "{error}");
 }

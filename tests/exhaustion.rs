@@ -17,6 +17,7 @@
 #[path = "it/support/mod.rs"]
 mod support;
 
+use std::env;
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpStream;
@@ -260,6 +261,23 @@ fn a_client_that_is_gone_gives_its_descriptor_back() {
     server.wait_until_empty();
     becomes(&before, descriptors);
     assert!(handles.iter().all(|handle| !handle.is_open()));
+}
+
+/// The folder that a process is in is the process's.
+#[test]
+fn a_unix_sockets_file_goes_with_the_server_whatever_folder_the_program_is_in_by_then() {
+    let _alone = alone();
+    let folder = Folder::new();
+    let before = env::current_dir().unwrap();
+    env::set_current_dir(folder.file("")).unwrap();
+    let server = Server::builder().bind_unix("socket").unwrap();
+    let endpoint = server.endpoints().unwrap().remove(0);
+    env::set_current_dir(before).unwrap();
+    let path = folder.file("socket");
+    assert!(path.exists());
+    assert_eq!(endpoint.to_string(), path.to_str().unwrap());
+    drop(server);
+    assert!(!path.exists());
 }
 
 /// What is resident of this process, in bytes.

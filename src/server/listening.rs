@@ -27,11 +27,25 @@ impl ServerBuilder {
     /// Binds to the path of a Unix socket, for clients on this machine: a proxy, most likely.
     ///
     /// The file is removed when the server ends. One that a dead server has left is replaced;
-    /// where a server listens, or where there is any other file, it is left alone.
+    /// where a server listens, or where there is any other file, it is left alone. (Elsewhere than
+    /// on Linux, a server whose queue is full cannot be told from a dead one.)
     ///
     /// Who may write to the file may connect: everybody, as far as the process's umask (or the
     /// folder) allows, often only its own user. Keep others out by the folder or by the umask:
     /// changed later, the file's permissions come too late for those who have connected.
+    ///
+    /// Nginx in front needs these lines; with the last of them, and
+    /// [`trust_local_proxy`](ServerBuilder::trust_local_proxy), clients have addresses.
+    ///
+    /// ```text
+    /// proxy_pass http://unix:/run/chat/socket;
+    /// proxy_http_version 1.1;
+    /// proxy_set_header Host $http_host;
+    /// proxy_set_header Upgrade $http_upgrade;
+    /// proxy_set_header Connection $http_connection;
+    /// proxy_set_header X-Forwarded-For $remote_addr;
+    /// proxy_set_header X-Forwarded-Proto $scheme;
+    /// ```
     ///
     /// # Errors
     /// [`AddrInUse`](io::ErrorKind::AddrInUse) where there is something at that path already that
@@ -50,10 +64,21 @@ impl ServerBuilder {
         Server::new(vec![Bound::attach(listener.into())?], self.settings)
     }
 
-    /// Serves the clients of all listeners that systemd has handed over to this process
-    /// (`ListenStream=` in a `.socket` unit), or anybody who speaks its protocol. To be called
-    /// before the program starts threads that read its environment, since it is changed: the
-    /// listeners can be had only once.
+    /// Serves the clients of all listeners that systemd, or anybody who speaks its protocol, has
+    /// handed over to this process: those of a unit such as `chat.socket`, for `chat.service`.
+    ///
+    /// ```text
+    /// [Socket]
+    /// ListenStream=80
+    /// ListenStream=/run/chat/socket
+    ///
+    /// [Install]
+    /// WantedBy=sockets.target
+    /// ```
+    ///
+    /// To be called before the program starts threads that read its environment, since it is
+    /// changed: the listeners can be had only once. The files of Unix sockets are not removed:
+    /// they are systemd's, and clients wait there while the service is started again.
     ///
     /// # Errors
     /// [`NotFound`](io::ErrorKind::NotFound) where nothing was handed over to this process,

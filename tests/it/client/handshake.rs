@@ -171,6 +171,6 @@ fn what_is_asked_for_is_in_no_log() {
 #[cfg(not(feature = "tls"))]
 #[test]
 fn without_the_feature_there_is_no_tls_and_nothing_in_its_place() {
-    let error = stentor::connect("wss://127.0.0.1:1/").unwrap_err();
+    let error = connect("wss://127.0.0.1:1/").unwrap_err();
     assert!(error.to_string().contains("built without"), "{error}");
 }

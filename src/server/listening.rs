@@ -27,7 +27,8 @@ impl ServerBuilder {
     /// Binds to the path of a Unix socket, for clients on this machine: a proxy, most likely.
     ///
     /// The file is removed when the server ends. One that a dead server has left is replaced;
-    /// where a server listens, or where there is any other file, it is left alone.
+    /// where a server listens, or where there is any other file, it is left alone. (Elsewhere than
+    /// on Linux, a server whose queue is full cannot be told from a dead one.)
     ///
     /// Who may write to the file may connect: everybody, as far as the process's umask (or the
     /// folder) allows, often only its own user. Keep others out by the folder or by the umask:

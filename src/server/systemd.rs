@@ -2,9 +2,9 @@
 //! anybody who speaks its protocol (`sd_listen_fds(3)`).
 
 use std::io;
+use std::os::fd::AsFd;
 
 use listenfd::ListenFd;
-use rustix::net::sockopt;
 
 use super::bound::Listener;
 
@@ -28,12 +28,21 @@ pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
 /// A stream socket that listens, of either kind.
 fn take(handed_over: &mut ListenFd, at: usize) -> Option<Listener> {
     if let Ok(Some(listener)) = handed_over.take_tcp_listener(at) {
-        let listens = sockopt::socket_acceptconn(&listener) == Ok(true);
-        return listens.then_some(Listener::Tcp(listener));
+        return listens(&listener).then_some(Listener::Tcp(listener));
     }
     let listener = handed_over.take_unix_listener(at).ok()??;
-    let listens = sockopt::socket_acceptconn(&listener) == Ok(true);
-    listens.then_some(Listener::Unix(listener))
+    listens(&listener).then_some(Listener::Unix(listener))
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn listens(socket: impl AsFd) -> bool {
+    rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
+}
+
+/// The system does not say.
+#[cfg(target_vendor = "apple")]
+fn listens(_: impl AsFd) -> bool {
+    true
 }
 
 fn unfit(at: usize, count: usize) -> io::Error {

@@ -39,6 +39,7 @@ fn a_living_servers_file_is_left_alone() {
 }
 
 /// To knock there would wait for ever.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_living_server_whose_queue_is_full_is_left_alone() {
     let folder = Folder::new();

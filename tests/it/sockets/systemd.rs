@@ -39,10 +39,10 @@ impl Chat {
 
     /// What it says when it fails.
     fn failure(mut self) -> String {
+        let status = eventually("its end", || self.0.try_wait().unwrap());
         let mut words = String::new();
         let printed = self.0.stderr.as_mut().unwrap();
         printed.read_to_string(&mut words).unwrap();
-        let status = eventually("its end", || self.0.try_wait().unwrap());
         assert!(!status.success(), "{words}");
         words
     }

@@ -1,7 +1,9 @@
 //! A chat room for browsers of every age: the page and the room on one port.
 //!
 //! `chat [ADDRESS | PATH]...`, by default 127.0.0.1:8000: what has a slash in it is a Unix socket's
-//! path. With the feature `systemd`, `chat --systemd` takes the sockets that it is handed over. The page is at `/`, and at the path of any room so
+//! path. With the feature `systemd`, `chat --systemd` takes the sockets that it is handed over. With the
+//! feature `tls`, `chat --tls CERTIFICATE KEY ...` shows what is in these files, and `chat --self-signed ...`
+//! a certificate of its own making; SIGHUP reads the files again. The page is at `/`, and at the path of any room so
 //! that a room can be linked to; a WebSocket at `/lobby` is in the room `lobby`; `/health` is for
 //! machines. Other sites' pages are not let in. What is said is JSON, one object per message;
 //! `chat.html` has the other half. SIGINT and SIGTERM say goodbye to everybody; the second one does not
@@ -45,17 +47,65 @@ fn main() -> std::io::Result<()> {
         .max_message(64 * 1024)
         .same_origin()
         .on_request(answer);
-    let places: Vec<String> = std::env::args().skip(1).collect();
+    let mut places: Vec<String> = std::env::args().skip(1).collect();
+    let (builder, scheme) = secure(builder, &mut places)?;
     let server = listen(builder, &places)?;
     end_on_signals(server.handle())?;
     for endpoint in server.endpoints()? {
         match endpoint {
-            Endpoint::Net(address) => println!("chatting at http://{address}/"),
+            Endpoint::Net(address) => println!("chatting at {scheme}://{address}/"),
             endpoint => println!("chatting at {endpoint}"),
         }
     }
     let rooms = Rooms::default();
     server.run(|client| chat(client, &rooms))
+}
+
+/// TLS, where the first arguments ask for it; and what the page's address begins with.
+#[cfg(feature = "tls")]
+fn secure(
+    builder: ServerBuilder,
+    arguments: &mut Vec<String>,
+) -> std::io::Result<(ServerBuilder, &'static str)> {
+    let tls = match &arguments[..] {
+        [option, certificate, key, ..] if option == "--tls" => {
+            let tls = stentor::TlsServer::from_files(certificate, key)?;
+            reload_on_signals(tls.clone())?;
+            arguments.drain(..3);
+            tls
+        }
+        [option, ..] if option == "--self-signed" => {
+            let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+            let made = rcgen::generate_simple_self_signed(names).map_err(std::io::Error::other)?;
+            let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+            arguments.drain(..1);
+            stentor::TlsServer::from_pem(certificate.as_bytes(), key.as_bytes())?
+        }
+        _ => return Ok((builder, "http")),
+    };
+    Ok((builder.tls(tls), "https"))
+}
+
+#[cfg(not(feature = "tls"))]
+fn secure(
+    builder: ServerBuilder,
+    _: &mut Vec<String>,
+) -> std::io::Result<(ServerBuilder, &'static str)> {
+    Ok((builder, "http"))
+}
+
+/// Those who come after the signal see the new certificate.
+#[cfg(feature = "tls")]
+fn reload_on_signals(tls: stentor::TlsServer) -> std::io::Result<()> {
+    let mut signals = Signals::new([signal_hook::consts::SIGHUP])?;
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            if let Err(error) = tls.reload() {
+                log::error!("the old certificate stays: {error}");
+            }
+        }
+    });
+    Ok(())
 }
 
 fn listen(builder: ServerBuilder, places: &[String]) -> std::io::Result<Server> {

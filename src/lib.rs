@@ -148,6 +148,9 @@ mod server;
 
 mod client;
 
+#[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
+mod tls;
+
 #[doc(inline)]
 pub use client::{Connector, ProxyError, Sender, Traffic, Transport, WebSocket, connect};
 #[cfg(feature = "deflate")]
@@ -164,3 +167,6 @@ pub use server::{
     FastClient, Listener, Loss, Outcome, Peer, Rate, Received, Reply, Server, ServerBuilder,
     ServerHandle, SlowClient, Stream, accept,
 };
+#[cfg(feature = "tls")]
+#[doc(inline)]
+pub use tls::{TlsClient, TlsError, TlsServer};

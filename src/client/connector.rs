@@ -1,7 +1,6 @@
 //! The options of a connection, each with its default, its unit and its reason.
 
 use std::fmt;
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use crate::server::deadlines::Deadlines;
 use crate::server::error::Error;
 use crate::server::socket::Socket;
 use crate::server::stream::Stream;
+use crate::tls::{TlsClient, TlsSession};
 
 use super::common::Common;
 use super::dial::dial;
@@ -47,6 +47,7 @@ pub struct Connector {
     no_delay: bool,
     local: Option<IpAddr>,
     way: Way,
+    tls: Option<TlsClient>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,6 +76,7 @@ impl Connector {
             no_delay: true,
             local: None,
             way: Way::Straight,
+            tls: None,
         }
     }
 
@@ -231,17 +233,28 @@ impl Connector {
         self
     }
 
-    /// Connects, and goes through the handshake: `ws://host:port/path?query`. All addresses of the
-    /// host are tried, those of IPv6 and of IPv4 in turn. Redirects are not followed.
+    /// Whose certificates are believed where the URL says `wss`. Default: those of the authorities
+    /// that Mozilla trusts ([`TlsClient::new`]).
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: TlsClient) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Connects, and goes through the handshake: `ws://host:port/path?query`, or `wss` where the
+    /// library was built with its feature `tls`. All addresses of the host are tried, those of IPv6
+    /// and of IPv4 in turn. Redirects are not followed.
     ///
     /// # Errors
     /// [`Error::Url`] for what is no such URL; [`Error::Io`] where there is no such host, or none
     /// of its addresses answers, or not in time; [`Error::Proxy`] where the proxy refuses;
     /// [`Error::Handshake`] where the server refuses, with its answer, or does not speak the
-    /// version; [`Error::Lost`] where it is gone, or the handshake takes too long.
+    /// version; [`Error::Lost`] where it is gone, or the handshake takes too long. With `wss`,
+    /// `Error::Tls` where it does not prove to be the server of that name, and [`Error::Io`] where
+    /// the library was built without.
     pub fn connect(&self, url: &str) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
-        check_scheme(&request)?;
+        let tls = self.tls_for(&request)?;
         let patience = Patience::of(self.connect_deadline);
         let proxy = match &self.way {
             Way::Straight => None,
@@ -256,7 +269,7 @@ impl Connector {
                 stream
             }
         };
-        self.begin(stream.into(), &request)
+        self.begin(stream.into(), tls, &request)
     }
 
     /// As [`connect`](Connector::connect), over a connection that exists: of TCP, or of a Unix
@@ -266,8 +279,8 @@ impl Connector {
     /// As [`connect`](Connector::connect), and [`Error::Io`] where the stream is not connected.
     pub fn connect_over(&self, stream: impl Into<Stream>, url: &str) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
-        check_scheme(&request)?;
-        self.begin(stream.into(), &request)
+        let tls = self.tls_for(&request)?;
+        self.begin(stream.into(), tls, &request)
     }
 
     /// As [`connect_over`](Connector::connect_over), over anything that reads and writes. It is
@@ -283,17 +296,25 @@ impl Connector {
         url: &str,
     ) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
-        self.begin(bridge(transport)?.into(), &request)
+        self.begin(bridge(transport)?.into(), None, &request)
     }
 
     /// The handshake, and all that comes after it, on a connected stream.
-    fn begin(&self, stream: Stream, request: &ClientRequest) -> Result<WebSocket, Error> {
+    fn begin(
+        &self,
+        stream: Stream,
+        tls: Option<TlsSession>,
+        request: &ClientRequest,
+    ) -> Result<WebSocket, Error> {
         // Before anything is sent: a client without them could not say a word.
         entropy::check()?;
         let common = Common::get()?;
         let (peer, local) = (stream.peer()?, stream.local_addr());
         stream.set_nonblocking(false)?;
-        let socket = Arc::new(Socket::new(stream));
+        let socket = Arc::new(match tls {
+            Some(tls) => Socket::secured(stream, tls),
+            None => Socket::new(stream),
+        });
         if self.no_delay {
             socket.set_no_delay();
         }
@@ -302,6 +323,18 @@ impl Connector {
         let warden = Arc::clone(&common.warden);
         let talk = Conversation::new(connection, link, socket, warden);
         WebSocket::open(talk, request.target(), local)
+    }
+
+    /// What encrypts, where the URL asks for that: with the server that it names, and no other.
+    fn tls_for(&self, request: &ClientRequest) -> Result<Option<TlsSession>, Error> {
+        if !request.is_secure() {
+            return Ok(None);
+        }
+        let session = match &self.tls {
+            Some(tls) => tls.session(request.host())?,
+            None => TlsClient::usual()?.session(request.host())?,
+        };
+        Ok(Some(session))
     }
 
     fn config(&mut self) -> &mut Config {
@@ -325,15 +358,5 @@ impl fmt::Debug for Connector {
             .field("local", &self.local)
             .field("way", &self.way)
             .finish_non_exhaustive()
-    }
-}
-
-fn check_scheme(request: &ClientRequest) -> io::Result<()> {
-    match request.is_secure() {
-        true => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "wss:// needs TLS, which this library was built without",
-        )),
-        false => Ok(()),
     }
 }

@@ -16,6 +16,7 @@ use crate::server::error::{Error, Loss};
 use crate::server::link::{Identity, Stage};
 use crate::server::peer::Peer;
 use crate::server::sync::atomic::Ordering::Relaxed;
+use crate::tls::TlsSession;
 
 use super::sender::Sender;
 
@@ -59,6 +60,9 @@ impl WebSocket {
         let answer = match shake_hands(&mut talk) {
             Ok(answer) => answer,
             Err(error) => {
+                // Where it did not come so far as to ask, that is why.
+                let failure = talk.socket.tls().and_then(TlsSession::failure);
+                let error = failure.map_or(error, Error::from);
                 debug!("{}: {error}", talk.link);
                 talk.let_go();
                 return Err(error);

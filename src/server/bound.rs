@@ -41,6 +41,8 @@ pub(crate) struct Bound {
     /// socket is closed.
     file: Option<SocketFile>,
     listener: Listener,
+    /// There is no TLS here, even where the server has some.
+    is_plain: bool,
 }
 
 /// Connections that the kernel keeps until they are accepted. The standard library asks for 128,
@@ -85,7 +87,21 @@ impl Bound {
         Ok(Bound {
             listener,
             file: None,
+            is_plain: false,
         })
+    }
+
+    /// The same, for clients that know no TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn plain(self) -> Bound {
+        Bound {
+            is_plain: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// The next client that waits, if one does.

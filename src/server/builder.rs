@@ -7,6 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
+use crate::tls::TlsServer;
 
 use super::addresses::PerAddress;
 use super::deadlines::Deadlines;
@@ -83,6 +84,7 @@ pub(crate) struct Settings {
     pub(crate) per_address: PerAddress,
     pub(crate) stack_size: usize,
     pub(crate) no_delay: bool,
+    pub(crate) tls: Option<TlsServer>,
     pub(crate) on_request: Option<Arc<OnRequest>>,
     pub(crate) on_close: Option<Arc<OnClose>>,
     pub(crate) on_state: Option<Arc<OnState>>,
@@ -103,6 +105,7 @@ impl Default for Settings {
             per_address: PerAddress::default(),
             stack_size: 256 * 1024,
             no_delay: true,
+            tls: None,
             on_request: None,
             on_close: None,
             on_state: None,
@@ -153,6 +156,21 @@ impl ServerBuilder {
     /// in their location. Default: no.
     pub fn secure(mut self, secure: bool) -> Self {
         self.config().secure = secure;
+        self
+    }
+
+    /// Speaks TLS with everybody who comes over TCP, whatever the listener, but for
+    /// [`and_bind_plain`](super::Server::and_bind_plain); those who come over a Unix socket are on
+    /// this machine. Default: no TLS. Its handshake is part of the one that has a
+    /// [deadline](ServerBuilder::handshake_deadline). For those who come over it, draft-75 and draft-76
+    /// are told `wss` and the server's own origin is `https`, as with
+    /// [`secure`](ServerBuilder::secure).
+    ///
+    /// Who speaks plain HTTP there is told so in plain HTTP, with 400. Who is
+    /// turned away before its handshake, or too slow with it, is told by an alert: `internal_error`.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.settings.tls = Some(tls);
         self
     }
 
@@ -311,6 +329,7 @@ impl fmt::Debug for Settings {
             .field("per_address", &self.per_address)
             .field("stack_size", &self.stack_size)
             .field("no_delay", &self.no_delay)
+            .field("tls", &self.tls)
             .field("on_request", &self.on_request.is_some())
             .field("on_close", &self.on_close.is_some())
             .field("on_state", &self.on_state.is_some())

@@ -9,6 +9,7 @@ use std::time::Duration;
 use log::{error, info};
 
 use crate::protocol::{Config, Refusal, Role, refusal_bytes};
+use crate::tls::TlsError;
 
 use super::addresses::Net;
 use super::backlog::Backlog;
@@ -24,6 +25,7 @@ use super::outbox::Outbox;
 use super::peer::Peer;
 use super::registry::Registry;
 use super::socket::Socket;
+use super::stream::Stream;
 use super::sync::atomic::Ordering::{Relaxed, SeqCst};
 use super::sync::atomic::{AtomicBool, AtomicU64};
 use super::sync::channel::{RecvTimeoutError, Sender, bounded};
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     /// What the settings say of those who come over a Unix socket.
     local_config: Arc<Config>,
+    /// The same, of those who come over TLS.
+    pub(crate) secure_config: Arc<Config>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) backlog: Arc<Backlog>,
@@ -75,9 +79,14 @@ impl Crew {
         if settings.trust_local_proxy {
             Arc::make_mut(&mut local_config).trust_forwarded = true;
         }
+        let mut secure_config = Arc::clone(&settings.config);
+        if settings.tls.is_some() {
+            Arc::make_mut(&mut secure_config).secure = true;
+        }
         let shared = Arc::new(Shared {
             settings,
             local_config,
+            secure_config,
             totals: Arc::clone(&totals),
             registry,
             backlog: Arc::clone(&backlog),
@@ -227,6 +236,18 @@ impl Shared {
                 // All was said, only the hanging up is missing: that is no loss.
                 link.outbox.cut(Loss::Cut);
             }
+        }
+    }
+
+    /// The socket of an accepted stream, with TLS around it where that is asked of those who come
+    /// over a network.
+    ///
+    /// # Errors
+    /// Where the user's own configuration of TLS does not allow a connection.
+    pub(crate) fn secure(&self, stream: Stream) -> Result<Socket, TlsError> {
+        match (&self.settings.tls, &stream) {
+            (Some(tls), Stream::Tcp(_)) => Ok(Socket::secured(stream, tls.session()?)),
+            _ => Ok(Socket::new(stream)),
         }
     }
 

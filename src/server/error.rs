@@ -5,6 +5,8 @@ use std::io;
 
 use crate::client::ProxyError;
 use crate::protocol::{BadUrl, HandshakeError, Refusal, Unsupported, Violation};
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
 
 /// Why a call on a client did not do what it was asked to.
 #[derive(Debug)]
@@ -22,6 +24,9 @@ pub enum Error {
     Handshake(Box<HandshakeError>),
     /// What was to be connected to is no WebSocket URL.
     Url(BadUrl),
+    /// There is no TLS with the server: it does not prove to be the one that was asked for, above all.
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
     /// There is no way through the proxy.
     Proxy(ProxyError),
     /// What was asked for cannot be sent; nothing was.
@@ -90,6 +95,8 @@ impl fmt::Display for Error {
             Error::Answered => f.write_str("the request was answered with a page"),
             Error::Handshake(error) => write!(f, "handshake failed: {error}"),
             Error::Url(bad) => bad.fmt(f),
+            #[cfg(feature = "tls")]
+            Error::Tls(error) => error.fmt(f),
             Error::Proxy(error) => error.fmt(f),
             Error::Unsupported(unsupported) => unsupported.fmt(f),
             Error::Closed => f.write_str("the conversation is over"),
@@ -106,6 +113,8 @@ impl std::error::Error for Error {
             Error::Refused(refusal) => Some(refusal),
             Error::Handshake(error) => Some(error),
             Error::Url(bad) => Some(bad),
+            #[cfg(feature = "tls")]
+            Error::Tls(error) => Some(error),
             Error::Proxy(error) => Some(error),
             Error::Unsupported(unsupported) => Some(unsupported),
             Error::Io(error) => Some(error),

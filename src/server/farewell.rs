@@ -1,11 +1,13 @@
 //! A conversation's end: the goodbye, the peer's half of it, and the account.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use log::{debug, error, info, warn};
+use rustix::event::PollFlags;
 
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Closing, Ending, Initiator, Role, State, Version,
@@ -194,6 +196,19 @@ impl Conversation {
         self.link.identity.get().is_some()
     }
 
+    /// Shuts the write side, which TLS has to announce: that may wait for the socket. The warden ends
+    /// it, as it ends what follows.
+    fn shut_write(&self) -> io::Result<()> {
+        loop {
+            match self.socket.shutdown(Shutdown::Write) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.socket.wait_until(PollFlags::OUT, Duration::MAX);
+                }
+                shut => return shut,
+            }
+        }
+    }
+
     /// Lets the peer read what it was told: bytes that came and were not read would make TCP
     /// reset the connection. A client lets the server hang up first. The warden ends it when the
     /// close deadline has passed.
@@ -201,7 +216,7 @@ impl Conversation {
     fn linger(&mut self) {
         self.link.enter(Stage::Lingering);
         let follows = self.connection.close_expected() == Some(Ending::Follow);
-        let is_over = || !follows && self.socket.shutdown(Shutdown::Write).is_err();
+        let is_over = || !follows && self.shut_write().is_err();
         if self.link.outbox.loss().is_some() || is_over() {
             return;
         }

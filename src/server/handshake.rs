@@ -7,6 +7,7 @@ use std::sync::Arc;
 use log::{debug, error, info, trace};
 
 use crate::protocol::{Event, Request, State};
+use crate::tls::TlsSession;
 
 use super::builder::Reply;
 use super::conversation::{Conversation, Patience, Step, shown};
@@ -39,6 +40,7 @@ impl Session {
                     return Err(Error::Answered);
                 }
                 Step::Over => {
+                    self.log_tls_failure();
                     let loss = self.link.outbox.loss().unwrap_or(Loss::EndOfStream);
                     return Err(Error::Lost(loss));
                 }
@@ -60,6 +62,17 @@ impl Session {
                 info!("client {id} {peer} {path}: answered with {status}: {why}");
             }
             None => info!("client {id} {peer}: answered with {status}: {why}"),
+        }
+    }
+
+    /// The same about one with whom TLS did not come about, if that is why.
+    fn log_tls_failure(&self) {
+        let Some(failure) = self.socket.tls().and_then(TlsSession::failure) else {
+            return;
+        };
+        self.shared.totals.refused("tls");
+        if self.shared.warden.may_log(Kind::Refused) {
+            info!("client {} {}: {failure}", self.link.id, self.link.peer);
         }
     }
 

@@ -118,7 +118,7 @@ impl Door {
         for _ in 0..AT_A_TIME {
             let error = match self.bound.accept() {
                 Ok((stream, peer)) => {
-                    workers.start(stream, peer);
+                    workers.start(stream, peer, self.bound.is_plain());
                     continue;
                 }
                 Err(error) => error,
@@ -158,11 +158,24 @@ impl<'scope, 'env, F> Workers<'scope, 'env, F>
 where
     F: Fn(&mut Client) -> Outcome + Sync,
 {
-    fn start(&self, stream: Stream, peer: Peer) {
+    fn start(&self, stream: Stream, peer: Peer, is_plain: bool) {
         // Where accepted sockets inherit it from the listener.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = stream.set_nonblocking(false);
-        let (socket, link) = self.shared.welcome(Socket::new(stream), peer);
+        let socket = match is_plain {
+            true => Ok(Socket::new(stream)),
+            false => self.shared.secure(stream),
+        };
+        let socket = match socket {
+            Ok(socket) => socket,
+            Err(error) => {
+                if self.shared.warden.may_log(Kind::Exhausted) {
+                    warn!("no TLS for {peer}: {error}");
+                }
+                return;
+            }
+        };
+        let (socket, link) = self.shared.welcome(socket, peer);
         if let Err(refusal) = self.shared.admit(&link) {
             self.shared.turn_away(&link, socket, &refusal);
             return;

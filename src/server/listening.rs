@@ -128,6 +128,16 @@ impl Server {
         Ok(self.and(Bound::unix(path.as_ref())?))
     }
 
+    /// Listens on one more address without TLS, on a server that has [some](ServerBuilder::tls): for
+    /// browsers that are older than TLS 1.2, in the same rooms as today's.
+    ///
+    /// # Errors
+    /// Where the address cannot be bound.
+    #[cfg(feature = "tls")]
+    pub fn and_bind_plain(self, address: impl ToSocketAddrs) -> io::Result<Server> {
+        Ok(self.and(Bound::tcp(address)?.plain()))
+    }
+
     /// Serves the clients of one more listener, as with [`ServerBuilder::attach`].
     ///
     /// # Errors

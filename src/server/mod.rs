@@ -122,11 +122,15 @@ pub use peer::Peer;
 pub use rate::{FastClient, Rate};
 pub use stream::Stream;
 
+#[cfg(feature = "tls")]
+pub(crate) use queue::VECTORS;
+#[cfg(feature = "tls")]
+pub(crate) use socket::{FLAGS, poll_until};
+
 use bound::Bound;
 use builder::Settings;
 use crew::Crew;
 use session::Session;
-use socket::Socket;
 
 /// A server that is bound to its addresses and ready to [`run`](Server::run).
 ///
@@ -284,7 +288,8 @@ impl Detached {
         let peer = stream.peer()?;
         stream.set_nonblocking(false)?;
         let shared = &self.crew.shared;
-        let (socket, link) = shared.welcome(Socket::new(stream), peer);
+        let socket = shared.secure(stream).map_err(io::Error::other)?;
+        let (socket, link) = shared.welcome(socket, peer);
         if let Err(refusal) = shared.admit(&link) {
             shared.turn_away(&link, socket, &refusal);
             return Err(Error::Refused(refusal));

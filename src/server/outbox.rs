@@ -13,6 +13,7 @@
 //! it reads is held back by TCP. Everybody else is never made to wait; for them a full queue is
 //! the [`SlowClient`] policy's case.
 
+use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -297,11 +298,10 @@ impl Outbox {
     pub(crate) fn drain(&self) -> Option<u64> {
         let mut inside = self.lock();
         inside.queue.send();
-        if inside.queue.waiting() > 0 {
+        if inside.watch() != Push::Done {
             return Some(inside.queue.tally().bytes);
         }
         inside.watched = false;
-        inside.watch();
         None
     }
 
@@ -384,16 +384,24 @@ impl Inside {
 
     /// After sending: whether the warden must be told of what waits.
     fn watch(&mut self) -> Push {
-        if self.queue.waiting() > 0 {
-            return match std::mem::replace(&mut self.watched, true) {
-                true => Push::Waits,
-                false => Push::Stalled,
-            };
+        if self.queue.waiting() == 0 && self.has_hung_up() {
+            return Push::Done;
         }
-        if let (true, Some(socket)) = (self.hangs_up, self.queue.socket()) {
-            let _ = socket.shutdown(Shutdown::Write);
+        match std::mem::replace(&mut self.watched, true) {
+            true => Push::Waits,
+            false => Push::Stalled,
         }
-        Push::Done
+    }
+
+    /// Hangs up, if that is the goodbye; `false` while even that waits for the socket.
+    fn has_hung_up(&self) -> bool {
+        match self.queue.socket() {
+            Some(socket) if self.hangs_up => {
+                let shut = socket.shutdown(Shutdown::Write);
+                !matches!(shut, Err(error) if error.kind() == ErrorKind::WouldBlock)
+            }
+            _ => true,
+        }
     }
 }
 

@@ -55,7 +55,7 @@ const REPLIES_AT_REST: usize = 4 * 1024;
 const CHUNK: usize = 128;
 
 /// The most chunks that leave in one system call.
-const VECTORS: usize = 16;
+pub(crate) const VECTORS: usize = 16;
 
 impl Queue {
     pub(crate) fn new(socket: Arc<Socket>) -> Queue {
@@ -165,7 +165,7 @@ impl Queue {
     /// Drops shared chunks from the front, one by one, until `enough`. What is partly sent must
     /// be finished, and replies are not for others to drop.
     pub(crate) fn drop_oldest(&mut self, enough: impl Fn(&Queue) -> bool) {
-        let mut at = usize::from(self.head_sent > 0);
+        let mut at = self.begun();
         while !enough(self) && at < self.chunks.len() {
             match self.chunks.get(at) {
                 Some(Chunk::Shared(bytes, messages)) => {
@@ -177,6 +177,18 @@ impl Queue {
                 _ => at += 1,
             }
         }
+    }
+
+    /// How many chunks, from the front, are partly sent, or as good as sent.
+    fn begun(&self) -> usize {
+        let committed = self.socket.as_ref().map_or(0, |socket| socket.committed());
+        let mut rest = self.head_sent + committed;
+        let is_begun = |chunk: &&Chunk| {
+            let begun = rest > 0;
+            rest = rest.saturating_sub(chunk.bytes().len());
+            begun
+        };
+        self.chunks.iter().take_while(is_begun).count()
     }
 
     /// Cuts the client off: nothing more is sent, nothing more is read. Only the first cause

@@ -22,7 +22,11 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(link: Arc<Link>, socket: Arc<Socket>, shared: Arc<Shared>) -> Box<Session> {
         let settings = &shared.settings;
-        let connection = Connection::new(Arc::clone(shared.config_for(link.peer)));
+        let config = match socket.tls() {
+            Some(_) => &shared.secure_config,
+            None => shared.config_for(link.peer),
+        };
+        let connection = Connection::new(Arc::clone(config));
         let warden = Arc::clone(&shared.warden);
         let mut conversation = Conversation::new(connection, link, socket, warden);
         let throttle = |rate| Box::new(Throttle::new(rate, settings.fast_client));

@@ -9,6 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Result, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg, sockopt};
 
+use crate::tls::TlsSession;
+
 use super::stream::Stream;
 use super::sync::Instant;
 
@@ -16,38 +18,71 @@ use super::sync::Instant;
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Stream,
+    /// Where what is sent is encrypted.
+    tls: Option<Box<TlsSession>>,
 }
 
 /// Never blocks, and never raises SIGPIPE where that is not a socket's own setting.
 #[cfg(not(target_vendor = "apple"))]
-const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(target_vendor = "apple")]
-const FLAGS: SendFlags = SendFlags::DONTWAIT;
+pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT;
 
 impl Socket {
     pub(crate) fn new(stream: impl Into<Stream>) -> Socket {
         Socket {
             stream: stream.into(),
+            tls: None,
         }
     }
 
-    /// Sends what the kernel takes at once; how many bytes those are.
+    /// The same, with TLS around it.
+    pub(crate) fn secured(stream: impl Into<Stream>, tls: TlsSession) -> Socket {
+        Socket {
+            stream: stream.into(),
+            tls: Some(Box::new(tls)),
+        }
+    }
+
+    /// The TLS around it, where there is some.
+    pub(crate) fn tls(&self) -> Option<&TlsSession> {
+        self.tls.as_deref()
+    }
+
+    /// Sends what the kernel takes at once; how many bytes those are. What is left must come first
+    /// the next time, as far as it is [committed](Socket::committed).
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize> {
-        retry_on_intr(|| send(self, bytes, FLAGS))
+        match &self.tls {
+            Some(tls) => tls.send(self.as_fd(), &[IoSlice::new(bytes)]),
+            None => retry_on_intr(|| send(self, bytes, FLAGS)),
+        }
     }
 
     /// As [`send`](Socket::send), for bytes that lie in several places.
     pub(crate) fn send_vectored(&self, vectors: &[IoSlice<'_>]) -> Result<usize> {
-        retry_on_intr(|| sendmsg(self, vectors, &mut SendAncillaryBuffer::default(), FLAGS))
+        match &self.tls {
+            Some(tls) => tls.send(self.as_fd(), vectors),
+            None => {
+                retry_on_intr(|| sendmsg(self, vectors, &mut SendAncillaryBuffer::default(), FLAGS))
+            }
+        }
+    }
+
+    /// How many bytes of what was not taken are encrypted already, and can be nothing else.
+    pub(crate) fn committed(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.committed())
     }
 
     /// One blocking read, into the buffer's spare room; 0 at the end of the stream.
     pub(crate) fn receive(&self, buffer: &mut Vec<u8>) -> Result<usize> {
+        if let Some(tls) = &self.tls {
+            return tls.receive(self.as_fd(), buffer);
+        }
         let spare = rustix::buffer::spare_capacity(buffer);
         recv(self, spare, RecvFlags::empty()).map(|(read, _)| read)
     }
 
-    /// One blocking read of bytes that nobody wants; how many they were.
+    /// One blocking read of bytes that nobody wants, encrypted or not; how many they were.
     pub(crate) fn discard(&self, scrap: &mut [u8]) -> Result<usize> {
         recv(self, scrap, RecvFlags::empty()).map(|(read, _)| read)
     }
@@ -57,11 +92,13 @@ impl Socket {
         recv(self, scrap, RecvFlags::DONTWAIT).map(|(read, _)| read)
     }
 
-    /// Ends one direction, or both, and wakes whoever waits for it.
+    /// Ends one direction, or both, and wakes whoever waits for it. TLS announces the end of what it
+    /// says: `WouldBlock` where that waits for the socket, and is to be tried again.
     pub(crate) fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
-        match &self.stream {
-            Stream::Tcp(stream) => stream.shutdown(how),
-            Stream::Unix(stream) => stream.shutdown(how),
+        match (&self.tls, &self.stream) {
+            (Some(tls), _) if how == Shutdown::Write => tls.shut_write(self.as_fd()),
+            (_, Stream::Tcp(stream)) => stream.shutdown(how),
+            (_, Stream::Unix(stream)) => stream.shutdown(how),
         }
     }
 
@@ -69,15 +106,9 @@ impl Socket {
     pub(crate) fn wait_until(&self, flags: PollFlags, wait: Duration) -> bool {
         // Who waits for longer than the clock can tell waits without an end.
         let end = Instant::now().checked_add(wait);
-        loop {
-            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut [PollFd::new(self, flags)], timeout.as_ref()) {
-                Ok(0) if left.is_some_and(|left| left.is_zero()) => return false,
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                // An error of the socket is for the next read or write to find.
-                _ => return true,
-            }
+        match &self.tls {
+            Some(tls) if flags == PollFlags::IN => tls.wait_for_plaintext(self.as_fd(), end),
+            _ => poll_until(self.as_fd(), flags, end),
         }
     }
 
@@ -115,6 +146,20 @@ impl Socket {
         {
             let most = u32::try_from(idle.saturating_add(patience).as_millis()).unwrap_or(u32::MAX);
             let _ = sockopt::set_tcp_user_timeout(self, most);
+        }
+    }
+}
+
+/// Blocks until a socket is ready, or until `end`, or without one; `false` where it is not ready.
+pub(crate) fn poll_until(socket: BorrowedFd<'_>, flags: PollFlags, end: Option<Instant>) -> bool {
+    loop {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut [PollFd::new(&socket, flags)], timeout.as_ref()) {
+            Ok(0) if left.is_some_and(|left| left.is_zero()) => return false,
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            // An error of the socket is for the next read or write to find.
+            _ => return true,
         }
     }
 }

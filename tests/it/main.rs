@@ -61,4 +61,7 @@ mod panics;
 
 mod resets;
 
+#[cfg(feature = "tls")]
+mod tls;
+
 mod tidy;

@@ -167,3 +167,10 @@ fn what_is_asked_for_is_in_no_log() {
     let shown = format!("{connector:?}");
     assert!(!shown.contains("secret"), "{shown}");
 }
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_the_feature_there_is_no_tls_and_nothing_in_its_place() {
+    let error = connect("wss://127.0.0.1:1/").unwrap_err();
+    assert!(error.to_string().contains("built without"), "{error}");
+}

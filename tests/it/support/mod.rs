@@ -21,6 +21,9 @@ mod logbook;
 
 mod quiet;
 
+#[cfg(feature = "tls")]
+mod secure;
+
 pub(crate) use answer::Answer;
 pub(crate) use by_hand::{ByHand, Script};
 pub(crate) use chunking::every_way;
@@ -29,6 +32,8 @@ pub(crate) use logbook::{keep_logbook, logged};
 pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually};
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
 pub(crate) use quiet::hush;
+#[cfg(feature = "tls")]
+pub(crate) use secure::{Identity, Secure, secure, secure_as, tunnel};
 pub(crate) use unix::{Folder, as_tcp, dial_unix, open_unix};
 pub(crate) use wire::{
     HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, masked_with, text, written,

@@ -10,6 +10,8 @@ use rustix::event::PollFlags;
 use rustix::io::{Errno, Result};
 use shuttle::rand::{Rng, thread_rng};
 
+use crate::tls::TlsSession;
+
 use super::stream::Stream;
 use super::sync::Instant;
 use super::sync::world::{self, Kernel};
@@ -102,6 +104,18 @@ impl Wire {
 impl Socket {
     pub(crate) fn new(_: impl Into<Stream>) -> Socket {
         unreachable!("the model has no real sockets")
+    }
+
+    pub(crate) fn secured(_: impl Into<Stream>, _: TlsSession) -> Socket {
+        unreachable!("the model has no real sockets")
+    }
+
+    pub(crate) fn tls(&self) -> Option<&TlsSession> {
+        None
+    }
+
+    pub(crate) fn committed(&self) -> usize {
+        0
     }
 
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize> {

@@ -1,0 +1,83 @@
+//! In the place of TLS where the feature is off: what nobody can have, so that nobody else need ask
+//! whether it is on.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use rustix::io::Result;
+
+#[derive(Debug, Clone)]
+pub(crate) struct TlsServer(Infallible);
+
+#[derive(Debug, Clone)]
+pub(crate) struct TlsClient(Infallible);
+
+/// What there is to say where somebody asks for it.
+#[derive(Debug)]
+pub(crate) struct TlsError;
+
+#[derive(Debug)]
+pub(crate) struct TlsSession(Infallible);
+
+impl TlsServer {
+    pub(crate) fn session(&self) -> std::result::Result<TlsSession, TlsError> {
+        match self.0 {}
+    }
+}
+
+impl TlsClient {
+    pub(crate) fn usual() -> std::result::Result<TlsClient, TlsError> {
+        Err(TlsError)
+    }
+
+    pub(crate) fn session(&self, _: &str) -> std::result::Result<TlsSession, TlsError> {
+        match self.0 {}
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wss:// needs TLS, which this library was built without")
+    }
+}
+
+impl From<TlsError> for crate::Error {
+    fn from(error: TlsError) -> crate::Error {
+        crate::Error::Io(io::Error::new(io::ErrorKind::Unsupported, error))
+    }
+}
+
+impl std::error::Error for TlsError {}
+
+#[cfg_attr(
+    stentor_model,
+    allow(dead_code, reason = "the model's socket never has one")
+)]
+impl TlsSession {
+    pub(crate) fn send(&self, _: BorrowedFd<'_>, _: &[IoSlice<'_>]) -> Result<usize> {
+        match self.0 {}
+    }
+
+    pub(crate) fn committed(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn receive(&self, _: BorrowedFd<'_>, _: &mut Vec<u8>) -> Result<usize> {
+        match self.0 {}
+    }
+
+    pub(crate) fn wait_for_plaintext(&self, _: BorrowedFd<'_>, _: Option<Instant>) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn shut_write(&self, _: BorrowedFd<'_>) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn failure(&self) -> Option<TlsError> {
+        match self.0 {}
+    }
+}

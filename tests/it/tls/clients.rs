@@ -1,0 +1,287 @@
+//! Our own client over TLS: whom it believes, and that it says nothing to anybody else.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::{CertificateError, HandshakeKind, ServerConnection, StreamOwned};
+use stentor::{
+    CloseCode, Connector, Error, Loss, Message, Received, Server, ServerBuilder, TlsClient,
+    TlsError, TlsServer, Version,
+};
+
+use crate::support::{Identity, Loopback, PATIENCE, echo};
+
+fn over_tls() -> ServerBuilder {
+    Server::builder().tls(Identity::common().server())
+}
+
+fn believing(identity: &Identity) -> Connector {
+    let tls = TlsClient::trusting_only(identity.certificate.as_bytes()).unwrap();
+    Connector::new().tls(tls)
+}
+
+fn url(server: &Loopback) -> String {
+    format!("wss://{}/demo", server.address)
+}
+
+/// Why a client that believes one identity does not believe a server that shows another.
+fn refusal(believed: &Identity, shown: &Identity, host: &str) -> CertificateError {
+    let server = Loopback::echo(Server::builder().tls(shown.server()));
+    let url = format!("wss://{host}:{}/", server.address.port());
+    let stream = std::net::TcpStream::connect(server.address).unwrap();
+    let error = believing(believed).connect_over(stream, &url).unwrap_err();
+    // The server has not heard a word of the request.
+    assert_eq!(server.wait_until_empty().refused, [("tls", 1)].into());
+    match error {
+        Error::Tls(TlsError::Rustls(rustls::Error::InvalidCertificate(why))) => why,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn every_version_talks_to_a_server_that_it_believes() {
+    let server = Loopback::echo(over_tls());
+    for version in Version::ALL {
+        let connector = believing(Identity::common()).version(version);
+        let mut socket = connector.connect(&url(&server)).unwrap();
+        for size in [0, 1, 125, 16_384, 100_000, 1_000_000] {
+            let message = Message::from("x".repeat(size));
+            socket.send(message.clone()).unwrap();
+            assert_eq!(socket.recv().unwrap(), Some(message), "{version}");
+        }
+        socket.close(CloseCode::NORMAL, "").unwrap();
+        assert_eq!(socket.recv().unwrap(), None, "{version}");
+        assert!(socket.closed().unwrap().clean, "{version}");
+    }
+    let counters = server.wait_until_empty();
+    assert!(counters.lost.is_empty());
+    assert_eq!(counters.closes.get(&1006), None);
+}
+
+#[test]
+fn a_name_and_addresses_of_both_kinds_are_proved() {
+    for (bound, host) in [
+        ("127.0.0.1:0", "localhost"),
+        ("127.0.0.1:0", "127.0.0.1"),
+        ("[::1]:0", "[::1]"),
+    ] {
+        let server = Loopback::start(over_tls().bind(bound).unwrap(), echo);
+        let url = format!("wss://{host}:{}/", server.address.port());
+        let mut socket = believing(Identity::common()).connect(&url).unwrap();
+        socket.send(host).unwrap();
+        assert_eq!(socket.recv().unwrap(), Some(host.into()));
+    }
+}
+
+#[test]
+fn another_hosts_certificate_is_refused() {
+    let identity = Identity::of(&["example.com", "192.0.2.1"]);
+    for host in [
+        "example.org",
+        "sub.example.com",
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+    ] {
+        let why = refusal(&identity, &identity, host);
+        assert!(
+            matches!(why, CertificateError::NotValidForNameContext { .. }),
+            "{host}: {why}"
+        );
+    }
+    let wild = Identity::of(&["*.example.com"]);
+    let why = refusal(&wild, &wild, "example.com");
+    assert!(
+        matches!(why, CertificateError::NotValidForNameContext { .. }),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let (one, namesake) = (Identity::of(&["127.0.0.1"]), Identity::of(&["127.0.0.1"]));
+    let stranger = Identity::with(&["127.0.0.1"], |params| {
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "stranger");
+    });
+    let why = refusal(&one, &stranger, "127.0.0.1");
+    assert!(matches!(why, CertificateError::UnknownIssuer), "{why}");
+    let why = refusal(&one, &namesake, "127.0.0.1");
+    assert!(matches!(why, CertificateError::BadSignature), "{why}");
+    // And by default nobody of one's own making is believed.
+    let server = Loopback::echo(over_tls());
+    let error = stentor::connect(&url(&server)).unwrap_err();
+    let words = error.to_string();
+    assert!(words.contains("UnknownIssuer"), "{words}");
+}
+
+#[test]
+fn a_certificate_out_of_its_time_is_refused() {
+    let old = Identity::with(&["127.0.0.1"], |params| {
+        params.not_before = date_time_ymd(2011, 12, 1);
+        params.not_after = date_time_ymd(2012, 12, 1);
+    });
+    let why = refusal(&old, &old, "127.0.0.1");
+    assert!(
+        matches!(why, CertificateError::ExpiredContext { .. }),
+        "{why}"
+    );
+    let early = Identity::with(&["127.0.0.1"], |params| {
+        params.not_before = date_time_ymd(4000, 1, 1);
+    });
+    let why = refusal(&early, &early, "127.0.0.1");
+    assert!(
+        matches!(why, CertificateError::NotValidYetContext { .. }),
+        "{why}"
+    );
+}
+
+#[test]
+fn an_authority_vouches_for_others() {
+    let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let leaf = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &issuer).unwrap().pem();
+    let shown = TlsServer::from_pem(leaf.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+    let server = Loopback::echo(Server::builder().tls(shown));
+    let tls = TlsClient::trusting(root.as_bytes()).unwrap();
+    let mut socket = Connector::new().tls(tls).connect(&url(&server)).unwrap();
+    socket.send("believed").unwrap();
+    assert_eq!(socket.recv().unwrap(), Some("believed".into()));
+}
+
+#[test]
+fn roots_that_are_none_are_an_error() {
+    let error = TlsClient::trusting(b"").unwrap_err();
+    assert!(matches!(error, TlsError::NoCertificate));
+    let key = Identity::common().key.as_bytes();
+    assert!(matches!(
+        TlsClient::trusting_only(key),
+        Err(TlsError::NoCertificate)
+    ));
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_found_out_and_told_nothing() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard);
+        tell.send(heard).unwrap();
+    });
+    let connector = Connector::new().cookie("session", "secret").unwrap();
+    let error = connector.connect(&format!("wss://{address}/")).unwrap_err();
+    assert!(matches!(error, Error::Tls(TlsError::NotTls)), "{error}");
+    let heard = told.recv_timeout(PATIENCE).unwrap();
+    assert!(!heard.windows(6).any(|six| six == b"secret"));
+    assert!(!heard.windows(4).any(|four| four == b"HTTP"));
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_never_answers_has_the_deadline_of_the_handshake() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connector = Connector::new().handshake_deadline(Duration::from_millis(100));
+    let since = Instant::now();
+    let error = connector.connect(&format!("wss://{address}/")).unwrap_err();
+    assert!(matches!(error, Error::Lost(Loss::Handshake)), "{error}");
+    assert!(since.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_server_that_hangs_up_instead_is_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || drop(listener.accept()));
+    assert!(
+        Connector::new()
+            .connect(&format!("wss://{address}/"))
+            .is_err()
+    );
+    server.join().unwrap();
+}
+
+#[test]
+fn a_long_request_leaves_whole() {
+    let mut limits = stentor::Limits::default();
+    limits.head_bytes = 100_000;
+    let server = Loopback::echo(over_tls().limits(limits));
+    let long = "x".repeat(50_000);
+    let connector = believing(Identity::common())
+        .field("X-Long", &long)
+        .unwrap();
+    let mut socket = connector.connect(&url(&server)).unwrap();
+    socket.send("heard").unwrap();
+    assert_eq!(socket.recv().unwrap(), Some("heard".into()));
+}
+
+#[test]
+fn recv_timeout_loses_nothing_and_other_threads_send_meanwhile() {
+    let server = Loopback::echo(over_tls());
+    let mut socket = believing(Identity::common())
+        .connect(&url(&server))
+        .unwrap();
+    let nothing = socket.recv_timeout(Duration::from_millis(20)).unwrap();
+    assert_eq!(nothing, Received::Nothing);
+    let senders: Vec<_> = (0..4)
+        .map(|_| {
+            let sender = socket.sender();
+            thread::spawn(move || (0..200).for_each(|_| sender.send("x".repeat(500)).unwrap()))
+        })
+        .collect();
+    let mut heard = 0;
+    while heard < 800 {
+        match socket.recv_timeout(Duration::from_millis(1)).unwrap() {
+            Received::Message(message) => {
+                assert_eq!(message.len(), 500);
+                heard += 1;
+            }
+            Received::Nothing => {}
+            Received::Closed => panic!("closed after {heard}"),
+        }
+    }
+    senders
+        .into_iter()
+        .for_each(|sender| sender.join().unwrap());
+}
+
+#[test]
+fn a_client_that_comes_again_need_not_be_shown_everything_again() {
+    let identity = Identity::common();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let config = Arc::new(identity.server_config());
+        [(); 2].map(|()| {
+            let (stream, _) = listener.accept().unwrap();
+            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(session, stream);
+            // What it asks does not matter; the answer is that this is all.
+            assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
+            stream.conn.send_close_notify();
+            stream.flush().unwrap();
+            stream.conn.handshake_kind().unwrap()
+        })
+    });
+    let connector = believing(identity);
+    for _ in 0..2 {
+        assert!(connector.connect(&format!("wss://{address}/")).is_err());
+    }
+    let kinds = server.join().unwrap();
+    assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed]);
+}

@@ -1,0 +1,207 @@
+//! Who comes to a port of TLS and speaks something else, or nothing, or will not believe.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use stentor::{Server, ServerBuilder, Version};
+
+use crate::support::{
+    Head, Identity, Loopback, Peer, ask, becomes, dial, echo, keep_logbook, logged, secure,
+    secure_as, tunnel,
+};
+
+/// A fatal `internal_error`, in the clear (RFC 8446 §6).
+const ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
+
+fn over_tls() -> ServerBuilder {
+    Server::builder().tls(Identity::common().server())
+}
+
+/// All that comes, to an end that is no reset.
+fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let read = stream.read_to_end(&mut bytes);
+    assert!(read.is_ok(), "{read:?} after {}", bytes.escape_ascii());
+    bytes
+}
+
+#[test]
+fn who_speaks_plain_http_is_told_so_in_plain_http() {
+    let server = Loopback::echo(over_tls());
+    let page = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n".to_vec();
+    let upgrades = Version::ALL.map(|version| Head::of(version).bytes());
+    for request in upgrades.into_iter().chain([page]) {
+        let answer = ask(server.address, &request);
+        assert_eq!(answer.status(), 400);
+        let body = String::from_utf8(answer.body).unwrap();
+        assert!(body.contains("TLS") && body.contains("wss://"), "{body}");
+    }
+    let counters = server.wait_until_empty();
+    assert_eq!(counters.refused, [("tls", 6)].into());
+}
+
+#[test]
+fn garbage_ends_at_once_and_is_no_answer_in_http() {
+    keep_logbook();
+    let server = Loopback::echo(over_tls());
+    let long = vec![0xff; 100_000];
+    for garbage in [
+        &b"\x00\x00\x00\x00\x00\x00\x00"[..],
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x16\x03\x01\xff\xff\x01\x00\x00\x00",
+        b"\x16\x03\x01\x00\x05hello",
+        // Who is asked for everything that the client knows (SSL 2).
+        b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10",
+        &long,
+    ] {
+        let stream = dial(server.address);
+        let since = Instant::now();
+        let mut told = Vec::new();
+        let _ = (&stream).write_all(garbage);
+        // TCP may reset the connection where there was more than was read.
+        let _ = (&stream).read_to_end(&mut told);
+        assert!(
+            since.elapsed() < Duration::from_secs(5),
+            "{}",
+            garbage.escape_ascii()
+        );
+        if garbage.starts_with(b"SSH") {
+            assert!(told.starts_with(b"HTTP/1.1 400"));
+        } else {
+            assert!(told.len() <= 7, "{}", told.escape_ascii());
+        }
+    }
+    let counters = server.wait_until_empty();
+    assert_eq!(counters.refused, [("tls", 6)].into());
+    let address = server.address.to_string();
+    assert!(!address.is_empty());
+    Peer::on(
+        tunnel(server.address),
+        Version::Rfc6455,
+        &Head::of(Version::Rfc6455).bytes(),
+    )
+    .expect_echo("and the next");
+}
+
+#[test]
+fn a_handshake_of_tls_that_is_not_finished_costs_a_thread_until_the_deadline() {
+    let patience = Duration::from_millis(200);
+    let server = Loopback::echo(over_tls().handshake_deadline(patience));
+    let hello = {
+        let mut stream = secure(dial(server.address));
+        let mut hello = Vec::new();
+        stream.conn.write_tls(&mut hello).unwrap();
+        hello
+    };
+    becomes(&0, || server.handle.counters().connections);
+    let since = Instant::now();
+    let stalled: Vec<TcpStream> = [0, 1, 5, 6, hello.len() / 2, hello.len()]
+        .into_iter()
+        .map(|sent| {
+            let mut stream = dial(server.address);
+            stream.write_all(&hello[..sent]).unwrap();
+            stream
+        })
+        .collect();
+    // Meanwhile nobody else waits.
+    let bytes = Head::of(Version::Rfc6455).bytes();
+    Peer::on(tunnel(server.address), Version::Rfc6455, &bytes).expect_echo("not my business");
+    for stream in &stalled {
+        let told = read_to_end(stream);
+        assert!(told.ends_with(&ALERT), "{}", told.escape_ascii());
+    }
+    let took = since.elapsed();
+    assert!(took >= patience && took < patience * 15, "{took:?}");
+    drop(stalled);
+    let counters = server.wait_until_empty();
+    assert_eq!(counters.refused, [("timeout", 6)].into());
+}
+
+#[test]
+fn one_who_shakes_hands_and_then_says_nothing_has_the_same_deadline() {
+    let patience = Duration::from_millis(200);
+    let server = Loopback::echo(over_tls().handshake_deadline(patience));
+    let mut stream = secure(dial(server.address));
+    let mut told = Vec::new();
+    stream.read_to_end(&mut told).unwrap();
+    assert!(told.starts_with(b"HTTP/1.1 408"), "{}", told.escape_ascii());
+}
+
+#[test]
+fn who_is_turned_away_at_the_door_is_told_by_an_alert() {
+    let server = Loopback::echo(over_tls().max_clients(1));
+    let bytes = Head::of(Version::Rfc6455).bytes();
+    let mut first = Peer::on(tunnel(server.address), Version::Rfc6455, &bytes);
+    let mut refused = secure(dial(server.address));
+    let error = refused.read(&mut [0]).unwrap_err();
+    assert!(error.to_string().contains("InternalError"), "{error}");
+    becomes(&[("full", 1)].into(), || server.handle.counters().refused);
+    first.expect_echo("still here");
+}
+
+#[test]
+fn one_who_does_not_believe_the_certificate_is_named_in_the_log() {
+    keep_logbook();
+    let server = Loopback::echo(over_tls());
+    let mut stream = secure_as(
+        dial(server.address),
+        Identity::of(&["127.0.0.1"]).believer(),
+    );
+    let address = stream.sock.local_addr().unwrap().to_string();
+    let error = stream.write_all(b"GET").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    becomes(&1, || logged(&[&address, "received fatal alert"]).len());
+    becomes(&[("tls", 1)].into(), || server.handle.counters().refused);
+}
+
+#[test]
+fn one_who_speaks_another_protocol_inside_is_refused_by_tls() {
+    let server = Loopback::echo(over_tls());
+    let mut config = Identity::common().believer();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let mut stream = secure_as(dial(server.address), config);
+    let error = stream.write_all(b"PRI").unwrap_err();
+    assert!(
+        error.to_string().contains("NoApplicationProtocol"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_record_that_was_tampered_with_ends_that_one_connection() {
+    let server = Loopback::run(over_tls(), echo);
+    let mut stream = secure(dial(server.address));
+    stream
+        .write_all(&Head::of(Version::Rfc6455).bytes())
+        .unwrap();
+    stream.read_exact(&mut [0; 12]).unwrap();
+    let mut record = Vec::new();
+    stream.conn.writer().write_all(b"\x81\x80\0\0\0\0").unwrap();
+    stream.conn.write_tls(&mut record).unwrap();
+    *record.last_mut().unwrap() ^= 1;
+    stream.sock.write_all(&record).unwrap();
+    let mut rest = Vec::new();
+    let error = stream.read_to_end(&mut rest).unwrap_err();
+    assert!(error.to_string().contains("BadRecordMac"), "{error}");
+    drop(stream);
+    let counters = server.wait_until_empty();
+    assert_eq!(counters.closes, [(1006, 1)].into());
+}
+
+#[test]
+fn those_who_hang_up_at_any_point_of_the_handshake_are_gone_at_once() {
+    let server = Loopback::echo(over_tls());
+    let mut hello = Vec::new();
+    secure(dial(server.address))
+        .conn
+        .write_tls(&mut hello)
+        .unwrap();
+    for sent in (0..hello.len()).step_by(17).chain([hello.len()]) {
+        let mut stream = dial(server.address);
+        stream.write_all(&hello[..sent]).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        read_to_end(&stream);
+    }
+    server.wait_until_empty();
+}

@@ -1,0 +1,121 @@
+//! What a server shows, and when it shows something new.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use stentor::{Server, TlsError, TlsServer, Version};
+
+use crate::support::{Head, Identity, Loopback, dial, echo, secure_as, text};
+
+/// A folder of this test's own, gone when the value is.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let name = format!("stentor-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, identity: &Identity) -> (PathBuf, PathBuf) {
+        let (certificate, key) = (self.0.join("certificate.pem"), self.0.join("key.pem"));
+        fs::write(&certificate, &identity.certificate).unwrap();
+        fs::write(&key, &identity.key).unwrap();
+        (certificate, key)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn der(identity: &Identity) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()
+}
+
+#[test]
+fn a_server_shows_its_new_certificate_to_those_who_come_after_a_reload() {
+    let folder = Folder::new("reload");
+    let (old, new) = (Identity::of(&["127.0.0.1"]), Identity::of(&["127.0.0.1"]));
+    let (certificate, key) = folder.write(&old);
+    let tls = TlsServer::from_files(&certificate, &key).unwrap();
+    let server = Loopback::run(Server::builder().tls(tls.clone()), echo);
+    let connect = |believed: &Identity| {
+        let mut stream = secure_as(dial(server.address), believed.believer());
+        stream.write_all(&Head::of(Version::Rfc6455).bytes())?;
+        let mut head = [0; 129];
+        stream.read_exact(&mut head)?;
+        assert!(head.ends_with(b"\r\n\r\n"), "{}", head.escape_ascii());
+        Ok::<_, std::io::Error>(stream)
+    };
+    let mut before = connect(&old).unwrap();
+    assert!(connect(&new).is_err());
+
+    folder.write(&new);
+    // Until it is told, it does not look.
+    connect(&old).unwrap();
+    tls.reload().unwrap();
+    let after = connect(&new).unwrap();
+    assert_eq!(after.conn.peer_certificates().unwrap(), [der(&new)]);
+    assert!(connect(&old).is_err());
+    // Who was there has noticed nothing.
+    before
+        .write_all(&text(Version::Rfc6455, "still here"))
+        .unwrap();
+    let mut heard = [0; 12];
+    before.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard[2..], b"still here");
+
+    // What cannot be read changes nothing.
+    fs::write(&key, "nothing").unwrap();
+    assert!(matches!(tls.reload(), Err(TlsError::NoKey)));
+    fs::remove_file(&key).unwrap();
+    assert!(matches!(tls.reload(), Err(TlsError::File(path, _)) if path == key));
+    connect(&new).unwrap();
+
+    tls.replace(&old.server());
+    connect(&old).unwrap();
+}
+
+#[test]
+fn what_cannot_be_shown_is_an_error_at_once() {
+    let (one, other) = (Identity::of(&["localhost"]), Identity::of(&["localhost"]));
+    let from = |certificate: &str, key: &str| {
+        let made = TlsServer::from_pem(certificate.as_bytes(), key.as_bytes());
+        made.map(drop).unwrap_err()
+    };
+    let error = from(&one.certificate, &other.key);
+    assert!(matches!(error, TlsError::Rustls(_)), "{error:?}");
+    assert!(error.to_string().contains("KeyMismatch"), "{error}");
+    assert!(matches!(from(&one.key, &one.key), TlsError::NoCertificate));
+    assert!(matches!(
+        from(&one.certificate, &one.certificate),
+        TlsError::NoKey
+    ));
+    assert!(matches!(from("", ""), TlsError::NoCertificate));
+    let torn = &one.certificate[..one.certificate.len() / 2];
+    assert!(matches!(from(torn, &one.key), TlsError::Pem(_)));
+    let garbled = one.certificate.replace("MII", "!!!");
+    assert!(matches!(from(&garbled, &one.key), TlsError::Pem(_)));
+
+    let missing = TlsServer::from_files("/nowhere/certificate.pem", "/nowhere/key.pem");
+    let error = missing.unwrap_err();
+    assert!(
+        error.to_string().starts_with("/nowhere/certificate.pem: "),
+        "{error}"
+    );
+    assert!(matches!(one.server().reload(), Err(TlsError::NoFiles)));
+}
+
+#[test]
+fn certificate_and_key_may_be_in_one_file() {
+    let one = Identity::of(&["localhost"]);
+    let both = format!("{}{}", one.key, one.certificate);
+    TlsServer::from_pem(both.as_bytes(), both.as_bytes()).unwrap();
+}

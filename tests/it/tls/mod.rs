@@ -1,0 +1,11 @@
+//! TLS: that all which is promised holds over it too, and what it adds.
+
+mod clients;
+
+mod conversations;
+
+mod hostile;
+
+mod identities;
+
+mod slow;

@@ -1,0 +1,203 @@
+//! Clients of TLS that do not read, or read slowly: the same policies and deadlines, and not a
+//! record in pieces.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use stentor::{Framing, Loss, Server, ServerBuilder, SlowClient, Version};
+
+use crate::support::{
+    Head, Identity, Loopback, PATIENCE, Peer, Secure, becomes, dial_from, echo, eventually, secure,
+    text, tunnel,
+};
+
+const OUTBOX: usize = 64 * 1024;
+
+fn over_tls() -> ServerBuilder {
+    Server::builder().tls(Identity::common().server())
+}
+
+fn open(server: &Loopback, version: Version) -> Peer {
+    let bytes = Head::of(version).bytes();
+    Peer::on(tunnel(server.address), version, &bytes)
+}
+
+/// A client with a small receive buffer and nothing in between, whose answer is read.
+fn open_small(server: &Loopback, version: Version) -> Secure {
+    let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut stream = secure(dial_from(server.address, home, Some(8 * 1024)));
+    stream.write_all(&Head::of(version).bytes()).unwrap();
+    let mut read = Vec::new();
+    while !read.windows(4).any(|four| four == b"\r\n\r\n") {
+        let mut one = [0];
+        stream.read_exact(&mut one).unwrap();
+        read.push(one[0]);
+    }
+    if version == Version::Draft76 {
+        stream.read_exact(&mut [0; 16]).unwrap();
+    }
+    stream
+}
+
+#[test]
+fn those_who_do_not_read_stall_nobody_and_are_evicted() {
+    const ROUNDS: usize = 100;
+    let builder = over_tls().outbox(OUTBOX);
+    let server = Loopback::run_with_send_buffer(0, builder, echo);
+    let mut readers: Vec<Peer> = Version::ALL.map(|version| open(&server, version)).into();
+    let sleepers: Vec<Secure> = Version::ALL
+        .map(|version| open_small(&server, version))
+        .into();
+    let mut slowest = Duration::ZERO;
+    for round in 0..ROUNDS {
+        let since = Instant::now();
+        let words = format!("{round:04} ").repeat(800);
+        server.handle.broadcast(words.as_str());
+        for reader in &mut readers {
+            reader.expect_text(&words);
+        }
+        slowest = slowest.max(since.elapsed());
+    }
+    // The write deadline is ten seconds. Nobody has waited for it, or for anything else.
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    becomes(&5, || server.handle.counters().evicted);
+    assert_eq!(server.handle.counters().lost, [(Loss::Evicted, 5)].into());
+    drop(sleepers);
+}
+
+#[test]
+fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
+    let patience = Duration::from_millis(200);
+    let builder = over_tls().outbox(OUTBOX).write_deadline(patience);
+    let server = Loopback::run_with_send_buffer(0, builder, echo);
+    let mut flooder = open_small(&server, Version::Rfc6455);
+    flooder.sock.set_write_timeout(Some(patience)).unwrap();
+    let mut healthy = open(&server, Version::Rfc6455);
+    let frame = text(Version::Rfc6455, &"x".repeat(10_000));
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(SeqCst) {
+                // Only writing: reading would let the server go on. Held back, or refused.
+                let _ = flooder.conn.writer().write(&frame);
+                let _ = flooder.conn.write_tls(&mut flooder.sock);
+            }
+        });
+        let since = Instant::now();
+        while server.handle.counters().lost.is_empty() {
+            assert!(since.elapsed() < PATIENCE, "it goes on for ever");
+            healthy.expect_echo("not my business");
+        }
+        ended.store(true, SeqCst);
+    });
+    assert_eq!(server.handle.counters().lost, [(Loss::Write, 1)].into());
+}
+
+/// In each deadline's length it takes something, and never a whole record.
+#[test]
+fn one_who_reads_less_than_a_record_per_deadline_is_not_given_up() {
+    let patience = Duration::from_millis(400);
+    let builder = over_tls().outbox(OUTBOX).write_deadline(patience);
+    let server = Loopback::run_with_send_buffer(0, builder, |client| {
+        client.recv()?;
+        client.handle().send("x".repeat(1_000_000))?;
+        echo(client)
+    });
+    let mut slow = open_small(&server, Version::Rfc6455);
+    slow.write_all(&text(Version::Rfc6455, "go")).unwrap();
+    let since = Instant::now();
+    while since.elapsed() < patience * 5 {
+        let read = slow.sock.read(&mut [0; 1200]).unwrap();
+        assert!(read > 0, "cut off after {:?}", since.elapsed());
+        thread::sleep(Duration::from_millis(40));
+    }
+    assert_eq!(server.handle.counters().lost, [].into());
+}
+
+/// What is encrypted must be sent, whatever the policy says: else the stream would break.
+#[test]
+fn a_sleeper_that_misses_the_oldest_hears_whole_messages_when_it_wakes() {
+    for version in Version::ALL {
+        let builder = over_tls()
+            .outbox(4 * OUTBOX)
+            .slow_client(SlowClient::DropOldest);
+        let server = Loopback::run_with_send_buffer(0, builder, echo);
+        let mut peer = open_small(&server, version);
+        let mut sent = 0;
+        // Of many sizes, so that records end anywhere in them; many fit into one record.
+        let broadcast = |sent: &mut usize| {
+            let words = format!("{sent:08} ").repeat(1 + *sent * 37 % 500);
+            server.handle.broadcast(words);
+            *sent += 1;
+        };
+        eventually("drops", || {
+            broadcast(&mut sent);
+            (server.handle.counters().dropped >= 200).then_some(())
+        });
+        let handle = server.handle.clients().remove(0);
+        let last = thread::scope(|scope| {
+            let heard = scope.spawn(|| hear_until_goodbye(&mut peer, version));
+            (0..500).for_each(|_| broadcast(&mut sent));
+            server.handle.room("nobody").members();
+            handle.close(stentor::CloseCode::NORMAL, "").unwrap();
+            heard.join().unwrap()
+        });
+        assert_eq!(last, sent - 1, "{version}: the newest are kept");
+    }
+}
+
+/// The number of the last message; each is whole, and newer than the one before.
+fn hear_until_goodbye(peer: &mut Secure, version: Version) -> usize {
+    let mut bytes = Vec::new();
+    let mut last = None;
+    loop {
+        let mut chunk = [0; 1000];
+        let read = peer.read(&mut chunk).unwrap();
+        bytes.extend_from_slice(&chunk[..read]);
+        while let Some((message, rest)) = split(&bytes, version) {
+            let words: Vec<&str> = message.split_ascii_whitespace().collect();
+            let number: usize = words[0].parse().unwrap();
+            assert_eq!(words.len(), 1 + number * 37 % 500, "{version}: broken");
+            assert!(
+                words.iter().all(|word| *word == words[0]),
+                "{version}: mixed"
+            );
+            assert!(last < Some(number), "{version}: {number} behind {last:?}");
+            last = Some(number);
+            bytes = rest;
+        }
+        if read == 0 || bytes.starts_with(&[0x88]) || bytes.starts_with(&[0xff]) {
+            return last.unwrap();
+        }
+    }
+}
+
+/// The first of the messages, and what is behind it.
+fn split(bytes: &[u8], version: Version) -> Option<(String, Vec<u8>)> {
+    let (start, len, end) = match (version.framing(), bytes) {
+        (Framing::Hixie, [0x00, rest @ ..]) => (1, rest.iter().position(|byte| *byte == 0xff)?, 1),
+        (Framing::Hybi, [0x81, 126, high, low, ..]) => {
+            (4, u16::from_be_bytes([*high, *low]).into(), 0)
+        }
+        (Framing::Hybi, [0x81, len @ ..=125, ..]) => (2, (*len).into(), 0),
+        _ => return None,
+    };
+    let message = String::from_utf8(bytes.get(start..start + len)?.to_vec()).unwrap();
+    Some((message, bytes[start + len + end..].to_vec()))
+}
+
+#[test]
+fn whatever_the_sizes_everything_arrives_through_small_buffers() {
+    let server = Loopback::run_with_send_buffer(0, over_tls(), echo);
+    let mut peer = open(&server, Version::Rfc6455);
+    for size in (0..30).map(|number| number * number * 100) {
+        peer.expect_echo(&"x".repeat(size));
+        server.handle.broadcast("y".repeat(size / 2));
+        peer.expect_text(&"y".repeat(size / 2));
+    }
+    peer.leave();
+    assert!(server.wait_until_empty().lost.is_empty());
+}

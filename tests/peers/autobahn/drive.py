@@ -6,6 +6,7 @@ which asks how many there are. judge.py then judges what is in OUTDIR.
 
 import concurrent.futures
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -13,10 +14,17 @@ import threading
 import urllib.parse
 
 # Name of the agent, as judge.py knows it: what `--as` calls the version, and the cases not to run.
-AGENTS = {"RFC 6455": ("13", []), "version 8": ("8", ["9.*"])}
+AGENTS = {"RFC 6455": ("13", []), "version 8": ("8", ["9.*", "12.*", "13.*"])}
 
+# 12 and 13 are permessage-deflate's. The last number of their cases stands for a size, and 1 to 4 for those
+# up to 1 KiB.
 CASES = [f"{category}.*" for category in [1, 2, 3, 4, 5, 6, 7, 9, 10]]
-WAIT = 60  # seconds any one case may take: the largest messages come in pieces of 64 bytes
+if os.environ.get("AUTOBAHN_DEFLATE") == "all":
+    CASES += ["12.*", "13.*"]
+else:
+    CASES += [f"12.{way}.{size}" for way in range(1, 6) for size in range(1, 5)]
+    CASES += [f"13.{way}.{size}" for way in range(1, 8) for size in range(1, 5)]
+WAIT = 120  # seconds any one case may take: the largest messages come in pieces of 64 bytes
 
 
 def main(python27, outdir, programs):

@@ -65,11 +65,14 @@ async function expectInOrder(connection, count) {
   return answers;
 }
 
-async function exchange(version, name) {
+// `deflate` is what the server makes of permessage-deflate, which echo_client offers in RFC 6455.
+async function exchange(version, name, deflate) {
+  const options = { perMessageDeflate: deflate };
   await checks.check(`${name}: text, binary, fragments and pings on one connection`, () =>
     visited('echo_client', version, async (connection, request) => {
       assert.equal(request.headers['sec-websocket-version'], version);
       assert.equal(connection.protocol, '');
+      assert.equal(Boolean(connection.extensions), Boolean(deflate), connection.extensions);
       for (const text of ['', 'a', 'é Στέντωρ 漢字 𝄞 🗣', 'a\0b', 'ὣς φάτο. '.repeat(MIB / 16)]) await echoed(connection, text);
       for (const length of [0, 1, 125, 126, 127, 65534, 65535, 65536, 65537, MIB]) {
         await echoed(connection, Buffer.from(Array.from({ length }, (_, i) => i % 251)));
@@ -83,14 +86,14 @@ async function exchange(version, name) {
       assert.equal(String((await pong)[0]), 'p'.repeat(125));
       await expectMessage(answer, 'ἄνδρα');
       await goodbye(connection, 1000);
-    }));
+    }, undefined, options));
   await checks.check(`${name}: a thousand messages at once keep their order`, () =>
     visited('echo_client', version, async (connection) => {
       const answers = expectInOrder(connection, 1000);
       for (let i = 0; i < 1000; i++) connection.send(`message ${i}`);
       assert.deepEqual(await answers, Array.from({ length: 1000 }, (_, i) => `message ${i}`));
       await goodbye(connection, 1001, 'enough');
-    }));
+    }, undefined, options));
   for (const [code, reason] of [[undefined, undefined], [1011, ''], [3000, 'ἔρρωσο'], [4999, 'r'.repeat(123)]]) {
     await checks.check(`${name}: the server says goodbye with ${code ?? 'no code'}, and is answered with it`, () =>
       visited('echo_client', version, (connection) => goodbye(connection, code, reason)));
@@ -112,8 +115,15 @@ async function exchange(version, name) {
 }
 
 async function main() {
-  await exchange('13', 'RFC 6455');
-  await exchange('8', 'version 8');
+  await exchange('13', 'RFC 6455', false);
+  await exchange('13', 'RFC 6455, deflate', { threshold: 0 });
+  await exchange('13', 'RFC 6455, deflate without context and with windows of 9 bits', {
+    threshold: 0,
+    serverNoContextTakeover: true,
+    clientNoContextTakeover: true,
+    serverMaxWindowBits: 9,
+  });
+  await exchange('8', 'version 8', false);
   checks.finish();
 }
 

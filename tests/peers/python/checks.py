@@ -34,6 +34,11 @@ def same(seen, right):
         raise AssertionError(f"{shortened(seen)} instead of {shortened(right)}")
 
 
+def compressed(connection):
+    """Whether websockets and Stentor have agreed on permessage-deflate, and on nothing else."""
+    return [extension.name for extension in connection.protocol.extensions] == ["permessage-deflate"]
+
+
 def shortened(value):
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:80]}… ({len(text)} characters)"

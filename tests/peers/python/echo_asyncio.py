@@ -8,7 +8,7 @@ import sys
 
 from websockets.asyncio.client import connect
 
-from checks import Checks, same
+from checks import Checks, compressed, same
 
 WAIT = 10  # seconds any one answer may take
 MIB = 1024 * 1024
@@ -28,8 +28,8 @@ async def main(url):
             await client.send(message)
             same(await asyncio.wait_for(client.recv(), WAIT), message)
 
-        with checks.check("handshake: deflate declined, no subprotocol"):
-            same(client.protocol.extensions, [])
+        with checks.check("handshake: deflate agreed on, no subprotocol"):
+            same(compressed(client), True)
             same(client.subprotocol, None)
         with checks.check("text"):
             for text in ["", "a", "é Στέντωρ 漢字 𝄞"]:

@@ -2,9 +2,10 @@
 
 import sys
 
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
-from checks import Checks, same
+from checks import Checks, compressed, same
 
 WAIT = 10  # seconds any one answer may take
 MIB = 1024 * 1024
@@ -18,14 +19,25 @@ def open_connection(url, **options):
 def main(url):
     checks = Checks()
 
-    # Left to itself this client offers permessage-deflate; Stentor declines it unless asked.
+    # Left to itself this client offers permessage-deflate, and echo takes it up.
     with open_connection(url) as client:
-        with checks.check("handshake: deflate declined, no subprotocol"):
-            same(client.protocol.extensions, [])
+        with checks.check("handshake: deflate agreed on, no subprotocol"):
+            same(compressed(client), True)
             same(client.subprotocol, None)
-        exchange(checks, client, "deflate offered")
+        exchange(checks, client, "deflate")
     with open_connection(url, compression=None) as client:
+        with checks.check("handshake: deflate not offered, and not agreed on"):
+            same(client.protocol.extensions, [])
         exchange(checks, client, "no deflate offered")
+    for bits in [9, 12, 15]:
+        for theirs, ours in [(False, False), (False, True), (True, False), (True, True)]:
+            how = ClientPerMessageDeflateFactory(theirs, ours, bits, bits)
+            with checks.check(f"deflate: windows of {bits} bits, context kept: theirs {not theirs}, ours {not ours}"):
+                with open_connection(url, compression=None, extensions=[how]) as client:
+                    same(compressed(client), True)
+                    for message in ["ὣς φάτο. " * 4096, bytes(range(256)) * 256, "", "ὣς φάτο. " * 4096]:
+                        client.send(message)
+                        same(client.recv(timeout=WAIT), message)
     with checks.check("a subprotocol that nobody knows is left out of the answer"):
         with open_connection(url, subprotocols=["superchat"]) as client:
             same(client.subprotocol, None)

@@ -10,7 +10,7 @@ import sys
 
 from websockets.asyncio.server import serve
 
-from checks import Checks, same
+from checks import Checks, compressed, same
 
 WAIT = 10  # seconds any one answer may take
 MIB = 1024 * 1024
@@ -61,9 +61,9 @@ async def main(programs):
     checks = Checks()
 
     async with listening(programs) as peer:
-        with checks.check("text; 1 MiB of text and of binary; no extension"):
+        with checks.check("text; 1 MiB of text and of binary; deflate agreed on"):
             async with peer.visitor() as connection:
-                same(connection.protocol.extensions, [])
+                same(compressed(connection), True)
                 for message in ["", "a", "é Στέντωρ 漢字 𝄞 🗣", "a\0b", "ὣς φάτο. " * (MIB // 16), bytes(range(256)) * 4096]:
                     await echoed(connection, message)
                 await connection.close()

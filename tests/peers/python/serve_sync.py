@@ -8,11 +8,13 @@ import queue
 import struct
 import sys
 import threading
+import zlib
 
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.sync.server import serve
 
-from checks import Checks, same
+from checks import Checks, compressed, same
 from program import Program
 from violations import BINARY, CLOSE, PING, TEXT, declared, frame
 
@@ -60,11 +62,19 @@ def main(programs):
             for name, right in [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]:
                 same(fields.get_all(name), [right])
             same(fields.get_all("Host"), ["127.0.0.1:%d" % connection.local_address[1]])
-            same(fields.get_all("Sec-WebSocket-Extensions"), [])
+            # echo_client offers it; this server agrees to nothing.
+            same(["permessage-deflate" in offer for offer in fields.get_all("Sec-WebSocket-Extensions")], [True])
             same(fields.get_all("Sec-WebSocket-Protocol"), [])
-        exchange(checks, connection)
+        exchange(checks, connection, "no deflate")
         with checks.check("the server says goodbye"):
             closed(connection, program, 1000, "")
+    with visited(programs, "echo_client", compression="deflate") as (connection, program):
+        with checks.check("handshake: deflate agreed on"):
+            same(compressed(connection), True)
+        exchange(checks, connection, "deflate")
+        with checks.check("the server says goodbye, where deflate was agreed on"):
+            closed(connection, program, 1000, "")
+    compressions(checks, programs)
     for code, reason in [(1001, "page left"), (1011, ""), (3000, "ἔρρωσο"), (4999, "r" * 123)]:
         with checks.check(f"the server says goodbye with {code}, and is answered with it"):
             with visited(programs, "echo_client") as (connection, program):
@@ -121,39 +131,57 @@ def hung_up(connection):
         raise AssertionError(f"delivered {seen!r}")
 
 
-def exchange(checks, connection):
+def exchange(checks, connection, how):
     """The same traffic as against a server of Stentor's, each message checked before the next is sent."""
 
     def echoed(message):
         connection.send(message)
         same(connection.recv(timeout=WAIT), message)
 
-    with checks.check("text"):
+    with checks.check(f"{how}: text"):
         for text in ["", "a", "é Στέντωρ 漢字 𝄞 🗣", "a\0b", "x" * 65536]:
             echoed(text)
     # Where the length field changes its form, and one to each side.
-    with checks.check("binary of 0 to 65,537 bytes"):
+    with checks.check(f"{how}: binary of 0 to 65,537 bytes"):
         for length in [0, 1, 125, 126, 127, 65534, 65535, 65536, 65537]:
             echoed(bytes(i % 251 for i in range(length)))
-    with checks.check("1 MiB of text and of binary"):
+    with checks.check(f"{how}: 1 MiB of text and of binary"):
         echoed("ὣς φάτο. " * (MIB // 16))
         echoed(bytes(range(256)) * (MIB // 256))
-    with checks.check("fragments are echoed as one message"):
+    with checks.check(f"{how}: fragments are echoed as one message"):
         connection.send(iter(["ἄν", "", "δρα", " μοι"]))
         same(connection.recv(timeout=WAIT), "ἄνδρα μοι")
         connection.send(b"%d," % i for i in range(1000))
         same(connection.recv(timeout=WAIT), b"".join(b"%d," % i for i in range(1000)))
-    with checks.check("pings are answered, the largest too"):
+    with checks.check(f"{how}: pings are answered, the largest too"):
         for payload in [b"", b"are you there", b"p" * 125]:
             if not connection.ping(payload).wait(WAIT):
                 raise AssertionError(f"no pong for {payload!r}")
-    with checks.check("an unsolicited pong changes nothing"):
+    with checks.check(f"{how}: an unsolicited pong changes nothing"):
         connection.pong(b"nobody asked")
         echoed("still here")
-    with checks.check("a hundred messages on the way at once keep their order"):
+    with checks.check(f"{how}: a hundred messages on the way at once keep their order"):
         for number in range(100):
             connection.send(f"message {number}")
         same([connection.recv(timeout=WAIT) for _ in range(100)], [f"message {n}" for n in range(100)])
+
+
+def compressions(checks, programs):
+    """Every way of agreeing on permessage-deflate, and what breaks it."""
+    messages = ["ὣς φάτο. " * 4096, bytes(range(256)) * 256, "", "ὣς φάτο. " * 4096]
+    for bits in [9, 12, 15]:
+        for ours, theirs in [(False, False), (False, True), (True, False), (True, True)]:
+            how = [ServerPerMessageDeflateFactory(ours, theirs, bits, None)]
+            with checks.check(f"deflate: a window of {bits} bits, context kept: ours {not ours}, theirs {not theirs}"):
+                with visited(programs, "echo_client", extensions=how) as (connection, program):
+                    same(compressed(connection), True)
+                    for message in messages:
+                        connection.send(message)
+                        same(connection.recv(timeout=WAIT), message)
+                    closed(connection, program, 1000, "")
+    for name, code, violation in COMPRESSED_VIOLATIONS:
+        with checks.check(f"deflate: {name} is closed with {code}"):
+            violated(programs, code, violation, compression="deflate")
 
 
 def refusals(checks, programs):
@@ -209,6 +237,19 @@ ANSWERS = [
     ("an extension that was not offered", replaced("Sec-WebSocket-Extensions", "permessage-deflate")),
 ]
 
+def deflated(data):
+    """As in a message's last frame: without the four bytes that every flush ends with."""
+    compressor = zlib.compressobj(wbits=-15)
+    return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def long_frame(payload):
+    """A compressed binary message of a server's."""
+    return declared(BINARY, len(payload), rsv=4, mask=None) + payload
+
+
+CUT_WRONG = frame(TEXT, deflated(b"hello")[:3], fin=False, rsv=4, mask=None) + frame(0, b"", rsv=4, mask=None)
+
 VIOLATIONS = [
     ("a masked text", 1002, frame(TEXT, b"hello")),
     ("a masked close", 1002, frame(CLOSE, b"\x03\xe8")),
@@ -234,9 +275,17 @@ VIOLATIONS = [
     ("fragments too long together", 1009, frame(TEXT, b"x", fin=False, mask=None) + declared(0, LIMIT, mask=None)),
 ]
 
+COMPRESSED_VIOLATIONS = [
+    ("what is no deflate", 1007, frame(TEXT, b"\xff" * 20, rsv=4, mask=None)),
+    ("text that is not UTF-8 once inflated", 1007, frame(TEXT, deflated(b"\xff" * 20), rsv=4, mask=None)),
+    ("a compressed ping", 1002, frame(PING, deflated(b"hello"), rsv=4, mask=None)),
+    ("a continuation that says it is compressed", 1002, CUT_WRONG),
+    ("a message that inflates to more than the limit", 1009, long_frame(deflated(bytes(2 * LIMIT)))),
+]
 
-def violated(programs, code, violation, after=None, piece=None):
-    with visited(programs, "echo_client") as (connection, program):
+
+def violated(programs, code, violation, after=None, piece=None, **options):
+    with visited(programs, "echo_client", **options) as (connection, program):
         if after is not None:
             connection.send(after)
             same(connection.recv(timeout=WAIT), after)

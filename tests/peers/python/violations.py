@@ -27,9 +27,9 @@ def frame(opcode, payload=b"", *, fin=True, rsv=0, mask=MASK):
     return head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
 
 
-def declared(opcode, length, *, fin=True, mask=MASK):
+def declared(opcode, length, *, fin=True, rsv=0, mask=MASK):
     """The head alone of a frame that says it is `length` bytes long."""
-    return bytes([(fin << 7) | opcode, 0xFF if mask else 0x7F]) + struct.pack(">Q", length) + (mask or b"")
+    return bytes([(fin << 7) | (rsv << 4) | opcode, 0xFF if mask else 0x7F]) + struct.pack(">Q", length) + (mask or b"")
 
 
 VIOLATIONS = [

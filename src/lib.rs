@@ -101,6 +101,20 @@
 //! [`Server::and_attach`]. Who is at the other end is a [`Peer`], which over a Unix socket has no
 //! address; [`trust_local_proxy`](ServerBuilder::trust_local_proxy) lets a proxy there name one.
 //!
+//! **Connecting.** [`connect`] opens a [`WebSocket`] to any server, in RFC 6455; a [`Connector`] has the
+//! options: the other versions, subprotocols, fields, deadlines, a proxy, a stream that exists
+//! already. One thread reads; a [`Sender`] is for all others.
+//!
+//! ```no_run
+//! let mut socket = stentor::connect("ws://127.0.0.1:8000/chat")?;
+//! let sender = socket.sender();
+//! std::thread::spawn(move || sender.send("said on another thread"));
+//! while let Some(message) = socket.recv()? {
+//!     println!("{message:?}");
+//! }
+//! # Ok::<(), stentor::Error>(())
+//! ```
+//!
 //! **Bringing your own loop.** [`accept`] serves one [`Stream`], TCP or Unix, on the calling thread, and
 //! [`ServerBuilder::detach`] does so with options. Below both is [`protocol::Connection`], which
 //! has never seen a socket.
@@ -108,21 +122,23 @@
 //! # Reading the source
 //!
 //! Two folders carry the message: `protocol/` never touches the outside world, `server/` does
-//! nothing else. [`protocol`] is a book, to be read in the order of its modules: the
+//! nothing else. A third, `client/`, is small: it finds a server and asks, and then talks as the server
+//! does. [`protocol`] is a book, to be read in the order of its modules: the
 //! [states](protocol::state) and their whole table on one screen, the engine, the request, then one
 //! short chapter per version, oldest first, then the two framings there have ever been. `server/` is
 //! thin: the listener, a [`Client`]'s life, its outbox, the hub, the warden.
 //!
-//! The examples are `echo`, the smallest server; `chat`, with its page; `no_sockets`, the core
-//! driven by hand; `five_hellos`, all five versions side by side; `bench_server`, for measuring.
+//! The examples are `echo`, the smallest server, and `echo_client`, the smallest client; `chat`, with its
+//! page, and `client`, for a terminal; `no_sockets`, the core driven by hand; `five_hellos`, all five
+//! versions side by side; `bench_server`, for measuring.
 //!
 //! # In scope, and out of it
 //!
-//! In scope: servers, all five versions, rooms, limits and deadlines that hold for each of them,
+//! In scope: servers and clients, all five versions, rooms, limits and deadlines that hold for each of them,
 //! bounded queues, an orderly end. Out of it: an async interface; HTTP beyond one answer per
 //! connection; histories, presence, and clusters of servers; more clients than threads are good for,
-//! which is some ten thousand. There is no client side, no compression and no TLS yet: TLS ends in
-//! front of Stentor, whose [`secure`](ServerBuilder::secure) makes the old drafts' locations right.
+//! which is some ten thousand; redirects, and keeping the cookies that servers set. There is no
+//! compression and no TLS yet: TLS ends in front of Stentor, whose [`secure`](ServerBuilder::secure) makes the old drafts' locations right.
 //!
 //! Unix is the platform: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
 
@@ -136,9 +152,9 @@ mod client;
 pub use client::{Connector, ProxyError, Sender, Traffic, Transport, WebSocket, connect};
 #[doc(inline)]
 pub use protocol::{
-    Accept, BadField, BadHost, BadOrigin, CloseCode, CloseFrame, Closed, Closing, Event, Framing,
-    HostName, Initiator, Limits, Message, Origin, Refusal, Request, Response, State, Transition,
-    Trigger, Unsupported, Version, Versions, Violation,
+    Accept, Answer, BadField, BadHost, BadOrigin, BadUrl, CloseCode, CloseFrame, Closed, Closing,
+    Event, Framing, HandshakeError, HostName, Initiator, Limits, Message, Origin, Refusal, Request,
+    Response, State, Transition, Trigger, Unsupported, Version, Versions, Violation,
 };
 #[doc(inline)]
 pub use server::{

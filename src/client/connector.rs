@@ -1,5 +1,6 @@
 //! The options of a connection, each with its default, its unit and its reason.
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use super::websocket::WebSocket;
 ///     .connect("ws://127.0.0.1:8000/chat")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Connector {
     /// What is asked for, wherever that is.
     request: ClientRequest,
@@ -298,6 +299,21 @@ impl Connector {
 
     fn deadlines(&mut self) -> &mut Deadlines {
         Arc::make_mut(&mut self.deadlines)
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without what is asked for: cookies and passwords are in there, and logs keep what they get.
+        f.debug_struct("Connector")
+            .field("config", &self.config)
+            .field("deadlines", &self.deadlines)
+            .field("connect_deadline", &self.connect_deadline)
+            .field("outbox", &self.outbox)
+            .field("no_delay", &self.no_delay)
+            .field("local", &self.local)
+            .field("way", &self.way)
+            .finish_non_exhaustive()
     }
 }
 

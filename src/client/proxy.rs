@@ -258,6 +258,12 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
+impl From<ProxyError> for io::Error {
+    fn from(error: ProxyError) -> Self {
+        io::Error::other(error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Proxy, ProxyError, from_variables, is_excepted};

@@ -46,8 +46,7 @@ impl Sender {
 
     /// Says goodbye with a code and a reason, in the version's own way: draft-76 has only its
     /// `FF 00`, draft-75 hangs up. Returns at once; whoever waits in `recv` gets `Ok(None)` once
-    /// the peer has answered, or an error when the close deadline has passed. A second goodbye is
-    /// not sent.
+    /// the peer has answered, or when the close deadline has passed. A second goodbye is not sent.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.

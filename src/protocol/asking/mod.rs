@@ -148,8 +148,10 @@ impl Connection {
         if !complete && !self.stream_ended {
             return None;
         }
-        let answer = refused.answer.clone();
-        self.decline(HandshakeError::Status(answer));
+        let over = Phase::Over(Ending::Linger);
+        if let Phase::Refusal(refused) = std::mem::replace(&mut self.phase, over) {
+            self.decline(HandshakeError::Status(refused.answer));
+        }
         Some(())
     }
 

@@ -1,7 +1,10 @@
 //! Servers that refuse, and servers that break the rules, as the caller of `connect` sees them.
 
-use stentor::protocol::{BadUrl, HandshakeError};
-use stentor::{Connector, Error, Reply, Response, Server, Version, connect};
+use std::io::ErrorKind;
+
+use stentor::{
+    BadUrl, Connector, Error, HandshakeError, Reply, Response, Server, Version, connect,
+};
 
 use super::url;
 use crate::support::{Loopback, Script};
@@ -126,4 +129,41 @@ fn what_is_no_url_is_told_before_anything_is_looked_up() {
     assert_eq!(bad("ws://user@a.b/"), BadUrl::UserInfo);
     assert!(matches!(bad("ws://a.b/#top"), BadUrl::Fragment(_)));
     assert!(matches!(bad("ws:///chat"), BadUrl::Host(_)));
+}
+
+#[test]
+fn ipv6_and_names_lead_to_a_server_too() {
+    let server = Loopback::start(Server::bind("[::1]:0").unwrap(), crate::support::echo);
+    let mut socket = connect(&format!("ws://{}/", server.address)).unwrap();
+    socket.send("hello").unwrap();
+    assert_eq!(socket.recv().unwrap(), Some("hello".into()));
+    // A name of several addresses, at one of which nobody listens.
+    let server = Loopback::echo(Server::builder());
+    let port = server.address.port();
+    let socket = connect(&format!("ws://localhost:{port}/")).unwrap();
+    assert_eq!(socket.peer().addr(), Some(server.address));
+}
+
+#[test]
+fn an_address_of_the_other_family_is_not_bound_to() {
+    let server = Loopback::echo(Server::builder());
+    let connector = Connector::new().bind([127, 0, 0, 8].into());
+    let socket = connector.connect(&url(&server)).unwrap();
+    assert_eq!(socket.local_addr().unwrap().ip().to_string(), "127.0.0.8");
+    let connector = Connector::new().bind("::1".parse().unwrap());
+    match connector.connect(&url(&server)) {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::AddrNotAvailable),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_in_no_log() {
+    let connector = Connector::new()
+        .cookie("session", "secret")
+        .and_then(|connector| connector.field("Authorization", "secret"))
+        .unwrap();
+    let connector = connector.proxy("http://user:secret@a.b").unwrap();
+    let shown = format!("{connector:?}");
+    assert!(!shown.contains("secret"), "{shown}");
 }

@@ -36,11 +36,12 @@ fn url(server: &Loopback) -> String {
     format!("ws://{}/chat?room=1", server.address)
 }
 
-/// Fails where `wait` does not take at least `SOON`, or takes as long as what is not tested would.
+/// Fails where `wait` does not take about as long as `SOON`, to a tick of the warden's, or where it
+/// takes as long as what is not tested would.
 fn takes_soon<T>(wait: impl FnOnce() -> T) -> T {
     let since = Instant::now();
     let result = wait();
     let took = since.elapsed();
-    assert!((SOON..LONG).contains(&took), "{took:?}");
+    assert!((SOON * 4 / 5..LONG).contains(&took), "{took:?}");
     result
 }

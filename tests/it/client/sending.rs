@@ -118,3 +118,16 @@ fn a_thread_that_sends_waits_for_room_while_another_reads() {
     }
     other.join().unwrap();
 }
+
+#[test]
+fn a_connection_may_move_to_another_thread() {
+    fn may_be_shared<T: Send + Sync>(_: &T) {}
+    let server = Loopback::echo(Server::builder());
+    let mut socket = open(&server, Version::Rfc6455);
+    may_be_shared(&socket.sender());
+    let other = thread::spawn(move || {
+        socket.send("from here").unwrap();
+        socket.recv().unwrap()
+    });
+    assert_eq!(other.join().unwrap(), Some("from here".into()));
+}

@@ -20,6 +20,8 @@ mod keys;
 
 mod answers;
 
+mod asking;
+
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;
 

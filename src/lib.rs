@@ -115,6 +115,10 @@
 //! # Ok::<(), stentor::Error>(())
 //! ```
 //!
+//! **Compressing.** With the feature `deflate`, `ServerBuilder::deflate` and `Connector::deflate` turn
+//! permessage-deflate on, for RFC 6455 and for peers that can: a broadcast is compressed once for all who
+//! hear it. It is off by default; `protocol::deflate` says what it costs, and what it tells an attacker.
+//!
 //! **Bringing your own loop.** [`accept`] serves one [`Stream`], TCP or Unix, on the calling thread, and
 //! [`ServerBuilder::detach`] does so with options. Below both is [`protocol::Connection`], which
 //! has never seen a socket.
@@ -138,7 +142,7 @@
 //! bounded queues, an orderly end. Out of it: an async interface; HTTP beyond one answer per
 //! connection; histories, presence, and clusters of servers; more clients than threads are good for,
 //! which is some ten thousand; redirects, and keeping the cookies that servers set. There is no
-//! compression and no TLS yet: TLS ends in front of Stentor, whose [`secure`](ServerBuilder::secure) makes the old drafts' locations right.
+//! TLS yet: TLS ends in front of Stentor, whose [`secure`](ServerBuilder::secure) makes the old drafts' locations right.
 //!
 //! Unix is the platform: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
 

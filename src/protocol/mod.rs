@@ -49,7 +49,8 @@
 //!
 //! The chapters, in the order in which to read them: the [states](state) and their table; the
 //! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the
-//! [versions](version), oldest first; the two [framings](framing); then the small ones:
+//! [versions](version), oldest first; the two [framings](framing); compression, where it is built
+//! in; then the small ones:
 //! [messages and events](message), [close codes](close), [configuration](config) and [hosts](host),
 //! [limits], and what can be [wrong](error).
 
@@ -77,7 +78,10 @@ pub mod framing;
 
 pub mod role;
 
+#[cfg(feature = "deflate")]
 pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+mod deflate;
 
 #[cfg(feature = "deflate")]
 mod extension;

@@ -22,7 +22,7 @@
 //!
 //! # Traps
 //! - `permessage-deflate` is offered by every browser. Not answering is declining, and always
-//!   legal (RFC 7692 §5).
+//!   legal (RFC 7692 §5). It is taken up where that is built in, and asked for.
 //! - A sample key of the RFC's own, `AQIDBAUGBwgJCgsMDQ4PEC==` (§4.1), has stray bits in its last
 //!   character: a strict base64 decoder refuses it.
 

@@ -16,7 +16,8 @@
 //!   thread that broadcasts. Nothing that has a thread for each connection and sends each message
 //!   by itself is expected to be cheaper. `floor-joined` joins messages that wait into one send.
 //! - `stentor`: default settings, every limit and deadline on; `stentor-76`: the same server, with
-//!   clients that speak draft-76.
+//!   clients that speak draft-76; `stentor-once` and `stentor-each`, of JSON only: clients that take
+//!   compression, which the hub does once for all, or a loop over all of them once for each.
 //! - `tungstenite` (blocking, a thread for each connection), `tokio-tungstenite` and
 //!   `fastwebsockets`: each as its documentation suggests, with its own defaults.
 //!
@@ -104,7 +105,7 @@ fn compare(arguments: &[String]) -> Outcome<()> {
 
 fn rounds(scenario: &Scenario, options: &Options) -> Vec<Row> {
     let mut contenders = options.contenders.clone();
-    contenders.retain(|contender| contender.takes_part(scenario.mode()));
+    contenders.retain(|contender| contender.takes_part(scenario));
     let row = |contender: &&Contender| Row {
         server: contender.name,
         ..Row::default()

@@ -18,12 +18,13 @@ enum Load {
 }
 
 #[rustfmt::skip]
-pub(crate) const SCENARIOS: [Scenario; 9] = [
+pub(crate) const SCENARIOS: [Scenario; 10] = [
     scenario("echo-d1", "64 clients, 64 bytes, one message of each on the way", echo(64, 64, 1)),
     scenario("echo-d16", "64 clients, 64 bytes, 16 messages of each on the way", echo(64, 64, 16)),
     scenario("echo-d64", "16 clients, 64 bytes, 64 messages of each on the way", echo(16, 64, 64)),
     scenario("broadcast-w1", "100 clients, 64 bytes, one message on the way", broadcast(100, 0, 64, 1, 1)),
     scenario("broadcast-w16", "100 clients, 64 bytes, 4 publishers with 16 messages each on the way", broadcast(100, 0, 64, 4, 16)),
+    scenario("broadcast-json", "1000 clients, 1 KiB, one message on the way; compressed once, for each, and not", broadcast(1000, 0, 1024, 1, 1)),
     scenario("connect", "16 at a time open, shake hands, say goodbye and wait for the end", Load::Connect),
     scenario("idle", "1000 silent clients; then broadcasts to them, one at a time", Load::Idle(1000)),
     scenario("large", "4 clients, messages of 1 MiB, one of each on the way", echo(4, 1 << 20, 1)),

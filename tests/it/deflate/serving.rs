@@ -10,6 +10,8 @@ use crate::support::{Heard, Loopback, Peer, masked};
 struct Member {
     peer: Peer,
     unzip: Unzip,
+    /// The window that it has asked for.
+    bits: u8,
     /// Whether messages may refer to those before them.
     takeover: bool,
 }
@@ -22,9 +24,12 @@ impl Member {
         let takeover = !answer
             .expect("an agreement")
             .contains("server_no_context_takeover");
+        let asked = offer.split_once("server_max_window_bits=");
+        let bits = asked.map_or(15, |(_, bits)| bits.parse().unwrap());
         Member {
             peer,
-            unzip: Unzip::new(15),
+            unzip: Unzip::new(bits),
+            bits,
             takeover,
         }
     }
@@ -35,7 +40,7 @@ impl Member {
             Heard::Text(text) => (text, false),
             Heard::Deflated(1, payload) => {
                 if !self.takeover {
-                    self.unzip = Unzip::new(15);
+                    self.unzip = Unzip::new(self.bits);
                 }
                 let text = self.unzip.message(&payload);
                 (String::from_utf8(text).unwrap(), true)
@@ -77,6 +82,16 @@ fn a_broadcast_reaches_everybody_in_the_form_that_was_agreed_on() {
             let expected = text.len() >= 256 && !offer.ends_with("=8");
             assert_eq!(member.hear(), (text.clone(), expected), "{offer}");
         }
+    }
+    // What is repeated is farther away than some can look back.
+    let once: String = noise(3000).iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = once.repeat(2);
+    server.handle.room("room").broadcast(&*text);
+    for peer in &mut plain {
+        peer.expect_text(&text);
+    }
+    for (member, offer) in members.iter_mut().zip(offers) {
+        assert!(member.hear() == (text.clone(), !offer.ends_with("=8")), "{offer}");
     }
     let binary = noise(2000);
     server.handle.room("room").broadcast(&*binary);

@@ -14,6 +14,9 @@ use crate::Outcome;
 /// A message begins with its publisher and its number, in decimal digits.
 const PUBLISHER: usize = 4;
 const NUMBER: usize = 8;
+/// What follows.
+const JSON: &[u8] =
+    br#"{"from":"somebody","room":"lobby","at":"12:34:56","text":"and so on, and on"}"#;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Broadcast {
@@ -66,7 +69,7 @@ impl Broadcast {
                     return Err("a client was sent away".into());
                 };
                 meter.count();
-                if let Some(latency) = flights.landed(index, message)? {
+                if let Some(latency) = flights.landed(index, &message)? {
                     meter.took(latency);
                 }
                 Ok(())
@@ -118,7 +121,7 @@ impl Flights {
 
 fn numbered(wire: Wire, publisher: usize, number: usize) -> Vec<u8> {
     let mut message = format!("{publisher:0PUBLISHER$}{number:0NUMBER$}").into_bytes();
-    message.resize(wire.size, b'x');
+    message.extend(JSON.iter().cycle().take(wire.size - message.len()));
     wire.message(&message)
 }
 
@@ -140,7 +143,7 @@ fn roll_call(crowd: &mut Crowd) -> Outcome<()> {
         while called.elapsed() < Duration::from_millis(200) {
             crowd.turn(|index, _, what| {
                 if let Heard::Message(message) = what {
-                    heard[index] = parse(message)?.1;
+                    heard[index] = parse(&message)?.1;
                 }
                 Ok(())
             })?;

@@ -1,6 +1,10 @@
 //! What clients write and read: as little of each protocol as a load needs, and written for that,
 //! so that no server is measured with its own code.
 
+use std::borrow::Cow;
+
+use flate2::{Decompress, FlushDecompress};
+
 use crate::Outcome;
 
 /// The byte with which a floor says that it is ready.
@@ -12,6 +16,10 @@ const RFC6455: (&str, &str) = (
      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
     "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
 );
+/// The same, with what browsers offer.
+const DEFLATE: &str = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 /// The example of draft-76 §1.2, and its proof, which follows the answer's head.
 const DRAFT76: (&str, &str) = (
     "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
@@ -22,6 +30,7 @@ const DRAFT76: (&str, &str) = (
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const TEXT: u8 = 0x81;
+const DEFLATED: u8 = 0xc1;
 const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
@@ -33,12 +42,14 @@ pub(crate) enum Protocol {
     Raw,
     Draft76,
     Rfc6455,
+    /// The same, where the server may compress.
+    Deflate,
 }
 
 /// What a client hears. [`Gone`](Heard::Gone) comes from the socket, the others from its bytes.
 pub(super) enum Heard<'a> {
     Open,
-    Message(&'a [u8]),
+    Message(Cow<'a, [u8]>),
     Ping(&'a [u8]),
     Other,
     Gone,
@@ -57,6 +68,7 @@ impl Wire {
             Protocol::Raw => (self.size as u32).to_be_bytes().to_vec(),
             Protocol::Draft76 => DRAFT76.0.into(),
             Protocol::Rfc6455 => RFC6455.0.into(),
+            Protocol::Deflate => DEFLATE.into(),
         }
     }
 
@@ -66,8 +78,8 @@ impl Wire {
         match self.protocol {
             Protocol::Raw => out.extend_from_slice(payload),
             Protocol::Draft76 => out.extend([b"\x00", payload, b"\xff"].concat()),
-            Protocol::Rfc6455 if self.size < 1 << 16 => masked(TEXT, payload, &mut out),
-            Protocol::Rfc6455 => masked(BINARY, payload, &mut out),
+            _ if self.size < 1 << 16 => masked(TEXT, payload, &mut out),
+            _ => masked(BINARY, payload, &mut out),
         }
         out
     }
@@ -81,7 +93,7 @@ impl Wire {
         match self.protocol {
             Protocol::Raw => {}
             Protocol::Draft76 => out.extend_from_slice(&[0xff, 0x00]),
-            Protocol::Rfc6455 => masked(CLOSE, &1000_u16.to_be_bytes(), out),
+            _ => masked(CLOSE, &1000_u16.to_be_bytes(), out),
         }
     }
 
@@ -91,6 +103,7 @@ impl Wire {
             Protocol::Raw => return Ok(bytes.starts_with(WELCOME).then_some(WELCOME.len())),
             Protocol::Draft76 => (DRAFT76.1, DRAFT76.1.len()),
             Protocol::Rfc6455 => (RFC6455.1, 0),
+            Protocol::Deflate => ("permessage-deflate", 0),
         };
         let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
             return Ok(None);
@@ -114,15 +127,13 @@ impl Wire {
             (Protocol::Draft76, [0x00, ..]) => (TEXT, 1, self.size, 1),
             (Protocol::Draft76, [0xff, ..]) => (CLOSE, 1, 1, 0),
             (Protocol::Draft76, [first, ..]) => (*first, 1, 0, 0),
-            (Protocol::Rfc6455, &[first, 126, a, b, ..]) => {
-                (first, 4, usize::from(u16::from_be_bytes([a, b])), 0)
-            }
-            (Protocol::Rfc6455, &[first, 127, a, b, c, d, e, f, g, h, ..]) => {
+            (_, &[first, 126, a, b, ..]) => (first, 4, usize::from(u16::from_be_bytes([a, b])), 0),
+            (_, &[first, 127, a, b, c, d, e, f, g, h, ..]) => {
                 let len = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
                 (first, 10, usize::try_from(len)?, 0)
             }
-            (Protocol::Rfc6455, [_] | [_, 126 | 127, ..]) => return Ok(None),
-            (Protocol::Rfc6455, &[first, len, ..]) => (first, 2, usize::from(len), 0),
+            (_, [_] | [_, 126 | 127, ..]) => return Ok(None),
+            (_, &[first, len, ..]) => (first, 2, usize::from(len), 0),
         };
         let Some((payload, behind)) = bytes
             .get(start..start + len + behind)
@@ -132,13 +143,25 @@ impl Wire {
         };
         let heard = match first {
             TEXT | BINARY if len == self.size && matches!(behind, [] | [0xff]) => {
-                Heard::Message(payload)
+                Heard::Message(payload.into())
             }
+            DEFLATED => Heard::Message(self.inflated(payload)?.into()),
             PING => Heard::Ping(payload),
             CLOSE | PONG => Heard::Other,
             _ => return Err("something that no client has sent".into()),
         };
         Ok(Some((start + len + behind.len(), heard)))
+    }
+}
+
+impl Wire {
+    fn inflated(self, payload: &[u8]) -> Outcome<Vec<u8>> {
+        let mut message = Vec::with_capacity(self.size + 1);
+        Decompress::new(false).decompress_vec(payload, &mut message, FlushDecompress::Sync)?;
+        match message.len() == self.size {
+            true => Ok(message),
+            false => Err("a compressed message of another length".into()),
+        }
     }
 }
 

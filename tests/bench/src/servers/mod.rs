@@ -14,6 +14,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::Outcome;
 use crate::load::Protocol;
+use crate::scenario::Scenario;
 
 /// What a server does with a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,20 +33,26 @@ pub(crate) struct Contender {
 }
 
 #[rustfmt::skip]
-pub(crate) const CONTENDERS: [Contender; 7] = [
+pub(crate) const CONTENDERS: [Contender; 9] = [
     Contender { name: "floor-threads", protocol: Protocol::Raw, program: floor::threads },
     Contender { name: "floor-joined", protocol: Protocol::Raw, program: floor::joined },
     Contender { name: "stentor", protocol: Protocol::Rfc6455, program: stentor::run },
     Contender { name: "stentor-76", protocol: Protocol::Draft76, program: stentor::run },
+    Contender { name: "stentor-once", protocol: Protocol::Deflate, program: stentor::deflating },
+    Contender { name: "stentor-each", protocol: Protocol::Deflate, program: stentor::deflating_for_each },
     Contender { name: "tungstenite", protocol: Protocol::Rfc6455, program: tungstenite::run },
     Contender { name: "tokio-tungstenite", protocol: Protocol::Rfc6455, program: tokio_tungstenite::run },
     Contender { name: "fastwebsockets", protocol: Protocol::Rfc6455, program: fastwebsockets::run },
 ];
 
 impl Contender {
-    /// A floor that differs only where there is something to be joined is not run elsewhere.
-    pub(crate) fn takes_part(&self, mode: Mode) -> bool {
-        mode == Mode::Broadcast || self.name != "floor-joined"
+    /// A floor that differs only where there is something to be joined is not run elsewhere, nor are
+    /// those that compress where there is nothing to compress.
+    pub(crate) fn takes_part(&self, scenario: &Scenario) -> bool {
+        match self.name {
+            "floor-joined" => scenario.mode() == Mode::Broadcast,
+            _ => self.protocol != Protocol::Deflate || scenario.name == "broadcast-json",
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 
-use stentor::{Client, Outcome, Server};
+use stentor::{Client, Deflate, Outcome, Server};
 
 use super::Mode;
 
@@ -11,6 +11,24 @@ pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
     Server::attach(listener)?.run(match mode {
         Mode::Echo => echo,
         Mode::Broadcast => broadcast,
+    })
+}
+
+pub(super) fn deflating(listener: TcpListener, _: Mode) -> io::Result<()> {
+    let builder = Server::builder().deflate(Deflate::new());
+    builder.attach(listener)?.run(broadcast)
+}
+
+pub(super) fn deflating_for_each(listener: TcpListener, _: Mode) -> io::Result<()> {
+    let server = Server::builder().deflate(Deflate::new()).attach(listener)?;
+    let handle = server.handle();
+    server.run(move |client| {
+        while let Some(message) = client.recv()? {
+            for client in handle.clients() {
+                client.send(message.clone())?;
+            }
+        }
+        Ok(())
     })
 }
 

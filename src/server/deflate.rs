@@ -86,10 +86,9 @@ impl Link {
         if !terms.is_worth(message.len()) {
             return None;
         }
-        let outbox = &self.outbox;
         if !terms.takes_over() {
             let payload = deflate(&terms, message)?;
-            let sent = outbox.reply(at_once, |out| {
+            let sent = self.outbox.reply(at_once, |out| {
                 encoder.encode_deflated(message, &payload, out);
                 Ok::<u64, Unsupported>(1)
             });
@@ -97,16 +96,98 @@ impl Link {
         }
         // Held until the message has its place, for the next one may refer to it.
         let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
-        let pushes = outbox.pushes();
+        let pushes = self.outbox.pushes();
         let payload = context.deflate(&terms, message, pushes)?;
-        let sent = outbox.reply(at_once, |out| {
-            match outbox.pushes() == pushes {
-                true => encoder.encode_deflated(message, &payload, out),
-                // A push was faster: the peer's window is not what it was a moment ago.
+        self.reply_in_context(at_once, message, &payload, pushes)
+    }
+
+    /// Sends what was compressed when there had been so many pushes. Where one was faster, the peer's
+    /// window is not what it was: the message goes as it is.
+    fn reply_in_context(
+        &self,
+        at_once: bool,
+        message: &Message,
+        payload: &[u8],
+        pushes: u64,
+    ) -> Option<Push> {
+        let encoder = self.encoder()?;
+        let sent = self.outbox.reply(at_once, |out| {
+            match self.outbox.pushes() == pushes {
+                true => encoder.encode_deflated(message, payload, out),
                 false => encoder.encode(message, out)?,
             }
             Ok::<u64, Unsupported>(1)
         });
         sent.ok()
+    }
+}
+
+#[cfg(all(test, feature = "deflate"))]
+mod tests {
+    use super::{Link, deflate};
+    use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version};
+    use crate::server::backlog::{Backlog, Frames};
+    use crate::server::link::{ClientId, Identity};
+    use crate::server::outbox::{Outbox, SlowClient};
+    use crate::server::socket::Socket;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    const PLAIN: u8 = 0x81;
+    const DEFLATED: u8 = 0xc1;
+
+    /// The first bytes of the frames that arrive, none of which is longer than 125 bytes.
+    fn arrived(stream: &mut TcpStream, frames: usize) -> std::io::Result<Vec<u8>> {
+        let mut firsts = Vec::new();
+        for _ in 0..frames {
+            let mut header = [0; 2];
+            stream.read_exact(&mut header)?;
+            stream.read_exact(&mut vec![0; usize::from(header[1])])?;
+            firsts.push(header[0]);
+        }
+        Ok(firsts)
+    }
+
+    #[test]
+    fn what_a_push_has_overtaken_is_sent_plain_and_refers_to_nothing_later() -> std::io::Result<()>
+    {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let socket = Arc::new(Socket::new(TcpStream::connect(address)?));
+        let mut stream = listener.accept()?.0;
+        let backlog = Backlog::new(0);
+        let outbox = Outbox::new(socket, 0, SlowClient::default(), Arc::clone(&backlog));
+        let link = Link::new(
+            ClientId(1),
+            Role::Server,
+            address.into(),
+            outbox,
+            Arc::default(),
+        );
+        let takeover = Deflate::new().threshold(0);
+        let config = Config {
+            deflate: Some(takeover.send_takeover(true).receive_takeover(true)),
+            ..Config::default()
+        };
+        let terms = config.agree(Version::Rfc6455, b"permessage-deflate");
+        let encoder = Encoder::server(Version::Rfc6455).deflating(terms.flatten());
+        let target = "/".into();
+        link.identity.get_or_init(|| Identity { encoder, target });
+
+        let message = Message::from("and so on, and so on, and so on, and so on, and so on");
+        assert!(link.reply_deflated(true, &message).is_some());
+        assert!(link.reply_deflated(true, &message).is_some());
+        assert_eq!(arrived(&mut stream, 2)?, [DEFLATED, DEFLATED]);
+
+        let late = link.outbox.pushes();
+        let pushed = encoder.terms().and_then(|terms| deflate(&terms, &message));
+        let mut frame = Vec::new();
+        encoder.encode_deflated(&message, &pushed.unwrap_or_default(), &mut frame);
+        link.outbox.push(&Frames::new(frame, &backlog), 1);
+        assert!(link.reply_in_context(true, &message, b"", late).is_some());
+        assert!(link.reply_deflated(true, &message).is_some());
+        assert_eq!(arrived(&mut stream, 3)?, [DEFLATED, PLAIN, DEFLATED]);
+        Ok(())
     }
 }

@@ -101,6 +101,11 @@
 //! [`Server::and_attach`]. Who is at the other end is a [`Peer`], which over a Unix socket has no
 //! address; [`trust_local_proxy`](ServerBuilder::trust_local_proxy) lets a proxy there name one.
 //!
+//! **Over TLS.** With the feature `tls`, `ServerBuilder::tls` makes all ports speak it, with a certificate
+//! that `TlsServer` reads, and reads again while the server runs; `Server::and_bind_plain` adds a port
+//! without it, for the browsers that the old versions are for. A client speaks it where the URL says
+//! `wss`, with servers that prove their names to whom `TlsClient` believes.
+//!
 //! **Connecting.** [`connect`] opens a [`WebSocket`] to any server, in RFC 6455; a [`Connector`] has the
 //! options: the other versions, subprotocols, fields, deadlines, a proxy, a stream that exists
 //! already. One thread reads; a [`Sender`] is for all others.
@@ -127,7 +132,7 @@
 //!
 //! Two folders carry the message: `protocol/` never touches the outside world, `server/` does
 //! nothing else. A third, `client/`, is small: it finds a server and asks, and then talks as the server
-//! does. [`protocol`] is a book, to be read in the order of its modules: the
+//! does; a fourth, `tls/`, is what lies between a socket and its outbox. [`protocol`] is a book, to be read in the order of its modules: the
 //! [states](protocol::state) and their whole table on one screen, the engine, the request, then one
 //! short chapter per version, oldest first, then the two framings there have ever been. `server/` is
 //! thin: the listener, a [`Client`]'s life, its outbox, the hub, the warden.
@@ -142,7 +147,8 @@
 //! bounded queues, an orderly end. Out of it: an async interface; HTTP beyond one answer per
 //! connection; histories, presence, and clusters of servers; more clients than threads are good for,
 //! which is some ten thousand; redirects, and keeping the cookies that servers set. There is no
-//! TLS yet: TLS ends in front of Stentor, whose [`secure`](ServerBuilder::secure) makes the old drafts' locations right.
+//! TLS older than 1.2; where TLS ends in front of Stentor,
+//! [`secure`](ServerBuilder::secure) makes the old drafts' locations right.
 //!
 //! Unix is the platform: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
 

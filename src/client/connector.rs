@@ -357,6 +357,7 @@ impl fmt::Debug for Connector {
             .field("no_delay", &self.no_delay)
             .field("local", &self.local)
             .field("way", &self.way)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

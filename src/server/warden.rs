@@ -417,3 +417,51 @@ impl Watched {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Stage, Warden};
+    use crate::protocol::Role;
+    use crate::server::backlog::Backlog;
+    use crate::server::deadlines::{Deadlines, SELDOM};
+    use crate::server::link::{ClientId, Link};
+    use crate::server::outbox::{Outbox, SlowClient};
+    use crate::server::peer::Peer;
+    use crate::server::socket::Socket;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn it_looks_as_often_as_the_most_exacting_needs_and_no_longer() -> std::io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let stream = TcpStream::connect(listener.local_addr()?)?;
+        let (socket, backlog) = (Arc::new(Socket::new(stream)), Backlog::new(0));
+        let (warden, mut watch) = Warden::new(Arc::clone(&backlog), None, Arc::default())?;
+        let link = |seconds| {
+            let (socket, backlog) = (Arc::clone(&socket), Arc::clone(&backlog));
+            let outbox = Outbox::new(socket, 0, SlowClient::default(), backlog);
+            let deadlines = Arc::new(Deadlines {
+                close: Duration::from_secs(seconds),
+                ..Deadlines::default()
+            });
+            let link = Link::new(ClientId(1), Role::Client, Peer::Local, outbox, deadlines);
+            Arc::new(link)
+        };
+        let (patient, hasty) = (link(100), link(1));
+        for (new, tick) in [(&patient, SELDOM), (&hasty, SELDOM / 5)] {
+            warden.watch(new);
+            watch.take_news(Duration::ZERO);
+            assert_eq!(watch.tick, tick);
+            watch.look_at_clients(Duration::ZERO, Duration::ZERO);
+            assert_eq!(watch.tick, tick);
+        }
+        // Who has gone is forgotten at the next look, and counts no more from the one after.
+        hasty.enter(Stage::Gone);
+        for tick in [SELDOM / 5, SELDOM] {
+            watch.look_at_clients(Duration::ZERO, Duration::ZERO);
+            assert_eq!(watch.tick, tick);
+        }
+        Ok(())
+    }
+}

@@ -103,29 +103,42 @@ fn a_server_that_does_not_hang_up_first_is_not_waited_for() {
     script.join();
 }
 
+/// And only as much is kept for it as the outbox holds: what the system's buffers take, some
+/// megabytes, and no more.
 #[test]
 fn a_server_that_reads_nothing_is_given_up() {
-    let script = Script::run(|mut server| {
-        server.accept("");
-        // Until the client has gone, which shows in writing only.
-        while server.stream.write_all(&[0x8a, 0]).is_ok() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    });
-    let connector = Connector::new().write_deadline(SOON).outbox(1000);
-    let mut socket = connector.connect(&script.url).unwrap();
-    let loss = takes_soon(|| {
-        loop {
-            match socket.send("x".repeat(1 << 20)) {
-                Ok(()) => {}
-                lost_at_last => return lost(lost_at_last),
+    const MEGABYTE: usize = 1 << 20;
+    for from_elsewhere in [false, true] {
+        let script = Script::run(|mut server| {
+            server.accept("");
+            // Until the client has gone, which shows in writing only.
+            while server.stream.write_all(&[0x8a, 0]).is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
             }
-        }
-    });
-    assert_eq!(loss, Loss::Write);
-    assert!(matches!(socket.send("more"), Err(Error::Lost(Loss::Write))));
-    drop(socket);
-    script.join();
+        });
+        let connector = Connector::new().write_deadline(SOON).outbox(1000);
+        let mut socket = connector.connect(&script.url).unwrap();
+        let sender = socket.sender();
+        let mut send = || match from_elsewhere {
+            false => socket.send("x".repeat(MEGABYTE)),
+            true => sender.send("x".repeat(MEGABYTE)),
+        };
+        let (sent, loss) = takes_soon(|| {
+            let mut sent = 0;
+            loop {
+                match send() {
+                    Ok(()) => sent += 1,
+                    lost_at_last => return (sent, lost(lost_at_last)),
+                }
+            }
+        });
+        assert_eq!(loss, Loss::Write);
+        assert_eq!(lost(send()), Loss::Write);
+        let taken = socket.traffic().bytes_out;
+        assert!(sent * MEGABYTE as u64 <= taken + 1000, "{sent} of {taken}");
+        drop(socket);
+        script.join();
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use stentor::{Connector, Error, ProxyError, Server, Version};
 
@@ -153,4 +154,20 @@ fn what_is_no_proxys_url_is_refused_without_its_password() {
         error.to_string(),
         "no http:// URL of a proxy: \"…@example.com\""
     );
+}
+
+#[test]
+fn the_time_for_the_way_through_is_over_once_it_was_found() {
+    const SHORT: Duration = Duration::from_millis(300);
+    let server = Loopback::run(Server::builder(), |client| {
+        thread::sleep(2 * SHORT);
+        client.send("after a while")?;
+        Ok(())
+    });
+    let (script, _asked) = proxy(server.address);
+    let connector = through(&script).connect_deadline(SHORT);
+    let mut socket = connector.connect("ws://example.com/").unwrap();
+    assert_eq!(socket.recv().unwrap(), Some("after a while".into()));
+    drop(socket);
+    script.join();
 }

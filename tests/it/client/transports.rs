@@ -1,16 +1,17 @@
 //! Connections that the connector did not make.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
+use std::time::Duration;
 
 use stentor::{Connector, Error, Peer, Server, Transport, Version};
 
-use super::url;
-use crate::support::{Loopback, becomes};
+use super::{SOON, url};
+use crate::support::{Loopback, Script, becomes};
 
 /// A transport of its own kind, and how many there are.
 struct Tunnel {
@@ -111,23 +112,15 @@ fn so_will_anything_that_reads_and_writes() {
 
 #[test]
 fn the_bridge_to_a_silent_peer_falls_with_the_connection() {
-    // It says nothing more, and does not hang up.
-    let server = Loopback::run(Server::builder(), |client| {
-        while client.recv()?.is_some() {}
-        Ok(())
-    });
-    let alive = Arc::default();
-    let tunnel = Tunnel::to(&server, &alive);
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let connector = Connector::new().handshake_deadline(super::SOON);
-    let stream = TcpStream::connect(silent.local_addr().unwrap()).unwrap();
-    let mute = Tunnel {
-        stream,
-        alive: Arc::clone(&tunnel.alive),
+    // Nobody accepts, nobody hangs up.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let alive = Arc::new(AtomicUsize::new(1));
+    let tunnel = Tunnel {
+        stream: TcpStream::connect(silent.local_addr().unwrap()).unwrap(),
+        alive: Arc::clone(&alive),
     };
-    alive.fetch_add(1, SeqCst);
-    drop(tunnel);
-    let late = connector.connect_through(mute, "ws://example.com/");
+    let connector = Connector::new().handshake_deadline(SOON);
+    let late = connector.connect_through(tunnel, "ws://example.com/");
     assert!(matches!(late, Err(Error::Lost(_))), "{late:?}");
     becomes(&0, || alive.load(SeqCst));
 }
@@ -146,5 +139,37 @@ fn a_transport_that_ends_ends_the_connection() {
     socket.send("leave").unwrap();
     assert_eq!(socket.recv().unwrap(), None);
     drop(socket);
+    becomes(&0, || alive.load(SeqCst));
+}
+
+/// The peer may still be speaking when our own side has ended: were both ended at once, TCP would
+/// reset what it says.
+#[test]
+fn the_end_of_one_direction_is_passed_on_alone() {
+    let script = Script::run(|mut server| {
+        let address = server.stream.local_addr().unwrap();
+        server.write(
+            format!(
+                "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+                 Connection: Upgrade\r\nWebSocket-Origin: http://{address}\r\n\
+                 WebSocket-Location: ws://{address}/by/hand?yes\r\n\r\n"
+            )
+            .as_bytes(),
+        );
+        // Draft-75's goodbye.
+        server.expect_end();
+        for _ in 0..20 {
+            server.write(b"\0words\xff");
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let alive = Arc::new(AtomicUsize::new(1));
+    let tunnel = Tunnel {
+        stream: TcpStream::connect(script.address).unwrap(),
+        alive: Arc::clone(&alive),
+    };
+    let connector = Connector::new().version(Version::Draft75);
+    drop(connector.connect_through(tunnel, &script.url).unwrap());
+    script.join();
     becomes(&0, || alive.load(SeqCst));
 }

@@ -10,7 +10,7 @@ use super::limits::Limits;
 use super::request::{Request, escaped, split_port};
 use super::version::{Proof, Version, Versions};
 
-/// The settings of the protocol core; each tells its default.
+/// The settings of the protocol core; each tells its default. A client has use for the limits alone.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {

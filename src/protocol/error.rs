@@ -1,5 +1,6 @@
 //! What can be wrong, each kind knowing its answer: a [`Refusal`], before `Ready`, has an HTTP
-//! status; a [`Violation`], after it, has a close code; [`Unsupported`] is our own side's mistake.
+//! status; a [`Violation`], after it, has a close code; [`Unsupported`] is our own side's mistake. What
+//! a client may find wrong with an answer is a [`HandshakeError`](super::HandshakeError).
 
 use std::fmt;
 

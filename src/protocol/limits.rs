@@ -5,9 +5,11 @@
 #[non_exhaustive]
 pub struct Limits {
     /// Bytes of the request head, the blank line included. Default 16 KiB: browsers with large
-    /// cookies stay below 8. More is answered with 431.
+    /// cookies stay below 8. More is answered with 431. To a client: of the answer's head, and those
+    /// of all that came before it, such as 100; more is declined.
     pub head_bytes: usize,
-    /// Fields of the request head. Default 100. More is answered with 431.
+    /// Fields of the request head, or of the answer's. Default 100. More is answered with 431, or
+    /// declined.
     pub head_fields: usize,
     /// Bytes of a message, its fragments counted together, and so of a frame. Default 1 MiB.
     /// Counted as received: bad UTF-8 that is replaced in the old drafts may grow threefold.

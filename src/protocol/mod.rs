@@ -1,12 +1,17 @@
-//! The protocol, all five versions of it: bytes in, events out, output taken.
+//! The protocol, all five versions of it and both of its roles: bytes in, events out, output taken.
 //!
 //! ```text
 //!               receive_data            next_event
-//!   peer's bytes ---------> Connection -----------> Event: Request, Open, Message, Closed
+//!   peer's bytes ---------> Connection -----------> Event: Request or Declined, Open, Message, Closed
 //!                           |  ^   |
 //!   bytes for the peer <----+  |   +--> State, by the table in `state`
 //!               data_to_send   accept, send, close
 //! ```
+//!
+//! A server's connection is [`Connection::new`], and waits for a request. A client's is
+//! [`Connection::client`], has a [`ClientRequest`] in its output from the start, and waits for the
+//! answer. From [`Event::Open`] on they differ in two things only: a client masks its frames, in the
+//! versions that have masks, and a client lets the server hang up first.
 //!
 //! Nothing here touches a socket, a thread, a channel or a clock. Everything that does runs this
 //! one loop, and so can a test, a simulation, or a program with a loop of its own:
@@ -48,11 +53,11 @@
 //! ```
 //!
 //! The chapters, in the order in which to read them: the [states](state) and their table; the
-//! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the
-//! [versions](version), oldest first; the two [framings](framing); compression, where it is built
-//! in; then the small ones:
-//! [messages and events](message), [close codes](close), [configuration](config) and [hosts](host),
-//! [limits], and what can be [wrong](error).
+//! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the other end of
+//! both, [asking]; the [versions](version), oldest first; the two [framings](framing); compression,
+//! where it is built in; then the small ones: the two [roles](role), [messages and events](message),
+//! [close codes](close), [configuration](config) and [hosts](host), [limits], and what can be
+//! [wrong](error).
 
 pub mod state;
 

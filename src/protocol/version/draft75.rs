@@ -26,6 +26,8 @@
 //! - A modern request whose version field was lost on the way looks much like this one. `Host` and
 //!   `Origin` are therefore required, and any key refuses it before it gets here.
 //! - `Sec-WebSocket-Protocol` means nothing yet: the field is `WebSocket-Protocol`.
+//! - A client that has asked for a subprotocol must be told that it gets it, and one that has not must
+//!   not be told of any.
 
 use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie};
 use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};

@@ -31,6 +31,10 @@
 //! - A key's number may have more digits than any integer type, its spaces may be none, and the
 //!   division may leave a rest: each is refused by name, none is a panic or a wrong answer.
 //! - Only the digits 0 to 9 and the byte 20 count; a tab is not a space, nor is A0.
+//! - A client's fields go out in an order that nobody can predict, and its keys neither begin nor end
+//!   with a space: what lies between is often not sent on as it was.
+//! - To a client, the answer is complete with its sixteen bytes, which may well come later than its
+//!   head; until then anybody may have sent it.
 
 use md5::{Digest, Md5};
 

@@ -28,6 +28,8 @@
 //! - Firefox 6 offers the extension `deflate-stream`, which compresses everything below the
 //!   framing. It must never be accepted: no extension field is answered.
 //! - Some software of the time sends `Upgrade: WebSocket`, some writes `Connection` as a list.
+//! - A client must not take a subprotocol or an extension that it has not offered, however well it
+//!   would know it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

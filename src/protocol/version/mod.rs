@@ -1,8 +1,9 @@
 //! The five versions: how one request tells which it is, and what each can carry.
 //!
 //! One file per version, oldest first, each with the same four headings. A version file holds only
-//! what differs from its neighbour: its row of the table below, the check of its request, and its
-//! answer. Framing is not theirs: there have only ever been two, in [`framing`](super::framing).
+//! what differs from its neighbour: its row of the table below; as a server, the check of its request,
+//! and its answer; as a client, its request, and the check of the answer. Framing is not theirs: there
+//! have only ever been two, in [`framing`](super::framing).
 //!
 //! | | number | proof | origin in | framing | binary, ping | closing | codes |
 //! |---|---|---|---|---|---|---|---|

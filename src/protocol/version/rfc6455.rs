@@ -23,6 +23,8 @@
 //! # Traps
 //! - `permessage-deflate` is offered by every browser. Not answering is declining, and always
 //!   legal (RFC 7692 §5). It is taken up where that is built in, and asked for.
+//! - Once both have said goodbye, it is the server that closes TCP (§7.1.1): who closes first keeps the
+//!   connection's memory for minutes, and a client should not be left with the port.
 //! - A sample key of the RFC's own, `AQIDBAUGBwgJCgsMDQ4PEC==` (§4.1), has stray bits in its last
 //!   character: a strict base64 decoder refuses it.
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use arbitrary::Arbitrary;
 use serde_json::Value;
 use stentor::protocol::Version;
+use stentor_fuzz::answers::Answered;
 use stentor_fuzz::connection::Script;
 use stentor_fuzz::frames::Frames;
 use stentor_fuzz::handshake::Spoilt;
@@ -102,6 +103,12 @@ fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
                 let mut prefix = fixed::<Frames>();
                 prefix[0] = version;
                 seeds.plant(&format!("frames_{framing}"), prefix, &bytes)?;
+                let mut prefix = fixed::<Frames>();
+                prefix[0] = version + if framing == "hybi" { 2 } else { 0 };
+                seeds.plant("client_frames", prefix.clone(), &bytes)?;
+                // The same without masks: such a key is most of what makes a client's frame.
+                let plain: Vec<u8> = unmasked(&bytes);
+                seeds.plant("client_frames", prefix, &plain)?;
                 let mut prefix = fixed::<Script>();
                 prefix[0] = 1 + version + if framing == "hybi" { 2 } else { 0 };
                 seeds.plant("connection", prefix, &bytes)?;
@@ -115,6 +122,11 @@ fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
         seeds.plant("request_head", fixed::<Asked>(), &bytes)?;
         seeds.plant("connection", fixed::<Script>(), &bytes)?;
         seeds.plant(handshake(version), fixed::<Spoilt>(), b"")?;
+        for offered in 0..3 {
+            let mut prefix = fixed::<Answered>();
+            (prefix[0], prefix[1]) = (version as u8, offered);
+            seeds.plant("client_handshake", prefix, b"Set-Cookie:a=b")?;
+        }
     }
     Ok(())
 }
@@ -136,6 +148,22 @@ fn payloads(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Short frames of a client as a server would have written them, as far as there are such.
+fn unmasked(mut bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    while let [first, second, a, b, c, d, rest @ ..] = bytes {
+        let len = usize::from(second & 0x7f);
+        if second & 0x80 == 0 || len > 125 || len > rest.len() {
+            break;
+        }
+        plain.extend([*first, second & 0x7f]);
+        plain.extend(wire::xor(&rest[..len], [*a, *b, *c, *d]));
+        bytes = &rest[len..];
+    }
+    plain.extend(bytes);
+    plain
 }
 
 struct Seeds {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arbitrary::Arbitrary;
-use stentor::protocol::{Config, Event, Framing, Version};
+use stentor::protocol::{Config, Event, Framing, Role, Version};
 
 use crate::driven::{Call, Driven, Manner, Reading};
 use crate::reference::{Account, End};
 use crate::ways::alike;
 use crate::wire;
 
-/// A client's frames. What is fixed in size comes first, so that the rest of an input is what
+/// Frames of the other side. What is fixed in size comes first, so that the rest of an input is what
 /// stands on the wire.
 #[derive(Debug, Arbitrary)]
 pub struct Frames<'a> {
@@ -25,10 +25,26 @@ pub struct Frames<'a> {
 
 /// Holds what the library reads against what the reference reads.
 pub fn judge(framing: Framing, frames: &Frames) {
-    let version = wire::of_framing(framing, frames.version);
+    compare(
+        wire::of_framing(framing, frames.version),
+        Role::Server,
+        frames,
+    );
+}
+
+/// The same for a client, which reads the frames of a server.
+pub fn judge_client(frames: &Frames) {
+    let choice = usize::from(frames.version) % Version::ALL.len();
+    compare(Version::ALL[choice], Role::Client, frames);
+}
+
+fn compare(version: Version, role: Role, frames: &Frames) {
     let config = frames.config();
     let driven = alike(frames.wire.len(), frames.cuts, |way| {
-        let mut driven = ready(version, &config);
+        let mut driven = match role {
+            Role::Server => ready(version, &config),
+            Role::Client => ready_client(version, &config),
+        };
         way.cut(frames.wire, |piece, reading| driven.receive(piece, reading));
         driven.call(&Call::EndOfStream);
         driven
@@ -47,10 +63,20 @@ pub fn judge(framing: Framing, frames: &Frames) {
         },
         output: driven.output,
     };
-    assert_eq!(account, Account::of(version, frames.wire, &config));
+    let expected = Account::of((version, role), frames.wire, &config);
+    assert_eq!(account, expected);
 }
 
-/// A connection whose handshake is done and forgotten.
+/// A client's connection whose handshake is done and forgotten.
+fn ready_client(version: Version, config: &Arc<Config>) -> Driven {
+    let mut driven = Driven::client(config, &wire::asked(version));
+    driven.receive(&wire::answer(version), Reading::Copied);
+    assert!(driven.events().eq([&Event::Open]), "{version}");
+    driven.forget();
+    driven
+}
+
+/// A server's connection whose handshake is done and forgotten.
 pub fn ready(version: Version, config: &Arc<Config>) -> Driven {
     let mut driven = Driven::new(config, Manner::Accepts);
     driven.receive(wire::handshake(version), Reading::Copied);

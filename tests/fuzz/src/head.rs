@@ -1,9 +1,12 @@
-//! A request head that can be spoilt.
+//! A request head that can be spoilt, or one of an answer.
 
 use arbitrary::Arbitrary;
 use stentor::protocol::Version;
 
-/// A request, as it is meant before it becomes bytes.
+use crate::wire::ACCEPT;
+
+/// A request, as it is meant before it becomes bytes; or an answer, whose first line has three parts as
+/// well: what is the method here is its version of HTTP, the target its status, the protocol its words.
 #[derive(Debug, Clone)]
 pub struct Head {
     pub method: String,
@@ -130,6 +133,39 @@ impl Head {
                 .chain(fields)
                 .map(|(name, value)| Field::new(name, value))
                 .collect(),
+            line_end: "\r\n",
+        }
+    }
+
+    /// The answer of this version to a client that draws nothing but zeros, and that asks for this
+    /// subprotocol.
+    pub fn answering(version: Version, subprotocol: Option<&str>) -> Head {
+        let (words, upgrade, prefix) = match version {
+            Version::Draft75 => ("Web Socket Protocol Handshake", "WebSocket", ""),
+            Version::Draft76 => ("WebSocket Protocol Handshake", "WebSocket", "Sec-"),
+            _ => ("Switching Protocols", "websocket", "Sec-"),
+        };
+        let mut fields = vec![
+            Field::new("Upgrade", upgrade),
+            Field::new("Connection", "Upgrade"),
+        ];
+        let mut add = |name: &str, value| {
+            fields.push(Field::new(&format!("{prefix}WebSocket-{name}"), value));
+        };
+        if matches!(version, Version::Draft75 | Version::Draft76) {
+            add("Origin", "http://example.com");
+            add("Location", "ws://example.com/demo");
+        } else {
+            add("Accept", ACCEPT);
+        }
+        if let Some(subprotocol) = subprotocol {
+            add("Protocol", subprotocol);
+        }
+        Head {
+            method: "HTTP/1.1".to_owned(),
+            target: b"101".to_vec(),
+            protocol: words.to_owned(),
+            fields,
             line_end: "\r\n",
         }
     }

@@ -259,7 +259,8 @@ fn subprotocol(head: &Head, version: Version, config: &Config) -> Option<Option<
     Some(agreed.map(str::to_owned))
 }
 
-fn lists(head: &Head, name: &str, word: &[u8]) -> Option<()> {
+/// Whether the comma-separated lists of a field hold a word.
+pub fn lists(head: &Head, name: &str, word: &[u8]) -> Option<()> {
     let values = head.all(name);
     let mut items = values
         .iter()

@@ -1,6 +1,12 @@
 //! What clients write, and what they read, as plainly as it can be said.
 
-use stentor::protocol::{Closing, Framing, Version};
+use stentor::protocol::{ClientRequest, Closing, Framing, Version};
+
+use crate::head::Head;
+use crate::law;
+
+/// `Sec-WebSocket-Accept` for a key of sixteen zeros.
+pub const ACCEPT: &str = "ICX+Yqv66kxgM0FcWaLWlFLwTAI=";
 
 /// A frame of the hybi framing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +45,22 @@ pub fn handshake(version: Version) -> &'static [u8] {
               Sec-WebSocket-Version: 13\r\n\r\n"
         }
     }
+}
+
+/// What a client asks for in this version, and draws nothing but zeros for.
+pub fn asked(version: Version) -> ClientRequest {
+    let request = ClientRequest::to("ws://example.com/demo").expect("a URL");
+    let origin = "http://example.com".parse().expect("an origin");
+    request.version(version).origin(origin)
+}
+
+/// The answer to that, draft-76's proof included.
+pub fn answer(version: Version) -> Vec<u8> {
+    let mut bytes = Head::answering(version, None).bytes();
+    if version == Version::Draft76 {
+        bytes.extend(law::proof([0; 2], [0; 8]));
+    }
+    bytes
 }
 
 impl Frame {

@@ -1,13 +1,14 @@
 //! Versions 7, 8 and RFC 6455 (RFC 6455 §5, §7.4).
 
-use stentor::protocol::{CloseCode, Event, Initiator, Limits, Message, Version};
+use stentor::protocol::{CloseCode, Event, Initiator, Limits, Message, Role, Version};
 
 use super::{Account, End};
 use crate::wire::xor;
 
-pub(super) fn read(version: Version, bytes: &[u8], limits: &Limits) -> Account {
+pub(super) fn read((version, role): (Version, Role), bytes: &[u8], limits: &Limits) -> Account {
     let mut reader = Reader {
         version,
+        role,
         limits,
         events: Vec::new(),
         output: Vec::new(),
@@ -19,8 +20,7 @@ pub(super) fn read(version: Version, bytes: &[u8], limits: &Limits) -> Account {
             Ok(()) => {}
             Err(Stop::Incomplete) => break End::lost(),
             Err(Stop::Broken(code)) => {
-                reader.output.extend([0x88, 2]);
-                reader.output.extend(code.to_be_bytes());
+                reader.write(0x88, &code.to_be_bytes());
                 break End::new(code, Initiator::Us, false);
             }
             Err(Stop::Goodbye(end)) => break end,
@@ -35,6 +35,7 @@ pub(super) fn read(version: Version, bytes: &[u8], limits: &Limits) -> Account {
 
 struct Reader<'a> {
     version: Version,
+    role: Role,
     limits: &'a Limits,
     events: Vec<Event>,
     output: Vec<u8>,
@@ -61,7 +62,9 @@ impl Reader<'_> {
             1 | 2 => self.message.is_none(),
             _ => fin && short <= 125,
         };
-        if first & 0x70 != 0 || second & 0x80 == 0 || !known || !fits {
+        // Who reads as a server reads masks, and nobody else does.
+        let masked = second & 0x80 != 0;
+        if first & 0x70 != 0 || masked != (self.role == Role::Server) || !known || !fits {
             return Err(PROTOCOL_ERROR);
         }
 
@@ -97,10 +100,13 @@ impl Reader<'_> {
             }));
         }
 
-        let (&key, rest) = rest[extra..].split_first_chunk().ok_or(Stop::Incomplete)?;
+        let (key, rest) = match masked {
+            true => rest[extra..].split_first_chunk().ok_or(Stop::Incomplete)?,
+            false => (&[0; 4], &rest[extra..]),
+        };
         let here = rest.len().min(len as usize);
         let (payload, behind) = rest.split_at(here);
-        let (payload, complete) = (xor(payload, key), here == len as usize);
+        let (payload, complete) = (xor(payload, *key), here == len as usize);
         *bytes = behind;
         if control {
             return match complete {
@@ -133,8 +139,7 @@ impl Reader<'_> {
     fn control(&mut self, opcode: u8, payload: Vec<u8>) -> Result<(), Stop> {
         match opcode {
             9 => {
-                self.output.extend([0x8a, payload.len() as u8]);
-                self.output.extend(&payload);
+                self.write(0x8a, &payload);
                 self.events.push(Event::Ping(payload));
                 Ok(())
             }
@@ -163,13 +168,25 @@ impl Reader<'_> {
             };
             end.code = CloseCode::new(code);
             end.reason = reason.to_owned();
-            self.output.extend([0x88, 2, *high, *low]);
+            self.write(0x88, &[*high, *low]);
         } else if payload.is_empty() {
-            self.output.extend([0x88, 0]);
+            self.write(0x88, &[]);
         } else {
             return PROTOCOL_ERROR;
         }
         Stop::Goodbye(end)
+    }
+
+    /// A short frame; a client's mask is all zeros.
+    fn write(&mut self, first: u8, payload: &[u8]) {
+        match self.role {
+            Role::Server => self.output.extend([first, payload.len() as u8]),
+            Role::Client => {
+                let second = 0x80 | payload.len() as u8;
+                self.output.extend([first, second, 0, 0, 0, 0]);
+            }
+        }
+        self.output.extend(payload);
     }
 
     fn bad_text(&self) -> u16 {

@@ -5,7 +5,7 @@ pub mod deflate;
 mod hixie;
 mod hybi;
 
-use stentor::protocol::{CloseCode, Config, Event, Framing, Initiator, Version};
+use stentor::protocol::{CloseCode, Config, Event, Framing, Initiator, Role, Version};
 
 /// What must come of a stream of frames that ends behind its last byte.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,11 +26,18 @@ pub struct End {
 }
 
 impl Account {
-    /// Reads the frames of a client whose handshake is done.
-    pub fn of(version: Version, bytes: &[u8], config: &Config) -> Account {
-        match version.framing() {
-            Framing::Hixie => hixie::read(version, bytes, config),
-            Framing::Hybi => hybi::read(version, bytes, &config.limits),
+    /// Reads frames behind a handshake, as this side of the connection.
+    pub fn of((version, role): (Version, Role), bytes: &[u8], config: &Config) -> Account {
+        match (version.framing(), role) {
+            (Framing::Hixie, Role::Server) => hixie::read(version, bytes, config),
+            (Framing::Hixie, Role::Client) => {
+                let mut config = config.clone();
+                // Draft-76 §4.2: what is odd is skipped, what is no UTF-8 is replaced.
+                config.fail_on_unknown_frames = false;
+                config.fail_on_bad_hixie_text = false;
+                hixie::read(version, bytes, &config)
+            }
+            (Framing::Hybi, role) => hybi::read((version, role), bytes, &config.limits),
         }
     }
 }

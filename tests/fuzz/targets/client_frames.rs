@@ -1,0 +1,8 @@
+//! Frames of servers of every version, as a client reads them.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use stentor_fuzz::frames::{Frames, judge_client};
+
+fuzz_target!(|frames: Frames| judge_client(&frames));

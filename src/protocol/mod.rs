@@ -86,7 +86,7 @@ pub mod role;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 #[cfg(not(feature = "deflate"))]
-mod deflate;
+pub(crate) mod deflate;
 
 #[cfg(feature = "deflate")]
 mod extension;

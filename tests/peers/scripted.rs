@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! {"url": "ws://…", "version": "RFC 6455", "subprotocols": ["a", "b"], "origin": "http://…",
-//!  "fields": {"Authorization": "…"}, "cookies": {"name": "value"}, "trust": "file.pem"}
+//!  "fields": {"Authorization": "…"}, "cookies": {"name": "value"}, "trust": "file.pem",
+//!  "proxy": "http://user:password@…"}
 //! {"text": "…"}  {"binary": [0, 255]}  {"ping": "…"}  {"close": [4000, "reason"]}
 //! {"echo": 3}    sends back the next messages, as many as that, and tells nothing of them
 //! {"wait": 3}    until as many things have happened, which are told
@@ -64,6 +65,9 @@ fn connect(wanted: &Value) -> Result<WebSocket, Box<dyn Error>> {
     }
     for (name, value) in wanted["cookies"].as_object().into_iter().flatten() {
         connector = connector.cookie(name, value.as_str().unwrap_or_default())?;
+    }
+    if let Some(url) = wanted["proxy"].as_str() {
+        connector = connector.proxy(url)?;
     }
     if let Some(path) = wanted["trust"].as_str() {
         connector = trusting(connector, path)?;

@@ -130,12 +130,14 @@
 //!
 //! # Reading the source
 //!
-//! Two folders carry the message: `protocol/` never touches the outside world, `server/` does
-//! nothing else. A third, `client/`, is small: it finds a server and asks, and then talks as the server
-//! does; a fourth, `tls/`, is what lies between a socket and its outbox. [`protocol`] is a book, to be read in the order of its modules: the
-//! [states](protocol::state) and their whole table on one screen, the engine, the request, then one
-//! short chapter per version, oldest first, then the two framings there have ever been. `server/` is
-//! thin: the listener, a [`Client`]'s life, its outbox, the hub, the warden.
+//! Two folders carry the message: `protocol/` never touches the outside world, `shell/` does nothing
+//! else: the loop that every connection runs, its socket, its outbox, and the warden. On these two stand
+//! `server/`, with the listener, a [`Client`]'s life, and the hub, and `client/`, which finds a server and
+//! asks. `tls/` is what lies between a socket and its outbox.
+//!
+//! [`protocol`] is a book, to be read in the order of its modules: the [states](protocol::state) and
+//! their whole table on one screen, the engine, the request, then one short chapter per version, oldest
+//! first, then the two framings there have ever been.
 //!
 //! The examples are `echo`, the smallest server, and `echo_client`, the smallest client; `chat`, with its
 //! page, and `client`, for a terminal; `no_sockets`, the core driven by hand; `five_hellos`, all five
@@ -153,6 +155,8 @@
 //! Unix is the platform: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
 
 pub mod protocol;
+
+mod shell;
 
 mod server;
 
@@ -173,9 +177,12 @@ pub use protocol::{
 };
 #[doc(inline)]
 pub use server::{
-    Audience, Client, ClientHandle, ClientId, Counters, Departure, Detached, Endpoint, Error,
-    FastClient, Listener, Loss, Outcome, Peer, Rate, Received, Reply, Server, ServerBuilder,
-    ServerHandle, SlowClient, Stream, accept,
+    Audience, Client, ClientHandle, Departure, Detached, Endpoint, Listener, Outcome, Reply,
+    Server, ServerBuilder, ServerHandle, accept,
+};
+#[doc(inline)]
+pub use shell::{
+    ClientId, Counters, Error, FastClient, Loss, Peer, Rate, Received, SlowClient, Stream,
 };
 #[cfg(feature = "tls")]
 #[doc(inline)]

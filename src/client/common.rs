@@ -4,17 +4,17 @@ use std::io;
 use std::sync::Arc;
 
 use crate::protocol::Role;
-use crate::server::backlog::Backlog;
-use crate::server::counters::Totals;
-use crate::server::deadlines::Deadlines;
-use crate::server::link::{ClientId, Link};
-use crate::server::outbox::{Outbox, SlowClient};
-use crate::server::peer::Peer;
-use crate::server::socket::Socket;
-use crate::server::sync::atomic::AtomicU64;
-use crate::server::sync::atomic::Ordering::Relaxed;
-use crate::server::sync::{Mutex, PoisonError, thread};
-use crate::server::warden::Warden;
+use crate::shell::backlog::Backlog;
+use crate::shell::counters::Totals;
+use crate::shell::deadlines::Deadlines;
+use crate::shell::link::{ClientId, Link};
+use crate::shell::outbox::{Outbox, SlowClient};
+use crate::shell::peer::Peer;
+use crate::shell::socket::Socket;
+use crate::shell::sync::atomic::AtomicU64;
+use crate::shell::sync::atomic::Ordering::Relaxed;
+use crate::shell::sync::{Mutex, PoisonError, thread};
+use crate::shell::warden::Warden;
 
 /// The warden of all connections that this process has begun. Its thread starts with the first of
 /// them, and sleeps while there is none.

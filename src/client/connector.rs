@@ -10,11 +10,11 @@ use crate::protocol::Deflate;
 use crate::protocol::{
     BadField, BadOrigin, ClientRequest, Config, Connection, Limits, Origin, Version,
 };
-use crate::server::conversation::{Conversation, Patience};
-use crate::server::deadlines::Deadlines;
-use crate::server::error::Error;
-use crate::server::socket::Socket;
-use crate::server::stream::Stream;
+use crate::shell::conversation::{Conversation, Patience};
+use crate::shell::deadlines::Deadlines;
+use crate::shell::error::Error;
+use crate::shell::socket::Socket;
+use crate::shell::stream::Stream;
 use crate::tls::{TlsClient, TlsSession};
 
 use super::common::Common;

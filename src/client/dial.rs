@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, bind, connect, sockopt};
 
-use crate::server::conversation::Patience;
+use crate::shell::conversation::Patience;
 
 /// How long an address is tried before the next is tried beside it (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);

@@ -9,9 +9,9 @@
 //!                               └── woken, drained ────┴── by the warden
 //! ```
 //!
-//! A conversation is the same on either side, and so this uses the server's: its loop, its outbox,
-//! and its warden, of which there is one for all connections of the process. What is here is what
-//! only a client does: finding the server, going through a proxy, asking, and drawing masks.
+//! A conversation is the same on either side, and all of that is in `shell`; its warden is one for all
+//! connections of the process. What is here is what only a client does: finding the server, going
+//! through a proxy, asking, and drawing masks.
 
 mod connector;
 
@@ -35,7 +35,7 @@ pub use sender::Sender;
 pub use transport::Transport;
 pub use websocket::{Traffic, WebSocket};
 
-use crate::server::error::Error;
+use crate::shell::error::Error;
 
 /// Connects to a server, with all options at their defaults.
 ///

@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::protocol::ClientRequest;
-use crate::server::conversation::Patience;
-use crate::server::error::Error;
+use crate::shell::conversation::Patience;
+use crate::shell::error::Error;
 
 /// An HTTP proxy: `http://host:port`, with `user:password@` before the host where it wants that.
 ///

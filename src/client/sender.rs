@@ -6,10 +6,10 @@ use std::sync::Arc;
 use log::trace;
 
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
-use crate::server::conversation::Shown;
-use crate::server::error::Error;
-use crate::server::link::Link;
-use crate::server::warden::Warden;
+use crate::shell::error::Error;
+use crate::shell::link::Link;
+use crate::shell::shown::Shown;
+use crate::shell::warden::Warden;
 
 /// Sends and closes, from any thread, while another waits in [`WebSocket::recv`](super::WebSocket::recv).
 /// Cheap to clone; keeping one keeps no connection open.

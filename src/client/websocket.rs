@@ -10,12 +10,11 @@ use log::debug;
 use crate::protocol::{
     Answer, CloseCode, CloseFrame, Closed, Event, HandshakeError, Message, State, Version,
 };
-use crate::server::client::Received;
-use crate::server::conversation::{Conversation, Patience, Step};
-use crate::server::error::{Error, Loss};
-use crate::server::link::{Identity, Stage};
-use crate::server::peer::Peer;
-use crate::server::sync::atomic::Ordering::Relaxed;
+use crate::shell::conversation::{Conversation, Patience, Received, Step};
+use crate::shell::error::{Error, Loss};
+use crate::shell::link::{Identity, Stage};
+use crate::shell::peer::Peer;
+use crate::shell::sync::atomic::Ordering::Relaxed;
 use crate::tls::TlsSession;
 
 use super::sender::Sender;

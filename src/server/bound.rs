@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
-use super::peer::Peer;
+use crate::shell::peer::Peer;
+use crate::shell::stream::Stream;
+
 use super::socket_file::{self, SocketFile};
-use super::stream::Stream;
 
 /// A listening socket of the system's, of any kind that clients can come over.
 #[derive(Debug)]

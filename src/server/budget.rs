@@ -3,9 +3,9 @@
 //! Its channel is bounded in posts; this bounds what they weigh. Who has more to say waits until
 //! the hub, which nothing can block, has worked off enough.
 
-use super::sync::atomic::Ordering::SeqCst;
-use super::sync::atomic::{AtomicBool, AtomicUsize};
-use super::sync::{Condvar, Mutex, PoisonError};
+use crate::shell::sync::atomic::Ordering::SeqCst;
+use crate::shell::sync::atomic::{AtomicBool, AtomicUsize};
+use crate::shell::sync::{Condvar, Mutex, PoisonError};
 
 #[derive(Debug, Default)]
 pub(crate) struct Budget {

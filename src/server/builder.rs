@@ -7,14 +7,15 @@ use std::time::Duration;
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
+use crate::shell::conversation::OnState;
+use crate::shell::deadlines::Deadlines;
+use crate::shell::link::ClientId;
+use crate::shell::outbox::SlowClient;
+use crate::shell::rate::{FastClient, Rate};
 use crate::tls::TlsServer;
 
 use super::addresses::PerAddress;
-use super::deadlines::Deadlines;
 use super::farewell::Departure;
-use super::link::ClientId;
-use super::outbox::SlowClient;
-use super::rate::{FastClient, Rate};
 
 /// What `on_request` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,6 @@ impl From<Response> for Reply {
 
 type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
 type OnClose = dyn Fn(&Departure) + Send + Sync;
-pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
 
 /// The options of a [`Server`](super::Server), whose [`builder`](super::Server::builder) makes
 /// one with the defaults.

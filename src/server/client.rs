@@ -7,14 +7,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
+use crate::shell::conversation::Received;
+use crate::shell::error::Error;
+use crate::shell::link::ClientId;
+use crate::shell::peer::Peer;
 
 use super::crew::Crew;
-use super::error::Error;
 use super::farewell::Ended;
 use super::handle::{Audience, ClientHandle, ServerHandle};
 use super::hub::Post;
-use super::link::ClientId;
-use super::peer::Peer;
 use super::session::Session;
 
 /// What a handler returns. An error, like a panic, closes its one client with 1011 and is logged.
@@ -26,17 +27,6 @@ pub struct Client {
     talk: Box<Session>,
     /// Without a server's loop, the clients keep the hub and the warden alive.
     _crew: Option<Arc<Crew>>,
-}
-
-/// What `recv_timeout` came back with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Received {
-    /// A message.
-    Message(Message),
-    /// Nothing yet; nothing is lost, and the next call goes on where this one left off.
-    Nothing,
-    /// The conversation is over: the peer said goodbye, or we did.
-    Closed,
 }
 
 impl Client {

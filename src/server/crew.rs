@@ -9,29 +9,29 @@ use std::time::Duration;
 use log::{error, info};
 
 use crate::protocol::{Config, Refusal, Role, refusal_bytes};
+use crate::shell::backlog::Backlog;
+use crate::shell::counters::Totals;
+use crate::shell::error::Loss;
+use crate::shell::link::{ClientId, Haste, Link, Stage};
+use crate::shell::log_gate::Kind;
+use crate::shell::outbox::Outbox;
+use crate::shell::peer::Peer;
+use crate::shell::socket::Socket;
+use crate::shell::stream::Stream;
+use crate::shell::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::shell::sync::atomic::{AtomicBool, AtomicU64};
+use crate::shell::sync::channel::{RecvTimeoutError, Sender, bounded};
+use crate::shell::sync::thread::{self, JoinHandle};
+use crate::shell::sync::{Instant, Mutex, PoisonError};
+use crate::shell::warden::Warden;
 use crate::tls::TlsError;
 
 use super::addresses::Net;
-use super::backlog::Backlog;
 use super::budget::Budget;
 use super::builder::Settings;
 use super::capacity;
-use super::counters::Totals;
-use super::error::Loss;
 use super::hub::{Hub, Post, QUEUE};
-use super::link::{ClientId, Haste, Link, Stage};
-use super::log_gate::Kind;
-use super::outbox::Outbox;
-use super::peer::Peer;
 use super::registry::Registry;
-use super::socket::Socket;
-use super::stream::Stream;
-use super::sync::atomic::Ordering::{Relaxed, SeqCst};
-use super::sync::atomic::{AtomicBool, AtomicU64};
-use super::sync::channel::{RecvTimeoutError, Sender, bounded};
-use super::sync::thread::{self, JoinHandle};
-use super::sync::{Instant, Mutex, PoisonError};
-use super::warden::Warden;
 
 /// What all threads of a server share.
 pub(crate) struct Shared {

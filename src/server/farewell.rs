@@ -12,16 +12,17 @@ use rustix::event::PollFlags;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Closing, Ending, Initiator, Role, State, Version,
 };
+use crate::shell::conversation::{Conversation, Patience, Step};
+use crate::shell::error::{Error, Loss};
+use crate::shell::link::{ClientId, Stage};
+use crate::shell::log_gate::Kind;
+use crate::shell::peer::Peer;
+use crate::shell::shown::shown;
+use crate::shell::sync::atomic::Ordering::Relaxed;
 
 use super::client::Outcome;
-use super::conversation::{Conversation, Patience, Step, shown};
-use super::error::{Error, Loss};
 use super::hub::Post;
-use super::link::{ClientId, Stage};
-use super::log_gate::Kind;
-use super::peer::Peer;
 use super::session::Session;
-use super::sync::atomic::Ordering::Relaxed;
 
 /// How a client's life ended, as `on_close` is told it: exactly once for each client that was
 /// open.

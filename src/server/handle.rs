@@ -7,17 +7,17 @@ use std::time::Duration;
 use log::trace;
 
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
+use crate::shell::backlog::Frames;
+use crate::shell::counters::Counters;
+use crate::shell::deflate::deflate;
+use crate::shell::error::{Error, Loss};
+use crate::shell::link::{ClientId, Link};
+use crate::shell::outbox::Push;
+use crate::shell::peer::Peer;
+use crate::shell::shown::Shown;
 
-use super::backlog::Frames;
-use super::conversation::Shown;
-use super::counters::Counters;
 use super::crew::Shared;
-use super::deflate::deflate;
-use super::error::{Error, Loss};
 use super::hub::Post;
-use super::link::{ClientId, Link};
-use super::outbox::Push;
-use super::peer::Peer;
 use super::turn::Target;
 
 /// A running server, from outside: broadcasts, counts, lists, shuts down. Cheap to clone.
@@ -156,7 +156,7 @@ impl ClientHandle {
     /// # Errors
     /// [`Error::Unsupported`] where the client's version cannot carry it; [`Error::Closed`] once
     /// the conversation is over; where the client's queue is full, [`Error::Dropped`] or
-    /// [`Error::Lost`], by the server's [`SlowClient`](super::SlowClient) policy.
+    /// [`Error::Lost`], by the server's [`SlowClient`](crate::SlowClient) policy.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let Some(encoder) = self.link.encoder() else {
             return Err(Error::Closed);

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use log::{debug, error, info, trace};
 
 use crate::protocol::{Event, Request, State};
+use crate::shell::conversation::{Conversation, Patience, Step};
+use crate::shell::error::{Error, Loss};
+use crate::shell::link::{Identity, Stage};
+use crate::shell::log_gate::Kind;
+use crate::shell::shown::shown;
+use crate::shell::sync::atomic::Ordering::Relaxed;
 use crate::tls::TlsSession;
 
 use super::builder::Reply;
-use super::conversation::{Conversation, Patience, Step, shown};
-use super::error::{Error, Loss};
 use super::hub::Post;
-use super::link::{Identity, Stage};
-use super::log_gate::Kind;
 use super::session::Session;
-use super::sync::atomic::Ordering::Relaxed;
 
 impl Session {
     /// Goes through the handshake.

@@ -11,16 +11,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::protocol::Message;
+use crate::shell::backlog::Backlog;
+use crate::shell::counters::Totals;
+use crate::shell::link::{ClientId, Link};
+use crate::shell::outbox::Push;
+use crate::shell::sync::atomic::Ordering::Relaxed;
+use crate::shell::sync::channel::{Receiver, Sender};
+use crate::shell::warden::Warden;
 
-use super::backlog::Backlog;
 use super::budget::Budget;
-use super::counters::Totals;
-use super::link::{ClientId, Link};
-use super::outbox::Push;
-use super::sync::atomic::Ordering::Relaxed;
-use super::sync::channel::{Receiver, Sender};
 use super::turn::{Encoded, Target, Turn};
-use super::warden::Warden;
 
 /// What is posted to the hub.
 #[derive(Debug)]

@@ -12,15 +12,15 @@ use log::{error, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::protocol::Refusal;
+use crate::shell::log_gate::Kind;
+use crate::shell::peer::Peer;
+use crate::shell::socket::Socket;
+use crate::shell::stream::Stream;
 
 use super::bound::Bound;
 use super::client::{Client, Outcome};
 use super::crew::Shared;
-use super::log_gate::Kind;
-use super::peer::Peer;
 use super::session::Session;
-use super::socket::Socket;
-use super::stream::Stream;
 
 /// How long a listener rests when the system has no descriptor, or no memory, for one more
 /// connection. What is waiting in the kernel's queue stays there.

@@ -1,5 +1,6 @@
-//! The server: sockets, threads, channels, time. It knows no header field and no opcode, and asks a
-//! version what it can do, never which it is; all that is in [`protocol`](crate::protocol).
+//! The server: a listener, a thread for each client, and a hub. It knows no header field and no
+//! opcode, and asks a version what it can do, never which it is; all that is in
+//! [`protocol`](crate::protocol). How one connection is served is in `shell`.
 //!
 //! ```text
 //!  listener ──accept──> one thread per client ──post──> hub ──push──> every member's outbox ──> sockets
@@ -32,68 +33,27 @@ mod socket_file;
 #[cfg(feature = "systemd")]
 mod systemd;
 
-pub(crate) mod client;
+mod client;
 
 mod session;
 
-pub(crate) mod conversation;
-
 mod handshake;
 
-mod rate;
-
-mod bucket;
-
-mod pause;
-
 mod farewell;
-
-pub(crate) mod link;
-
-pub(crate) mod outbox;
-
-mod queue;
-
-#[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
-pub(crate) mod socket;
-
-pub(crate) mod stream;
-
-pub(crate) mod peer;
-
-pub(crate) mod backlog;
 
 mod hub;
 
 mod turn;
 
-mod deflate;
-
 mod budget;
 
-pub(crate) mod deadlines;
+pub(crate) mod registry;
 
-pub(crate) mod warden;
-
-#[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
-mod sleep;
-
-mod registry;
-
-mod addresses;
+pub(crate) mod addresses;
 
 mod capacity;
 
 mod handle;
-
-pub(crate) mod counters;
-
-mod log_gate;
-
-pub(crate) mod error;
-
-#[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
-pub(crate) mod sync;
 
 #[cfg(all(test, stentor_model))]
 #[path = "../../tests/model/src/mod.rs"]
@@ -111,21 +71,12 @@ use log::info;
 
 pub use bound::{Endpoint, Listener};
 pub use builder::{Reply, ServerBuilder};
-pub use client::{Client, Outcome, Received};
-pub use counters::Counters;
-pub use error::{Error, Loss};
+pub use client::{Client, Outcome};
 pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
-pub use link::ClientId;
-pub use outbox::SlowClient;
-pub use peer::Peer;
-pub use rate::{FastClient, Rate};
-pub use stream::Stream;
 
-#[cfg(feature = "tls")]
-pub(crate) use queue::VECTORS;
-#[cfg(feature = "tls")]
-pub(crate) use socket::{FLAGS, poll_until};
+use crate::shell::error::Error;
+use crate::shell::stream::Stream;
 
 use bound::Bound;
 use builder::Settings;

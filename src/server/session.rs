@@ -4,12 +4,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::protocol::Connection;
+use crate::shell::conversation::Conversation;
+use crate::shell::link::Link;
+use crate::shell::rate::Throttle;
+use crate::shell::socket::Socket;
 
-use super::conversation::Conversation;
 use super::crew::Shared;
-use super::link::Link;
-use super::rate::Throttle;
-use super::socket::Socket;
 
 /// A client's life on a server: its conversation, from the request, which the server answers, to the
 /// account that it keeps of it.

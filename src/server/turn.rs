@@ -11,10 +11,9 @@ use std::sync::Arc;
 
 use crate::protocol::deflate::Terms;
 use crate::protocol::{Encoder, Framing, Message, Version};
-
-use super::backlog::{Backlog, Frames};
-use super::deflate::deflate;
-use super::link::{ClientId, Link};
+use crate::shell::backlog::{Backlog, Frames};
+use crate::shell::deflate::deflate;
+use crate::shell::link::{ClientId, Link};
 
 /// To whom a broadcast goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -313,10 +312,10 @@ mod tests {
     use super::{Backlog, Encoded, Form, Target, Turn};
     use crate::protocol::{Encoder, Message, Role, Version};
     use crate::server::hub::Post;
-    use crate::server::link::{ClientId, Identity, Link};
-    use crate::server::outbox::{Outbox, SlowClient};
-    use crate::server::socket::Socket;
-    use crate::server::sync::channel::bounded;
+    use crate::shell::link::{ClientId, Identity, Link};
+    use crate::shell::outbox::{Outbox, SlowClient};
+    use crate::shell::socket::Socket;
+    use crate::shell::sync::channel::bounded;
     use std::collections::HashMap;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;

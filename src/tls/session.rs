@@ -22,7 +22,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, Shutdown, recv, sendmsg, shutd
 use rustls::Connection;
 
 use crate::protocol::{Refusal, refusal_bytes};
-use crate::server::{FLAGS, VECTORS, poll_until};
+use crate::shell::{FLAGS, VECTORS, poll_until};
 
 use super::error::TlsError;
 

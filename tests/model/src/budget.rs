@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shuttle::scheduler::DfsScheduler;
 
 use crate::server::budget::Budget;
-use crate::server::sync::thread;
+use crate::shell::sync::thread;
 
 use super::{check, run};
 

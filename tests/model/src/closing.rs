@@ -6,8 +6,8 @@ use crate::protocol::{CloseCode, CloseFrame, Initiator};
 use crate::server::client::{Client, Outcome};
 use crate::server::crew::Crew;
 use crate::server::handle::ClientHandle;
-use crate::server::outbox::Push;
-use crate::server::sync::thread;
+use crate::shell::outbox::Push;
+use crate::shell::sync::thread;
 
 use super::check;
 use super::stage::{

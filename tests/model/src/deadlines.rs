@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::CloseCode;
-use crate::server::client::{Client, Outcome, Received};
-use crate::server::counters::Counters;
+use crate::server::client::{Client, Outcome};
 use crate::server::crew::{Crew, Shared};
-use crate::server::error::Loss;
 use crate::server::handle::{Audience, ClientHandle};
-use crate::server::link::Stage;
-use crate::server::sync::{clock, thread};
+use crate::shell::conversation::Received;
+use crate::shell::counters::Counters;
+use crate::shell::error::Loss;
+use crate::shell::link::Stage;
+use crate::shell::sync::{clock, thread};
 
 use super::check;
 use super::stage::{

@@ -7,10 +7,10 @@ use rustix::event::PollFlags;
 
 use crate::protocol::{CloseCode, CloseFrame, Version};
 use crate::server::builder::Settings;
-use crate::server::error::Loss;
-use crate::server::outbox::Push;
-use crate::server::sync::channel::bounded;
-use crate::server::sync::thread;
+use crate::shell::error::Loss;
+use crate::shell::outbox::Push;
+use crate::shell::sync::channel::bounded;
+use crate::shell::sync::thread;
 
 use super::check;
 use super::stage::{LIMIT, Watched, link, link_of, push, reply, reply_owned, settings, shared};

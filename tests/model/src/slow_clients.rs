@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::server::builder::Settings;
-use crate::server::counters::Totals;
-use crate::server::error::Loss;
-use crate::server::outbox::{Push, SlowClient};
-use crate::server::sync::thread;
+use crate::shell::counters::Totals;
+use crate::shell::error::Loss;
+use crate::shell::outbox::{Push, SlowClient};
+use crate::shell::sync::thread;
 
 use super::check;
 use super::stage::{Watched, link, push, reply, settings};
@@ -150,7 +150,7 @@ fn dropping(policy: SlowClient) {
 }
 
 /// The end of the stream, behind everything.
-fn warden_hangs_up(watched: &Watched, link: &Arc<crate::server::link::Link>) {
+fn warden_hangs_up(watched: &Watched, link: &Arc<crate::shell::link::Link>) {
     watched.warden.mind(link.outbox.hang_up(), link);
 }
 

@@ -1,4 +1,4 @@
-//! In the place of `src/server/socket.rs`: a wire with a little room, which takes a prefix of its
+//! In the place of `src/shell/socket.rs`: a wire with a little room, which takes a prefix of its
 //! own choice of what it is given, and the peer at its other end.
 
 use std::collections::VecDeque;

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{Encoder, Role, State, Transition, Version};
-use crate::server::backlog::{Backlog, Frames};
 use crate::server::builder::Settings;
 use crate::server::client::{Client, Outcome};
-use crate::server::counters::Totals;
 use crate::server::crew::Shared;
 use crate::server::farewell::Departure;
-use crate::server::link::{ClientId, Identity, Link, Stage};
-use crate::server::outbox::{Outbox, Push};
-use crate::server::peer;
 use crate::server::registry::Registry;
 use crate::server::session::Session;
-use crate::server::socket::{Peer, connection};
-use crate::server::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use crate::server::sync::thread::{self, JoinHandle};
-use crate::server::sync::{Mutex, MutexGuard, clock};
-use crate::server::warden::Warden;
+use crate::shell::backlog::{Backlog, Frames};
+use crate::shell::counters::Totals;
+use crate::shell::link::{ClientId, Identity, Link, Stage};
+use crate::shell::outbox::{Outbox, Push};
+use crate::shell::peer;
+use crate::shell::socket::{Peer, connection};
+use crate::shell::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::shell::sync::thread::{self, JoinHandle};
+use crate::shell::sync::{Mutex, MutexGuard, clock};
+use crate::shell::warden::Warden;
 
 use super::wire::{Frame, frames};
 

@@ -1,4 +1,4 @@
-//! In the place of `src/server/sync.rs`: every lock, atomic, channel and thread is a point at which
+//! In the place of `src/shell/sync.rs`: every lock, atomic, channel and thread is a point at which
 //! the model checker may let another thread run, and time passes when a test says so.
 
 pub(crate) mod channel;

@@ -9,8 +9,8 @@ use crate::server::builder::Settings;
 use crate::server::client::{Client, Outcome};
 use crate::server::crew::Crew;
 use crate::server::handle::Audience;
-use crate::server::outbox::SlowClient;
-use crate::server::sync::thread;
+use crate::shell::outbox::SlowClient;
+use crate::shell::sync::thread;
 
 use super::check;
 use super::stage::{
@@ -59,7 +59,7 @@ fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
             thread::spawn(move || {
                 // Somewhere in the middle.
                 while seen.messages_in.load(std::sync::atomic::Ordering::Relaxed) == 0
-                    && seen.stage() < crate::server::link::Stage::Closing
+                    && seen.stage() < crate::shell::link::Stage::Closing
                 {
                     thread::yield_now();
                 }

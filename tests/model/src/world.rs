@@ -4,7 +4,7 @@
 use shuttle::sync::{Condvar, Mutex};
 
 use super::clock::Instant;
-use crate::server::socket::Wire;
+use crate::shell::socket::Wire;
 
 pub(crate) struct World {
     kernel: Mutex<Kernel>,

@@ -126,10 +126,10 @@ impl Link {
 mod tests {
     use super::{Link, deflate};
     use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version};
-    use crate::server::backlog::{Backlog, Frames};
-    use crate::server::link::{ClientId, Identity};
-    use crate::server::outbox::{Outbox, SlowClient};
-    use crate::server::socket::Socket;
+    use crate::shell::backlog::{Backlog, Frames};
+    use crate::shell::link::{ClientId, Identity};
+    use crate::shell::outbox::{Outbox, SlowClient};
+    use crate::shell::socket::Socket;
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! One connection's life, on either side of it: the loop around the engine.
 
-use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,20 +9,22 @@ use log::{debug, error, log_enabled, trace};
 use rustix::event::PollFlags;
 
 use crate::protocol::{
-    CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Refusal, State, Unsupported,
-    Version,
+    CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Refusal, State, Transition,
+    Unsupported, Version,
 };
 
-use super::builder::OnState;
-use super::client::Received;
 use super::error::{Error, Loss};
-use super::link::{Haste, Link, Stage};
+use super::link::{ClientId, Haste, Link, Stage};
 use super::log_gate::Kind;
 use super::outbox::Push;
 use super::rate::Throttle;
+use super::shown::Shown;
 use super::socket::Socket;
 use super::sync::Instant;
 use super::warden::Warden;
+
+/// Sees every change of state, on the thread of whom it concerns.
+pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
 
 /// The engine, its socket and its outbox, on a thread of its own.
 pub(crate) struct Conversation {
@@ -40,6 +41,17 @@ pub(crate) struct Conversation {
     /// The outbox has been given the goodbye, or has refused it: somebody else was first.
     said_goodbye: bool,
     pub(crate) on_state: Option<Arc<OnState>>,
+}
+
+/// What `recv_timeout` came back with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// A message.
+    Message(Message),
+    /// Nothing yet; nothing is lost, and the next call goes on where this one left off.
+    Nothing,
+    /// The conversation is over: the peer said goodbye, or we did.
+    Closed,
 }
 
 /// How long a step may take.
@@ -413,31 +425,4 @@ impl Conversation {
     fn tell_warden(&self, push: Push) {
         self.warden.mind(push, &self.link);
     }
-}
-
-/// A message in a log: its kind, and not all of a long one; hostile bytes are escaped.
-pub(crate) struct Shown<'a>(pub(crate) &'a Message);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 200;
-        let bytes = self.0.as_bytes();
-        let kind = if self.0.is_binary() { "binary" } else { "text" };
-        let shown = &bytes[..bytes.len().min(SHOWN)];
-        write!(
-            f,
-            "{kind} of {} bytes: {}",
-            bytes.len(),
-            shown.escape_ascii()
-        )
-    }
-}
-
-/// Words in a log that may hold a peer's: not many, and without control characters.
-pub(crate) fn shown(words: &str) -> String {
-    words
-        .chars()
-        .take(200)
-        .flat_map(char::escape_debug)
-        .collect()
 }

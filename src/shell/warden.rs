@@ -21,6 +21,8 @@ use std::time::Duration;
 use log::debug;
 use rustix::io::Errno;
 
+use crate::server::registry::Registry;
+
 use super::backlog::Backlog;
 use super::counters::Totals;
 use super::deadlines::SELDOM;
@@ -28,7 +30,6 @@ use super::error::Loss;
 use super::link::{Haste, Link, Stage};
 use super::log_gate::{self, Kind, LogGate};
 use super::outbox::Push;
-use super::registry::Registry;
 use super::sleep::{self, Sleeper, Waker};
 use super::socket::Socket;
 use super::sync::atomic::AtomicBool;
@@ -422,12 +423,12 @@ impl Watched {
 mod tests {
     use super::{Stage, Warden};
     use crate::protocol::Role;
-    use crate::server::backlog::Backlog;
-    use crate::server::deadlines::{Deadlines, SELDOM};
-    use crate::server::link::{ClientId, Link};
-    use crate::server::outbox::{Outbox, SlowClient};
-    use crate::server::peer::Peer;
-    use crate::server::socket::Socket;
+    use crate::shell::backlog::Backlog;
+    use crate::shell::deadlines::{Deadlines, SELDOM};
+    use crate::shell::link::{ClientId, Link};
+    use crate::shell::outbox::{Outbox, SlowClient};
+    use crate::shell::peer::Peer;
+    use crate::shell::socket::Socket;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
     use std::time::Duration;

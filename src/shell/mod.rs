@@ -1,0 +1,73 @@
+//! What both sides are made of, around the engine in [`protocol`](crate::protocol): the loop that
+//! every connection runs, the way out, and the thread that knows the time.
+//!
+//! ```text
+//!  socket ──read──> conversation ──reply──> outbox ──send──> socket
+//!                        │                    ^ │
+//!                        │      hub, handles ─┘ │ what the socket does not take
+//!                        │                      │
+//!                        └── woken by ─ warden ─┘ is drained by
+//! ```
+//!
+//! A [`Link`](link::Link) is what the threads share about one connection. The
+//! [`Conversation`](conversation::Conversation) is its reader's own, and the
+//! [`Outbox`](outbox::Outbox) the only way bytes leave, for whichever thread has some. No lock is held
+//! across a call that can block. `server` and `client` are built on this; of them, no more is known here
+//! than who may be evicted when all is full, and where an address was counted.
+
+pub(crate) mod conversation;
+
+pub(crate) mod link;
+
+pub(crate) mod outbox;
+
+mod queue;
+
+pub(crate) mod backlog;
+
+pub(crate) mod deflate;
+
+#[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
+pub(crate) mod socket;
+
+pub(crate) mod stream;
+
+pub(crate) mod peer;
+
+pub(crate) mod warden;
+
+pub(crate) mod deadlines;
+
+#[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
+mod sleep;
+
+pub(crate) mod rate;
+
+pub(crate) mod bucket;
+
+mod pause;
+
+pub(crate) mod log_gate;
+
+pub(crate) mod shown;
+
+pub(crate) mod counters;
+
+pub(crate) mod error;
+
+#[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
+pub(crate) mod sync;
+
+pub use conversation::Received;
+pub use counters::Counters;
+pub use error::{Error, Loss};
+pub use link::ClientId;
+pub use outbox::SlowClient;
+pub use peer::Peer;
+pub use rate::{FastClient, Rate};
+pub use stream::Stream;
+
+#[cfg(feature = "tls")]
+pub(crate) use queue::VECTORS;
+#[cfg(feature = "tls")]
+pub(crate) use socket::{FLAGS, poll_until};

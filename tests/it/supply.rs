@@ -7,10 +7,17 @@ use std::process::Command;
 /// Licences under which a dependency may be had; where there is a choice, one is enough.
 const LICENCES: [&str; 4] = ["MIT", "Apache-2.0", "BSD-3-Clause", "Zlib"];
 
+/// What only features bring: ISC is MIT in fewer words (`ring`, `rustls-webpki`, `untrusted`); under the other
+/// is the list of authorities in `webpki-roots`, which is data.
+const LICENCES_OF_FEATURES: [&str; 2] = ["ISC", "CDLA-Permissive-2.0"];
+
+/// What the library is without unless it is asked for.
+const FEATURES: [&str; 3] = ["deflate", "systemd", "tls"];
+
 /// Where the README's tree was drawn; others differ by a crate or two.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The default build's dependencies, as cargo tells them, without looking anything up.
+/// The dependencies of a build with these options, as cargo tells them, without looking anything up.
 fn tree(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--offline", "--edges", "normal"])
@@ -23,13 +30,29 @@ fn tree(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Each crate once, in a format of cargo's.
+/// Each crate of the default build once, in a format of cargo's.
 fn crates(format: &str) -> Vec<String> {
-    let tree = tree(&["--prefix", "none", "--no-dedupe", "--format", format]);
+    crates_with("", format)
+}
+
+/// The same of a build with these features.
+fn crates_with(features: &str, format: &str) -> Vec<String> {
+    let plain = ["--prefix", "none", "--no-dedupe", "--features", features];
+    let tree = tree(&[&plain[..], &["--format", format]].concat());
     let mut crates: Vec<String> = tree.lines().skip(1).map(str::to_owned).collect();
     crates.sort_unstable();
     crates.dedup();
     crates
+}
+
+/// Whether something with this licence expression may be had: all of what is joined by AND, one of what
+/// is joined by OR. Parentheses would be refused.
+fn may_be_had(expression: &str, licences: &[&str]) -> bool {
+    let one_of = |part: &str| {
+        let mut choices = part.split(" OR ").flat_map(|part| part.split('/'));
+        choices.any(|choice| licences.contains(&choice))
+    };
+    expression.split(" AND ").all(one_of)
 }
 
 #[test]
@@ -38,8 +61,20 @@ fn every_dependency_may_be_used_under_a_licence_that_goes_with_mit() {
     assert!(crates.len() > 8, "{crates:?}");
     for line in &crates {
         let (_, licences) = line.split_once(": ").unwrap();
-        let mut choices = licences.split(" OR ").flat_map(|part| part.split('/'));
-        assert!(choices.any(|choice| LICENCES.contains(&choice)), "{line}");
+        assert!(may_be_had(licences, &LICENCES), "{line}");
+    }
+}
+
+#[test]
+fn what_features_add_may_be_used_under_licences_that_go_with_mit_too() {
+    let licences = [&LICENCES[..], &LICENCES_OF_FEATURES].concat();
+    let crates = crates_with(&FEATURES.join(","), "{p}: {l}");
+    assert!(crates.len() > 30, "{crates:?}");
+    for line in &crates {
+        let (name, expression) = line.split_once(": ").unwrap();
+        assert!(may_be_had(expression, &licences), "{line}");
+        // Nothing from elsewhere, and no macros: these would be followed by a word about it.
+        assert_eq!(name.split(' ').count(), 2, "{line}");
     }
 }
 
@@ -67,6 +102,17 @@ fn the_readme_shows_the_tree_of_the_default_build_and_counts_it() {
         readme.contains(&count),
         "the README does not speak of {count}"
     );
+}
+
+#[test]
+fn the_readme_counts_what_each_feature_adds() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let default = crates("{p}").len();
+    for feature in FEATURES {
+        let added = crates_with(feature, "{p}").len() - default;
+        let count = format!("`{feature}` adds {added}");
+        assert!(readme.contains(&count), "the README lacks {count:?}");
+    }
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl Inflater<'_> {
                 0..=7 => symbol + 3,
                 8..=27 => {
                     let extra = symbol / 4 - 1;
-                    (4 + symbol % 4 << extra) + 3 + self.bits(extra)? as usize
+                    ((4 + symbol % 4) << extra) + 3 + self.bits(extra)? as usize
                 }
                 28 => 258,
                 _ => return Err(Fault::Broken),
@@ -165,7 +165,7 @@ impl Inflater<'_> {
                 0..=3 => symbol + 1,
                 4..=29 => {
                     let extra = symbol / 2 - 1;
-                    (2 + symbol % 2 << extra) + 1 + self.bits(extra)? as usize
+                    ((2 + symbol % 2) << extra) + 1 + self.bits(extra)? as usize
                 }
                 _ => return Err(Fault::Broken),
             };
@@ -187,7 +187,7 @@ impl Inflater<'_> {
                 return Ok(code.symbols[index + value - first]);
             }
             index += count;
-            first = first + count << 1;
+            first = (first + count) << 1;
             value <<= 1;
         }
         Err(Fault::Broken)

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use stentor::{CloseCode, Connector, Message, Received, Sender, Version, WebSocket};
+use stentor::{CloseCode, Connector, Message, Received, Sender, WebSocket};
 
 /// How long nothing may come, at the end of the input, before the goodbye.
 const QUIET: Duration = Duration::from_millis(500);
@@ -37,15 +37,7 @@ fn talk() -> Result<(), Box<dyn Error>> {
         ["--as", version, url] => (version, url),
         _ => return Err("usage: client [--as draft-75|draft-76|7|8|13] URL".into()),
     };
-    let version = match version {
-        "draft-75" => Version::Draft75,
-        "draft-76" => Version::Draft76,
-        "7" => Version::Hybi07,
-        "8" => Version::Hybi08,
-        "13" => Version::Rfc6455,
-        other => return Err(format!("there is no version \"{other}\"").into()),
-    };
-    let mut socket = Connector::new().version(version).connect(url)?;
+    let mut socket = Connector::new().version(version.parse()?).connect(url)?;
     let sender = socket.sender();
     // The keyboard has a thread of its own, which the end of the program does not wait for.
     thread::spawn(move || send_lines(&sender));

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use stentor::{Connector, Version};
+use stentor::Connector;
 
 /// The largest messages of the suites.
 const LARGE: usize = 64 * 1024 * 1024;
@@ -30,15 +30,9 @@ fn echo() -> Result<(), Box<dyn Error>> {
         ["--as", version, url] => (version, url),
         _ => return Err("usage: echo_client [--as draft-75|draft-76|7|8|13] URL".into()),
     };
-    let version = match version {
-        "draft-75" => Version::Draft75,
-        "draft-76" => Version::Draft76,
-        "7" => Version::Hybi07,
-        "8" => Version::Hybi08,
-        "13" => Version::Rfc6455,
-        other => return Err(format!("there is no version \"{other}\"").into()),
-    };
-    let connector = Connector::new().version(version).max_message(LARGE);
+    let connector = Connector::new()
+        .version(version.parse()?)
+        .max_message(LARGE);
     #[cfg(feature = "deflate")]
     let connector = {
         let deflate = stentor::Deflate::new().send_takeover(true);

@@ -171,10 +171,15 @@ pub use client::{Connector, ProxyError, Sender, Traffic, Transport, WebSocket, c
 pub use protocol::Deflate;
 #[doc(inline)]
 pub use protocol::{
-    Accept, Answer, BadField, BadHost, BadOrigin, BadUrl, CloseCode, CloseFrame, Closed, Closing,
-    Event, Framing, HandshakeError, HostName, Initiator, Limits, Message, Origin, Refusal, Request,
-    Response, State, Transition, Trigger, Unsupported, Version, Versions, Violation,
+    Accept, Answer, BadField, BadHost, BadOrigin, BadUrl, BadVersion, CloseCode, CloseFrame,
+    Closed, Closing, Event, Framing, HandshakeError, HostName, Initiator, Limits, Message, Origin,
+    Refusal, Request, Response, State, Transition, Trigger, Unsupported, Version, Versions,
+    Violation,
 };
+/// The version of rustls that [`TlsServer::from_config`] and [`TlsClient::from_config`] take configurations of.
+#[cfg(feature = "tls")]
+#[doc(no_inline)]
+pub use rustls;
 #[doc(inline)]
 pub use server::{
     Audience, Client, ClientHandle, Departure, Detached, Endpoint, Listener, Outcome, Reply,

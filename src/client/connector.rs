@@ -213,7 +213,7 @@ impl Connector {
         self
     }
 
-    /// Goes through an HTTP proxy, by CONNECT: `http://host:port`, with `user:password@` before the
+    /// Goes through an HTTP proxy, by CONNECT: `http://host:port`, where `http://` may be missing, with `user:password@` before the
     /// host, percent-encoded, where the proxy wants that. Default: straight. The proxy looks up the
     /// server's name.
     ///

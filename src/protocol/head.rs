@@ -1,6 +1,7 @@
 //! What stands before the blank line, of a request or of an answer: bounded, never parsed twice,
 //! and strict about what separates lines.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::limits::Limits;
@@ -11,6 +12,9 @@ pub(crate) struct Head {
     bytes: Box<[u8]>,
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
+
+/// Fields for `Debug`: all that they say, but for what lets one in. Logs keep what they get.
+pub(crate) struct Shown<I>(pub(crate) I);
 
 /// What is wrong with a head, before anybody has asked what it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +115,7 @@ impl Head {
     }
 
     /// All fields, names as they were written, in the order in which they came.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.fields.iter().map(|(name, value)| {
             let name = std::str::from_utf8(&self.bytes[name.clone()]).unwrap_or("");
             (name, &self.bytes[value.clone()])
@@ -159,4 +163,35 @@ pub(crate) fn range_of(part: &[u8], whole: &[u8]) -> Range<usize> {
 /// Where the blank line begins that ends a head.
 fn blank_line(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\r', bytes).find(|at| bytes[*at..].starts_with(b"\r\n\r\n"))
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.bytes.split(|&byte| byte == b'\r').next();
+        f.debug_struct("Head")
+            .field("line", &line.unwrap_or_default().escape_ascii().to_string())
+            .field("fields", &Shown(self.fields()))
+            .finish()
+    }
+}
+
+impl<'a, V, I> fmt::Debug for Shown<I>
+where
+    V: AsRef<[u8]> + ?Sized + 'a,
+    I: Iterator<Item = (&'a str, &'a V)> + Clone,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SECRET: [&str; 4] = [
+            "Authorization",
+            "Proxy-Authorization",
+            "Cookie",
+            "Set-Cookie",
+        ];
+        let is_secret = |name: &str| SECRET.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let shown = |(name, value): (&'a str, &'a V)| match is_secret(name) {
+            true => (name, "...".to_owned()),
+            false => (name, value.as_ref().escape_ascii().to_string()),
+        };
+        f.debug_map().entries(self.0.clone().map(shown)).finish()
+    }
 }

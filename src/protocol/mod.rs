@@ -79,6 +79,8 @@ pub mod asking;
 
 pub mod version;
 
+mod naming;
+
 pub mod framing;
 
 pub mod role;
@@ -115,6 +117,7 @@ pub use framing::{Encoder, Framing};
 pub use host::{BadHost, HostName};
 pub use limits::Limits;
 pub use message::{Event, Message};
+pub use naming::BadVersion;
 pub use request::Request;
 pub use response::{Accept, BadField, Response};
 pub use role::{Entropy, Role};

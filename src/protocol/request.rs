@@ -256,7 +256,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("version", &self.version)
-            .field("head", &self.head.bytes().escape_ascii().to_string())
+            .field("head", &self.head)
             .finish()
     }
 }

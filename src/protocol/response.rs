@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::Refusal;
+use super::head::Shown;
 use super::version::Versions;
 
 /// An ordinary HTTP answer: a page, a health check, a redirect. It always ends the connection.
@@ -14,7 +15,7 @@ pub struct Response {
 }
 
 /// How a handshake is accepted: which subprotocol, and what fields the 101 has beside its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Accept {
     pub(crate) subprotocol: Option<String>,
     pub(crate) fields: Vec<(String, String)>,
@@ -142,6 +143,19 @@ impl Accept {
     }
 }
 
+impl fmt::Debug for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self
+            .fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        f.debug_struct("Accept")
+            .field("subprotocol", &self.subprotocol)
+            .field("fields", &Shown(shown))
+            .finish()
+    }
+}
+
 impl BadField {
     pub(crate) fn of(what: &str) -> BadField {
         BadField(what.to_owned())
@@ -159,6 +173,12 @@ impl fmt::Display for BadField {
 }
 
 impl std::error::Error for BadField {}
+
+impl From<BadField> for std::io::Error {
+    fn from(bad: BadField) -> Self {
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
+    }
+}
 
 /// The answer to a request that is refused: status, a body that names what was wrong, and the
 /// fields that the status calls for.

@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 
 use crate::client::ProxyError;
-use crate::protocol::{BadUrl, HandshakeError, Refusal, Unsupported, Violation};
+use crate::protocol::{
+    BadField, BadOrigin, BadUrl, HandshakeError, Refusal, Unsupported, Violation,
+};
 #[cfg(feature = "tls")]
 use crate::tls::TlsError;
 
@@ -24,6 +26,10 @@ pub enum Error {
     Handshake(Box<HandshakeError>),
     /// What was to be connected to is no WebSocket URL.
     Url(BadUrl),
+    /// A field, a cookie or a subprotocol that was to go along cannot be sent.
+    Field(BadField),
+    /// What was to be asked from is no origin.
+    Origin(BadOrigin),
     /// There is no TLS with the server: it does not prove to be the one that was asked for, above all.
     #[cfg(feature = "tls")]
     Tls(TlsError),
@@ -95,6 +101,8 @@ impl fmt::Display for Error {
             Error::Answered => f.write_str("the request was answered with a page"),
             Error::Handshake(error) => write!(f, "handshake failed: {error}"),
             Error::Url(bad) => bad.fmt(f),
+            Error::Field(bad) => bad.fmt(f),
+            Error::Origin(bad) => bad.fmt(f),
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.fmt(f),
             Error::Proxy(error) => error.fmt(f),
@@ -113,6 +121,8 @@ impl std::error::Error for Error {
             Error::Refused(refusal) => Some(refusal),
             Error::Handshake(error) => Some(error),
             Error::Url(bad) => Some(bad),
+            Error::Field(bad) => Some(bad),
+            Error::Origin(bad) => Some(bad),
             #[cfg(feature = "tls")]
             Error::Tls(error) => Some(error),
             Error::Proxy(error) => Some(error),
@@ -132,6 +142,18 @@ impl From<Unsupported> for Error {
 impl From<BadUrl> for Error {
     fn from(bad: BadUrl) -> Self {
         Error::Url(bad)
+    }
+}
+
+impl From<BadField> for Error {
+    fn from(bad: BadField) -> Self {
+        Error::Field(bad)
+    }
+}
+
+impl From<BadOrigin> for Error {
+    fn from(bad: BadOrigin) -> Self {
+        Error::Origin(bad)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use rustls::InconsistentKeys;
 use rustls::pki_types::pem;
 
 /// Why a certificate, a key or a set of roots cannot be used, or a session did not come about.
@@ -12,6 +13,8 @@ use rustls::pki_types::pem;
 pub enum TlsError {
     /// A file cannot be read.
     File(PathBuf, io::Error),
+    /// A file can be read, but not used.
+    Unusable(PathBuf, Box<TlsError>),
     /// There is no certificate in what should have some.
     NoCertificate,
     /// There is no private key in what should have one: one that needs a passphrase is none.
@@ -39,6 +42,7 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TlsError::File(path, error) => write!(f, "{}: {error}", path.display()),
+            TlsError::Unusable(path, error) => write!(f, "{}: {error}", path.display()),
             TlsError::NoCertificate => f.write_str("no certificate in the PEM"),
             TlsError::NoKey => f.write_str("no private key in the PEM, or one with a passphrase"),
             TlsError::Pem(error) => write!(f, "broken PEM: {error}"),
@@ -51,6 +55,9 @@ impl fmt::Display for TlsError {
                 )
             }
             TlsError::NotTls => f.write_str("the peer does not speak TLS"),
+            TlsError::Rustls(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+                f.write_str("the key is not the certificate's")
+            }
             TlsError::Rustls(error) => write!(f, "TLS: {error}"),
         }
     }
@@ -60,6 +67,7 @@ impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             TlsError::File(_, error) => Some(error),
+            TlsError::Unusable(_, error) => Some(error),
             TlsError::Rustls(error) => Some(error),
             _ => None,
         }

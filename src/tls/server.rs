@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::error::TlsError;
 use super::session::TlsSession;
-use super::{ALPN, certificates, private_key, provider};
+use super::{ALPN, private_key, provider};
 
 /// A server's side of TLS, for [`ServerBuilder::tls`](crate::ServerBuilder::tls): its certificate and
 /// its key. Cheap to clone; all clones are one, so that one of them, kept, gives a running server
@@ -56,7 +57,8 @@ impl TlsServer {
     /// # Errors
     /// Where something is missing or broken, or the key is not the certificate's.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<TlsServer, TlsError> {
-        Ok(TlsServer::new(None, read(certificates, key)?))
+        let chain = super::certificates(certificates)?;
+        Ok(TlsServer::new(None, configure(chain, private_key(key)?)?))
     }
 
     /// With a configuration of one's own: several names, client certificates, other cryptography.
@@ -112,16 +114,25 @@ impl TlsServer {
 }
 
 fn read_files(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let read_one =
-        |path: &Path| std::fs::read(path).map_err(|error| TlsError::File(path.into(), error));
-    read(&read_one(certificates)?, &read_one(key)?)
+    let chain = of_file(certificates, super::certificates)?;
+    let secret = of_file(key, private_key)?;
+    configure(chain, secret).map_err(|error| TlsError::Unusable(key.into(), Box::new(error)))
 }
 
-fn read(pem: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, TlsError> {
+/// What `parse` finds in a file, or an error that says which file it was.
+fn of_file<T>(path: &Path, parse: fn(&[u8]) -> Result<T, TlsError>) -> Result<T, TlsError> {
+    let pem = std::fs::read(path).map_err(|error| TlsError::File(path.into(), error))?;
+    parse(&pem).map_err(|error| TlsError::Unusable(path.into(), Box::new(error)))
+}
+
+fn configure(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(certificates(pem)?, private_key(key)?)?;
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     // The server remembers nothing of those who may come again, however many they are.
     config.ticketer = rustls::crypto::ring::Ticketer::new()?;

@@ -22,7 +22,7 @@ use std::io::{self, BufRead};
 
 use serde_json::{Value, json};
 use stentor::protocol::{Answer, HandshakeError};
-use stentor::{CloseCode, Connector, Event, Message, Version, WebSocket};
+use stentor::{CloseCode, Connector, Event, Message, WebSocket};
 
 fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init();
@@ -49,10 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn connect(wanted: &Value) -> Result<WebSocket, Box<dyn Error>> {
     let mut connector = Connector::new();
     if let Some(name) = wanted["version"].as_str() {
-        let version = Version::ALL
-            .into_iter()
-            .find(|version| version.name() == name);
-        connector = connector.version(version.ok_or("no such version")?);
+        connector = connector.version(name.parse()?);
     }
     if let Some(names) = wanted["subprotocols"].as_array() {
         connector = connector.subprotocols(names.iter().filter_map(Value::as_str))?;

@@ -88,7 +88,7 @@ impl Answer {
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
-            .field("head", &self.head.bytes().escape_ascii().to_string())
+            .field("head", &self.head)
             .field("body", &self.body.escape_ascii().to_string())
             .finish()
     }

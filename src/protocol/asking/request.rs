@@ -1,7 +1,10 @@
 //! What a client asks for: a resource of a host, in one version, with the fields that go along.
 
+use std::fmt;
+
 use crate::protocol::config::Origin;
 use crate::protocol::framing::Framing;
+use crate::protocol::head::Shown;
 use crate::protocol::response::{self, BadField};
 use crate::protocol::version::{Version, hybi07};
 
@@ -20,7 +23,7 @@ use super::url::{BadUrl, Url, default_port};
 /// assert_eq!((request.host(), request.port()), ("example.com", 443));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
     url: Url,
     pub(crate) version: Version,
@@ -205,5 +208,21 @@ impl ClientRequest {
         }
         out.extend_from_slice(b"\r\n");
         out
+    }
+}
+
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self
+            .fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        f.debug_struct("ClientRequest")
+            .field("url", &self.url())
+            .field("version", &self.version)
+            .field("origin", &self.origin)
+            .field("subprotocols", &self.subprotocols)
+            .field("fields", &Shown(shown))
+            .finish()
     }
 }

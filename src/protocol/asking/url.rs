@@ -128,15 +128,18 @@ impl fmt::Display for BadUrl {
             BadUrl::Fragment(resource) => {
                 write!(f, "url with a fragment: \"{}\"", resource.escape_debug())
             }
-            BadUrl::UserInfo => {
-                f.write_str("url with a user's name or a password, which belong into a field")
-            }
+            BadUrl::UserInfo => f.write_str(
+                "url with a user's name or a password, which belong into a header field",
+            ),
             BadUrl::Host(host) if host.is_empty() => f.write_str("url without a host"),
             BadUrl::Host(host) => write!(f, "url with bad host \"{}\"", host.escape_debug()),
             BadUrl::Port(port) => write!(f, "url with bad port \"{}\"", port.escape_debug()),
             BadUrl::Resource(resource) => {
                 let resource = resource.escape_debug();
-                write!(f, "url with a byte that none has in \"{resource}\"")
+                write!(
+                    f,
+                    "url with a blank, a backslash or a control character in \"{resource}\""
+                )
             }
         }
     }

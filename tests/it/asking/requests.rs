@@ -302,3 +302,43 @@ fn an_origin_that_would_break_the_request_is_none() {
         assert!(bad.parse::<stentor::Origin>().is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn what_lets_one_in_is_not_shown_by_debug() {
+    let request = to("ws://example.com/")
+        .cookie("session", "s3cret")
+        .and_then(|request| request.field("authorization", "Bearer s3cret"))
+        .and_then(|request| request.field("User-Agent", "tester"))
+        .unwrap();
+    let accept = Accept::new().field("Set-Cookie", "a=s3cret").unwrap();
+    let mut server = Connection::new(Arc::new(Config::default()));
+    let mut client = Connection::client(Arc::new(Config::default()), &request, noise);
+    server.receive_data(&client.data_to_send());
+    assert_eq!(server.next_event(), Some(Event::Request));
+    let seen = format!("{:?}", server.request());
+    server.accept(accept.clone()).unwrap();
+    client.receive_data(&server.data_to_send());
+    assert_eq!(client.next_event(), Some(Event::Open));
+    let answer = format!("{:?}", client.answer());
+    for shown in [format!("{request:?}"), format!("{accept:?}"), seen, answer] {
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(
+            shown.contains("tester") || shown.contains("Set-Cookie"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn a_version_is_found_by_its_name_and_by_its_number() {
+    for version in Version::ALL {
+        assert_eq!(version.name().parse(), Ok(version));
+        if let Some(number) = version.wire_number() {
+            assert_eq!(number.to_string().parse(), Ok(version));
+        }
+    }
+    for none in ["", "0", "75", "9", "13 ", "013", "+13", "Draft-76"] {
+        let error = none.parse::<Version>().unwrap_err().to_string();
+        assert!(error.starts_with(&format!("\"{none}\" is none")), "{error}");
+    }
+}

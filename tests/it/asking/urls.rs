@@ -229,7 +229,10 @@ fn what_is_bad_about_a_url_is_said_in_words() {
         ("ws://", "url without a host"),
         ("ws://a\nb", "url with bad host \"a\\nb\""),
         ("ws://h:99999", "url with bad port \"99999\""),
-        ("ws://h/a b", "url with a byte that none has in \"/a b\""),
+        (
+            "ws://h/a b",
+            "url with a blank, a backslash or a control character in \"/a b\"",
+        ),
     ];
     for (url, words) in cases {
         assert_eq!(ClientRequest::to(url).unwrap_err().to_string(), words);

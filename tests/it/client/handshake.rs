@@ -174,3 +174,18 @@ fn without_the_feature_there_is_no_tls_and_nothing_in_its_place() {
     let error = connect("wss://127.0.0.1:1/").unwrap_err();
     assert!(error.to_string().contains("built without"), "{error}");
 }
+
+#[test]
+fn what_cannot_be_asked_for_goes_through_the_errors_of_connecting() {
+    fn ask(name: &str, origin: &str) -> Result<(), Error> {
+        let connector = Connector::new().subprotocols([name])?.origin(origin)?;
+        connector.connect("ws://").map(drop)
+    }
+    let failed = |name, origin| ask(name, origin).unwrap_err();
+    let origin = "http://example.com";
+    assert!(matches!(failed("a b", origin), Error::Field(_)));
+    assert!(matches!(failed("chat", "example.com"), Error::Origin(_)));
+    assert!(matches!(failed("chat", origin), Error::Url(_)));
+    let field = Connector::new().cookie("a", "b;c").unwrap_err();
+    assert_eq!(std::io::Error::from(field).kind(), ErrorKind::InvalidInput);
+}

@@ -302,3 +302,17 @@ fn an_origin_that_would_break_the_request_is_none() {
         assert!(bad.parse::<stentor::Origin>().is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn a_request_is_shown_without_its_secrets() {
+    let request = ClientRequest::to("ws://example.com/chat?token=secret")
+        .unwrap()
+        .field("Authorization", "Bearer secret")
+        .and_then(|request| request.cookie("session", "secret"))
+        .unwrap();
+    let connection = Connection::client(Arc::default(), &request, noise);
+    for shown in [format!("{request:?}"), format!("{connection:?}")] {
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(shown.contains("Authorization"), "{shown}");
+    }
+}

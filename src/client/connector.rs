@@ -284,8 +284,8 @@ impl Connector {
     }
 
     /// As [`connect_over`](Connector::connect_over), over anything that reads and writes. It is
-    /// bridged to a socket by two threads, which copy what comes and goes. With `wss`, the transport
-    /// is what encrypts.
+    /// bridged to a socket by three threads, which copy what comes and goes, and wait for the end. With
+    /// `wss`, the transport is what encrypts.
     ///
     /// # Errors
     /// As [`connect_over`](Connector::connect_over), and [`Error::Io`] where there are no threads
@@ -296,7 +296,8 @@ impl Connector {
         url: &str,
     ) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
-        self.begin(bridge(transport)?.into(), None, &request)
+        let near = bridge(transport, self.deadlines.close)?;
+        self.begin(near.into(), None, &request)
     }
 
     /// The handshake, and all that comes after it, on a connected stream.
@@ -310,7 +311,7 @@ impl Connector {
         entropy::check()?;
         let common = Common::get()?;
         let (peer, local) = (stream.peer()?, stream.local_addr());
-        stream.set_nonblocking(false)?;
+        stream.set_blocking()?;
         let socket = Arc::new(match tls {
             Some(tls) => Socket::secured(stream, tls),
             None => Socket::new(stream),

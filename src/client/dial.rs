@@ -110,6 +110,7 @@ fn race(
         for at in decided(&running, wait).into_iter().rev() {
             let stream = running.remove(at);
             match sockopt::socket_error(&stream)? {
+                Ok(()) if is_its_own_peer(&stream) => failure = Errno::CONNREFUSED.into(),
                 Ok(()) => return Ok(stream),
                 Err(error) => failure = error.into(),
             }
@@ -134,6 +135,15 @@ fn set_out(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> 
     match connect(&stream, &address) {
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(stream),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Where nobody listens on a port of this machine, the system may give that very port to who connects
+/// to it, and TCP connects it to itself. It would hold the port that the server is to have.
+fn is_its_own_peer(stream: &TcpStream) -> bool {
+    match (stream.local_addr(), stream.peer_addr()) {
+        (Ok(local), Ok(peer)) => local == peer,
+        _ => false,
     }
 }
 
@@ -172,7 +182,8 @@ fn late(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Patience, dial, in_turn, race};
+    use super::{AddressFamily, Patience, bind, connect, dial, in_turn, is_its_own_peer};
+    use super::{race, socket};
     use std::io;
     use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
     use std::time::Duration;
@@ -225,6 +236,18 @@ mod tests {
             late.err().map(|error| error.kind()),
             Some(io::ErrorKind::TimedOut)
         );
+        Ok(())
+    }
+
+    #[test]
+    fn a_connection_to_itself_is_none() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let stream = TcpStream::connect(listener.local_addr()?)?;
+        assert!(!is_its_own_peer(&stream));
+        let stream = TcpStream::from(socket(AddressFamily::INET)?);
+        bind(&stream, &SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        connect(&stream, &stream.local_addr()?)?;
+        assert!(is_its_own_peer(&stream));
         Ok(())
     }
 

@@ -2,21 +2,23 @@
 //!
 //! All that a conversation is promised rests on what sockets can do: sending without blocking, being
 //! polled, being shut down from another thread. Whatever else reads and writes is bridged to one:
-//! a pair of sockets with two threads behind it, which copy.
+//! a pair of sockets with threads behind it: two that copy, and one that waits for the end.
 
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{SendFlags, send};
 
 /// A stream of bytes in both directions, for [`Connector::connect_through`](super::Connector::connect_through).
 ///
-/// One thread reads while another writes, and a third may shut down: that is why all of them take
-/// `&self`.
+/// One thread reads while another writes, and a third shuts down: that is why all of them take
+/// `&self`. Where one of them panics, that is the end of its direction.
 ///
 /// ```no_run
 /// use std::io::{self, Read, Write};
@@ -63,21 +65,31 @@ pub trait Transport: Send + Sync + 'static {
 /// What is copied at a time.
 const PIECE: usize = 16 * 1024;
 
-/// The near end of a bridge to `transport`. The threads behind it end when the near end is closed,
-/// or when the transport has ended in both directions.
+/// The near end of a bridge to `transport`. The threads behind it end when the near end is closed:
+/// what was said last has `patience` to be written, then the transport is shut.
 ///
 /// # Errors
 /// Where the system has no pair of sockets, or no threads.
-pub(super) fn bridge(transport: impl Transport) -> io::Result<UnixStream> {
+pub(super) fn bridge(transport: impl Transport, patience: Duration) -> io::Result<UnixStream> {
     let (near, far) = UnixStream::pair()?;
-    let transport = Arc::new(transport);
-    let far = Arc::new(far);
-    let (in_transport, in_far) = (Arc::clone(&transport), Arc::clone(&far));
-    let builder = thread::Builder::new().name("stentor bridge, in".to_owned());
-    builder.spawn(move || bring_in(&*in_transport, &in_far))?;
-    let builder = thread::Builder::new().name("stentor bridge, out".to_owned());
-    // Where there is no second thread, the first one's socket ends with the near end.
-    builder.spawn(move || bring_out(&far, &*transport))?;
+    let (transport, far) = (Arc::new(transport), Arc::new(far));
+    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+        let builder = thread::Builder::new().name(format!("stentor bridge, {name}"));
+        builder.spawn(run).map(drop)
+    };
+    // Dropped by whoever is to write, when all is written, or where there is no thread for it.
+    let (writes, written) = mpsc::channel();
+    let ends = (Arc::clone(&far), Arc::clone(&transport));
+    spawn(
+        "end",
+        Box::new(move || end(&ends.0, &*ends.1, &written, patience)),
+    )?;
+    let ends = (Arc::clone(&far), Arc::clone(&transport));
+    spawn("in", Box::new(move || bring_in(&*ends.1, &ends.0)))?;
+    spawn(
+        "out",
+        Box::new(move || bring_out(&far, &*transport, writes)),
+    )?;
     Ok(near)
 }
 
@@ -85,16 +97,17 @@ pub(super) fn bridge(transport: impl Transport) -> io::Result<UnixStream> {
 fn bring_in(transport: &impl Transport, far: &UnixStream) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| transport.read(&mut piece)) {
-        if write_all(&piece[..read], |bytes| send_to(far, bytes)).is_none() {
+        // One that tells of more than there is room for is not believed at all.
+        let Some(read) = piece.get(..read) else { break };
+        if write_all(read, |bytes| send_to(far, bytes)).is_none() {
             break;
         }
     }
     let _ = far.shutdown(Shutdown::Write);
 }
 
-/// Copies what goes, passes its end on, and waits for the near end to be closed: whoever still reads
-/// from the transport is then woken.
-fn bring_out(far: &UnixStream, transport: &impl Transport) {
+/// Copies what goes, and passes its end on.
+fn bring_out(far: &UnixStream, transport: &impl Transport, writes: mpsc::Sender<()>) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| io::Read::read(&mut &*far, &mut piece)) {
         if write_all(&piece[..read], |bytes| transport.write(bytes)).is_none() {
@@ -103,14 +116,27 @@ fn bring_out(far: &UnixStream, transport: &impl Transport) {
             break;
         }
     }
-    let _ = transport.shutdown(Shutdown::Write);
+    let _ = done(|| transport.shutdown(Shutdown::Write));
+    drop(writes);
+}
+
+/// Waits for the near end to be closed, and wakes whoever reads from the transport or, in vain,
+/// writes to it.
+fn end(
+    far: &UnixStream,
+    transport: &impl Transport,
+    written: &mpsc::Receiver<()>,
+    patience: Duration,
+) {
     // Of a socket that nothing is asked of, poll tells when both of its directions are over.
     let mut polled = [PollFd::new(far, PollFlags::empty())];
     while matches!(
         poll(&mut polled, None),
         Ok(0) | Err(rustix::io::Errno::INTR)
     ) {}
-    let _ = transport.shutdown(Shutdown::Both);
+    // The near end may be closed with its last words still on their way.
+    let _ = written.recv_timeout(patience);
+    let _ = done(|| transport.shutdown(Shutdown::Both));
 }
 
 /// `None` once there is nobody to write to.
@@ -124,10 +150,11 @@ fn write_all(mut bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>
     Some(())
 }
 
-/// What a call returns that is tried again where it was interrupted; `None` for an error.
-fn done(mut call: impl FnMut() -> io::Result<usize>) -> Option<usize> {
+/// What a call returns that is tried again where it was interrupted; `None` for an error, and for a
+/// panic of the transport's, which must not take the end of its direction along.
+fn done<T>(mut call: impl FnMut() -> io::Result<T>) -> Option<T> {
     loop {
-        match call() {
+        match catch_unwind(AssertUnwindSafe(&mut call)).ok()? {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result.ok(),
         }

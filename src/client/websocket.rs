@@ -217,8 +217,10 @@ fn shake_hands(talk: &mut Conversation) -> Result<Answer, Error> {
             }
             Step::Event(Event::Declined(error)) => {
                 return Err(match (*error, talk.link.outbox.loss()) {
-                    // The end of the stream was of our own making.
-                    (HandshakeError::StreamEnded, Some(loss)) => Error::Lost(loss),
+                    // The end of the stream was of our own making, unless sending found it first.
+                    (HandshakeError::StreamEnded, Some(loss)) if loss != Loss::EndOfStream => {
+                        Error::Lost(loss)
+                    }
                     (error, _) => Error::Handshake(Box::new(error)),
                 });
             }

@@ -161,7 +161,7 @@ where
     fn start(&self, stream: Stream, peer: Peer, is_plain: bool) {
         // Where accepted sockets inherit it from the listener.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = stream.set_nonblocking(false);
+        let _ = stream.set_blocking();
         let socket = match is_plain {
             true => Ok(Socket::new(stream)),
             false => self.shared.secure(stream),

@@ -237,7 +237,7 @@ impl Detached {
 
     fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
         let peer = stream.peer()?;
-        stream.set_nonblocking(false)?;
+        stream.set_blocking()?;
         let shared = &self.crew.shared;
         let socket = shared.secure(stream).map_err(io::Error::other)?;
         let (socket, link) = shared.welcome(socket, peer);

@@ -391,7 +391,8 @@ impl Conversation {
                 let _ = self.settle(push);
             }
         }
-        if !output.is_empty() {
+        // A client's request holds cookies and passwords, which no log should.
+        if !output.is_empty() && self.connection.state() != State::Opening {
             trace!("{}: > {}", self.link, output.escape_ascii());
         }
     }

@@ -342,3 +342,17 @@ fn a_version_is_found_by_its_name_and_by_its_number() {
         assert!(error.starts_with(&format!("\"{none}\" is none")), "{error}");
     }
 }
+
+#[test]
+fn a_request_is_shown_without_its_secrets() {
+    let request = ClientRequest::to("ws://example.com/chat?token=secret")
+        .unwrap()
+        .field("Authorization", "Bearer secret")
+        .and_then(|request| request.cookie("session", "secret"))
+        .unwrap();
+    let connection = Connection::client(Arc::default(), &request, noise);
+    for shown in [format!("{request:?}"), format!("{connection:?}")] {
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(shown.contains("Authorization"), "{shown}");
+    }
+}

@@ -14,6 +14,10 @@ mod proxies;
 
 mod transports;
 
+mod bad_transports;
+
+mod hostile;
+
 use std::time::{Duration, Instant};
 
 use stentor::{Connector, Version, WebSocket};

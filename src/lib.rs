@@ -148,7 +148,7 @@
 //! In scope: servers and clients, all five versions, rooms, limits and deadlines that hold for each of them,
 //! bounded queues, an orderly end. Out of it: an async interface; HTTP beyond one answer per
 //! connection; histories, presence, and clusters of servers; more clients than threads are good for,
-//! which is some ten thousand; redirects, and keeping the cookies that servers set; TLS older
+//! which is some ten thousand; redirects, reconnecting, and keeping the cookies that servers set; TLS older
 //! than 1.2. Where TLS ends in front of Stentor, [`secure`](ServerBuilder::secure) makes the old drafts'
 //! locations right.
 //!

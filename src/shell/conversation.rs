@@ -330,6 +330,9 @@ impl Conversation {
         match event {
             Event::Message(message) => {
                 self.link.received_message();
+                if let Some(throttle) = &mut self.throttle {
+                    throttle.delivered(message.len());
+                }
                 if log_enabled!(log::Level::Trace) {
                     trace!("{}: < {}", self.link, Shown(message));
                 }

@@ -16,8 +16,9 @@ use super::sync::atomic::Ordering::Relaxed;
 ///
 /// A client that was silent has saved up for [`burst`](Rate::burst), and may say that much at
 /// once; then it may go on at its rate. The same holds for every version. Pings and pongs count as
-/// messages. Bytes are those on the wire after the handshake, counted as they are read: fragments,
-/// and the frames that draft-75 and draft-76 skip, count by these alone, so set both.
+/// messages. Bytes are those on the wire after the handshake (with TLS, inside of it), counted as they
+/// are read: fragments, and the frames that draft-75 and draft-76 skip, count by these alone, so set
+/// both. Where compression makes more of them, a thousand times as many perhaps, those count.
 ///
 /// ```
 /// use stentor::{Rate, Server};
@@ -96,6 +97,9 @@ pub(crate) struct Throttle {
     most: usize,
     /// How many of the client's messages have been paid for.
     paid: u64,
+    /// How many bytes have been paid for, and how many its messages have had.
+    paid_bytes: u64,
+    delivered: u64,
     filled: Instant,
     told: bool,
     pub(crate) policy: FastClient,
@@ -110,6 +114,8 @@ impl Throttle {
             bytes: rate.bytes.map(|bytes| rate.bucket(bytes)),
             most: usize::try_from(most).unwrap_or(usize::MAX).max(1024),
             paid: 0,
+            paid_bytes: 0,
+            delivered: 0,
             filled: Instant::now(),
             told: false,
             policy,
@@ -123,8 +129,19 @@ impl Throttle {
     /// A read has brought bytes.
     pub(crate) fn heard(&mut self, bytes: usize) {
         self.refill();
+        self.pay_bytes(bytes as u64);
+    }
+
+    /// Bytes on the wire have become a message of so many, which may be more.
+    pub(crate) fn delivered(&mut self, bytes: usize) {
+        self.delivered = self.delivered.saturating_add(bytes as u64);
+        self.pay_bytes(self.delivered.saturating_sub(self.paid_bytes));
+    }
+
+    fn pay_bytes(&mut self, bytes: u64) {
+        self.paid_bytes = self.paid_bytes.saturating_add(bytes);
         if let Some(bucket) = &mut self.bytes {
-            bucket.take(bytes as u64);
+            bucket.take(bytes);
         }
     }
 
@@ -244,6 +261,7 @@ mod tests {
                 let mut throttle = Throttle::new(&rate.burst(burst), FastClient::Delay);
                 assert_eq!(throttle.wait(true), Duration::ZERO);
                 throttle.heard(usize::MAX);
+                throttle.delivered(usize::MAX);
                 throttle.control();
                 throttle.pay(u64::MAX);
                 throttle.wait(true);
@@ -263,5 +281,18 @@ mod tests {
         assert_eq!(throttle.wait(true), Duration::ZERO);
         throttle.heard(5000);
         assert!(throttle.wait(true) > Duration::ZERO);
+    }
+
+    #[test]
+    fn what_was_paid_for_on_the_wire_is_not_paid_for_again() {
+        let rate = Rate::per_second().bytes(1000).burst(Duration::from_secs(1));
+        let mut throttle = Throttle::new(&rate, FastClient::Delay);
+        throttle.heard(500);
+        throttle.delivered(300);
+        throttle.delivered(200);
+        assert_eq!(throttle.wait(true), Duration::ZERO);
+        // What compression has made of it.
+        throttle.delivered(2499);
+        assert!(throttle.wait(true) >= Duration::from_millis(1900));
     }
 }

@@ -40,6 +40,8 @@ struct Inside {
     credit: usize,
     /// The last read brought all that it had room for: there may be more.
     readable: bool,
+    /// Bytes that have come since there was plaintext.
+    fruitless: usize,
     /// The first byte that the peer ever sent.
     first: Option<u8>,
     /// Why nothing more will be read.
@@ -62,6 +64,11 @@ struct Wire<'a> {
 /// What is encrypted ahead: one record (RFC 8446 §5.1).
 const RECORD: usize = 16 * 1024;
 
+/// The most that may come before there is plaintext: a handshake with long chains of certificates
+/// fits. A peer that says nothing without an end would keep a thread busy that only wanted to look:
+/// rustls bounds empty records in a row, and changes of keys in a row, but not both in turns.
+const FRUITLESS: usize = 256 * 1024;
+
 /// What is told whom this server cannot serve before there is a session: a fatal `internal_error`
 /// (RFC 8446 §6.2), which needs no keys.
 const ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
@@ -75,6 +82,7 @@ impl TlsSession {
                 committed: 0,
                 credit: 0,
                 readable: false,
+                fruitless: 0,
                 first: None,
                 broken: None,
                 mute: None,
@@ -236,9 +244,16 @@ impl Inside {
         self.first = self.first.or(wire.first);
         match read {
             Ok(0) => self.broken = Some(Errno::CONNRESET),
-            Ok(_) => {
-                if let Err(error) = self.connection.process_new_packets() {
-                    self.fail(socket, error);
+            Ok(read) => {
+                self.fruitless += read;
+                match self.connection.process_new_packets() {
+                    Err(error) => self.fail(socket, error),
+                    Ok(_) if self.has_plaintext() => self.fruitless = 0,
+                    Ok(_) if self.fruitless > FRUITLESS => {
+                        let words = "records without content, without an end";
+                        self.fail(socket, rustls::Error::General(words.to_owned()));
+                    }
+                    Ok(_) => {}
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -1,10 +1,12 @@
 //! Compression between a server and its clients: once for all who hear the same, and in order.
 
+use std::time::Duration;
 use stentor::protocol::Version;
-use stentor::{Client, Deflate, Outcome, Server};
+
+use stentor::{Client, Deflate, FastClient, Outcome, Rate, Server};
 
 use super::{TAIL, USUAL, Unzip, Zip, head, noise, server, words};
-use crate::support::{Heard, Loopback, Peer, masked};
+use crate::support::{Heard, Loopback, Peer, becomes, masked};
 
 /// A client that has agreed on compression.
 struct Member {
@@ -215,6 +217,25 @@ fn a_bomb_ends_its_own_client_alone() {
     member.peer.expect_goodbye(1009, "");
     bystander.peer.say("still here");
     assert_eq!(bystander.hear(), ("still here".to_owned(), false));
+}
+
+#[test]
+fn a_rate_counts_what_was_inflated() {
+    const LEN: usize = 50_000;
+    let rate = Rate::per_second().bytes(LEN as u32);
+    let server = server(Deflate::new())
+        .rate(rate.burst(Duration::from_secs(1)))
+        .fast_client(FastClient::Close);
+    let server = Loopback::run(server, chat);
+    let mut member = Member::open(&server, USUAL);
+    let bomb = masked(0xc1, &Zip::new(15).alone(&[b'x'; LEN]));
+    assert!(bomb.len() < 200, "{} bytes", bomb.len());
+    // No more than was saved up, and half a second's more; then all of it at once.
+    member.peer.write(&bomb);
+    assert_eq!(member.hear().0.len(), LEN);
+    member.peer.write(&bomb.repeat(50));
+    becomes(&1, || server.handle.counters().too_fast);
+    assert!(server.wait_until_empty().messages_in <= 3);
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod clients;
 
 mod conversations;
 
+mod floods;
+
 mod hostile;
 
 mod identities;

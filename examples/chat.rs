@@ -49,6 +49,10 @@ fn main() -> std::io::Result<()> {
         .on_request(answer);
     let mut places: Vec<String> = std::env::args().skip(1).collect();
     let (builder, scheme) = secure(builder, &mut places)?;
+    if let Some(option) = places.iter().find(|place| is_unknown(place)) {
+        eprintln!("{option} is no option here: {USAGE}");
+        std::process::exit(2);
+    }
     let server = listen(builder, &places)?;
     end_on_signals(server.handle())?;
     for endpoint in server.endpoints()? {
@@ -59,6 +63,13 @@ fn main() -> std::io::Result<()> {
     }
     let rooms = Rooms::default();
     server.run(|client| chat(client, &rooms))
+}
+
+const USAGE: &str = "chat [--tls CERT KEY | --self-signed] [ADDRESS | PATH]... | --systemd; \
+    --tls needs the feature tls, --systemd that of its name";
+
+fn is_unknown(place: &str) -> bool {
+    place.starts_with('-') && !(cfg!(feature = "systemd") && place == "--systemd")
 }
 
 /// TLS, where the first arguments ask for it; and what the page's address begins with.

@@ -40,7 +40,7 @@ impl TlsClient {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("wss:// needs TLS, which this library was built without")
+        f.write_str("wss:// needs the feature `tls`, which this library was built without")
     }
 }
 

@@ -90,7 +90,11 @@ impl fmt::Display for HandshakeError {
                     "the server answered {}{blank}{}",
                     answer.status(),
                     reason.escape_debug()
-                )
+                )?;
+                match first_line(answer) {
+                    Some(words) => write!(f, ": {}", words.escape_debug()),
+                    None => Ok(()),
+                }
             }
             HandshakeError::HeadTooLarge(limit) => write!(f, "answer head above {limit} bytes"),
             HandshakeError::TooManyFields(limit) => {
@@ -133,3 +137,12 @@ impl fmt::Display for HandshakeError {
 }
 
 impl std::error::Error for HandshakeError {}
+
+/// What a plain body says first, cut to a line of a log.
+fn first_line(answer: &Answer) -> Option<String> {
+    const SHOWN: usize = 160;
+    let is_plain = answer.text("Content-Type")?.starts_with("text/plain");
+    let body = std::str::from_utf8(answer.body()).ok()?;
+    let line: String = body.lines().next()?.trim().chars().take(SHOWN).collect();
+    (is_plain && !line.is_empty()).then_some(line)
+}

@@ -32,7 +32,7 @@ fn a_refusal_has_status_reason_fields_and_body() {
         assert_eq!(answer.body(), b"log in first\n", "{version}");
         assert_eq!(
             Error::Handshake(error).to_string(),
-            "handshake failed: the server answered 403 Forbidden"
+            "handshake failed: the server answered 403 Forbidden: log in first"
         );
     }
     server.wait_until_empty();

@@ -39,7 +39,7 @@ pub(crate) struct Act {
 const CROWD: usize = 50;
 const KIB: usize = 1024;
 
-pub(crate) const ATTACKS: [Attack; 19] = [
+pub(crate) const ATTACKS: &[Attack] = &[
     Attack {
         name: "silent from the start",
         memory: 64 * KIB,
@@ -174,6 +174,23 @@ pub(crate) const ATTACKS: [Attack; 19] = [
         threads: 2 * CROWD,
         rid_of: DEADLINE.saturating_mul(4),
         run: siege,
+    },
+    #[cfg(feature = "deflate")]
+    Attack {
+        name: "compressed, 1 KiB for a mebibyte",
+        memory: 2048 * KIB,
+        threads: 2 * CROWD,
+        rid_of: DEADLINE,
+        run: bombs,
+    },
+    #[cfg(feature = "tls")]
+    Attack {
+        name: "handshakes of TLS, reset when signed",
+        memory: 32 * KIB,
+        // As many as pile up where a busy machine lets them.
+        threads: 10 * CROWD,
+        rid_of: Duration::ZERO,
+        run: signatures,
     },
 ];
 
@@ -547,5 +564,48 @@ fn siege(site: &Site, done: &mut dyn FnMut(Act)) {
         bytes,
         units: None,
         since,
+    });
+}
+
+/// Each inflates to a byte more than a message may have.
+#[cfg(feature = "deflate")]
+fn bombs(site: &Site, done: &mut dyn FnMut(Act)) {
+    let mut zip = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut bomb = Vec::with_capacity(16 * KIB);
+    let words = vec![b'x'; 1024 * KIB + 1];
+    let flushed = zip.compress_vec(&words, &mut bomb, flate2::FlushCompress::Sync);
+    flushed.unwrap();
+    let frame = masked(0xc1, &bomb[..bomb.len() - 4]);
+    let head = Head::of(Version::Rfc6455).with("Sec-WebSocket-Extensions", "permessage-deflate");
+    let explode = |_| {
+        let mut peer = Peer::open_with(site.address, Version::Rfc6455, &head);
+        peer.write(&frame);
+        peer.expect_goodbye(1009, "");
+        peer
+    };
+    let peers: Vec<Peer> = (0..2 * CROWD).map(explode).collect();
+    done(Act {
+        units: Some((peers.len() as u64, "mebibyte")),
+        ..written_by(&peers)
+    });
+}
+
+#[cfg(feature = "tls")]
+fn signatures(site: &Site, done: &mut dyn FnMut(Act)) {
+    const COUNT: usize = 300;
+    let mut hello = Vec::new();
+    let mut stream = crate::support::secure(dial(site.secure_address));
+    stream.conn.write_tls(&mut hello).unwrap();
+    for _ in 0..COUNT {
+        let mut stream = dial(site.secure_address);
+        stream.write_all(&hello).unwrap();
+        stream.read_exact(&mut [0; 5]).unwrap();
+        reset(stream);
+    }
+    done(Act {
+        attackers: COUNT,
+        bytes: (COUNT * hello.len()) as u64,
+        units: Some((COUNT as u64, "handshake")),
+        since: Instant::now(),
     });
 }

@@ -25,6 +25,9 @@ pub(crate) const OWN_THREADS: usize = 4;
 
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
+    /// The same, over TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) secure_address: SocketAddr,
     child: Child,
     wire: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
 }
@@ -56,15 +59,27 @@ fn echo_or_broadcast(client: &mut Client) -> Outcome {
 
 /// The child's whole life: an address, and then a line of usage for each line that is asked.
 pub(crate) fn serve() {
-    let server = Server::builder()
+    let builder = Server::builder()
         .handshake_deadline(DEADLINE)
         .keepalive(Some(DEADLINE / 2), DEADLINE / 2)
         .idle_deadline(Some(IDLE))
         .write_deadline(DEADLINE)
-        .close_deadline(DEADLINE)
-        .bind("127.0.0.1:0")
-        .unwrap();
-    println!("{}", server.local_addr().unwrap());
+        .close_deadline(DEADLINE);
+    #[cfg(feature = "deflate")]
+    let builder = builder.deflate(stentor::Deflate::new());
+    let here = "127.0.0.1:0";
+    #[cfg(feature = "tls")]
+    let server = {
+        let builder = builder.tls(crate::support::Identity::common().server());
+        builder.bind(here).unwrap().and_bind_plain(here).unwrap()
+    };
+    #[cfg(not(feature = "tls"))]
+    let server = builder.bind(here).unwrap();
+    // The plain one is the last.
+    for endpoint in server.endpoints().unwrap().iter().rev() {
+        print!("{endpoint} ");
+    }
+    println!();
     let handle = server.handle();
     std::thread::spawn(move || server.run(echo_or_broadcast));
     for _ in std::io::stdin().lines() {
@@ -84,10 +99,14 @@ impl Site {
             .unwrap();
         let input = child.stdin.take().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut address = String::new();
-        output.read_line(&mut address).unwrap();
+        let mut addresses = String::new();
+        output.read_line(&mut addresses).unwrap();
+        let mut addresses = addresses.split_whitespace();
+        let mut address = || addresses.next().unwrap().parse().unwrap();
         let site = Site {
-            address: address.trim().parse().unwrap(),
+            address: address(),
+            #[cfg(feature = "tls")]
+            secure_address: address(),
             child,
             wire: Mutex::new((input, output)),
         };

@@ -131,9 +131,9 @@
 //! # Reading the source
 //!
 //! Two folders carry the message: `protocol/` never touches the outside world, `shell/` does nothing
-//! else: the loop that every connection runs, its socket, its outbox, and the warden. On these two stand
-//! `server/`, with the listener, a [`Client`]'s life, and the hub, and `client/`, which finds a server and
-//! asks. `tls/` is what lies between a socket and its outbox.
+//! else: the loop that every connection runs, its socket, with TLS around it or not, its outbox, and the
+//! warden. On these two stand `server/`, with the listener, a [`Client`]'s life, and the hub, and
+//! `client/`, which finds a server and asks.
 //!
 //! [`protocol`] is a book, to be read in the order of its modules: the [states](protocol::state) and
 //! their whole table on one screen, the engine, the request, then one short chapter per version, oldest
@@ -162,11 +162,8 @@ mod server;
 
 mod client;
 
-#[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
-mod tls;
-
 #[doc(inline)]
-pub use client::{Connector, ProxyError, Sender, Traffic, Transport, WebSocket, connect};
+pub use client::{Connector, Sender, Traffic, Transport, WebSocket, connect};
 #[cfg(feature = "deflate")]
 pub use protocol::Deflate;
 #[doc(inline)]
@@ -185,10 +182,11 @@ pub use server::{
     Audience, Client, ClientHandle, Departure, Detached, Endpoint, Listener, Outcome, Reply,
     Server, ServerBuilder, ServerHandle, accept,
 };
-#[doc(inline)]
-pub use shell::{
-    ClientId, Counters, Error, FastClient, Loss, Peer, Rate, Received, SlowClient, Stream,
-};
 #[cfg(feature = "tls")]
 #[doc(inline)]
-pub use tls::{TlsClient, TlsError, TlsServer};
+pub use shell::tls::{TlsClient, TlsError, TlsServer};
+#[doc(inline)]
+pub use shell::{
+    ClientId, Counters, Error, FastClient, Loss, Peer, ProxyError, Rate, Received, SlowClient,
+    Stream,
+};

@@ -12,15 +12,15 @@ use crate::protocol::{
 };
 use crate::shell::conversation::{Conversation, Patience};
 use crate::shell::deadlines::Deadlines;
-use crate::shell::error::Error;
+use crate::shell::error::{Error, ProxyError};
 use crate::shell::socket::Socket;
 use crate::shell::stream::Stream;
-use crate::tls::{TlsClient, TlsSession};
+use crate::shell::tls::{TlsClient, TlsSession};
 
 use super::common::Common;
 use super::dial::dial;
 use super::entropy;
-use super::proxy::{self, Proxy, ProxyError};
+use super::proxy::{self, Proxy};
 use super::transport::{Transport, bridge};
 use super::websocket::WebSocket;
 

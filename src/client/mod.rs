@@ -30,7 +30,7 @@ mod common;
 mod entropy;
 
 pub use connector::Connector;
-pub use proxy::ProxyError;
+
 pub use sender::Sender;
 pub use transport::Transport;
 pub use websocket::{Traffic, WebSocket};

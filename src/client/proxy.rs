@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::protocol::ClientRequest;
 use crate::shell::conversation::Patience;
-use crate::shell::error::Error;
+use crate::shell::error::{Error, ProxyError};
 
 /// An HTTP proxy: `http://host:port`, with `user:password@` before the host where it wants that.
 ///
@@ -21,26 +21,6 @@ pub(super) struct Proxy {
     pub(super) host: String,
     pub(super) port: u16,
     authorization: Option<String>,
-}
-
-/// Why there is no way through a proxy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ProxyError {
-    /// This is no `http://` URL of a proxy. Shown without the password.
-    BadUrl(String),
-    /// The proxy answered with another status than 200: 407 wants a user's name and password, 403
-    /// does not let anybody through to there.
-    Status {
-        /// The status.
-        status: u16,
-        /// The words behind it.
-        reason: String,
-    },
-    /// The proxy's answer was no HTTP answer, or had a head above 16 KiB.
-    BadAnswer,
-    /// The proxy hung up.
-    EndOfStream,
 }
 
 /// The most bytes of an answer's head.
@@ -240,23 +220,6 @@ impl fmt::Debug for Proxy {
             .finish()
     }
 }
-
-impl fmt::Display for ProxyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ProxyError::BadUrl(url) => {
-                write!(f, "no http:// URL of a proxy: \"{}\"", url.escape_debug())
-            }
-            ProxyError::Status { status, reason } => {
-                write!(f, "the proxy answered {status} {}", reason.escape_debug())
-            }
-            ProxyError::BadAnswer => f.write_str("the proxy's answer was no HTTP answer"),
-            ProxyError::EndOfStream => f.write_str("the proxy hung up"),
-        }
-    }
-}
-
-impl std::error::Error for ProxyError {}
 
 impl From<ProxyError> for io::Error {
     fn from(error: ProxyError) -> Self {

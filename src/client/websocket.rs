@@ -15,7 +15,7 @@ use crate::shell::error::{Error, Loss};
 use crate::shell::link::{Identity, Stage};
 use crate::shell::peer::Peer;
 use crate::shell::sync::atomic::Ordering::Relaxed;
-use crate::tls::TlsSession;
+use crate::shell::tls::TlsSession;
 
 use super::sender::Sender;
 

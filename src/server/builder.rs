@@ -7,14 +7,14 @@ use std::time::Duration;
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
+use crate::shell::addresses::PerAddress;
 use crate::shell::conversation::OnState;
 use crate::shell::deadlines::Deadlines;
 use crate::shell::link::ClientId;
 use crate::shell::outbox::SlowClient;
 use crate::shell::rate::{FastClient, Rate};
-use crate::tls::TlsServer;
+use crate::shell::tls::TlsServer;
 
-use super::addresses::PerAddress;
 use super::farewell::Departure;
 
 /// What `on_request` answers.

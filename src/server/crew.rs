@@ -9,6 +9,7 @@ use std::time::Duration;
 use log::{error, info};
 
 use crate::protocol::{Config, Refusal, Role, refusal_bytes};
+use crate::shell::addresses::Net;
 use crate::shell::backlog::Backlog;
 use crate::shell::counters::Totals;
 use crate::shell::error::Loss;
@@ -16,6 +17,7 @@ use crate::shell::link::{ClientId, Haste, Link, Stage};
 use crate::shell::log_gate::Kind;
 use crate::shell::outbox::Outbox;
 use crate::shell::peer::Peer;
+use crate::shell::registry::Registry;
 use crate::shell::socket::Socket;
 use crate::shell::stream::Stream;
 use crate::shell::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -23,15 +25,13 @@ use crate::shell::sync::atomic::{AtomicBool, AtomicU64};
 use crate::shell::sync::channel::{RecvTimeoutError, Sender, bounded};
 use crate::shell::sync::thread::{self, JoinHandle};
 use crate::shell::sync::{Instant, Mutex, PoisonError};
+use crate::shell::tls::TlsError;
 use crate::shell::warden::Warden;
-use crate::tls::TlsError;
 
-use super::addresses::Net;
 use super::budget::Budget;
 use super::builder::Settings;
 use super::capacity;
 use super::hub::{Hub, Post, QUEUE};
-use super::registry::Registry;
 
 /// What all threads of a server share.
 pub(crate) struct Shared {

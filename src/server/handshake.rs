@@ -13,7 +13,7 @@ use crate::shell::link::{Identity, Stage};
 use crate::shell::log_gate::Kind;
 use crate::shell::shown::shown;
 use crate::shell::sync::atomic::Ordering::Relaxed;
-use crate::tls::TlsSession;
+use crate::shell::tls::TlsSession;
 
 use super::builder::Reply;
 use super::hub::Post;

@@ -47,10 +47,6 @@ mod turn;
 
 mod budget;
 
-pub(crate) mod registry;
-
-pub(crate) mod addresses;
-
 mod capacity;
 
 mod handle;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::protocol::{BadHost, BadOrigin};
+use crate::shell::addresses::Handshakes;
 use crate::shell::rate::{FastClient, Rate};
 
 use super::ServerBuilder;
-use super::addresses::Handshakes;
 
 /// What protects a server that anybody can reach. Origins and hosts protect the users of browsers
 /// from other sites' pages; they prove nothing about who else is there, least of all in draft-75

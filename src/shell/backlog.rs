@@ -9,10 +9,9 @@ use std::cmp::Reverse;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::server::registry::Registry;
-
 use super::counters::Totals;
 use super::error::Loss;
+use super::registry::Registry;
 use super::sync::atomic::Ordering::Relaxed;
 use super::sync::atomic::{AtomicBool, AtomicUsize};
 use super::sync::{Mutex, PoisonError};

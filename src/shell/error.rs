@@ -3,12 +3,12 @@
 use std::fmt;
 use std::io;
 
-use crate::client::ProxyError;
 use crate::protocol::{
     BadField, BadOrigin, BadUrl, HandshakeError, Refusal, Unsupported, Violation,
 };
+
 #[cfg(feature = "tls")]
-use crate::tls::TlsError;
+use super::tls::TlsError;
 
 /// Why a call on a client did not do what it was asked to.
 #[derive(Debug)]
@@ -67,6 +67,26 @@ pub enum Loss {
     Close,
     /// The server stopped and did not wait any longer.
     Cut,
+}
+
+/// Why there is no way through a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// This is no `http://` URL of a proxy. Shown without the password.
+    BadUrl(String),
+    /// The proxy answered with another status than 200: 407 wants a user's name and password, 403
+    /// does not let anybody through to there.
+    Status {
+        /// The status.
+        status: u16,
+        /// The words behind it.
+        reason: String,
+    },
+    /// The proxy's answer was no HTTP answer, or had a head above 16 KiB.
+    BadAnswer,
+    /// The proxy hung up.
+    EndOfStream,
 }
 
 impl Error {
@@ -177,3 +197,20 @@ impl From<io::Error> for Error {
         Error::Io(error)
     }
 }
+
+impl fmt::Display for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProxyError::BadUrl(url) => {
+                write!(f, "no http:// URL of a proxy: \"{}\"", url.escape_debug())
+            }
+            ProxyError::Status { status, reason } => {
+                write!(f, "the proxy answered {status} {}", reason.escape_debug())
+            }
+            ProxyError::BadAnswer => f.write_str("the proxy's answer was no HTTP answer"),
+            ProxyError::EndOfStream => f.write_str("the proxy hung up"),
+        }
+    }
+}
+
+impl std::error::Error for ProxyError {}

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Role, Unsupported, Version};
-use crate::server::addresses::Net;
 
+use super::addresses::Net;
 use super::counters::Totals;
 use super::deadlines::Deadlines;
 use super::deflate::Context;

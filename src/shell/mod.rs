@@ -12,8 +12,8 @@
 //! A [`Link`](link::Link) is what the threads share about one connection. The
 //! [`Conversation`](conversation::Conversation) is its reader's own, and the
 //! [`Outbox`](outbox::Outbox) the only way bytes leave, for whichever thread has some. No lock is held
-//! across a call that can block. `server` and `client` are built on this; of them, no more is known here
-//! than who may be evicted when all is full, and where an address was counted.
+//! across a call that can block. `server` and `client` are built on this, and nothing here
+//! knows of them.
 
 pub(crate) mod conversation;
 
@@ -31,6 +31,9 @@ pub(crate) mod deflate;
 pub(crate) mod socket;
 
 pub(crate) mod stream;
+
+#[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
+pub(crate) mod tls;
 
 pub(crate) mod peer;
 
@@ -51,6 +54,10 @@ pub(crate) mod log_gate;
 
 pub(crate) mod shown;
 
+pub(crate) mod registry;
+
+pub(crate) mod addresses;
+
 pub(crate) mod counters;
 
 pub(crate) mod error;
@@ -60,14 +67,9 @@ pub(crate) mod sync;
 
 pub use conversation::Received;
 pub use counters::Counters;
-pub use error::{Error, Loss};
+pub use error::{Error, Loss, ProxyError};
 pub use link::ClientId;
 pub use outbox::SlowClient;
 pub use peer::Peer;
 pub use rate::{FastClient, Rate};
 pub use stream::Stream;
-
-#[cfg(feature = "tls")]
-pub(crate) use queue::VECTORS;
-#[cfg(feature = "tls")]
-pub(crate) use socket::{FLAGS, poll_until};

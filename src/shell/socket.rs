@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Result, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg, sockopt};
 
-use crate::tls::TlsSession;
+use super::tls::TlsSession;
 
 use super::stream::Stream;
 use super::sync::Instant;

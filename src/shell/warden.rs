@@ -21,8 +21,6 @@ use std::time::Duration;
 use log::debug;
 use rustix::io::Errno;
 
-use crate::server::registry::Registry;
-
 use super::backlog::Backlog;
 use super::counters::Totals;
 use super::deadlines::SELDOM;
@@ -30,6 +28,7 @@ use super::error::Loss;
 use super::link::{Haste, Link, Stage};
 use super::log_gate::{self, Kind, LogGate};
 use super::outbox::Push;
+use super::registry::Registry;
 use super::sleep::{self, Sleeper, Waker};
 use super::socket::Socket;
 use super::sync::atomic::AtomicBool;

@@ -10,7 +10,7 @@ use rustix::event::PollFlags;
 use rustix::io::{Errno, Result};
 use shuttle::rand::{Rng, thread_rng};
 
-use crate::tls::TlsSession;
+use crate::shell::tls::TlsSession;
 
 use super::stream::Stream;
 use super::sync::Instant;

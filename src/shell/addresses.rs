@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::protocol::Refusal;
-use crate::shell::sync::Instant;
+
+use super::sync::Instant;
 
 /// Who counts as one: an IPv4 address, and of IPv6 the first 64 bits, since who has one address
 /// there has them all.

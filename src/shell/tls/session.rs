@@ -22,7 +22,8 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, Shutdown, recv, sendmsg, shutd
 use rustls::Connection;
 
 use crate::protocol::{Refusal, refusal_bytes};
-use crate::shell::{FLAGS, VECTORS, poll_until};
+use crate::shell::queue::VECTORS;
+use crate::shell::socket::{FLAGS, poll_until};
 
 use super::error::TlsError;
 

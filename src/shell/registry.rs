@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::Refusal;
-use crate::shell::counters::{Counters, Totals};
-use crate::shell::link::{ClientId, Link};
-use crate::shell::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::addresses::{Addresses, Net, PerAddress};
+use super::counters::{Counters, Totals};
+use super::link::{ClientId, Link};
+use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// All connections, those in their handshake too.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::protocol::{
 };
 use crate::shell::conversation::{Conversation, Patience, Received, Step};
 use crate::shell::error::{Error, Loss};
-use crate::shell::link::{Identity, Stage};
+use crate::shell::link::Stage;
 use crate::shell::peer::Peer;
 use crate::shell::sync::atomic::Ordering::Relaxed;
 use crate::shell::tls::TlsSession;
@@ -67,12 +67,8 @@ impl WebSocket {
                 return Err(error);
             }
         };
-        let (encoder, target) = (talk.encoder(), target.into());
-        let _ = talk.link.identity.set(Identity { encoder, target });
+        talk.introduce(target.into());
         talk.link.enter(Stage::Open);
-        if !encoder.version().has_ping() {
-            talk.probe_with_tcp();
-        }
         Ok(WebSocket {
             talk,
             answer,

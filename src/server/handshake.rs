@@ -7,9 +7,9 @@ use std::sync::Arc;
 use log::{debug, error, info, trace};
 
 use crate::protocol::{Event, Request, State};
-use crate::shell::conversation::{Conversation, Patience, Step};
+use crate::shell::conversation::{Patience, Step};
 use crate::shell::error::{Error, Loss};
-use crate::shell::link::{Identity, Stage};
+use crate::shell::link::Stage;
 use crate::shell::log_gate::Kind;
 use crate::shell::shown::shown;
 use crate::shell::sync::atomic::Ordering::Relaxed;
@@ -130,31 +130,11 @@ impl Session {
     /// The handshake is done, and its last bytes wait in the outbox: no broadcast comes before
     /// them, and none that is posted after the client has read them is missed.
     fn opened(&mut self) {
-        let encoder = self.encoder();
-        let version = encoder.version();
-        let target = self
-            .connection
-            .request()
-            .map_or("/", Request::target)
-            .into();
-        let _ = self.link.identity.set(Identity { encoder, target });
-        if !version.has_ping() {
-            self.probe_with_tcp();
-        }
-        self.shared.totals.opened(version);
+        let target = self.connection.request().map_or("/", Request::target);
+        self.introduce(target.into());
+        self.shared.totals.opened(self.version());
         self.link.enter(Stage::Open);
         self.shared.post(Post::Enter(Arc::clone(&self.link)));
         self.flush();
-    }
-}
-
-impl Conversation {
-    /// Keepalive for versions that cannot ping: TCP's own. Where there is none, the idle deadline
-    /// is what remains.
-    pub(crate) fn probe_with_tcp(&self) {
-        let deadlines = &self.link.deadlines;
-        if let Some(idle) = deadlines.ping {
-            self.socket.set_keepalive(idle, deadlines.pong);
-        }
     }
 }

@@ -17,6 +17,10 @@
 
 pub(crate) mod conversation;
 
+mod opening;
+
+mod ending;
+
 pub(crate) mod link;
 
 pub(crate) mod outbox;

@@ -9,15 +9,13 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::{CertificateError, HandshakeKind, ServerConnection, StreamOwned};
 use stentor::{
-    CloseCode, Connector, Error, Loss, Message, Received, Server, ServerBuilder, TlsClient,
-    TlsError, TlsServer, Version,
+    CloseCode, Connector, Error, Loss, Message, Received, Server, TlsClient, TlsError, TlsServer,
+    Version,
 };
 
 use crate::support::{Identity, Loopback, PATIENCE, echo};
 
-fn over_tls() -> ServerBuilder {
-    Server::builder().tls(Identity::common().server())
-}
+use super::over_tls;
 
 fn believing(identity: &Identity) -> Connector {
     let tls = TlsClient::trusting_only(identity.certificate.as_bytes()).unwrap();

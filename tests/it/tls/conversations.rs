@@ -6,37 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ProtocolVersion;
-use stentor::{Closing, Received, Server, ServerBuilder, Version};
+use stentor::{Closing, Received, Version};
 
 use crate::support::{
     Head, Heard, Identity, Loopback, PATIENCE, Peer, Secure, becomes, close_frame, dial, echo,
-    secure, secure_as, text, tunnel,
+    secure, secure_as, text,
 };
 
-fn over_tls() -> ServerBuilder {
-    Server::builder().tls(Identity::common().server())
-}
+use super::{open, open_on, over_tls};
 
-/// A client of TLS whose handshake has succeeded.
-fn open(server: &Loopback, version: Version) -> Peer {
-    let bytes = Head::of(version).bytes();
-    Peer::on(tunnel(server.address), version, &bytes)
-}
-
-/// The same, with nothing between the test and the session; the answer is read.
 fn open_directly(server: &Loopback, version: Version) -> Secure {
-    let mut stream = secure(dial(server.address));
-    stream.write_all(&Head::of(version).bytes()).unwrap();
-    let mut read = Vec::new();
-    while !read.windows(4).any(|four| four == b"\r\n\r\n") {
-        let mut one = [0];
-        stream.read_exact(&mut one).unwrap();
-        read.push(one[0]);
-    }
-    if version == Version::Draft76 {
-        stream.read_exact(&mut [0; 16]).unwrap();
-    }
-    stream
+    open_on(dial(server.address), version)
 }
 
 #[test]

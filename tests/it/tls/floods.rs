@@ -11,20 +11,13 @@ use rustls::crypto::cipher::{AeadKey, Iv, MessageEncrypter, OutboundChunks, Outb
 use rustls::crypto::tls13::OkmBlock;
 use rustls::version::TLS13;
 use rustls::{ContentType, KeyLog, ProtocolVersion, SupportedCipherSuite, Tls13CipherSuite};
-use stentor::{Received, Server, ServerBuilder, Version};
+use stentor::{Received, Server, Version};
 
 use crate::support::{
-    Head, Identity, Loopback, PATIENCE, Peer, becomes, dial, echo, secure, secure_as, text, tunnel,
+    Head, Identity, Loopback, PATIENCE, becomes, dial, echo, secure, secure_as, text,
 };
 
-fn over_tls() -> ServerBuilder {
-    Server::builder().tls(Identity::common().server())
-}
-
-fn open(server: &Loopback, version: Version) -> Peer {
-    let bytes = Head::of(version).bytes();
-    Peer::on(tunnel(server.address), version, &bytes)
-}
+use super::{open, over_tls};
 
 /// The client's half of a session, with the record layer laid open.
 struct Records {

@@ -4,19 +4,17 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use stentor::{Server, ServerBuilder, Version};
+use stentor::Version;
 
 use crate::support::{
     Head, Identity, Loopback, Peer, ask, becomes, dial, echo, keep_logbook, logged, secure,
     secure_as, tunnel,
 };
 
+use super::over_tls;
+
 /// A fatal `internal_error`, in the clear (RFC 8446 §6).
 const ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
-
-fn over_tls() -> ServerBuilder {
-    Server::builder().tls(Identity::common().server())
-}
 
 /// All that comes, to an end that is no reset.
 fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {

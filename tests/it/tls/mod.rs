@@ -11,3 +11,37 @@ mod hostile;
 mod identities;
 
 mod slow;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use stentor::{Server, ServerBuilder, Version};
+
+use crate::support::{Head, Identity, Loopback, Peer, Secure, secure, tunnel};
+
+fn over_tls() -> ServerBuilder {
+    Server::builder().tls(Identity::common().server())
+}
+
+/// A client of TLS whose handshake has succeeded.
+fn open(server: &Loopback, version: Version) -> Peer {
+    let bytes = Head::of(version).bytes();
+    Peer::on(tunnel(server.address), version, &bytes)
+}
+
+/// The same on a stream of one's own, with nothing between the test and the session; the answer is
+/// read.
+fn open_on(stream: TcpStream, version: Version) -> Secure {
+    let mut stream = secure(stream);
+    stream.write_all(&Head::of(version).bytes()).unwrap();
+    let mut read = Vec::new();
+    while !read.windows(4).any(|four| four == b"\r\n\r\n") {
+        let mut one = [0];
+        stream.read_exact(&mut one).unwrap();
+        read.push(one[0]);
+    }
+    if version == Version::Draft76 {
+        stream.read_exact(&mut [0; 16]).unwrap();
+    }
+    stream
+}

@@ -7,39 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{Framing, Loss, Server, ServerBuilder, SlowClient, Version};
+use stentor::{Framing, Loss, SlowClient, Version};
 
 use crate::support::{
-    Head, Identity, Loopback, PATIENCE, Peer, Secure, becomes, dial_from, echo, eventually, secure,
-    text, tunnel,
+    Loopback, PATIENCE, Peer, Secure, becomes, dial_from, echo, eventually, text,
 };
 
+use super::{open, open_on, over_tls};
+
 const OUTBOX: usize = 64 * 1024;
-
-fn over_tls() -> ServerBuilder {
-    Server::builder().tls(Identity::common().server())
-}
-
-fn open(server: &Loopback, version: Version) -> Peer {
-    let bytes = Head::of(version).bytes();
-    Peer::on(tunnel(server.address), version, &bytes)
-}
 
 /// A client with a small receive buffer and nothing in between, whose answer is read.
 fn open_small(server: &Loopback, version: Version) -> Secure {
     let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let mut stream = secure(dial_from(server.address, home, Some(8 * 1024)));
-    stream.write_all(&Head::of(version).bytes()).unwrap();
-    let mut read = Vec::new();
-    while !read.windows(4).any(|four| four == b"\r\n\r\n") {
-        let mut one = [0];
-        stream.read_exact(&mut one).unwrap();
-        read.push(one[0]);
-    }
-    if version == Version::Draft76 {
-        stream.read_exact(&mut [0; 16]).unwrap();
-    }
-    stream
+    open_on(dial_from(server.address, home, Some(8 * 1024)), version)
 }
 
 #[test]

@@ -227,12 +227,8 @@ impl Decoder {
         let bits = first & 0xf;
         // RSV1 has a meaning where a message begins, if it may be compressed (RFC 7692 §6).
         let compressed = first & RSV1 != 0 && matches!(bits, 1 | 2) && self.inflater.is_some();
-        let reserved = first
-            & if compressed {
-                RESERVED & !RSV1
-            } else {
-                RESERVED
-            };
+        let meant = if compressed { RSV1 } else { 0 };
+        let reserved = first & RESERVED & !meant;
         if reserved != 0 {
             return Err(Violation::ReservedBits(reserved >> 4));
         }

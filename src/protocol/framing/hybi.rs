@@ -16,8 +16,8 @@
 //! The mask is for what a client sends, and only for that.
 //!
 //! Frames of a message are told from each other by FIN and by opcode 0; control frames may stand
-//! between them. A header is judged as soon as it can be: nothing is reserved for a payload that
-//! is only announced.
+//! between them. A header is judged as soon as it can be. To announce a payload earns it no memory:
+//! it gets that as it comes, or as much as the message before it has needed.
 
 mod encode;
 
@@ -324,6 +324,7 @@ impl Decoder {
         };
         let left = frame.len - frame.read - self.partial.raw().len();
         let here = input.len().min(left);
+        self.partial.announce(left);
         self.partial.push(&input[..here]);
         let raw = self.partial.raw();
         unmask(raw, frame.key, frame.read);
@@ -381,7 +382,7 @@ impl Decoder {
     }
 
     /// See [`super::Decoder::direct`]. Room is made for what may come next, and as much again as
-    /// has come: never for what is only announced.
+    /// has come.
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
         let frame = self.frame.as_ref().filter(|_| !self.is_inflating())?;
         let left = frame.len - frame.read;

@@ -116,11 +116,24 @@ pub(crate) struct Partial {
     used: usize,
     /// How many of them are known to be UTF-8, up to a character's border.
     valid: usize,
+    /// How long the message before this was, as far as that earns memory in advance.
+    earned: usize,
 }
+
+/// A message gets no more memory than this before it comes, however long the one before was.
+const EARNED_AT_MOST: usize = 1024 * 1024;
 
 impl Partial {
     pub(crate) fn len(&self) -> usize {
         self.used
+    }
+
+    /// `len` bytes are to come. A first message gets memory as it comes, and is copied as that
+    /// grows; one that follows another gets at once what the other has needed.
+    pub(crate) fn announce(&mut self, len: usize) {
+        if self.bytes.is_empty() {
+            self.bytes.reserve_exact(len.min(self.earned));
+        }
     }
 
     /// Adds raw bytes.
@@ -167,6 +180,7 @@ impl Partial {
     pub(crate) fn take(&mut self) -> Vec<u8> {
         self.used = 0;
         self.valid = 0;
+        self.earned = self.bytes.len().min(EARNED_AT_MOST);
         std::mem::take(&mut self.bytes)
     }
 
@@ -309,5 +323,39 @@ mod tests {
         }
         assert!(grown < 50, "it has grown {grown} times");
         assert!(capacity <= LEN, "{capacity} bytes of memory for {LEN}");
+    }
+    /// Has `decoder` read a whole message of `len` bytes, 64 KiB at a time; how much memory there
+    /// was for it once its first piece had come.
+    fn memory_at_first(decoder: &mut Decoder, len: usize) -> usize {
+        const PIECE: usize = 64 * 1024;
+        let mut config = Config::default();
+        config.limits.message = len;
+        let mut input = [
+            &[0x82, 0xff],
+            (len as u64).to_be_bytes().as_slice(),
+            &[0; 4],
+        ]
+        .concat();
+        input.resize(input.len() + PIECE, b'x');
+        assert_eq!(decoder.decode(&input, &config), (input.len(), Ok(None)));
+        let memory = decoder.direct(PIECE).map_or(0, |buffer| buffer.capacity());
+        let rest = vec![b'x'; len - PIECE];
+        let (used, message) = decoder.decode(&rest, &config);
+        assert_eq!(used, rest.len());
+        assert_eq!(message, Ok(Some(Decoded::Message(vec![b'x'; len].into()))));
+        memory
+    }
+
+    #[test]
+    fn a_message_gets_at_once_what_the_one_before_has_needed_and_no_more() {
+        const KIB: usize = 1024;
+        let mut decoder = Decoder::new(Version::Rfc6455, Role::Server);
+        // As much again as has come.
+        assert_eq!(memory_at_first(&mut decoder, 512 * KIB), 128 * KIB);
+        assert_eq!(memory_at_first(&mut decoder, 512 * KIB), 512 * KIB);
+        assert_eq!(memory_at_first(&mut decoder, 768 * KIB), 512 * KIB);
+        assert_eq!(memory_at_first(&mut decoder, 256 * KIB), 256 * KIB);
+        assert_eq!(memory_at_first(&mut decoder, 4096 * KIB), 256 * KIB);
+        assert_eq!(memory_at_first(&mut decoder, 4096 * KIB), 1024 * KIB);
     }
 }

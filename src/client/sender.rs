@@ -42,7 +42,7 @@ impl Sender {
             None if message.len() < LARGE => {
                 outbox.reply(true, |out| encoder.encode(&message, out).map(|()| 1))?
             }
-            None => outbox.reply_owned(|out| encoder.encode_owned(message, out))?,
+            None => self.link.reply_owned(encoder, message)?,
         };
         self.link.settle(push, &self.warden)
     }

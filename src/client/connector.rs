@@ -296,8 +296,10 @@ impl Connector {
         url: &str,
     ) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
-        let near = bridge(transport, self.deadlines.close)?;
-        self.begin(near.into(), None, &request)
+        let (near, bridge) = bridge(transport, self.deadlines.close)?;
+        let mut socket = self.begin(near.into(), None, &request)?;
+        socket.bridge = Some(bridge);
+        Ok(socket)
     }
 
     /// The handshake, and all that comes after it, on a connected stream.

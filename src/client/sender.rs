@@ -6,17 +6,20 @@ use std::sync::Arc;
 use log::trace;
 
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
-use crate::shell::error::Error;
+use crate::shell::error::{Error, Loss};
 use crate::shell::link::Link;
 use crate::shell::shown::Shown;
 use crate::shell::warden::Warden;
 
-/// Sends and closes, from any thread, while another waits in [`WebSocket::recv`](super::WebSocket::recv).
+use super::transport::Bridge;
+
+/// Sends, closes and aborts, from any thread, while another waits in [`WebSocket::recv`](super::WebSocket::recv).
 /// Cheap to clone; keeping one keeps no connection open.
 #[derive(Clone)]
 pub struct Sender {
     pub(super) link: Arc<Link>,
     pub(super) warden: Arc<Warden>,
+    pub(super) bridge: Option<Bridge>,
 }
 
 /// A message of this many bytes is not copied.
@@ -58,6 +61,18 @@ impl Sender {
         let push = self.link.close(CloseFrame { code, reason })?;
         self.warden.mind(push, &self.link);
         Ok(())
+    }
+
+    /// Ends the connection at once, without a goodbye: what waits to be sent is given up, and the peer
+    /// sees a reset, or the end of the stream where there is nothing to reset. Whoever waits to send,
+    /// or in `recv`, gets [`Error::Lost`] with [`Loss::Aborted`], unless it was over before. The socket
+    /// itself is let go of when the [`WebSocket`](super::WebSocket) is dropped, which does not wait then;
+    /// a dropping that waits already is over.
+    pub fn abort(&self) {
+        self.warden.lose(&self.link, Loss::Aborted);
+        if let Some(bridge) = &self.bridge {
+            bridge.give_up();
+        }
     }
 
     /// Whether messages can still be sent.

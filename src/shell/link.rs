@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Message, Role, Unsupported, Version};
+use crate::protocol::{
+    CloseCode, CloseFrame, Closing, Encoder, Message, Role, Unsupported, Version,
+};
 
 use super::addresses::Net;
 use super::counters::Totals;

@@ -64,10 +64,10 @@ impl Sender {
     }
 
     /// Ends the connection at once, without a goodbye: what waits to be sent is given up, and the peer
-    /// sees a reset, or the end of the stream where there is nothing to reset. Whoever waits to send,
-    /// or in `recv`, gets [`Error::Lost`] with [`Loss::Aborted`], unless it was over before. The socket
-    /// itself is let go of when the [`WebSocket`](super::WebSocket) is dropped, which does not wait then;
-    /// a dropping that waits already is over.
+    /// sees a reset, or the end of the stream. Whoever waits to send, or in `recv`, gets
+    /// [`Error::Lost`] with [`Loss::Aborted`], unless the conversation was over before. The socket itself
+    /// is let go of when the [`WebSocket`](super::WebSocket) is dropped, which does not wait any more,
+    /// even where it has begun to.
     pub fn abort(&self) {
         self.warden.lose(&self.link, Loss::Aborted);
         if let Some(bridge) = &self.bridge {

@@ -209,8 +209,8 @@ impl WebSocket {
     }
 
     /// Ends the connection at once, without a goodbye and without waiting for anybody: what waits to be
-    /// sent is given up, and the peer sees a reset, or the end of the stream where there is nothing to
-    /// reset. Every [`Sender`] gets [`Error::Lost`] from now on, with [`Loss::Aborted`].
+    /// sent is given up, and the peer sees a reset, or the end of the stream. Every [`Sender`] gets
+    /// [`Error::Lost`] from now on, with [`Loss::Aborted`]; [`Sender::abort`] is for other threads.
     pub fn abort(self) {
         // Dropping a connection that is lost has nothing to wait for.
         self.sender().abort();

@@ -125,31 +125,6 @@ fn the_bridge_to_a_silent_peer_falls_with_the_connection() {
     becomes(&0, || alive.load(SeqCst));
 }
 
-/// What was said last would be waited with for as long as the close deadline.
-#[test]
-fn the_bridge_falls_with_an_abort_while_its_peer_reads_nothing() {
-    let (leave, end) = std::sync::mpsc::channel::<()>();
-    let script = Script::run(move |mut server| {
-        server.accept("");
-        let _ = end.recv();
-    });
-    let alive = Arc::new(AtomicUsize::new(1));
-    let tunnel = Tunnel {
-        stream: TcpStream::connect(script.address).unwrap(),
-        alive: Arc::clone(&alive),
-    };
-    let connector = Connector::new()
-        .outbox(usize::MAX)
-        .close_deadline(Duration::from_secs(600));
-    let mut socket = connector.connect_through(tunnel, &script.url).unwrap();
-    // More than the system's buffers hold.
-    socket.send("x".repeat(32 * 1024 * 1024)).unwrap();
-    socket.abort();
-    becomes(&0, || alive.load(SeqCst));
-    drop(leave);
-    script.join();
-}
-
 #[test]
 fn a_transport_that_ends_ends_the_connection() {
     let server = Loopback::run(Server::builder(), |client| {

@@ -225,9 +225,12 @@ impl Connector {
     }
 
     /// Goes through the proxy that the environment names, if it does: `http_proxy` for `ws`,
-    /// `https_proxy` or `HTTPS_PROXY` for `wss`; straight to the hosts, and the domains, that are
-    /// listed in `no_proxy` or `NO_PROXY`. `HTTP_PROXY` is not looked at: where a program answers
-    /// web requests through CGI, anybody can set it. Default: straight.
+    /// `https_proxy` or `HTTPS_PROXY` for `wss`; straight to what is listed in `no_proxy` or
+    /// `NO_PROXY`, with commas between: `*` for everything; `example.com` or `.example.com` for that
+    /// host and all below it; for URLs with an address instead of a name, `10.0.0.1` and `::1` for
+    /// that one, `10.0.0.0/8` and `fd00::/8` for a block. Ports are not understood, and what is nothing
+    /// of this is passed over. `HTTP_PROXY` is not looked at: where a program answers web requests
+    /// through CGI, anybody can set it. Default: straight.
     pub fn proxy_from_env(mut self) -> Self {
         self.way = Way::AsUsual;
         self

@@ -19,6 +19,8 @@ mod dial;
 
 mod proxy;
 
+mod no_proxy;
+
 mod transport;
 
 mod websocket;

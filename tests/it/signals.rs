@@ -26,6 +26,13 @@ pub(crate) fn build(example: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--example", example, "--target-dir"]);
     cargo.arg(profile.parent().unwrap());
+    // What cargo tells this test of itself would be news to build scripts, and all that they are for
+    // compiled anew.
+    let of_this_test =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars().filter(|(name, _)| of_this_test(name)) {
+        cargo.env_remove(name);
+    }
     for (feature, is_on) in [
         ("deflate", cfg!(feature = "deflate")),
         ("systemd", cfg!(feature = "systemd")),

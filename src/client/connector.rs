@@ -131,7 +131,9 @@ impl Connector {
     }
 
     /// How long it may take to find the server's address, to reach it, and to get through a proxy.
-    /// Default: 10 s.
+    /// Default: 10 s. The system's resolver knows no deadline: a look-up may go on, on a thread of its
+    /// own, when this has passed. A process has 64 of them at most; further names wait, within this
+    /// deadline, for one to end.
     pub fn connect_deadline(mut self, deadline: Duration) -> Self {
         self.connect_deadline = deadline;
         self

@@ -17,6 +17,8 @@ mod connector;
 
 mod dial;
 
+mod resolve;
+
 mod proxy;
 
 mod no_proxy;

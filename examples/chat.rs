@@ -3,7 +3,8 @@
 //! `chat [ADDRESS | PATH]...`, by default 127.0.0.1:8000: what has a slash in it is a Unix socket's
 //! path. With the feature `systemd`, `chat --systemd` takes the sockets that it is handed over. With the
 //! feature `tls`, `chat --tls CERTIFICATE KEY ...` shows what is in these files, and `chat --self-signed ...`
-//! a certificate of its own making; SIGHUP reads the files again. The page is at `/`, and at the path of any room so
+//! a certificate of its own making, which `chat --self-signed=FILE ...` writes to a file for those who are to
+//! trust it; SIGHUP reads the files again. The page is at `/`, and at the path of any room so
 //! that a room can be linked to; a WebSocket at `/lobby` is in the room `lobby`; `/health` is for
 //! machines. Other sites' pages are not let in. What is said is JSON, one object per message;
 //! `chat.html` has the other half. SIGINT and SIGTERM say goodbye to everybody; the second one does not
@@ -65,7 +66,7 @@ fn main() -> std::io::Result<()> {
     server.run(|client| chat(client, &rooms))
 }
 
-const USAGE: &str = "chat [--tls CERT KEY | --self-signed] [ADDRESS | PATH]... | --systemd; \
+const USAGE: &str = "chat [--tls CERT KEY | --self-signed[=FILE]] [ADDRESS | PATH]... | --systemd; \
     --tls needs the feature tls, --systemd that of its name";
 
 fn is_unknown(place: &str) -> bool {
@@ -85,11 +86,13 @@ fn secure(
             arguments.drain(..3);
             tls
         }
-        [option, ..] if option == "--self-signed" => {
+        [option, ..] if option.split('=').next() == Some("--self-signed") => {
             let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
             let made = rcgen::generate_simple_self_signed(names).map_err(std::io::Error::other)?;
             let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-            arguments.drain(..1);
+            if let Some((_, file)) = arguments.remove(0).split_once('=') {
+                std::fs::write(file, &certificate)?;
+            }
             stentor::TlsServer::from_pem(certificate.as_bytes(), key.as_bytes())?
         }
         _ => return Ok((builder, "http")),

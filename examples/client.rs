@@ -2,9 +2,14 @@
 //! message a line. At the end of the input it waits until nothing more comes, and says goodbye.
 //!
 //! `cargo run --example client -- [--as draft-75|draft-76|7|8|13] ws://127.0.0.1:8000/chat`
+//!
+//! `--unix PATH` goes by a Unix socket, and the URL says only what to ask for. With the feature `tls`
+//! there is `wss://` too, and `--trust FILE` believes the certificates in a file, beside those that
+//! everybody does: for servers that have signed their own.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -30,14 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn talk() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (version, url) = match arguments[..] {
-        [url] => ("13", url),
-        ["--as", version, url] => (version, url),
-        _ => return Err("usage: client [--as draft-75|draft-76|7|8|13] URL".into()),
-    };
-    let mut socket = Connector::new().version(version.parse()?).connect(url)?;
+    let mut socket = open()?;
     let sender = socket.sender();
     // The keyboard has a thread of its own, which the end of the program does not wait for.
     thread::spawn(move || send_lines(&sender));
@@ -46,6 +44,37 @@ fn talk() -> Result<(), Box<dyn Error>> {
         eprintln!("{closed}");
     }
     Ok(())
+}
+
+const USAGE: &str = "usage: client [--as draft-75|draft-76|7|8|13] [--unix PATH] [--trust FILE] URL; \
+    --trust needs the feature tls";
+
+/// The connection that the arguments ask for.
+fn open() -> Result<WebSocket, Box<dyn Error>> {
+    let mut connector = Connector::new();
+    let mut unix = None;
+    let mut arguments = std::env::args().skip(1);
+    let url = loop {
+        let mut next = || arguments.next().ok_or(USAGE);
+        match next()?.as_str() {
+            "--as" => connector = connector.version(next()?.parse()?),
+            "--unix" => unix = Some(UnixStream::connect(next()?)?),
+            #[cfg(feature = "tls")]
+            "--trust" => {
+                let certificates = std::fs::read(next()?)?;
+                connector = connector.tls(stentor::TlsClient::trusting(&certificates)?);
+            }
+            option if option.starts_with('-') => return Err(USAGE.into()),
+            url => break url.to_owned(),
+        }
+    };
+    if arguments.next().is_some() {
+        return Err(USAGE.into());
+    }
+    Ok(match unix {
+        Some(stream) => connector.connect_over(stream, &url)?,
+        None => connector.connect(&url)?,
+    })
 }
 
 fn send_lines(sender: &Sender) {

@@ -131,7 +131,9 @@ impl Connector {
     }
 
     /// How long it may take to find the server's address, to reach it, and to get through a proxy.
-    /// Default: 10 s.
+    /// Default: 10 s. The system's resolver knows no deadline: a look-up may go on, on a thread of its
+    /// own, when this has passed. A process has 64 of them at most; further names wait, within this
+    /// deadline, for one to end.
     pub fn connect_deadline(mut self, deadline: Duration) -> Self {
         self.connect_deadline = deadline;
         self
@@ -225,9 +227,12 @@ impl Connector {
     }
 
     /// Goes through the proxy that the environment names, if it does: `http_proxy` for `ws`,
-    /// `https_proxy` or `HTTPS_PROXY` for `wss`; straight to the hosts, and the domains, that are
-    /// listed in `no_proxy` or `NO_PROXY`. `HTTP_PROXY` is not looked at: where a program answers
-    /// web requests through CGI, anybody can set it. Default: straight.
+    /// `https_proxy` or `HTTPS_PROXY` for `wss`; straight to what is listed in `no_proxy` or
+    /// `NO_PROXY`, with commas between: `*` for everything; `example.com` or `.example.com` for that
+    /// host and all below it; for URLs with an address instead of a name, `10.0.0.1` and `::1` for
+    /// that one, `10.0.0.0/8` and `fd00::/8` for a block. Ports are not understood, and what is nothing
+    /// of this is passed over. `HTTP_PROXY` is not looked at: where a program answers web requests
+    /// through CGI, anybody can set it. Default: straight.
     pub fn proxy_from_env(mut self) -> Self {
         self.way = Way::AsUsual;
         self
@@ -296,8 +301,10 @@ impl Connector {
         url: &str,
     ) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
-        let near = bridge(transport, self.deadlines.close)?;
-        self.begin(near.into(), None, &request)
+        let (near, bridge) = bridge(transport, self.deadlines.close)?;
+        let mut socket = self.begin(near.into(), None, &request)?;
+        socket.bridge = Some(bridge);
+        Ok(socket)
     }
 
     /// The handshake, and all that comes after it, on a connected stream.

@@ -1,10 +1,8 @@
 //! From a name to a connected socket: every address gets its chance, within one deadline.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,6 +10,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, bind, connect, sockopt};
 
 use crate::shell::conversation::Patience;
+
+use super::resolve::resolve;
 
 /// How long an address is tried before the next is tried beside it (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -27,7 +27,10 @@ pub(super) fn dial(
     local: Option<IpAddr>,
     patience: &Patience,
 ) -> io::Result<TcpStream> {
-    let mut addresses = resolve(host, port, patience)?;
+    let mut addresses = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => resolve(host, port, patience)?,
+    };
     if let Some(local) = local {
         addresses.retain(|address| address.is_ipv4() == local.is_ipv4());
     }
@@ -35,32 +38,6 @@ pub(super) fn dial(
         .map_err(|error| io::Error::new(error.kind(), format!("{host} port {port}: {error}")))?;
     stream.set_nonblocking(false)?;
     Ok(stream)
-}
-
-/// The system's resolver knows no deadline: one that takes too long is left to itself, on a thread
-/// that ends when it does.
-fn resolve(host: &str, port: u16, patience: &Patience) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let name = host.to_owned();
-    let (tell, told) = mpsc::channel();
-    let builder = thread::Builder::new().name("stentor resolver".to_owned());
-    builder.spawn(move || {
-        let found = (name.as_str(), port).to_socket_addrs();
-        // Nobody may wait for it any more.
-        let _ = tell.send(found.map(Iterator::collect));
-    })?;
-    let found = match patience.left() {
-        Some(left) => told.recv_timeout(left).ok(),
-        None => told.recv().ok(),
-    };
-    match found {
-        Some(found) => {
-            found.map_err(|error| io::Error::new(error.kind(), format!("{host}: {error}")))
-        }
-        None => Err(late(&format!("{host} was not found in time"))),
-    }
 }
 
 /// The system's order, but that the families take turns: where one of them leads nowhere, every

@@ -17,7 +17,11 @@ mod connector;
 
 mod dial;
 
+mod resolve;
+
 mod proxy;
+
+mod no_proxy;
 
 mod transport;
 

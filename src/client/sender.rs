@@ -6,17 +6,20 @@ use std::sync::Arc;
 use log::trace;
 
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
-use crate::shell::error::Error;
+use crate::shell::error::{Error, Loss};
 use crate::shell::link::Link;
 use crate::shell::shown::Shown;
 use crate::shell::warden::Warden;
 
-/// Sends and closes, from any thread, while another waits in [`WebSocket::recv`](super::WebSocket::recv).
+use super::transport::Bridge;
+
+/// Sends, closes and aborts, from any thread, while another waits in [`WebSocket::recv`](super::WebSocket::recv).
 /// Cheap to clone; keeping one keeps no connection open.
 #[derive(Clone)]
 pub struct Sender {
     pub(super) link: Arc<Link>,
     pub(super) warden: Arc<Warden>,
+    pub(super) bridge: Option<Bridge>,
 }
 
 /// A message of this many bytes is not copied.
@@ -42,7 +45,7 @@ impl Sender {
             None if message.len() < LARGE => {
                 outbox.reply(true, |out| encoder.encode(&message, out).map(|()| 1))?
             }
-            None => outbox.reply_owned(|out| encoder.encode_owned(message, out))?,
+            None => self.link.reply_owned(encoder, message)?,
         };
         self.link.settle(push, &self.warden)
     }
@@ -58,6 +61,18 @@ impl Sender {
         let push = self.link.close(CloseFrame { code, reason })?;
         self.warden.mind(push, &self.link);
         Ok(())
+    }
+
+    /// Ends the connection at once, without a goodbye: what waits to be sent is given up, and the peer
+    /// sees a reset, or the end of the stream. Whoever waits to send, or in `recv`, gets
+    /// [`Error::Lost`] with [`Loss::Aborted`], unless the conversation was over before. The socket itself
+    /// is let go of when the [`WebSocket`](super::WebSocket) is dropped, which does not wait any more,
+    /// even where it has begun to.
+    pub fn abort(&self) {
+        self.warden.lose(&self.link, Loss::Aborted);
+        if let Some(bridge) = &self.bridge {
+            bridge.give_up();
+        }
     }
 
     /// Whether messages can still be sent.

@@ -62,6 +62,17 @@ pub trait Transport: Send + Sync + 'static {
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 }
 
+/// What holds a transport up once its near end is closed: what was said last, for a while.
+#[derive(Clone)]
+pub(super) struct Bridge(mpsc::Sender<()>);
+
+impl Bridge {
+    /// What was said last is given up.
+    pub(super) fn give_up(&self) {
+        let _ = self.0.send(());
+    }
+}
+
 /// What is copied at a time.
 const PIECE: usize = 16 * 1024;
 
@@ -70,27 +81,31 @@ const PIECE: usize = 16 * 1024;
 ///
 /// # Errors
 /// Where the system has no pair of sockets, or no threads.
-pub(super) fn bridge(transport: impl Transport, patience: Duration) -> io::Result<UnixStream> {
+pub(super) fn bridge(
+    transport: impl Transport,
+    patience: Duration,
+) -> io::Result<(UnixStream, Bridge)> {
     let (near, far) = UnixStream::pair()?;
     let (transport, far) = (Arc::new(transport), Arc::new(far));
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
         let builder = thread::Builder::new().name(format!("stentor bridge, {name}"));
         builder.spawn(run).map(drop)
     };
-    // Dropped by whoever is to write, when all is written, or where there is no thread for it.
-    let (writes, written) = mpsc::channel();
+    // Word comes when all is written, or given up.
+    let (tell, told) = mpsc::channel();
+    let all_written = tell.clone();
     let ends = (Arc::clone(&far), Arc::clone(&transport));
     spawn(
         "end",
-        Box::new(move || end(&ends.0, &*ends.1, &written, patience)),
+        Box::new(move || end(&ends.0, &*ends.1, &told, patience)),
     )?;
     let ends = (Arc::clone(&far), Arc::clone(&transport));
     spawn("in", Box::new(move || bring_in(&*ends.1, &ends.0)))?;
     spawn(
         "out",
-        Box::new(move || bring_out(&far, &*transport, writes)),
+        Box::new(move || bring_out(&far, &*transport, &all_written)),
     )?;
-    Ok(near)
+    Ok((near, Bridge(tell)))
 }
 
 /// Copies what comes, and passes its end on.
@@ -107,7 +122,7 @@ fn bring_in(transport: &impl Transport, far: &UnixStream) {
 }
 
 /// Copies what goes, and passes its end on.
-fn bring_out(far: &UnixStream, transport: &impl Transport, writes: mpsc::Sender<()>) {
+fn bring_out(far: &UnixStream, transport: &impl Transport, all_written: &mpsc::Sender<()>) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| io::Read::read(&mut &*far, &mut piece)) {
         if write_all(&piece[..read], |bytes| transport.write(bytes)).is_none() {
@@ -117,7 +132,7 @@ fn bring_out(far: &UnixStream, transport: &impl Transport, writes: mpsc::Sender<
         }
     }
     let _ = done(|| transport.shutdown(Shutdown::Write));
-    drop(writes);
+    let _ = all_written.send(());
 }
 
 /// Waits for the near end to be closed, and wakes whoever reads from the transport or, in vain,
@@ -125,7 +140,7 @@ fn bring_out(far: &UnixStream, transport: &impl Transport, writes: mpsc::Sender<
 fn end(
     far: &UnixStream,
     transport: &impl Transport,
-    written: &mpsc::Receiver<()>,
+    told: &mpsc::Receiver<()>,
     patience: Duration,
 ) {
     // Of a socket that nothing is asked of, poll tells when both of its directions are over.
@@ -135,7 +150,7 @@ fn end(
         Ok(0) | Err(rustix::io::Errno::INTR)
     ) {}
     // The near end may be closed with its last words still on their way.
-    let _ = written.recv_timeout(patience);
+    let _ = told.recv_timeout(patience);
     let _ = done(|| transport.shutdown(Shutdown::Both));
 }
 

@@ -18,6 +18,7 @@ use crate::shell::sync::atomic::Ordering::Relaxed;
 use crate::shell::tls::TlsSession;
 
 use super::sender::Sender;
+use super::transport::Bridge;
 
 /// A connection that this process has opened: [`connect`](super::connect) or
 /// [`Connector`](super::Connector) make one.
@@ -28,11 +29,14 @@ use super::sender::Sender;
 ///
 /// Dropping it says goodbye with 1000 (1011 in a panic), unless somebody has, and waits for the peer's
 /// half and for its hanging up, each for as long as the close deadline allows. What was sent before
-/// leaves before that, as long as something is taken within the write deadline.
+/// leaves before that, as long as something is taken within the write deadline. Who cannot wait
+/// [aborts](WebSocket::abort) it.
 pub struct WebSocket {
     talk: Conversation,
     answer: Answer,
     local: Option<SocketAddr>,
+    /// Where there is a transport behind the socket.
+    pub(super) bridge: Option<Bridge>,
 }
 
 /// What went over a connection so far.
@@ -73,6 +77,7 @@ impl WebSocket {
             talk,
             answer,
             local,
+            bridge: None,
         })
     }
 
@@ -194,12 +199,21 @@ impl WebSocket {
         self.talk.close(CloseFrame { code, reason })
     }
 
-    /// For other threads: sends and closes. It can be cloned.
+    /// For other threads: sends, closes and aborts. It can be cloned.
     pub fn sender(&self) -> Sender {
         Sender {
             link: Arc::clone(&self.talk.link),
             warden: Arc::clone(&self.talk.warden),
+            bridge: self.bridge.clone(),
         }
+    }
+
+    /// Ends the connection at once, without a goodbye and without waiting for anybody: what waits to be
+    /// sent is given up, and the peer sees a reset, or the end of the stream. Every [`Sender`] gets
+    /// [`Error::Lost`] from now on, with [`Loss::Aborted`]; [`Sender::abort`] is for other threads.
+    pub fn abort(self) {
+        // Dropping a connection that is lost has nothing to wait for.
+        self.sender().abort();
     }
 }
 
@@ -231,6 +245,11 @@ fn shake_hands(talk: &mut Conversation) -> Result<Answer, Error> {
 
 impl Drop for WebSocket {
     fn drop(&mut self) {
+        if let Some(loss) = self.talk.link.outbox.loss() {
+            debug!("{}: {loss}", self.talk.link);
+            // What may still come is for nobody.
+            return self.talk.let_go();
+        }
         self.talk.say_goodbye(match std::thread::panicking() {
             true => CloseCode::INTERNAL_ERROR,
             false => CloseCode::NORMAL,

@@ -156,10 +156,7 @@ impl Conversation {
             return self.reply(|out| encoder.encode(&message, out).map(|()| 1));
         }
         self.check_ready()?;
-        let push = self
-            .link
-            .outbox
-            .reply_owned(|out| encoder.encode_owned(message, out))?;
+        let push = self.link.reply_owned(encoder, message)?;
         self.settle(push)
     }
 

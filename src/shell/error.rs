@@ -67,6 +67,8 @@ pub enum Loss {
     Close,
     /// The server stopped and did not wait any longer.
     Cut,
+    /// This side has [aborted](crate::WebSocket::abort) it.
+    Aborted,
 }
 
 /// Why there is no way through a proxy.
@@ -108,6 +110,7 @@ impl fmt::Display for Loss {
             Loss::Crowded => "evicted, all queues together were full",
             Loss::Close => "its close did not come in time",
             Loss::Cut => "the server stopped",
+            Loss::Aborted => "aborted by this side",
         })
     }
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Role, Unsupported, Version};
+use crate::protocol::{
+    CloseCode, CloseFrame, Closing, Encoder, Message, Role, Unsupported, Version,
+};
 
 use super::addresses::Net;
 use super::counters::Totals;
@@ -258,6 +260,21 @@ impl Link {
         if let Ok(push) = self.close(frame) {
             warden.mind(push, self);
         }
+    }
+
+    /// A large message from somebody who may be made to wait. It is not copied, and masked before
+    /// the outbox is locked.
+    ///
+    /// # Errors
+    /// Where the version cannot carry it.
+    pub(crate) fn reply_owned(
+        &self,
+        encoder: Encoder,
+        message: Message,
+    ) -> Result<Push, Unsupported> {
+        let mut head = Vec::new();
+        let rest = encoder.encode_owned(message, &mut head)?;
+        Ok(self.outbox.reply_owned(&head, rest))
     }
 
     /// What a thread that has sent something owes the outbox: patience, or word to the warden.

@@ -142,20 +142,17 @@ impl Outbox {
         Ok(self.sent(&mut inside))
     }
 
-    /// As [`reply`](Outbox::reply), for one large message: `write` appends its beginning and
-    /// returns the rest, which is sent from where it lies.
-    pub(crate) fn reply_owned<E>(
-        &self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<Vec<u8>, E>,
-    ) -> Result<Push, E> {
+    /// As [`reply`](Outbox::reply), for one large message, whose bytes are ready: nobody waits while
+    /// a client masks megabytes. What follows its `head` is sent from where it lies.
+    pub(crate) fn reply_owned(&self, head: &[u8], rest: Vec<u8>) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
-            return Ok(Push::Over);
+            return Push::Over;
         }
-        let rest = write(inside.queue.replies())?;
+        inside.queue.replies().extend_from_slice(head);
         inside.queue.tally().messages += 1;
         inside.queue.send_owned(rest);
-        Ok(self.sent(&mut inside))
+        self.sent(&mut inside)
     }
 
     /// Sends what the socket takes at once.

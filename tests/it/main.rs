@@ -57,6 +57,8 @@ mod storm;
 
 mod signals;
 
+mod terminal;
+
 mod panics;
 
 mod resets;

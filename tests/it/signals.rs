@@ -14,42 +14,62 @@ use crate::support::{Heard, Peer, eventually};
 const REASON: &str = "the server is going down";
 
 /// The chat; killed when this is dropped.
-struct Chat {
+pub(crate) struct Chat {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
-/// The example, built as this test was: cargo does that by itself only where it runs all tests.
-pub(crate) fn build() -> PathBuf {
+/// An example, built as this test was: cargo does that by itself only where it runs all tests.
+pub(crate) fn build(example: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let profile = own.parent().and_then(|deps| deps.parent()).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--example", "chat", "--target-dir"]);
+    cargo.args(["build", "--quiet", "--example", example, "--target-dir"]);
     cargo.arg(profile.parent().unwrap());
-    if cfg!(feature = "systemd") {
-        cargo.args(["--features", "systemd"]);
+    // What cargo tells this test of itself would be news to build scripts, and all that they are for
+    // compiled anew.
+    let of_this_test =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars().filter(|(name, _)| of_this_test(name)) {
+        cargo.env_remove(name);
+    }
+    for (feature, is_on) in [
+        ("deflate", cfg!(feature = "deflate")),
+        ("systemd", cfg!(feature = "systemd")),
+        ("tls", cfg!(feature = "tls")),
+    ] {
+        if is_on {
+            cargo.args(["--features", feature]);
+        }
     }
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
     let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
     assert!(built.unwrap().success());
-    profile.join("examples/chat")
+    profile.join("examples").join(example)
 }
 
 impl Chat {
-    fn start() -> Chat {
-        let mut child = Command::new(build())
+    /// On a port of its own, and with `options`, which come first.
+    pub(crate) fn start(options: &[String]) -> Chat {
+        let mut child = Command::new(build("chat"))
+            .args(options)
             .arg("127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        let output = child.stdout.take().unwrap();
-        BufReader::new(output).read_line(&mut line).unwrap();
-        let (_, address) = line.split_once("http://").expect(&line);
-        let address = address.trim_end().trim_end_matches('/').parse().unwrap();
-        Chat { child, address }
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut lines = output.lines().map_while(Result::ok);
+        // The port is the last that it listens on.
+        let address = lines.find_map(|line| {
+            let (_, address) = line.split_once("://")?;
+            address.trim_end_matches('/').parse().ok()
+        });
+        Chat {
+            child,
+            address: address.expect("a port"),
+        }
     }
 
     /// A member of the room, who has been welcomed.
@@ -94,7 +114,7 @@ fn expect_goodbye(peer: &mut Peer) {
 #[test]
 fn one_signal_says_goodbye_to_everybody_and_ends_the_chat_well() {
     for signal in [Signal::INT, Signal::TERM] {
-        let mut chat = Chat::start();
+        let mut chat = Chat::start(&[]);
         let mut peers = Version::ALL.map(|version| chat.join(version));
         chat.signal(signal);
         for peer in &mut peers {
@@ -112,7 +132,7 @@ fn one_signal_says_goodbye_to_everybody_and_ends_the_chat_well() {
 #[test]
 fn the_second_signal_ends_the_chat_at_once() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let mut chat = Chat::start();
+        let mut chat = Chat::start(&[]);
         // They are told, and do not answer.
         let mut peers = Version::ALL.map(|version| chat.join(version));
         chat.signal(signal);

@@ -8,6 +8,8 @@ mod deadlines;
 
 mod ending;
 
+mod aborting;
+
 mod sending;
 
 mod proxies;

@@ -21,7 +21,7 @@ struct Chat(Child);
 impl Chat {
     /// The shell has no descriptors but these to put in place, and becomes the chat.
     fn start(first: impl Into<OwnedFd>, second: impl Into<OwnedFd>, told: &str) -> Chat {
-        let chat = build();
+        let chat = build("chat");
         let in_place = "exec 3<&0 4<&1 0</dev/null 1>&2";
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{in_place}; {told} exec \"$0\" --systemd")]);

@@ -112,11 +112,8 @@ pub(super) fn reply(link: &Arc<Link>, warden: &Warden, at_once: bool, bytes: &[u
 /// As [`reply`], for a message that is not copied.
 pub(super) fn reply_owned(link: &Arc<Link>, warden: &Warden, bytes: &[u8]) -> Push {
     let (head, rest) = bytes.split_at(2);
-    let push = link.outbox.reply_owned(|out| {
-        out.extend_from_slice(head);
-        Ok::<Vec<u8>, ()>(rest.to_vec())
-    });
-    settle(link, warden, push.unwrap())
+    let push = link.outbox.reply_owned(head, rest.to_vec());
+    settle(link, warden, push)
 }
 
 fn settle(link: &Arc<Link>, warden: &Warden, push: Push) -> Push {

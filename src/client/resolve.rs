@@ -1,0 +1,177 @@
+//! From a name to its addresses, by the system's resolver, which knows no deadline.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::shell::conversation::Patience;
+
+/// The most names that the process looks up at a time. Each has a thread, which a resolver that
+/// hangs keeps; who comes beyond that waits for one of them to end.
+const MOST: usize = 64;
+
+/// The addresses of `host`, a name.
+///
+/// # Errors
+/// Where the name is not found; [`io::ErrorKind::TimedOut`] where that takes too long.
+pub(super) fn resolve(host: &str, port: u16, patience: &Patience) -> io::Result<Vec<SocketAddr>> {
+    static LOOKUPS: Lookups = Lookups::new(MOST);
+    let system = move |host: &str| Ok((host, port).to_socket_addrs()?.collect());
+    LOOKUPS.find(host, patience, system)
+}
+
+/// The names that are being looked up, each on a thread of its own.
+struct Lookups {
+    running: Mutex<usize>,
+    ended: Condvar,
+    most: usize,
+}
+
+/// One of them.
+struct Lookup(&'static Lookups);
+
+impl Lookups {
+    const fn new(most: usize) -> Lookups {
+        Lookups {
+            running: Mutex::new(0),
+            ended: Condvar::new(),
+            most,
+        }
+    }
+
+    /// Looks a name up. One that takes too long is left to itself, on a thread that ends when it does.
+    fn find(
+        &'static self,
+        host: &str,
+        patience: &Patience,
+        look_up: impl FnOnce(&str) -> io::Result<Vec<SocketAddr>> + Send + 'static,
+    ) -> io::Result<Vec<SocketAddr>> {
+        let Some(lookup) = self.begin(patience) else {
+            let most = self.most;
+            return Err(late(&format!(
+                "{host} was not looked up: {most} names are being looked up already"
+            )));
+        };
+        let name = host.to_owned();
+        let (tell, told) = mpsc::channel();
+        let builder = thread::Builder::new().name("stentor resolver".to_owned());
+        builder.spawn(move || {
+            let found = look_up(&name);
+            drop(lookup);
+            // Nobody may wait for it any more.
+            let _ = tell.send(found);
+        })?;
+        let found = match patience.left() {
+            Some(left) => told.recv_timeout(left).ok(),
+            None => told.recv().ok(),
+        };
+        match found {
+            Some(found) => {
+                found.map_err(|error| io::Error::new(error.kind(), format!("{host}: {error}")))
+            }
+            None => Err(late(&format!("{host} was not found in time"))),
+        }
+    }
+
+    /// Waits until there is room for one more; `None` where that takes too long.
+    fn begin(&'static self, patience: &Patience) -> Option<Lookup> {
+        let mut running = self.running();
+        while *running >= self.most {
+            running = match patience.left() {
+                Some(left) if left.is_zero() => return None,
+                Some(left) => {
+                    let waited = self.ended.wait_timeout(running, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => {
+                    let waited = self.ended.wait(running);
+                    waited.unwrap_or_else(PoisonError::into_inner)
+                }
+            };
+        }
+        *running += 1;
+        Some(Lookup(self))
+    }
+
+    fn running(&self) -> MutexGuard<'_, usize> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Lookup {
+    fn drop(&mut self) {
+        *self.0.running() -= 1;
+        self.0.ended.notify_one();
+    }
+}
+
+fn late(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lookups, Patience};
+    use std::io;
+    use std::net::SocketAddr;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    const SOON: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// What was found, or how that failed and in which words.
+    type Found = Result<Vec<SocketAddr>, (io::ErrorKind, String)>;
+
+    fn in_words(found: io::Result<Vec<SocketAddr>>) -> Found {
+        found.map_err(|error| (error.kind(), error.to_string()))
+    }
+
+    #[test]
+    fn resolvers_that_hang_keep_so_many_threads_and_no_more() {
+        static LOOKUPS: Lookups = Lookups::new(2);
+        let here = SocketAddr::from(([127, 0, 0, 1], 1));
+        let hangs = || {
+            let (ends, hang) = mpsc::channel::<()>();
+            let look_up = move |_: &str| {
+                let _ = hang.recv();
+                Ok(Vec::new())
+            };
+            let found = LOOKUPS.find("hangs.example", &Patience::of(SOON), look_up);
+            (ends, in_words(found))
+        };
+        let answers = |patience| {
+            let found = LOOKUPS.find("a.example", &patience, move |_| Ok(vec![here]));
+            in_words(found)
+        };
+        let late = |words: &str| Err((io::ErrorKind::TimedOut, words.to_owned()));
+
+        let (ends, first) = hangs();
+        assert_eq!(first, late("hangs.example was not found in time"));
+        assert_eq!(answers(Patience::of(LONG)), Ok(vec![here]));
+        let (_other_ends, second) = hangs();
+        assert_eq!(second, late("hangs.example was not found in time"));
+        let full = "a.example was not looked up: 2 names are being looked up already";
+        assert_eq!(answers(Patience::of(SOON)), late(full));
+        // One of them ends, now or while this waits.
+        drop(ends);
+        assert_eq!(answers(Patience::of(LONG)), Ok(vec![here]));
+    }
+
+    #[test]
+    fn what_the_resolver_says_names_the_host() {
+        static LOOKUPS: Lookups = Lookups::new(1);
+        for _ in 0..2 {
+            let found = LOOKUPS.find("no.example", &Patience::of(LONG), |host| {
+                Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("no {host}"),
+                ))
+            });
+            let words = "no.example: no no.example".to_owned();
+            assert_eq!(in_words(found), Err((io::ErrorKind::NotFound, words)));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Connections that are given up, rather than said goodbye to.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use stentor::{Connector, Error, Loss, Server, Transport, Version, WebSocket};
+
+use super::{LONG, open};
+use crate::support::{Loopback, Script, becomes};
+
+/// More than the system's buffers hold.
+const MUCH: usize = 32 * 1024 * 1024;
+
+/// With deadlines that no test lives to see.
+fn patient() -> Connector {
+    let long = Duration::from_secs(600);
+    Connector::new().write_deadline(long).close_deadline(long)
+}
+
+fn at_once<T>(act: impl FnOnce() -> T) -> T {
+    let since = Instant::now();
+    let result = act();
+    assert!(since.elapsed() < LONG, "{:?}", since.elapsed());
+    result
+}
+
+fn is_aborted<T>(result: Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Lost(Loss::Aborted)))
+}
+
+/// A server that reads nothing before it is told to: then it reads what there is, and says how much
+/// that was, and how it ended.
+fn deaf() -> (Script, mpsc::Sender<()>, mpsc::Receiver<(usize, ErrorKind)>) {
+    let (hear, told) = mpsc::channel();
+    let (tell, heard) = mpsc::channel();
+    let script = Script::run(move |mut server| {
+        server.accept("");
+        let _ = told.recv();
+        let (mut total, mut piece) = (0, vec![0; 64 * 1024]);
+        let end = loop {
+            match server.stream.read(&mut piece) {
+                Ok(0) => break ErrorKind::UnexpectedEof,
+                Ok(read) => total += read,
+                Err(error) => break error.kind(),
+            }
+        };
+        tell.send((total, end)).unwrap();
+    });
+    (script, hear, heard)
+}
+
+#[test]
+fn an_abort_waits_for_nobody_and_gives_up_what_waits() {
+    let (script, hear, heard) = deaf();
+    let mut socket = patient().outbox(2 * MUCH).connect(&script.url).unwrap();
+    let sender = socket.sender();
+    socket.send("x".repeat(MUCH)).unwrap();
+    at_once(|| socket.abort());
+    assert!(!sender.is_open());
+    for text in ["short", &"long".repeat(10_000)] {
+        assert!(is_aborted(sender.send(text)));
+    }
+    hear.send(()).unwrap();
+    script.join();
+    let (total, end) = heard.recv().unwrap();
+    assert!(total < MUCH, "{total}");
+    // The end comes first where the system was faster than the reset.
+    let ends = [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof];
+    assert!(ends.contains(&end), "{end:?}");
+}
+
+#[test]
+fn another_thread_that_aborts_wakes_the_one_that_reads() {
+    let server = Loopback::echo(Server::builder());
+    for version in Version::ALL {
+        let mut socket = open(&server, version);
+        let sender = socket.sender();
+        let other = thread::spawn(move || {
+            sender.abort();
+            sender.send("more")
+        });
+        for _ in 0..2 {
+            assert!(is_aborted(socket.recv()), "{version}");
+        }
+        assert!(is_aborted(other.join().unwrap()), "{version}");
+        assert!(is_aborted(socket.sender().send("more")), "{version}");
+    }
+    server.wait_until_empty();
+}
+
+#[test]
+fn an_abort_wakes_whoever_waits_for_room() {
+    let (script, _hear, _heard) = deaf();
+    let socket = patient().outbox(1).connect(&script.url).unwrap();
+    let sender = socket.sender();
+    let other = thread::spawn(move || sender.send("x".repeat(MUCH)));
+    // It counts as sent when it is in the outbox, and its thread waits from then on.
+    becomes(&1, || socket.traffic().messages_out);
+    at_once(|| socket.abort());
+    assert!(is_aborted(other.join().unwrap()));
+}
+
+#[test]
+fn an_abort_ends_a_drop_that_waits_for_the_server() {
+    let (tell, told) = mpsc::channel();
+    let (leave, end) = mpsc::channel::<()>();
+    let script = Script::run(move |mut server| {
+        server.accept("");
+        server.expect_goodbye(1000);
+        // Which it does not answer.
+        tell.send(()).unwrap();
+        let _ = end.recv();
+    });
+    let socket: WebSocket = patient().connect(&script.url).unwrap();
+    let sender = socket.sender();
+    let dropping = thread::spawn(move || drop(socket));
+    told.recv().unwrap();
+    at_once(|| {
+        sender.abort();
+        dropping.join().unwrap();
+    });
+    drop(leave);
+    script.join();
+}
+
+/// A transport that takes the request, and then nothing, until both directions are ended.
+struct Stuck {
+    stream: TcpStream,
+    writes: mpsc::Sender<()>,
+    ended: Mutex<bool>,
+    wakes: Condvar,
+    _alive: Arc<()>,
+}
+
+impl Transport for Stuck {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&self.stream).read(buffer)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.ends_with(b"\r\n\r\n") {
+            return (&self.stream).write(bytes);
+        }
+        let _ = self.writes.send(());
+        let mut ended = self.ended.lock().unwrap();
+        while !*ended {
+            ended = self.wakes.wait(ended).unwrap();
+        }
+        Err(ErrorKind::BrokenPipe.into())
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        if how == Shutdown::Both {
+            *self.ended.lock().unwrap() = true;
+            self.wakes.notify_all();
+        }
+        self.stream.shutdown(how)
+    }
+}
+
+#[test]
+fn a_bridge_whose_last_words_are_not_taken_falls_with_an_abort() {
+    let (script, _hear, _heard) = deaf();
+    let alive = Arc::new(());
+    let (writes, is_stuck) = mpsc::channel();
+    let transport = Stuck {
+        stream: TcpStream::connect(script.address).unwrap(),
+        writes,
+        ended: Mutex::new(false),
+        wakes: Condvar::new(),
+        _alive: Arc::clone(&alive),
+    };
+    let mut socket = patient().connect_through(transport, &script.url).unwrap();
+    socket.send("hello").unwrap();
+    is_stuck.recv().unwrap();
+    socket.abort();
+    becomes(&1, || Arc::strong_count(&alive));
+}

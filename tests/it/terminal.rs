@@ -1,0 +1,85 @@
+//! The example of a terminal's client as a process, in the room of the chat example.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use crate::signals::{Chat, build};
+use crate::support::{Folder, PATIENCE, eventually};
+
+fn start(arguments: &[&str]) -> Child {
+    let mut client = Command::new(build("client"));
+    client.args(arguments).stdin(Stdio::piped());
+    client.stdout(Stdio::piped()).stderr(Stdio::piped());
+    client.spawn().unwrap()
+}
+
+/// Fails unless it is welcomed, hears itself, and leaves well at the end of its input.
+fn expect_talk(arguments: &[&str]) {
+    let mut client = start(arguments);
+    let mut keyboard = client.stdin.take().unwrap();
+    let screen = BufReader::new(client.stdout.take().unwrap());
+    let (tell, heard) = mpsc::channel();
+    thread::spawn(move || screen.lines().try_for_each(|line| tell.send(line.unwrap())));
+    for (typed, expected) in [
+        (r#"{"type":"join","name":"Ann"}"#, "\"welcome\""),
+        (r#"{"type":"say","text":"hello"}"#, "\"hello\""),
+    ] {
+        // Where it has ended already, its own words say why.
+        let _ = writeln!(keyboard, "{typed}");
+        loop {
+            match heard.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(expected) => break,
+                Ok(_) => {}
+                Err(_) => panic!("{arguments:?}: {}", fails(client)),
+            }
+        }
+    }
+    drop(keyboard);
+    let status = eventually("the end of the client", || client.try_wait().unwrap());
+    assert!(status.success(), "{arguments:?}: {status}");
+}
+
+/// What it says while it fails.
+fn fails(mut client: Child) -> String {
+    drop(client.stdin.take());
+    let status = eventually("the end of the client", || client.try_wait().unwrap());
+    assert!(!status.success(), "{status}");
+    String::from_utf8(client.wait_with_output().unwrap().stderr).unwrap()
+}
+
+#[test]
+fn the_terminals_client_comes_by_a_port_and_by_a_unix_socket() {
+    let folder = Folder::new();
+    let path = folder.file("chat.socket").display().to_string();
+    let chat = Chat::start(std::slice::from_ref(&path));
+    let url = format!("ws://{}/lobby", chat.address);
+    expect_talk(&["--as", "draft-76", &url]);
+    expect_talk(&["--unix", &path, "ws://localhost/lobby"]);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn the_terminals_client_trusts_the_certificate_that_the_chat_has_signed() {
+    let folder = Folder::new();
+    let file = folder.file("chat.pem").display().to_string();
+    let chat = Chat::start(&[format!("--self-signed={file}")]);
+    let url = format!("wss://{}/lobby", chat.address);
+    expect_talk(&["--trust", &file, &url]);
+    let words = fails(start(&[&url]));
+    assert!(words.contains("certificate"), "{words}");
+}
+
+#[test]
+fn the_terminals_client_says_what_it_understands() {
+    for wrong in [
+        &[][..],
+        &["--as"],
+        &["--what", "ws://localhost/"],
+        &["ws://localhost/", "more"],
+    ] {
+        let words = fails(start(wrong));
+        assert!(words.contains("usage: client"), "{wrong:?}: {words}");
+    }
+}

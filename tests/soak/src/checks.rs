@@ -16,10 +16,11 @@ pub(crate) struct Checks {
 }
 
 /// By how many KiB memory may grow, by the slope of its line, over all the time that is looked at.
-/// The heap tells of a leak. What is resident grows for an hour or so, ever more slowly, while five
-/// hundred threads come to use all of the allocator's arenas.
+/// The heap tells of a leak. What is resident grows for minutes, ever more slowly, while five hundred
+/// threads come to use all of the allocator's arenas, and each of these comes to have room for the
+/// most compressors that it ever had at a time.
 const HEAP_GROWTH: f64 = 1024.0;
-const RESIDENT_GROWTH: f64 = 8.0 * 1024.0;
+const RESIDENT_GROWTH: f64 = 48.0 * 1024.0;
 
 /// By how many KiB the heap of an empty server may differ: tables that have grown stay large, and
 /// up to eight compressors of 370 KiB are kept for those who come next.

@@ -43,10 +43,10 @@ impl Manner {
         Manner {
             own: place == 3,
             tls: ten % 3 == 0,
-            deflate: match ten % 10 {
+            deflate: match ten {
                 // The server's memory for each is large; those that misbehave come and go too fast.
-                0 if place < HEALTHY => Deflate::Takeover,
-                0 | 5 => Deflate::Alone,
+                0 | 10 if place < HEALTHY => Deflate::Takeover,
+                _ if ten % 5 == 0 => Deflate::Alone,
                 _ => Deflate::No,
             },
         }

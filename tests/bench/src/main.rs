@@ -6,7 +6,7 @@
 //! cargo bench --manifest-path tests/bench/Cargo.toml          # the codec alone, without sockets
 //! ```
 //!
-//! All runs take about four minutes; the tables go to standard output, in Markdown. Linux only.
+//! All runs take less than five minutes; the tables go to standard output, in Markdown. Linux only.
 //! Each run has a server of its own: this program once more, as a child process. All of them listen
 //! on 127.0.0.1, and none outlives this program. Rounds are interleaved (A B C, A B C), so that a
 //! restless machine troubles all servers alike; a cell is the median of its rounds.
@@ -18,6 +18,9 @@
 //! - `stentor`: default settings, every limit and deadline on; `stentor-76`: the same server, with
 //!   clients that speak draft-76; `stentor-once` and `stentor-each`, of JSON only: clients that take
 //!   compression, which the hub does once for all, or a loop over all of them once for each.
+//! - In `tls-…` with TLS: Stentor by its feature, tungstenite by rustls's own stream, tokio-tungstenite by
+//!   tokio-rustls; all three by rustls with ring, with one certificate that is made for the run. Sessions
+//!   are opened before anything is measured.
 //! - `tungstenite` (blocking, a thread for each connection), `tokio-tungstenite` and
 //!   `fastwebsockets`: each as its documentation suggests, with its own defaults.
 //!
@@ -44,6 +47,7 @@
 //! joins what waits gets cheaper the more there is to do, so look at `-w1` as well as `-w16`. Clock
 //! ticks are 10 ms: short runs are coarse. With the noise above a few percent, repeat.
 
+mod identity;
 mod load;
 mod options;
 mod process;
@@ -56,12 +60,13 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Map;
 
+use identity::Identity;
 use load::{Figures, Target};
 use options::Options;
 use process::Server;
 use report::Row;
 use scenario::Scenario;
-use servers::Contender;
+use servers::{Contender, Mode};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -91,9 +96,10 @@ fn compare(arguments: &[String]) -> Outcome<()> {
     let files = getrlimit(Resource::Nofile);
     let current = files.maximum;
     setrlimit(Resource::Nofile, Rlimit { current, ..files })?;
+    let identity = Identity::make()?;
     let mut record = Map::new();
     for scenario in &options.scenarios {
-        let rows = rounds(scenario, &options);
+        let rows = rounds(scenario, &options, &identity);
         println!("{}", report::table(scenario, &rows));
         record.insert(scenario.name.into(), report::json(&rows));
         if let Some(path) = &options.json {
@@ -103,7 +109,7 @@ fn compare(arguments: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-fn rounds(scenario: &Scenario, options: &Options) -> Vec<Row> {
+fn rounds(scenario: &Scenario, options: &Options, identity: &Identity) -> Vec<Row> {
     let mut contenders = options.contenders.clone();
     contenders.retain(|contender| contender.takes_part(scenario));
     let row = |contender: &&Contender| Row {
@@ -117,7 +123,7 @@ fn rounds(scenario: &Scenario, options: &Options) -> Vec<Row> {
                 "{} {round}/{} {}",
                 scenario.name, options.rounds, row.server
             );
-            match run(scenario, contender, options) {
+            match run(scenario, contender, options, identity) {
                 Ok(figures) => row.runs.push(figures),
                 Err(error) => row.failures.push(error.to_string()),
             }
@@ -126,11 +132,21 @@ fn rounds(scenario: &Scenario, options: &Options) -> Vec<Row> {
     rows
 }
 
-fn run(scenario: &Scenario, contender: &Contender, options: &Options) -> Outcome<Figures> {
-    let server = Server::start(contender, scenario.mode())?;
+fn run(
+    scenario: &Scenario,
+    contender: &Contender,
+    options: &Options,
+    identity: &Identity,
+) -> Outcome<Figures> {
+    let server = Server::start(contender, scenario.mode(), identity)?;
+    let tls = match scenario.mode() {
+        Mode::SecureEcho => Some(identity.believer()?),
+        Mode::Echo | Mode::Broadcast => None,
+    };
     scenario.run(&Target {
         server: &server,
         protocol: contender.protocol,
+        tls,
         time: options.time,
     })
 }

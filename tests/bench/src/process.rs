@@ -1,12 +1,13 @@
 //! Servers as child processes, and what the kernel knows about them.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use crate::Outcome;
+use crate::identity::Identity;
 use crate::servers::{Contender, Mode};
 
 /// A running server; it is killed when this is dropped.
@@ -17,21 +18,22 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts this program anew, as a server on a port that is free.
-    pub(crate) fn start(contender: &Contender, mode: Mode) -> Outcome<Server> {
-        let mode = match mode {
-            Mode::Echo => "echo",
-            Mode::Broadcast => "broadcast",
-        };
+    pub(crate) fn start(contender: &Contender, mode: Mode, identity: &Identity) -> Outcome<Server> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", contender.name, mode, "0"])
-            .stdin(Stdio::null())
+            .args(["serve", contender.name, mode.name(), "0"])
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
+        let input = child.stdin.take();
         let output = child.stdout.take();
         let mut server = Server {
             child,
             address: (Ipv4Addr::LOCALHOST, 0).into(),
         };
+        // One that speaks no TLS does not look at it.
+        if let (Some(mut input), Mode::SecureEcho) = (input, mode) {
+            input.write_all(identity.pem())?;
+        }
         let mut port = String::new();
         if let Some(output) = output {
             BufReader::new(output).read_line(&mut port)?;

@@ -12,13 +12,14 @@ pub(crate) struct Scenario {
 
 enum Load {
     Echo(Echo),
+    SecureEcho(Echo),
     Broadcast(Broadcast),
     Connect,
     Idle(usize),
 }
 
 #[rustfmt::skip]
-pub(crate) const SCENARIOS: [Scenario; 10] = [
+pub(crate) const SCENARIOS: [Scenario; 13] = [
     scenario("echo-d1", "64 clients, 64 bytes, one message of each on the way", echo(64, 64, 1)),
     scenario("echo-d16", "64 clients, 64 bytes, 16 messages of each on the way", echo(64, 64, 16)),
     scenario("echo-d64", "16 clients, 64 bytes, 64 messages of each on the way", echo(16, 64, 64)),
@@ -28,6 +29,9 @@ pub(crate) const SCENARIOS: [Scenario; 10] = [
     scenario("connect", "16 at a time open, shake hands, say goodbye and wait for the end", Load::Connect),
     scenario("idle", "1000 silent clients; then broadcasts to them, one at a time", Load::Idle(1000)),
     scenario("large", "4 clients, messages of 1 MiB, one of each on the way", echo(4, 1 << 20, 1)),
+    scenario("tls-echo-d1", "TLS; 64 clients, 64 bytes, one message of each on the way", secure(echo(64, 64, 1))),
+    scenario("tls-echo-d16", "TLS; 64 clients, 64 bytes, 16 messages of each on the way", secure(echo(64, 64, 16))),
+    scenario("tls-large", "TLS; 4 clients, messages of 1 MiB, one of each on the way", secure(echo(4, 1 << 20, 1))),
     scenario("slow", "45 clients, 8 KiB, 4 publishers with 8 messages each on the way; 5 more clients never read", broadcast(45, 5, 8192, 4, 8)),
 ];
 
@@ -41,6 +45,13 @@ const fn echo(clients: usize, size: usize, depth: usize) -> Load {
         size,
         depth,
     })
+}
+
+const fn secure(load: Load) -> Load {
+    match load {
+        Load::Echo(echo) => Load::SecureEcho(echo),
+        other => other,
+    }
 }
 
 const fn broadcast(
@@ -64,12 +75,13 @@ impl Scenario {
         match self.load {
             Load::Echo(_) | Load::Connect => Mode::Echo,
             Load::Broadcast(_) | Load::Idle(_) => Mode::Broadcast,
+            Load::SecureEcho(_) => Mode::SecureEcho,
         }
     }
 
     pub(crate) fn run(&self, target: &Target) -> Outcome<Figures> {
         match self.load {
-            Load::Echo(echo) => echo.run(target),
+            Load::Echo(echo) | Load::SecureEcho(echo) => echo.run(target),
             Load::Broadcast(broadcast) => broadcast.run(target),
             Load::Connect => connect(target),
             Load::Idle(clients) => idle(clients, target),

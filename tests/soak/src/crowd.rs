@@ -2,20 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use stentor::protocol::Framing;
-use stentor::{Closing, Version};
+use stentor::rustls::ClientConfig;
+use stentor::{Closing, Connector, Message, TlsClient, Version};
 
 use crate::Outcome;
-use crate::client::{self, Class, Client, End, Phase};
+use crate::by_hand::ByHand;
+use crate::client::{Body, Class, Client, End, Phase};
 use crate::dice::Dice;
 use crate::hear::{self, Heard};
 use crate::ledger::{Ears, Ledger};
+use crate::line::{self, Line};
+use crate::manner::{Deflate, HEALTHY, Manner};
+use crate::own::{News, Own, Way};
+use crate::process::Doors;
 use crate::talk;
 
 /// Messages a second that healthy clients say together, where nothing holds them back.
@@ -26,8 +32,6 @@ const RATE: f64 = 2500.0;
 const UNDER_WAY: u64 = 256;
 const EACH: u32 = 8;
 
-/// Of ten places, those whose clients are always healthy.
-const HEALTHY: usize = 7;
 const ROOMS: usize = 20;
 
 /// For how long a sleeper sleeps; then it finds the end of the stream, or soon leaves by itself.
@@ -42,7 +46,10 @@ const STUCK: Duration = Duration::from_secs(90);
 pub(crate) struct Crowd {
     pub(crate) ledger: Ledger,
     places: Vec<Place>,
-    address: SocketAddr,
+    doors: Doors,
+    /// What those believe that are written by hand, and what Stentor's own begin with.
+    believer: Arc<ClientConfig>,
+    connector: Connector,
     poller: OwnedFd,
     ready: Vec<epoll::Event>,
     scratch: Vec<u8>,
@@ -58,10 +65,21 @@ pub(crate) struct Crowd {
     /// The first lines of the answers to those who were not let in, without their reasons.
     pub(crate) answers: BTreeMap<String, u64>,
     pub(crate) lives: BTreeMap<(Class, Option<Version>), u64>,
+    pub(crate) heard: BTreeMap<Manner, Hearing>,
     pub(crate) ends: BTreeMap<(Class, &'static str), u64>,
     pub(crate) naps: u64,
+    /// Messages that Stentor's own clients have counted.
+    pub(crate) received_by_own: u64,
     /// Healthy clients that were given up because of a pause.
     pub(crate) excused: u64,
+}
+
+/// What came in one manner.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hearing {
+    pub(crate) messages: u64,
+    /// Of these, those that were seen to be compressed.
+    pub(crate) deflated: u64,
 }
 
 enum Place {
@@ -71,14 +89,17 @@ enum Place {
 }
 
 impl Crowd {
-    pub(crate) fn new(address: SocketAddr, clients: usize, seed: u64) -> Outcome<Crowd> {
+    pub(crate) fn new(doors: &Doors, clients: usize, seed: u64) -> Outcome<Crowd> {
         let mut dice = Dice::new(seed);
         // They come over two seconds.
         let places = (0..clients).map(|_| Place::Empty(dice.millis(0, 2000)));
         Ok(Crowd {
             ledger: Ledger::new(clients),
             places: places.collect(),
-            address,
+            doors: doors.clone(),
+            believer: line::believer(&doors.certificate)?,
+            connector: Connector::new()
+                .tls(TlsClient::trusting_only(doors.certificate.as_bytes())?),
             poller: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             ready: Vec::with_capacity(256),
             scratch: vec![0; 64 * 1024],
@@ -92,8 +113,10 @@ impl Crowd {
             opened: 0,
             answers: BTreeMap::new(),
             lives: BTreeMap::new(),
+            heard: BTreeMap::new(),
             ends: BTreeMap::new(),
             naps: 0,
+            received_by_own: 0,
             excused: 0,
         })
     }
@@ -122,7 +145,7 @@ impl Crowd {
         });
         let shown = clients.map(|client| {
             let (class, phase) = (client.class, client.phase);
-            format!("{class:?} {} {phase:?}", client.version)
+            format!("{class:?} {}, {}, {phase:?}", client.version, client.manner)
         });
         shown.take(5).collect::<Vec<_>>().join(", ")
     }
@@ -151,9 +174,10 @@ impl Crowd {
         for index in 0..self.ready.len() {
             let slot = self.ready[index].data.u64() as usize;
             if let Place::Taken(client) = &mut self.places[slot]
-                && client.reads
+                && let Body::ByHand(hand) = &mut client.body
+                && hand.reads
             {
-                let end = client.fill(&mut self.scratch);
+                let end = hand.fill(&mut self.scratch);
                 self.listen(slot, end);
             }
         }
@@ -186,7 +210,7 @@ impl Crowd {
                 continue;
             };
             let life = self.ledger.life(client.life);
-            let talks = client.class == Class::Healthy
+            let talks = client.class.is_healthy()
                 && client.phase == Phase::Talking
                 && client.ears.confirmed
                 && client.wakes.is_none()
@@ -213,44 +237,72 @@ impl Crowd {
         let Place::Taken(client) = &mut self.places[slot] else {
             return Ok(());
         };
-        client.flush();
-        self.poll_for(slot)
+        match &mut client.body {
+            Body::ByHand(hand) => {
+                hand.flush();
+                self.poll_for(slot)
+            }
+            Body::Own(_) => {
+                while self.follow(slot) {}
+                Ok(())
+            }
+        }
     }
 
     /// A new client.
     fn arrive(&mut self, slot: usize) -> Outcome<()> {
+        let manner = Manner::of(slot);
         let class = match slot % 10 {
+            _ if manner.own => Class::Own,
             place if place < HEALTHY => Class::Healthy,
             _ => Class::ILL[self.dice.roll(Class::ILL.len())],
         };
-        let version = Version::ALL[self.dice.roll(Version::ALL.len())];
+        let version = match manner.deflate {
+            Deflate::No => Version::ALL[self.dice.roll(Version::ALL.len())],
+            Deflate::Alone | Deflate::Takeover => Version::Rfc6455,
+        };
         let class = match (class, version.framing()) {
             // It need not answer pings that never come.
             (Class::Mute, Framing::Hixie) => Class::Sleeper,
             (class, _) => class,
         };
         let room = self.dice.roll(ROOMS);
-        let stream = client::dial(self.address)?;
-        self.connected += 1;
+        let address = match manner.tls {
+            true => self.doors.secure,
+            false => self.doors.plain,
+        };
         let life = self.ledger.begin(slot, class, version, room);
         let ears = Ears::new(life, self.places.len());
-        let mut client = Client::new(life, class, version, room, stream, ears);
+        let body = if manner.own {
+            let scheme = if manner.tls { "wss" } else { "ws" };
+            let way = Way::of(life, version, manner, &self.connector, address);
+            Body::Own(Own::start(way, format!("{scheme}://{address}/{room}/Own"))?)
+        } else {
+            let line = match manner.tls {
+                true => Line::secure(address, &self.believer)?,
+                false => Line::plain(address)?,
+            };
+            let token = epoll::EventData::new_u64(slot as u64);
+            epoll::add(&self.poller, &line.socket, token, epoll::EventFlags::IN)?;
+            let mut hand = ByHand::new(line, class, version, manner.deflate, room);
+            hand.flush();
+            Body::ByHand(Box::new(hand))
+        };
+        self.connected += 1;
+        let mut client = Client::new(life, class, version, manner, body, ears);
         client.due = self.now
             + match class {
-                Class::Healthy => self.dice.millis(3_000, 60_000),
+                Class::Healthy | Class::Own => self.dice.millis(3_000, 60_000),
                 _ => self.dice.millis(200, 4_000),
             };
         client.deadline = self.now + STUCK;
-        if class == Class::Healthy && self.dice.roll(3) == 0 {
+        if class.is_healthy() && self.dice.roll(3) == 0 {
             client.nap = Some(self.now + self.dice.millis(1_000, 30_000));
         }
         *self
             .lives
             .entry((class, class.opens().then_some(version)))
             .or_default() += 1;
-        client.flush();
-        let token = epoll::EventData::new_u64(slot as u64);
-        epoll::add(&self.poller, &client.stream, token, epoll::EventFlags::IN)?;
         self.places[slot] = Place::Taken(Box::new(client));
         Ok(())
     }
@@ -270,7 +322,11 @@ impl Crowd {
         if client.nap.is_some_and(|nap| nap <= now) && confirmed {
             self.naps += 1;
             client.nap = None;
-            client.wakes = Some(now + self.dice.millis(500, 2_000));
+            let nap = self.dice.millis(500, 2_000);
+            client.wakes = Some(now + nap);
+            if let Body::Own(own) = &client.body {
+                own.nap(nap);
+            }
         }
         if client.wakes.is_some_and(|wakes| wakes <= now) {
             client.wakes = None;
@@ -278,47 +334,47 @@ impl Crowd {
         if client.due > now || client.wakes.is_some() {
             return true;
         }
-        match client.class {
+        match (client.class, &mut client.body) {
             // Where too little is said, nothing fills its queue.
-            Class::Sleeper if client.phase == Phase::Doomed => {
-                client.reset();
+            (Class::Sleeper, Body::ByHand(hand)) if client.phase == Phase::Doomed => {
+                hand.line.reset();
                 return false;
             }
-            Class::HalfRequest if client.phase == Phase::Asking => {
+            (Class::HalfRequest, _) if client.phase == Phase::Asking => {
                 // One half of them waits to be told.
                 client.phase = Phase::Doomed;
                 return client.life % 2 == 0;
             }
             _ if !confirmed => return true,
-            Class::Healthy => {
+            (Class::Healthy | Class::Own, _) => {
                 self.ledger.take_stock(&mut client.ears);
                 say_until_heard(client, &mut self.ledger, &mut self.payload);
                 client.phase = Phase::LastWord;
             }
-            Class::Reset => {
-                client.reset();
+            (Class::Reset, Body::ByHand(hand)) => {
+                hand.line.reset();
                 return false;
             }
-            Class::Torn => {
-                client.say_half();
-                client.flush();
+            (Class::Torn, Body::ByHand(hand)) => {
+                hand.say_half();
+                hand.flush();
                 return false;
             }
-            Class::HalfClose => {
-                client.shut();
+            (Class::HalfClose, Body::ByHand(hand)) => {
+                hand.shut();
                 client.phase = Phase::Doomed;
             }
-            Class::Garbage => {
-                client.say_garbage(client.life as usize);
+            (Class::Garbage, Body::ByHand(hand)) => {
+                hand.say_garbage(client.life as usize);
                 client.phase = Phase::Doomed;
             }
-            Class::Sleeper => {
+            (Class::Sleeper, _) => {
                 client.phase = Phase::Doomed;
                 client.wakes = Some(now + ASLEEP);
                 client.due = now + 2 * ASLEEP;
             }
-            Class::Mute => client.phase = Phase::Doomed,
-            Class::BadRequest | Class::HalfRequest | Class::Page => return true,
+            (Class::Mute, _) => client.phase = Phase::Doomed,
+            _ => return true,
         }
         client.deadline = now + STUCK;
         true
@@ -329,33 +385,22 @@ impl Crowd {
         let Place::Taken(client) = &mut self.places[slot] else {
             return;
         };
+        let hearing = self.heard.entry(client.manner).or_default();
         if let Err(what) = hear(
             client,
             &mut self.ledger,
             &mut self.payload,
             &mut self.opened,
+            hearing,
         ) {
             self.ledger.wrong(client.life, &what);
         }
-        if client.phase == Phase::LastWord {
-            let life = self.ledger.life(client.life);
-            if life.through == life.said {
-                self.ledger.settle(&mut client.ears);
-                client.say_goodbye();
-                client.phase = Phase::Goodbye;
-            }
-        }
-        if client.phase == Phase::Talking && client.deadline != Duration::MAX {
-            client.deadline = match client.ears.confirmed {
-                true => Duration::MAX,
-                false => client.deadline,
-            };
-        }
-        let Some(end) = end else {
+        part_when_settled(client, &mut self.ledger);
+        let (Some(end), Body::ByHand(hand)) = (end, &client.body) else {
             return;
         };
         if !client.class.opens() {
-            let line = client.input.split(|byte| *byte == b'\r').next();
+            let line = hand.input.split(|byte| *byte == b'\r').next();
             let line = String::from_utf8_lossy(line.unwrap_or_default());
             *self.answers.entry(line.into_owned()).or_default() += 1;
         }
@@ -380,16 +425,66 @@ impl Crowd {
             End::Reset => "reset",
         };
         if !expected
-            || !(client.input.is_empty() || client.phase == Phase::Doomed || !client.class.opens())
+            || !(hand.input.is_empty() || client.phase == Phase::Doomed || !client.class.opens())
         {
             let what = format!(
                 "{how} in {:?}, {} bytes unread",
                 client.phase,
-                client.input.len()
+                hand.input.len()
             );
             self.ledger.wrong(client.life, &what);
         }
         self.leave(slot, how);
+    }
+
+    /// What the thread of one of Stentor's own tells next; whether there may be more.
+    fn follow(&mut self, slot: usize) -> bool {
+        let Place::Taken(client) = &mut self.places[slot] else {
+            return false;
+        };
+        let Body::Own(own) = &mut client.body else {
+            return false;
+        };
+        let Some(news) = own.news() else {
+            return false;
+        };
+        match news {
+            News::Open(_) => {
+                self.opened += 1;
+                client.phase = Phase::Talking;
+                say(client, &mut self.ledger, &mut self.payload);
+            }
+            News::Message(message) => {
+                self.heard.entry(client.manner).or_default().messages += 1;
+                let binary = matches!(message, Message::Binary(_));
+                self.ledger
+                    .hear(&mut client.ears, message.as_bytes(), binary);
+                part_when_settled(client, &mut self.ledger);
+            }
+            News::End(traffic) => {
+                let said = u64::from(self.ledger.life(client.life).said);
+                if client.phase != Phase::Goodbye || traffic.messages_out != said {
+                    let what = format!("over in {:?}: {said} said, {traffic:?}", client.phase);
+                    self.ledger.wrong(client.life, &what);
+                }
+                self.received_by_own += traffic.messages_in;
+                self.leave(slot, "end");
+                return false;
+            }
+            News::Failed(_) if self.now < client.excused => {
+                self.excused += 1;
+                self.ledger.give_up(client.life);
+                self.leave(slot, "excused");
+                return false;
+            }
+            News::Failed(error) => {
+                let what = format!("failed in {:?}: {error}", client.phase);
+                self.ledger.wrong(client.life, &what);
+                self.leave(slot, "failed");
+                return false;
+            }
+        }
+        true
     }
 
     fn leave(&mut self, slot: usize, how: &'static str) {
@@ -404,22 +499,25 @@ impl Crowd {
         let Place::Taken(client) = &mut self.places[slot] else {
             return Ok(());
         };
-        let (reads, waits) = (client.wakes.is_none(), client.has_output());
-        if (reads, waits) == (client.reads, client.waits) {
+        let Body::ByHand(hand) = &mut client.body else {
+            return Ok(());
+        };
+        let (reads, waits) = (client.wakes.is_none(), hand.has_output());
+        if (reads, waits) == (hand.reads, hand.waits) {
             return Ok(());
         }
         let token = epoll::EventData::new_u64(slot as u64);
         let mut flags = epoll::EventFlags::empty();
         flags.set(epoll::EventFlags::IN, reads);
         flags.set(epoll::EventFlags::OUT, waits && reads);
-        match (client.reads, reads) {
+        match (hand.reads, reads) {
             // Who sleeps does not hear of a reset either, which no mask would hide.
-            (true, false) => epoll::delete(&self.poller, &client.stream)?,
-            (false, true) => epoll::add(&self.poller, &client.stream, token, flags)?,
+            (true, false) => epoll::delete(&self.poller, &hand.line.socket)?,
+            (false, true) => epoll::add(&self.poller, &hand.line.socket, token, flags)?,
             (false, false) => {}
-            (true, true) => epoll::modify(&self.poller, &client.stream, token, flags)?,
+            (true, true) => epoll::modify(&self.poller, &hand.line.socket, token, flags)?,
         }
-        (client.reads, client.waits) = (reads, waits);
+        (hand.reads, hand.waits) = (reads, waits);
         Ok(())
     }
 }
@@ -429,7 +527,9 @@ fn say(client: &mut Client, ledger: &mut Ledger, payload: &mut Vec<u8>) -> u32 {
     let number = ledger.says(client.life);
     payload.clear();
     talk::write(client.life, number, payload);
-    client.say(payload, talk::is_binary(number, client.version));
+    if let Err(what) = client.say(payload, talk::is_binary(number, client.version)) {
+        ledger.wrong(client.life, &what);
+    }
     number
 }
 
@@ -445,21 +545,39 @@ fn say_until_heard(client: &mut Client, ledger: &mut Ledger, payload: &mut Vec<u
     }
 }
 
+/// A client that has got its last word back says goodbye; one that has got its first may take its time.
+fn part_when_settled(client: &mut Client, ledger: &mut Ledger) {
+    let life = ledger.life(client.life);
+    if client.phase == Phase::LastWord && life.through == life.said {
+        ledger.settle(&mut client.ears);
+        client.say_goodbye();
+        client.phase = Phase::Goodbye;
+    }
+    if client.phase == Phase::Talking && client.ears.confirmed {
+        client.deadline = Duration::MAX;
+    }
+}
+
 /// Takes apart what has come.
 fn hear(
     client: &mut Client,
     ledger: &mut Ledger,
     payload: &mut Vec<u8>,
     opened: &mut u64,
+    hearing: &mut Hearing,
 ) -> Result<(), String> {
+    let Body::ByHand(hand) = &mut client.body else {
+        return Ok(());
+    };
     if !client.class.opens() {
         return Ok(());
     }
-    let input = std::mem::take(&mut client.input);
+    let input = std::mem::take(&mut hand.input);
     let mut used = 0;
     if client.phase == Phase::Asking {
-        let Some((answer, ())) = hear::answer(client.version, &input)? else {
-            client.input = input;
+        let Some((answer, ())) = hear::answer(client.version, client.manner.deflate, &input)?
+        else {
+            hand.input = input;
             return Ok(());
         };
         used = answer;
@@ -467,15 +585,27 @@ fn hear(
         client.phase = Phase::Talking;
         say(client, ledger, payload);
     }
+    let Body::ByHand(hand) = &mut client.body else {
+        return Ok(());
+    };
     while let Some((len, heard)) = hear::next(client.version, &input[used..])? {
         used += len;
         match heard {
-            Heard::Message(..) if client.phase == Phase::Parted => {
+            Heard::Message(..) | Heard::Deflated(..) if client.phase == Phase::Parted => {
                 return Err("a message after the goodbye".to_owned());
             }
-            Heard::Message(message, binary) => ledger.hear(&mut client.ears, message, binary),
+            Heard::Message(message, binary) => {
+                hearing.messages += 1;
+                ledger.hear(&mut client.ears, message, binary);
+            }
+            Heard::Deflated(message, binary) => {
+                hearing.messages += 1;
+                hearing.deflated += 1;
+                let codec = hand.codec.as_mut().ok_or("compressed, for no reason")?;
+                ledger.hear(&mut client.ears, &codec.inflated(message)?, binary);
+            }
             Heard::Ping(ping) if client.class != Class::Mute && client.phase != Phase::Doomed => {
-                client.pong(ping);
+                hand.pong(ping);
             }
             Heard::Ping(_) => {}
             Heard::Goodbye(code) => match client.phase {
@@ -485,20 +615,21 @@ fn hear(
             },
         }
     }
-    client.input = input;
-    client.input.drain(..used);
+    hand.input = input;
+    hand.input.drain(..used);
     Ok(())
 }
 
 impl fmt::Display for Crowd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = self.ledger.total();
         write!(
             f,
             "{} present, {} connections, {} said, {} heard",
             self.present(),
             self.connected,
-            self.ledger.said,
-            self.ledger.heard
+            total.said,
+            total.heard
         )
     }
 }

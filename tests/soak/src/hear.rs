@@ -4,12 +4,15 @@
 use stentor::protocol::Framing;
 use stentor::{Closing, Version};
 
+use crate::manner::Deflate;
 use crate::wire::PROOF;
 
 /// What a client hears.
 #[derive(Debug)]
 pub(crate) enum Heard<'a> {
     Message(&'a [u8], bool),
+    /// The same, compressed.
+    Deflated(&'a [u8], bool),
     Ping(&'a [u8]),
     /// A close frame's code, or 0 for none and for draft-76's `FF 00`.
     Goodbye(u16),
@@ -18,8 +21,8 @@ pub(crate) enum Heard<'a> {
 /// How many bytes it took, and what it was; `None` while it is not all there.
 type Piece<T> = Result<Option<(usize, T)>, String>;
 
-/// The server's 101, the proofs compared.
-pub(crate) fn answer(version: Version, bytes: &[u8]) -> Piece<()> {
+/// The server's 101, the proofs compared, and what it says to an offer.
+pub(crate) fn answer(version: Version, deflate: Deflate, bytes: &[u8]) -> Piece<()> {
     let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
         return Ok(None);
     };
@@ -30,6 +33,18 @@ pub(crate) fn answer(version: Version, bytes: &[u8]) -> Piece<()> {
     };
     if !head.starts_with("HTTP/1.1 101 ") || !accepted {
         return Err(format!("instead of a 101: {head}"));
+    }
+    let taken_up = match deflate {
+        Deflate::No => None,
+        Deflate::Alone => {
+            Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover")
+        }
+        Deflate::Takeover => Some("permessage-deflate"),
+    };
+    let mut lines = head.lines();
+    let extensions = lines.find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+    if extensions != taken_up {
+        return Err(format!("{extensions:?} instead of {taken_up:?}"));
     }
     let end = end + 4;
     if version.closing() != Closing::Marker {
@@ -79,6 +94,8 @@ fn next_hybi(bytes: &[u8]) -> Piece<Heard<'_>> {
     let heard = match (bytes[0], payload) {
         (0x81, text) => Heard::Message(text, false),
         (0x82, binary) => Heard::Message(binary, true),
+        (0xc1, text) => Heard::Deflated(text, false),
+        (0xc2, binary) => Heard::Deflated(binary, true),
         (0x88, []) => Heard::Goodbye(0),
         (0x88, [high, low, ..]) => Heard::Goodbye(u16::from_be_bytes([*high, *low])),
         (0x89, ping) => Heard::Ping(ping),

@@ -10,6 +10,9 @@
 //!   that.
 //! - When a new life speaks up in the place of an old one, all that the old one has got back must have
 //!   been heard.
+//! - What is echoed to its sender alone comes before it has got the message back, in order and once.
+
+use std::collections::BTreeMap;
 
 use stentor::Version;
 
@@ -34,14 +37,17 @@ pub(crate) struct Ledger {
     current: Vec<Option<u32>>,
     /// What should not have happened.
     pub(crate) wrongs: Vec<String>,
-    /// Messages that were said and heard by clients that behave.
-    pub(crate) said_by_healthy: u64,
-    pub(crate) heard_by_healthy: u64,
-    /// Messages that were said, by anybody, and heard, by anybody.
-    pub(crate) said: u64,
-    pub(crate) heard: u64,
+    /// Messages of each class, echoes among what was heard.
+    pub(crate) tallies: BTreeMap<Class, Tally>,
     /// Of those who behave: said, and not yet through.
     pub(crate) under_way: u64,
+}
+
+/// Messages that were said and heard.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) said: u64,
+    pub(crate) heard: u64,
 }
 
 /// What one life has heard of each place.
@@ -51,6 +57,8 @@ pub(crate) struct Ears {
     pub(crate) confirmed: bool,
     /// What must have been heard when the last word comes back.
     owed: Vec<(u32, u32)>,
+    /// One behind the last of its own messages that was echoed.
+    echoed: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -68,12 +76,23 @@ impl Ledger {
             lives: Vec::new(),
             current: vec![None; places],
             wrongs: Vec::new(),
-            said_by_healthy: 0,
-            heard_by_healthy: 0,
-            said: 0,
-            heard: 0,
+            tallies: BTreeMap::new(),
             under_way: 0,
         }
+    }
+
+    pub(crate) fn tally(&self, class: Class) -> Tally {
+        self.tallies.get(&class).copied().unwrap_or_default()
+    }
+
+    /// All that anybody has said and heard.
+    pub(crate) fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        for tally in self.tallies.values() {
+            total.said += tally.said;
+            total.heard += tally.heard;
+        }
+        total
     }
 
     /// A new life in this place.
@@ -106,10 +125,9 @@ impl Ledger {
 
     /// The number of what this life says next.
     pub(crate) fn says(&mut self, life: u32) -> u32 {
-        self.said += 1;
         let speaker = &mut self.lives[life as usize];
-        if speaker.class == Class::Healthy {
-            self.said_by_healthy += 1;
+        self.tallies.entry(speaker.class).or_default().said += 1;
+        if speaker.class.is_healthy() {
             self.under_way += 1;
         }
         speaker.said += 1;
@@ -125,13 +143,28 @@ impl Ledger {
 
     /// Somebody has heard a message.
     pub(crate) fn hear(&mut self, ears: &mut Ears, payload: &[u8], binary: bool) {
-        self.heard += 1;
-        if self.life(ears.life).class == Class::Healthy {
-            self.heard_by_healthy += 1;
-        }
-        if let Err(what) = self.judge(ears, payload, binary) {
+        let class = self.life(ears.life).class;
+        self.tallies.entry(class).or_default().heard += 1;
+        let judged = match payload.strip_prefix(talk::ECHO) {
+            Some(echoed) => self.judge_echo(ears, echoed, binary),
+            None => self.judge(ears, payload, binary),
+        };
+        if let Err(what) = judged {
             self.wrong(ears.life, &what);
         }
+    }
+
+    fn judge_echo(&self, ears: &mut Ears, payload: &[u8], binary: bool) -> Result<(), String> {
+        let (sender, number) = talk::read(payload).ok_or("an echo of nothing")?;
+        let due = next_echoed(ears.echoed);
+        if sender != ears.life || binary || number >= self.life(sender).said {
+            return Err(format!("an echo of {number} of {sender}"));
+        }
+        if number != due {
+            return Err(format!("{number} was echoed instead of {due}"));
+        }
+        ears.echoed = number + 1;
+        Ok(())
     }
 
     fn judge(&mut self, ears: &mut Ears, payload: &[u8], binary: bool) -> Result<(), String> {
@@ -176,6 +209,10 @@ impl Ledger {
             stream.due = 0;
         }
         if sender == ears.life {
+            let echo = next_echoed(ears.echoed);
+            if echo <= number {
+                return Err(format!("{echo} was not echoed before {number} came"));
+            }
             self.is_through(sender, number + 1);
             if !ears.confirmed {
                 self.confirm(ears);
@@ -186,7 +223,7 @@ impl Ledger {
 
     fn is_through(&mut self, life: u32, count: u32) {
         let speaker = &mut self.lives[life as usize];
-        if speaker.class == Class::Healthy {
+        if speaker.class.is_healthy() {
             self.under_way -= u64::from(count - speaker.through);
         }
         speaker.through = count;
@@ -275,6 +312,7 @@ impl Ears {
             streams: vec![nobody; places],
             confirmed: false,
             owed: Vec::new(),
+            echoed: 0,
         }
     }
 }
@@ -282,4 +320,12 @@ impl Ears {
 /// The first of these numbers that is for the hearer.
 fn first_for(mut numbers: std::ops::Range<u32>, sender: &Traits, hearer: &Traits) -> Option<u32> {
     numbers.find(|number| talk::reaches(*number, sender, hearer))
+}
+
+/// The first message from this number on that is echoed.
+fn next_echoed(mut number: u32) -> u32 {
+    while !talk::is_echoed(number) {
+        number += 1;
+    }
+    number
 }

@@ -14,7 +14,16 @@ pub(crate) struct Server {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    pub(crate) address: SocketAddr,
+    pub(crate) doors: Doors,
+}
+
+/// How a server is reached.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    pub(crate) plain: SocketAddr,
+    pub(crate) secure: SocketAddr,
+    /// What it shows there, in PEM.
+    pub(crate) certificate: String,
 }
 
 /// What a server has counted, by name.
@@ -41,16 +50,14 @@ impl Server {
             .spawn()?;
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or("no output")?;
-        let mut server = Server {
+        let mut output = BufReader::new(output);
+        let doors = doors(&mut output)?;
+        Ok(Server {
             child,
             input,
-            output: BufReader::new(output),
-            address: (Ipv4Addr::LOCALHOST, 0).into(),
-        };
-        let port = server.line()?.parse();
-        let port = port.map_err(|_| "the server did not start")?;
-        server.address.set_port(port);
-        Ok(server)
+            output,
+            doors,
+        })
     }
 
     pub(crate) fn sample(&mut self) -> Outcome<Sample> {
@@ -94,6 +101,25 @@ impl Server {
         self.output.read_line(&mut line)?;
         Ok(line.trim_end().to_owned())
     }
+}
+
+/// What a server prints when it has started.
+fn doors(output: &mut impl BufRead) -> Outcome<Doors> {
+    let mut lines = output.lines();
+    let ports = lines.next().ok_or("the server did not start")??;
+    let (secure, plain) = ports.split_once(' ').ok_or("not two ports")?;
+    let mut certificate = String::new();
+    while !certificate.ends_with("-----END CERTIFICATE-----\n") {
+        certificate += &lines.next().ok_or("no certificate")??;
+        certificate.push('\n');
+    }
+    // A blank line follows.
+    lines.next().ok_or("the server has ended")??;
+    Ok(Doors {
+        plain: (Ipv4Addr::LOCALHOST, plain.parse()?).into(),
+        secure: (Ipv4Addr::LOCALHOST, secure.parse()?).into(),
+        certificate,
+    })
 }
 
 impl Drop for Server {

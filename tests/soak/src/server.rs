@@ -4,15 +4,19 @@
 use std::alloc::System;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rcgen::{CertificateParams, KeyPair};
 use rustix::net::sockopt;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use stentor::{Client, Departure, Reply, Request, Response, Server, ServerHandle};
+use stentor::{
+    Client, Deflate, Departure, Endpoint, Message, Reply, Request, Response, Server, ServerHandle,
+    TlsServer,
+};
 
 use crate::Outcome;
 use crate::talk::{self, To};
@@ -30,23 +34,31 @@ struct Departed {
 
 type Ledger = Arc<Mutex<BTreeMap<String, Departed>>>;
 
-/// Serves on a port that it prints. For each line of input it prints how many bytes its heap holds;
-/// when there are no more it shuts down and prints its counters.
+/// Serves on two ports that it prints, the second with TLS, and prints its certificate. For each line
+/// of input it prints how many bytes its heap holds; when there are no more it shuts down and prints
+/// its counters.
 pub(crate) fn serve() -> Outcome<()> {
+    let (certificate, tls) = identity()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     // What is not read is soon in the outbox, and not for megabytes in the kernel.
     sockopt::set_socket_send_buffer_size(&listener, 16 * 1024)?;
     let ledger = Ledger::default();
     let departed = Arc::clone(&ledger);
     let server = Server::builder()
+        .tls(tls)
+        .deflate(compression())
         .max_message(64 * 1024)
         .outbox(128 * 1024)
         .handshake_deadline(Duration::from_secs(5))
         .keepalive(Some(Duration::from_secs(5)), Duration::from_secs(5))
         .on_request(answer)
         .on_close(move |departure| depart(&departed, departure))
-        .attach(listener)?;
-    let port = server.local_addr()?.port();
+        .attach(listener)?
+        .and_bind_plain("127.0.0.1:0")?;
+    let addresses = server.endpoints()?.into_iter().filter_map(of_net);
+    let ports: Vec<String> = addresses
+        .map(|address| address.port().to_string())
+        .collect();
     let handle = server.handle();
     let stopper = handle.clone();
     thread::spawn(move || {
@@ -57,11 +69,33 @@ pub(crate) fn serve() -> Outcome<()> {
         stopper.shutdown(Duration::from_secs(10));
     });
     // All threads that stay are there by now.
-    println!("{port}");
+    println!("{}\n{certificate}", ports.join(" "));
     let handled = AtomicU64::new(0);
     server.run(|client| pass_on(client, &handled))?;
     println!("{}", report(&handle, &ledger, handled.load(Relaxed)));
     Ok(())
+}
+
+/// A certificate that has signed itself, in PEM, and the server's side of it.
+fn identity() -> Outcome<(String, TlsServer)> {
+    let key = KeyPair::generate()?;
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
+    let certificate = params.self_signed(&key)?.pem();
+    let tls = TlsServer::from_pem(certificate.as_bytes(), key.serialize_pem().as_bytes())?;
+    Ok((certificate, tls))
+}
+
+/// Whatever the client asks for; lines of chat are compressed, too.
+fn compression() -> Deflate {
+    let deflate = Deflate::new().threshold(32);
+    deflate.send_takeover(true).receive_takeover(true)
+}
+
+fn of_net(endpoint: Endpoint) -> Option<SocketAddr> {
+    match endpoint {
+        Endpoint::Net(address) => Some(address),
+        _ => None,
+    }
 }
 
 fn answer(request: &Request) -> Reply {
@@ -81,6 +115,9 @@ fn pass_on(client: &mut Client, handled: &AtomicU64) -> stentor::Outcome {
     while let Some(message) = client.recv()? {
         handled.fetch_add(1, Relaxed);
         let number = talk::number(message.as_bytes()).ok_or("a message without a number")?;
+        if talk::is_echoed(number) {
+            client.send(echo(&message))?;
+        }
         match talk::to(number) {
             To::All => all.broadcast(message),
             To::AllOthers => others.broadcast(message),
@@ -89,6 +126,11 @@ fn pass_on(client: &mut Client, handled: &AtomicU64) -> stentor::Outcome {
         }
     }
     Ok(())
+}
+
+fn echo(message: &Message) -> Message {
+    let words = String::from_utf8_lossy(message.as_bytes());
+    format!("{}{words}", String::from_utf8_lossy(talk::ECHO)).into()
 }
 
 /// The second part of the path is the class.

@@ -39,6 +39,14 @@ pub(crate) fn is_binary(number: u32, sender: Version) -> bool {
     sender.framing() == Framing::Hybi && number % ROUND == ROUND - 1
 }
 
+/// Whether its sender, and nobody else, is told of it once more, before it goes out.
+pub(crate) fn is_echoed(number: u32) -> bool {
+    number % (ROUND / 2) == ROUND / 4
+}
+
+/// What an echo begins with; the message follows.
+pub(crate) const ECHO: &[u8] = b"echo ";
+
 /// Whether a message is for somebody.
 pub(crate) fn reaches(number: u32, sender: &Traits, hearer: &Traits) -> bool {
     if is_binary(number, sender.version) && hearer.version.framing() == Framing::Hixie {

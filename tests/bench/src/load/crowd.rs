@@ -1,15 +1,18 @@
 //! Many clients on one thread.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::mem;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
+use rustls::ClientConfig;
 
 use super::Target;
+use super::line::{Line, WIRE};
 use super::wire::{Heard, Protocol, Wire};
 use crate::Outcome;
 
@@ -18,7 +21,7 @@ const AT_ONCE: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Client {
-    stream: TcpStream,
+    line: Line,
     wire: Wire,
     pub(super) open: bool,
     input: Vec<u8>,
@@ -38,13 +41,13 @@ impl Client {
     pub(super) fn say_goodbye(&mut self) {
         self.wire.goodbye(&mut self.output);
         if self.wire.protocol == Protocol::Raw {
-            let _ = self.stream.shutdown(Shutdown::Write);
+            let _ = self.line.socket.shutdown(Shutdown::Write);
         }
     }
 
     /// What has come; `None` once nothing will come any more.
-    fn read(&mut self, scratch: &mut [u8]) -> Option<usize> {
-        match self.stream.read(scratch) {
+    fn read(&mut self, wire: &mut [u8], scratch: &mut [u8]) -> Option<usize> {
+        match self.line.read(wire, scratch) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
             read => read.ok().filter(|read| *read > 0),
         }
@@ -78,8 +81,11 @@ pub(super) struct Crowd {
     pub(super) clients: Vec<Client>,
     pub(super) wire: Wire,
     address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
     poller: OwnedFd,
     ready: Vec<epoll::Event>,
+    /// What comes, and what it is once it is decrypted.
+    encrypted: Vec<u8>,
     scratch: Vec<u8>,
 }
 
@@ -93,9 +99,11 @@ impl Crowd {
                 size,
             },
             address: target.server.address,
+            tls: target.tls.clone(),
             poller: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             ready: Vec::with_capacity(256),
-            scratch: vec![0; 256 * 1024],
+            encrypted: vec![0; WIRE],
+            scratch: vec![0; 2 * WIRE],
         })
     }
 
@@ -123,16 +131,13 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// Connects one more client, or one anew, and asks for the handshake. Over the loopback,
-    /// connecting waits for nobody.
+    /// Connects one more client, or one anew, and asks for the handshake.
     pub(super) fn dial(&mut self, index: usize) -> Outcome<()> {
-        let stream = TcpStream::connect(self.address)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
+        let line = Line::dial(self.address, self.tls.as_ref())?;
         let token = epoll::EventData::new_u64(index as u64);
-        epoll::add(&self.poller, &stream, token, epoll::EventFlags::IN)?;
+        epoll::add(&self.poller, &line.socket, token, epoll::EventFlags::IN)?;
         let client = Client {
-            stream,
+            line,
             wire: self.wire,
             open: false,
             input: Vec::new(),
@@ -161,8 +166,8 @@ impl Crowd {
         for event in ready.drain(..) {
             let index = event.data.u64() as usize;
             let client = &mut self.clients[index];
-            let Some(read) = client.read(&mut self.scratch) else {
-                epoll::delete(&self.poller, &client.stream)?;
+            let Some(read) = client.read(&mut self.encrypted, &mut self.scratch) else {
+                epoll::delete(&self.poller, &client.line.socket)?;
                 heard(index, client, Heard::Gone)?;
                 continue;
             };
@@ -187,13 +192,14 @@ impl Crowd {
     /// by reading.
     pub(super) fn flush(&mut self, index: usize) -> Outcome<()> {
         let client = &mut self.clients[index];
-        if client.written < client.output.len()
-            && let Ok(written) = client.stream.write(&client.output[client.written..])
+        if (client.written < client.output.len() || client.line.holds())
+            && let Ok(written) = client.line.write(&client.output[client.written..])
         {
             client.written += written;
         }
-        let waits = client.written < client.output.len();
-        if !waits {
+        let unwritten = client.written < client.output.len();
+        let waits = unwritten || client.line.holds();
+        if !unwritten {
             client.output.clear();
             client.written = 0;
         }
@@ -204,7 +210,7 @@ impl Crowd {
                 true => epoll::EventFlags::IN | epoll::EventFlags::OUT,
                 false => epoll::EventFlags::IN,
             };
-            epoll::modify(&self.poller, &client.stream, token, flags)?;
+            epoll::modify(&self.poller, &client.line.socket, token, flags)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod connect;
 mod crowd;
 mod echo;
 mod idle;
+mod line;
 mod meter;
 mod wire;
 
@@ -15,7 +16,10 @@ pub(crate) use idle::idle;
 pub(crate) use meter::Figures;
 pub(crate) use wire::{Protocol, WELCOME};
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
 
 use crate::process::Server;
 
@@ -23,5 +27,7 @@ use crate::process::Server;
 pub(crate) struct Target<'a> {
     pub(crate) server: &'a Server,
     pub(crate) protocol: Protocol,
+    /// Around it, where it is TLS.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) time: Duration,
 }

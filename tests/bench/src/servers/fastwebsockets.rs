@@ -49,7 +49,7 @@ async fn answer(
     let (response, socket) = upgrade(&mut request)?;
     tokio::spawn(async move {
         match mode {
-            Mode::Echo => echo(socket).await,
+            Mode::Echo | Mode::SecureEcho => echo(socket).await,
             Mode::Broadcast => broadcast(socket, room).await,
         }
     });

@@ -36,7 +36,7 @@ fn run(listener: TcpListener, mode: Mode, most: usize) -> io::Result<()> {
     for stream in listener.incoming() {
         let (stream, clients, poster) = (stream?, Arc::clone(&clients), poster.clone());
         thread::spawn(move || match mode {
-            Mode::Echo => echo(&stream),
+            Mode::Echo | Mode::SecureEcho => echo(&stream),
             Mode::Broadcast => listen(Arc::new(stream), &clients, &poster),
         });
     }

@@ -23,6 +23,20 @@ pub(crate) enum Mode {
     Echo,
     /// It goes to everyone, its sender too.
     Broadcast,
+    /// It goes back to its sender, over TLS.
+    SecureEcho,
+}
+
+impl Mode {
+    const ALL: [Mode; 3] = [Mode::Echo, Mode::Broadcast, Mode::SecureEcho];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mode::Echo => "echo",
+            Mode::Broadcast => "broadcast",
+            Mode::SecureEcho => "echo-tls",
+        }
+    }
 }
 
 pub(crate) struct Contender {
@@ -47,9 +61,11 @@ pub(crate) const CONTENDERS: [Contender; 9] = [
 
 impl Contender {
     /// A floor that differs only where there is something to be joined is not run elsewhere, nor are
-    /// those that compress where there is nothing to compress.
+    /// those that compress where there is nothing to compress. Three speak TLS.
     pub(crate) fn takes_part(&self, scenario: &Scenario) -> bool {
         match self.name {
+            "stentor" | "tungstenite" | "tokio-tungstenite" => true,
+            _ if scenario.mode() == Mode::SecureEcho => false,
             "floor-joined" => scenario.mode() == Mode::Broadcast,
             _ => self.protocol != Protocol::Deflate || scenario.name == "broadcast-json",
         }
@@ -62,11 +78,8 @@ pub(crate) fn serve(name: &str, mode: &str, port: &str) -> Outcome<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let contender = CONTENDERS.iter().find(|contender| contender.name == name);
     let contender = contender.ok_or_else(|| format!("no server {name}"))?;
-    let mode = match mode {
-        "echo" => Mode::Echo,
-        "broadcast" => Mode::Broadcast,
-        _ => return Err(format!("no mode {mode}").into()),
-    };
+    let mode = Mode::ALL.into_iter().find(|known| known.name() == mode);
+    let mode = mode.ok_or("no such mode")?;
     let listener = TcpListener::bind(("127.0.0.1", port.parse()?))?;
     println!("{}", listener.local_addr()?.port());
     Ok((contender.program)(listener, mode)?)

@@ -3,15 +3,22 @@
 use std::io;
 use std::net::TcpListener;
 
-use stentor::{Client, Deflate, Outcome, Server};
+use stentor::{Client, Deflate, Outcome, Server, TlsServer};
 
 use super::Mode;
+use crate::identity::Identity;
 
 pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
-    Server::attach(listener)?.run(match mode {
-        Mode::Echo => echo,
-        Mode::Broadcast => broadcast,
-    })
+    match mode {
+        Mode::Echo => Server::attach(listener)?.run(echo),
+        Mode::Broadcast => Server::attach(listener)?.run(broadcast),
+        Mode::SecureEcho => {
+            let identity = Identity::given()?;
+            let tls = TlsServer::from_pem(identity.pem(), identity.pem());
+            let builder = Server::builder().tls(tls.map_err(io::Error::other)?);
+            builder.attach(listener)?.run(echo)
+        }
+    }
 }
 
 pub(super) fn deflating(listener: TcpListener, _: Mode) -> io::Result<()> {

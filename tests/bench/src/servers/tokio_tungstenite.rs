@@ -2,18 +2,27 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast::{Sender, channel, error::RecvError};
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::{Message, Result};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
 use super::Mode;
+use crate::identity::Identity;
 
 pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
     listener.set_nonblocking(true)?;
+    if mode == Mode::SecureEcho {
+        let config = Identity::given()?.server()?;
+        return Runtime::new()?.block_on(run_secure(listener, config));
+    }
     Runtime::new()?.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let room = channel(1024).0;
@@ -24,16 +33,33 @@ pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
     })
 }
 
+async fn run_secure(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let acceptor = TlsAcceptor::from(config);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            stream.set_nodelay(true)?;
+            let stream = acceptor.accept(stream).await?;
+            echo(accept_async(stream).await?).await
+        });
+    }
+}
+
 async fn serve(stream: TcpStream, mode: Mode, room: Sender<Message>) -> Result<()> {
     stream.set_nodelay(true)?;
     let socket = accept_async(stream).await?;
     match mode {
-        Mode::Echo => echo(socket).await,
+        Mode::Echo | Mode::SecureEcho => echo(socket).await,
         Mode::Broadcast => broadcast(socket, room).await,
     }
 }
 
-async fn echo(mut socket: WebSocketStream<TcpStream>) -> Result<()> {
+async fn echo<S>(mut socket: WebSocketStream<S>) -> Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     while let Some(message) = socket.next().await {
         let message = message?;
         if message.is_text() || message.is_binary() {

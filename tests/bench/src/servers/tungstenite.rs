@@ -1,39 +1,64 @@
 //! tungstenite on blocking sockets: a thread per connection. To broadcast, a second one per
 //! connection, that writes what comes over a channel: the first one waits in a read.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tungstenite::protocol::Role;
 use tungstenite::{Message, Result, WebSocket, accept};
 
 use super::Mode;
+use crate::identity::Identity;
 
 /// The channels of all clients. One whose writer has ended is dropped at the next message.
 type Room = Arc<Mutex<Vec<Sender<Message>>>>;
 
 pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
+    if mode == Mode::SecureEcho {
+        return run_secure(&listener);
+    }
     let room = Room::default();
     for stream in listener.incoming() {
         let (stream, room) = (stream?, Arc::clone(&room));
         thread::spawn(move || match mode {
-            Mode::Echo => echo(stream),
             Mode::Broadcast => broadcast(stream, &room),
+            Mode::Echo | Mode::SecureEcho => {
+                stream.set_nodelay(true)?;
+                echo(stream)
+            }
         });
     }
     Ok(())
 }
 
-fn open(stream: TcpStream) -> Result<WebSocket<TcpStream>> {
+fn run_secure(listener: &TcpListener) -> io::Result<()> {
+    let config = Identity::given()?.server()?;
+    for stream in listener.incoming() {
+        let (stream, config) = (stream?, Arc::clone(&config));
+        thread::spawn(move || echo(secure(stream, config)?));
+    }
+    Ok(())
+}
+
+fn secure(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+) -> io::Result<StreamOwned<ServerConnection, TcpStream>> {
     stream.set_nodelay(true)?;
+    let session = ServerConnection::new(config).map_err(io::Error::other)?;
+    Ok(StreamOwned::new(session, stream))
+}
+
+fn open<S: Read + Write>(stream: S) -> Result<WebSocket<S>> {
     // The only way for this to be interrupted is a socket that does not block.
     accept(stream).map_err(|_| tungstenite::Error::ConnectionClosed)
 }
 
-fn echo(stream: TcpStream) -> Result<()> {
+fn echo<S: Read + Write>(stream: S) -> Result<()> {
     let mut socket = open(stream)?;
     loop {
         let message = socket.read()?;
@@ -44,6 +69,7 @@ fn echo(stream: TcpStream) -> Result<()> {
 }
 
 fn broadcast(stream: TcpStream, room: &Room) -> Result<()> {
+    stream.set_nodelay(true)?;
     let writing = stream.try_clone()?;
     let mut socket = open(stream)?;
     let (sender, messages) = channel();

@@ -1,0 +1,61 @@
+//! The certificate that all servers show, and what goes with it on both sides.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::Outcome;
+
+/// A certificate that has signed itself, and its key behind it: PEM.
+pub(crate) struct Identity(String);
+
+impl Identity {
+    /// A new one, for 127.0.0.1.
+    pub(crate) fn make() -> Outcome<Identity> {
+        let key = KeyPair::generate()?;
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
+        let certificate = params.self_signed(&key)?.pem();
+        Ok(Identity(certificate + &key.serialize_pem()))
+    }
+
+    /// The one that this process was given.
+    pub(crate) fn given() -> io::Result<Identity> {
+        let mut pem = String::new();
+        io::stdin().read_to_string(&mut pem)?;
+        Ok(Identity(pem))
+    }
+
+    pub(crate) fn pem(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// A server's side, as the others are given it.
+    pub(crate) fn server(&self) -> io::Result<Arc<ServerConfig>> {
+        let certificate = CertificateDer::from_pem_slice(self.pem()).map_err(io::Error::other)?;
+        let key = PrivateKeyDer::from_pem_slice(self.pem()).map_err(io::Error::other)?;
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| {
+                builder
+                    .with_no_client_auth()
+                    .with_single_cert(vec![certificate], key)
+            });
+        config.map(Arc::new).map_err(io::Error::other)
+    }
+
+    /// A client that believes this one.
+    pub(crate) fn believer(&self) -> Outcome<Arc<ClientConfig>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.pem())?)?;
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Arc::new(config))
+    }
+}

@@ -1,0 +1,148 @@
+//! A connection that does not block, with TLS around it or not; by rustls itself, so that the
+//! library's own sessions are not tested with one another only.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use socket2::SockRef;
+use stentor::rustls::crypto::ring::default_provider;
+use stentor::rustls::pki_types::pem::PemObject;
+use stentor::rustls::pki_types::{CertificateDer, ServerName};
+use stentor::rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+use crate::Outcome;
+
+pub(crate) struct Line {
+    pub(crate) socket: TcpStream,
+    tls: Option<Box<ClientConnection>>,
+}
+
+/// The receive buffer: small, so that who naps is soon the server's concern.
+const BUFFER: usize = 8 * 1024;
+
+/// What the server's kernel keeps for a client grows with its segments, and the loopback's are of
+/// 64 KiB: who sleeps would be the server's concern only after megabytes.
+const SEGMENT: u32 = 1400;
+
+/// Reads of the wire at a time; TLS takes few KiB with each.
+const READS: usize = 8;
+
+/// A connection, small in all that waits.
+pub(crate) fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    sockopt::set_socket_recv_buffer_size(&socket, BUFFER)?;
+    SockRef::from(&socket).set_tcp_mss(SEGMENT)?;
+    rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    rustix::net::connect(&socket, &address)?;
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
+/// Whoever believes this certificate; sessions are resumed where they can be.
+pub(crate) fn believer(certificate: &str) -> Outcome<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(certificate.as_bytes())?)?;
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+impl Line {
+    pub(crate) fn plain(address: SocketAddr) -> Outcome<Line> {
+        let socket = dial(address)?;
+        Ok(Line { socket, tls: None })
+    }
+
+    pub(crate) fn secure(address: SocketAddr, config: &Arc<ClientConfig>) -> Outcome<Line> {
+        let name = ServerName::IpAddress(address.ip().into());
+        let tls = ClientConnection::new(Arc::clone(config), name)?;
+        Ok(Line {
+            socket: dial(address)?,
+            tls: Some(Box::new(tls)),
+        })
+    }
+
+    /// Takes some bytes, and sends what can be; with TLS, a part may wait in here.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            return self.socket.write(bytes);
+        };
+        send(tls, &mut self.socket)?;
+        match tls.writer().write(bytes)? {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            taken => Ok(taken),
+        }
+    }
+
+    /// Sends what waits in here: it blocks while there is some.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => send(tls, &mut self.socket),
+            None => Ok(()),
+        }
+    }
+
+    /// Appends what has come, and tells how much; 0 at the end, which TLS must have announced.
+    pub(crate) fn read(&mut self, scratch: &mut [u8], input: &mut Vec<u8>) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            let read = self.socket.read(scratch)?;
+            input.extend_from_slice(&scratch[..read]);
+            return Ok(read);
+        };
+        let before = input.len();
+        for _ in 0..READS {
+            match tls.read_tls(&mut self.socket) {
+                Ok(0) => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                read => read?,
+            };
+            tls.process_new_packets().map_err(io::Error::other)?;
+            let _ = drain(tls, scratch, input);
+        }
+        match drain(tls, scratch, input) {
+            // The end comes again at the next turn.
+            _ if input.len() > before => Ok(input.len() - before),
+            end => end,
+        }
+    }
+
+    /// Says that nothing more will be said; [`hush`](Line::hush) follows once that is out.
+    pub(crate) fn announce_end(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+        }
+    }
+
+    pub(crate) fn hush(&self) {
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
+    /// Hangs up so that the server hears of a reset.
+    pub(crate) fn reset(&self) {
+        let _ = sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
+    }
+}
+
+fn send(tls: &mut ClientConnection, socket: &mut TcpStream) -> io::Result<()> {
+    while tls.wants_write() {
+        tls.write_tls(socket)?;
+    }
+    Ok(())
+}
+
+/// Takes all that is decrypted; what comes behind it: the end, or nothing yet.
+fn drain(tls: &mut ClientConnection, scratch: &mut [u8], out: &mut Vec<u8>) -> io::Result<usize> {
+    loop {
+        match tls.reader().read(scratch) {
+            Ok(read @ 1..) => out.extend_from_slice(&scratch[..read]),
+            end => return end,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Stentor's own client: a thread of its own reads, and the crowd's thread sends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::thread;
+use std::time::Duration;
+
+use stentor::{CloseCode, Connector, Message, Sender, Traffic, Version, WebSocket};
+
+use crate::Outcome;
+use crate::line::dial;
+use crate::manner::{Deflate, Manner};
+
+pub(crate) struct Own {
+    sender: Option<Sender>,
+    news: Receiver<News>,
+    /// For how many milliseconds its thread is to sleep behind the next message.
+    nap: Arc<AtomicU64>,
+}
+
+/// What its thread tells.
+pub(crate) enum News {
+    Open(Sender),
+    Message(Message),
+    /// The end, and all that went over the connection.
+    End(Traffic),
+    Failed(String),
+}
+
+/// How it reaches the server.
+pub(crate) enum Way {
+    /// By the shortest call there is.
+    Plainly,
+    With(Connector),
+    /// Over a connection with small buffers.
+    Over(Connector, SocketAddr),
+}
+
+impl Way {
+    /// Each life goes another way than the one before it, as far as its manner allows.
+    pub(crate) fn of(
+        life: u32,
+        version: Version,
+        manner: Manner,
+        connector: &Connector,
+        address: SocketAddr,
+    ) -> Way {
+        let deflate = stentor::Deflate::new().threshold(32);
+        let takeover = deflate.send_takeover(true).receive_takeover(true);
+        let connector = connector.clone().version(version);
+        let connector = match manner.deflate {
+            Deflate::No => connector,
+            Deflate::Alone => connector.deflate(deflate),
+            Deflate::Takeover => connector.deflate(takeover),
+        };
+        let is_plain = !manner.tls && manner.deflate == Deflate::No;
+        match life % 2 {
+            0 => Way::Over(connector, address),
+            _ if is_plain && version == Version::Rfc6455 => Way::Plainly,
+            _ => Way::With(connector),
+        }
+    }
+
+    fn open(self, url: &str) -> Result<WebSocket, stentor::Error> {
+        match self {
+            Way::Plainly => stentor::connect(url),
+            Way::With(connector) => connector.connect(url),
+            Way::Over(connector, address) => connector.connect_over(dial(address)?, url),
+        }
+    }
+}
+
+impl Own {
+    pub(crate) fn start(way: Way, url: String) -> Outcome<Own> {
+        let (teller, news) = mpsc::channel();
+        let nap = Arc::new(AtomicU64::new(0));
+        let naps = Arc::clone(&nap);
+        thread::Builder::new().spawn(move || {
+            let tell = |what| drop(teller.send(what));
+            match live(way, &url, &naps, tell) {
+                Ok(traffic) => tell(News::End(traffic)),
+                Err(error) => tell(News::Failed(error)),
+            }
+        })?;
+        Ok(Own {
+            sender: None,
+            news,
+            nap,
+        })
+    }
+
+    /// What there is to tell, if anything.
+    pub(crate) fn news(&mut self) -> Option<News> {
+        match self.news.try_recv() {
+            Ok(News::Open(sender)) => {
+                self.sender = Some(sender.clone());
+                Some(News::Open(sender))
+            }
+            Ok(news) => Some(news),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(News::Failed("its thread has ended".into())),
+        }
+    }
+
+    pub(crate) fn say(&self, payload: &[u8], binary: bool) -> Result<(), String> {
+        let sender = self.sender.as_ref().ok_or("it is not open")?;
+        let message = match binary {
+            true => Message::Binary(payload.to_vec()),
+            false => Message::Text(String::from_utf8_lossy(payload).into_owned()),
+        };
+        let sent = sender.send(message);
+        sent.map_err(|error| format!("it could not say something: {error}"))
+    }
+
+    pub(crate) fn say_goodbye(&self) {
+        if let Some(sender) = &self.sender {
+            // Where that fails, its thread tells.
+            let _ = sender.close(CloseCode::NORMAL, "");
+        }
+    }
+
+    pub(crate) fn nap(&self, time: Duration) {
+        self.nap.store(time.as_millis() as u64, Relaxed);
+    }
+}
+
+/// From the handshake to an end in good order.
+fn live(way: Way, url: &str, nap: &AtomicU64, tell: impl Fn(News)) -> Result<Traffic, String> {
+    let mut socket = way
+        .open(url)
+        .map_err(|error| format!("{url}, instead of a handshake: {error}"))?;
+    tell(News::Open(socket.sender()));
+    loop {
+        match socket.recv() {
+            Ok(Some(message)) => tell(News::Message(message)),
+            Ok(None) => break,
+            Err(error) => return Err(error.to_string()),
+        }
+        thread::sleep(Duration::from_millis(nap.swap(0, Relaxed)));
+    }
+    let closed = socket.closed().ok_or("over, and not closed")?;
+    match closed.code.get() {
+        1000 | 1005 if closed.clean => Ok(socket.traffic()),
+        _ => Err(format!("a bad end: {closed}")),
+    }
+}

@@ -114,7 +114,7 @@ fn is_token(text: &str) -> bool {
 }
 
 /// RFC 9110 §5.6.2.
-pub(super) fn is_token_char(char: char) -> bool {
+fn is_token_char(char: char) -> bool {
     char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char)
 }
 

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::error::Refusal;
-use super::extension::is_token_char;
 use super::head::{self, Head};
 use super::host::name_and_port;
 use super::limits::Limits;
@@ -47,7 +46,7 @@ impl Request {
         limits: &Limits,
     ) -> Result<Search, Refusal> {
         if let Some(&first) = input.first()
-            && !is_token_char(char::from(first))
+            && !head::is_token(&[first])
         {
             return Err(Refusal::NotHttp(first));
         }

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use log::trace;
-
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::Link;
+use crate::shell::log::trace;
 use crate::shell::shown::Shown;
 use crate::shell::warden::Warden;
 

@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::debug;
-
 use crate::protocol::{
     Answer, CloseCode, CloseFrame, Closed, Event, HandshakeError, Message, State, Version,
 };
 use crate::shell::conversation::{Conversation, Patience, Received, Step};
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::Stage;
+use crate::shell::log::debug;
 use crate::shell::peer::Peer;
 use crate::shell::sync::atomic::Ordering::Relaxed;
 use crate::shell::tls::TlsSession;

@@ -20,6 +20,8 @@ pub enum Refusal {
     TooManyFields(usize),
     /// Not an HTTP request head; says which part: 400.
     MalformedHead(&'static str),
+    /// Not HTTP at all: it begins with this byte, which no method does: 400, at once.
+    NotHttp(u8),
     /// Another method than GET: 405.
     Method(String),
     /// The resource does not start with a slash, or has a fragment: 400.
@@ -131,7 +133,7 @@ impl Refusal {
         match self {
             Refusal::HeadTooLarge(_) => "head too large",
             Refusal::TooManyFields(_) => "too many fields",
-            Refusal::MalformedHead(_) => "malformed head",
+            Refusal::MalformedHead(_) | Refusal::NotHttp(_) => "malformed head",
             Refusal::Method(_) => "method",
             Refusal::Resource(_) => "resource",
             Refusal::HttpVersion(_) => "http version",
@@ -168,6 +170,13 @@ impl fmt::Display for Refusal {
             Refusal::HeadTooLarge(limit) => write!(f, "request head longer than {limit} bytes"),
             Refusal::TooManyFields(limit) => write!(f, "more than {limit} header fields"),
             Refusal::MalformedHead(part) => write!(f, "malformed request head: {part}"),
+            Refusal::NotHttp(first) => {
+                write!(
+                    f,
+                    "not HTTP: it begins with {first:#04x}{}",
+                    tls_hint(*first)
+                )
+            }
             Refusal::Method(method) => write!(f, "method {method}: only GET is answered here"),
             Refusal::Resource(resource) => {
                 write!(f, "bad resource \"{resource}\"")
@@ -224,6 +233,16 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// What the first byte of something that is not HTTP says of its sender: records of TLS begin with
+/// their type, an alert's or a handshake's (RFC 8446 §5.1).
+pub(crate) fn tls_hint(first: u8) -> &'static str {
+    match first {
+        0x15 => ", as an alert of TLS does",
+        0x16 => ", as a handshake of TLS does",
+        _ => "",
+    }
+}
 
 impl From<BadHead> for Refusal {
     fn from(bad: BadHead) -> Self {

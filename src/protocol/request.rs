@@ -37,12 +37,19 @@ impl Request {
     /// ruled out), and parses what ends there.
     ///
     /// # Errors
-    /// A refusal, as soon as it is certain that the head is longer than the limit.
+    /// A refusal, as soon as it is certain that the head is longer than the limit; or that there
+    /// will be none, since the first byte begins no method. Who takes this for a port of TLS need
+    /// not wait for the deadline to learn better.
     pub(crate) fn search(
         input: &[u8],
         searched: usize,
         limits: &Limits,
     ) -> Result<Search, Refusal> {
+        if let Some(&first) = input.first()
+            && !head::is_token(&[first])
+        {
+            return Err(Refusal::NotHttp(first));
+        }
         Ok(match head::search(input, searched, limits.head_bytes)? {
             head::Search::Incomplete(searched) => Search::Incomplete(searched),
             head::Search::Complete(used) => {

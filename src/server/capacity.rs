@@ -6,7 +6,6 @@
 
 use std::fs;
 
-use log::warn;
 use rustix::process::{Resource, getrlimit};
 
 /// What a thread maps: its stack, its signal stack, and a guard for each.
@@ -49,3 +48,4 @@ fn limits() -> Vec<(&'static str, usize)> {
     }
     limits
 }
+use crate::shell::log::warn;

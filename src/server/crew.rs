@@ -6,14 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::{error, info};
-
 use crate::protocol::{Config, Refusal, Role, refusal_bytes};
 use crate::shell::addresses::Net;
 use crate::shell::backlog::Backlog;
 use crate::shell::counters::Totals;
 use crate::shell::error::Loss;
 use crate::shell::link::{ClientId, Haste, Link, Stage};
+use crate::shell::log::{error, info};
 use crate::shell::log_gate::Kind;
 use crate::shell::outbox::Outbox;
 use crate::shell::peer::Peer;

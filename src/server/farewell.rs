@@ -4,11 +4,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use log::{debug, error, info, warn};
-
 use crate::protocol::{CloseCode, Closed, Initiator, Version};
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::ClientId;
+use crate::shell::log::{debug, error, info, warn};
 use crate::shell::log_gate::Kind;
 use crate::shell::peer::Peer;
 use crate::shell::shown::shown;

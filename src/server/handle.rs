@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::trace;
-
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 use crate::shell::backlog::Frames;
 use crate::shell::counters::Counters;
 use crate::shell::deflate::deflate;
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::{ClientId, Link};
+use crate::shell::log::trace;
 use crate::shell::outbox::Push;
 use crate::shell::peer::Peer;
 use crate::shell::shown::Shown;

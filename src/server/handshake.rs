@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use log::{debug, error, info, trace};
-
 use crate::protocol::{Event, Request, State};
 use crate::shell::conversation::{Patience, Step};
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::Stage;
+use crate::shell::log::{debug, error, info, trace};
 use crate::shell::log_gate::Kind;
 use crate::shell::shown::shown;
 use crate::shell::sync::atomic::Ordering::Relaxed;

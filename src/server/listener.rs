@@ -8,10 +8,10 @@ use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use log::{error, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::protocol::Refusal;
+use crate::shell::log::{error, warn};
 use crate::shell::log_gate::Kind;
 use crate::shell::peer::Peer;
 use crate::shell::socket::Socket;

@@ -63,8 +63,6 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use log::info;
-
 pub use bound::{Endpoint, Listener};
 pub use builder::{Reply, ServerBuilder};
 pub use client::{Client, Outcome};
@@ -72,6 +70,7 @@ pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
 
 use crate::shell::error::Error;
+use crate::shell::log::info;
 use crate::shell::stream::Stream;
 
 use bound::Bound;

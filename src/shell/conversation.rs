@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::{debug, error, log_enabled, trace};
 use rustix::event::PollFlags;
 
 use crate::protocol::{
@@ -22,6 +21,7 @@ use super::shown::Shown;
 use super::socket::Socket;
 use super::sync::Instant;
 use super::warden::Warden;
+use crate::shell::log::{debug, error, log_enabled, trace};
 
 /// Sees every change of state, on the thread of whom it concerns.
 pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
@@ -142,7 +142,7 @@ impl Conversation {
     /// A message from this very thread. A large one is not copied.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
         let encoder = self.encoder();
-        if log_enabled!(log::Level::Trace) {
+        if log_enabled!(::log::Level::Trace) {
             trace!("{}: > {}", self.link, Shown(&message));
         }
         if encoder.terms().is_some() {
@@ -239,7 +239,7 @@ impl Conversation {
     #[inline(always)]
     pub(crate) fn short_message(&mut self) -> Option<Message> {
         let eventful = self.link.has_goodbye() || !self.connection.is_quiet();
-        if eventful || self.throttle.is_some() || log_enabled!(log::Level::Trace) {
+        if eventful || self.throttle.is_some() || log_enabled!(::log::Level::Trace) {
             return None;
         }
         let message = self.connection.short_message()?;
@@ -330,7 +330,7 @@ impl Conversation {
                 if let Some(throttle) = &mut self.throttle {
                     throttle.delivered(message.len());
                 }
-                if log_enabled!(log::Level::Trace) {
+                if log_enabled!(::log::Level::Trace) {
                     trace!("{}: < {}", self.link, Shown(message));
                 }
             }

@@ -7,8 +7,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use log::{Level, log};
+use ::log::Level;
 
+use super::log::log;
 use super::sync::atomic::AtomicU64;
 use super::sync::atomic::Ordering::SeqCst;
 

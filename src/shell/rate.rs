@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use log::info;
-
 use crate::protocol::{CloseCode, CloseFrame, State};
 
 use super::bucket::Bucket;
@@ -11,6 +9,7 @@ use super::conversation::{Conversation, Patience, Step};
 use super::log_gate::Kind;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
+use crate::shell::log::info;
 
 /// How much a client may say, in messages and in bytes; what is not set is not limited.
 ///

@@ -18,7 +18,6 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::debug;
 use rustix::io::Errno;
 
 use super::backlog::Backlog;
@@ -26,6 +25,7 @@ use super::counters::Totals;
 use super::deadlines::SELDOM;
 use super::error::Loss;
 use super::link::{Haste, Link, Stage};
+use super::log::debug;
 use super::log_gate::{self, Kind, LogGate};
 use super::outbox::Push;
 use super::registry::Registry;

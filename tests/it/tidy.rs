@@ -102,6 +102,24 @@ fn nothing_in_the_library_panics_on_purpose() {
     }
 }
 
+/// A logger is the user's code, which may panic.
+#[test]
+fn all_of_the_library_logs_where_a_panic_is_caught() {
+    for (path, source) in sources("src") {
+        if path.ends_with("src/shell/log.rs") {
+            continue;
+        }
+        for (number, line) in code(&source) {
+            let imports = line.trim_start().starts_with("use log::");
+            let macros = ["error", "warn", "info", "debug", "trace", "log"];
+            let calls = macros
+                .iter()
+                .any(|name| line.contains(&format!("log::{name}!(")));
+            assert!(!imports && !calls, "{}:{number}: {line}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_file_says_what_it_is_for() {
     for (path, source) in ["src", "tests/it", "examples"]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::protocol::error::tls_hint;
 use crate::protocol::head::BadHead;
 
 use super::answer::Answer;
@@ -20,6 +21,8 @@ pub enum HandshakeError {
     TooManyFields(usize),
     /// Not an HTTP answer; says which part.
     MalformedHead(&'static str),
+    /// Not HTTP at all: this is how the answer begins, up to the first byte that is none of `HTTP/`.
+    NotHttp(Vec<u8>),
     /// The first three lines are not those of draft-75, to the byte (draft-75 §4.1).
     Preamble(String),
     /// HTTP older than 1.1, which knows no 101, in versions 7, 8 and RFC 6455.
@@ -101,6 +104,12 @@ impl fmt::Display for HandshakeError {
                 write!(f, "answer of more than {limit} header fields")
             }
             HandshakeError::MalformedHead(part) => write!(f, "malformed answer head: {part}"),
+            HandshakeError::NotHttp(found) => write!(
+                f,
+                "not HTTP: the answer begins with \"{}\"{}",
+                found.escape_ascii(),
+                found.first().copied().map_or("", tls_hint)
+            ),
             HandshakeError::Preamble(found) => write!(
                 f,
                 "the answer begins with \"{found}\" and not with the three lines of draft-75"

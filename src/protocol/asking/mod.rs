@@ -195,12 +195,16 @@ impl Connection {
 
 impl Asked {
     /// The next answer, which need not be the last, and how many bytes it used; `None` while it is
-    /// not whole.
+    /// not whole. What does not begin as an answer must (RFC 9112 §4) is not waited for.
     fn read(
         &mut self,
         input: &[u8],
         limits: &Limits,
     ) -> Result<Option<(usize, Answer)>, HandshakeError> {
+        let mut begins = input.iter().zip(b"HTTP/");
+        if let Some(wrong) = begins.position(|(found, must)| found != must) {
+            return Err(HandshakeError::NotHttp(input[..=wrong].to_vec()));
+        }
         let most = limits.head_bytes.saturating_sub(self.before);
         match head::search(input, self.searched, most) {
             Ok(head::Search::Incomplete(searched)) => {

@@ -39,6 +39,13 @@ pub fn judge(asked: &Asked) {
     let events: Vec<&Event> = driven.events().collect();
     let rejected = driven.connection().state() == State::Rejected;
     let blank = asked.wire.windows(4).position(|four| four == b"\r\n\r\n");
+    if let Some(&first) = asked.wire.first()
+        && !(first.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&first))
+    {
+        // No method begins so: the rest is not waited for.
+        assert_eq!(events, [&Event::Refused(Refusal::NotHttp(first))]);
+        return refused(&driven.output, &Refusal::NotHttp(first));
+    }
     match blank.map(|at| at + 4) {
         Some(len) if len <= limits.head_bytes => {
             assert_ne!(driven.journal, [], "no answer to a whole head");

@@ -447,17 +447,13 @@ fn an_extension_that_was_not_offered_is_declined() {
 }
 
 #[test]
-fn an_answer_that_is_no_http_is_declined() {
+fn a_malformed_answer_is_declined() {
     for version in Version::ALL {
         for (bytes, part) in [
-            (&b"SSH-2.0-OpenSSH_9.6\r\n\r\n"[..], "status line"),
-            (b"\r\n\r\n", "status line"),
-            (b"\r\nHTTP/1.1 101 x\r\n\r\n", "status line"),
-            (b"HTTP/1.1\r\n\r\n", "status line"),
+            (&b"HTTP/1.1\r\n\r\n"[..], "status line"),
             (b"HTTP/1.1 1x1 x\r\n\r\n", "status line"),
             (b"HTTP/1.1 099 x\r\n\r\n", "status line"),
             (b"HTTP/2 101 x\r\n\r\n", "status line"),
-            (b"GET / HTTP/1.1\r\n\r\n", "status line"),
             (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "a field name"),
             (b"HTTP/1.1 200 OK\r\na : b\r\n\r\n", "a field name"),
             (b"HTTP/1.1 200 OK\r\na: b\0\r\n\r\n", "a field value"),
@@ -479,6 +475,35 @@ fn an_answer_that_is_no_http_is_declined() {
             );
             assert_eq!(client.connection.state(), State::Error);
         }
+    }
+}
+
+/// RFC 9112 §4: a status line begins with `HTTP/`, and with nothing in front of it.
+#[test]
+fn an_answer_that_cannot_be_http_is_declined_at_its_first_wrong_byte() {
+    for version in Version::ALL {
+        for (bytes, begins) in [
+            (&b"\x15\x03\x03\0\x02\x02\x46"[..], 1),
+            (b"SSH-2.0-OpenSSH_9.6\r\n", 1),
+            (b"\r\nHTTP/1.1 101 x\r\n\r\n", 1),
+            (b"http/1.1 101 x\r\n\r\n", 1),
+            (b"HTTQ", 4),
+            (b"HTTP 101 x\r\n\r\n", 5),
+        ] {
+            for len in begins..=bytes.len() {
+                let (mut client, _) = asked(version);
+                client.receive_bytewise(&bytes[..begins - 1]);
+                assert!(client.events.is_empty(), "{bytes:?}");
+                client.receive(&bytes[begins - 1..len]);
+                let found = bytes[..begins].to_vec();
+                assert_eq!(client.declined(), &HandshakeError::NotHttp(found));
+                assert_eq!(client.connection.state(), State::Error);
+            }
+        }
+        // The answer behind a 100 is an answer, too.
+        let (mut client, _) = asked(version);
+        client.receive(b"HTTP/1.1 100 Continue\r\n\r\n\x15");
+        assert_eq!(client.declined(), &HandshakeError::NotHttp(vec![0x15]));
     }
 }
 
@@ -569,6 +594,14 @@ fn what_is_wrong_is_said_with_both_values_and_without_the_peers_control_characte
         (
             HandshakeError::MalformedHead("status line"),
             "malformed answer head: status line",
+        ),
+        (
+            HandshakeError::NotHttp(vec![0x15]),
+            "not HTTP: the answer begins with \"\\x15\", as an alert of TLS does",
+        ),
+        (
+            HandshakeError::NotHttp(b"HTTQ".to_vec()),
+            "not HTTP: the answer begins with \"HTTQ\"",
         ),
         (HandshakeError::HttpVersion, "101 in HTTP older than 1.1"),
         (

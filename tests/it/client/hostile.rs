@@ -68,6 +68,25 @@ fn wherever_an_answer_ends_the_handshake_has_failed_in_the_same_way() {
 }
 
 #[test]
+fn a_server_that_speaks_tls_to_a_plain_client_is_found_out_at_its_first_byte() {
+    for version in Version::ALL {
+        let script = Script::run(|mut server| {
+            server.write(b"\x15");
+            // key3 of draft-76, and the end.
+            let _ = server.stream.read_to_end(&mut Vec::new());
+        });
+        let connector = Connector::new().version(version).handshake_deadline(LONG);
+        match connector.connect(&script.url) {
+            Err(Error::Handshake(error)) => {
+                assert_eq!(*error, HandshakeError::NotHttp(vec![0x15]), "{version}");
+            }
+            other => panic!("{version}: {other:?}"),
+        }
+        script.join();
+    }
+}
+
+#[test]
 fn a_refusal_is_heard_from_a_server_that_has_gone_already() {
     let refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater";
     match over(refusal, Version::Rfc6455) {

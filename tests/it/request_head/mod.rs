@@ -1,5 +1,7 @@
 //! The request head: what is malformed, what is smuggled, and what each field may say.
 
+mod first_byte;
+
 mod fields;
 
 mod host;

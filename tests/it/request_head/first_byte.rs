@@ -1,0 +1,70 @@
+//! The first byte of a request is judged as soon as it is there: what it begins may never end.
+
+use std::io::Write;
+use std::time::Duration;
+
+use log::Level;
+use stentor::protocol::{Config, Refusal, State};
+use stentor::{Server, Version};
+
+use super::{asked, assert_refused};
+use crate::support::{Head, Loopback, becomes, dial, keep_logbook, logged, read_answer};
+
+/// How a browser begins to speak TLS, which it may do without ever saying more.
+const HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+
+/// RFC 9110 §5.6.2, written out.
+const TOKEN: &[u8] = b"!#$%&'*+-.^_`|~\
+    0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+#[test]
+fn a_byte_that_begins_no_method_is_refused_at_once_and_no_other() {
+    for first in 0..=255_u8 {
+        let driven = asked(&[first], &Config::default());
+        if TOKEN.contains(&first) {
+            assert!(driven.events.is_empty(), "{first:#04x}");
+            assert_eq!(driven.connection.state(), State::Opening);
+            assert!(driven.output.is_empty(), "{first:#04x}");
+        } else {
+            assert_refused(&driven, 400, &format!("{first:#04x}"));
+            assert_eq!(*driven.refused(), Refusal::NotHttp(first));
+        }
+    }
+}
+
+/// What is not waited for would have been refused: behind the byte, too, no request is one.
+#[test]
+fn no_request_begins_with_a_byte_that_is_refused_at_once() {
+    for version in Version::ALL {
+        let request = Head::of(version).bytes();
+        for first in 0..=255_u8 {
+            let bytes = [&[first], &request[..]].concat();
+            let driven = asked(&bytes, &Config::default());
+            let status = if TOKEN.contains(&first) { 405 } else { 400 };
+            assert_refused(&driven, status, &format!("{version}: {first:#04x}"));
+        }
+    }
+}
+
+#[test]
+fn a_handshake_of_tls_on_a_plain_port_is_answered_and_logged_at_once() {
+    keep_logbook();
+    // Far behind the end of this test.
+    let builder = Server::builder().handshake_deadline(Duration::from_secs(600));
+    let server = Loopback::echo(builder);
+    for len in 1..=HELLO.len() {
+        let mut lost = dial(server.address);
+        lost.write_all(&HELLO[..len]).unwrap();
+        let answer = read_answer(&mut lost);
+        assert_eq!(answer.status(), 400);
+        let words = "not HTTP: it begins with 0x16, as a handshake of TLS does\n";
+        assert_eq!(answer.body, words.as_bytes());
+        let own = lost.local_addr().unwrap().to_string();
+        becomes(&true, || {
+            let lines = logged(&[&own, "400", "0x16, as a handshake of TLS does"]);
+            lines
+                .first()
+                .is_some_and(|(level, _)| *level == Level::Info)
+        });
+    }
+}

@@ -20,7 +20,7 @@ pub enum Refusal {
     TooManyFields(usize),
     /// Not an HTTP request head; says which part: 400.
     MalformedHead(&'static str),
-    /// Not HTTP at all: it begins with this byte, which no method does: 400, at once.
+    /// Not HTTP at all: it begins with this byte, which is no visible character: 400, at once.
     NotHttp(u8),
     /// Another method than GET: 405.
     Method(String),

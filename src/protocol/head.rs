@@ -154,12 +154,6 @@ impl Head {
     }
 }
 
-/// Whether these bytes are a token, as methods and names of fields are (RFC 9110 §5.6.2).
-pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    let may = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !bytes.is_empty() && bytes.iter().all(may)
-}
-
 /// Where a part of a slice is in it.
 pub(crate) fn range_of(part: &[u8], whole: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr() - whole.as_ptr().addr();

@@ -38,15 +38,15 @@ impl Request {
     ///
     /// # Errors
     /// A refusal, as soon as it is certain that the head is longer than the limit; or that there
-    /// will be none, since the first byte begins no method. Who takes this for a port of TLS need
-    /// not wait for the deadline to learn better.
+    /// will be none, since the first byte is not even a visible character. Who takes this for a
+    /// port of TLS need not wait for the deadline to learn better.
     pub(crate) fn search(
         input: &[u8],
         searched: usize,
         limits: &Limits,
     ) -> Result<Search, Refusal> {
         if let Some(&first) = input.first()
-            && !head::is_token(&[first])
+            && !first.is_ascii_graphic()
         {
             return Err(Refusal::NotHttp(first));
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::error::Refusal;
-use super::head::{Shown, is_token};
+use super::head::Shown;
 use super::version::Versions;
 
 /// An ordinary HTTP answer: a page, a health check, a redirect. It always ends the connection.
@@ -247,10 +247,17 @@ pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), BadFi
     let ours = OURS.contains(&lower.as_str())
         || lower.starts_with("sec-websocket-")
         || lower.starts_with("websocket-");
-    if ours || !is_token(name.as_bytes()) || !is_value(value) {
+    if ours || !is_token(name) || !is_value(value) {
         return Err(BadField::of(name));
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn is_token(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn is_value(value: &str) -> bool {

@@ -8,6 +8,8 @@ use std::fs;
 
 use rustix::process::{Resource, getrlimit};
 
+use crate::shell::log::warn;
+
 /// What a thread maps: its stack, its signal stack, and a guard for each.
 const MAPPINGS: usize = 4;
 
@@ -48,4 +50,3 @@ fn limits() -> Vec<(&'static str, usize)> {
     }
     limits
 }
-use crate::shell::log::warn;

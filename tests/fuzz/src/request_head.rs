@@ -40,9 +40,9 @@ pub fn judge(asked: &Asked) {
     let rejected = driven.connection().state() == State::Rejected;
     let blank = asked.wire.windows(4).position(|four| four == b"\r\n\r\n");
     if let Some(&first) = asked.wire.first()
-        && !(first.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&first))
+        && !(0x21..=0x7e).contains(&first)
     {
-        // No method begins so: the rest is not waited for.
+        // No text begins so: the rest is not waited for.
         assert_eq!(events, [&Event::Refused(Refusal::NotHttp(first))]);
         return refused(&driven.output, &Refusal::NotHttp(first));
     }

@@ -7,13 +7,14 @@
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{SendFlags, send};
+
+use crate::shell::caught::caught;
 
 /// A stream of bytes in both directions, for [`Connector::connect_through`](super::Connector::connect_through).
 ///
@@ -169,7 +170,7 @@ fn write_all(mut bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>
 /// panic of the transport's, which must not take the end of its direction along.
 fn done<T>(mut call: impl FnMut() -> io::Result<T>) -> Option<T> {
     loop {
-        match catch_unwind(AssertUnwindSafe(&mut call)).ok()? {
+        match caught(&mut call)? {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result.ok(),
         }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
+use crate::shell::caught::caught;
 use crate::shell::conversation::Received;
 use crate::shell::error::Error;
 use crate::shell::link::ClientId;
@@ -195,11 +195,11 @@ impl Client {
     /// The whole life: the handshake, the handler, whatever it does, and the end.
     pub(crate) fn serve(talk: Box<Session>, handler: &(impl Fn(&mut Client) -> Outcome + Sync)) {
         let mut client = Client { talk, _crew: None };
-        let outcome = catch_unwind(AssertUnwindSafe(|| match client.talk.open() {
+        let outcome = caught(|| match client.talk.open() {
             Ok(()) => handler(&mut client),
             // Refused, answered with a page, or gone: nobody to hand over.
             Err(_) => Ok(()),
-        }));
+        });
         client.talk.finish(Ended::of(outcome));
     }
 }

@@ -1,10 +1,10 @@
 //! The end of a client's life on a server, whatever its handler did: the goodbye, and the account.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::protocol::{CloseCode, Closed, Initiator, Version};
+use crate::shell::caught::caught;
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::ClientId;
 use crate::shell::log::{debug, error, info, warn};
@@ -51,19 +51,23 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    pub(crate) fn of(outcome: std::thread::Result<Outcome>) -> Ended {
+    /// `None` where the handler has panicked.
+    pub(crate) fn of(outcome: Option<Outcome>) -> Ended {
         match outcome {
-            Ok(Ok(())) => Ended::Well,
-            Ok(Err(error)) => {
-                // Even showing it is the user's code.
-                let words = catch_unwind(AssertUnwindSafe(|| error.to_string()))
-                    .unwrap_or_else(|_| "an error that panics when it is shown".to_owned());
-                match error.downcast_ref::<Error>() {
-                    Some(end) if end.is_the_end() => Ended::WithIt(words),
-                    _ => Ended::Badly(words),
+            Some(Ok(())) => Ended::Well,
+            Some(Err(error)) => {
+                // Even showing it is the user's code, and so is dropping it.
+                let words = caught(|| error.to_string())
+                    .unwrap_or_else(|| "an error that panics when it is shown".to_owned());
+                let own = error.downcast_ref::<Error>();
+                let is_the_end = own.is_some_and(Error::is_the_end);
+                caught(|| drop(error));
+                match is_the_end {
+                    true => Ended::WithIt(words),
+                    false => Ended::Badly(words),
                 }
             }
-            Err(_) => Ended::Badly("it panicked".to_owned()),
+            None => Ended::Badly("it panicked".to_owned()),
         }
     }
 }
@@ -128,7 +132,7 @@ impl Session {
         }
         let id = departure.id;
         if let Some(hook) = &self.shared.settings.on_close
-            && catch_unwind(AssertUnwindSafe(|| hook(&departure))).is_err()
+            && caught(|| hook(&departure)).is_none()
             && self.shared.warden.may_log(Kind::HookPanicked)
         {
             error!("client {id}: on_close panicked");

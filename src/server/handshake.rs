@@ -1,10 +1,10 @@
 //! A conversation's beginning: the request, the user's say in it, and the way into the hub.
 
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::protocol::{Event, Request, State};
+use crate::shell::caught::caught;
 use crate::shell::conversation::{Patience, Step};
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::Stage;
@@ -102,7 +102,7 @@ impl Session {
             return;
         }
         let reply = match &self.shared.settings.on_request {
-            Some(hook) => catch_unwind(AssertUnwindSafe(|| hook(request))).unwrap_or_else(|_| {
+            Some(hook) => caught(|| hook(request)).unwrap_or_else(|| {
                 if self.shared.warden.may_log(Kind::HookPanicked) {
                     error!("client {}: on_request panicked", self.link.id);
                 }

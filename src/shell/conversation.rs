@@ -1,7 +1,6 @@
 //! One connection's life, on either side of it: the loop around the engine.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +11,10 @@ use crate::protocol::{
     Unsupported, Version,
 };
 
+use super::caught::caught;
 use super::error::{Error, Loss};
 use super::link::{ClientId, Haste, Link, Stage};
+use super::log::{debug, error, log_enabled, trace};
 use super::log_gate::Kind;
 use super::outbox::Push;
 use super::rate::Throttle;
@@ -21,7 +22,6 @@ use super::shown::Shown;
 use super::socket::Socket;
 use super::sync::Instant;
 use super::warden::Warden;
-use crate::shell::log::{debug, error, log_enabled, trace};
 
 /// Sees every change of state, on the thread of whom it concerns.
 pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
@@ -362,8 +362,8 @@ impl Conversation {
         for transition in self.connection.transitions() {
             debug!("{}: {transition}", self.link);
             if let Some(hook) = &self.on_state {
-                let seen = catch_unwind(AssertUnwindSafe(|| hook(self.link.id, transition)));
-                if seen.is_err() && self.warden.may_log(Kind::HookPanicked) {
+                let seen = caught(|| hook(self.link.id, transition));
+                if seen.is_none() && self.warden.may_log(Kind::HookPanicked) {
                     error!("{}: on_state panicked", self.link);
                 }
             }

@@ -3,15 +3,13 @@
 //!
 //! All of the library logs by these macros, which are those of the crate `log` but for that.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 /// Whether lines of this level are wanted, by the logger's own word.
 macro_rules! log_enabled {
     ($level:expr) => {{
         let level: ::log::Level = $level;
         level <= ::log::STATIC_MAX_LEVEL
             && level <= ::log::max_level()
-            && $crate::shell::log::guard(|| ::log::log_enabled!(level)).unwrap_or(false)
+            && $crate::shell::caught::caught(|| ::log::log_enabled!(level)).unwrap_or(false)
     }};
 }
 
@@ -19,7 +17,7 @@ macro_rules! log {
     ($level:expr, $($words:tt)+) => {{
         let level: ::log::Level = $level;
         if level <= ::log::STATIC_MAX_LEVEL && level <= ::log::max_level() {
-            let _ = $crate::shell::log::guard(|| ::log::log!(level, $($words)+));
+            let _ = $crate::shell::caught::caught(|| ::log::log!(level, $($words)+));
         }
     }};
 }
@@ -46,8 +44,3 @@ macro_rules! trace {
 
 // `warn` is an attribute's name, too.
 pub(crate) use {debug, error, info, log, log_enabled, trace, warning as warn};
-
-/// What the logger's code has come to; nothing, where it panics.
-pub(crate) fn guard<T>(logs: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(logs)).ok()
-}

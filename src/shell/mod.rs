@@ -54,6 +54,8 @@ pub(crate) mod bucket;
 
 mod pause;
 
+pub(crate) mod caught;
+
 pub(crate) mod log;
 
 pub(crate) mod log_gate;

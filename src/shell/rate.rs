@@ -6,10 +6,10 @@ use crate::protocol::{CloseCode, CloseFrame, State};
 
 use super::bucket::Bucket;
 use super::conversation::{Conversation, Patience, Step};
+use super::log::info;
 use super::log_gate::Kind;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
-use crate::shell::log::info;
 
 /// How much a client may say, in messages and in bytes; what is not set is not limited.
 ///

@@ -1,10 +1,13 @@
 //! The user's code may panic wherever it is called: that costs one client at most.
 
+use std::error::Error;
+use std::fmt;
+use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use stentor::{Client, Outcome, Reply, Server, Version};
 
-use crate::support::{Head, Loopback, ask, becomes, echo, hush};
+use crate::support::{Head, Loopback, PATIENCE, ask, becomes, echo, hush};
 
 fn panic_when_told(client: &mut Client) -> Outcome {
     while let Some(message) = client.recv()? {
@@ -33,6 +36,54 @@ fn a_handler_that_panics_ends_its_one_client() {
     becomes(&Some(5), || {
         server.handle.counters().closes.get(&1011).copied()
     });
+}
+
+/// What panics once more when it is let go of.
+#[derive(Debug)]
+struct Grenade;
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        panic_any(Shrapnel);
+    }
+}
+
+/// And so does what that panics with.
+struct Shrapnel;
+
+impl Drop for Shrapnel {
+    fn drop(&mut self) {
+        panic!("panicking on purpose");
+    }
+}
+
+impl fmt::Display for Grenade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("failing on purpose")
+    }
+}
+
+impl Error for Grenade {}
+
+#[test]
+fn what_a_handler_throws_may_panic_itself() {
+    hush("panicking on purpose");
+    let builder = Server::builder().on_close(|_| panic_any(Grenade));
+    let mut server = Loopback::run(builder, |client| match client.recv()? {
+        Some(message) if message.as_text() == Some("fail") => Err(Grenade.into()),
+        _ => panic_any(Grenade),
+    });
+    for version in Version::ALL {
+        for thrown in ["fail", "panic"] {
+            let mut peer = server.open(version);
+            peer.say(thrown);
+            peer.answer_goodbye(1011, "");
+        }
+    }
+    let counters = server.wait_until_empty();
+    assert_eq!(counters.failed_handlers, 10);
+    server.handle.shutdown(PATIENCE);
+    server.join();
 }
 
 #[test]
@@ -110,7 +161,7 @@ fn a_server_whose_handlers_panic_during_its_shutdown_still_ends() {
         panic!("panicking on purpose");
     });
     let mut peers = server.open_all();
-    server.handle.shutdown(crate::support::PATIENCE);
+    server.handle.shutdown(PATIENCE);
     for peer in &mut peers {
         peer.answer_goodbye(1001, "the server is going down");
     }

@@ -1,7 +1,14 @@
 //! The log. Whoever installed it wrote it: where it panics, that costs the line, and neither the
 //! thread that logs, which may be everybody's, nor the client whom the line is about.
 //!
-//! All of the library logs by these macros, which are those of the crate `log` but for that.
+//! All of the library logs by these macros, which are those of the crate `log` but for that. What
+//! they do beyond comparing levels is done elsewhere, off the stack of a thread that waits.
+
+use std::fmt;
+
+use ::log::{Level, Record};
+
+use super::caught::caught;
 
 /// Whether lines of this level are wanted, by the logger's own word.
 macro_rules! log_enabled {
@@ -9,7 +16,7 @@ macro_rules! log_enabled {
         let level: ::log::Level = $level;
         level <= ::log::STATIC_MAX_LEVEL
             && level <= ::log::max_level()
-            && $crate::shell::caught::caught(|| ::log::log_enabled!(level)).unwrap_or(false)
+            && $crate::shell::log::is_wanted(level, module_path!())
     }};
 }
 
@@ -17,7 +24,8 @@ macro_rules! log {
     ($level:expr, $($words:tt)+) => {{
         let level: ::log::Level = $level;
         if level <= ::log::STATIC_MAX_LEVEL && level <= ::log::max_level() {
-            let _ = $crate::shell::caught::caught(|| ::log::log!(level, $($words)+));
+            let place = &(module_path!(), file!(), line!());
+            $crate::shell::log::tell(level, place, format_args!($($words)+));
         }
     }};
 }
@@ -44,3 +52,24 @@ macro_rules! trace {
 
 // `warn` is an attribute's name, too.
 pub(crate) use {debug, error, info, log, log_enabled, trace, warning as warn};
+
+/// A module, a file, and a line of it.
+pub(crate) type Place = (&'static str, &'static str, u32);
+
+#[cold]
+#[inline(never)]
+pub(crate) fn tell(level: Level, &(module, file, line): &'static Place, words: fmt::Arguments<'_>) {
+    let _ = caught(|| {
+        let mut record = Record::builder();
+        record.level(level).target(module).args(words);
+        record.module_path_static(Some(module));
+        record.file_static(Some(file)).line(Some(line));
+        ::log::logger().log(&record.build());
+    });
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn is_wanted(level: Level, module: &'static str) -> bool {
+    caught(|| ::log::log_enabled!(target: module, level)).unwrap_or(false)
+}

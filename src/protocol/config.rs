@@ -10,7 +10,8 @@ use super::limits::Limits;
 use super::request::{Request, escaped, split_port};
 use super::version::{Proof, Version, Versions};
 
-/// The settings of the protocol core; each tells its default. A client has use for the limits alone.
+/// The settings of the protocol core; each tells its default. A client has use for the
+/// limits, and for `deflate` where that is built in.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {

@@ -3,9 +3,9 @@
 //! Clients and handles post to it over one bounded channel, so all members of an audience see its
 //! broadcasts in the same order. It takes all that waits, joins what each client hears of it, encoded
 //! once for all who hear the same ([`turn`](super::turn)), and pushes the shared bytes to each
-//! client's outbox, which never makes it wait. It runs no code of the user's, logs nothing, and never waits for a channel:
-//! it cannot be blocked, and so neither can those who post to it, for longer than it takes to work
-//! off a queue.
+//! client's outbox, which never makes it wait. It runs no code of the user's, logs nothing, and never
+//! waits for a channel: it cannot be blocked, and so neither can those who post to it, for longer than
+//! it takes to work off a queue.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

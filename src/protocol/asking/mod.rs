@@ -81,7 +81,8 @@ pub(crate) enum Due {
 impl Connection {
     /// A client's connection, as yet without an answer: the first
     /// [`data_to_send`](Connection::data_to_send) is the request. Of `config` the limits matter,
-    /// and whether messages may be compressed; all else is for servers. `entropy` is used for keys and for a mask on every frame.
+    /// and whether messages may be compressed; all else is for servers. `entropy` is used for keys and
+    /// for a mask on every frame.
     pub fn client(config: Arc<Config>, request: &ClientRequest, entropy: Entropy) -> Connection {
         let offer = config.offer(request.version);
         let (output, proof) = request.version.ask(request, offer, entropy);

@@ -15,6 +15,11 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// A final block of nothing.
 const END: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
 
+/// A message may be made of so many streams, and of one more for each KiB that it may have. The two
+/// bytes that end one and nothing else make zlib begin anew, with a copy of all that the next may refer
+/// to.
+const STREAMS: usize = 1024;
+
 /// The most that is inflated before it is looked at.
 const STEP: usize = 8 * 1024;
 
@@ -30,6 +35,8 @@ pub(crate) struct Inflater {
     stream: Option<Decompress>,
     /// The stream is at the end of a final block. That need not be the message's end.
     ended: bool,
+    /// How many final blocks were followed by more of the message.
+    streams: usize,
     history: Vec<u8>,
     /// How much of the history outlives a message.
     keep: usize,
@@ -53,6 +60,7 @@ impl Inflater {
             read: 0,
             stream: None,
             ended: false,
+            streams: 0,
             history: Vec::new(),
             keep: match terms.receive.takeover {
                 true => terms.receive.size(),
@@ -83,8 +91,8 @@ impl Inflater {
     /// as soon as nothing that follows could make the message UTF-8.
     ///
     /// # Errors
-    /// What cannot be inflated, and what makes the message larger than `limit`: no memory is
-    /// reserved for what is beyond it.
+    /// What cannot be inflated, and what makes the message larger than `limit`, or is too many
+    /// streams for one of that size: no memory is reserved for what is beyond it.
     pub(crate) fn inflate(
         &mut self,
         mut piece: &[u8],
@@ -123,6 +131,7 @@ impl Inflater {
         self.read = 0;
         self.stream = None;
         self.ended = false;
+        self.streams = 0;
         let new = last(message, self.keep);
         let surplus = (self.history.len() + new.len()).saturating_sub(self.keep);
         self.history.drain(..surplus);
@@ -138,6 +147,10 @@ impl Inflater {
     ) -> Result<Step, Violation> {
         let stream = match &mut self.stream {
             Some(stream) if self.ended => {
+                self.streams += 1;
+                if self.streams > STREAMS + limit / 1024 {
+                    return Err(Violation::MessageTooLarge(limit));
+                }
                 stream.reset(false);
                 remember(stream, &self.history)?;
                 remember(stream, last(message, Window::LARGEST))?;

@@ -116,7 +116,7 @@ pub(crate) struct Partial {
     used: usize,
     /// How many of them are known to be UTF-8, up to a character's border.
     valid: usize,
-    /// How long the message before this was, as far as that earns memory in advance.
+    /// How long the last message was that came in here, as far as that earns memory in advance.
     earned: usize,
 }
 
@@ -324,6 +324,7 @@ mod tests {
         assert!(grown < 50, "it has grown {grown} times");
         assert!(capacity <= LEN, "{capacity} bytes of memory for {LEN}");
     }
+
     /// Has `decoder` read a whole message of `len` bytes, 64 KiB at a time; how much memory there
     /// was for it once its first piece had come.
     fn memory_at_first(decoder: &mut Decoder, len: usize) -> usize {

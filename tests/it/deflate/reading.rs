@@ -275,6 +275,40 @@ fn blocks_of_nothing_do_not_go_on_for_ever() {
     assert_eq!(driven.events.len(), 100);
 }
 
+/// A final block of nothing ends a stream, in two bytes. The one behind it begins with all that it may
+/// refer to: 32 KiB of the message, and as much of those before.
+#[test]
+fn final_blocks_of_nothing_do_not_go_on_for_ever() {
+    const LIMIT: usize = 10 * 1024;
+    const STREAMS: usize = 1024 + LIMIT / 1024;
+    let finals = |count: usize| [b"\x03\x00".repeat(count), HELLO.to_vec()].concat();
+    let fragments = |payload: &[u8]| {
+        let (first, rest) = payload.split_at(payload.len() / 2);
+        [masked(0x41, first), masked(0x80, rest)].concat()
+    };
+    let mut driven = with_limit(LIMIT);
+    for _ in 0..3 {
+        driven.receive(&masked(TEXT, &finals(STREAMS)));
+        driven.receive_bytewise(&fragments(&finals(STREAMS)));
+    }
+    // The next message's account is its own.
+    assert_eq!(driven.texts(), ["Hello"; 6]);
+
+    let too_many = finals(STREAMS + 1);
+    for frames in [masked(TEXT, &too_many), fragments(&too_many)] {
+        for piece in [1, 1000, usize::MAX] {
+            let mut driven = with_limit(LIMIT);
+            for piece in frames.chunks(piece) {
+                driven.receive(piece);
+            }
+            assert!(driven.is_closed(), "by {piece}");
+            let closed = driven.closed();
+            assert_eq!(closed.violation, Some(Violation::MessageTooLarge(LIMIT)));
+            assert_eq!(closed.code.get(), 1009);
+        }
+    }
+}
+
 #[test]
 fn other_versions_still_refuse_the_bit() {
     for version in [Version::Hybi07, Version::Hybi08] {

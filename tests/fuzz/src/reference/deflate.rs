@@ -6,7 +6,7 @@
 pub enum Fault {
     /// It is no stream, or not a whole one.
     Broken,
-    /// It becomes larger than the limit.
+    /// It becomes larger than the limit, or is too many streams for that.
     TooLarge,
 }
 
@@ -26,6 +26,7 @@ pub fn inflate(before: &[u8], payload: &[u8], limit: usize) -> Result<Vec<u8>, F
         out: before.to_vec(),
         most: before.len() + limit,
     };
+    let mut streams = 0;
     loop {
         let last = inflater.block()?;
         if !last {
@@ -39,6 +40,10 @@ pub fn inflate(before: &[u8], payload: &[u8], limit: usize) -> Result<Vec<u8>, F
         }
         if ended > payload.len() {
             return Err(Fault::Broken);
+        }
+        streams += 1;
+        if streams > 1024 + limit / 1024 {
+            return Err(Fault::TooLarge);
         }
     }
 }

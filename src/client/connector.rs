@@ -215,9 +215,9 @@ impl Connector {
         self
     }
 
-    /// Goes through an HTTP proxy, by CONNECT: `http://host:port`, where `http://` may be missing, with `user:password@` before the
-    /// host, percent-encoded, where the proxy wants that. Default: straight. The proxy looks up the
-    /// server's name.
+    /// Goes through an HTTP proxy, by CONNECT: `http://host:port`, where `http://` may be missing,
+    /// with `user:password@` before the host, percent-encoded, where the proxy wants that. Default:
+    /// straight. The proxy looks up the server's name.
     ///
     /// # Errors
     /// [`ProxyError::BadUrl`] for what is no proxy's URL.

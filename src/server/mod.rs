@@ -151,8 +151,9 @@ impl Server {
 
     /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own for as long as
     /// it is there. A thread may then serve another client: what a handler leaves in thread-locals
-    /// is found by the next. All threads run the same handler, which may borrow from the caller. When it returns, so have all handlers, and all threads
-    /// of the server are gone. This very thread is the listener.
+    /// is found by the next. All threads run the same handler, which may borrow from the caller.
+    /// When it returns, so have all handlers, and all threads of the server are gone. This very
+    /// thread is the listener.
     ///
     /// # Errors
     /// Where all listeners are broken for good. Running out of descriptors, memory or threads is
@@ -218,9 +219,9 @@ impl Detached {
     /// does, and the end, exactly as [`Server::run`] has it for each of its own.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there are too many clients already, of its address or at all, and [`Error::Io`] when the
-    /// stream is no connected socket. What happens after that is told by logs, counters and
-    /// `on_close`.
+    /// [`Error::Refused`] where there are too many clients already, of its address or at all, and
+    /// [`Error::Io`] when the stream is no connected socket. What happens after that is told by logs,
+    /// counters and `on_close`.
     pub fn serve(
         &self,
         stream: impl Into<Stream>,

@@ -17,7 +17,7 @@
 //!
 //! Frames of a message are told from each other by FIN and by opcode 0; control frames may stand
 //! between them. A header is judged as soon as it can be. To announce a payload earns it no memory:
-//! it gets that as it comes, or as much as the message before it has needed.
+//! it gets that as it comes, or as much as the last large message has needed.
 
 mod encode;
 

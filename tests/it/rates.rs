@@ -109,6 +109,28 @@ fn bytes_count_whatever_they_are() {
     });
 }
 
+/// The second one has its memory at once, and is not read at once for that.
+#[test]
+fn the_rate_holds_within_a_large_message() {
+    const LEN: usize = 256 * 1024;
+    let rate = Rate::per_second()
+        .bytes(1024 * 1024)
+        .burst(Duration::from_millis(1));
+    let server = Loopback::echo(limited(rate));
+    with_all(&server, &HYBI, |mut peer| {
+        let since = Instant::now();
+        let message = masked(0x82, &vec![b'x'; LEN]);
+        peer.write(&message.repeat(2));
+        for number in 1..=2 {
+            assert_eq!(peer.hear(), Heard::Binary(vec![b'x'; LEN]));
+            // But for what had been saved up, and a last read.
+            let due = Duration::from_millis(240) * number;
+            let took = since.elapsed();
+            assert!(took >= due, "{}: {number} after {took:?}", peer.version);
+        }
+    });
+}
+
 #[test]
 fn a_flood_of_pings_is_a_flood() {
     let server = Loopback::echo(limited(messages()));

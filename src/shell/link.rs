@@ -272,6 +272,10 @@ impl Link {
         encoder: Encoder,
         message: Message,
     ) -> Result<Push, Unsupported> {
+        // What is over says so before anything else, as it does of short messages.
+        if self.outbox.is_over() {
+            return Ok(Push::Over);
+        }
         let mut head = Vec::new();
         let rest = encoder.encode_owned(message, &mut head)?;
         Ok(self.outbox.reply_owned(&head, rest))

@@ -322,6 +322,11 @@ impl Outbox {
         self.lock().queue.loss()
     }
 
+    /// Whether no message follows: after a goodbye, or once the client is lost.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().is_over()
+    }
+
     pub(crate) fn socket(&self) -> Option<Arc<Socket>> {
         self.lock().queue.socket().cloned()
     }
@@ -367,7 +372,6 @@ impl Outbox {
 }
 
 impl Inside {
-    /// Whether no message follows: after a goodbye, or once the client is lost.
     fn is_over(&self) -> bool {
         self.over || self.queue.loss().is_some()
     }

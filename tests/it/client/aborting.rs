@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{Connector, Error, Loss, Server, Transport, Version, WebSocket};
+use stentor::{CloseCode, Connector, Error, Loss, Server, Transport, Version, WebSocket};
 
 use super::{LONG, open};
 use crate::support::{Loopback, Script, becomes};
@@ -89,6 +89,24 @@ fn another_thread_that_aborts_wakes_the_one_that_reads() {
         assert!(is_aborted(socket.sender().send("more")), "{version}");
     }
     server.wait_until_empty();
+}
+
+#[test]
+fn a_message_that_the_version_cannot_carry_is_lost_like_any_other_once_all_is_over() {
+    let server = Loopback::echo(Server::builder());
+    for version in [Version::Draft75, Version::Draft76] {
+        for binary in [vec![0; 10], vec![0; 100_000]] {
+            let (aborted, closed) = (open(&server, version), open(&server, version));
+            let sender = aborted.sender();
+            sender.abort();
+            let len = binary.len();
+            assert!(is_aborted(sender.send(binary.clone())), "{version}: {len}");
+            let sender = closed.sender();
+            sender.close(CloseCode::NORMAL, "").unwrap();
+            let sent = sender.send(binary);
+            assert!(matches!(sent, Err(Error::Closed)), "{version}: {sent:?}");
+        }
+    }
 }
 
 #[test]

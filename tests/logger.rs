@@ -23,10 +23,11 @@ use std::thread;
 use std::time::Duration;
 
 use log::{LevelFilter, Log, Metadata, Record};
-use stentor::{Client, Connector, Error, Loss, Outcome, Server, Version};
+use stentor::{Connector, Error, Loss, Server, Version};
 
 use support::{
-    Loopback, PATIENCE, Script, ask, becomes, dial, echo, eventually, hush, read_answer,
+    Loopback, PATIENCE, Script, ask, becomes, dial, echo, eventually, hush, panic_when_told,
+    read_answer,
 };
 
 /// What is waited for in vain.
@@ -74,14 +75,6 @@ fn wait_for_panic(thread: &str, words: &str) {
         let found = lines.any(|(name, line)| name == thread && line.contains(words));
         found.then_some(())
     });
-}
-
-fn panic_when_told(client: &mut Client) -> Outcome {
-    while let Some(message) = client.recv()? {
-        assert_ne!(message.as_text(), Some("panic"), "panicking on purpose");
-        client.send(message)?;
-    }
-    Ok(())
 }
 
 #[test]

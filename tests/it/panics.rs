@@ -5,17 +5,9 @@ use std::fmt;
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use stentor::{Client, Outcome, Reply, Server, Version};
+use stentor::{Reply, Server, Version};
 
-use crate::support::{Head, Loopback, PATIENCE, ask, becomes, echo, hush};
-
-fn panic_when_told(client: &mut Client) -> Outcome {
-    while let Some(message) = client.recv()? {
-        assert_ne!(message.as_text(), Some("panic"), "panicking on purpose");
-        client.send(message)?;
-    }
-    Ok(())
-}
+use crate::support::{Head, Loopback, PATIENCE, ask, becomes, echo, hush, panic_when_told};
 
 #[test]
 fn a_handler_that_panics_ends_its_one_client() {

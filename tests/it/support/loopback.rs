@@ -125,6 +125,15 @@ pub(crate) fn echo(client: &mut Client) -> Outcome {
     Ok(())
 }
 
+/// The handler of an echo server that panics at the word; see [`hush`](super::hush).
+pub(crate) fn panic_when_told(client: &mut Client) -> Outcome {
+    while let Some(message) = client.recv()? {
+        assert_ne!(message.as_text(), Some("panic"), "panicking on purpose");
+        client.send(message)?;
+    }
+    Ok(())
+}
+
 /// Waits until something is so, and gives up loudly.
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let since = Instant::now();

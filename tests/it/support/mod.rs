@@ -29,7 +29,7 @@ pub(crate) use by_hand::{ByHand, Script};
 pub(crate) use chunking::every_way;
 pub(crate) use driven::Driven;
 pub(crate) use logbook::{keep_logbook, logged};
-pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually};
+pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually, panic_when_told};
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
 pub(crate) use quiet::hush;
 #[cfg(feature = "tls")]

@@ -11,7 +11,7 @@ use crate::protocol::{
     BadField, BadOrigin, ClientRequest, Config, Connection, Limits, Origin, Version,
 };
 use crate::shell::conversation::{Conversation, Patience};
-use crate::shell::deadlines::Deadlines;
+use crate::shell::deadlines::{Deadlines, MessageRate};
 use crate::shell::error::{Error, ProxyError};
 use crate::shell::socket::Socket;
 use crate::shell::stream::Stream;
@@ -161,14 +161,34 @@ impl Connector {
     /// is given up. Default: 20 s and 20 s. `None` for never. Silence counts only while somebody
     /// waits in `recv`. Draft-75 and draft-76 cannot ping: for them TCP's own keepalive probes the
     /// same times.
+    ///
+    /// Bytes that come from the server are a sign of life, and so are bytes that a full socket takes of what
+    /// is sent to it. A ping waits until nothing waits before it, and its pong is due only once it has left
+    /// towards the socket. A server that takes nothing has the
+    /// [write timeout](Connector::write_deadline).
+    ///
+    /// A message that has begun and does not end may bring no byte for as long as both times
+    /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the server
+    /// is given up with [`Loss::Unfinished`](crate::Loss::Unfinished).
     pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
         self.deadlines().ping = ping;
         self.deadlines().pong = pong;
         self
     }
 
+    /// The least speed of a message that comes in: it may take `grace`, and one second more for every
+    /// `bytes_per_second` bytes of it that have come. A server whose message takes longer is given up with
+    /// [`Loss::Unfinished`](crate::Loss::Unfinished). Time counts while somebody waits in `recv`.
+    /// The bytes are those of the message, without headers; of a compressed message, what it inflates
+    /// to. 0 counts as 1. Default: no least speed.
+    pub fn min_message_rate(mut self, bytes_per_second: u32, grace: Duration) -> Self {
+        let rate = MessageRate::new(bytes_per_second, grace);
+        self.deadlines().message_rate = Some(rate);
+        self
+    }
+
     /// After how much silence the server is given up, whatever the version. A pong breaks the
-    /// silence. Default: never.
+    /// silence, and so does a full socket that takes more. Default: never.
     pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadlines().idle = deadline;
         self

@@ -296,31 +296,6 @@ impl Connection {
         self.output.is_empty() && self.transitions.is_empty()
     }
 
-    /// Whether bytes have come that no event was made of yet.
-    pub(crate) fn has_input(&self) -> bool {
-        !self.input.is_empty()
-    }
-
-    /// The buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
-    /// bytes: a shell that reads into it directly saves a copy. Bytes may only be appended.
-    pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
-        let Connection { input, phase, .. } = self;
-        match phase {
-            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
-                Some(buffer) => buffer,
-                None => input.buffer(most),
-            },
-            _ => input.buffer(most),
-        }
-    }
-
-    /// Takes bytes as a shell does that reads into [`input_buffer`](Connection::input_buffer): what
-    /// is cut and copied differently must not be read differently, and the fuzzer compares the two.
-    #[cfg(fuzzing)]
-    pub fn read_data(&mut self, most: usize, data: &[u8]) {
-        self.input_buffer(most).extend_from_slice(data);
-    }
-
     fn read_head(&mut self) -> Option<()> {
         let Phase::Head(searched) = self.phase else {
             return None;

@@ -9,7 +9,7 @@ use crate::protocol::Deflate;
 use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
 use crate::shell::addresses::PerAddress;
 use crate::shell::conversation::OnState;
-use crate::shell::deadlines::Deadlines;
+use crate::shell::deadlines::{Deadlines, MessageRate};
 use crate::shell::link::ClientId;
 use crate::shell::outbox::SlowClient;
 use crate::shell::rate::{FastClient, Rate};
@@ -215,14 +215,43 @@ impl ServerBuilder {
     /// is given up. Default: 20 s and 20 s. `None` for never. Silence counts only while the
     /// client's handler waits for a message. Draft-75 and draft-76 cannot ping: for them TCP's
     /// own keepalive probes the same times.
+    ///
+    /// Bytes that come from the client are a sign of life, and so are bytes that its full socket
+    /// takes. A ping waits until nothing waits before it, and its pong is due only once it has
+    /// left towards the socket; the system's own buffer, of up to 4 MiB on Linux, comes after that. A client
+    /// that takes nothing of what waits for it has the [write timeout](ServerBuilder::write_deadline).
+    ///
+    /// A message that has begun and does not end may bring no byte for as long as both times
+    /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the client is given up with
+    /// [`Loss::Unfinished`](crate::Loss::Unfinished).
     pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
         self.deadlines().ping = ping;
         self.deadlines().pong = pong;
         self
     }
 
+    /// The least speed of a message that comes in: it may take `grace`, and one second more for every
+    /// `bytes_per_second` bytes of it that have come. A client whose message takes longer is given up with
+    /// [`Loss::Unfinished`](crate::Loss::Unfinished). Time counts while the client's handler waits for
+    /// a message, and not while a [rate](ServerBuilder::rate) holds the client back. The bytes are those of the
+    /// message, without headers and what stands between its fragments; of a compressed message, what
+    /// it inflates to. 0 counts as 1. Default: no least speed.
+    ///
+    /// Against clients that keep their place with a message that never ends, a byte now and then.
+    /// Choose a grace that any whole message of ordinary size needs on the slowest line that you serve.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let server = stentor::Server::builder().min_message_rate(500, Duration::from_secs(20));
+    /// ```
+    pub fn min_message_rate(mut self, bytes_per_second: u32, grace: Duration) -> Self {
+        let rate = MessageRate::new(bytes_per_second, grace);
+        self.deadlines().message_rate = Some(rate);
+        self
+    }
+
     /// After how much silence a client is given up, whatever its version. A pong breaks the
-    /// silence. Default: never.
+    /// silence, and so does a full socket that takes more. Default: never.
     pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadlines().idle = deadline;
         self

@@ -217,6 +217,7 @@ impl Conversation {
                 return Step::Over;
             }
             self.flush();
+            self.link.set_unfinished(self.connection.unfinished());
             if let Some(wait) = patience.left() {
                 // A peer may keep the socket readable without ever sending a message.
                 if patience.has_read && wait.is_zero() {
@@ -335,11 +336,15 @@ impl Conversation {
                 }
             }
             Event::Ping(payload) => {
-                self.count_control();
+                if let Some(throttle) = &mut self.throttle {
+                    throttle.control();
+                }
                 trace!("{}: < ping {}", self.link, payload.escape_ascii());
             }
             Event::Pong(payload) => {
-                self.count_control();
+                if let Some(throttle) = &mut self.throttle {
+                    throttle.pong();
+                }
                 trace!("{}: < pong {}", self.link, payload.escape_ascii());
             }
             Event::Closed(closed) => {
@@ -347,12 +352,6 @@ impl Conversation {
                 self.closed = Some(closed.clone());
             }
             Event::Request | Event::Refused(_) | Event::Declined(_) | Event::Open => {}
-        }
-    }
-
-    fn count_control(&mut self) {
-        if let Some(throttle) = &mut self.throttle {
-            throttle.control();
         }
     }
 

@@ -11,6 +11,16 @@ pub(crate) struct Deadlines {
     pub(crate) idle: Option<Duration>,
     pub(crate) write: Duration,
     pub(crate) close: Duration,
+    pub(crate) message_rate: Option<MessageRate>,
+}
+
+/// How fast a message has to come.
+#[derive(Debug, Clone)]
+pub(crate) struct MessageRate {
+    /// Bytes a second, at least 1.
+    bytes: u32,
+    /// What each message may take beside.
+    grace: Duration,
 }
 
 /// How often the warden looks at least.
@@ -19,6 +29,10 @@ pub(crate) const SELDOM: Duration = Duration::from_millis(500);
 /// How often it looks at most.
 const OFTEN: Duration = Duration::from_millis(2);
 
+/// How long an unfinished message may bring nothing where nobody is pinged: as long as the
+/// defaults of ping and pong allow.
+const UNFINISHED: Duration = Duration::from_secs(40);
+
 impl Deadlines {
     /// How often the warden looks: a tenth of the shortest deadline, twice a second at least.
     pub(crate) fn tick(&self) -> Duration {
@@ -26,9 +40,32 @@ impl Deadlines {
             .into_iter()
             .chain(self.ping)
             .chain(self.idle)
+            .chain(self.message_rate.as_ref().map(|rate| rate.grace))
             .min()
             .unwrap_or_default();
         (shortest / 10).clamp(OFTEN, SELDOM)
+    }
+
+    /// How long a message that has begun may bring no byte: as long as a client may be silent that
+    /// does not answer its ping, in the versions without a ping too.
+    pub(crate) fn unfinished(&self) -> Duration {
+        match self.ping {
+            Some(ping) => ping.saturating_add(self.pong),
+            None => UNFINISHED,
+        }
+    }
+}
+
+impl MessageRate {
+    pub(crate) fn new(bytes_per_second: u32, grace: Duration) -> MessageRate {
+        let bytes = bytes_per_second.max(1);
+        MessageRate { bytes, grace }
+    }
+
+    /// How long a message may take of which so many bytes have come.
+    pub(crate) fn time_for(&self, bytes: u64) -> Duration {
+        let seconds = Duration::from_secs(bytes / u64::from(self.bytes));
+        self.grace.saturating_add(seconds)
     }
 }
 
@@ -41,6 +78,41 @@ impl Default for Deadlines {
             idle: None,
             write: Duration::from_secs(10),
             close: Duration::from_secs(5),
+            message_rate: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Deadlines, MessageRate};
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_unfinished_message_has_as_long_as_ping_and_pong_together() {
+        let with = |ping, pong| {
+            let deadlines = Deadlines::default();
+            Deadlines {
+                ping,
+                pong,
+                ..deadlines
+            }
+            .unfinished()
+        };
+        assert_eq!(Deadlines::default().unfinished(), 40 * SECOND);
+        assert_eq!(with(Some(3 * SECOND), 4 * SECOND), 7 * SECOND);
+        assert_eq!(with(None, SECOND), 40 * SECOND);
+        assert_eq!(with(Some(Duration::MAX), Duration::MAX), Duration::MAX);
+    }
+
+    #[test]
+    fn a_message_has_its_grace_and_the_time_for_its_bytes() {
+        let rate = MessageRate::new(1000, 5 * SECOND);
+        assert_eq!(rate.time_for(1), 5 * SECOND);
+        assert_eq!(rate.time_for(10_000), 15 * SECOND);
+        let slowest = MessageRate::new(0, Duration::MAX);
+        assert_eq!(slowest.time_for(u64::MAX), Duration::MAX);
     }
 }

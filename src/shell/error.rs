@@ -57,6 +57,8 @@ pub enum Loss {
     NoPong,
     /// Nothing at all came in time.
     Idle,
+    /// A message was begun, and the rest of it did not come in time.
+    Unfinished,
     /// Nothing that was sent was taken in time.
     Write,
     /// Its queue was full, and the policy is to close.
@@ -105,6 +107,7 @@ impl fmt::Display for Loss {
             Loss::Handshake => "the handshake took too long",
             Loss::NoPong => "no pong came in time",
             Loss::Idle => "nothing came in time",
+            Loss::Unfinished => "the rest of a message did not come in time",
             Loss::Write => "nothing that was sent was taken in time",
             Loss::Evicted => "evicted, its queue was full",
             Loss::Crowded => "evicted, all queues together were full",

@@ -98,6 +98,8 @@ pub(crate) struct Link {
     looks: AtomicU64,
     /// Whether the thread waits in `read`, rather than being busy in its handler.
     reading: AtomicBool,
+    /// How many bytes had come, before that, of a message that has not ended.
+    unfinished: AtomicU64,
     pub(crate) messages_in: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     /// Why reading was stopped from outside, where that is no loss; 0 where it was not.
@@ -131,6 +133,7 @@ impl Link {
             reads: AtomicU64::new(0),
             looks: AtomicU64::new(0),
             reading: AtomicBool::new(false),
+            unfinished: AtomicU64::new(0),
             messages_in: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             haste: AtomicU8::new(0),
@@ -182,6 +185,20 @@ impl Link {
         if reading {
             self.looks.store(self.looks.load(Relaxed) + 1, Relaxed);
         }
+    }
+
+    /// The client's own thread has made what it can of its input, and so many bytes belong to a
+    /// message that has not ended; 0 where there is none.
+    pub(crate) fn set_unfinished(&self, bytes: usize) {
+        self.unfinished.store(bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn unfinished(&self) -> u64 {
+        self.unfinished.load(Relaxed)
+    }
+
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages_in.load(Relaxed)
     }
 
     pub(crate) fn looks(&self) -> u64 {

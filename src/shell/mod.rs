@@ -45,6 +45,8 @@ pub(crate) mod warden;
 
 pub(crate) mod deadlines;
 
+mod keepalive;
+
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 mod sleep;
 
@@ -53,6 +55,8 @@ pub(crate) mod rate;
 pub(crate) mod bucket;
 
 mod pause;
+
+mod peer_end;
 
 pub(crate) mod caught;
 

@@ -13,6 +13,8 @@
 //! it reads is held back by TCP. Everybody else is never made to wait; for them a full queue is
 //! the [`SlowClient`] policy's case.
 
+mod signs;
+
 use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::ops::{Deref, DerefMut};
@@ -71,6 +73,8 @@ pub(crate) struct Outbox {
     backlog: Arc<Backlog>,
     /// How often others have sent something. Only changed under the lock.
     pushes: AtomicU64,
+    /// How often the socket, after it was full, has taken more. Only the peer can make that room.
+    relieved: AtomicU64,
 }
 
 /// The inside, locked; what its queue takes is counted when it is let go of.
@@ -118,6 +122,7 @@ impl Outbox {
             policy,
             backlog,
             pushes: AtomicU64::new(0),
+            relieved: AtomicU64::new(0),
         }
     }
 
@@ -168,7 +173,7 @@ impl Outbox {
     /// The loss, once nothing was taken for as long as `deadline`.
     pub(crate) fn wait_for_room(&self, limit: usize, deadline: Duration) -> Result<Push, Loss> {
         let mut waited = Duration::ZERO;
-        let mut before = u64::MAX;
+        let mut before = None;
         loop {
             let (sent, socket) = {
                 let mut inside = self.lock();
@@ -178,13 +183,14 @@ impl Outbox {
                 }
                 let sent = inside.queue.tally().bytes;
                 let full = inside.queue.waiting() > limit;
+                self.note_relief(before, sent);
                 match inside.queue.socket() {
                     Some(socket) if full => (sent, Arc::clone(socket)),
                     _ => return Ok(inside.watch()),
                 }
             };
-            if sent != before {
-                (waited, before) = (Duration::ZERO, sent);
+            if before != Some(sent) {
+                (waited, before) = (Duration::ZERO, Some(sent));
             }
             if waited >= deadline {
                 return Err(Loss::Write);
@@ -243,17 +249,6 @@ impl Outbox {
         self.pushes.load(Relaxed)
     }
 
-    /// A ping: sent at once or, where something waits already, not at all: the write deadline is
-    /// running then.
-    pub(crate) fn ping(&self, frame: &[u8]) -> Push {
-        let mut inside = self.lock();
-        if !inside.is_over() && inside.queue.waiting() == 0 {
-            inside.queue.replies().extend_from_slice(frame);
-            inside.queue.send();
-        }
-        inside.watch()
-    }
-
     /// The last bytes: a goodbye, or an HTTP answer. Only the first goodbye is written; of all
     /// others nothing is.
     pub(crate) fn goodbye(&self, bytes: &[u8]) -> Push {
@@ -290,24 +285,21 @@ impl Outbox {
         inside.watch()
     }
 
-    /// The warden found the socket ready, or wants to know: `None` when nothing waits any more, or
-    /// else how many bytes have been sent in all, by whomever.
-    pub(crate) fn drain(&self) -> Option<u64> {
-        let mut inside = self.lock();
-        inside.queue.send();
-        if inside.watch() != Push::Done {
-            return Some(inside.queue.tally().bytes);
-        }
-        inside.watched = false;
-        None
-    }
-
     /// Cuts the client off: nothing more is sent, nothing more is read. Only the first cause
     /// counts; whether this was it is returned.
     pub(crate) fn cut(&self, loss: Loss) -> bool {
         let mut inside = self.lock();
         inside.over = true;
         inside.queue.cut(loss)
+    }
+
+    /// Closes the TCP connection of a client that had nothing more to do than that. That is no loss.
+    pub(crate) fn hang_up_now(&self) {
+        let mut inside = self.lock();
+        inside.over = true;
+        if let Some(socket) = inside.queue.socket() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 
     /// Wakes the client's thread out of `read`, as if the peer would send nothing more.
@@ -380,7 +372,7 @@ impl Inside {
     fn end(&mut self) {
         self.over = true;
         self.queue.send();
-        self.last_word = self.queue.tally().bytes + self.queue.unsent() as u64;
+        self.last_word = self.queue.end();
     }
 
     /// After sending: whether the warden must be told of what waits.

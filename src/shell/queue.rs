@@ -77,9 +77,9 @@ impl Queue {
         self.waiting + self.chunks.len() * CHUNK
     }
 
-    /// What waits, in bytes on the wire.
-    pub(crate) fn unsent(&self) -> usize {
-        self.waiting
+    /// How many bytes will have been sent once nothing waits any more.
+    pub(crate) fn end(&self) -> u64 {
+        self.tally.bytes + self.waiting as u64
     }
 
     /// The memory that this queue alone takes.

@@ -6,8 +6,10 @@ use crate::protocol::{CloseCode, CloseFrame, State};
 
 use super::bucket::Bucket;
 use super::conversation::{Conversation, Patience, Step};
+use super::link::Link;
 use super::log::info;
 use super::log_gate::Kind;
+use super::peer_end::Watch;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
 
@@ -35,8 +37,15 @@ pub struct Rate {
 pub enum FastClient {
     /// It is not read from until its rate allows: TCP holds it back, and nothing is lost.
     /// Broadcasts reach it meanwhile, keepalive does not mistake it for dead, and a goodbye or a
-    /// shutdown does not wait for it. One that hangs up stays until what it had said is worked off
-    /// at its rate. Counted as held back, each time.
+    /// shutdown does not wait for it. Counted as held back, each time.
+    ///
+    /// The end of its connection is noticed within 5 s. After a reset, what was not read is dropped at
+    /// once. After an orderly end of its stream, what it had sent before is read at its rate for as long as the
+    /// [close timeout](crate::ServerBuilder::close_deadline), 5 s by default; the rest is dropped then,
+    /// and its `recv` returns [`Loss::EndOfStream`](crate::Loss::EndOfStream). An end behind more than
+    /// the system's buffer holds shows only when something is sent to the client, so one
+    /// whose version can is pinged every 4 s, unless keepalive is off. Those pongs do not count for its
+    /// rate. Where the system does not tell of an orderly end (macOS, NetBSD, OpenBSD), the next read does.
     #[default]
     Delay,
     /// It is told 1008, in its version's own way: draft-76 has only its `FF 00`, draft-75 is hung
@@ -101,6 +110,7 @@ pub(crate) struct Throttle {
     delivered: u64,
     filled: Instant,
     told: bool,
+    pub(super) watch: Watch,
     pub(crate) policy: FastClient,
 }
 
@@ -117,6 +127,7 @@ impl Throttle {
             delivered: 0,
             filled: Instant::now(),
             told: false,
+            watch: Watch::default(),
             policy,
         }
     }
@@ -141,6 +152,14 @@ impl Throttle {
         self.paid_bytes = self.paid_bytes.saturating_add(bytes);
         if let Some(bucket) = &mut self.bytes {
             bucket.take(bytes);
+        }
+    }
+
+    /// A pong has come. Those that were asked for while the client was held back are free.
+    pub(crate) fn pong(&mut self) {
+        match self.watch.pongs_due {
+            0 => self.control(),
+            due => self.watch.pongs_due = due - 1,
         }
     }
 
@@ -175,9 +194,6 @@ impl Throttle {
         waits.max().unwrap_or_default()
     }
 }
-
-/// A client that is dead while it is held back is found at least this often.
-const LOOK: Duration = Duration::from_secs(5);
 
 impl Conversation {
     /// Where the client has said more than its rate allows, waits until it may go on, or closes.
@@ -230,17 +246,20 @@ impl Conversation {
     fn wait_for_rate(&mut self, patience: &Patience) -> Option<Step> {
         loop {
             let throttle = self.throttle.as_mut()?;
+            let now = throttle.filled;
             let wait = throttle.wait(self.connection.has_input());
-            let link = &self.link;
-            let is_over = || link.has_goodbye() || link.outbox.loss().is_some();
-            if wait.is_zero() || is_over() {
+            let is_over = |link: &Link| link.has_goodbye() || link.outbox.loss().is_some();
+            if wait.is_zero() || is_over(&self.link) || self.has_left(now) {
                 return None;
             }
             let left = patience.left().unwrap_or(wait);
             if left.is_zero() {
                 return Some(Step::Late);
             }
-            link.pause.wait(wait.min(left).min(LOOK), is_over);
+            let throttle = self.throttle.as_mut()?;
+            let look = throttle.watch.wait(now, self.link.deadlines.close);
+            let link = &self.link;
+            link.pause.wait(wait.min(left).min(look), || is_over(link));
             throttle.refill();
             self.hear_goodbye();
         }

@@ -22,11 +22,28 @@ pub(crate) struct Socket {
     tls: Option<Box<TlsSession>>,
 }
 
+/// What a peer has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeerEnd {
+    /// Nothing, as far as is known.
+    None,
+    /// Its stream: what it has sent before can be read.
+    OfStream,
+    /// The connection: it has been reset.
+    Reset,
+}
+
 /// Never blocks, and never raises SIGPIPE where that is not a socket's own setting.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(target_vendor = "apple")]
 pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT;
+
+/// Tells that the peer has ended its stream, where there is such a flag.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const READ_END: PollFlags = PollFlags::RDHUP;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const READ_END: PollFlags = PollFlags::empty();
 
 impl Socket {
     pub(crate) fn new(stream: impl Into<Stream>) -> Socket {
@@ -118,6 +135,47 @@ impl Socket {
         let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
     }
 
+    /// Whether the kernel still holds more than about two kilobytes that the peer has not taken. Only
+    /// for a socket on which nothing more is sent: it gets the smallest buffer there is, since what the
+    /// kernel calls writable is a buffer that has enough room.
+    pub(crate) fn holds_unsent(&self) -> bool {
+        let _ = sockopt::set_socket_send_buffer_size(self, 1);
+        !poll_until(self.as_fd(), PollFlags::OUT, Some(Instant::now()))
+    }
+
+    /// Has the kernel end the connection once the peer has taken nothing for so long, where it can;
+    /// whether it does.
+    pub(crate) fn give_up_after(&self, time: Duration) -> bool {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Stream::Tcp(_) = self.stream {
+            // 0 would be the system's own.
+            let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1);
+            return sockopt::set_tcp_user_timeout(self, millis).is_ok();
+        }
+        let _ = time;
+        false
+    }
+
+    /// Whether the peer has ended its stream, or the connection, as far as that shows without reading.
+    pub(crate) fn peer_end(&self) -> PeerEnd {
+        let mut polled = [PollFd::new(self, READ_END)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let shown = match poll(&mut polled, Some(&now)) {
+            Ok(1..) => polled[0].revents(),
+            _ => PollFlags::empty(),
+        };
+        if shown.contains(PollFlags::ERR) {
+            PeerEnd::Reset
+        } else if shown.intersects(READ_END | PollFlags::HUP) {
+            PeerEnd::OfStream
+        } else {
+            PeerEnd::None
+        }
+    }
+
     /// Small writes leave at once, which TCP has to be told.
     pub(crate) fn set_no_delay(&self) {
         if let Stream::Tcp(stream) = &self.stream {
@@ -142,11 +200,7 @@ impl Socket {
         }
         // Keepalive is quiet while something is on its way, and that would be sent again and again
         // for a quarter of an hour.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            let most = u32::try_from(idle.saturating_add(patience).as_millis()).unwrap_or(u32::MAX);
-            let _ = sockopt::set_tcp_user_timeout(self, most);
-        }
+        self.give_up_after(idle.saturating_add(patience));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The thread that knows the time: deadlines, keepalive, stalled outboxes.
+//! The thread that knows the time: deadlines, [keepalive](super::keepalive), stalled outboxes.
 //!
 //! A client's thread asks for the time only where it waits by itself: in `recv_timeout`, and for
 //! room in its own outbox. Its reads have no timeouts. The warden looks at
@@ -24,8 +24,8 @@ use super::backlog::Backlog;
 use super::counters::Totals;
 use super::deadlines::SELDOM;
 use super::error::Loss;
+use super::keepalive::Watched;
 use super::link::{Haste, Link, Stage};
-use super::log::debug;
 use super::log_gate::{self, Kind, LogGate};
 use super::outbox::Push;
 use super::registry::Registry;
@@ -73,24 +73,11 @@ pub(crate) struct Watch {
     summed_up: Instant,
 }
 
-/// A client and what the last ticks have shown of it.
-struct Watched {
-    link: Arc<Link>,
-    stage: Stage,
-    /// When it entered its stage.
-    since: Duration,
-    reads: u64,
-    looks: u64,
-    /// For how long it has been silent while its thread was reading.
-    silent: Duration,
-    /// How long it had been silent when it was pinged.
-    pinged: Option<Duration>,
-}
-
 struct Stalled {
     link: Arc<Link>,
-    /// How many bytes its socket has taken, and when the last.
-    sent: u64,
+    /// How many bytes its socket had taken at the last look, if there was one.
+    sent: Option<u64>,
+    /// When it had last taken some.
     since: Duration,
 }
 
@@ -99,9 +86,6 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// The most connections that were turned away at the door and are kept until they have read why.
 const TURNED_AWAY: usize = 128;
-
-/// A ping's payload says nothing: any sign of life answers it.
-const PING: &[u8] = b"";
 
 impl Warden {
     /// The two sides: one for everybody, one for the thread.
@@ -286,20 +270,12 @@ impl Watch {
         };
         for link in news.clients {
             self.tick = self.tick.min(link.deadlines.tick());
-            self.clients.push(Watched {
-                link,
-                stage: Stage::Handshake,
-                since: now,
-                reads: 0,
-                looks: 0,
-                silent: Duration::ZERO,
-                pinged: None,
-            });
+            self.clients.push(Watched::new(link, now));
         }
         let stalled = news.stalled.into_iter();
         self.stalled.extend(stalled.map(|link| Stalled {
             link,
-            sent: 0,
+            sent: None,
             since: now,
         }));
         for socket in news.turned_away {
@@ -310,14 +286,16 @@ impl Watch {
         news.stop
     }
 
+    /// Tries each stalled socket at every turn: poll calls a socket writable only when a third of
+    /// its buffer is free, and a slow peer makes room long before.
     fn drain_stalled(&mut self, now: Duration) {
         let totals = &self.totals;
         self.stalled.retain_mut(|stalled| {
-            let Some(sent) = stalled.link.outbox.drain() else {
+            let Some(sent) = stalled.link.outbox.drain(stalled.sent) else {
                 return false;
             };
-            if sent != stalled.sent {
-                (stalled.sent, stalled.since) = (sent, now);
+            if stalled.sent != Some(sent) {
+                (stalled.sent, stalled.since) = (Some(sent), now);
             } else if now - stalled.since >= stalled.link.deadlines.write {
                 stalled.link.lose(Loss::Write, totals);
             }
@@ -343,7 +321,7 @@ impl Watch {
                 (client.stage, client.since) = (stage, now);
             }
             if stage == Stage::Closing && client.link.outbox.goodbye_waits() {
-                // The peer cannot have seen the goodbye: only the write deadline runs.
+                // The peer cannot have seen the close frame: only the write deadline runs.
                 client.since = now;
             }
             let late = |limit: Duration| now - client.since >= limit;
@@ -352,11 +330,9 @@ impl Watch {
                 Stage::Handshake if late(deadlines.handshake) && client.link.is_reading() => {
                     client.link.refuse(Haste::Late);
                 }
-                Stage::Closing if late(deadlines.close) => client.link.lose(Loss::Close, totals),
+                Stage::Closing if late(deadlines.close) => client.close_is_late(totals, now),
                 // It was told everything and only had to hang up: that is no loss.
-                Stage::Lingering if late(deadlines.close) => {
-                    client.link.outbox.cut(Loss::Close);
-                }
+                Stage::Lingering if late(deadlines.close) => client.link.outbox.hang_up_now(),
                 Stage::Open => client.keep_alive(totals, warden, passed),
                 Stage::Handshake | Stage::Closing | Stage::Closed | Stage::Lingering => {}
                 Stage::Gone => return false,
@@ -364,57 +340,6 @@ impl Watch {
             true
         });
         self.tick = tick;
-    }
-}
-
-impl Watched {
-    /// Any byte is a sign of life: a large message may take longer than a pong may. Time counts
-    /// only while the client's thread reads, or looks from time to time: a busy handler is not the
-    /// peer's fault.
-    fn keep_alive(&mut self, totals: &Totals, warden: &Warden, passed: Duration) {
-        let deadlines = &self.link.deadlines;
-        let reads = self.link.reads();
-        if reads != self.reads {
-            self.reads = reads;
-            self.silent = Duration::ZERO;
-            self.pinged = None;
-            return;
-        }
-        let looks = self.link.looks();
-        let looked = std::mem::replace(&mut self.looks, looks) != looks;
-        if !looked && !self.link.is_reading() {
-            // The handler is busy; what it has said so far need not wait for it.
-            warden.mind(self.link.outbox.flush(), &self.link);
-            return;
-        }
-        self.silent += passed;
-        if let Some(idle) = deadlines.idle
-            && self.silent >= idle
-        {
-            return self.link.lose(Loss::Idle, totals);
-        }
-        let Some(every) = deadlines.ping else {
-            return;
-        };
-        match self.pinged {
-            Some(at) if self.silent - at >= deadlines.pong => self.link.lose(Loss::NoPong, totals),
-            Some(_) => {}
-            None if self.silent < every => {}
-            None => self.ping(warden),
-        }
-    }
-
-    fn ping(&mut self, warden: &Warden) {
-        let mut frame = Vec::new();
-        let has_ping = self
-            .link
-            .encoder()
-            .map(|encoder| encoder.encode_ping(PING, &mut frame));
-        if let Some(Ok(())) = has_ping {
-            debug!("{}: ping", self.link);
-            self.pinged = Some(self.silent);
-            warden.mind(self.link.outbox.ping(&frame), &self.link);
-        }
     }
 }
 

@@ -51,8 +51,8 @@ enum Place {
     Skipped(usize),
     /// In a length: the frame's type, the value so far, the digits so far.
     Length(u8, usize, u8),
-    /// In a frame with a length: how many bytes are left.
-    Counted(usize),
+    /// In a frame with a length: how many bytes have come, and how many are left.
+    Counted(usize, usize),
 }
 
 impl Decoder {
@@ -67,6 +67,16 @@ impl Decoder {
 
     pub(crate) fn is_between_frames(&self) -> bool {
         matches!(self.place, Place::Type)
+    }
+
+    /// See [`super::Decoder::unfinished`].
+    pub(crate) fn unfinished(&self) -> usize {
+        match self.place {
+            Place::Type => 0,
+            Place::Text => 1 + self.text.len(),
+            Place::Length(..) => 1,
+            Place::Skipped(bytes) | Place::Counted(bytes, _) => 1 + bytes,
+        }
     }
 
     /// See [`super::Decoder::short_message`].
@@ -169,7 +179,7 @@ impl Decoder {
                 self.place = match (digit & 0x80 != 0, length) {
                     (true, _) => Place::Length(kind, length, digits + 1),
                     (false, 0) => Place::Type,
-                    (false, length) => Place::Counted(length),
+                    (false, length) => Place::Counted(0, length),
                 };
                 if kind == END && digit & 0x80 == 0 {
                     match length {
@@ -183,11 +193,11 @@ impl Decoder {
                 }
                 (1, Ok(None))
             }
-            Place::Counted(left) => {
+            Place::Counted(before, left) => {
                 let here = left.min(input.len());
                 self.place = match left - here {
                     0 => Place::Type,
-                    left => Place::Counted(left),
+                    left => Place::Counted(before + here, left),
                 };
                 (here, Ok(None))
             }

@@ -146,6 +146,14 @@ impl Decoder {
         self.frame.is_none()
     }
 
+    /// See [`super::Decoder::unfinished`]. What was compressed counts inflated.
+    pub(crate) fn unfinished(&self) -> usize {
+        match self.message {
+            Some(_) => 1 + self.partial.len(),
+            None => 0,
+        }
+    }
+
     /// See [`super::Decoder::short_message`].
     #[inline(always)]
     pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {

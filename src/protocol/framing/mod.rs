@@ -66,6 +66,15 @@ impl Decoder {
         }
     }
 
+    /// How many bytes have come of a message, or of a frame without a meaning, that has not ended; 0
+    /// where none has begun.
+    pub(crate) fn unfinished(&self) -> usize {
+        match self {
+            Decoder::Hixie(decoder) => decoder.unfinished(),
+            Decoder::Hybi(decoder) => decoder.unfinished(),
+        }
+    }
+
     /// Where the rest of a large frame can be read to without a detour, about `most` bytes at a
     /// time; only while no input is left.
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {

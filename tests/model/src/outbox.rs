@@ -115,7 +115,7 @@ fn a_client_is_handed_to_the_warden_once_at_a_time() {
             let link = Arc::clone(&link);
             thread::spawn(move || {
                 while told.recv().is_ok() {
-                    while link.outbox.drain().is_some() {
+                    while link.outbox.drain(None).is_some() {
                         assert!(told.try_iter().next().is_none());
                         let socket = link.outbox.socket().unwrap();
                         socket.wait_until(PollFlags::OUT, Duration::MAX);

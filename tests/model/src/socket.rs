@@ -16,6 +16,13 @@ use super::stream::Stream;
 use super::sync::Instant;
 use super::sync::world::{self, Kernel};
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeerEnd {
+    None,
+    OfStream,
+    Reset,
+}
+
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(super) wire: usize,
@@ -168,6 +175,24 @@ impl Socket {
     }
 
     pub(crate) fn forget_unsent(&self) {}
+
+    pub(crate) fn holds_unsent(&self) -> bool {
+        self.call(|wire| wire.read < wire.taken.len() && !wire.write_shut && !wire.reset)
+    }
+
+    pub(crate) fn give_up_after(&self, _: Duration) -> bool {
+        false
+    }
+
+    pub(crate) fn peer_end(&self) -> PeerEnd {
+        self.call(|wire| match wire {
+            Wire { reset: true, .. } => PeerEnd::Reset,
+            Wire {
+                peer_done: true, ..
+            } => PeerEnd::OfStream,
+            _ => PeerEnd::None,
+        })
+    }
 
     pub(crate) fn set_no_delay(&self) {}
 

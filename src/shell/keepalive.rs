@@ -1,0 +1,208 @@
+//! How the watchdog tells a live peer from a dead one, and a slow message from a stuck one.
+//!
+//! Two things are signs of life: bytes that a read has brought, and bytes that the socket has taken
+//! after it was full, since only the peer can have made that room. What an empty socket takes is no
+//! sign: the kernel takes it for a peer that is gone as well. So neither a ping that has left nor
+//! a broadcast that did not fill the socket keeps a dead peer alive.
+//!
+//! A peer that takes a large message slowly cannot get a ping before the message ends. So a ping is
+//! written only where nothing waits before it, its pong is due only once its last byte has left
+//! towards the socket, and the pong timeout starts then. While something waits and the socket takes
+//! none of it, the write timeout runs instead.
+//!
+//! Time counts only while the client's thread reads, or looks for input from time to time: a busy
+//! handler is not the peer's fault.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::counters::Totals;
+use super::deadlines::Deadlines;
+use super::error::Loss;
+use super::link::{Link, Stage};
+use super::log::debug;
+use super::warden::Warden;
+
+/// A client and what the last looks have shown of it.
+pub(crate) struct Watched {
+    pub(super) link: Arc<Link>,
+    pub(super) stage: Stage,
+    /// When it entered its stage.
+    pub(super) since: Duration,
+    /// The kernel still holds what the close frame stands behind; until when it may, where the
+    /// kernel does not watch that itself.
+    held: Option<Option<Duration>>,
+    reads: u64,
+    looks: u64,
+    /// How often its socket had taken more after it was full.
+    relieved: u64,
+    /// For how long it has shown no sign of life while its thread was reading.
+    silent: Duration,
+    ping: Ping,
+    /// The message that has begun to come and has not ended.
+    message: Unfinished,
+}
+
+/// How far the ping of the present silence is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ping {
+    /// There is none.
+    None,
+    /// Its last byte is the so-manieth that the socket takes.
+    Waits(u64),
+    /// It left when the client had been silent for so long.
+    Left(Duration),
+}
+
+/// What the looks have shown of a message that has not ended.
+#[derive(Debug, Default)]
+struct Unfinished {
+    /// How many messages had come before it.
+    number: u64,
+    /// How many bytes of it have come; 0 where there is none.
+    bytes: u64,
+    /// For how long it has been coming while its thread was reading.
+    age: Duration,
+    /// For how long no byte of anything has come while its thread was reading.
+    quiet: Duration,
+}
+
+/// A ping's payload says nothing: any sign of life answers it.
+const PING: &[u8] = b"";
+
+impl Watched {
+    pub(super) fn new(link: Arc<Link>, now: Duration) -> Watched {
+        Watched {
+            link,
+            stage: Stage::Handshake,
+            since: now,
+            held: None,
+            reads: 0,
+            looks: 0,
+            relieved: 0,
+            silent: Duration::ZERO,
+            ping: Ping::None,
+            message: Unfinished::default(),
+        }
+    }
+
+    /// One look at an open client, `passed` after the last.
+    pub(super) fn keep_alive(&mut self, totals: &Totals, warden: &Warden, passed: Duration) {
+        let link = Arc::clone(&self.link);
+        let received = changed(&mut self.reads, link.reads());
+        let relieved = changed(&mut self.relieved, link.outbox.relieved());
+        let looked = changed(&mut self.looks, link.looks());
+        let is_alive = received || relieved;
+        if is_alive {
+            self.silent = Duration::ZERO;
+            self.ping = Ping::None;
+        }
+        if !looked && !link.is_reading() {
+            // The handler is busy; what it has sent so far need not wait for it.
+            return warden.mind(link.outbox.flush(), &link);
+        }
+        if !is_alive {
+            self.silent += passed;
+        }
+        self.message.look(&link, received, passed);
+        match self.overdue(&link.deadlines) {
+            Some(loss) => link.lose(loss, totals),
+            None => self.ping_if_due(warden),
+        }
+    }
+
+    /// Whether the client's time is over, and of which timeout.
+    fn overdue(&mut self, deadlines: &Deadlines) -> Option<Loss> {
+        if deadlines.idle.is_some_and(|idle| self.silent >= idle) {
+            return Some(Loss::Idle);
+        }
+        if self.message.is_late(deadlines) {
+            return Some(Loss::Unfinished);
+        }
+        if let Ping::Waits(end) = self.ping
+            && self.link.outbox.has_sent(end)
+        {
+            self.ping = Ping::Left(self.silent);
+        }
+        match self.ping {
+            Ping::Left(at) if self.silent - at >= deadlines.pong => Some(Loss::NoPong),
+            _ => None,
+        }
+    }
+
+    /// The close timeout has passed since the kernel took our close frame. Where it still holds
+    /// bytes before it, the peer cannot have seen it: the close timeout starts anew once the peer
+    /// has taken them. A peer that takes nothing has the write timeout for that.
+    pub(super) fn close_is_late(&mut self, totals: &Totals, now: Duration) {
+        let write = self.link.deadlines.write;
+        let Some(socket) = self.link.outbox.socket() else {
+            return;
+        };
+        match (socket.holds_unsent(), self.held) {
+            (true, None) => {
+                // The kernel sees what it gets rid of, which is better than a time for all of it.
+                let until = (!socket.give_up_after(write)).then(|| now.saturating_add(write));
+                self.held = Some(until);
+            }
+            (true, Some(until)) if until.is_none_or(|until| now < until) => {}
+            (false, Some(_)) => (self.since, self.held) = (now, None),
+            (true, Some(_)) | (false, None) => self.link.lose(Loss::Close, totals),
+        }
+    }
+
+    fn ping_if_due(&mut self, warden: &Warden) {
+        let due = |every| self.silent >= every && self.ping == Ping::None;
+        if !self.link.deadlines.ping.is_some_and(due) {
+            return;
+        }
+        // Where something waits, the next look tries again.
+        if let Some(end) = ping(&self.link, warden) {
+            debug!("{}: ping", self.link);
+            self.ping = match self.link.outbox.has_sent(end) {
+                true => Ping::Left(self.silent),
+                false => Ping::Waits(end),
+            };
+        }
+    }
+}
+
+/// Pings a client whose version can, unless something waits for its socket: how many bytes the
+/// socket will have taken once it has taken the ping.
+pub(super) fn ping(link: &Arc<Link>, warden: &Warden) -> Option<u64> {
+    let mut frame = Vec::new();
+    link.encoder()?.encode_ping(PING, &mut frame).ok()?;
+    let (push, end) = link.outbox.ping(&frame);
+    warden.mind(push, link);
+    end
+}
+
+impl Unfinished {
+    fn look(&mut self, link: &Link, received: bool, passed: Duration) {
+        let (number, bytes) = (link.messages(), link.unfinished());
+        // Fewer bytes than before are those of another: of a frame without a meaning, perhaps.
+        let is_same = self.bytes > 0 && bytes >= self.bytes && number == self.number;
+        if bytes > 0 && is_same {
+            self.age += passed;
+        } else {
+            self.age = Duration::ZERO;
+        }
+        if received || bytes == 0 {
+            self.quiet = Duration::ZERO;
+        } else {
+            self.quiet += passed;
+        }
+        (self.number, self.bytes) = (number, bytes);
+    }
+
+    fn is_late(&self, deadlines: &Deadlines) -> bool {
+        let too_slow = || {
+            let rate = deadlines.message_rate.as_ref();
+            rate.is_some_and(|rate| self.age > rate.time_for(self.bytes))
+        };
+        self.bytes > 0 && (self.quiet >= deadlines.unfinished() || too_slow())
+    }
+}
+
+fn changed(known: &mut u64, now: u64) -> bool {
+    std::mem::replace(known, now) != now
+}

@@ -135,10 +135,10 @@ impl Watched {
     /// has taken them. A peer that takes nothing has the write timeout for that.
     pub(super) fn close_is_late(&mut self, totals: &Totals, now: Duration) {
         let write = self.link.deadlines.write;
-        let Some(socket) = self.link.outbox.socket() else {
+        let Some((is_held, socket)) = self.link.outbox.holds_goodbye() else {
             return;
         };
-        match (socket.holds_unsent(), self.held) {
+        match (is_held, self.held) {
             (true, None) => {
                 // The kernel sees what it gets rid of, which is better than a time for all of it.
                 let until = (!socket.give_up_after(write)).then(|| now.saturating_add(write));

@@ -92,6 +92,8 @@ struct Inside {
     hangs_up: bool,
     /// How many bytes will have been sent when the goodbye has.
     last_word: u64,
+    /// Nothing follows that, not even pongs.
+    mute: bool,
     /// The warden has been told, and polls.
     watched: bool,
     /// What of the queue's memory is counted with everybody's.
@@ -113,6 +115,7 @@ impl Outbox {
             over: false,
             hangs_up: false,
             last_word: 0,
+            mute: false,
             watched: false,
             counted: 0,
         };
@@ -278,7 +281,8 @@ impl Outbox {
     pub(crate) fn afterword(&self, pongs: &[u8]) -> Push {
         let mut inside = self.lock();
         inside.queue.send();
-        if inside.queue.loss().is_none() && inside.queue.waiting() == 0 {
+        let may_follow = inside.queue.loss().is_none() && !inside.mute;
+        if may_follow && inside.queue.waiting() == 0 {
             inside.queue.replies().extend_from_slice(pongs);
             inside.queue.send();
         }

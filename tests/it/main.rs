@@ -51,6 +51,8 @@ mod crowding;
 
 mod deadlines;
 
+mod keepalive;
+
 mod shutdown;
 
 mod storm;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use log::Level;
+use rustix::net::sockopt;
 use stentor::{
     CloseCode, FastClient, Loss, Rate, Received, Server, ServerBuilder, SlowClient, Version,
 };
@@ -307,6 +308,90 @@ fn who_is_given_up_is_not_held_back_any_longer() {
         let lost = server.handle.counters().lost;
         assert_eq!(lost, [(loss, 5)].into());
     }
+}
+
+/// How a client goes that the server does not read from.
+#[derive(Debug, Clone, Copy)]
+enum Leaving {
+    Closes,
+    Resets,
+    /// With more on its way than the system's buffers hold: the end of its stream waits behind.
+    ClosesBehindMuch,
+}
+
+/// Throttled for minutes, it would keep its place for as long: newcomers get it within seconds.
+fn leaves(how: Leaving, versions: &[Version]) {
+    let builder = limited(bytes())
+        .max_clients(versions.len())
+        .close_deadline(Duration::from_millis(100));
+    let server = Loopback::run(builder, |client| {
+        while client.recv()?.is_some() {}
+        Ok(())
+    });
+    let peers: Vec<Peer> = versions
+        .iter()
+        .map(|version| open_and_held_back(&server, *version))
+        .collect();
+    let since = Instant::now();
+    for mut peer in peers {
+        match how {
+            Leaving::Closes => {}
+            Leaving::Resets => {
+                sockopt::set_socket_linger(&peer.stream, Some(Duration::ZERO)).unwrap();
+            }
+            Leaving::ClosesBehindMuch => {
+                peer.stream.set_nonblocking(true).unwrap();
+                let frame = text(peer.version, &"x".repeat(100_000));
+                while peer.stream.write_all(&frame).is_ok() {}
+            }
+        }
+    }
+    server.wait_until_empty();
+    assert!(since.elapsed() < Duration::from_secs(7), "{how:?}");
+    for version in versions {
+        server.open(*version).say("let in");
+    }
+}
+
+#[test]
+fn one_that_closes_while_it_is_throttled_gives_its_place_back() {
+    leaves(Leaving::Closes, &Version::ALL);
+}
+
+#[test]
+fn one_that_resets_while_it_is_throttled_gives_its_place_back() {
+    leaves(Leaving::Resets, &Version::ALL);
+}
+
+#[test]
+fn one_that_closes_behind_much_is_found_by_a_ping() {
+    leaves(Leaving::ClosesBehindMuch, &HYBI);
+}
+
+/// As long as that is soon.
+#[test]
+fn what_was_said_before_the_end_of_the_stream_is_still_heard_at_its_rate() {
+    let (counts, counted) = bounded(5);
+    let builder = limited(messages()).close_deadline(PATIENCE);
+    let server = Loopback::run(builder, move |client| {
+        let mut count = 0;
+        let end = loop {
+            match client.recv() {
+                Ok(Some(_)) => count += 1,
+                end => break end,
+            }
+        };
+        counts.send((client.version(), count)).unwrap();
+        end?;
+        Ok(())
+    });
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        peer.write(&text(version, "x").repeat(30));
+        drop(peer);
+        assert_eq!(counted.recv_timeout(PATIENCE), Ok((version, 30)));
+    }
+    assert_eq!(server.handle.counters().messages_in, 150);
 }
 
 /// It is not its fault that it is not listened to.

@@ -1,6 +1,9 @@
 //! Signs of life that show on the way out: a full socket that takes more, and a ping that has left.
 
+use std::sync::Arc;
+
 use super::{Outbox, Push};
+use crate::shell::socket::Socket;
 use crate::shell::sync::atomic::Ordering::Relaxed;
 
 impl Outbox {
@@ -32,6 +35,17 @@ impl Outbox {
         if before.is_some_and(|before| before < sent) {
             self.relieved.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Whether the kernel still holds what the goodbye stands behind: the peer cannot have seen it.
+    /// No pongs follow it from now on, or they might be what is held. With the socket.
+    pub(crate) fn holds_goodbye(&self) -> Option<(bool, Arc<Socket>)> {
+        let socket = {
+            let mut inside = self.lock();
+            inside.mute = true;
+            inside.queue.socket().cloned()?
+        };
+        Some((socket.holds_unsent(), socket))
     }
 
     /// The warden found the socket ready, or wants to know: `None` when nothing waits any more, or

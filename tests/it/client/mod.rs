@@ -6,6 +6,8 @@ mod handshake;
 
 mod deadlines;
 
+mod keepalive;
+
 mod ending;
 
 mod aborting;

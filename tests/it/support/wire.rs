@@ -194,18 +194,16 @@ pub(crate) fn text(version: Version, text: &str) -> Vec<u8> {
     }
 }
 
-/// A short text message as the server writes it.
+/// A text message as the server writes it.
 pub(crate) fn written(version: Version, text: &str) -> Vec<u8> {
-    match version.framing() {
-        Framing::Hixie => [b"\x00", text.as_bytes(), b"\xff"].concat(),
-        Framing::Hybi => {
-            assert!(
-                text.len() < 126,
-                "a length of one byte is all that is needed here"
-            );
-            [&[0x81, text.len() as u8], text.as_bytes()].concat()
-        }
-    }
+    let len = text.len();
+    let header = match version.framing() {
+        Framing::Hixie => return [b"\x00", text.as_bytes(), b"\xff"].concat(),
+        Framing::Hybi if len < 126 => vec![0x81, len as u8],
+        Framing::Hybi if len < 1 << 16 => [&[0x81, 126], &(len as u16).to_be_bytes()[..]].concat(),
+        Framing::Hybi => [&[0x81, 127], &(len as u64).to_be_bytes()[..]].concat(),
+    };
+    [&header, text.as_bytes()].concat()
 }
 
 /// The client's goodbye, without a code; draft-75 has none but the end of the stream.

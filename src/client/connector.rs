@@ -162,10 +162,11 @@ impl Connector {
     /// waits in `recv`. Draft-75 and draft-76 cannot ping: for them TCP's own keepalive probes the
     /// same times.
     ///
-    /// Bytes that come from the server are a sign of life, and so are bytes that a full socket takes of what
-    /// is sent to it. A ping waits until nothing waits before it, and its pong is due only once it has left
-    /// towards the socket. A server that takes nothing has the
-    /// [write timeout](Connector::write_deadline).
+    /// Bytes that come from the server are a sign of life, and so are bytes that the socket takes
+    /// after it was full. A ping is sent once nothing waits before it, and its pong is due only
+    /// once it has left towards the socket. The system's own buffer, of up to 4 MiB on Linux, comes
+    /// after that: both times together must be enough for the server to read that much. A server
+    /// that takes nothing of what waits for it has the [write timeout](Connector::write_deadline).
     ///
     /// A message that has begun and does not end may bring no byte for as long as both times
     /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the server
@@ -176,11 +177,13 @@ impl Connector {
         self
     }
 
-    /// The least speed of a message that comes in: it may take `grace`, and one second more for every
-    /// `bytes_per_second` bytes of it that have come. A server whose message takes longer is given up with
-    /// [`Loss::Unfinished`](crate::Loss::Unfinished). Time counts while somebody waits in `recv`.
-    /// The bytes are those of the message, without headers; of a compressed message, what it inflates
-    /// to. 0 counts as 1. Default: no least speed.
+    /// The least rate of a message that comes in: it may take `grace`, and one second more for
+    /// every `bytes_per_second` bytes of it that have come. A server whose message takes longer is
+    /// given up with [`Loss::Unfinished`](crate::Loss::Unfinished). Default: no least rate.
+    ///
+    /// Time counts while a thread waits in `recv`. The bytes are those of the message, without
+    /// headers and pings between its fragments; of a compressed message, what it inflates to. A
+    /// rate of 0 counts as 1.
     pub fn min_message_rate(mut self, bytes_per_second: u32, grace: Duration) -> Self {
         let rate = MessageRate::new(bytes_per_second, grace);
         self.deadlines().message_rate = Some(rate);

@@ -216,29 +216,32 @@ impl ServerBuilder {
     /// client's handler waits for a message. Draft-75 and draft-76 cannot ping: for them TCP's
     /// own keepalive probes the same times.
     ///
-    /// Bytes that come from the client are a sign of life, and so are bytes that its full socket
-    /// takes. A ping waits until nothing waits before it, and its pong is due only once it has
-    /// left towards the socket; the system's own buffer, of up to 4 MiB on Linux, comes after that. A client
-    /// that takes nothing of what waits for it has the [write timeout](ServerBuilder::write_deadline).
+    /// Bytes that come from the client are a sign of life, and so are bytes that its socket takes
+    /// after it was full. A ping is sent once nothing waits before it, and its pong is due only
+    /// once it has left towards the socket. The system's own buffer, of up to 4 MiB on Linux, comes
+    /// after that: both times together must be enough for the slowest client to read that much. A
+    /// client that takes nothing of what waits for it has the
+    /// [write timeout](ServerBuilder::write_deadline).
     ///
     /// A message that has begun and does not end may bring no byte for as long as both times
-    /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the client is given up with
-    /// [`Loss::Unfinished`](crate::Loss::Unfinished).
+    /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the client
+    /// is given up with [`Loss::Unfinished`](crate::Loss::Unfinished).
     pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
         self.deadlines().ping = ping;
         self.deadlines().pong = pong;
         self
     }
 
-    /// The least speed of a message that comes in: it may take `grace`, and one second more for every
-    /// `bytes_per_second` bytes of it that have come. A client whose message takes longer is given up with
-    /// [`Loss::Unfinished`](crate::Loss::Unfinished). Time counts while the client's handler waits for
-    /// a message, and not while a [rate](ServerBuilder::rate) holds the client back. The bytes are those of the
-    /// message, without headers and what stands between its fragments; of a compressed message, what
-    /// it inflates to. 0 counts as 1. Default: no least speed.
+    /// The least rate of a message that comes in: it may take `grace`, and one second more for
+    /// every `bytes_per_second` bytes of it that have come. A client whose message takes longer is
+    /// given up with [`Loss::Unfinished`](crate::Loss::Unfinished). Default: no least rate.
     ///
     /// Against clients that keep their place with a message that never ends, a byte now and then.
-    /// Choose a grace that any whole message of ordinary size needs on the slowest line that you serve.
+    /// Choose a grace in which a message of ordinary size comes on the slowest line that you serve.
+    /// Time counts while the client's handler waits for a message, and not while a
+    /// [rate](ServerBuilder::rate) holds the client back. The bytes are those of the message,
+    /// without headers and pings between its fragments; of a compressed message, what it inflates
+    /// to. A rate of 0 counts as 1.
     ///
     /// ```
     /// # use std::time::Duration;

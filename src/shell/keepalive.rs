@@ -206,3 +206,160 @@ impl Unfinished {
 fn changed(known: &mut u64, now: u64) -> bool {
     std::mem::replace(known, now) != now
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Ping, Watched};
+    use crate::protocol::{Encoder, Role, Version};
+    use crate::shell::backlog::Backlog;
+    use crate::shell::counters::Totals;
+    use crate::shell::deadlines::{Deadlines, MessageRate};
+    use crate::shell::error::Loss;
+    use crate::shell::link::{ClientId, Identity, Link, Stage};
+    use crate::shell::outbox::{Outbox, SlowClient};
+    use crate::shell::peer::Peer;
+    use crate::shell::socket::Socket;
+    use crate::shell::warden::Warden;
+    use std::io::{self, Read};
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A client whose thread reads, as the watchdog sees it, and its peer.
+    struct Scene {
+        watched: Watched,
+        warden: Arc<Warden>,
+        totals: Totals,
+        peer: UnixStream,
+        sent: Option<u64>,
+    }
+
+    impl Scene {
+        fn new(deadlines: Deadlines) -> io::Result<Scene> {
+            let (own, peer) = UnixStream::pair()?;
+            let (socket, backlog) = (Arc::new(Socket::new(own)), Backlog::new(usize::MAX));
+            let (warden, _) = Warden::new(Arc::clone(&backlog), None, Arc::default())?;
+            let outbox = Outbox::new(socket, 1 << 20, SlowClient::default(), backlog);
+            let deadlines = Arc::new(deadlines);
+            let link = Link::new(ClientId(1), Role::Server, Peer::Local, outbox, deadlines);
+            let identity = Identity {
+                encoder: Encoder::server(Version::Rfc6455),
+                target: "/".into(),
+            };
+            assert!(link.identity.set(identity).is_ok());
+            link.enter(Stage::Open);
+            link.set_reading(true);
+            let mut watched = Watched::new(Arc::new(link), Duration::ZERO);
+            watched.looks = watched.link.looks();
+            peer.set_nonblocking(true)?;
+            Ok(Scene {
+                watched,
+                warden,
+                totals: Totals::default(),
+                peer,
+                sent: None,
+            })
+        }
+
+        fn pass(&mut self, passed: Duration) -> Option<Loss> {
+            self.watched.keep_alive(&self.totals, &self.warden, passed);
+            self.watched.link.outbox.loss()
+        }
+
+        /// Sends more than the socket takes.
+        fn stall(&self) {
+            self.watched
+                .link
+                .outbox
+                .reply_owned(b"", vec![b'x'; 1 << 20]);
+        }
+
+        /// As the watchdog does it; whether something waits still.
+        fn drain(&mut self) -> bool {
+            self.sent = self.watched.link.outbox.drain(self.sent);
+            self.sent.is_some()
+        }
+
+        /// Has the peer read what there is.
+        fn read(&mut self) -> usize {
+            let mut all = Vec::new();
+            let _ = self.peer.read_to_end(&mut all);
+            all.len()
+        }
+    }
+
+    #[test]
+    fn nothing_is_due_for_a_ping_that_could_not_be_sent() -> io::Result<()> {
+        let mut stage = Scene::new(Deadlines::default())?;
+        stage.stall();
+        for _ in 0..10 {
+            assert_eq!(stage.pass(30 * SECOND), None);
+            assert_eq!(stage.watched.ping, Ping::None);
+        }
+        // Once nothing waits any more, it is pinged, and then a pong is due.
+        while stage.drain() {
+            assert!(stage.read() > 0);
+        }
+        assert_eq!(stage.pass(SECOND), None);
+        assert_eq!(stage.watched.silent, Duration::ZERO);
+        assert_eq!(stage.pass(20 * SECOND), None);
+        assert_eq!(stage.watched.ping, Ping::Left(20 * SECOND));
+        assert_eq!(stage.pass(19 * SECOND), None);
+        assert_eq!(stage.pass(SECOND), Some(Loss::NoPong));
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_full_socket_takes_is_a_sign_of_life_and_what_an_empty_one_takes_is_none()
+    -> io::Result<()> {
+        let deadlines = Deadlines {
+            idle: Some(15 * SECOND),
+            ..Deadlines::default()
+        };
+        let mut stage = Scene::new(deadlines)?;
+        stage.stall();
+        for _ in 0..3 {
+            assert!(stage.drain());
+            assert_eq!(stage.pass(14 * SECOND), None);
+            assert!(stage.read() > 0 && stage.drain());
+            assert_eq!(stage.pass(14 * SECOND), None);
+        }
+        while stage.drain() {
+            stage.read();
+        }
+        stage.pass(SECOND);
+        for _ in 0..14 {
+            stage.watched.link.outbox.reply_owned(b"", vec![b'x'; 10]);
+            assert_eq!(stage.pass(SECOND), None);
+        }
+        assert_eq!(stage.pass(SECOND), Some(Loss::Idle));
+        Ok(())
+    }
+
+    #[test]
+    fn the_age_of_a_message_counts_from_its_first_byte() -> io::Result<()> {
+        let deadlines = Deadlines {
+            message_rate: Some(MessageRate::new(10, 5 * SECOND)),
+            ..Deadlines::default()
+        };
+        let mut stage = Scene::new(deadlines)?;
+        for message in 1..4 {
+            for second in 0..6 {
+                stage.watched.link.set_unfinished(1 + second);
+                stage.watched.link.heard(1);
+                assert_eq!(stage.pass(SECOND), None, "{message}, {second}");
+            }
+            stage.watched.link.received_message();
+        }
+        stage.watched.link.set_unfinished(100);
+        for _ in 0..16 {
+            stage.watched.link.heard(1);
+            assert_eq!(stage.pass(SECOND), None);
+        }
+        stage.watched.link.heard(1);
+        assert_eq!(stage.pass(SECOND), Some(Loss::Unfinished));
+        Ok(())
+    }
+}

@@ -39,13 +39,15 @@ pub enum FastClient {
     /// Broadcasts reach it meanwhile, keepalive does not mistake it for dead, and a goodbye or a
     /// shutdown does not wait for it. Counted as held back, each time.
     ///
-    /// The end of its connection is noticed within 5 s. After a reset, what was not read is dropped at
-    /// once. After an orderly end of its stream, what it had sent before is read at its rate for as long as the
-    /// [close timeout](crate::ServerBuilder::close_deadline), 5 s by default; the rest is dropped then,
-    /// and its `recv` returns [`Loss::EndOfStream`](crate::Loss::EndOfStream). An end behind more than
-    /// the system's buffer holds shows only when something is sent to the client, so one
-    /// whose version can is pinged every 4 s, unless keepalive is off. Those pongs do not count for its
-    /// rate. Where the system does not tell of an orderly end (macOS, NetBSD, OpenBSD), the next read does.
+    /// The end of its connection is noticed within 5 s. After a reset, what was not read is dropped
+    /// at once. After an orderly end of its stream, what it had sent before is read at its rate for
+    /// as long as the [close timeout](crate::ServerBuilder::close_deadline), 5 s by default; the
+    /// rest is dropped then, and `recv` fails with [`Loss::EndOfStream`](crate::Loss::EndOfStream).
+    ///
+    /// An end behind more bytes than the system's buffer holds shows only when something is sent to
+    /// the client. So a client that can be pinged is, every 4 s, unless keepalive is off; those
+    /// pongs do not count for its rate. Where the system does not tell of an orderly end (macOS,
+    /// NetBSD, OpenBSD), the next read does.
     #[default]
     Delay,
     /// It is told 1008, in its version's own way: draft-76 has only its `FF 00`, draft-75 is hung

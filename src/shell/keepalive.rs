@@ -48,7 +48,7 @@ pub(crate) struct Watched {
 enum Ping {
     /// There is none.
     None,
-    /// Its last byte is the so-manieth that the socket takes.
+    /// It has left once the socket has taken so many bytes in all.
     Waits(u64),
     /// It left when the client had been silent for so long.
     Left(Duration),
@@ -135,13 +135,13 @@ impl Watched {
     /// has taken them. A peer that takes nothing has the write timeout for that.
     pub(super) fn close_is_late(&mut self, totals: &Totals, now: Duration) {
         let write = self.link.deadlines.write;
-        let Some((is_held, socket)) = self.link.outbox.holds_goodbye() else {
+        let Some((is_held, socket)) = self.link.outbox.kernel_holds_close_frame() else {
             return;
         };
         match (is_held, self.held) {
             (true, None) => {
-                // The kernel sees what it gets rid of, which is better than a time for all of it.
-                let until = (!socket.give_up_after(write)).then(|| now.saturating_add(write));
+                // The kernel knows when it last got rid of a byte: better than a time for all of it.
+                let until = (!socket.set_user_timeout(write)).then(|| now.saturating_add(write));
                 self.held = Some(until);
             }
             (true, Some(until)) if until.is_none_or(|until| now < until) => {}

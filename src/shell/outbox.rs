@@ -298,7 +298,7 @@ impl Outbox {
     }
 
     /// Closes the TCP connection of a client that had nothing more to do than that. That is no loss.
-    pub(crate) fn hang_up_now(&self) {
+    pub(crate) fn close_tcp_now(&self) {
         let mut inside = self.lock();
         inside.over = true;
         if let Some(socket) = inside.queue.socket() {

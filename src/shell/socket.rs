@@ -143,9 +143,9 @@ impl Socket {
         !poll_until(self.as_fd(), PollFlags::OUT, Some(Instant::now()))
     }
 
-    /// Has the kernel end the connection once the peer has taken nothing for so long, where it can;
-    /// whether it does.
-    pub(crate) fn give_up_after(&self, time: Duration) -> bool {
+    /// Has the kernel end the connection once the peer has taken nothing for so long (TCP_USER_TIMEOUT).
+    /// Returns whether it can.
+    pub(crate) fn set_user_timeout(&self, time: Duration) -> bool {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Stream::Tcp(_) = self.stream {
             // 0 would be the system's own.
@@ -200,7 +200,7 @@ impl Socket {
         }
         // Keepalive is quiet while something is on its way, and that would be sent again and again
         // for a quarter of an hour.
-        self.give_up_after(idle.saturating_add(patience));
+        self.set_user_timeout(idle.saturating_add(patience));
     }
 }
 

@@ -332,7 +332,7 @@ impl Watch {
                 }
                 Stage::Closing if late(deadlines.close) => client.close_is_late(totals, now),
                 // It was told everything and only had to hang up: that is no loss.
-                Stage::Lingering if late(deadlines.close) => client.link.outbox.hang_up_now(),
+                Stage::Lingering if late(deadlines.close) => client.link.outbox.close_tcp_now(),
                 Stage::Open => client.keep_alive(totals, warden, passed),
                 Stage::Handshake | Stage::Closing | Stage::Closed | Stage::Lingering => {}
                 Stage::Gone => return false,

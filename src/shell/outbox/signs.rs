@@ -7,8 +7,8 @@ use crate::shell::socket::Socket;
 use crate::shell::sync::atomic::Ordering::Relaxed;
 
 impl Outbox {
-    /// A ping: sent at once or, where something waits already, not at all: the write deadline is
-    /// running then. With how many bytes will have been sent once it has, where it is sent.
+    /// Sends a ping at once or, where something waits already, not at all: the write timeout is
+    /// running then. Where it is sent, returns how many bytes will have been sent once it has.
     pub(crate) fn ping(&self, frame: &[u8]) -> (Push, Option<u64>) {
         let mut inside = self.lock();
         let goes = !inside.is_over() && inside.queue.waiting() == 0;
@@ -37,9 +37,9 @@ impl Outbox {
         }
     }
 
-    /// Whether the kernel still holds what the goodbye stands behind: the peer cannot have seen it.
-    /// No pongs follow it from now on, or they might be what is held. With the socket.
-    pub(crate) fn holds_goodbye(&self) -> Option<(bool, Arc<Socket>)> {
+    /// Whether the kernel still holds what our close frame stands behind, with the socket: the peer
+    /// cannot have received it then. No pongs follow it from now on, or they might be what is held.
+    pub(crate) fn kernel_holds_close_frame(&self) -> Option<(bool, Arc<Socket>)> {
         let socket = {
             let mut inside = self.lock();
             inside.mute = true;

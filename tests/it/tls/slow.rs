@@ -81,7 +81,11 @@ fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
 #[test]
 fn one_who_reads_less_than_a_record_per_deadline_is_not_given_up() {
     let patience = Duration::from_millis(400);
-    let builder = over_tls().outbox(OUTBOX).write_deadline(patience);
+    let builder = over_tls()
+        .outbox(OUTBOX)
+        .write_deadline(patience)
+        .keepalive(Some(patience), patience)
+        .idle_deadline(Some(patience * 2));
     let server = Loopback::run_with_send_buffer(0, builder, |client| {
         client.recv()?;
         client.handle().send("x".repeat(1_000_000))?;

@@ -155,7 +155,7 @@ fn frames_of_all_senders_stay_whole_and_in_order() {
         };
         let keepalive = {
             let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
-            thread::spawn(move || warden.mind(link.outbox.ping(&ping()), &link))
+            thread::spawn(move || warden.mind(link.outbox.ping(&ping()).0, &link))
         };
         let own = {
             let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));

@@ -180,7 +180,7 @@ impl Socket {
         self.call(|wire| wire.read < wire.taken.len() && !wire.write_shut && !wire.reset)
     }
 
-    pub(crate) fn give_up_after(&self, _: Duration) -> bool {
+    pub(crate) fn set_user_timeout(&self, _: Duration) -> bool {
         false
     }
 

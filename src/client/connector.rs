@@ -166,7 +166,8 @@ impl Connector {
     /// after it was full. A ping is sent once nothing waits before it, and its pong is due only
     /// once it has left towards the socket. The system's own buffer, of up to 4 MiB on Linux, comes
     /// after that: both times together must be enough for the server to read that much. A server
-    /// that takes nothing of what waits for it has the [write timeout](Connector::write_deadline).
+    /// that takes nothing although something waits for it has the
+    /// [write timeout](Connector::write_deadline).
     ///
     /// A message that has begun and does not end may bring no byte for as long as both times
     /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the server

@@ -51,7 +51,7 @@ impl Input {
     }
 }
 
-/// What a shell needs to know that fills the buffer itself.
+/// For a shell that fills the buffer itself.
 impl Connection {
     /// Whether bytes have come that no event was made of yet.
     pub(crate) fn has_input(&self) -> bool {

@@ -220,7 +220,7 @@ impl ServerBuilder {
     /// after it was full. A ping is sent once nothing waits before it, and its pong is due only
     /// once it has left towards the socket. The system's own buffer, of up to 4 MiB on Linux, comes
     /// after that: both times together must be enough for the slowest client to read that much. A
-    /// client that takes nothing of what waits for it has the
+    /// client that takes nothing although something waits for it has the
     /// [write timeout](ServerBuilder::write_deadline).
     ///
     /// A message that has begun and does not end may bring no byte for as long as both times

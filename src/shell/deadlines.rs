@@ -19,7 +19,7 @@ pub(crate) struct Deadlines {
 pub(crate) struct MessageRate {
     /// Bytes a second, at least 1.
     bytes: u32,
-    /// What each message may take beside.
+    /// The time that each message may take beside.
     grace: Duration,
 }
 

@@ -1,8 +1,8 @@
 //! How the watchdog tells a live peer from a dead one, and a slow message from a stuck one.
 //!
 //! Two things are signs of life: bytes that a read has brought, and bytes that the socket has taken
-//! after it was full, since only the peer can have made that room. What an empty socket takes is no
-//! sign: the kernel takes it for a peer that is gone as well. So neither a ping that has left nor
+//! after it was full, since only the peer can have made that room. Bytes that an empty socket takes
+//! are no sign: the kernel takes them for a dead peer as well. So neither a ping that has left nor
 //! a broadcast that did not fill the socket keeps a dead peer alive.
 //!
 //! A peer that takes a large message slowly cannot get a ping before the message ends. So a ping is
@@ -23,14 +23,14 @@ use super::link::{Link, Stage};
 use super::log::debug;
 use super::warden::Warden;
 
-/// A client and what the last looks have shown of it.
+/// A client and its signs of life at the last look.
 pub(crate) struct Watched {
     pub(super) link: Arc<Link>,
     pub(super) stage: Stage,
     /// When it entered its stage.
     pub(super) since: Duration,
-    /// The kernel still holds what the close frame stands behind; until when it may, where the
-    /// kernel does not watch that itself.
+    /// The kernel still holds bytes before our close frame; until when it may, unless the kernel
+    /// watches that itself.
     held: Option<Option<Duration>>,
     reads: u64,
     looks: u64,
@@ -54,7 +54,7 @@ enum Ping {
     Left(Duration),
 }
 
-/// What the looks have shown of a message that has not ended.
+/// A message that has begun to come and has not ended, at the last look.
 #[derive(Debug, Default)]
 struct Unfinished {
     /// How many messages had come before it.
@@ -98,7 +98,7 @@ impl Watched {
             self.ping = Ping::None;
         }
         if !looked && !link.is_reading() {
-            // The handler is busy; what it has sent so far need not wait for it.
+            // The handler is busy; its replies so far need not wait for it.
             return warden.mind(link.outbox.flush(), &link);
         }
         if !is_alive {
@@ -130,7 +130,7 @@ impl Watched {
         }
     }
 
-    /// The close timeout has passed since the kernel took our close frame. Where it still holds
+    /// The close timeout has passed since the kernel took our close frame. If it still holds
     /// bytes before it, the peer cannot have seen it: the close timeout starts anew once the peer
     /// has taken them. A peer that takes nothing has the write timeout for that.
     pub(super) fn close_is_late(&mut self, totals: &Totals, now: Duration) {
@@ -155,7 +155,7 @@ impl Watched {
         if !self.link.deadlines.ping.is_some_and(due) {
             return;
         }
-        // Where something waits, the next look tries again.
+        // If something waits, the next look tries again.
         if let Some(end) = ping(&self.link, warden) {
             debug!("{}: ping", self.link);
             self.ping = match self.link.outbox.has_sent(end) {
@@ -166,8 +166,8 @@ impl Watched {
     }
 }
 
-/// Pings a client whose version can, unless something waits for its socket: how many bytes the
-/// socket will have taken once it has taken the ping.
+/// Pings a client, unless its version has no ping or something waits for its socket. Returns how
+/// many bytes the socket will have taken once it has taken the ping.
 pub(super) fn ping(link: &Arc<Link>, warden: &Warden) -> Option<u64> {
     let mut frame = Vec::new();
     link.encoder()?.encode_ping(PING, &mut frame).ok()?;
@@ -282,7 +282,7 @@ mod tests {
             self.sent.is_some()
         }
 
-        /// Has the peer read what there is.
+        /// Has the peer read all that has come.
         fn read(&mut self) -> usize {
             let mut all = Vec::new();
             let _ = self.peer.read_to_end(&mut all);

@@ -187,8 +187,8 @@ impl Link {
         }
     }
 
-    /// The client's own thread has made what it can of its input, and so many bytes belong to a
-    /// message that has not ended; 0 where there is none.
+    /// So many bytes of the client's input belong to a message that has not ended; 0 for none. Only
+    /// the client's own thread calls this.
     pub(crate) fn set_unfinished(&self, bytes: usize) {
         self.unfinished.store(bytes as u64, Relaxed);
     }

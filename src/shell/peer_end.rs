@@ -14,7 +14,7 @@ use super::log::debug;
 use super::socket::PeerEnd;
 use super::sync::Instant;
 
-/// What is known of the end of a throttled client.
+/// The known facts about the end of a throttled client.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     /// When to look for it next.
@@ -58,8 +58,8 @@ impl Watch {
 }
 
 impl Conversation {
-    /// Looks, where that is due, whether a throttled client has left, `now`. Where nothing more is to
-    /// be read from it, gives it up.
+    /// Looks, if that is due `now`, whether a throttled client has left, and disconnects it once
+    /// nothing more is to be read from it.
     pub(super) fn has_left(&mut self, now: Instant) -> bool {
         let close = self.link.deadlines.close;
         let Some(throttle) = &mut self.throttle else {
@@ -83,7 +83,7 @@ impl Conversation {
     }
 
     fn drop_unread(&mut self, why: &str) -> bool {
-        debug!("{}: {why}; what was not read is dropped", self.link);
+        debug!("{}: {why}: unread bytes are dropped", self.link);
         self.link.enter(Stage::Closed);
         self.link.outbox.cut(Loss::EndOfStream);
         self.connection.give_up();

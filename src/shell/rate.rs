@@ -39,13 +39,14 @@ pub enum FastClient {
     /// Broadcasts reach it meanwhile, keepalive does not mistake it for dead, and a goodbye or a
     /// shutdown does not wait for it. Counted as held back, each time.
     ///
-    /// The end of its connection is noticed within 5 s. After a reset, what was not read is dropped
-    /// at once. After an orderly end of its stream, what it had sent before is read at its rate for
-    /// as long as the [close timeout](crate::ServerBuilder::close_deadline), 5 s by default; the
-    /// rest is dropped then, and `recv` fails with [`Loss::EndOfStream`](crate::Loss::EndOfStream).
+    /// The end of its connection is noticed within 5 s. After a reset, unread bytes are dropped at
+    /// once. After an orderly end of its stream, the bytes before it are read at the client's rate
+    /// for as long as the [close timeout](crate::ServerBuilder::close_deadline), 5 s by default;
+    /// the rest is dropped then, and `recv` fails with
+    /// [`Loss::EndOfStream`](crate::Loss::EndOfStream).
     ///
     /// An end behind more bytes than the system's buffer holds shows only when something is sent to
-    /// the client. So a client that can be pinged is, every 4 s, unless keepalive is off; those
+    /// the client. So a client that can be pinged is, every 4 s, unless keepalive is off; the
     /// pongs do not count for its rate. Where the system does not tell of an orderly end (macOS,
     /// NetBSD, OpenBSD), the next read does.
     #[default]
@@ -157,7 +158,7 @@ impl Throttle {
         }
     }
 
-    /// A pong has come. Those that were asked for while the client was held back are free.
+    /// A pong has come. The pongs that answer our pings to a throttled client are free.
     pub(crate) fn pong(&mut self) {
         match self.watch.pongs_due {
             0 => self.control(),

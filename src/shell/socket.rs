@@ -22,12 +22,12 @@ pub(crate) struct Socket {
     tls: Option<Box<TlsSession>>,
 }
 
-/// What a peer has ended.
+/// How much of the connection a peer has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerEnd {
     /// Nothing, as far as is known.
     None,
-    /// Its stream: what it has sent before can be read.
+    /// Its stream: all that it has sent before can be read.
     OfStream,
     /// The connection: it has been reset.
     Reset,
@@ -40,9 +40,15 @@ pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNA
 pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT;
 
 /// Tells that the peer has ended its stream, where there is such a flag.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android", target_os = "freebsd"),
+    not(target_arch = "sparc64")
+))]
 const READ_END: PollFlags = PollFlags::RDHUP;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android", target_os = "freebsd"),
+    not(target_arch = "sparc64")
+)))]
 const READ_END: PollFlags = PollFlags::empty();
 
 impl Socket {
@@ -136,8 +142,8 @@ impl Socket {
     }
 
     /// Whether the kernel still holds more than about two kilobytes that the peer has not taken. Only
-    /// for a socket on which nothing more is sent: it gets the smallest buffer there is, since what the
-    /// kernel calls writable is a buffer that has enough room.
+    /// for a socket on which nothing more is sent: it gets the smallest buffer there is, since the
+    /// kernel calls a socket writable if enough of its buffer is free.
     pub(crate) fn holds_unsent(&self) -> bool {
         let _ = sockopt::set_socket_send_buffer_size(self, 1);
         !poll_until(self.as_fd(), PollFlags::OUT, Some(Instant::now()))

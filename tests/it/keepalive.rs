@@ -1,5 +1,5 @@
-//! Signs of life: a peer that takes what it is sent is alive, one that has gone is found, and a message
-//! that does not end has a timeout, in every version.
+//! Signs of life: a peer that reads is alive, a dead one is found, and a message that does not end
+//! has a timeout, in every version.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,9 +15,9 @@ use crate::support::{
 
 /// A timeout that is tested.
 const SHORT: Duration = Duration::from_millis(150);
-/// One that must not pass, on a busy machine either, where something goes on all the time.
+/// A timeout that must not pass, on a busy machine either, while something goes on all the time.
 const ROOMY: Duration = Duration::from_millis(1500);
-/// Far more than what is tested, far less than the defaults.
+/// Far more than the timeouts that are tested, far less than the defaults.
 const PROMPT: Duration = Duration::from_millis(4500);
 
 fn keepalive(ping: Duration, pong: Duration) -> ServerBuilder {
@@ -74,7 +74,7 @@ fn one_that_takes_a_large_message_slowly_is_alive() {
     assert!(server.handle.counters().lost.is_empty());
 }
 
-/// The kernel takes what is broadcast to it: that is no sign of life.
+/// The kernel takes the broadcasts to it: that is no sign of life.
 #[test]
 fn a_silent_peer_is_found_whatever_is_broadcast_to_it() {
     let server = Loopback::echo(keepalive(SHORT, SHORT));
@@ -105,8 +105,8 @@ fn one_that_takes_nothing_has_the_write_timeout() {
     drop(peers);
 }
 
-/// Everything arrives, though not within the close timeout: what the kernel holds, the peer cannot
-/// answer.
+/// Everything arrives, though not within the close timeout: the peer cannot answer a close frame
+/// that the kernel still holds.
 #[test]
 fn a_close_frame_that_the_kernel_holds_is_not_late() {
     let close = Duration::from_millis(400);
@@ -169,7 +169,7 @@ fn a_close_frame_that_is_never_taken_is_not_waited_for() {
     drop(peers);
 }
 
-/// Both have said goodbye: the peer has only to hang up, and is slow with that.
+/// Both close frames have arrived: the peer has only to close TCP, and is slow with that.
 #[test]
 fn one_that_stays_after_a_clean_close_is_no_loss() {
     let (departures, departed) = bounded(5);
@@ -269,7 +269,7 @@ fn a_message_below_the_least_rate_ends_in_every_version() {
     lost(&server, Loss::Unfinished, 5);
 }
 
-/// Neither its fragments nor what stands between them make another message of it.
+/// Neither its fragments nor the pings between them make another message of it.
 #[test]
 fn fragments_and_pings_gain_a_slow_message_no_time() {
     let builder = Server::builder().min_message_rate(1000, SHORT * 2);

@@ -146,7 +146,7 @@ impl Decoder {
         self.frame.is_none()
     }
 
-    /// See [`super::Decoder::unfinished`]. What was compressed counts inflated.
+    /// See [`super::Decoder::unfinished`]. Compressed bytes count as inflated.
     pub(crate) fn unfinished(&self) -> usize {
         match self.message {
             Some(_) => 1 + self.partial.len(),

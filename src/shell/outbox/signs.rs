@@ -7,8 +7,8 @@ use crate::shell::socket::Socket;
 use crate::shell::sync::atomic::Ordering::Relaxed;
 
 impl Outbox {
-    /// Sends a ping at once or, where something waits already, not at all: the write timeout is
-    /// running then. Where it is sent, returns how many bytes will have been sent once it has.
+    /// Sends a ping at once or, if something waits already, not at all: the write timeout is
+    /// running then. If it is sent, returns how many bytes will have been sent once it has.
     pub(crate) fn ping(&self, frame: &[u8]) -> (Push, Option<u64>) {
         let mut inside = self.lock();
         let goes = !inside.is_over() && inside.queue.waiting() == 0;
@@ -37,8 +37,8 @@ impl Outbox {
         }
     }
 
-    /// Whether the kernel still holds what our close frame stands behind, with the socket: the peer
-    /// cannot have received it then. No pongs follow it from now on, or they might be what is held.
+    /// Whether the kernel still holds bytes before our close frame, with the socket: the peer cannot
+    /// have received it then. No pongs follow from now on, or the kernel might hold only those.
     pub(crate) fn kernel_holds_close_frame(&self) -> Option<(bool, Arc<Socket>)> {
         let socket = {
             let mut inside = self.lock();
@@ -60,7 +60,7 @@ impl Outbox {
             return Some(sent);
         }
         inside.watched = false;
-        // What waited has been taken.
+        // The socket has taken all that waited.
         self.note_relief(Some(0), sent);
         None
     }

@@ -1,4 +1,4 @@
-//! Servers that are slow, and alive: what is sent to them is not lost.
+//! Servers that are slow, and alive: no message to them is lost.
 
 use std::io::Read;
 use std::net::TcpStream;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use stentor::Version;
 
-use crate::support::{Heard, Peer, eventually};
+use crate::support::{Heard, Peer, ROOT, eventually};
 
 const REASON: &str = "the server is going down";
 
@@ -37,6 +37,7 @@ pub(crate) fn build(example: &str) -> PathBuf {
         ("deflate", cfg!(feature = "deflate")),
         ("systemd", cfg!(feature = "systemd")),
         ("tls", cfg!(feature = "tls")),
+        ("self-signed", cfg!(feature = "self-signed")),
     ] {
         if is_on {
             cargo.args(["--features", feature]);
@@ -45,7 +46,7 @@ pub(crate) fn build(example: &str) -> PathBuf {
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
-    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    let built = cargo.current_dir(ROOT).status();
     assert!(built.unwrap().success());
     profile.join("examples").join(example)
 }

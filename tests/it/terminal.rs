@@ -59,7 +59,7 @@ fn the_terminals_client_comes_by_a_port_and_by_a_unix_socket() {
     expect_talk(&["--unix", &path, "ws://localhost/lobby"]);
 }
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "self-signed")]
 #[test]
 fn the_terminals_client_trusts_the_certificate_that_the_chat_has_signed() {
     let folder = Folder::new();

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::ROOT;
+
 /// The most lines a file may have, its unit tests not counted.
 const MOST_LINES: usize = 450;
 
@@ -143,7 +145,7 @@ fn every_example_is_mentioned_where_newcomers_look() {
 }
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(ROOT)
 }
 
 /// All Rust files below a folder, with their text.

@@ -61,6 +61,8 @@ mod signals;
 
 mod terminal;
 
+mod chat;
+
 mod panics;
 
 mod resets;

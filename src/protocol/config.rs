@@ -8,6 +8,7 @@ use super::error::Refusal;
 use super::host::HostName;
 use super::limits::Limits;
 use super::request::{Request, escaped, split_port};
+use super::response::Date;
 use super::version::{Proof, Version, Versions};
 
 /// The settings of the protocol core; each tells its default. A client has use for the
@@ -42,6 +43,12 @@ pub struct Config {
     /// Whether and how messages are compressed with clients that offer it. Default: not.
     #[cfg(feature = "deflate")]
     pub deflate: Option<Deflate>,
+    /// Where the header `Date` of refusals and pages is from. Default: `None`, and no such header, as
+    /// the protocol has no clock; a server sets the system's.
+    pub date: Option<Date>,
+    /// Whether a close frame that answers a violation says in words which rule was broken, beside the
+    /// code, in at most 123 bytes. Default: yes.
+    pub close_reasons: bool,
     /// Whether a hixie frame other than text is skipped (the default) or breaks the connection;
     /// the drafts allow both (draft-76 §5.3). A client always skips it (§4.2).
     pub fail_on_unknown_frames: bool,
@@ -64,6 +71,8 @@ impl Default for Config {
             subprotocols: Vec::new(),
             #[cfg(feature = "deflate")]
             deflate: None,
+            date: None,
+            close_reasons: true,
             fail_on_unknown_frames: false,
             fail_on_bad_hixie_text: false,
         }
@@ -71,17 +80,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Finds out the request's version, and whether it may come in. `None` for plain HTTP.
+    /// Finds out the request's version, and whether it may come in. `None` for plain HTTP, which
+    /// goes the same way as far as its checks are not a version's own.
     pub(crate) fn judge(&self, request: &mut Request) -> Result<Option<Proof>, Refusal> {
+        request.check()?;
         let Some(version) = Version::detect(request, self.versions)? else {
             self.check_host(request)?;
             return Ok(None);
         };
         if request.is_head() {
             return Err(Refusal::Method("HEAD".to_owned()));
-        }
-        if version.row().absolute_target {
-            request.make_target_relative();
         }
         request.version = Some(version);
         let proof = version.check(request)?;

@@ -188,7 +188,8 @@ impl Connection {
             return Err(Unsupported::Now(self.state));
         };
         let (Some(proof), Some(version)) = (proof.take(), request.version()) else {
-            return self.refuse(Refusal::NoUpgrade);
+            let refusal = request.no_upgrade();
+            return self.refuse(refusal);
         };
         let agreed = match Agreed::on(accept, request, version, &self.config) {
             Ok(agreed) => agreed,
@@ -225,7 +226,8 @@ impl Connection {
             return Err(Unsupported::Now(self.state));
         }
         let head_only = self.request.as_ref().is_some_and(Request::is_head);
-        self.output.extend(response.encode(head_only));
+        self.output
+            .extend(response.encode(head_only, self.config.date));
         self.change(Trigger::Refused);
         self.phase = Phase::Over(Ending::Linger);
         Ok(())

@@ -105,6 +105,9 @@ pub mod limits;
 
 pub mod error;
 
+mod text;
+
+pub(crate) use asking::Heads;
 pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
 pub use config::{BadOrigin, Config, Origin};
@@ -119,12 +122,13 @@ pub use limits::Limits;
 pub use message::{Event, Message};
 pub use naming::BadVersion;
 pub use request::Request;
-pub use response::{Accept, BadField, Response};
+pub use response::{Accept, BadField, Date, Response};
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
+pub use text::Escaped;
 pub use version::{Closing, Version, Versions};
 
 /// A refusal as it is written where no connection has been made yet.
-pub(crate) fn refusal_bytes(refusal: &Refusal) -> Vec<u8> {
-    response::refusal(refusal).encode(false)
+pub(crate) fn refusal_bytes(refusal: &Refusal, date: Option<Date>) -> Vec<u8> {
+    response::refusal(refusal).encode(false, date)
 }

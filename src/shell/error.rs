@@ -85,8 +85,8 @@ pub enum ProxyError {
         /// The words behind it.
         reason: String,
     },
-    /// The proxy's answer was no HTTP answer, or had a head above 16 KiB.
-    BadAnswer,
+    /// The proxy's answer is no HTTP answer, or above a limit of those that hold for a server's.
+    BadAnswer(Box<HandshakeError>),
     /// The proxy hung up.
     EndOfStream,
 }
@@ -210,7 +210,7 @@ impl fmt::Display for ProxyError {
             ProxyError::Status { status, reason } => {
                 write!(f, "the proxy answered {status} {}", reason.escape_debug())
             }
-            ProxyError::BadAnswer => f.write_str("the proxy's answer was no HTTP answer"),
+            ProxyError::BadAnswer(error) => write!(f, "bad answer of the proxy: {error}"),
             ProxyError::EndOfStream => f.write_str("the proxy hung up"),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::protocol::Message;
+use crate::protocol::{Escaped, Message};
 
 /// A message in a log: its kind, and not all of a long one; hostile bytes are escaped.
 pub(crate) struct Shown<'a>(pub(crate) &'a Message);
@@ -17,7 +17,7 @@ impl fmt::Display for Shown<'_> {
             f,
             "{kind} of {} bytes: {}",
             bytes.len(),
-            shown.escape_ascii()
+            Escaped(shown)
         )
     }
 }

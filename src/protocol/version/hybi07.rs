@@ -54,7 +54,6 @@ pub(crate) const ROW: Row = Row {
     origin_fields: &["Sec-WebSocket-Origin"],
     subprotocol_field: "Sec-WebSocket-Protocol",
     subprotocol_list: true,
-    absolute_target: false,
     codes: Some(Codes {
         too_large: CloseCode::TOO_LARGE_BEFORE_13,
         // 1007 came with draft-10; 1003, "cannot accept this data", is the nearest there is.

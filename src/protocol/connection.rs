@@ -9,7 +9,7 @@ use super::config::Config;
 use super::deflate::{Deflater, Terms};
 use super::ending::Ending;
 use super::error::{Refusal, Unsupported};
-use super::framing::{Decoded, Decoder, Encoder};
+use super::framing::{Decoded, Decoder, Encoder, Note};
 use super::input::Input;
 use super::message::{Event, Message};
 use super::request::{Request, Search};
@@ -43,7 +43,10 @@ pub struct Connection {
     pub(super) pending: VecDeque<Event>,
     /// Our half of the closing handshake, once it is sent.
     pub(super) close_sent: Option<CloseFrame>,
-    transitions: Vec<Transition>,
+    pub(super) transitions: Vec<Transition>,
+    /// Whether headers of frames are noted.
+    pub(super) noting: bool,
+    pub(super) notes: Vec<Note>,
 }
 
 /// What the next bytes are. Finer than [`State`], which is what others need to know.
@@ -87,6 +90,8 @@ impl Connection {
             pending: VecDeque::new(),
             close_sent: None,
             transitions: Vec::new(),
+            noting: false,
+            notes: Vec::new(),
         }
     }
 
@@ -126,6 +131,7 @@ impl Connection {
                         self.input.append(&mut rest);
                     }
                     let (used, decoded) = decoder.decode(self.input.unread(), &self.config);
+                    decoder.notes().move_to(&mut self.notes);
                     self.input.consume(used);
                     match decoded {
                         Ok(Some(decoded)) => {
@@ -293,36 +299,6 @@ impl Connection {
         self.subprotocol.as_deref()
     }
 
-    /// Whether there is neither output nor a change of state to be taken.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.output.is_empty() && self.transitions.is_empty()
-    }
-
-    /// Whether bytes have come that no event was made of yet.
-    pub(crate) fn has_input(&self) -> bool {
-        !self.input.is_empty()
-    }
-
-    /// The buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
-    /// bytes: a shell that reads into it directly saves a copy. Bytes may only be appended.
-    pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
-        let Connection { input, phase, .. } = self;
-        match phase {
-            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
-                Some(buffer) => buffer,
-                None => input.buffer(most),
-            },
-            _ => input.buffer(most),
-        }
-    }
-
-    /// Takes bytes as a shell does that reads into [`input_buffer`](Connection::input_buffer): what
-    /// is cut and copied differently must not be read differently, and the fuzzer compares the two.
-    #[cfg(fuzzing)]
-    pub fn read_data(&mut self, most: usize, data: &[u8]) {
-        self.input_buffer(most).extend_from_slice(data);
-    }
-
     fn read_head(&mut self) -> Option<()> {
         let Phase::Head(searched) = self.phase else {
             return None;
@@ -374,6 +350,7 @@ impl Connection {
         self.output.append(&mut self.early);
         self.change(Trigger::HandshakeDone);
         self.phase = Phase::Frames(Decoder::new(version, self.role()).inflating(self.terms()));
+        self.note_frames(self.noting);
         self.pending.push_back(Event::Open);
     }
 

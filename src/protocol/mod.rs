@@ -56,12 +56,14 @@
 //! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the other end of
 //! both, [asking]; the [versions](version), oldest first; the two [framings](framing); compression,
 //! where it is built in; then the small ones: the two [roles](role), [messages and events](message),
-//! [close codes](close), [configuration](config) and [hosts](host), [limits], and what can be
-//! [wrong](error).
+//! [close codes](close), [configuration](config), [hosts](host) and [origins](origin), [limits], and
+//! what can be [wrong](error).
 
 pub mod state;
 
 pub mod connection;
+
+mod inside;
 
 mod input;
 
@@ -101,26 +103,33 @@ pub mod config;
 
 pub mod host;
 
+pub mod origin;
+
 pub mod limits;
 
 pub mod error;
 
 mod text;
 
+mod redacted;
+
 pub(crate) use asking::Heads;
 pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
-pub use config::{BadOrigin, Config, Origin};
+pub use config::Config;
 pub use connection::Connection;
 #[cfg(feature = "deflate")]
 pub use deflate::Deflate;
 pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
+pub(crate) use framing::Note;
 pub use framing::{Encoder, Framing};
 pub use host::{BadHost, HostName};
 pub use limits::Limits;
 pub use message::{Event, Message};
 pub use naming::BadVersion;
+pub use origin::{BadOrigin, Origin};
+pub(crate) use redacted::Redacted;
 pub use request::Request;
 pub use response::{Accept, BadField, Date, Response};
 pub use role::{Entropy, Role};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::error::Refusal;
-use super::head::Shown;
+use super::redacted::Shown;
 use super::version::Versions;
 
 /// Returns the current time as the header `Date` has it (RFC 9110 §5.6.7), such as
@@ -87,7 +87,8 @@ impl Response {
         const ONCE: [&str; 3] = ["Content-Type", "Date", CONTENT_TYPE_OPTIONS];
         let field = checked(name, value)?;
         if ONCE.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-            self.fields.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+            self.fields
+                .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
         }
         self.fields.push(field);
         Ok(self)

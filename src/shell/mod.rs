@@ -64,6 +64,8 @@ pub(crate) mod log_gate;
 
 pub(crate) mod shown;
 
+pub(crate) mod traced;
+
 pub(crate) mod registry;
 
 pub(crate) mod addresses;

@@ -13,12 +13,7 @@ impl fmt::Display for Shown<'_> {
         let bytes = self.0.as_bytes();
         let kind = if self.0.is_binary() { "binary" } else { "text" };
         let shown = &bytes[..bytes.len().min(SHOWN)];
-        write!(
-            f,
-            "{kind} of {} bytes: {}",
-            bytes.len(),
-            Escaped(shown)
-        )
+        write!(f, "{kind} of {} bytes: {}", bytes.len(), Escaped(shown))
     }
 }
 

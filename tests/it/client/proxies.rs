@@ -103,7 +103,7 @@ fn a_proxy_that_lets_nobody_through_says_why() {
 fn what_is_no_proxy_is_told() {
     let error = refused(b"SSH-2.0-OpenSSH\r\n\r\n");
     assert!(
-        matches!(error, Error::Proxy(ProxyError::BadAnswer)),
+        matches!(error, Error::Proxy(ProxyError::BadAnswer(_))),
         "{error:?}"
     );
     let error = refused(b"HTTP/1.1 200 OK\r\n");
@@ -122,7 +122,7 @@ fn an_answer_without_an_end_is_not_kept() {
     });
     let error = through(&script).connect("ws://example.com/").unwrap_err();
     assert!(
-        matches!(error, Error::Proxy(ProxyError::BadAnswer)),
+        matches!(error, Error::Proxy(ProxyError::BadAnswer(_))),
         "{error:?}"
     );
     script.join();

@@ -93,7 +93,7 @@ fn null_is_let_in_only_by_name() {
     );
     config.origins = Some(vec![]);
     assert_refused(&asked(&head, &config), 403, "with an empty list");
-    config.origins = Some(vec![Origin::Null]);
+    config.origins = Some(vec![Origin::null()]);
     assert_eq!(
         asked(&head, &config).connection.state(),
         State::Ready,

@@ -88,8 +88,7 @@ impl Conversation {
         match connection.version() {
             _ if is_head => trace!("{link}: > {}", Redacted(output)),
             Some(version)
-                if connection.state() > State::Handshaking
-                    && !transitions.iter().any(is_proof) =>
+                if connection.state() > State::Handshaking && !transitions.iter().any(is_proof) =>
             {
                 self.trace_frames(version.framing(), output);
             }

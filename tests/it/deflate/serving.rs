@@ -214,7 +214,9 @@ fn a_bomb_ends_its_own_client_alone() {
     let bomb = Zip::new(15).alone(&vec![b'x'; 20_000_000]);
     assert!(bomb.len() < 20_000, "{} bytes", bomb.len());
     member.peer.write(&masked(0xc1, &bomb));
-    member.peer.expect_goodbye(1009, "message above 1048576 bytes");
+    member
+        .peer
+        .expect_goodbye(1009, "message above 1048576 bytes");
     bystander.peer.say("still here");
     assert_eq!(bystander.hear(), ("still here".to_owned(), false));
 }

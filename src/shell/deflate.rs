@@ -139,6 +139,7 @@ mod tests {
     use crate::shell::link::{ClientId, Identity};
     use crate::shell::outbox::{Outbox, SlowClient};
     use crate::shell::socket::Socket;
+    use crate::shell::traced::Written;
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -200,7 +201,10 @@ mod tests {
         let mut frame = Vec::new();
         encoder.encode_deflated(&message, &pushed.unwrap_or_default(), &mut frame);
         link.outbox.push(&Frames::new(frame, &backlog), 1);
-        assert!(link.reply_in_context(true, &message, b"", late).is_some());
+        assert!(
+            link.reply_in_context((true, late), &message, b"", &mut Written::for_log())
+                .is_some()
+        );
         assert!(
             link.reply_deflated(true, &message, &mut Written::for_log())
                 .is_some()

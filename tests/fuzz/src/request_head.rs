@@ -92,7 +92,10 @@ fn compare(request: &Request, head: &[u8]) {
     // Of a whole URI without a path, the slash is added.
     let own = request.target();
     let found = [own, own.strip_prefix('/').unwrap_or(own)];
-    assert!(found.iter().any(|own| target.ends_with(own.as_bytes())), "{text}");
+    assert!(
+        found.iter().any(|own| target.ends_with(own.as_bytes())),
+        "{text}"
+    );
     assert_ne!(request.target(), "");
     assert!(
         matches!(parts.next(), Some(b"HTTP/1.0" | b"HTTP/1.1")),

@@ -26,7 +26,7 @@ fn errors() -> Vec<Box<dyn StdError>> {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = nobody.local_addr().unwrap();
     let refused = stentor::connect(&format!("ws://{nobody}/")).unwrap_err();
-    let mut errors: Vec<Box<dyn StdError>> = vec![
+    let errors: Vec<Box<dyn StdError>> = vec![
         declined.into(),
         proxied.into(),
         refused.into(),
@@ -44,7 +44,8 @@ fn errors() -> Vec<Box<dyn StdError>> {
         Error::from(io::Error::other("inside")).into(),
     ];
     #[cfg(feature = "tls")]
-    {
+    let errors = {
+        let mut errors = errors;
         let missing = stentor::TlsServer::from_files("/no/such/file", "/no/such/key");
         errors.push(missing.unwrap_err().into());
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
@@ -52,7 +53,8 @@ fn errors() -> Vec<Box<dyn StdError>> {
         errors.push(unusable.unwrap_err().into());
         let missing = stentor::TlsServer::from_files("/no/such/file", "/no/such/key");
         errors.push(Error::from(missing.unwrap_err()).into());
-    }
+        errors
+    };
     errors
 }
 

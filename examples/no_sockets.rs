@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use stentor::protocol::{Accept, Config, Connection, Event};
+use stentor::protocol::{Accept, Config, Connection, Escaped, Event};
 
 /// What the browser sends: its request, key3, a message, and its goodbye.
 const SENT: [&[u8]; 5] = [
@@ -18,7 +18,7 @@ const SENT: [&[u8]; 5] = [
 fn main() -> Result<(), stentor::Unsupported> {
     let mut connection = Connection::new(Arc::new(Config::default()));
     for bytes in SENT {
-        println!("peer sends   {}", bytes.escape_ascii());
+        println!("peer sends   {}", Escaped(bytes));
         connection.receive_data(bytes);
         while let Some(event) = connection.next_event() {
             match event {
@@ -43,7 +43,7 @@ fn main() -> Result<(), stentor::Unsupported> {
         }
         let output = connection.data_to_send();
         if !output.is_empty() {
-            println!("  we send    {}", output.escape_ascii());
+            println!("  we send    {}", Escaped(&output));
         }
     }
     println!("hang up?     {:?}", connection.close_expected());

@@ -211,6 +211,14 @@ impl Connector {
         self
     }
 
+    /// Whether a close frame that answers a violation says in words which rule was broken, beside the
+    /// code, in at most 123 bytes: for the person who looks for a fault in a server. Default: on. The
+    /// words may name a limit of this client.
+    pub fn close_reasons(mut self, on: bool) -> Self {
+        self.config().close_reasons = on;
+        self
+    }
+
     /// Offers compression to the server. Default: none. In RFC 6455 only; see [`Deflate`] for what
     /// it costs, and [`protocol::deflate`](crate::protocol::deflate) for what can go wrong. A server
     /// that cannot do without takeover, where that is not allowed here, goes without compression.
@@ -294,7 +302,7 @@ impl Connector {
             None => dial(request.host(), request.port(), self.local, &patience)?,
             Some(proxy) => {
                 let mut stream = dial(&proxy.host, proxy.port, self.local, &patience)?;
-                proxy.pass(&mut stream, &request, &patience)?;
+                proxy.pass(&mut stream, &request, &self.config.limits, &patience)?;
                 stream
             }
         };

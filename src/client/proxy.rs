@@ -8,7 +8,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::protocol::ClientRequest;
+use crate::protocol::{Answer, ClientRequest, Heads, Limits};
 use crate::shell::conversation::Patience;
 use crate::shell::error::{Error, ProxyError};
 
@@ -25,12 +25,9 @@ pub(super) struct Proxy {
     authorization: Option<String>,
 }
 
-/// The most bytes of an answer's head.
-const MOST: usize = 16 * 1024;
-
 impl Proxy {
-    /// Asks for a way through to where `request` goes, on a connection to the proxy. What comes
-    /// behind the proxy's answer is left unread.
+    /// Asks for a way through to where `request` goes, on a connection to the proxy, whose answer has
+    /// the limits of a server's. What comes behind it is left unread.
     ///
     /// # Errors
     /// [`Error::Proxy`] where there is none, [`Error::Io`] where the time is over.
@@ -38,22 +35,20 @@ impl Proxy {
         &self,
         stream: &mut TcpStream,
         request: &ClientRequest,
+        limits: &Limits,
         patience: &Patience,
     ) -> Result<(), Error> {
         stream.set_write_timeout(some_left(patience)?)?;
         stream.write_all(self.asks_for(request).as_bytes())?;
-        let head = read_head(stream, patience)?;
+        let answer = read_answer(stream, limits, patience)?;
         stream.set_write_timeout(None)?;
         stream.set_read_timeout(None)?;
-        let mut fields = [httparse::EMPTY_HEADER; 100];
-        let mut answer = httparse::Response::new(&mut fields);
-        match (answer.parse(&head), answer.code) {
-            (Ok(httparse::Status::Complete(_)), Some(200..300)) => Ok(()),
-            (Ok(httparse::Status::Complete(_)), Some(status)) => {
-                let reason = answer.reason.unwrap_or_default().to_owned();
+        match answer.status() {
+            200..300 => Ok(()),
+            status => {
+                let reason = answer.reason().to_owned();
                 Err(ProxyError::Status { status, reason }.into())
             }
-            _ => Err(ProxyError::BadAnswer.into()),
         }
     }
 
@@ -160,11 +155,15 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// The answer's head to its blank line, and no byte of what is behind.
-fn read_head(stream: &mut TcpStream, patience: &Patience) -> Result<Vec<u8>, Error> {
-    let mut head = Vec::new();
-    let mut seen = [0; 1024];
-    while head.len() < MOST {
+/// The answer, to the blank line behind its head, and no byte of what is behind that.
+fn read_answer(
+    stream: &mut TcpStream,
+    limits: &Limits,
+    patience: &Patience,
+) -> Result<Answer, Error> {
+    let mut heads = Heads::default();
+    let (mut unread, mut seen) = (Vec::new(), [0; 1024]);
+    loop {
         stream.set_read_timeout(some_left(patience)?)?;
         let there = match stream.peek(&mut seen) {
             Ok(0) => return Err(ProxyError::EndOfStream.into()),
@@ -173,18 +172,20 @@ fn read_head(stream: &mut TcpStream, patience: &Patience) -> Result<Vec<u8>, Err
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(late().into()),
             Err(error) => return Err(error.into()),
         };
-        let before = head.len();
-        head.extend_from_slice(&seen[..there]);
-        // The blank line may have begun in what was there before.
-        let from = before.saturating_sub(3);
-        let end = memchr::memmem::find(&head[from..], b"\r\n\r\n").map(|at| from + at + 4);
-        head.truncate(end.unwrap_or(head.len()));
-        stream.read_exact(&mut seen[..head.len() - before])?;
-        if end.is_some() {
-            return Ok(head);
+        let before = unread.len();
+        unread.extend_from_slice(&seen[..there]);
+        let found = heads.read(&unread, limits);
+        let (used, answer) = found.map_err(|error| ProxyError::BadAnswer(Box::new(error)))?;
+        let of_answer = match answer {
+            Some(_) => used - before,
+            None => there,
+        };
+        stream.read_exact(&mut seen[..of_answer])?;
+        if let Some(answer) = answer {
+            return Ok(answer);
         }
+        unread.drain(..used);
     }
-    Err(ProxyError::BadAnswer.into())
 }
 
 /// What is left of the time, as sockets want it: zero is no timeout to them.

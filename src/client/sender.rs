@@ -8,6 +8,7 @@ use crate::shell::error::{Error, Loss};
 use crate::shell::link::Link;
 use crate::shell::log::trace;
 use crate::shell::shown::Shown;
+use crate::shell::traced::Written;
 use crate::shell::warden::Warden;
 
 use super::transport::Bridge;
@@ -39,13 +40,17 @@ impl Sender {
         let message = message.into();
         trace!("{}: > {}", self.link, Shown(&message));
         let outbox = &self.link.outbox;
-        let push = match self.link.reply_deflated(true, &message) {
+        let mut written = Written::for_log();
+        let deflated = self.link.reply_deflated(true, &message, &mut written);
+        let push = match deflated {
             Some(push) => push,
-            None if message.len() < LARGE => {
-                outbox.reply(true, |out| encoder.encode(&message, out).map(|()| 1))?
-            }
-            None => self.link.reply_owned(encoder, message)?,
+            None if message.len() < LARGE => outbox.reply(true, |out| {
+                let encode = |out: &mut Vec<u8>| encoder.encode(&message, out).map(|()| 1);
+                written.by(out, encode)
+            })?,
+            None => self.link.reply_owned(encoder, message, &mut written)?,
         };
+        written.log(&self.link);
         self.link.settle(push, &self.warden)
     }
 

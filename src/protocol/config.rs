@@ -1,13 +1,13 @@
 //! What a server allows and how it answers, apart from sizes.
 
-use std::fmt;
-
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::error::Refusal;
 use super::host::HostName;
 use super::limits::Limits;
+use super::origin::Origin;
 use super::request::{Request, escaped, split_port};
+use super::response::Date;
 use super::version::{Proof, Version, Versions};
 
 /// The settings of the protocol core; each tells its default. A client has use for the
@@ -42,6 +42,12 @@ pub struct Config {
     /// Whether and how messages are compressed with clients that offer it. Default: not.
     #[cfg(feature = "deflate")]
     pub deflate: Option<Deflate>,
+    /// Where the header `Date` of refusals and pages is from. Default: `None`, and no such header, as
+    /// the protocol has no clock; a server sets the system's.
+    pub date: Option<Date>,
+    /// Whether a close frame that answers a violation says in words which rule was broken, beside the
+    /// code, in at most 123 bytes. Default: yes.
+    pub close_reasons: bool,
     /// Whether a hixie frame other than text is skipped (the default) or breaks the connection;
     /// the drafts allow both (draft-76 §5.3). A client always skips it (§4.2).
     pub fail_on_unknown_frames: bool,
@@ -64,6 +70,8 @@ impl Default for Config {
             subprotocols: Vec::new(),
             #[cfg(feature = "deflate")]
             deflate: None,
+            date: None,
+            close_reasons: true,
             fail_on_unknown_frames: false,
             fail_on_bad_hixie_text: false,
         }
@@ -71,17 +79,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Finds out the request's version, and whether it may come in. `None` for plain HTTP.
+    /// Finds out the request's version, and whether it may come in. `None` for plain HTTP, which
+    /// goes the same way as far as its checks are not a version's own.
     pub(crate) fn judge(&self, request: &mut Request) -> Result<Option<Proof>, Refusal> {
+        request.check()?;
         let Some(version) = Version::detect(request, self.versions)? else {
             self.check_host(request)?;
             return Ok(None);
         };
         if request.is_head() {
             return Err(Refusal::Method("HEAD".to_owned()));
-        }
-        if version.row().absolute_target {
-            request.make_target_relative();
         }
         request.version = Some(version);
         let proof = version.check(request)?;
@@ -150,104 +157,5 @@ impl Config {
         let host = request.host(secure)?;
         let origin = format!("{scheme}://{host}").parse();
         origin.map_err(|_| Refusal::BadHost(escaped(host.as_bytes())))
-    }
-}
-
-/// An origin: scheme, host and port, compared exactly; or `null`, which must be allowed by name
-/// (RFC 6454 §4 and §5).
-///
-/// ```
-/// use stentor::Origin;
-/// let origin: Origin = "https://Example.com:443".parse()?;
-/// assert_eq!(origin, "https://example.com".parse()?);
-/// assert_ne!(origin, "http://example.com".parse()?);
-/// assert!("example.com".parse::<Origin>().is_err());
-/// # Ok::<(), stentor::BadOrigin>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// `null`: a page without an origin, such as a file.
-    Null,
-    /// A scheme, a host and a port.
-    Tuple {
-        /// In lower case.
-        scheme: String,
-        /// In lower case, an IPv6 address in brackets.
-        host: String,
-        /// `None` where it is the scheme's default.
-        port: Option<u16>,
-    },
-}
-
-/// Not an origin: no scheme, no host, a path, or a bad port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadOrigin(String);
-
-impl std::str::FromStr for Origin {
-    type Err = BadOrigin;
-
-    fn from_str(text: &str) -> Result<Self, BadOrigin> {
-        if text == "null" {
-            return Ok(Origin::Null);
-        }
-        let bad = || BadOrigin(text.to_owned());
-        let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
-        let (host, port) = split_port(rest);
-        let host_byte = |byte: u8| byte.is_ascii_graphic() && !b"/\\?#@,*".contains(&byte);
-        if !is_scheme(scheme) || host.is_empty() || !host.bytes().all(host_byte) {
-            return Err(bad());
-        }
-        let scheme = scheme.to_ascii_lowercase();
-        let port = match port {
-            None => None,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(digits.parse::<u16>().map_err(|_| bad())?)
-            }
-            Some(_) => return Err(bad()),
-        };
-        let default = match scheme.as_str() {
-            "http" | "ws" => Some(80),
-            "https" | "wss" => Some(443),
-            _ => None,
-        };
-        Ok(Origin::Tuple {
-            scheme,
-            host: host.to_ascii_lowercase(),
-            port: port.filter(|port| Some(*port) != default),
-        })
-    }
-}
-
-/// The origin as a header field has it (RFC 6454 §6.2).
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Null => f.write_str("null"),
-            Origin::Tuple { scheme, host, port } => {
-                write!(f, "{scheme}://{host}")?;
-                port.map_or(Ok(()), |port| write!(f, ":{port}"))
-            }
-        }
-    }
-}
-
-/// RFC 3986 §3.1.
-pub(crate) fn is_scheme(text: &str) -> bool {
-    let further = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(further)
-}
-
-impl fmt::Display for BadOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.escape_debug();
-        write!(f, "\"{text}\" is not an origin such as https://example.com")
-    }
-}
-
-impl std::error::Error for BadOrigin {}
-
-impl From<BadOrigin> for std::io::Error {
-    fn from(bad: BadOrigin) -> Self {
-        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
     }
 }

@@ -9,7 +9,7 @@ use super::config::Config;
 use super::deflate::{Deflater, Terms};
 use super::ending::Ending;
 use super::error::{Refusal, Unsupported};
-use super::framing::{Decoded, Decoder, Encoder};
+use super::framing::{Decoded, Decoder, Encoder, Note};
 use super::input::Input;
 use super::message::{Event, Message};
 use super::request::{Request, Search};
@@ -43,7 +43,10 @@ pub struct Connection {
     pub(super) pending: VecDeque<Event>,
     /// Our half of the closing handshake, once it is sent.
     pub(super) close_sent: Option<CloseFrame>,
-    transitions: Vec<Transition>,
+    pub(super) transitions: Vec<Transition>,
+    /// Whether headers of frames are noted.
+    pub(super) noting: bool,
+    pub(super) notes: Vec<Note>,
 }
 
 /// What the next bytes are. Finer than [`State`], which is what others need to know.
@@ -87,6 +90,8 @@ impl Connection {
             pending: VecDeque::new(),
             close_sent: None,
             transitions: Vec::new(),
+            noting: false,
+            notes: Vec::new(),
         }
     }
 
@@ -126,6 +131,7 @@ impl Connection {
                         self.input.append(&mut rest);
                     }
                     let (used, decoded) = decoder.decode(self.input.unread(), &self.config);
+                    decoder.notes().move_to(&mut self.notes);
                     self.input.consume(used);
                     match decoded {
                         Ok(Some(decoded)) => {
@@ -188,7 +194,8 @@ impl Connection {
             return Err(Unsupported::Now(self.state));
         };
         let (Some(proof), Some(version)) = (proof.take(), request.version()) else {
-            return self.refuse(Refusal::NoUpgrade);
+            let refusal = request.no_upgrade();
+            return self.refuse(refusal);
         };
         let agreed = match Agreed::on(accept, request, version, &self.config) {
             Ok(agreed) => agreed,
@@ -225,7 +232,8 @@ impl Connection {
             return Err(Unsupported::Now(self.state));
         }
         let head_only = self.request.as_ref().is_some_and(Request::is_head);
-        self.output.extend(response.encode(head_only));
+        self.output
+            .extend(response.encode(head_only, self.config.date));
         self.change(Trigger::Refused);
         self.phase = Phase::Over(Ending::Linger);
         Ok(())
@@ -296,6 +304,58 @@ impl Connection {
         self.output.is_empty() && self.transitions.is_empty()
     }
 
+    /// Whether the headers of frames are noted from now on, for [`notes`](Connection::notes).
+    pub(crate) fn note_frames(&mut self, noting: bool) {
+        self.noting = noting;
+        if let Phase::Frames(decoder) = &mut self.phase {
+            decoder.notes().frames = noting;
+        }
+    }
+
+    /// What a log may want, since the last call.
+    pub(crate) fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Whether there is something that a log may want.
+    pub(crate) fn has_notes(&self) -> bool {
+        !self.notes.is_empty()
+    }
+
+    /// Whether bytes have come that no event was made of yet.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+
+    /// How many bytes have come of a message, or of a frame, that has not ended; 0 where none has
+    /// begun. Of a header or a control frame, however much there is of it counts as 1.
+    pub(crate) fn unfinished(&self) -> usize {
+        match &self.phase {
+            Phase::Frames(decoder) => decoder.unfinished().max(usize::from(self.has_input())),
+            _ => 0,
+        }
+    }
+
+    /// The buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
+    /// bytes: a shell that reads into it directly saves a copy. Bytes may only be appended.
+    pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
+        let Connection { input, phase, .. } = self;
+        match phase {
+            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
+                Some(buffer) => buffer,
+                None => input.buffer(most),
+            },
+            _ => input.buffer(most),
+        }
+    }
+
+    /// Takes bytes as a shell does that reads into [`input_buffer`](Connection::input_buffer): what
+    /// is cut and copied differently must not be read differently, and the fuzzer compares the two.
+    #[cfg(fuzzing)]
+    pub fn read_data(&mut self, most: usize, data: &[u8]) {
+        self.input_buffer(most).extend_from_slice(data);
+    }
+
     fn read_head(&mut self) -> Option<()> {
         let Phase::Head(searched) = self.phase else {
             return None;
@@ -347,6 +407,7 @@ impl Connection {
         self.output.append(&mut self.early);
         self.change(Trigger::HandshakeDone);
         self.phase = Phase::Frames(Decoder::new(version, self.role()).inflating(self.terms()));
+        self.note_frames(self.noting);
         self.pending.push_back(Event::Open);
     }
 

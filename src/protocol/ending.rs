@@ -91,8 +91,8 @@ impl Connection {
         self.closed(frame, Initiator::Peer, None, true);
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7): the code that the version has for the violation,
-    /// unless a goodbye is out already, then the end.
+    /// Fails the connection (RFC 6455 §7.1.7): the code that the version has for the violation, and
+    /// the rule in words, unless a goodbye is out already, then the end.
     pub(super) fn fail(&mut self, violation: Violation) {
         self.change(Trigger::Failed);
         let encoder = self.encoder;
@@ -100,10 +100,14 @@ impl Connection {
         let frame = match (self.close_sent.take(), encoder, code) {
             (Some(sent), _, _) => sent,
             (None, Some(encoder), Some(code)) => {
-                let frame = CloseFrame::of(code);
+                let mut frame = CloseFrame::of(code);
+                if self.config.close_reasons {
+                    frame.reason = CloseFrame::cut(violation.to_string());
+                }
                 // The codes that violations have may be sent.
                 let _ = encoder.encode_close(Some(&frame), &mut self.output);
-                frame
+                // The account has the violation itself: its reason would be the peer's.
+                CloseFrame::of(code)
             }
             _ => CloseFrame::of(CloseCode::ABNORMAL),
         };

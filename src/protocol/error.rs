@@ -28,9 +28,9 @@ pub enum Refusal {
     Resource(String),
     /// HTTP older than 1.1: 505, or 400 for draft-75 and draft-76, which predate the distinction.
     HttpVersion(Version),
-    /// No `Upgrade` field, so no WebSocket request: 400.
+    /// No `Upgrade` header, so no WebSocket request, and nobody has answered it: 400.
     NoUpgrade,
-    /// `Upgrade` names something else: 400.
+    /// `Upgrade` names something else than `websocket`, and nobody has answered the request: 400.
     BadUpgrade(String),
     /// `Connection` does not say `Upgrade`: 400.
     NoConnectionUpgrade,
@@ -182,10 +182,13 @@ impl fmt::Display for Refusal {
                 write!(f, "bad resource \"{resource}\"")
             }
             Refusal::HttpVersion(version) => write!(f, "{version} needs HTTP/1.1"),
-            Refusal::NoUpgrade => f.write_str(
-                "no Upgrade field: this is a WebSocket server, and this no such request",
+            Refusal::NoUpgrade => {
+                f.write_str("missing Upgrade header: this server accepts WebSocket requests only")
+            }
+            Refusal::BadUpgrade(value) => write!(
+                f,
+                "cannot upgrade to \"{value}\": this server accepts WebSocket requests only"
             ),
-            Refusal::BadUpgrade(value) => write!(f, "cannot upgrade to \"{value}\""),
             Refusal::NoConnectionUpgrade => {
                 f.write_str("the Connection field does not say Upgrade")
             }
@@ -333,7 +336,7 @@ impl fmt::Display for Violation {
         match self {
             Violation::Unmasked => f.write_str("frame without a mask"),
             Violation::Masked => f.write_str("frame with a mask from a server"),
-            Violation::ReservedBits(bits) => write!(f, "reserved bits {bits:03b} are set"),
+            Violation::ReservedBits(bits) => write_reserved_bits(*bits, f),
             Violation::ReservedOpcode(opcode) => write!(f, "reserved opcode {opcode:#x}"),
             Violation::FragmentedControl(opcode) => {
                 write!(f, "control frame {opcode:#x} in fragments")
@@ -360,6 +363,27 @@ impl fmt::Display for Violation {
 }
 
 impl std::error::Error for Violation {}
+
+/// Names the bits as RFC 6455 §5.2 does.
+fn write_reserved_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let names = ["RSV1", "RSV2", "RSV3"].into_iter().zip([4, 2, 1]);
+    let set: Vec<&str> = names
+        .filter(|(_, bit)| bits & bit != 0)
+        .map(|(name, _)| name)
+        .collect();
+    let (are, them) = match set.len() {
+        1 => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    let set = match &set[..] {
+        [first, second, third] => format!("{first}, {second} and {third}"),
+        set => set.join(" and "),
+    };
+    write!(
+        f,
+        "{set} {are} set, and no extension that uses {them} was negotiated"
+    )
+}
 
 /// Something that the connection's version, or its state, cannot do. Our own side's mistake:
 /// nothing was sent and the peer was told nothing.

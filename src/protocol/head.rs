@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::limits::Limits;
+use super::redacted::{FirstLine, Shown};
 
 /// A head's bytes, and where its fields are in them.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,9 +13,6 @@ pub(crate) struct Head {
     bytes: Box<[u8]>,
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
-
-/// Fields for `Debug`: all that they say, but for what lets one in. Logs keep what they get.
-pub(crate) struct Shown<I>(pub(crate) I);
 
 /// What is wrong with a head, before anybody has asked what it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,29 +167,8 @@ impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = self.bytes.split(|&byte| byte == b'\r').next();
         f.debug_struct("Head")
-            .field("line", &line.unwrap_or_default().escape_ascii().to_string())
+            .field("line", &FirstLine(line.unwrap_or_default()).to_string())
             .field("fields", &Shown(self.fields()))
             .finish()
-    }
-}
-
-impl<'a, V, I> fmt::Debug for Shown<I>
-where
-    V: AsRef<[u8]> + ?Sized + 'a,
-    I: Iterator<Item = (&'a str, &'a V)> + Clone,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SECRET: [&str; 4] = [
-            "Authorization",
-            "Proxy-Authorization",
-            "Cookie",
-            "Set-Cookie",
-        ];
-        let is_secret = |name: &str| SECRET.iter().any(|own| own.eq_ignore_ascii_case(name));
-        let shown = |(name, value): (&'a str, &'a V)| match is_secret(name) {
-            true => (name, "...".to_owned()),
-            false => (name, value.as_ref().escape_ascii().to_string()),
-        };
-        f.debug_map().entries(self.0.clone().map(shown)).finish()
     }
 }

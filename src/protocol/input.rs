@@ -1,7 +1,5 @@
 //! The bytes that have come and were not used yet.
 
-use super::connection::{Connection, Phase};
-
 /// A buffer that is filled at its end and used up from its front, in place.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
@@ -48,42 +46,5 @@ impl Input {
 
     pub(crate) fn append(&mut self, bytes: &mut Vec<u8>) {
         self.bytes.append(bytes);
-    }
-}
-
-/// For a shell that fills the buffer itself.
-impl Connection {
-    /// Whether bytes have come that no event was made of yet.
-    pub(crate) fn has_input(&self) -> bool {
-        !self.input.is_empty()
-    }
-
-    /// How many bytes have come of a message, or of a frame, that has not ended; 0 where none has
-    /// begun. Of a header or a control frame, however much there is of it counts as 1.
-    pub(crate) fn unfinished(&self) -> usize {
-        match &self.phase {
-            Phase::Frames(decoder) => decoder.unfinished().max(usize::from(self.has_input())),
-            _ => 0,
-        }
-    }
-
-    /// The buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
-    /// bytes: a shell that reads into it directly saves a copy. Bytes may only be appended.
-    pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
-        let Connection { input, phase, .. } = self;
-        match phase {
-            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
-                Some(buffer) => buffer,
-                None => input.buffer(most),
-            },
-            _ => input.buffer(most),
-        }
-    }
-
-    /// Takes bytes as a shell does that reads into [`input_buffer`](Connection::input_buffer): what
-    /// is cut and copied differently must not be read differently, and the fuzzer compares the two.
-    #[cfg(fuzzing)]
-    pub fn read_data(&mut self, most: usize, data: &[u8]) {
-        self.input_buffer(most).extend_from_slice(data);
     }
 }

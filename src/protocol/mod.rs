@@ -56,8 +56,8 @@
 //! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the other end of
 //! both, [asking]; the [versions](version), oldest first; the two [framings](framing); compression,
 //! where it is built in; then the small ones: the two [roles](role), [messages and events](message),
-//! [close codes](close), [configuration](config) and [hosts](host), [limits], and what can be
-//! [wrong](error).
+//! [close codes](close), [configuration](config), [hosts](host) and [origins](origin), [limits], and
+//! what can be [wrong](error).
 
 pub mod state;
 
@@ -101,30 +101,41 @@ pub mod config;
 
 pub mod host;
 
+pub mod origin;
+
 pub mod limits;
 
 pub mod error;
 
+mod text;
+
+mod redacted;
+
+pub(crate) use asking::Heads;
 pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
-pub use config::{BadOrigin, Config, Origin};
+pub use config::Config;
 pub use connection::Connection;
 #[cfg(feature = "deflate")]
 pub use deflate::Deflate;
 pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
+pub(crate) use framing::Note;
 pub use framing::{Encoder, Framing};
 pub use host::{BadHost, HostName};
 pub use limits::Limits;
 pub use message::{Event, Message};
 pub use naming::BadVersion;
+pub use origin::{BadOrigin, Origin};
+pub(crate) use redacted::Redacted;
 pub use request::Request;
-pub use response::{Accept, BadField, Response};
+pub use response::{Accept, BadField, Date, Response};
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
+pub use text::Escaped;
 pub use version::{Closing, Version, Versions};
 
 /// A refusal as it is written where no connection has been made yet.
-pub(crate) fn refusal_bytes(refusal: &Refusal) -> Vec<u8> {
-    response::refusal(refusal).encode(false)
+pub(crate) fn refusal_bytes(refusal: &Refusal, date: Option<Date>) -> Vec<u8> {
+    response::refusal(refusal).encode(false, date)
 }

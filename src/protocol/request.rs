@@ -8,6 +8,7 @@ use super::error::Refusal;
 use super::head::{self, Head};
 use super::host::name_and_port;
 use super::limits::Limits;
+use super::text::Escaped;
 use super::version::Version;
 
 /// A client's request, as it came: resource and header fields. Its method is GET or, for plain
@@ -15,10 +16,21 @@ use super::version::Version;
 #[derive(Clone)]
 pub struct Request {
     head: Head,
-    target: Range<usize>,
+    target: Target,
+    /// The host that a whole URI names, with its port if it has one.
+    authority: Option<Range<usize>>,
     minor: u8,
     head_only: bool,
     pub(crate) version: Option<Version>,
+}
+
+/// The resource, as path and query.
+#[derive(Clone)]
+enum Target {
+    /// A part of the head.
+    Part(Range<usize>),
+    /// Of a whole URI without a path, which has none in the head: `/`, and the query if there is one.
+    Root(Box<str>),
 }
 
 /// What a search for a request found.
@@ -34,7 +46,7 @@ const FIRST_LINE: &str = "request line";
 
 impl Request {
     /// Looks for the end of the head in `input`, from `searched` on (what earlier searches have
-    /// ruled out), and parses what ends there.
+    /// ruled out), and parses what ends there. One empty line before it is skipped (RFC 9112 §2.2).
     ///
     /// # Errors
     /// A refusal, as soon as it is certain that the head is longer than the limit; or that there
@@ -45,15 +57,25 @@ impl Request {
         searched: usize,
         limits: &Limits,
     ) -> Result<Search, Refusal> {
+        const EMPTY_LINE: &[u8] = b"\r\n";
+        if input == b"\r" {
+            return Ok(Search::Incomplete(0));
+        }
+        let skipped = match input.starts_with(EMPTY_LINE) {
+            true => EMPTY_LINE.len(),
+            false => 0,
+        };
+        let input = &input[skipped..];
         if let Some(&first) = input.first()
             && !first.is_ascii_graphic()
         {
             return Err(Refusal::NotHttp(first));
         }
+        let searched = searched.saturating_sub(skipped);
         Ok(match head::search(input, searched, limits.head_bytes)? {
-            head::Search::Incomplete(searched) => Search::Incomplete(searched),
+            head::Search::Incomplete(searched) => Search::Incomplete(skipped + searched),
             head::Search::Complete(used) => {
-                Search::Complete(used, Request::parse(&input[..used], limits))
+                Search::Complete(skipped + used, Request::parse(&input[..used], limits))
             }
         })
     }
@@ -76,7 +98,8 @@ impl Request {
             return Err(Refusal::Method(escaped(method.as_bytes())));
         }
         Ok(Request {
-            target: head::range_of(target.as_bytes(), head),
+            target: Target::Part(head::range_of(target.as_bytes(), head)),
+            authority: None,
             minor,
             head_only: method == "HEAD",
             head: Head::new(head, parsed.headers),
@@ -84,10 +107,16 @@ impl Request {
         })
     }
 
-    /// The resource as the client asked for it: path, and query if there is one.
+    /// The resource as the client asked for it: path, and query if there is one. Of a whole URI
+    /// (`GET http://host/path HTTP/1.1`), what stands behind the host; `/` where that has no path.
     pub fn target(&self) -> &str {
-        // httparse lets nothing but UTF-8 through here.
-        std::str::from_utf8(&self.head.bytes()[self.target.clone()]).unwrap_or("/")
+        match &self.target {
+            // httparse lets nothing but UTF-8 through here.
+            Target::Part(part) => {
+                std::str::from_utf8(&self.head.bytes()[part.clone()]).unwrap_or("/")
+            }
+            Target::Root(target) => target,
+        }
     }
 
     /// The path, without the query. Not decoded: `%2e` stays `%2e`.
@@ -173,38 +202,78 @@ impl Request {
         last.parse().ok().or_else(with_port).or_else(bracketed)
     }
 
-    /// `ws://host/path` becomes `/path`: from draft-08 on the resource may be a whole URI
-    /// (RFC 6455 §3, §4.2.1).
-    pub(crate) fn make_target_relative(&mut self) {
-        let Some((scheme, rest)) = self.target().split_once("://") else {
-            return;
-        };
-        let known = ["ws", "wss", "http", "https"];
-        if known.iter().any(|known| known.eq_ignore_ascii_case(scheme))
-            && let Some(border) = rest.find(['/', '?', '#'])
-            && border > 0
-            && rest[border..].starts_with('/')
-            && self.names_host(&rest[..border])
-        {
-            self.target.start += scheme.len() + 3 + border;
+    /// The checks that every request goes through, a handshake or not: the resource is a path, and
+    /// the host is named once, in its proper form.
+    ///
+    /// # Errors
+    /// 400 for what is no resource; for HTTP/1.1 without `Host`; for more than one, or a bad one.
+    pub(crate) fn check(&mut self) -> Result<(), Refusal> {
+        self.make_target_relative()?;
+        let target = self.target();
+        if !target.starts_with('/') || target.contains('#') {
+            return Err(self.bad_resource());
+        }
+        match self.host(false) {
+            // HTTP/1.0 has no `Host` (RFC 9112 §3.2).
+            Err(Refusal::Missing(_)) if self.is_http_1_0() => Ok(()),
+            host => host.map(drop),
         }
     }
 
-    /// Whether an authority has the name that `Host` has: whoever checks the one must not be led past
-    /// the other (RFC 9112 §3.2.2).
-    fn names_host(&self, authority: &str) -> bool {
+    /// `http://host/path` becomes `/path`, and `http://host` becomes `/`: any request may have a
+    /// whole URI (RFC 9112 §3.2.2), a handshake too (RFC 6455 §4.2.1).
+    fn make_target_relative(&mut self) -> Result<(), Refusal> {
+        const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+        let (Target::Part(part), Some((scheme, rest))) =
+            (&self.target, self.target().split_once("://"))
+        else {
+            return Ok(());
+        };
+        if !SCHEMES.iter().any(|own| own.eq_ignore_ascii_case(scheme)) {
+            return Ok(());
+        }
+        let border = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, resource) = rest.split_at(border);
+        if !self.is_for(authority) {
+            return Err(self.bad_resource());
+        }
+        let start = part.start + scheme.len() + "://".len();
+        let target = match resource.starts_with('/') {
+            true => Target::Part(start + border..part.end),
+            false => Target::Root(format!("/{resource}").into()),
+        };
+        self.authority = Some(start..start + border);
+        self.target = target;
+        Ok(())
+    }
+
+    /// Whether an authority is a host that could be named in `Host`, and the one that is: whoever
+    /// checks the one must not be led past the other (RFC 9112 §3.2.2).
+    fn is_for(&self, authority: &str) -> bool {
+        if host_of(authority, false).is_none() {
+            return false;
+        }
+        let host = match self.field("Host").map(std::str::from_utf8) {
+            // HTTP/1.1 is refused for it.
+            None => return true,
+            Some(host) => host.unwrap_or_default(),
+        };
         let name = split_port(authority).0;
-        let host = self
-            .field("Host")
-            .and_then(|host| std::str::from_utf8(host).ok());
-        host.is_some_and(|host| split_port(host).0.eq_ignore_ascii_case(name))
+        split_port(host).0.eq_ignore_ascii_case(name)
+    }
+
+    /// The query may hold secrets, and is left out.
+    fn bad_resource(&self) -> Refusal {
+        let path = self.target().split('?').next().unwrap_or_default();
+        Refusal::Resource(escaped(path.as_bytes()))
     }
 
     /// What stands in where there is no request.
     pub(crate) fn none() -> Request {
         Request {
             head: Head::new(b"/", &[]),
-            target: 0..1,
+            target: Target::Part(0..1),
+            authority: None,
             minor: 1,
             head_only: false,
             version: None,
@@ -218,6 +287,14 @@ impl Request {
 
     pub(crate) fn is_http_1_0(&self) -> bool {
         self.minor == 0
+    }
+
+    /// Why plain HTTP is no handshake.
+    pub(crate) fn no_upgrade(&self) -> Refusal {
+        match self.field("Upgrade") {
+            Some(value) => Refusal::BadUpgrade(escaped(value)),
+            None => Refusal::NoUpgrade,
+        }
     }
 
     /// The head's bytes, for a log: to be escaped by whoever prints them.
@@ -236,25 +313,36 @@ impl Request {
     }
 
     /// `Host`, lower-case and without the scheme's default port (draft-76 §5.2 step 3; clients
-    /// compare the location that is made of it).
+    /// compare the location that is made of it); or the host of a whole URI in HTTP/1.0, which need
+    /// not have that field.
     pub(crate) fn host(&self, secure: bool) -> Result<String, Refusal> {
-        let value = self.once("Host")?.ok_or(Refusal::Missing("Host"))?;
-        let bad = || Refusal::BadHost(escaped(value));
-        let host = std::str::from_utf8(value).map_err(|_| bad())?;
-        let (name, port) = name_and_port(host).ok_or_else(bad)?;
-        let mut name = name.to_ascii_lowercase();
-        let Some(port) = port else { return Ok(name) };
-        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(bad());
-        }
-        match (port.parse::<u16>().map_err(|_| bad())?, secure) {
-            (0, _) => Err(bad()),
-            (80, false) | (443, true) => Ok(name),
-            _ => {
-                name.push(':');
-                name += port.trim_start_matches('0');
-                Ok(name)
-            }
+        let of_uri = || {
+            let authority = self.authority.clone().filter(|_| self.is_http_1_0());
+            authority.map(|authority| &self.head.bytes()[authority])
+        };
+        let value = self.once("Host")?.or_else(of_uri);
+        let value = value.ok_or(Refusal::Missing("Host"))?;
+        let host = std::str::from_utf8(value).ok();
+        host.and_then(|host| host_of(host, secure))
+            .ok_or_else(|| Refusal::BadHost(escaped(value)))
+    }
+}
+
+/// A host with an optional decimal port: in lower case, and without the scheme's default port.
+fn host_of(host: &str, secure: bool) -> Option<String> {
+    let (name, port) = name_and_port(host)?;
+    let mut name = name.to_ascii_lowercase();
+    let Some(port) = port else { return Some(name) };
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    match (port.parse::<u16>().ok()?, secure) {
+        (0, _) => None,
+        (80, false) | (443, true) => Some(name),
+        _ => {
+            name.push(':');
+            name += port.trim_start_matches('0');
+            Some(name)
         }
     }
 }
@@ -279,7 +367,7 @@ impl Eq for Request {}
 /// A peer's bytes as they may stand in a log, an error or an answer: printable ASCII, and not many.
 pub(crate) fn escaped(bytes: &[u8]) -> String {
     const SHOWN: usize = 100;
-    let mut text = bytes[..bytes.len().min(SHOWN)].escape_ascii().to_string();
+    let mut text = Escaped(&bytes[..bytes.len().min(SHOWN)]).to_string();
     if bytes.len() > SHOWN {
         text.push_str("...");
     }

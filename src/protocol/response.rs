@@ -3,10 +3,21 @@
 use std::fmt;
 
 use super::error::Refusal;
-use super::head::Shown;
+use super::redacted::Shown;
 use super::version::Versions;
 
+/// Returns the current time as the header `Date` has it (RFC 9110 §5.6.7), such as
+/// `Sun, 06 Nov 1994 08:49:37 GMT`. The protocol has no clock of its own.
+pub type Date = fn() -> String;
+
+/// Says that a body is what its `Content-Type` says, whatever it looks like to a browser.
+const CONTENT_TYPE_OPTIONS: &str = "X-Content-Type-Options";
+
 /// An ordinary HTTP answer: a page, a health check, a redirect. It always ends the connection.
+///
+/// Beside its own headers it has `Content-Length`, `Connection: close`, `Date` where there is a clock,
+/// and `X-Content-Type-Options: nosniff`. One of the last two that was added by
+/// [`field`](Response::field) takes the place of what would be there by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     status: u16,
@@ -66,16 +77,18 @@ impl Response {
         self
     }
 
-    /// Adds a header field; `Content-Type` takes the place of the one there is.
+    /// Adds a header field; `Content-Type`, `Date` and `X-Content-Type-Options` take the place of the
+    /// one there is.
     ///
     /// # Errors
     /// [`BadField`] where the field would break the answer; nothing from a request can smuggle a
     /// second field in.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+        const ONCE: [&str; 3] = ["Content-Type", "Date", CONTENT_TYPE_OPTIONS];
         let field = checked(name, value)?;
-        if name.eq_ignore_ascii_case("Content-Type") {
+        if ONCE.iter().any(|own| own.eq_ignore_ascii_case(name)) {
             self.fields
-                .retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
+                .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
         }
         self.fields.push(field);
         Ok(self)
@@ -86,8 +99,9 @@ impl Response {
         self.status
     }
 
-    /// The answer's bytes; those of a HEAD request have the length of the body, and no body.
-    pub(crate) fn encode(&self, head_only: bool) -> Vec<u8> {
+    /// The answer's bytes; those of a HEAD request have the length of the body, and no body. `date` is
+    /// for where there is a clock (RFC 9110 §6.6.1).
+    pub(crate) fn encode(&self, head_only: bool, date: Option<Date>) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.body.len());
         line(
             &mut out,
@@ -101,12 +115,22 @@ impl Response {
         for (name, value) in &self.fields {
             field(&mut out, name, value);
         }
+        let has = |name: &str| {
+            let mut fields = self.fields.iter();
+            fields.any(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
+        if let Some(date) = date.filter(|_| !has("Date")) {
+            field(&mut out, "Date", date());
+        }
+        if !has(CONTENT_TYPE_OPTIONS) {
+            field(&mut out, CONTENT_TYPE_OPTIONS, "nosniff");
+        }
         // RFC 9110 §8.6: no length with 204, and 304 has no body either.
         if !matches!(self.status, 204 | 304) {
             field(&mut out, "Content-Length", self.body.len().to_string());
         }
         // RFC 9110 §7.8: whoever sends Upgrade names it in Connection as well.
-        let upgrade = self.fields.iter().any(|(name, _)| name == "Upgrade");
+        let upgrade = has("Upgrade");
         field(
             &mut out,
             "Connection",

@@ -9,6 +9,7 @@ use crate::protocol::Deflate;
 use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
 use crate::shell::addresses::PerAddress;
 use crate::shell::conversation::OnState;
+use crate::shell::date;
 use crate::shell::deadlines::{Deadlines, MessageRate};
 use crate::shell::link::ClientId;
 use crate::shell::outbox::SlowClient;
@@ -92,8 +93,12 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let config = Config {
+            date: Some(date::now),
+            ..Config::default()
+        };
         Settings {
-            config: Arc::default(),
+            config: Arc::new(config),
             trust_local_proxy: false,
             deadlines: Arc::default(),
             outbox: 1024 * 1024,
@@ -201,6 +206,14 @@ impl ServerBuilder {
     /// what is wrong by U+FFFD. Default: replace. The later versions always fail.
     pub fn fail_on_bad_hixie_text(mut self, fail: bool) -> Self {
         self.config().fail_on_bad_hixie_text = fail;
+        self
+    }
+
+    /// Whether a close frame that answers a violation says in words which rule was broken, beside the
+    /// code, in at most 123 bytes: for the person who looks for a fault in a client. Default: on. The
+    /// words may name a limit of this server.
+    pub fn close_reasons(mut self, on: bool) -> Self {
+        self.config().close_reasons = on;
         self
     }
 

@@ -200,7 +200,8 @@ impl Client {
             // Refused, answered with a page, or gone: nobody to hand over.
             Err(_) => Ok(()),
         });
-        client.talk.finish(Ended::of(outcome));
+        let ended = Ended::of(outcome, &client.talk);
+        client.talk.finish(ended);
     }
 }
 

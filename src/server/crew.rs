@@ -308,7 +308,8 @@ impl Shared {
             info!("client {id} {peer}: turned away with {status}: {refusal}");
         }
         self.totals.refused(refusal.name());
-        link.outbox.goodbye(&refusal_bytes(refusal));
+        link.outbox
+            .goodbye(&refusal_bytes(refusal, self.settings.config.date));
         link.enter(Stage::Gone);
         link.outbox.close();
         self.totals.absorb(link);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::protocol::{CloseCode, Closed, Initiator, Version};
 use crate::shell::caught::caught;
-use crate::shell::error::{Error, Loss};
+use crate::shell::error::{Error, Loss, is_the_end};
 use crate::shell::link::ClientId;
 use crate::shell::log::{debug, error, info, warn};
 use crate::shell::log_gate::Kind;
@@ -51,16 +51,16 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    /// `None` where the handler has panicked.
-    pub(crate) fn of(outcome: Option<Outcome>) -> Ended {
+    /// `None` where the handler has panicked. `session` knows how the conversation has ended, if it has.
+    pub(crate) fn of(outcome: Option<Outcome>, session: &Session) -> Ended {
         match outcome {
             Some(Ok(())) => Ended::Well,
             Some(Err(error)) => {
-                // Even showing it is the user's code, and so is dropping it.
+                // Even showing it is the user's code, and so is looking into it and dropping it.
                 let words = caught(|| error.to_string())
                     .unwrap_or_else(|| "an error that panics when it is shown".to_owned());
-                let own = error.downcast_ref::<Error>();
-                let is_the_end = own.is_some_and(Error::is_the_end);
+                let ends = session.ends();
+                let is_the_end = caught(|| is_the_end(&*error, &ends)).unwrap_or(false);
                 caught(|| drop(error));
                 match is_the_end {
                     true => Ended::WithIt(words),
@@ -73,6 +73,13 @@ impl Ended {
 }
 
 impl Session {
+    /// How the handler has been told that the conversation is over, wherever it has been told.
+    fn ends(&self) -> Vec<String> {
+        let lost = self.link.outbox.loss().map(Error::Lost);
+        let told = [Some(Error::Closed), lost, self.verdict().err()];
+        told.iter().flatten().map(Error::to_string).collect()
+    }
+
     /// The end, on every way out: the goodbye, the peer's half of it, and the account.
     pub(crate) fn finish(&mut self, ended: Ended) {
         if std::mem::replace(&mut self.finished, true) {

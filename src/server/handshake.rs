@@ -8,7 +8,7 @@ use crate::shell::caught::caught;
 use crate::shell::conversation::{Patience, Step};
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::Stage;
-use crate::shell::log::{debug, error, info, trace};
+use crate::shell::log::{debug, error, info};
 use crate::shell::log_gate::Kind;
 use crate::shell::shown::shown;
 use crate::shell::sync::atomic::Ordering::Relaxed;
@@ -30,7 +30,6 @@ impl Session {
                     return Err(Error::Refused(refusal));
                 }
                 Step::Event(Event::Open) => {
-                    self.trace_request();
                     self.opened();
                     return Ok(());
                 }
@@ -52,7 +51,6 @@ impl Session {
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
         let (id, peer) = (self.link.id, self.link.peer);
         let why = shown(&why.to_string());
-        self.trace_request();
         if !self.shared.warden.may_log(Kind::Refused) {
             return;
         }
@@ -73,13 +71,6 @@ impl Session {
         self.shared.totals.refused("tls");
         if self.shared.warden.may_log(Kind::Refused) {
             info!("client {} {}: {failure}", self.link.id, self.link.peer);
-        }
-    }
-
-    fn trace_request(&self) {
-        if let Some(request) = self.connection.request() {
-            let head = request.head().escape_ascii();
-            trace!("client {}: < {head}", self.link.id);
         }
     }
 

@@ -13,14 +13,15 @@ use super::ServerBuilder;
 /// and draft-76, whose handshakes prove nothing about the peer: any program can send any header.
 impl ServerBuilder {
     /// The origins that are let in, each compared exactly by scheme, host and port: `null` only
-    /// where it is in the list. With a list, a request without an origin is refused. Default: any
+    /// where it is in the list. Whatever clients send can be named: `https://example.com`, `file://`,
+    /// `chrome-extension://…`, `capacitor://localhost`. With a list, a request without an origin is refused. Default: any
     /// origin, and requests without one.
     ///
     /// Against other sites' pages, which may open a WebSocket here with their visitor's cookies.
     /// Who is not let in is told 403, in every version.
     ///
     /// # Errors
-    /// [`BadOrigin`] for one that is not a scheme and a host.
+    /// [`BadOrigin`] for one that is not a scheme and a host, as far as the scheme must have one.
     pub fn origins<I>(mut self, origins: I) -> Result<Self, BadOrigin>
     where
         I: IntoIterator,

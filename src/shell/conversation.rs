@@ -7,8 +7,8 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 
 use crate::protocol::{
-    CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Refusal, State, Transition,
-    Unsupported, Version,
+    CloseFrame, Closed, Connection, Encoder, Ending, Escaped, Event, Message, Refusal, State,
+    Transition, Unsupported, Version,
 };
 
 use super::caught::caught;
@@ -21,6 +21,7 @@ use super::rate::Throttle;
 use super::shown::Shown;
 use super::socket::Socket;
 use super::sync::Instant;
+use super::traced::Written;
 use super::warden::Warden;
 
 /// Sees every change of state, on the thread of whom it concerns.
@@ -148,7 +149,10 @@ impl Conversation {
         if encoder.terms().is_some() {
             self.check_ready()?;
             let at_once = !self.connection.has_input();
-            if let Some(push) = self.link.reply_deflated(at_once, &message) {
+            let mut written = Written::for_log();
+            let sent = self.link.reply_deflated(at_once, &message, &mut written);
+            if let Some(push) = sent {
+                written.log(&self.link);
                 return self.settle(push);
             }
         }
@@ -156,7 +160,9 @@ impl Conversation {
             return self.reply(|out| encoder.encode(&message, out).map(|()| 1));
         }
         self.check_ready()?;
-        let push = self.link.reply_owned(encoder, message)?;
+        let mut written = Written::for_log();
+        let push = self.link.reply_owned(encoder, message, &mut written)?;
+        written.log(&self.link);
         self.settle(push)
     }
 
@@ -206,6 +212,9 @@ impl Conversation {
                 return late;
             }
             let event = self.connection.next_event();
+            if self.connection.has_notes() {
+                self.log_notes();
+            }
             if !self.connection.is_quiet() {
                 self.emit();
             }
@@ -250,6 +259,8 @@ impl Conversation {
 
     /// One blocking read, into the engine's own buffer.
     fn read(&mut self) {
+        self.connection
+            .note_frames(log_enabled!(::log::Level::Trace));
         let most = self
             .throttle
             .as_ref()
@@ -339,26 +350,32 @@ impl Conversation {
                 if let Some(throttle) = &mut self.throttle {
                     throttle.control();
                 }
-                trace!("{}: < ping {}", self.link, payload.escape_ascii());
+                trace!("{}: < ping {}", self.link, Escaped(payload));
             }
             Event::Pong(payload) => {
                 if let Some(throttle) = &mut self.throttle {
                     throttle.pong();
                 }
-                trace!("{}: < pong {}", self.link, payload.escape_ascii());
+                trace!("{}: < pong {}", self.link, Escaped(payload));
             }
             Event::Closed(closed) => {
                 trace!("{}: closed: {closed}", self.link);
                 self.closed = Some(closed.clone());
             }
-            Event::Request | Event::Refused(_) | Event::Declined(_) | Event::Open => {}
+            Event::Declined(error) => self.trace_declined(error),
+            Event::Request | Event::Refused(_) | Event::Open => {}
         }
     }
 
     /// Shows the engine's changes of state, and puts its output into the outbox.
     pub(crate) fn emit(&mut self) {
         let ending = self.connection.close_expected();
-        for transition in self.connection.transitions() {
+        let transitions = self.connection.transitions();
+        let output = self.connection.data_to_send();
+        if log_enabled!(::log::Level::Trace) {
+            self.trace_output(&transitions, &output);
+        }
+        for transition in transitions {
             debug!("{}: {transition}", self.link);
             if let Some(hook) = &self.on_state {
                 let seen = caught(|| hook(self.link.id, transition));
@@ -367,7 +384,6 @@ impl Conversation {
                 }
             }
         }
-        let output = self.connection.data_to_send();
         if let Some(ending) = ending {
             self.link.enter(match ending {
                 Ending::Await => Stage::Closing,
@@ -390,10 +406,6 @@ impl Conversation {
                 let _ = self.settle(push);
             }
         }
-        // A client's request holds cookies and passwords, which no log should.
-        if !output.is_empty() && self.connection.state() != State::Opening {
-            trace!("{}: > {}", self.link, output.escape_ascii());
-        }
     }
 
     pub(crate) fn reply(
@@ -402,7 +414,12 @@ impl Conversation {
     ) -> Result<(), Error> {
         self.check_ready()?;
         let more_to_come = self.connection.has_input();
-        let push = self.link.outbox.reply(!more_to_come, write)?;
+        let mut written = Written::for_log();
+        let push = self
+            .link
+            .outbox
+            .reply(!more_to_come, |out| written.by(out, write))?;
+        written.log(&self.link);
         self.settle(push)
     }
 

@@ -14,6 +14,7 @@ use crate::protocol::{Message, Unsupported};
 
 use super::link::Link;
 use super::outbox::Push;
+use super::traced::Written;
 
 /// The compressors that nobody is using.
 static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
@@ -80,7 +81,12 @@ impl Context {
 impl Link {
     /// A message from somebody who may be made to wait, compressed, as
     /// [`reply`](super::outbox::Outbox::reply) sends it; `None` where it is better sent as it is.
-    pub(crate) fn reply_deflated(&self, at_once: bool, message: &Message) -> Option<Push> {
+    pub(crate) fn reply_deflated(
+        &self,
+        at_once: bool,
+        message: &Message,
+        written: &mut Written,
+    ) -> Option<Push> {
         let encoder = self.encoder()?;
         let terms = encoder.terms()?;
         if !terms.is_worth(message.len()) {
@@ -89,7 +95,7 @@ impl Link {
         if !terms.takes_over() {
             let payload = deflate(&terms, message)?;
             let sent = self.outbox.reply(at_once, |out| {
-                encoder.encode_deflated(message, &payload, out);
+                written.by(out, |out| encoder.encode_deflated(message, &payload, out));
                 Ok::<u64, Unsupported>(1)
             });
             return sent.ok();
@@ -98,25 +104,28 @@ impl Link {
         let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
         let pushes = self.outbox.pushes();
         let payload = context.deflate(&terms, message, pushes)?;
-        self.reply_in_context(at_once, message, &payload, pushes)
+        self.reply_in_context((at_once, pushes), message, &payload, written)
     }
 
     /// Sends what was compressed when there had been so many pushes. Where one was faster, the peer's
     /// window is not what it was: the message goes as it is.
     fn reply_in_context(
         &self,
-        at_once: bool,
+        (at_once, pushes): (bool, u64),
         message: &Message,
         payload: &[u8],
-        pushes: u64,
+        written: &mut Written,
     ) -> Option<Push> {
         let encoder = self.encoder()?;
         let sent = self.outbox.reply(at_once, |out| {
-            match self.outbox.pushes() == pushes {
-                true => encoder.encode_deflated(message, payload, out),
-                false => encoder.encode(message, out)?,
-            }
-            Ok::<u64, Unsupported>(1)
+            let in_context = self.outbox.pushes() == pushes;
+            written.by(out, |out| match in_context {
+                true => {
+                    encoder.encode_deflated(message, payload, out);
+                    Ok(1)
+                }
+                false => encoder.encode(message, out).map(|()| 1),
+            })
         });
         sent.ok()
     }
@@ -130,6 +139,7 @@ mod tests {
     use crate::shell::link::{ClientId, Identity};
     use crate::shell::outbox::{Outbox, SlowClient};
     use crate::shell::socket::Socket;
+    use crate::shell::traced::Written;
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -176,8 +186,14 @@ mod tests {
         link.identity.get_or_init(|| Identity { encoder, target });
 
         let message = Message::from("and so on, and so on, and so on, and so on, and so on");
-        assert!(link.reply_deflated(true, &message).is_some());
-        assert!(link.reply_deflated(true, &message).is_some());
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
         assert_eq!(arrived(&mut stream, 2)?, [DEFLATED, DEFLATED]);
 
         let late = link.outbox.pushes();
@@ -185,8 +201,14 @@ mod tests {
         let mut frame = Vec::new();
         encoder.encode_deflated(&message, &pushed.unwrap_or_default(), &mut frame);
         link.outbox.push(&Frames::new(frame, &backlog), 1);
-        assert!(link.reply_in_context(true, &message, b"", late).is_some());
-        assert!(link.reply_deflated(true, &message).is_some());
+        assert!(
+            link.reply_in_context((true, late), &message, b"", &mut Written::for_log())
+                .is_some()
+        );
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
         assert_eq!(arrived(&mut stream, 3)?, [DEFLATED, PLAIN, DEFLATED]);
         Ok(())
     }

@@ -87,17 +87,44 @@ pub enum ProxyError {
         /// The words behind it.
         reason: String,
     },
-    /// The proxy's answer was no HTTP answer, or had a head above 16 KiB.
-    BadAnswer,
+    /// The proxy's answer is no HTTP answer, or above a limit of those that hold for a server's.
+    BadAnswer(Box<HandshakeError>),
     /// The proxy hung up.
     EndOfStream,
 }
 
 impl Error {
     /// Whether it says only that the conversation is over, which is no failure of a handler.
-    pub(crate) fn is_the_end(&self) -> bool {
+    fn is_the_end(&self) -> bool {
         matches!(self, Error::Lost(_) | Error::Violation(_) | Error::Closed)
     }
+}
+
+/// Whether an error says only that the conversation is over, or was caused by one that does, however
+/// it is wrapped: in an `io::Error`; in an error of the user's that names it as its source; or in one
+/// that hides it and repeats its words, as `anyhow`'s does. `words` are those that this conversation's
+/// end has.
+pub(crate) fn is_the_end(error: &(dyn std::error::Error + 'static), words: &[String]) -> bool {
+    /// More would be no chain that anybody has made on purpose.
+    const DEPTH: usize = 32;
+    let mut next = Some(error);
+    for _ in 0..DEPTH {
+        let Some(error) = next else { return false };
+        let own = error.downcast_ref::<Error>();
+        if own.is_some_and(Error::is_the_end) || words.contains(&error.to_string()) {
+            return true;
+        }
+        let io = match own {
+            Some(Error::Io(io)) => Some(io),
+            _ => error.downcast_ref::<io::Error>(),
+        };
+        next = match io.and_then(io::Error::get_ref) {
+            // Its `source` is already that of the error inside.
+            Some(inside) => Some(inside),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 impl fmt::Display for Loss {
@@ -140,21 +167,27 @@ impl fmt::Display for Error {
     }
 }
 
+/// `Display` tells the cause as well, so that one line says it all. What comes next in the chain is
+/// therefore what stands behind the cause, and nothing is printed twice.
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Violation(violation) => Some(violation),
-            Error::Refused(refusal) => Some(refusal),
-            Error::Handshake(error) => Some(error),
-            Error::Url(bad) => Some(bad),
-            Error::Field(bad) => Some(bad),
-            Error::Origin(bad) => Some(bad),
+            Error::Io(error) => error.source(),
             #[cfg(feature = "tls")]
-            Error::Tls(error) => Some(error),
-            Error::Proxy(error) => Some(error),
-            Error::Unsupported(unsupported) => Some(unsupported),
-            Error::Io(error) => Some(error),
-            _ => None,
+            Error::Tls(error) => error.source(),
+            // These have no cause of their own.
+            Error::Lost(_)
+            | Error::Violation(_)
+            | Error::Refused(_)
+            | Error::Answered
+            | Error::Handshake(_)
+            | Error::Url(_)
+            | Error::Field(_)
+            | Error::Origin(_)
+            | Error::Proxy(_)
+            | Error::Unsupported(_)
+            | Error::Closed
+            | Error::Dropped => None,
         }
     }
 }
@@ -198,9 +231,10 @@ impl From<Error> for io::Error {
     }
 }
 
+/// An `io::Error` that holds an [`Error`] is that one again.
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        Error::Io(error)
+        error.downcast::<Error>().unwrap_or_else(Error::Io)
     }
 }
 
@@ -213,7 +247,7 @@ impl fmt::Display for ProxyError {
             ProxyError::Status { status, reason } => {
                 write!(f, "the proxy answered {status} {}", reason.escape_debug())
             }
-            ProxyError::BadAnswer => f.write_str("the proxy's answer was no HTTP answer"),
+            ProxyError::BadAnswer(error) => write!(f, "bad answer of the proxy: {error}"),
             ProxyError::EndOfStream => f.write_str("the proxy hung up"),
         }
     }

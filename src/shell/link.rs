@@ -18,6 +18,7 @@ use super::peer::Peer;
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use super::sync::{Mutex, PoisonError};
+use super::traced::Written;
 use super::warden::Warden;
 
 /// A client's number: unique within a server's life, in the order of arrival, from 1.
@@ -288,6 +289,7 @@ impl Link {
         &self,
         encoder: Encoder,
         message: Message,
+        written: &mut Written,
     ) -> Result<Push, Unsupported> {
         // What is over says so before anything else, as it does of short messages.
         if self.outbox.is_over() {
@@ -295,6 +297,7 @@ impl Link {
         }
         let mut head = Vec::new();
         let rest = encoder.encode_owned(message, &mut head)?;
+        written.note(&head);
         Ok(self.outbox.reply_owned(&head, rest))
     }
 

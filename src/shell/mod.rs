@@ -60,11 +60,15 @@ mod peer_end;
 
 pub(crate) mod caught;
 
+pub(crate) mod date;
+
 pub(crate) mod log;
 
 pub(crate) mod log_gate;
 
 pub(crate) mod shown;
+
+pub(crate) mod traced;
 
 pub(crate) mod registry;
 

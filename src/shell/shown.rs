@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::protocol::Message;
+use crate::protocol::{Escaped, Message};
 
 /// A message in a log: its kind, and not all of a long one; hostile bytes are escaped.
 pub(crate) struct Shown<'a>(pub(crate) &'a Message);
@@ -13,12 +13,7 @@ impl fmt::Display for Shown<'_> {
         let bytes = self.0.as_bytes();
         let kind = if self.0.is_binary() { "binary" } else { "text" };
         let shown = &bytes[..bytes.len().min(SHOWN)];
-        write!(
-            f,
-            "{kind} of {} bytes: {}",
-            bytes.len(),
-            shown.escape_ascii()
-        )
+        write!(f, "{kind} of {} bytes: {}", bytes.len(), Escaped(shown))
     }
 }
 

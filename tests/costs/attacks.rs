@@ -491,7 +491,7 @@ fn empty_fragments(site: &Site, done: &mut dyn FnMut(Act)) {
         } else {
             1004
         };
-        peer.expect_goodbye(code, "");
+        peer.expect_goodbye(code, "message of more than 131072 fragments");
         peer
     };
     let peers: Vec<Peer> = hybi(6).map(flood).collect();
@@ -580,7 +580,7 @@ fn bombs(site: &Site, done: &mut dyn FnMut(Act)) {
     let explode = |_| {
         let mut peer = Peer::open_with(site.address, Version::Rfc6455, &head);
         peer.write(&frame);
-        peer.expect_goodbye(1009, "");
+        peer.expect_goodbye(1009, "message above 1048576 bytes");
         peer
     };
     let peers: Vec<Peer> = (0..2 * CROWD).map(explode).collect();

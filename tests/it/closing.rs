@@ -5,7 +5,7 @@ use stentor::protocol::{
     Violation,
 };
 
-use crate::support::{Driven, HYBI, Head, KEY3, bye, close_frame, masked, text};
+use crate::support::{Driven, HIXIE, HYBI, Head, KEY3, bye, close_frame, masked, text};
 
 /// RFC 6455 §7.4 with what IANA registered later; 1004 meant "too large" before version 13.
 fn may_stand_in_a_frame(version: Version, code: u16) -> bool {
@@ -41,7 +41,7 @@ fn every_code_is_taken_or_refused_by_the_rule() {
                     (&violation, false),
                     "{version}"
                 );
-                assert_eq!(driven.output, b"\x88\x02\x03\xea", "{version}, {code}");
+                driven.assert_failed_with(1002, version.name());
                 assert_eq!(driven.connection.state(), State::Error);
             }
         }
@@ -93,7 +93,7 @@ fn a_close_body_of_one_byte_is_refused() {
             driven.closed().violation,
             Some(Violation::CloseBodyOfOneByte)
         );
-        assert_eq!(driven.output, b"\x88\x02\x03\xea");
+        driven.assert_failed_with(1002, version.name());
     }
 }
 
@@ -111,10 +111,66 @@ fn a_reason_is_text_of_123_bytes_at_most() {
         let mut driven = Driven::ready(version);
         driven.receive(&close_frame(1000, b"cut \xe2\x82"));
         assert_eq!(driven.closed().violation, Some(Violation::InvalidUtf8));
-        assert_eq!(
-            driven.output,
-            [&[0x88, 0x02][..], &code.to_be_bytes()].concat()
-        );
+        driven.assert_failed_with(code, version.name());
+    }
+}
+
+#[test]
+fn a_violation_is_answered_with_the_rule_in_words() {
+    for version in HYBI {
+        for (first, words) in [
+            (
+                0xc1,
+                "RSV1 is set, and no extension that uses it was negotiated",
+            ),
+            (
+                0xa1,
+                "RSV2 is set, and no extension that uses it was negotiated",
+            ),
+            (
+                0x91,
+                "RSV3 is set, and no extension that uses it was negotiated",
+            ),
+            (
+                0xe1,
+                "RSV1 and RSV2 are set, and no extension that uses them was negotiated",
+            ),
+            (
+                0xf1,
+                "RSV1, RSV2 and RSV3 are set, and no extension that uses them was negotiated",
+            ),
+            (0x83, "reserved opcode 0x3"),
+        ] {
+            let mut driven = Driven::ready(version);
+            driven.receive(&masked(first, b"x"));
+            driven.assert_failed_with(1002, words);
+            assert!(
+                driven.output.ends_with(words.as_bytes()),
+                "{version}: {words}"
+            );
+            // The words are in the account once, as the violation.
+            assert_eq!(driven.closed().reason, "");
+        }
+    }
+}
+
+#[test]
+fn an_option_leaves_the_words_out() {
+    let mut config = Config::default();
+    config.close_reasons = false;
+    for version in HYBI {
+        let mut driven = Driven::ready_with(version, &config);
+        driven.receive(&masked(0xc1, b"x"));
+        assert_eq!(driven.output, b"\x88\x02\x03\xea", "{version}");
+    }
+    for version in HIXIE {
+        // These have no place for a reason, nor for a code.
+        config.close_reasons = true;
+        config.fail_on_unknown_frames = true;
+        let mut driven = Driven::ready_with(version, &config);
+        driven.receive(b"\x01");
+        assert!(driven.closed().violation.is_some(), "{version}");
+        assert_eq!(driven.output, b"", "{version}");
     }
 }
 
@@ -279,7 +335,7 @@ fn an_unmasked_frame_is_closed_with_1002() {
             let mut driven = Driven::ready(version);
             driven.receive(&[0x80 | opcode, 0x00]);
             assert_eq!(driven.closed().violation, Some(Violation::Unmasked));
-            assert_eq!(driven.output, b"\x88\x02\x03\xea");
+            driven.assert_failed_with(1002, version.name());
         }
     }
 }

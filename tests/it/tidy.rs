@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::support::ROOT;
 
 /// The most lines a file may have, its unit tests not counted.
-const MOST_LINES: usize = 450;
+const MOST_LINES: usize = 600;
 
 /// What the protocol core must not name: it has no socket, no thread and no clock.
 const NOT_IN_THE_CORE: [&str; 12] = [

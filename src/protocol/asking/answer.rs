@@ -6,6 +6,8 @@ use std::ops::Range;
 use crate::protocol::head::{self, BadHead, Head};
 use crate::protocol::limits::Limits;
 
+use super::error::HandshakeError;
+
 /// A server's answer: status, fields and, unless it is a 101, the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -52,7 +54,7 @@ impl Answer {
     }
 
     /// Parses a head that is whole.
-    pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<Answer, BadHead> {
+    fn parse(head: &[u8], limits: &Limits) -> Result<Answer, BadHead> {
         const FIRST_LINE: &str = "status line";
         let count = head::count_fields(head, limits, FIRST_LINE)?;
         let mut fields = vec![httparse::EMPTY_HEADER; count];
@@ -91,6 +93,77 @@ impl fmt::Debug for Answer {
             .field("head", &self.head)
             .field("body", &self.body.escape_ascii().to_string())
             .finish()
+    }
+}
+
+/// Reads the heads of what is answered to one request, of a server or of a proxy: interim answers,
+/// which are skipped, and the final one.
+#[derive(Debug, Default)]
+pub(crate) struct Heads {
+    /// How far the head was searched for its end.
+    searched: usize,
+    /// The bytes of the interim answers. All heads together have the limit of one.
+    before: usize,
+    /// How many interim answers there were.
+    interim: usize,
+}
+
+impl Heads {
+    /// The most interim answers (RFC 9110 §15.2) before the final one. Servers send one, or two.
+    const MAX_INTERIM: usize = 10;
+
+    /// Takes the heads that are whole off the front of `input`: returns how many bytes they have, and
+    /// the final answer once it is there. What is not used is to be given again, with more behind it.
+    ///
+    /// # Errors
+    /// As soon as it is certain that this is no answer: it does not begin as one must (RFC 9112 §4),
+    /// or is above a limit.
+    pub(crate) fn read(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<(usize, Option<Answer>), HandshakeError> {
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            let Some((head, answer)) = self.read_one(rest, limits)? else {
+                return Ok((used, None));
+            };
+            used += head;
+            // 101 ends the conversation in HTTP: nothing is interim about it.
+            if !matches!(answer.status, 100 | 102..200) {
+                return Ok((used, Some(answer)));
+            }
+            self.interim += 1;
+            if self.interim > Heads::MAX_INTERIM {
+                return Err(HandshakeError::TooManyInterim(Heads::MAX_INTERIM));
+            }
+        }
+    }
+
+    /// The next head and its length; `None` while it is not whole.
+    fn read_one(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<(usize, Answer)>, HandshakeError> {
+        let mut begins = input.iter().zip(b"HTTP/");
+        if let Some(wrong) = begins.position(|(found, must)| found != must) {
+            return Err(HandshakeError::NotHttp(input[..=wrong].to_vec()));
+        }
+        let most = limits.head_bytes.saturating_sub(self.before);
+        match head::search(input, self.searched, most) {
+            Ok(head::Search::Incomplete(searched)) => {
+                self.searched = searched;
+                Ok(None)
+            }
+            Ok(head::Search::Complete(used)) => {
+                self.searched = 0;
+                self.before += used;
+                Ok(Some((used, Answer::parse(&input[..used], limits)?)))
+            }
+            Err(_) => Err(HandshakeError::HeadTooLarge(limits.head_bytes)),
+        }
     }
 }
 

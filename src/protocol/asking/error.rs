@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::protocol::error::tls_hint;
 use crate::protocol::head::BadHead;
+use crate::protocol::text::Escaped;
 
 use super::answer::Answer;
 
@@ -19,6 +20,8 @@ pub enum HandshakeError {
     HeadTooLarge(usize),
     /// More fields than the limit.
     TooManyFields(usize),
+    /// More interim answers (1xx) than this, and no final one.
+    TooManyInterim(usize),
     /// Not an HTTP answer; says which part.
     MalformedHead(&'static str),
     /// Not HTTP at all: this is how the answer begins, up to the first byte that is none of `HTTP/`.
@@ -103,11 +106,14 @@ impl fmt::Display for HandshakeError {
             HandshakeError::TooManyFields(limit) => {
                 write!(f, "answer of more than {limit} header fields")
             }
+            HandshakeError::TooManyInterim(limit) => {
+                write!(f, "more than {limit} interim answers (1xx)")
+            }
             HandshakeError::MalformedHead(part) => write!(f, "malformed answer head: {part}"),
             HandshakeError::NotHttp(found) => write!(
                 f,
                 "not HTTP: the answer begins with \"{}\"{}",
-                found.escape_ascii(),
+                Escaped(found),
                 found.first().copied().map_or("", tls_hint)
             ),
             HandshakeError::Preamble(found) => write!(
@@ -137,8 +143,8 @@ impl fmt::Display for HandshakeError {
             HandshakeError::Proof { found, expected } => write!(
                 f,
                 "the proof is \"{}\" instead of \"{}\"",
-                found.escape_ascii(),
-                expected.escape_ascii()
+                Escaped(found),
+                Escaped(expected)
             ),
             HandshakeError::StreamEnded => f.write_str("the server hung up in the handshake"),
         }

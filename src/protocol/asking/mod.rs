@@ -46,14 +46,13 @@ use super::connection::{Connection, Phase};
 use super::deflate::Terms;
 use super::ending::Ending;
 use super::framing::{Encoder, Framing};
-use super::head;
-use super::limits::Limits;
 use super::message::Event;
 use super::request::escaped;
 use super::role::Entropy;
 use super::state::Trigger;
 use super::version::{Version, draft75, draft76, hybi07};
 
+pub(crate) use answer::Heads;
 pub(super) use answer::Refused;
 
 /// What was asked, until it is answered.
@@ -61,10 +60,7 @@ pub(super) use answer::Refused;
 pub(super) struct Asked {
     request: ClientRequest,
     proof: Due,
-    /// How far the answer's head was searched for its end.
-    searched: usize,
-    /// The bytes of earlier heads, which are 100 and its like. All together have the limit of one.
-    before: usize,
+    heads: Heads,
 }
 
 /// How the server is to prove that it has understood.
@@ -92,8 +88,7 @@ impl Connection {
         connection.phase = Phase::Answer(Box::new(Asked {
             request: request.clone(),
             proof,
-            searched: 0,
-            before: 0,
+            heads: Heads::default(),
         }));
         connection
     }
@@ -108,19 +103,22 @@ impl Connection {
         let Phase::Answer(asked) = &mut self.phase else {
             return None;
         };
-        match asked.read(self.input.unread(), &self.config.limits) {
-            Ok(None) if self.stream_ended => self.end_of_stream()?,
-            Ok(None) => return None,
-            Ok(Some((used, answer))) => {
+        let found = asked.heads.read(self.input.unread(), &self.config.limits);
+        let answer = match found {
+            Ok((used, answer)) => {
                 self.input.consume(used);
-                match answer.status() {
-                    101 => self.judge(answer),
-                    // Another one follows (RFC 9110 §15.2).
-                    100..200 => {}
-                    _ => self.phase = Phase::Refusal(Box::new(Refused::new(answer))),
-                }
+                answer
             }
-            Err(error) => self.decline(error),
+            Err(error) => {
+                self.decline(error);
+                return Some(());
+            }
+        };
+        match answer {
+            Some(answer) if answer.status() == 101 => self.judge(answer),
+            Some(answer) => self.phase = Phase::Refusal(Box::new(Refused::new(answer))),
+            None if self.stream_ended => self.end_of_stream()?,
+            None => return None,
         }
         Some(())
     }
@@ -190,34 +188,6 @@ impl Connection {
                 }
             }
             Err(error) => self.decline(error),
-        }
-    }
-}
-
-impl Asked {
-    /// The next answer, which need not be the last, and how many bytes it used; `None` while it is
-    /// not whole. What does not begin as an answer must (RFC 9112 §4) is not waited for.
-    fn read(
-        &mut self,
-        input: &[u8],
-        limits: &Limits,
-    ) -> Result<Option<(usize, Answer)>, HandshakeError> {
-        let mut begins = input.iter().zip(b"HTTP/");
-        if let Some(wrong) = begins.position(|(found, must)| found != must) {
-            return Err(HandshakeError::NotHttp(input[..=wrong].to_vec()));
-        }
-        let most = limits.head_bytes.saturating_sub(self.before);
-        match head::search(input, self.searched, most) {
-            Ok(head::Search::Incomplete(searched)) => {
-                self.searched = searched;
-                Ok(None)
-            }
-            Ok(head::Search::Complete(used)) => {
-                self.searched = 0;
-                self.before += used;
-                Ok(Some((used, Answer::parse(&input[..used], limits)?)))
-            }
-            Err(_) => Err(HandshakeError::HeadTooLarge(limits.head_bytes)),
         }
     }
 }

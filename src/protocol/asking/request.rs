@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::protocol::config::Origin;
 use crate::protocol::framing::Framing;
-use crate::protocol::head::Shown;
+use crate::protocol::origin::Origin;
+use crate::protocol::redacted::Shown;
 use crate::protocol::response::{self, BadField};
 use crate::protocol::version::{Version, hybi07};
 
@@ -223,7 +223,8 @@ impl fmt::Debug for ClientRequest {
             .field("url", &url.split('?').next().unwrap_or_default())
             .field("version", &self.version)
             .field("origin", &self.origin)
-            .field("subprotocols", &self.subprotocols)
+            // One of them may be a token.
+            .field("subprotocols", &self.subprotocols.len())
             .field("fields", &Shown(shown))
             .finish()
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use crate::protocol::config::is_scheme;
 use crate::protocol::host::HostName;
+use crate::protocol::origin::is_scheme;
 use crate::protocol::request::split_port;
 
 /// The parts of a WebSocket URL (RFC 6455 §3).

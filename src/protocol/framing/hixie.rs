@@ -10,7 +10,7 @@
 //! A length is written in base 128, big-endian, with the top bit set on all digits but the last:
 //! `81 00` is 128. Inside a frame that has a length, `FF` and `00` mean nothing.
 
-use super::{Decoded, Partial};
+use super::{Decoded, Notes, Partial};
 use crate::protocol::config::Config;
 use crate::protocol::error::Violation;
 use crate::protocol::message::Message;
@@ -38,6 +38,7 @@ pub(crate) struct Decoder {
     role: Role,
     place: Place,
     text: Partial,
+    pub(super) notes: Notes,
 }
 
 /// Where in a frame the decoder stands.
@@ -62,6 +63,7 @@ impl Decoder {
             role,
             place: Place::Type,
             text: Partial::default(),
+            notes: Notes::default(),
         }
     }
 
@@ -121,12 +123,16 @@ impl Decoder {
         match self.place {
             Place::Type => {
                 let kind = input[0];
+                self.notes.frame(&input[..1]);
                 if kind != TEXT && kind != END && fail_on_unknown {
                     return (1, Err(Violation::UnknownFrameType(kind)));
                 }
                 self.place = match kind {
                     TEXT => Place::Text,
-                    kind if kind < HAS_LENGTH => Place::Skipped(0),
+                    kind if kind < HAS_LENGTH => {
+                        self.notes.unframed(kind);
+                        Place::Skipped(0)
+                    }
                     kind => Place::Length(kind, 0, 0),
                 };
                 (1, Ok(None))
@@ -168,6 +174,7 @@ impl Decoder {
             }
             Place::Length(kind, before, digits) => {
                 let digit = input[0];
+                self.notes.more(digit);
                 // Checked before it is multiplied: `before` is at most the limit.
                 let length = before
                     .checked_mul(128)

@@ -20,11 +20,12 @@
 //! it gets that as it comes, or as much as the last large message has needed.
 
 mod encode;
+pub(super) mod split;
 
 pub use encode::encode_frame;
 pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned, header_len};
 
-use super::{Decoded, Partial, mask};
+use super::{Decoded, Notes, Partial, mask};
 use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
 use crate::protocol::deflate::{Inflater, Terms};
@@ -105,6 +106,7 @@ pub(crate) struct Decoder {
     partial: Partial,
     /// Where compression was agreed on.
     inflater: Option<Box<Inflater>>,
+    pub(super) notes: Notes,
 }
 
 #[derive(Debug)]
@@ -133,6 +135,7 @@ impl Decoder {
             message: None,
             partial: Partial::default(),
             inflater: None,
+            notes: Notes::default(),
         }
     }
 
@@ -206,7 +209,10 @@ impl Decoder {
             let header = match self.header(&input[used..], config) {
                 Ok(Some(header)) => header,
                 Ok(None) => return (used, Ok(None)),
-                Err(violation) => return (used, Err(violation)),
+                Err(violation) => {
+                    self.notes.broken(&input[used..]);
+                    return (used, Err(violation));
+                }
             };
             let start = used + header.size;
             let end = start + header.len;
@@ -215,6 +221,7 @@ impl Decoder {
             match input.get(start..end) {
                 // The usual case: a frame that is a message, or a control frame, and is all here.
                 Some(payload) if single => {
+                    self.notes.frame(&input[used..start]);
                     let mut payload = payload.to_vec();
                     unmask(&mut payload, header.key, 0);
                     return (end, self.single(header.opcode, payload).map(Some));
@@ -222,6 +229,7 @@ impl Decoder {
                 None if header.opcode.is_control() => return (used, Ok(None)),
                 _ => {}
             }
+            self.notes.frame(&input[used..start]);
             self.begin(&header);
             used = start;
         }

@@ -4,8 +4,10 @@ mod encoder;
 pub mod hixie;
 pub mod hybi;
 pub mod mask;
+mod notes;
 
 pub use encoder::Encoder;
+pub(crate) use notes::{Note, Notes};
 
 use super::close::CloseFrame;
 use super::config::Config;
@@ -55,6 +57,15 @@ impl Decoder {
         match (self, terms) {
             (Decoder::Hybi(decoder), Some(terms)) => Decoder::Hybi(decoder.inflating(&terms)),
             (decoder, _) => decoder,
+        }
+    }
+
+    /// What was seen that a log may want.
+    #[inline]
+    pub(crate) fn notes(&mut self) -> &mut Notes {
+        match self {
+            Decoder::Hixie(decoder) => &mut decoder.notes,
+            Decoder::Hybi(decoder) => &mut decoder.notes,
         }
     }
 
@@ -206,6 +217,30 @@ impl Framing {
             Framing::Hixie => len + 2,
             Framing::Hybi => len + hybi::header_len(len),
         }
+    }
+
+    /// How many bytes of a frame that begins here are its header, as far as they are there; for a log.
+    pub(crate) fn header_len_of(self, frame: &[u8]) -> usize {
+        let len = match self {
+            Framing::Hixie if frame.starts_with(&hixie::GOODBYE) => hixie::GOODBYE.len(),
+            Framing::Hixie => 1,
+            Framing::Hybi => hybi::split::header_len(frame),
+        };
+        len.min(frame.len())
+    }
+
+    /// The first frame in `bytes`, which this side has written, and what is behind it: its header, its
+    /// payload (with the end of a text), the rest; for a log.
+    pub(crate) fn split(self, bytes: &[u8]) -> (&[u8], &[u8], &[u8]) {
+        let (header, behind) = bytes.split_at(self.header_len_of(bytes));
+        let len = match self {
+            Framing::Hixie if header == hixie::GOODBYE => Some(0),
+            Framing::Hixie => memchr::memchr(0xff, behind).map(|at| at + 1),
+            Framing::Hybi => hybi::split::payload_len(header),
+        };
+        let all = behind.len();
+        let (payload, rest) = behind.split_at(len.map_or(all, |len| len.min(all)));
+        (header, payload, rest)
     }
 
     /// Appends the frame that carries `message`, with a mask where the framing has one and the

@@ -45,7 +45,6 @@ pub(crate) const ROW: Row = Row {
     origin_fields: &["Origin"],
     subprotocol_field: "WebSocket-Protocol",
     subprotocol_list: false,
-    absolute_target: false,
     minimal_lengths: false,
     deflate: false,
 };

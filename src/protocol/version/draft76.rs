@@ -143,10 +143,10 @@ fn hide(dice: Dice) -> (u32, String) {
     (part, key)
 }
 
-/// The values are compared exactly, letter case included, but for that of `Connection` (draft-76
-/// §4.1 steps 41 and 42).
+/// Laxer than the text, which compares `Upgrade` exactly (draft-76 §4.1 steps 41 and 42): Netty's
+/// servers answer `websocket`, as in RFC 6455. A server proves itself by the digest anyway.
 pub(crate) fn confirm(answer: &Answer, asked: &ClientRequest) -> Result<(), HandshakeError> {
-    answer.says("Upgrade", "WebSocket")?;
+    answer.means("Upgrade", "WebSocket")?;
     answer.means("Connection", "Upgrade")?;
     let origin = asked.asks_from().unwrap_or_default();
     answer.says("Sec-WebSocket-Origin", &origin)?;

@@ -20,8 +20,8 @@
 //! # Differences from its neighbour
 //! Everything from draft-76: the challenge moved into one field, the origin is no longer echoed
 //! (it is for the server to judge), and the framing is new. From version 8 it differs in little: a
-//! message that is too large is 1004, text that is not UTF-8 has no code of its own, and the
-//! resource is a path only.
+//! message that is too large is 1004, text that is not UTF-8 has no code of its own, and the text
+//! knows a path only as the resource.
 //!
 //! # Traps
 //! - The key is hashed as it was sent, in base64, not decoded.
@@ -54,7 +54,6 @@ pub(crate) const ROW: Row = Row {
     origin_fields: &["Sec-WebSocket-Origin"],
     subprotocol_field: "Sec-WebSocket-Protocol",
     subprotocol_list: true,
-    absolute_target: false,
     codes: Some(Codes {
         too_large: CloseCode::TOO_LARGE_BEFORE_13,
         // 1007 came with draft-10; 1003, "cannot accept this data", is the nearest there is.

@@ -33,7 +33,6 @@ pub(crate) const ROW: Row = Row {
     name: "version 8",
     number: Some(8),
     origin_fields: &["Sec-WebSocket-Origin", "Origin"],
-    absolute_target: true,
     codes: Some(Codes {
         too_large: CloseCode::TOO_LARGE_BEFORE_13,
         invalid_text: CloseCode::INVALID_TEXT,

@@ -71,8 +71,6 @@ pub(crate) struct Row {
     pub(crate) subprotocol_field: &'static str,
     /// A comma list in order of preference, or one string (draft-75, draft-76).
     pub(crate) subprotocol_list: bool,
-    /// The resource may be a whole URI (draft-08 §5.2.1).
-    pub(crate) absolute_target: bool,
     /// Lengths must be in their shortest form (from draft-14 on).
     pub(crate) minimal_lengths: bool,
     /// Messages may be compressed (RFC 7692).
@@ -160,10 +158,11 @@ impl Version {
         code.may_be_sent() || own == Some(code)
     }
 
-    /// Which version a request speaks, or `None` for plain HTTP. The order of the questions
-    /// matters: a version's number beats keys, keys beat their absence.
+    /// Which version a request speaks, or `None` for plain HTTP: an `Upgrade` to something else is
+    /// as if it were not there (RFC 9110 §7.8). The order of the questions matters: a version's
+    /// number beats keys, keys beat their absence.
     pub(crate) fn detect(request: &Request, allowed: Versions) -> Result<Option<Version>, Refusal> {
-        if request.field("Upgrade").is_none() {
+        if !request.lists("Upgrade", "websocket") {
             return Ok(None);
         }
         let mut numbers = request.all("Sec-WebSocket-Version");
@@ -378,17 +377,10 @@ impl fmt::Debug for Versions {
     }
 }
 
-/// `Upgrade`, `Connection` and `Host`, which every version wants.
+/// What every version wants of a request that asks for an upgrade to it.
 fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
     if request.is_http_1_0() {
         return Err(Refusal::HttpVersion(version));
-    }
-    if !request.target().starts_with('/') || request.target().contains('#') {
-        return Err(Refusal::Resource(escaped(request.target().as_bytes())));
-    }
-    if !request.lists("Upgrade", "websocket") {
-        let value = request.field("Upgrade").unwrap_or_default();
-        return Err(Refusal::BadUpgrade(escaped(value)));
     }
     if !request.lists("Connection", "upgrade") {
         return Err(Refusal::NoConnectionUpgrade);
@@ -405,7 +397,7 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
     {
         return Err(Refusal::Body);
     }
-    request.host(false).map(drop)
+    Ok(())
 }
 
 /// The answer of draft-75 and draft-76: origin and location are told back, in fields whose names

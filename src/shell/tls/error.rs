@@ -63,12 +63,13 @@ impl fmt::Display for TlsError {
     }
 }
 
+/// `Display` tells the cause as well: what comes next in the chain stands behind that.
 impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            TlsError::File(_, error) => Some(error),
-            TlsError::Unusable(_, error) => Some(error),
-            TlsError::Rustls(error) => Some(error),
+            TlsError::File(_, error) => error.source(),
+            TlsError::Unusable(_, error) => error.source(),
+            TlsError::Rustls(error) => error.source(),
             _ => None,
         }
     }

@@ -22,6 +22,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, Shutdown, recv, sendmsg, shutd
 use rustls::Connection;
 
 use crate::protocol::{Refusal, refusal_bytes};
+use crate::shell::date;
 use crate::shell::queue::VECTORS;
 use crate::shell::socket::{FLAGS, poll_until};
 
@@ -327,10 +328,11 @@ impl Inside {
 const HANDSHAKE: u8 = 0x16;
 
 fn plain_answer() -> Vec<u8> {
-    refusal_bytes(&Refusal::Application {
+    let refusal = Refusal::Application {
         status: 400,
         reason: "this port speaks TLS: try https:// or wss://".to_owned(),
-    })
+    };
+    refusal_bytes(&refusal, Some(date::now))
 }
 
 impl Wire<'_> {

@@ -150,7 +150,7 @@ fn opens(
             says("WebSocket-Location", "ws://example.com/demo")?;
         }
         Version::Draft76 => {
-            says("Upgrade", "WebSocket")?;
+            means("Upgrade", "WebSocket")?;
             means("Connection", "Upgrade")?;
             says("Sec-WebSocket-Origin", "http://example.com")?;
             says("Sec-WebSocket-Location", "ws://example.com/demo")?;

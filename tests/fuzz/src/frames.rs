@@ -91,6 +91,8 @@ impl Frames<'_> {
         // Nothing chosen means the most: 4 KiB and 8 fragments.
         config.limits.message = 4096 >> (self.limits[0] % 13);
         config.limits.fragments = usize::from(8 - self.limits[1] % 8);
+        // The reference knows the codes, and not the library's words.
+        config.close_reasons = false;
         config.fail_on_unknown_frames = self.strict & 1 != 0;
         config.fail_on_bad_hixie_text = self.strict & 2 != 0;
         Arc::new(config)

@@ -82,7 +82,7 @@ const VALUES: [&str; 18] = [
 ];
 
 /// Whole targets.
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 13] = [
     "/",
     "/chat?a=b",
     "//",
@@ -91,6 +91,11 @@ const TARGETS: [&str; 8] = [
     "*",
     "/a#b",
     "wss://",
+    "ws://example.com",
+    "http://example.com:80?a=b",
+    "http://example.com:x/",
+    "ws://other.example/",
+    "HTTP://[::1]/",
 ];
 
 const METHODS: [&str; 4] = ["HEAD", "POST", "get", "GETT"];

@@ -60,7 +60,7 @@ fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> 
     let version = detect(head)?;
     let hixie = matches!(version, Version::Draft75 | Version::Draft76);
     let named = at_most_one(head, "Host")??;
-    let target = resource(&head.target, version, named)?;
+    let target = resource(&head.target, named)?;
     lists(head, "Upgrade", b"websocket")?;
     lists(head, "Connection", b"upgrade")?;
     let body = match version {
@@ -98,7 +98,7 @@ fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> 
         out.extend(format!("{prefix}WebSocket-Origin: ").bytes());
         out.extend(origin?);
         out.extend(format!("\r\n{prefix}WebSocket-Location: ws://{host}").bytes());
-        out.extend(target);
+        out.extend(&target);
         out.extend(b"\r\n");
     } else {
         let key = at_most_one(head, "Sec-WebSocket-Key")??;
@@ -148,19 +148,23 @@ fn detect(head: &Head) -> Option<Version> {
     (!has("Sec-WebSocket-Key")).then_some(Version::Draft75)
 }
 
-/// The target as a path: from draft-08 on, it may be a whole URI, of the host that `Host` names.
-fn resource<'a>(target: &'a [u8], version: Version, host: &[u8]) -> Option<&'a [u8]> {
-    let mut path = target;
-    if matches!(version, Version::Hybi08 | Version::Rfc6455) {
-        let lower = target.to_ascii_lowercase();
-        for scheme in ["ws://", "wss://", "http://", "https://"] {
-            if lower.starts_with(scheme.as_bytes()) {
-                let rest = &target[scheme.len()..];
-                let slash = rest.iter().position(|byte| b"/?#".contains(byte))?;
-                if slash == 0 || name(&rest[..slash]) != name(host) {
-                    return None;
-                }
-                path = &rest[slash..];
+/// The target as a path: it may be a whole URI, of the host that `Host` names (RFC 9112 §3.2.2); an
+/// empty path is `/`.
+fn resource(target: &[u8], named: &[u8]) -> Option<Vec<u8>> {
+    let mut path = target.to_vec();
+    let lower = target.to_ascii_lowercase();
+    for scheme in ["ws://", "wss://", "http://", "https://"] {
+        if lower.starts_with(scheme.as_bytes()) {
+            let rest = &target[scheme.len()..];
+            let end = rest.iter().position(|byte| b"/?#".contains(byte));
+            let (authority, resource) = rest.split_at(end.unwrap_or(rest.len()));
+            host(authority)?;
+            if name(authority) != name(named) {
+                return None;
+            }
+            path = resource.to_vec();
+            if !path.starts_with(b"/") {
+                path.insert(0, b'/');
             }
         }
     }

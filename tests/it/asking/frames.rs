@@ -36,9 +36,10 @@ fn a_frame_with_a_mask_is_closed_with_1002() {
                     closed.violation.as_ref().unwrap().to_string(),
                     "frame with a mask from a server"
                 );
+                // The code, and the words.
                 assert_eq!(
                     client.output[..2],
-                    [0x88, 0x82],
+                    [0x88, 0x80 | 33],
                     "a close frame with a mask"
                 );
                 assert_eq!(client.connection.state(), State::Error);

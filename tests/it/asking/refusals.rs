@@ -210,13 +210,30 @@ fn all_that_comes_before_the_answer_counts_as_one_head() {
     let mut config = stentor::protocol::Config::default();
     config.limits.head_bytes = 500;
     let mut client = Driven::client_with(&request(Version::Rfc6455), &config);
-    let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let interim = format!(
+        "HTTP/1.1 103 Early Hints\r\nLink: <{}>\r\n\r\n",
+        "x".repeat(62)
+    );
     for _ in 1..500 / interim.len() {
-        client.receive(interim);
+        client.receive(interim.as_bytes());
         assert_eq!(client.events, []);
     }
-    client.receive(interim);
+    client.receive(interim.as_bytes());
     assert_eq!(client.declined(), &HandshakeError::HeadTooLarge(500));
+}
+
+#[test]
+fn ten_interim_answers_are_skipped_and_no_more() {
+    let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+    for version in Version::ALL {
+        let (mut client, answer) = asked(version);
+        client.receive(&[&interim.repeat(10), &answer.bytes()[..]].concat());
+        assert_eq!(client.events, [Event::Open], "{version}");
+
+        let (mut client, answer) = asked(version);
+        client.receive(&[&interim.repeat(11), &answer.bytes()[..]].concat());
+        assert_eq!(client.declined(), &HandshakeError::TooManyInterim(10));
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn a_server_that_breaks_the_protocol_is_told_so() {
         server.accept("");
         // With a mask, which is the client's alone.
         server.write(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
-        server.expect_goodbye(1002);
+        server.expect_close(1002, "frame with a mask from a server");
         server.stream.shutdown(Shutdown::Write).unwrap();
         server.expect_end();
     });
@@ -115,7 +115,7 @@ fn a_message_above_the_limit_is_refused_on_its_header() {
     let script = Script::run(|mut server| {
         server.accept("");
         server.write(b"\x82\x7e\x03\xe9");
-        server.expect_goodbye(1009);
+        server.expect_close(1009, "message above 1000 bytes");
         server.say_goodbye(1009);
     });
     let connector = Connector::new().max_message(1000);

@@ -6,18 +6,27 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use stentor::protocol::HandshakeError;
 use stentor::{Connector, Error, ProxyError, Server, Version};
 
 use crate::support::{ByHand, Loopback, Script};
 
 /// A proxy that lets one client through to `target`, whatever it asks for, and tells what it was.
 fn proxy(target: SocketAddr) -> (Script, mpsc::Receiver<String>) {
+    proxy_saying(
+        target,
+        b"HTTP/1.1 200 Connection established\r\nVia: this\r\n\r\n",
+    )
+}
+
+/// The same, with this answer.
+fn proxy_saying(target: SocketAddr, answer: &'static [u8]) -> (Script, mpsc::Receiver<String>) {
     let (tell, asked) = mpsc::channel();
     let script = Script::before_request(move |stream| {
         let mut client = ByHand::on(stream);
         tell.send(client.head.clone()).unwrap();
         let server = TcpStream::connect(target).unwrap();
-        client.write(b"HTTP/1.1 200 Connection established\r\nVia: this\r\n\r\n");
+        client.write(answer);
         let copy = |mut from: TcpStream, mut to: TcpStream| {
             std::io::copy(&mut from, &mut to).unwrap();
             let _ = to.shutdown(std::net::Shutdown::Write);
@@ -103,7 +112,7 @@ fn a_proxy_that_lets_nobody_through_says_why() {
 fn what_is_no_proxy_is_told() {
     let error = refused(b"SSH-2.0-OpenSSH\r\n\r\n");
     assert!(
-        matches!(error, Error::Proxy(ProxyError::BadAnswer)),
+        matches!(error, Error::Proxy(ProxyError::BadAnswer(_))),
         "{error:?}"
     );
     let error = refused(b"HTTP/1.1 200 OK\r\n");
@@ -111,6 +120,62 @@ fn what_is_no_proxy_is_told() {
         matches!(error, Error::Proxy(ProxyError::EndOfStream)),
         "{error:?}"
     );
+}
+
+/// One parser reads the answers of proxies and of servers: both may send interim ones first.
+#[test]
+fn what_comes_before_the_proxys_answer_is_skipped() {
+    let server = Loopback::echo(Server::builder());
+    let (script, _asked) = proxy_saying(
+        server.address,
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n\
+          HTTP/1.1 200 Connection established\r\n\r\n",
+    );
+    let mut socket = through(&script).connect("ws://example.com/").unwrap();
+    socket.send("hello").unwrap();
+    assert_eq!(socket.recv().unwrap(), Some("hello".into()));
+    drop(socket);
+    script.join();
+}
+
+#[test]
+fn a_proxys_answer_has_the_limits_of_a_servers() {
+    let why = |answer| match refused(answer) {
+        Error::Proxy(ProxyError::BadAnswer(why)) => *why,
+        other => panic!("{other:?}"),
+    };
+    let endless: &[u8] = &[b"HTTP/1.1 200 OK\r\nX: ", &[b'x'; 16 * 1024][..]].concat();
+    assert_eq!(
+        why(endless.to_vec().leak()),
+        HandshakeError::HeadTooLarge(16 * 1024)
+    );
+    let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(11);
+    assert_eq!(why(interim.leak()), HandshakeError::TooManyInterim(10));
+    let fields = ["HTTP/1.1 200 OK\r\n", &"A: b\r\n".repeat(101), "\r\n"].concat();
+    assert_eq!(
+        why(fields.leak().as_bytes()),
+        HandshakeError::TooManyFields(100)
+    );
+    let lone = b"HTTP/1.1 200 OK\nX: y\r\n\r\n";
+    assert!(matches!(why(lone), HandshakeError::MalformedHead(_)));
+}
+
+/// It has sent no more than that, and nothing ends but the wait.
+#[test]
+fn a_proxy_that_does_not_speak_http_is_left_at_once() {
+    let (done, wait) = mpsc::channel::<()>();
+    let script = Script::before_request(move |stream| {
+        ByHand::on(stream).write(b"SSH-2.0");
+        let _ = wait.recv();
+    });
+    let error = through(&script).connect("ws://example.com/").unwrap_err();
+    let told = error.to_string();
+    assert_eq!(
+        told,
+        "bad answer of the proxy: not HTTP: the answer begins with \"S\""
+    );
+    drop(done);
+    script.join();
 }
 
 #[test]
@@ -122,7 +187,7 @@ fn an_answer_without_an_end_is_not_kept() {
     });
     let error = through(&script).connect("ws://example.com/").unwrap_err();
     assert!(
-        matches!(error, Error::Proxy(ProxyError::BadAnswer)),
+        matches!(error, Error::Proxy(ProxyError::BadAnswer(_))),
         "{error:?}"
     );
     script.join();

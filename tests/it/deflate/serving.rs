@@ -214,7 +214,9 @@ fn a_bomb_ends_its_own_client_alone() {
     let bomb = Zip::new(15).alone(&vec![b'x'; 20_000_000]);
     assert!(bomb.len() < 20_000, "{} bytes", bomb.len());
     member.peer.write(&masked(0xc1, &bomb));
-    member.peer.expect_goodbye(1009, "");
+    member
+        .peer
+        .expect_goodbye(1009, "message above 1048576 bytes");
     bystander.peer.say("still here");
     assert_eq!(bystander.hear(), ("still here".to_owned(), false));
 }
@@ -246,5 +248,6 @@ fn a_server_that_was_not_asked_to_compress_does_not() {
     assert_eq!(peer.answer.field("Sec-WebSocket-Extensions"), None);
     peer.expect_echo(&words(1, 2000));
     peer.write(&masked(0xc1, &TAIL));
-    peer.expect_goodbye(1002, "");
+    let words = "RSV1 is set, and no extension that uses it was negotiated";
+    peer.expect_goodbye(1002, words);
 }

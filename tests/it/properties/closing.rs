@@ -32,7 +32,10 @@ proptest! {
             true => (code, None),
             false => (1002, Some(Violation::BadCloseCode(code))),
         };
-        assert_eq!(receiver.output, [&[0x88, 2][..], &told.to_be_bytes()].concat());
+        match allowed {
+            true => assert_eq!(receiver.output, [&[0x88, 2][..], &told.to_be_bytes()].concat()),
+            false => receiver.assert_failed_with(told, version.name()),
+        }
         assert_eq!((closed.code.get(), closed.clean), (told, allowed));
         assert_eq!(closed.violation, violation);
         assert_eq!(closed.reason, if allowed { reason.as_str() } else { "" });

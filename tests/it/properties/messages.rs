@@ -112,8 +112,11 @@ proptest! {
         let driven = heard(&config, &[&Head::of(version).bytes(), &bytes]);
         assert_eq!(driven.texts(), expected);
         assert_eq!(driven.closed().violation, why);
-        let code = why.and_then(|why| why.close_code(version));
-        let last = code.map(|code| [&[0x88, 2][..], &code.get().to_be_bytes()].concat());
+        let last = why.and_then(|why| {
+            let (code, words) = (why.close_code(version)?.get(), why.to_string());
+            let body = [&code.to_be_bytes()[..], words.as_bytes()].concat();
+            Some([&[0x88, body.len() as u8][..], &body].concat())
+        });
         assert!(driven.output.ends_with(&last.unwrap_or_default()));
     }
 }

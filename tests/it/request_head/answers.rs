@@ -95,6 +95,39 @@ fn respond(response: Response) -> Vec<u8> {
 }
 
 #[test]
+fn a_date_is_there_where_a_clock_is() {
+    const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let mut config = Config::default();
+    config.date = Some(|| NOW.to_owned());
+    for (config, date) in [(Config::default(), None), (config, Some(NOW))] {
+        for head in [
+            Head::of(Version::Rfc6455).line("GET /demo HTTP/2.0"),
+            Head::of(Version::Rfc6455).without("Upgrade"),
+        ] {
+            let refused = asked(&head.bytes(), &config);
+            assert_eq!(Answer::read(&refused.output).field("Date"), date);
+        }
+        let accepted = asked(&Head::of(Version::Rfc6455).bytes(), &config);
+        assert_eq!(Answer::read(&accepted.output).field("Date"), None);
+    }
+}
+
+#[test]
+fn browsers_are_kept_from_guessing_what_a_body_is() {
+    let field = "X-Content-Type-Options";
+    let refused = ask(&Head::of(Version::Rfc6455).without("Host"));
+    assert_eq!(Answer::read(&refused.output).field(field), Some("nosniff"));
+    let page = Answer::read(&respond(Response::text("page")));
+    assert_eq!(page.field(field), Some("nosniff"));
+    // The application's own comes instead.
+    let own = Response::text("page").field("x-content-type-options", "none");
+    let page = Answer::read(&respond(own.unwrap()));
+    assert_eq!(page.field(field), Some("none"));
+    let accepted = ask(&Head::of(Version::Rfc6455));
+    assert_eq!(Answer::read(&accepted.output).field(field), None);
+}
+
+#[test]
 fn plain_http_can_be_read_and_not_accepted() {
     let driven = asked(
         b"GET /page?q HTTP/1.0\r\nAccept: */*\r\n\r\n",

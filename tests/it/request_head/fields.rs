@@ -25,8 +25,10 @@ fn upgrade_and_connection_are_words_in_lists() {
                 "{connection}"
             );
         }
+        // That is plain HTTP, which nobody answers here.
         for upgrade in ["", "h2c", "websockets", "web socket", "websocket/13"] {
             let driven = ask(&Head::of(version).set("Upgrade", upgrade));
+            assert_eq!(driven.connection.version(), None, "{upgrade}");
             assert_eq!(driven.refused().name(), "bad upgrade", "{upgrade}");
         }
     }

@@ -21,7 +21,8 @@ const VISIBLE: RangeInclusive<u8> = 0x21..=0x7e;
 fn a_byte_that_begins_no_text_is_refused_at_once_and_no_other() {
     for first in 0..=255_u8 {
         let driven = asked(&[first], &Config::default());
-        if VISIBLE.contains(&first) {
+        // CR may begin an empty line.
+        if VISIBLE.contains(&first) || first == b'\r' {
             assert!(driven.events.is_empty(), "{first:#04x}");
             assert_eq!(driven.connection.state(), State::Opening);
             assert!(driven.output.is_empty(), "{first:#04x}");
@@ -48,6 +49,52 @@ fn no_request_begins_with_a_byte_that_is_refused_at_once() {
             assert_refused(&driven, status, &format!("{version}: {first:#04x}"));
         }
     }
+}
+
+/// RFC 9112 §2.2: some clients end a body with one that they do not count.
+#[test]
+fn one_empty_line_before_a_request_is_skipped() {
+    let plain = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec();
+    let handshakes = Version::ALL.map(|version| Head::of(version).bytes());
+    for request in handshakes.into_iter().chain([plain]) {
+        let bytes = [&b"\r\n"[..], &request].concat();
+        let (mut whole, mut bytewise) = (
+            asked(b"", &Config::default()),
+            asked(b"", &Config::default()),
+        );
+        whole.receive(&bytes);
+        bytewise.receive_bytewise(&bytes);
+        let usual = asked(&request, &Config::default());
+        assert_eq!(usual.events, whole.events);
+        assert_eq!(usual.events, bytewise.events);
+        assert_eq!(usual.output, whole.output);
+        assert_eq!(usual.output, bytewise.output);
+    }
+}
+
+#[test]
+fn a_second_empty_line_is_refused_at_once() {
+    for lines in ["\r\n\r", "\r\n\r\n", "\r\n\n", "\rG", "\r\r"] {
+        let driven = asked(lines.as_bytes(), &Config::default());
+        assert_refused(&driven, 400, lines);
+        assert!(
+            matches!(driven.refused(), Refusal::NotHttp(b'\r' | b'\n')),
+            "{lines:?}"
+        );
+    }
+}
+
+/// The line does not count: a head may have as many bytes as the limit behind it.
+#[test]
+fn an_empty_line_is_not_a_part_of_the_head() {
+    let head = Head::of(Version::Rfc6455).filled_to(1000).bytes();
+    let mut config = Config::default();
+    config.limits.head_bytes = 1000;
+    let driven = asked(&[b"\r\n", &head[..]].concat(), &config);
+    assert_eq!(driven.connection.state(), State::Ready);
+    config.limits.head_bytes = 999;
+    let driven = asked(&[b"\r\n", &head[..]].concat(), &config);
+    assert_refused(&driven, 431, "a byte too many");
 }
 
 #[test]

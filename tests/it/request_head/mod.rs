@@ -2,6 +2,10 @@
 
 mod first_byte;
 
+mod resource;
+
+mod plain;
+
 mod fields;
 
 mod host;
@@ -138,53 +142,6 @@ fn a_request_line_is_get_a_resource_and_http_1_1() {
             },
             "HTTP/1.0",
         );
-    }
-}
-
-#[test]
-fn the_resource_may_be_a_whole_uri_from_version_8_on() {
-    for uri in [
-        "ws://example.com/a/b?c=d",
-        "wss://example.com:8/a/b?c=d",
-        "http://example.com/a/b?c=d",
-        "HTTPS://EXAMPLE.com/a/b?c=d",
-    ] {
-        for version in Version::ALL {
-            let driven = ask(&Head::of(version).line(&format!("GET {uri} HTTP/1.1")));
-            if matches!(version, Version::Hybi08 | Version::Rfc6455) {
-                assert_eq!(driven.connection.state(), State::Ready, "{version}: {uri}");
-                assert_eq!(driven.connection.request().unwrap().target(), "/a/b?c=d");
-            } else {
-                assert_eq!(*driven.refused(), Refusal::Resource(uri.to_owned()));
-            }
-        }
-    }
-}
-
-#[test]
-fn a_whole_uri_names_the_host_that_the_host_field_names() {
-    for uri in [
-        "ws://evil.example/a",
-        "ws://example.com.evil/a",
-        "ws://user@example.com/a",
-    ] {
-        for version in [Version::Hybi08, Version::Rfc6455] {
-            let driven = ask(&Head::of(version).line(&format!("GET {uri} HTTP/1.1")));
-            assert_eq!(*driven.refused(), Refusal::Resource(uri.to_owned()));
-        }
-    }
-}
-
-/// The path ends where the query begins (RFC 3986 §3.3), and an empty one is `/` (RFC 6455 §3).
-#[test]
-fn a_query_is_not_taken_for_a_path() {
-    for version in [Version::Hybi08, Version::Rfc6455] {
-        let driven = ask(&Head::of(version).line("GET ws://example.com?to=/admin HTTP/1.1"));
-        if driven.connection.state() == State::Ready {
-            assert_eq!(driven.connection.request().unwrap().path(), "/");
-        } else {
-            assert_refused(&driven, 400, "no path");
-        }
     }
 }
 

@@ -93,7 +93,7 @@ fn null_is_let_in_only_by_name() {
     );
     config.origins = Some(vec![]);
     assert_refused(&asked(&head, &config), 403, "with an empty list");
-    config.origins = Some(vec![Origin::Null]);
+    config.origins = Some(vec![Origin::null()]);
     assert_eq!(
         asked(&head, &config).connection.state(),
         State::Ready,
@@ -101,6 +101,97 @@ fn null_is_let_in_only_by_name() {
     );
     let file = Head::of(Version::Rfc6455).set("Origin", "file://").bytes();
     assert_refused(&asked(&file, &config), 403, "file:// is not null");
+}
+
+/// What browsers, extensions and programs that show pages send; each can be named, and is then told
+/// from all others.
+#[test]
+fn every_origin_that_clients_send_can_be_named() {
+    const SENT: [&str; 16] = [
+        "null",
+        "file://",
+        "https://xn--bcher-kva.example",
+        "HTTP://Example.COM:80",
+        "http://[::1]:3000",
+        "http://[0:0::2]",
+        "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+        "moz-extension://0d2f3c1e-1111-4222-8333-444455556666",
+        "safari-web-extension://AAAAAAAA-1111-4222-8333-444455556666",
+        "capacitor://localhost",
+        "ionic://localhost",
+        "tauri://localhost",
+        "vscode-webview://1a2b3c",
+        "app://obsidian.md",
+        "app://.",
+        "content://",
+    ];
+    for named in SENT {
+        let mut config = Config::default();
+        config.origins = Some(vec![named.parse().unwrap()]);
+        for sent in SENT {
+            let head = Head::of(Version::Rfc6455).set("Origin", sent);
+            let driven = asked(&head.bytes(), &config);
+            let let_in = driven.connection.state() == State::Ready;
+            assert_eq!(let_in, sent == named, "{sent} where {named} is named");
+        }
+    }
+}
+
+#[test]
+fn an_origin_is_made_of_good_parts_alone() {
+    let origin = Origin::new("HTTPS", "Example.com", Some(443)).unwrap();
+    assert_eq!(origin, "https://example.com".parse().unwrap());
+    assert_eq!(origin.to_string(), "https://example.com");
+    assert_eq!(
+        (origin.scheme(), origin.host(), origin.port()),
+        ("https", "example.com", None)
+    );
+    let v6 = Origin::new("http", "[0:0::1]", Some(3000)).unwrap();
+    assert_eq!(v6.to_string(), "http://[::1]:3000");
+    let null = Origin::null();
+    assert!(null.is_null() && null.to_string() == "null");
+    for (scheme, host) in [
+        ("http", "a\r\nX-Evil: yes"),
+        ("http\r\nX-Evil", "a"),
+        ("http", "a\0"),
+        ("http", "a b"),
+        ("http", "a/b"),
+        ("http", "a:80"),
+        ("http", "[a]"),
+        ("http", "::1"),
+        ("http", "a]"),
+        ("http", "\u{e4}"),
+        ("http", ""),
+        ("https", ""),
+        ("ws", ""),
+        ("wss", ""),
+        ("", "a"),
+        ("1a", "a"),
+        ("file", "/"),
+    ] {
+        assert!(
+            Origin::new(scheme, host, None).is_err(),
+            "{scheme}://{host}"
+        );
+        let text = format!("{scheme}://{host}");
+        let error = match text.parse::<Origin>() {
+            // Which has a port then.
+            Ok(_) if host == "a:80" => continue,
+            parsed => parsed.unwrap_err().to_string(),
+        };
+        assert!(!error.contains(char::is_control), "{error}");
+    }
+    for text in [
+        "file:///",
+        "file:///a",
+        "http://:80",
+        "file://:80",
+        "NULL",
+        "null/",
+        "http://a:",
+    ] {
+        assert!(text.parse::<Origin>().is_err(), "{text}");
+    }
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn who_names_no_origin_is_no_browser() {
 #[test]
 fn a_list_and_ones_own_pages_go_together() {
     let mut config = same_origin();
-    config.origins = Some(vec!["https://a.b".parse().unwrap(), Origin::Null]);
+    config.origins = Some(vec!["https://a.b".parse().unwrap(), Origin::null()]);
     for version in Version::ALL {
         for origin in ["http://example.com", "https://a.b", "null"] {
             let head = from(version, origin, "example.com");

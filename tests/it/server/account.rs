@@ -165,7 +165,7 @@ fn end(peer: &mut Peer, end: End) {
         End::Violation if HYBI.contains(&peer.version) => {
             // Not masked.
             peer.write(b"\x81\x01x");
-            peer.expect_goodbye(1002, "");
+            peer.expect_goodbye(1002, "frame without a mask");
             peer.expect_end();
         }
         End::Violation => {

@@ -12,6 +12,8 @@ mod registry;
 
 mod account;
 
+mod errors;
+
 mod log;
 
 mod addresses;

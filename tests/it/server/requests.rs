@@ -72,9 +72,16 @@ fn an_answer_without_a_body_has_no_length() {
     stream.write_all(&get("/empty")).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
+    let (line, fields) = answer.split_once("\r\n").unwrap();
+    assert_eq!(line, "HTTP/1.1 204 No Content");
+    let (date, fields) = fields.split_once("\r\n").unwrap();
+    assert!(
+        date.starts_with("Date: ") && date.ends_with(" GMT"),
+        "{date}"
+    );
     assert_eq!(
-        answer,
-        "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+        fields,
+        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
     );
 }
 

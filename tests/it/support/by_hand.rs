@@ -131,7 +131,12 @@ impl ByHand {
     }
 
     pub(crate) fn expect_goodbye(&mut self, code: u16) {
-        self.expect(0x88, &code.to_be_bytes());
+        self.expect_close(code, "");
+    }
+
+    /// A close frame with this code and this reason.
+    pub(crate) fn expect_close(&mut self, code: u16, reason: &str) {
+        self.expect(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat());
     }
 
     /// The client has hung up, in good order.

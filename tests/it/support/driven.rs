@@ -114,6 +114,21 @@ impl Driven {
         self
     }
 
+    /// Asserts that a server's last word is the close frame that answers the peer's violation: this
+    /// code, and the rule in words.
+    #[track_caller]
+    pub(crate) fn assert_failed_with(&self, code: u16, context: &str) {
+        let violation = self.closed().violation.as_ref();
+        let words = violation.expect("a violation").to_string();
+        let len = u8::try_from(words.len() + 2).expect("a short reason");
+        let frame = [&[0x88, len][..], &code.to_be_bytes(), words.as_bytes()].concat();
+        assert_eq!(
+            self.output.escape_ascii().to_string(),
+            frame.escape_ascii().to_string(),
+            "{context}"
+        );
+    }
+
     /// Sends every message back that has come so far.
     pub(crate) fn echo(&mut self) -> &mut Driven {
         for event in std::mem::take(&mut self.events) {

@@ -305,7 +305,7 @@ fn one_who_broke_a_rule_and_goes_on_sending_hears_which() {
             _ => 1004,
         };
         if version.has_close_codes() {
-            peer.expect_goodbye(code, "");
+            peer.expect_goodbye(code, "message above 1000 bytes");
         }
         peer.expect_end();
         for _ in 0..20 {

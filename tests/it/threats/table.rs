@@ -29,7 +29,7 @@ fn names(cell: &str) -> impl Iterator<Item = &str> {
 /// The source in which a test must be whose path is `module::name`.
 fn source(module: &str) -> String {
     let file = module.replace("::", "/");
-    if ["exhaustion", "faults", "logger"].contains(&file.as_str()) {
+    if ["exhaustion", "faults", "logger", "trace"].contains(&file.as_str()) {
         return read(format!("tests/{file}.rs"));
     }
     if let Some(unit) = file.strip_prefix("src/") {

@@ -1,0 +1,100 @@
+//! What is asked for: a path, or a whole URI (RFC 9112 §3.2), of handshakes and of pages alike.
+
+use stentor::protocol::{Config, Event, Refusal, State, Version};
+
+use super::{ask, asked};
+use crate::support::{Driven, Head};
+
+/// A plain request for this resource of `example.com`.
+fn plain(uri: &str) -> Driven {
+    let request = format!("GET {uri} HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    asked(request.as_bytes(), &Config::default())
+}
+
+#[test]
+fn the_resource_may_be_a_whole_uri_of_any_request() {
+    for (uri, path, query) in [
+        ("ws://example.com/a/b?c=d", "/a/b", Some("c=d")),
+        ("wss://example.com:8/a/b?c=d", "/a/b", Some("c=d")),
+        ("http://example.com/a/b", "/a/b", None),
+        ("HTTPS://EXAMPLE.com/a/b?c=d", "/a/b", Some("c=d")),
+        // An empty path is `/` (RFC 9112 §3.2.1).
+        ("http://example.com", "/", None),
+        ("ws://example.com:80", "/", None),
+        ("ws://example.com?c=/d", "/", Some("c=/d")),
+        ("ws://example.com?", "/", Some("")),
+        ("http://example.com//a", "//a", None),
+        ("http://example.com/http://b/", "/http://b/", None),
+        ("/ws://b/c", "/ws://b/c", None),
+    ] {
+        let target = match query {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        for version in Version::ALL {
+            let driven = ask(&Head::of(version).line(&format!("GET {uri} HTTP/1.1")));
+            assert_eq!(driven.connection.state(), State::Ready, "{version}: {uri}");
+            let request = driven.connection.request().unwrap();
+            assert_eq!(request.target(), target, "{version}: {uri}");
+        }
+        let driven = plain(uri);
+        assert_eq!(driven.events[0], Event::Request, "{uri}");
+        let request = driven.connection.request().unwrap();
+        assert_eq!((request.path(), request.query()), (path, query), "{uri}");
+        assert_eq!(request.target(), target, "{uri}");
+    }
+}
+
+#[test]
+fn a_whole_uri_names_the_host_that_the_host_field_names() {
+    for uri in [
+        "ws://evil.example/a",
+        "ws://evil.example",
+        "ws://example.com.evil/a",
+        "ws://user@example.com/a",
+        "ws://example.com:x/a",
+        "ws://example.com:0/",
+        "ws:///a",
+        "ws://",
+        "http://?c=d",
+    ] {
+        let refusal = Refusal::Resource(uri.split('?').next().unwrap().to_owned());
+        for version in Version::ALL {
+            let driven = ask(&Head::of(version).line(&format!("GET {uri} HTTP/1.1")));
+            assert_eq!(*driven.refused(), refusal, "{version}");
+        }
+        assert_eq!(*plain(uri).refused(), refusal, "plain");
+    }
+}
+
+#[test]
+fn what_is_no_path_is_refused_of_any_request() {
+    for resource in [
+        "*",
+        "demo",
+        "?a=b",
+        "/a#b",
+        "ws://example.com/a#b",
+        "ws://example.com#b",
+        "ftp://example.com/a",
+        "javascript://example.com/a",
+        "example.com:80",
+    ] {
+        assert_eq!(plain(resource).refused().name(), "resource", "{resource}");
+        for version in Version::ALL {
+            let driven = ask(&Head::of(version).line(&format!("GET {resource} HTTP/1.1")));
+            assert_eq!(driven.refused().name(), "resource", "{version}: {resource}");
+        }
+    }
+}
+
+/// The query may be a token, and a refusal is written to logs.
+#[test]
+fn a_refused_resource_is_named_without_its_query() {
+    let driven = plain("ws://evil.example/a?token=SECRET");
+    assert_eq!(
+        *driven.refused(),
+        Refusal::Resource("ws://evil.example/a".to_owned())
+    );
+    assert!(!driven.output.escape_ascii().to_string().contains("SECRET"));
+}

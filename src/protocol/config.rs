@@ -5,9 +5,10 @@ use std::fmt;
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::error::Refusal;
+use super::escape::{Escaped, escaped};
 use super::host::HostName;
 use super::limits::Limits;
-use super::request::{Request, escaped, split_port};
+use super::request::{Request, split_port};
 use super::version::{Proof, Version, Versions};
 
 /// The settings of the protocol core; each tells its default. A client has use for the
@@ -239,7 +240,7 @@ pub(crate) fn is_scheme(text: &str) -> bool {
 
 impl fmt::Display for BadOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.escape_debug();
+        let text = Escaped::Text(&self.0);
         write!(f, "\"{text}\" is not an origin such as https://example.com")
     }
 }

@@ -67,6 +67,8 @@ mod input;
 
 mod head;
 
+pub(crate) mod escape;
+
 mod dice;
 
 pub mod ending;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::error::Refusal;
+use super::escape::escaped;
 use super::head::{self, Head};
 use super::host::name_and_port;
 use super::limits::Limits;
@@ -275,16 +276,6 @@ impl PartialEq for Request {
 }
 
 impl Eq for Request {}
-
-/// A peer's bytes as they may stand in a log, an error or an answer: printable ASCII, and not many.
-pub(crate) fn escaped(bytes: &[u8]) -> String {
-    const SHOWN: usize = 100;
-    let mut text = bytes[..bytes.len().min(SHOWN)].escape_ascii().to_string();
-    if bytes.len() > SHOWN {
-        text.push_str("...");
-    }
-    text
-}
 
 /// Splits `host:port`; an IPv6 address keeps its colons inside brackets.
 pub(crate) fn split_port(host: &str) -> (&str, Option<&str>) {

@@ -63,8 +63,7 @@ impl ServerHandle {
     /// The names of all rooms that somebody is in, in alphabetical order: as they are in the hub's
     /// order, after all that was posted before.
     pub fn rooms(&self) -> Vec<String> {
-        let rooms = self.shared.rooms().into_iter();
-        rooms.map(|name| name.as_ref().to_owned()).collect()
+        self.shared.rooms()
     }
 
     /// How many clients are open.

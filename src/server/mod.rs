@@ -43,6 +43,12 @@ mod farewell;
 
 mod hub;
 
+mod rooms;
+
+mod names;
+
+mod membership;
+
 mod turn;
 
 mod budget;
@@ -68,6 +74,7 @@ pub use builder::{Reply, ServerBuilder};
 pub use client::{Client, Outcome};
 pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
+pub use membership::JoinError;
 
 use crate::shell::error::Error;
 use crate::shell::log::info;

@@ -111,6 +111,25 @@ impl ServerBuilder {
         self
     }
 
+    /// The most rooms that one client may be in at a time. Default: 1,000. Each room that a client is in
+    /// costs the server some 200 bytes and the room's name, which has 256 bytes at most.
+    ///
+    /// A client that is to enter one more stays outside: [`Client::join`](crate::Client::join) logs
+    /// and counts that, [`Client::try_join`](crate::Client::try_join) returns it.
+    pub fn max_rooms_per_client(mut self, rooms: usize) -> Self {
+        self.settings.max_rooms_per_client = rooms;
+        self
+    }
+
+    /// The most memberships of all clients together, a client in a room being one. Default:
+    /// 1,000,000: a quarter of a gigabyte, where each is in a room of its own with a short name, and
+    /// less where many share a room. Beyond it, nobody enters a room until somebody leaves one, as with
+    /// [`max_rooms_per_client`](ServerBuilder::max_rooms_per_client).
+    pub fn max_memberships(mut self, memberships: usize) -> Self {
+        self.settings.max_memberships = memberships;
+        self
+    }
+
     /// The most bytes of memory that wait for all clients together. Default: 256 MiB, which is room
     /// for 256 clients whose outboxes are full of what is theirs alone, and small enough for a
     /// small machine. What is broadcast to many is counted once.

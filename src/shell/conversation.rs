@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 
+use crate::protocol::escape::Escaped;
 use crate::protocol::{
     CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Refusal, State, Transition,
     Unsupported, Version,
@@ -14,8 +15,8 @@ use crate::protocol::{
 use super::caught::caught;
 use super::error::{Error, Loss};
 use super::link::{ClientId, Haste, Link, Stage};
-use super::log::{debug, error, log_enabled, trace};
-use super::log_gate::Kind;
+use super::log::{debug, log_enabled, trace};
+use super::log_gate::{Kind, log_limited};
 use super::outbox::Push;
 use super::rate::Throttle;
 use super::shown::Shown;
@@ -336,11 +337,11 @@ impl Conversation {
             }
             Event::Ping(payload) => {
                 self.count_control();
-                trace!("{}: < ping {}", self.link, payload.escape_ascii());
+                trace!("{}: < ping {}", self.link, Escaped::Bytes(payload));
             }
             Event::Pong(payload) => {
                 self.count_control();
-                trace!("{}: < pong {}", self.link, payload.escape_ascii());
+                trace!("{}: < pong {}", self.link, Escaped::Bytes(payload));
             }
             Event::Closed(closed) => {
                 trace!("{}: closed: {closed}", self.link);
@@ -363,8 +364,9 @@ impl Conversation {
             debug!("{}: {transition}", self.link);
             if let Some(hook) = &self.on_state {
                 let seen = caught(|| hook(self.link.id, transition));
-                if seen.is_none() && self.warden.may_log(Kind::HookPanicked) {
-                    error!("{}: on_state panicked", self.link);
+                if seen.is_none() {
+                    let link = &self.link;
+                    log_limited!(self.warden, Kind::HookPanicked, "{link}: on_state panicked");
                 }
             }
         }
@@ -393,7 +395,7 @@ impl Conversation {
         }
         // A client's request holds cookies and passwords, which no log should.
         if !output.is_empty() && self.connection.state() != State::Opening {
-            trace!("{}: > {}", self.link, output.escape_ascii());
+            trace!("{}: > {}", self.link, Escaped::Bytes(&output));
         }
     }
 

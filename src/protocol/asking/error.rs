@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::protocol::error::tls_hint;
+use crate::protocol::escape::Escaped;
 use crate::protocol::head::BadHead;
 
 use super::answer::Answer;
@@ -92,10 +93,10 @@ impl fmt::Display for HandshakeError {
                     f,
                     "the server answered {}{blank}{}",
                     answer.status(),
-                    reason.escape_debug()
+                    Escaped::Text(reason)
                 )?;
                 match first_line(answer) {
-                    Some(words) => write!(f, ": {}", words.escape_debug()),
+                    Some(words) => write!(f, ": {}", Escaped::Text(&words)),
                     None => Ok(()),
                 }
             }
@@ -107,7 +108,7 @@ impl fmt::Display for HandshakeError {
             HandshakeError::NotHttp(found) => write!(
                 f,
                 "not HTTP: the answer begins with \"{}\"{}",
-                found.escape_ascii(),
+                Escaped::Bytes(found),
                 found.first().copied().map_or("", tls_hint)
             ),
             HandshakeError::Preamble(found) => write!(

@@ -74,6 +74,7 @@ impl Default for Config {
 impl Config {
     /// Finds out the request's version, and whether it may come in. `None` for plain HTTP.
     pub(crate) fn judge(&self, request: &mut Request) -> Result<Option<Proof>, Refusal> {
+        request.check_method()?;
         let Some(version) = Version::detect(request, self.versions)? else {
             self.check_host(request)?;
             return Ok(None);

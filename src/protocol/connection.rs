@@ -44,6 +44,10 @@ pub struct Connection {
     /// Our half of the closing handshake, once it is sent.
     pub(super) close_sent: Option<CloseFrame>,
     transitions: Vec<Transition>,
+    /// A request that breaks a rule is announced like any other.
+    announces_all: bool,
+    /// Which rule it breaks.
+    objection: Option<Refusal>,
 }
 
 /// What the next bytes are. Finer than [`State`], which is what others need to know.
@@ -87,7 +91,21 @@ impl Connection {
             pending: VecDeque::new(),
             close_sent: None,
             transitions: Vec::new(),
+            announces_all: false,
+            objection: None,
         }
+    }
+
+    /// Announces a request that breaks a rule too, where it can be read: for a shell that has to count
+    /// it before it is answered. The shell then asks for the [objection](Connection::take_objection).
+    pub(crate) fn announcing_all(mut self) -> Connection {
+        self.announces_all = true;
+        self
+    }
+
+    /// Why the request that was announced has to be refused, if it has.
+    pub(crate) fn take_objection(&mut self) -> Option<Refusal> {
+        self.objection.take()
     }
 
     /// Takes bytes as they came from the peer. Where they are cut never matters.
@@ -346,6 +364,11 @@ impl Connection {
         match judged {
             Ok(proof) => {
                 self.phase = Phase::Asked(proof);
+                self.pending.push_back(Event::Request);
+            }
+            Err(refusal) if self.announces_all && self.request.is_some() => {
+                self.objection = Some(refusal);
+                self.phase = Phase::Asked(None);
                 self.pending.push_back(Event::Request);
             }
             // Opening is where refusing is always possible.

@@ -19,6 +19,8 @@ pub struct Request {
     target: Range<usize>,
     minor: u8,
     head_only: bool,
+    /// Another method than GET and HEAD, with which the request is refused.
+    other_method: Option<Box<str>>,
     pub(crate) version: Option<Version>,
 }
 
@@ -73,10 +75,9 @@ impl Request {
         else {
             return Err(Refusal::MalformedHead(FIRST_LINE));
         };
-        if !matches!(method, "GET" | "HEAD") {
-            return Err(Refusal::Method(escaped(method.as_bytes())));
-        }
+        let is_other = !matches!(method, "GET" | "HEAD");
         Ok(Request {
+            other_method: is_other.then(|| method.into()),
             target: head::range_of(target.as_bytes(), head),
             minor,
             head_only: method == "HEAD",
@@ -162,7 +163,8 @@ impl Request {
         }
     }
 
-    /// The last address of `X-Forwarded-For`, without its port if it has one: the client's, if the
+    /// The last address of `X-Forwarded-For`, without its port if it has one, and an IPv4 address as
+    /// such where it is written as IPv6 (`::ffff:192.0.2.1`): the client's, if the
     /// one proxy before this server is trusted to write it, and anything at all otherwise. What
     /// stands before it may be the client's own invention even then. Behind a chain of proxies it
     /// is the last but one of them.
@@ -171,7 +173,8 @@ impl Request {
         let last = std::str::from_utf8(value).ok()?.rsplit(',').next()?.trim();
         let with_port = || last.parse().ok().map(|address: SocketAddr| address.ip());
         let bracketed = || last.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-        last.parse().ok().or_else(with_port).or_else(bracketed)
+        let address: Option<IpAddr> = last.parse().ok().or_else(with_port).or_else(bracketed);
+        address.map(|address| address.to_canonical())
     }
 
     /// `ws://host/path` becomes `/path`: from draft-08 on the resource may be a whole URI
@@ -208,6 +211,7 @@ impl Request {
             target: 0..1,
             minor: 1,
             head_only: false,
+            other_method: None,
             version: None,
         }
     }
@@ -215,6 +219,14 @@ impl Request {
     /// Whether the method is HEAD: the answer, of plain HTTP only, has no body then.
     pub(crate) fn is_head(&self) -> bool {
         self.head_only
+    }
+
+    /// Whether it is a method that is answered here.
+    pub(crate) fn check_method(&self) -> Result<(), Refusal> {
+        match &self.other_method {
+            Some(method) => Err(Refusal::Method(escaped(method.as_bytes()))),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn is_http_1_0(&self) -> bool {

@@ -16,6 +16,7 @@ use crate::shell::log::error;
 use crate::shell::log_gate::{Kind, log_limited};
 use crate::shell::outbox::Outbox;
 use crate::shell::peer::Peer;
+use crate::shell::process::Process;
 use crate::shell::registry::Registry;
 use crate::shell::socket::Socket;
 use crate::shell::stream::Stream;
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
 pub(crate) struct Crew {
     pub(crate) shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Where they run.
+    pub(super) process: Process,
 }
 
 impl Crew {
@@ -105,10 +108,17 @@ impl Crew {
         let mut crew = Crew {
             shared,
             threads: Vec::new(),
+            process: Process::current(),
         };
         crew.start("stentor hub", move || hub.run())?;
         crew.start("stentor warden", move || watch.run())?;
         Ok((crew, woken))
+    }
+
+    /// # Errors
+    /// In a child that was forked after this was made: the threads are not there.
+    pub(crate) fn check_process(&self) -> io::Result<()> {
+        self.process.check("the server")
     }
 
     fn start(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -120,6 +130,10 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            // They are the parent's, which needs them; here, nobody would ever come to be joined.
+            return self.threads.drain(..).for_each(std::mem::forget);
+        }
         self.shared.stopping.store(true, SeqCst);
         self.shared.post(Post::Stop);
         self.shared.warden.stop();

@@ -93,14 +93,19 @@ impl Session {
     }
 
     fn answer_request(&mut self) {
-        let Some(request) = self.connection.request() else {
-            return;
-        };
         let admitted = self.shared.admit_forwarded(&self.link, self.address());
         if let Err(refusal) = admitted {
             let _ = self.connection.refuse(refusal);
             return;
         }
+        // After it was counted: behind a proxy, this is where the address is known.
+        if let Some(objection) = self.connection.take_objection() {
+            let _ = self.connection.refuse(objection);
+            return;
+        }
+        let Some(request) = self.connection.request() else {
+            return;
+        };
         let reply = match &self.shared.settings.on_request {
             Some(hook) => caught(|| hook(request)).unwrap_or_else(|| {
                 let (warden, id) = (&self.shared.warden, self.link.id);

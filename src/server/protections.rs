@@ -103,7 +103,13 @@ impl ServerBuilder {
     /// `period`. Against one who comes and goes all the time, or tries passwords. Every connection
     /// counts, one that only asks for a page too; addresses are those of
     /// [`max_clients_per_address`](ServerBuilder::max_clients_per_address). Default: no limit. Who
-    /// comes too often is told 429, and when to try again; that does not count.
+    /// comes too often is told 429, and when to try again; that does not count. A `period` of
+    /// [`Duration::MAX`] makes it so many ever; one of zero is no limit; a `count` of 0 is taken for 1.
+    ///
+    /// Behind a proxy whose headers are trusted, every request counts for the address that it names,
+    /// also one that is then refused for its host, origin, version or whatever else. What is no request
+    /// at all names no address and counts for none: it must not use up the proxy's own share, which all
+    /// whose address is unknown have in common.
     ///
     /// No more than 131,072 addresses are remembered: this does not stop an attacker who has more.
     pub fn handshakes_per_address(mut self, count: u32, period: Duration) -> Self {

@@ -39,7 +39,9 @@ struct Room {
 #[derive(Default)]
 pub(super) struct Crowd {
     links: Vec<Arc<Link>>,
-    /// Where each is, if they are many. In a box, for most crowds have none.
+    /// Where each is, if they are many.
+    // In a box, since most crowds have none.
+    #[allow(clippy::box_collection)]
     places: Option<Box<HashMap<ClientId, usize>>>,
 }
 
@@ -263,7 +265,7 @@ mod tests {
             assert!(!rooms.leave(&name(number), ClientId(1)));
             assert_eq!(rooms.members(&name(number)).len(), 0);
             left.reverse();
-            if left.len() % 100 == 0 {
+            if left.len().is_multiple_of(100) {
                 let mut expected: Vec<String> = left
                     .iter()
                     .map(|number| name(*number).to_string())

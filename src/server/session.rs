@@ -31,7 +31,7 @@ impl Session {
             Some(_) => &shared.secure_config,
             None => shared.config_for(link.peer),
         };
-        let connection = Connection::new(Arc::clone(config));
+        let connection = Connection::new(Arc::clone(config)).announcing_all();
         let warden = Arc::clone(&shared.warden);
         let mut conversation = Conversation::new(connection, link, socket, warden);
         let throttle = |rate| Box::new(Throttle::new(rate, settings.fast_client));

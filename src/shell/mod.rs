@@ -56,6 +56,8 @@ mod pause;
 
 pub(crate) mod caught;
 
+pub(crate) mod process;
+
 pub(crate) mod log;
 
 pub(crate) mod log_gate;

@@ -25,7 +25,7 @@ impl Peer {
     /// IP address and port; a [local](Peer::Local) peer has none.
     pub fn addr(self) -> Option<SocketAddr> {
         match self {
-            Peer::Net(addr) => Some(addr),
+            Peer::Net(addr) => Some(SocketAddr::new(addr.ip().to_canonical(), addr.port())),
             Peer::Local => None,
         }
     }

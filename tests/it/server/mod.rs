@@ -6,6 +6,8 @@ mod detached;
 
 mod requests;
 
+mod rooms;
+
 mod refusals;
 
 mod registry;

@@ -215,14 +215,23 @@ impl Shared {
 
     /// The rooms that somebody is in, in alphabetical order; none, once the hub is gone.
     pub(crate) fn rooms(&self) -> Vec<String> {
-        let lent = self.ask_hub(Post::Rooms, Duration::MAX).unwrap_or_default();
-        let mut names = lent.into_names();
+        let (mut names, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            let post = |answer| Post::Rooms(from, answer);
+            let some = self.ask_hub(post, Duration::MAX).unwrap_or_default();
+            names.extend(some.names.iter().map(|name| name.as_ref().to_owned()));
+            next = some.next;
+        }
         names.sort_unstable();
         names
     }
 
     /// What the hub answers; `None` once it is gone, or when that took too long.
-    fn ask_hub<T>(&self, post: impl FnOnce(Sender<T>) -> Post, patience: Duration) -> Option<T> {
+    pub(super) fn ask_hub<T>(
+        &self,
+        post: impl FnOnce(Sender<T>) -> Post,
+        patience: Duration,
+    ) -> Option<T> {
         const A_WHILE: Duration = Duration::from_millis(20);
         let since = Instant::now();
         let (answer, answered) = bounded(1);

@@ -20,8 +20,7 @@ use crate::shell::warden::Warden;
 
 use super::budget::Budget;
 use super::membership::Memberships;
-use super::names::Snapshot;
-use super::rooms::{Crowd, Rooms};
+use super::rooms::{Crowd, Names, Rooms};
 use super::turn::{Encoded, Target, Turn};
 
 /// What is posted to the hub.
@@ -33,13 +32,13 @@ pub(crate) enum Post {
     Leave(ClientId),
     Join(ClientId, Arc<str>),
     /// The client leaves these rooms: no more of them at a time than take a fraction of a
-    /// millisecond.
-    Part(ClientId, Vec<Arc<str>>),
+    /// millisecond. Answered, where more are to follow.
+    Part(ClientId, Vec<Arc<str>>, Option<Sender<()>>),
     Broadcast(Target, Message),
     /// Who is in a room, in no order.
     Members(Arc<str>, Sender<Vec<ClientId>>),
-    /// Which rooms there are.
-    Rooms(Sender<Snapshot>),
+    /// Which rooms there are: some of them, from a place on.
+    Rooms(usize, Sender<Names>),
     /// The server is going down: everybody is told, behind all that was posted before, and so is
     /// who enters from now on. Answered when all are.
     Farewell(Sender<()>),
@@ -52,9 +51,9 @@ impl Post {
         match self {
             Post::Broadcast(target, message) => target.weight(message),
             Post::Join(_, room) | Post::Members(room, _) => room.len(),
-            Post::Part(_, rooms) => rooms.iter().map(|room| room.len()).sum(),
+            Post::Part(_, rooms, _) => rooms.iter().map(|room| room.len()).sum(),
             Post::Enter(_) | Post::Leave(_) => 0,
-            Post::Rooms(_) | Post::Farewell(_) | Post::Stop => 0,
+            Post::Rooms(..) | Post::Farewell(_) | Post::Stop => 0,
         }
     }
 }
@@ -141,18 +140,21 @@ impl Hub {
                     self.memberships.give_back(1);
                 }
             }
-            Post::Part(id, rooms) => {
+            Post::Part(id, rooms, answer) => {
                 let rooms = rooms.iter();
                 let left = rooms.filter(|room| self.rooms.leave(room, id)).count();
                 self.memberships.give_back(left);
+                if let Some(answer) = answer {
+                    let _ = answer.try_send(());
+                }
             }
             Post::Members(room, answer) => {
                 let ids = self.rooms.get(&room).map(Crowd::ids);
                 // The channel has room for the one answer; nobody may wait for it any more.
                 let _ = answer.try_send(ids.unwrap_or_default());
             }
-            Post::Rooms(answer) => {
-                let _ = answer.try_send(self.rooms.names());
+            Post::Rooms(from, answer) => {
+                let _ = answer.try_send(self.rooms.names(from));
             }
             Post::Farewell(told) => {
                 self.farewell = true;

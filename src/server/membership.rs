@@ -2,12 +2,13 @@
 //! long a room's name may be.
 //!
 //! A client's own side knows its rooms. So a room too many is refused where the mistake is made, the
-//! hub is only told of what changes, and at the end a client leaves its rooms in slices: no post keeps
-//! the hub for long, however many rooms there are.
+//! hub is only told of what changes, and at the end a client leaves its rooms in slices, one after the
+//! other: nobody else waits for the hub for long, however many rooms there are.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::shell::log_gate::{Kind, log_limited};
 use crate::shell::sync::atomic::AtomicUsize;
@@ -115,7 +116,7 @@ impl Session {
         let mut rooms = self.rooms();
         if let Some(room) = rooms.take(room) {
             shrink(&mut rooms);
-            self.shared.post(Post::Part(self.link.id, vec![room]));
+            self.shared.post(Post::Part(self.link.id, vec![room], None));
         }
     }
 
@@ -124,12 +125,17 @@ impl Session {
         let rooms = std::mem::take(&mut *self.rooms());
         self.shared.post(Post::Leave(self.link.id));
         let mut rooms = rooms.into_iter();
-        loop {
-            let slice: Vec<Arc<str>> = rooms.by_ref().take(SLICE).collect();
-            if slice.is_empty() {
-                return;
+        while rooms.len() > 0 {
+            let slice = rooms.by_ref().take(SLICE).collect();
+            let part = |answer| Post::Part(self.link.id, slice, answer);
+            match rooms.len() {
+                0 => self.shared.post(part(None)),
+                // One after the other, so that the posts of others come in between.
+                _ => drop(
+                    self.shared
+                        .ask_hub(|answer| part(Some(answer)), Duration::MAX),
+                ),
             }
-            self.shared.post(Post::Part(self.link.id, slice));
         }
     }
 

@@ -45,8 +45,6 @@ mod hub;
 
 mod rooms;
 
-mod names;
-
 mod membership;
 
 mod turn;

@@ -2,8 +2,8 @@
 //! however many rooms there are.
 //!
 //! A table that grows or shrinks moves all that is in it. So the rooms lie in many small tables, and
-//! each moves for itself; all of them shrink when they have become nearly empty. A list of the rooms
-//! is lent in pieces ([`names`](super::names)), and sorted by whoever asked for it.
+//! each moves for itself; all of them shrink when they have become nearly empty. A long list of the
+//! rooms is told in pieces, and sorted by whoever asked for it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -11,28 +11,30 @@ use std::sync::Arc;
 
 use crate::shell::link::{ClientId, Link};
 
-use super::names::{Names, Snapshot};
-
 /// How many tables there are: each of a million rooms' has four thousand.
 const TABLES: usize = 256;
 
 /// A crowd of so many is searched; a larger one has a table.
 const FEW: usize = 8;
 
+/// So many names are told at a time, or all of one table.
+const PIECE: usize = 1024;
+
 /// What has no more room than this is not worth shrinking.
 const SMALL: usize = 64;
 
 /// All rooms that somebody is in.
 pub(super) struct Rooms {
-    tables: Vec<HashMap<Arc<str>, Room>>,
+    tables: Vec<HashMap<Arc<str>, Crowd>>,
     hasher: RandomState,
-    names: Names,
 }
 
-struct Room {
-    crowd: Crowd,
-    /// Where its name is.
-    place: usize,
+/// Names of rooms, in no order.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) names: Vec<Arc<str>>,
+    /// Where the next are, if there are more.
+    pub(crate) next: Option<usize>,
 }
 
 /// Clients in a row, with a way to find each in it.
@@ -50,7 +52,6 @@ impl Default for Rooms {
         Rooms {
             tables: (0..TABLES).map(|_| HashMap::new()).collect(),
             hasher: RandomState::new(),
-            names: Names::default(),
         }
     }
 }
@@ -62,46 +63,41 @@ impl Rooms {
     }
 
     pub(super) fn get(&self, room: &Arc<str>) -> Option<&Crowd> {
-        let table = &self.tables[self.table(room)];
-        table.get(room).map(|room| &room.crowd)
+        self.tables[self.table(room)].get(room)
     }
 
     /// Lets a client in; whether it was not in there already.
     pub(super) fn enter(&mut self, room: Arc<str>, link: Arc<Link>) -> bool {
         let table = self.table(&room);
-        let names = &mut self.names;
-        let entry = self.tables[table].entry(room);
-        let room = entry.or_insert_with_key(|name| Room {
-            crowd: Crowd::default(),
-            place: names.push(Arc::clone(name)),
-        });
-        room.crowd.insert(link)
+        self.tables[table].entry(room).or_default().insert(link)
     }
 
     /// Takes a client out; whether it was in there. A room that nobody is in is gone.
     pub(super) fn leave(&mut self, name: &Arc<str>, id: ClientId) -> bool {
-        let table = self.table(name);
-        let Some(room) = self.tables[table].get_mut(name) else {
+        let place = self.table(name);
+        let table = &mut self.tables[place];
+        let Some(crowd) = table.get_mut(name) else {
             return false;
         };
-        let was_in = room.crowd.remove(id);
-        if room.crowd.links.is_empty() {
-            let place = room.place;
-            self.tables[table].remove(name);
-            shrink(&mut self.tables[table]);
-            if let Some(moved) = self.names.remove(place) {
-                let table = self.table(&moved);
-                if let Some(moved) = self.tables[table].get_mut(&moved) {
-                    moved.place = place;
-                }
-            }
+        let was_in = crowd.remove(id);
+        if crowd.links.is_empty() {
+            table.remove(name);
+            shrink(table);
         }
         was_in
     }
 
-    /// The names of all rooms as they are now, in no order.
-    pub(super) fn names(&self) -> Snapshot {
-        self.names.snapshot()
+    /// The names of some rooms, from one of the tables on.
+    pub(super) fn names(&self, from: usize) -> Names {
+        let mut names = Vec::new();
+        for (place, table) in self.tables.iter().enumerate().skip(from) {
+            if names.len() >= PIECE {
+                let next = Some(place);
+                return Names { names, next };
+            }
+            names.extend(table.keys().cloned());
+        }
+        Names { names, next: None }
     }
 
     fn table(&self, room: &Arc<str>) -> usize {
@@ -185,7 +181,7 @@ fn shrink<K: Eq + std::hash::Hash, V>(table: &mut HashMap<K, V>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Crowd, FEW, Rooms, SMALL, TABLES};
+    use super::{Crowd, FEW, PIECE, Rooms, SMALL, TABLES};
     use crate::protocol::Role;
     use crate::shell::backlog::Backlog;
     use crate::shell::link::{ClientId, Link};
@@ -217,10 +213,16 @@ mod tests {
         format!("room {number}").into()
     }
 
-    fn names(rooms: &Rooms) -> Vec<String> {
-        let mut names = rooms.names().into_names();
-        names.sort();
-        names
+    /// All of them, in order, and in how many pieces they came.
+    fn names(rooms: &Rooms) -> (Vec<String>, usize) {
+        let (mut all, mut next, mut pieces) = (Vec::new(), Some(0), 0);
+        while let Some(from) = next {
+            let piece = rooms.names(from);
+            all.extend(piece.names.iter().map(|name| name.to_string()));
+            (next, pieces) = (piece.next, pieces + 1);
+        }
+        all.sort();
+        (all, pieces)
     }
 
     #[test]
@@ -256,7 +258,7 @@ mod tests {
             assert!(rooms.enter(name(number), Arc::clone(&links[1])));
             assert!(!rooms.enter(name(number), Arc::clone(&links[1])));
         }
-        // Every other one, from both ends, so that names change their places.
+        // From both ends.
         let mut left: Vec<usize> = (0..1000).collect();
         while let Some(number) = left.pop() {
             assert!(rooms.leave(&name(number), ClientId(0)));
@@ -271,7 +273,7 @@ mod tests {
                     .map(|number| name(*number).to_string())
                     .collect();
                 expected.sort();
-                assert_eq!(names(&rooms), expected);
+                assert_eq!(names(&rooms), (expected, 1));
             }
         }
         Ok(())
@@ -287,12 +289,15 @@ mod tests {
         }
         let largest = rooms.tables.iter().map(|table| table.len()).max();
         assert!(largest < Some(4 * MANY / TABLES), "{largest:?}");
+        let (all, pieces) = names(&rooms);
+        assert_eq!(all.len(), MANY);
+        assert!(pieces > MANY / (PIECE + 4 * MANY / TABLES), "{pieces}");
         for number in 0..MANY {
             rooms.leave(&name(number), ClientId(0));
         }
         let left: usize = rooms.tables.iter().map(|table| table.capacity()).sum();
         assert!(left <= TABLES * SMALL, "{left}");
-        assert_eq!(names(&rooms), Vec::<String>::new());
+        assert_eq!(names(&rooms), (Vec::new(), 1));
         Ok(())
     }
 }

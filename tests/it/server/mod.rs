@@ -8,6 +8,8 @@ mod requests;
 
 mod rooms;
 
+mod extremes;
+
 mod refusals;
 
 mod registry;

@@ -63,6 +63,8 @@ pub mod state;
 
 pub mod connection;
 
+mod sending;
+
 mod input;
 
 mod head;

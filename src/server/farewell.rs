@@ -8,8 +8,8 @@ use crate::protocol::{CloseCode, Closed, Initiator, Version};
 use crate::shell::caught::caught;
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::ClientId;
-use crate::shell::log::debug;
-use crate::shell::log_gate::{Kind, log_limited};
+use crate::shell::log::{debug, log_limited};
+use crate::shell::log_gate::Kind;
 use crate::shell::peer::Peer;
 use crate::shell::sync::atomic::Ordering::Relaxed;
 

@@ -9,8 +9,8 @@ use crate::shell::caught::caught;
 use crate::shell::conversation::{Patience, Step};
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::Stage;
-use crate::shell::log::{debug, trace};
-use crate::shell::log_gate::{Kind, log_limited};
+use crate::shell::log::{debug, log_limited, trace};
+use crate::shell::log_gate::Kind;
 use crate::shell::sync::atomic::Ordering::Relaxed;
 use crate::shell::tls::TlsSession;
 

@@ -11,8 +11,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::protocol::Refusal;
-use crate::shell::log::error;
-use crate::shell::log_gate::{Kind, log_limited};
+use crate::shell::log::{error, log_limited};
+use crate::shell::log_gate::Kind;
 use crate::shell::peer::Peer;
 use crate::shell::socket::Socket;
 use crate::shell::stream::Stream;

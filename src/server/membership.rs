@@ -10,7 +10,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::shell::log_gate::{Kind, log_limited};
+use crate::shell::log::log_limited;
+use crate::shell::log_gate::Kind;
 use crate::shell::sync::atomic::AtomicUsize;
 use crate::shell::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::shell::sync::{MutexGuard, PoisonError};

@@ -15,8 +15,8 @@ use crate::protocol::{
 use super::caught::caught;
 use super::error::{Error, Loss};
 use super::link::{ClientId, Haste, Link, Stage};
-use super::log::{debug, log_enabled, trace};
-use super::log_gate::{Kind, log_limited};
+use super::log::{debug, log_enabled, log_limited, trace};
+use super::log_gate::Kind;
 use super::outbox::Push;
 use super::rate::Throttle;
 use super::shown::Shown;

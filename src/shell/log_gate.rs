@@ -17,18 +17,6 @@ use super::log::log;
 use super::sync::atomic::AtomicU64;
 use super::sync::atomic::Ordering::SeqCst;
 
-/// Logs a line that a peer has caused, at the level of its kind, if [`LogGate`] lets it through.
-macro_rules! log_limited {
-    ($warden:expr, $kind:expr, $($words:tt)+) => {{
-        let kind: $crate::shell::log_gate::Kind = $kind;
-        if let Some(line) = $warden.line_of(kind, format_args!($($words)+)) {
-            $crate::shell::log::log!(kind.level(), "{line}");
-        }
-    }};
-}
-
-pub(crate) use log_limited;
-
 /// For how long lines are counted before they are summed up.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 

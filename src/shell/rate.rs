@@ -7,7 +7,8 @@ use crate::protocol::{CloseCode, CloseFrame, State};
 use super::bucket::Bucket;
 use super::conversation::{Conversation, Patience, Step};
 
-use super::log_gate::{Kind, log_limited};
+use super::log::log_limited;
+use super::log_gate::Kind;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
 

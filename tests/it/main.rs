@@ -59,6 +59,8 @@ mod signals;
 
 mod terminal;
 
+mod chat;
+
 mod panics;
 
 mod resets;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use stentor::protocol::framing::mask;
-use stentor::protocol::{Accept, Config, Connection, Escaped, Event, Framing, Version};
+use stentor::protocol::{Accept, Config, Connection, Event, Framing, Printable, Version};
 
 fn main() -> Result<(), stentor::Unsupported> {
     for version in Version::ALL {
@@ -21,11 +21,11 @@ fn main() -> Result<(), stentor::Unsupported> {
             let proof = answer(&mut connection)?;
             println!(
                 "> {}    key3: eight bytes that HTTP knows nothing of",
-                Escaped(key3)
+                Printable(key3)
             );
             println!(
                 "< {}    MD5 of both keys' quotients and key3",
-                Escaped(&proof)
+                Printable(&proof)
             );
         }
 

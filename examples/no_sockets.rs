@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use stentor::protocol::{Accept, Config, Connection, Escaped, Event};
+use stentor::protocol::{Accept, Config, Connection, Event, Printable};
 
 /// What the browser sends: its request, key3, a message, and its goodbye.
 const SENT: [&[u8]; 5] = [
@@ -18,7 +18,7 @@ const SENT: [&[u8]; 5] = [
 fn main() -> Result<(), stentor::Unsupported> {
     let mut connection = Connection::new(Arc::new(Config::default()));
     for bytes in SENT {
-        println!("peer sends   {}", Escaped(bytes));
+        println!("peer sends   {}", Printable(bytes));
         connection.receive_data(bytes);
         while let Some(event) = connection.next_event() {
             match event {
@@ -43,7 +43,7 @@ fn main() -> Result<(), stentor::Unsupported> {
         }
         let output = connection.data_to_send();
         if !output.is_empty() {
-            println!("  we send    {}", Escaped(&output));
+            println!("  we send    {}", Printable(&output));
         }
     }
     println!("hang up?     {:?}", connection.close_expected());

@@ -179,8 +179,8 @@ pub use protocol::{
 pub use rustls;
 #[doc(inline)]
 pub use server::{
-    Audience, Client, ClientHandle, Departure, Detached, Endpoint, Listener, Outcome, Reply,
-    Server, ServerBuilder, ServerHandle, accept,
+    Audience, Client, ClientHandle, Departure, Detached, Endpoint, JoinError, Listener, Outcome,
+    Reply, Server, ServerBuilder, ServerHandle, accept,
 };
 #[cfg(feature = "tls")]
 #[doc(inline)]

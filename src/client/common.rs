@@ -10,6 +10,7 @@ use crate::shell::deadlines::Deadlines;
 use crate::shell::link::{ClientId, Link};
 use crate::shell::outbox::{Outbox, SlowClient};
 use crate::shell::peer::Peer;
+use crate::shell::process::Process;
 use crate::shell::socket::Socket;
 use crate::shell::sync::atomic::AtomicU64;
 use crate::shell::sync::atomic::Ordering::Relaxed;
@@ -17,8 +18,9 @@ use crate::shell::sync::{Mutex, PoisonError, thread};
 use crate::shell::warden::Warden;
 
 /// The warden of all connections that this process has begun. Its thread starts with the first of
-/// them, and sleeps while there is none.
+/// them, and sleeps while there is none. A forked child starts one of its own.
 pub(super) struct Common {
+    process: Process,
     pub(super) warden: Arc<Warden>,
     backlog: Arc<Backlog>,
     next_id: AtomicU64,
@@ -31,8 +33,14 @@ impl Common {
     /// Where the thread cannot be started; the next call tries again.
     pub(super) fn get() -> io::Result<Arc<Common>> {
         static COMMON: Mutex<Option<Arc<Common>>> = Mutex::new(None);
-        let mut common = COMMON.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(common) = &*common {
+        Common::get_from(&COMMON)
+    }
+
+    fn get_from(common: &Mutex<Option<Arc<Common>>>) -> io::Result<Arc<Common>> {
+        let mut common = common.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(common) = &*common
+            && common.process.is_current()
+        {
             return Ok(Arc::clone(common));
         }
         let started = Arc::new(Common::start()?);
@@ -47,6 +55,7 @@ impl Common {
         let builder = thread::Builder::new().name("stentor warden".to_owned());
         builder.spawn(move || watch.run())?;
         Ok(Common {
+            process: Process::current(),
             warden,
             backlog,
             next_id: AtomicU64::new(1),
@@ -70,5 +79,31 @@ impl Common {
         let link = Arc::new(Link::new(id, Role::Client, peer, outbox, deadlines));
         self.warden.watch(&link);
         link
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arc, Common, Mutex, Process};
+
+    /// A real fork needs `unsafe`: so the process that the warden was started in is made another.
+    #[test]
+    fn a_forked_child_has_a_warden_of_its_own() -> std::io::Result<()> {
+        let parents = Arc::new(Common {
+            process: Process::another(),
+            ..Common::start()?
+        });
+        let common = Mutex::new(Some(Arc::clone(&parents)));
+        let own = Common::get_from(&common)?;
+        assert!(own.process.is_current());
+        assert!(!Arc::ptr_eq(&own.warden, &parents.warden));
+        assert!(
+            Arc::ptr_eq(&own, &Common::get_from(&common)?),
+            "one is enough"
+        );
+        for common in [own, parents] {
+            common.warden.stop();
+        }
+        Ok(())
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! Every frame of a client has a fresh mask that nobody can predict (RFC 6455 §10.3). One system
 //! call for each would cost more than the frame: so each thread keeps a pool of the system's bytes,
-//! gives each out once, and fetches more when they are used up. A child that is forked without a
-//! program of its own would give out the same again: connect after forking, not before.
+//! gives each out once, and fetches more when they are used up. A forked child has a copy of its
+//! parent's pool, and fetches anew with its first connection; those that its parent has begun are its
+//! parent's.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use crate::shell::process::Process;
 
 /// Bytes that are fetched at a time: the masks of 256 frames.
 const POOL: usize = 1024;
@@ -16,13 +20,19 @@ struct Pool {
     bytes: [u8; POOL],
     /// So many of them, at the front, were not given out yet.
     left: usize,
+    /// The process that they were fetched in.
+    process: u32,
 }
+
+/// The process that last began a connection: looking here costs less than asking the system.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static UNUSED: RefCell<Pool> = const {
         RefCell::new(Pool {
             bytes: [0; POOL],
             left: 0,
+            process: 0,
         })
     };
 }
@@ -33,9 +43,13 @@ thread_local! {
 /// # Errors
 /// Where it has none.
 pub(super) fn check() -> io::Result<()> {
-    UNUSED.with_borrow_mut(|pool| match pool.left {
-        0 => pool.fetch(),
-        _ => Ok(()),
+    PROCESS.store(Process::current().id(), Relaxed);
+    UNUSED.with_borrow_mut(|pool| {
+        pool.forget_the_parents();
+        match pool.left {
+            0 => pool.fetch(),
+            _ => Ok(()),
+        }
     })
 }
 
@@ -46,6 +60,7 @@ pub(super) fn check() -> io::Result<()> {
 /// harder to predict than any attacker needs is better than a connection that cannot say goodbye.
 pub(super) fn fill(bytes: &mut [u8]) {
     UNUSED.with_borrow_mut(|pool| {
+        pool.forget_the_parents();
         for byte in bytes {
             *byte = pool.next();
         }
@@ -53,6 +68,15 @@ pub(super) fn fill(bytes: &mut [u8]) {
 }
 
 impl Pool {
+    /// Bytes that were fetched before a fork are given out by the parent, too.
+    fn forget_the_parents(&mut self) {
+        let process = PROCESS.load(Relaxed);
+        if self.process != process {
+            self.process = process;
+            self.left = 0;
+        }
+    }
+
     fn next(&mut self) -> u8 {
         if self.left == 0 && self.fetch().is_err() {
             self.stir();
@@ -79,7 +103,7 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::{POOL, Pool, check, fill};
+    use super::{POOL, Pool, Process, UNUSED, check, fill};
     use std::collections::HashSet;
 
     #[test]
@@ -109,11 +133,38 @@ mod tests {
         assert_ne!(there.ok(), Some(here));
     }
 
+    /// A real fork needs `unsafe`: so the process that a pool was filled in is made another.
+    #[test]
+    fn a_forked_child_does_not_give_out_its_parents_bytes() {
+        let parents = || {
+            UNUSED.with_borrow_mut(|pool| {
+                pool.bytes = [7; POOL];
+                pool.left = POOL;
+                pool.process = Process::another().id();
+            });
+        };
+        let mut bytes = [0; 64];
+        assert!(check().is_ok());
+        parents();
+        // On a thread that goes on with what another has begun.
+        fill(&mut bytes);
+        assert_ne!(bytes, [7; 64]);
+        parents();
+        assert!(check().is_ok());
+        fill(&mut bytes);
+        assert_ne!(bytes, [7; 64]);
+        // One's own are not fetched twice.
+        let left = UNUSED.with_borrow(|pool| pool.left);
+        assert!(check().is_ok());
+        assert_eq!(UNUSED.with_borrow(|pool| pool.left), left);
+    }
+
     #[test]
     fn a_system_without_such_bytes_is_stood_in_for() {
         let mut pool = Pool {
             bytes: [0; POOL],
             left: 0,
+            process: 0,
         };
         pool.stir();
         let words: HashSet<Vec<u8>> = (0..POOL / 8)
@@ -127,6 +178,7 @@ mod tests {
         let mut pool = Pool {
             bytes: [7; POOL],
             left: POOL,
+            process: 0,
         };
         assert!((0..POOL).all(|_| pool.next() == 7));
         assert_eq!(pool.bytes, [0; POOL]);

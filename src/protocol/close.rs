@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::Violation;
+use super::escape::Escaped;
 
 /// The code of a close frame (RFC 6455 §7.4; draft-07 §7.4 for its beginnings).
 ///
@@ -140,7 +141,7 @@ impl fmt::Display for Closed {
         let how = if self.clean { "clean" } else { "not clean" };
         write!(f, "{} {by}, {how}", self.code)?;
         if !self.reason.is_empty() {
-            write!(f, ", \"{}\"", self.reason.escape_debug())?;
+            write!(f, ", \"{}\"", Escaped::Text(&self.reason))?;
         }
         match &self.violation {
             Some(violation) => write!(f, ": {violation}"),

@@ -3,10 +3,11 @@
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::error::Refusal;
+use super::escape::escaped;
 use super::host::HostName;
 use super::limits::Limits;
 use super::origin::Origin;
-use super::request::{Request, escaped, split_port};
+use super::request::{Request, split_port};
 use super::response::Date;
 use super::version::{Proof, Version, Versions};
 
@@ -82,6 +83,7 @@ impl Config {
     /// Finds out the request's version, and whether it may come in. `None` for plain HTTP, which
     /// goes the same way as far as its checks are not a version's own.
     pub(crate) fn judge(&self, request: &mut Request) -> Result<Option<Proof>, Refusal> {
+        request.check_method()?;
         request.check()?;
         let Some(version) = Version::detect(request, self.versions)? else {
             self.check_host(request)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asking::{Answer, Asked, Refused};
 use super::close::CloseFrame;
 use super::config::Config;
-use super::deflate::{Deflater, Terms};
+use super::deflate::Deflater;
 use super::ending::Ending;
 use super::error::{Refusal, Unsupported};
 use super::framing::{Decoded, Decoder, Encoder, Note};
@@ -33,12 +33,12 @@ pub struct Connection {
     pub(super) answer: Option<Box<Answer>>,
     pub(super) subprotocol: Option<String>,
     /// What compresses messages, where it outlives them.
-    deflater: Option<Box<Deflater>>,
+    pub(super) deflater: Option<Box<Deflater>>,
     pub(super) input: Input,
     pub(super) stream_ended: bool,
     pub(super) output: Vec<u8>,
     /// Frames that were sent before the handshake was done; they leave behind its last byte.
-    early: Vec<u8>,
+    pub(super) early: Vec<u8>,
     /// Events that were caused and not taken yet.
     pub(super) pending: VecDeque<Event>,
     /// Our half of the closing handshake, once it is sent.
@@ -47,6 +47,10 @@ pub struct Connection {
     /// Whether headers of frames are noted.
     pub(super) noting: bool,
     pub(super) notes: Vec<Note>,
+    /// A request that breaks a rule is announced like any other.
+    announces_all: bool,
+    /// Which rule it breaks.
+    objection: Option<Refusal>,
 }
 
 /// What the next bytes are. Finer than [`State`], which is what others need to know.
@@ -92,7 +96,21 @@ impl Connection {
             transitions: Vec::new(),
             noting: false,
             notes: Vec::new(),
+            announces_all: false,
+            objection: None,
         }
+    }
+
+    /// Announces a request that breaks a rule too, where it can be read: for a shell that has to count
+    /// it before it is answered. The shell then asks for the [objection](Connection::take_objection).
+    pub(crate) fn announcing_all(mut self) -> Connection {
+        self.announces_all = true;
+        self
+    }
+
+    /// Why the request that was announced has to be refused, if it has.
+    pub(crate) fn take_objection(&mut self) -> Option<Refusal> {
+        self.objection.take()
     }
 
     /// Takes bytes as they came from the peer. Where they are cut never matters.
@@ -239,30 +257,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a message. Before draft-76's handshake is done, it waits for that.
-    ///
-    /// # Errors
-    /// [`Unsupported`] for what the version cannot carry, and where there is nobody to send to
-    /// any more; nothing is sent then.
-    pub fn send(&mut self, message: &Message) -> Result<(), Unsupported> {
-        let payload = self.deflate(message);
-        let (encoder, out) = self.sender()?;
-        match payload {
-            Some(payload) => encoder.encode_deflated(message, &payload, out),
-            None => encoder.encode(message, out)?,
-        }
-        Ok(())
-    }
-
-    /// Sends a ping with a payload of up to 125 bytes.
-    ///
-    /// # Errors
-    /// As [`send`](Connection::send); draft-75 and draft-76 have no ping.
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Unsupported> {
-        let (encoder, out) = self.sender()?;
-        encoder.encode_ping(payload, out)
-    }
-
     /// Where the connection stands.
     pub fn state(&self) -> State {
         self.state
@@ -383,6 +377,11 @@ impl Connection {
                 self.phase = Phase::Asked(proof);
                 self.pending.push_back(Event::Request);
             }
+            Err(refusal) if self.announces_all && self.request.is_some() => {
+                self.objection = Some(refusal);
+                self.phase = Phase::Asked(None);
+                self.pending.push_back(Event::Request);
+            }
             // Opening is where refusing is always possible.
             Err(refusal) => self.refuse(refusal).unwrap_or_default(),
         }
@@ -429,39 +428,6 @@ impl Connection {
                 self.close_received(frame);
                 None
             }
-        }
-    }
-
-    /// Messages are compressed by these terms from now on, if there are any.
-    pub(super) fn deflate_by(&mut self, terms: Option<Terms>) {
-        self.encoder = self.encoder.map(|encoder| encoder.deflating(terms));
-    }
-
-    fn terms(&self) -> Option<Terms> {
-        self.encoder.and_then(Encoder::terms)
-    }
-
-    /// The message compressed, where that was agreed on and gains something.
-    fn deflate(&mut self, message: &Message) -> Option<Vec<u8>> {
-        let terms = self.terms().filter(|terms| terms.is_worth(message.len()))?;
-        if !terms.takes_over() {
-            return Deflater::new(&terms).compress_alone(message);
-        }
-        let deflater = self
-            .deflater
-            .get_or_insert_with(|| Box::new(Deflater::new(&terms)));
-        let payload = deflater.compress(message.as_bytes());
-        if payload.is_none() {
-            self.deflater = None;
-        }
-        payload
-    }
-
-    fn sender(&mut self) -> Result<(Encoder, &mut Vec<u8>), Unsupported> {
-        match (self.state, self.encoder) {
-            (State::Ready, Some(encoder)) => Ok((encoder, &mut self.output)),
-            (State::Handshaking, Some(encoder)) => Ok((encoder, &mut self.early)),
-            (state, _) => Err(Unsupported::Now(state)),
         }
     }
 

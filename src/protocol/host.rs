@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use super::escape::Escaped;
 use super::request::split_port;
 
 /// The name or the address of a host, without a port. Letter case does not matter, nor how an
@@ -81,7 +82,7 @@ impl fmt::Display for HostName {
 
 impl fmt::Display for BadHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.escape_debug();
+        let text = Escaped::Text(&self.0);
         write!(
             f,
             "\"{text}\" is not a host's name without a port, such as example.com"

@@ -63,9 +63,13 @@ pub mod state;
 
 pub mod connection;
 
+mod sending;
+
 mod input;
 
 mod head;
+
+pub(crate) mod escape;
 
 mod dice;
 
@@ -107,8 +111,6 @@ pub mod limits;
 
 pub mod error;
 
-mod text;
-
 mod redacted;
 
 pub(crate) use asking::Heads;
@@ -120,6 +122,7 @@ pub use connection::Connection;
 pub use deflate::Deflate;
 pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
+pub use escape::Printable;
 pub(crate) use framing::Note;
 pub use framing::{Encoder, Framing};
 pub use host::{BadHost, HostName};
@@ -132,7 +135,6 @@ pub use request::Request;
 pub use response::{Accept, BadField, Date, Response};
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
-pub use text::Escaped;
 pub use version::{Closing, Version, Versions};
 
 /// A refusal as it is written where no connection has been made yet.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::escape::Escaped;
 use super::version::Version;
 
 /// What is no name of a version.
@@ -32,7 +33,7 @@ impl FromStr for Version {
 
 impl fmt::Display for BadVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.escape_debug();
+        let text = Escaped::Text(&self.0);
         write!(f, "\"{text}\" is none of draft-75, draft-76, 7, 8 and 13")
     }
 }

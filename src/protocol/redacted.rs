@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::text::Escaped;
+use super::escape::Escaped;
 
 /// Fields for `Debug`: what they say, but for secrets.
 pub(crate) struct Shown<I>(pub(crate) I);
@@ -45,14 +45,14 @@ fn value(name: &str, value: &[u8]) -> String {
     let name = name.to_ascii_lowercase();
     match name == "referer" || name.ends_with("location") {
         true => without_query(value),
-        false => Escaped(value).to_string(),
+        false => Escaped::Bytes(value).to_string(),
     }
 }
 
 fn without_query(text: &[u8]) -> String {
     match text.iter().position(|byte| *byte == b'?') {
-        Some(at) => format!("{}{HIDDEN}", Escaped(&text[..=at])),
-        None => Escaped(text).to_string(),
+        Some(at) => format!("{}{HIDDEN}", Escaped::Bytes(&text[..=at])),
+        None => Escaped::Bytes(text).to_string(),
     }
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for FirstLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The words behind a status may have a question mark.
         if self.0.starts_with(b"HTTP/") {
-            return Escaped(self.0).fmt(f);
+            return Escaped::Bytes(self.0).fmt(f);
         }
         let parts = self.0.split(|byte| *byte == b' ').map(without_query);
         f.write_str(&parts.collect::<Vec<_>>().join(" "))
@@ -77,7 +77,7 @@ impl fmt::Display for Redacted<'_> {
             match colon {
                 _ if at == 0 => FirstLine(line).fmt(f)?,
                 Some(colon) => {
-                    let name = Escaped(&line[..colon]).to_string();
+                    let name = Escaped::Bytes(&line[..colon]).to_string();
                     let value = value(&name, line[colon + 1..].trim_ascii());
                     write!(f, "\\r\\n{name}: {value}")?;
                 }

@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::error::Refusal;
+use super::escape::escaped;
 use super::head::{self, Head};
 use super::host::name_and_port;
 use super::limits::Limits;
-use super::text::Escaped;
 use super::version::Version;
 
 /// A client's request, as it came: resource and header fields. Its method is GET or, for plain
@@ -21,6 +21,8 @@ pub struct Request {
     authority: Option<Range<usize>>,
     minor: u8,
     head_only: bool,
+    /// Another method than GET and HEAD, with which the request is refused.
+    other_method: Option<Box<str>>,
     pub(crate) version: Option<Version>,
 }
 
@@ -94,12 +96,11 @@ impl Request {
         else {
             return Err(Refusal::MalformedHead(FIRST_LINE));
         };
-        if !matches!(method, "GET" | "HEAD") {
-            return Err(Refusal::Method(escaped(method.as_bytes())));
-        }
+        let is_other = !matches!(method, "GET" | "HEAD");
         Ok(Request {
             target: Target::Part(head::range_of(target.as_bytes(), head)),
             authority: None,
+            other_method: is_other.then(|| method.into()),
             minor,
             head_only: method == "HEAD",
             head: Head::new(head, parsed.headers),
@@ -190,7 +191,8 @@ impl Request {
         }
     }
 
-    /// The last address of `X-Forwarded-For`, without its port if it has one: the client's, if the
+    /// The last address of `X-Forwarded-For`, without its port if it has one, and an IPv4 address as
+    /// such where it is written as IPv6 (`::ffff:192.0.2.1`): the client's, if the
     /// one proxy before this server is trusted to write it, and anything at all otherwise. What
     /// stands before it may be the client's own invention even then. Behind a chain of proxies it
     /// is the last but one of them.
@@ -199,7 +201,8 @@ impl Request {
         let last = std::str::from_utf8(value).ok()?.rsplit(',').next()?.trim();
         let with_port = || last.parse().ok().map(|address: SocketAddr| address.ip());
         let bracketed = || last.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-        last.parse().ok().or_else(with_port).or_else(bracketed)
+        let address: Option<IpAddr> = last.parse().ok().or_else(with_port).or_else(bracketed);
+        address.map(|address| address.to_canonical())
     }
 
     /// The checks that every request goes through, a handshake or not: the resource is a path, and
@@ -276,6 +279,7 @@ impl Request {
             authority: None,
             minor: 1,
             head_only: false,
+            other_method: None,
             version: None,
         }
     }
@@ -283,6 +287,14 @@ impl Request {
     /// Whether the method is HEAD: the answer, of plain HTTP only, has no body then.
     pub(crate) fn is_head(&self) -> bool {
         self.head_only
+    }
+
+    /// Whether it is a method that is answered here.
+    pub(crate) fn check_method(&self) -> Result<(), Refusal> {
+        match &self.other_method {
+            Some(method) => Err(Refusal::Method(escaped(method.as_bytes()))),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn is_http_1_0(&self) -> bool {
@@ -363,16 +375,6 @@ impl PartialEq for Request {
 }
 
 impl Eq for Request {}
-
-/// A peer's bytes as they may stand in a log, an error or an answer: printable ASCII, and not many.
-pub(crate) fn escaped(bytes: &[u8]) -> String {
-    const SHOWN: usize = 100;
-    let mut text = Escaped(&bytes[..bytes.len().min(SHOWN)]).to_string();
-    if bytes.len() > SHOWN {
-        text.push_str("...");
-    }
-    text
-}
 
 /// Splits `host:port`; an IPv6 address keeps its colons inside brackets.
 pub(crate) fn split_port(host: &str) -> (&str, Option<&str>) {

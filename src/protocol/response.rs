@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::Refusal;
+use super::escape::Escaped;
 use super::redacted::Shown;
 use super::version::Versions;
 
@@ -191,7 +192,7 @@ impl fmt::Display for BadField {
         write!(
             f,
             "header field \"{}\" cannot be sent",
-            self.0.escape_debug()
+            Escaped::Text(&self.0)
         )
     }
 }

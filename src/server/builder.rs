@@ -83,6 +83,8 @@ pub(crate) struct Settings {
     pub(crate) fast_client: FastClient,
     pub(crate) max_clients: usize,
     pub(crate) per_address: PerAddress,
+    pub(crate) max_rooms_per_client: usize,
+    pub(crate) max_memberships: usize,
     pub(crate) stack_size: usize,
     pub(crate) no_delay: bool,
     pub(crate) tls: Option<TlsServer>,
@@ -108,6 +110,8 @@ impl Default for Settings {
             fast_client: FastClient::Delay,
             max_clients: 10_000,
             per_address: PerAddress::default(),
+            max_rooms_per_client: 1000,
+            max_memberships: 1_000_000,
             stack_size: 256 * 1024,
             no_delay: true,
             tls: None,
@@ -372,6 +376,8 @@ impl fmt::Debug for Settings {
             .field("fast_client", &self.fast_client)
             .field("max_clients", &self.max_clients)
             .field("per_address", &self.per_address)
+            .field("max_rooms_per_client", &self.max_rooms_per_client)
+            .field("max_memberships", &self.max_memberships)
             .field("stack_size", &self.stack_size)
             .field("no_delay", &self.no_delay)
             .field("tls", &self.tls)

@@ -15,7 +15,7 @@ use crate::shell::peer::Peer;
 use super::crew::Crew;
 use super::farewell::Ended;
 use super::handle::{Audience, ClientHandle, ServerHandle};
-use super::hub::Post;
+use super::membership::JoinError;
 use super::session::Session;
 
 /// What a handler returns. An error, like a panic, closes its one client with 1011 and is logged.
@@ -153,18 +153,32 @@ impl Client {
         ClientHandle::new(Arc::clone(&self.talk.link), &self.talk.shared)
     }
 
-    /// Enters a room. Broadcasts to it that are posted from now on reach this client.
+    /// Enters a room. Broadcasts to it that are posted from now on reach this client. Entering a
+    /// room twice is the same as entering it once.
+    ///
+    /// Where a limit does not allow it, the client stays outside, a line of the log says why, and
+    /// [`Counters::not_joined`](crate::Counters::not_joined) counts it:
+    /// [`try_join`](Client::try_join) returns the reason, for handlers that enter rooms whose names,
+    /// or whose number, a peer chooses.
     pub fn join(&self, room: &str) {
-        self.talk
-            .shared
-            .post(Post::Join(self.talk.link.id, room.into()));
+        self.talk.join_or_log(room);
+    }
+
+    /// As [`join`](Client::join), for a handler that wants to know.
+    ///
+    /// # Errors
+    /// [`JoinError`] where the client is in as many rooms as
+    /// [`max_rooms_per_client`](crate::ServerBuilder::max_rooms_per_client) allows, all clients
+    /// together in as many as [`max_memberships`](crate::ServerBuilder::max_memberships) does, or
+    /// the room's name is longer than 256 bytes. The client is outside then, and nothing else has
+    /// changed.
+    pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
+        self.talk.join(room)
     }
 
     /// Leaves a room. The end of the conversation leaves all.
     pub fn leave(&self, room: &str) {
-        self.talk
-            .shared
-            .post(Post::Part(self.talk.link.id, room.into()));
+        self.talk.leave(room);
     }
 
     /// The members of a room, as an audience; this client need not be one of them.

@@ -12,10 +12,11 @@ use crate::shell::backlog::Backlog;
 use crate::shell::counters::Totals;
 use crate::shell::error::Loss;
 use crate::shell::link::{ClientId, Haste, Link, Stage};
-use crate::shell::log::{error, info};
+use crate::shell::log::{error, log_limited};
 use crate::shell::log_gate::Kind;
 use crate::shell::outbox::Outbox;
 use crate::shell::peer::Peer;
+use crate::shell::process::Process;
 use crate::shell::registry::Registry;
 use crate::shell::socket::Socket;
 use crate::shell::stream::Stream;
@@ -31,6 +32,7 @@ use super::budget::Budget;
 use super::builder::Settings;
 use super::capacity;
 use super::hub::{Hub, Post, QUEUE};
+use super::membership::Memberships;
 
 /// What all threads of a server share.
 pub(crate) struct Shared {
@@ -45,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) warden: Arc<Warden>,
     posts: Sender<Post>,
     budget: Arc<Budget>,
+    pub(super) memberships: Arc<Memberships>,
     stopping: AtomicBool,
     /// How long the clients may take to leave.
     patience: Mutex<Duration>,
@@ -56,6 +59,8 @@ pub(crate) struct Shared {
 pub(crate) struct Crew {
     pub(crate) shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Where they run.
+    pub(super) process: Process,
 }
 
 impl Crew {
@@ -72,6 +77,7 @@ impl Crew {
         )?;
         let (posts, posted) = bounded(QUEUE);
         let budget = Arc::new(Budget::default());
+        let memberships = Arc::new(Memberships::new(settings.max_memberships));
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
         let mut local_config = Arc::clone(&settings.config);
@@ -92,19 +98,27 @@ impl Crew {
             warden: Arc::clone(&warden),
             posts,
             budget: Arc::clone(&budget),
+            memberships: Arc::clone(&memberships),
             stopping: AtomicBool::new(false),
             patience: Mutex::default(),
             waker,
             next_id: AtomicU64::new(1),
         });
-        let hub = Hub::new(posted, budget, backlog, warden, totals);
+        let hub = Hub::new(posted, budget, backlog, warden, totals, memberships);
         let mut crew = Crew {
             shared,
             threads: Vec::new(),
+            process: Process::current(),
         };
         crew.start("stentor hub", move || hub.run())?;
         crew.start("stentor warden", move || watch.run())?;
         Ok((crew, woken))
+    }
+
+    /// # Errors
+    /// In a child that was forked after this was made: the threads are not there.
+    pub(crate) fn check_process(&self) -> io::Result<()> {
+        self.process.check("the server")
     }
 
     fn start(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -116,6 +130,10 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            // They are the parent's, which needs them; here, nobody would ever come to be joined.
+            return self.threads.drain(..).for_each(std::mem::forget);
+        }
         self.shared.stopping.store(true, SeqCst);
         self.shared.post(Post::Stop);
         self.shared.warden.stop();
@@ -186,19 +204,34 @@ impl Shared {
         }
     }
 
-    /// Who is in a room; nobody, once the hub is gone.
+    /// Who is in a room, in the order of arrival; nobody, once the hub is gone. Sorted here: the
+    /// hub has others to serve.
     pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
         let post = |answer| Post::Members(Arc::clone(room), answer);
-        self.ask_hub(post, Duration::MAX).unwrap_or_default()
+        let mut ids = self.ask_hub(post, Duration::MAX).unwrap_or_default();
+        ids.sort_unstable();
+        ids
     }
 
-    /// The rooms that somebody is in; none, once the hub is gone.
-    pub(crate) fn rooms(&self) -> Vec<Arc<str>> {
-        self.ask_hub(Post::Rooms, Duration::MAX).unwrap_or_default()
+    /// The rooms that somebody is in, in alphabetical order; none, once the hub is gone.
+    pub(crate) fn rooms(&self) -> Vec<String> {
+        let (mut names, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            let post = |answer| Post::Rooms(from, answer);
+            let some = self.ask_hub(post, Duration::MAX).unwrap_or_default();
+            names.extend(some.names.iter().map(|name| name.as_ref().to_owned()));
+            next = some.next;
+        }
+        names.sort_unstable();
+        names
     }
 
     /// What the hub answers; `None` once it is gone, or when that took too long.
-    fn ask_hub<T>(&self, post: impl FnOnce(Sender<T>) -> Post, patience: Duration) -> Option<T> {
+    pub(super) fn ask_hub<T>(
+        &self,
+        post: impl FnOnce(Sender<T>) -> Post,
+        patience: Duration,
+    ) -> Option<T> {
         const A_WHILE: Duration = Duration::from_millis(20);
         let since = Instant::now();
         let (answer, answered) = bounded(1);
@@ -303,10 +336,12 @@ impl Shared {
 
     /// Answers at the door, without a thread and without waiting.
     pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>, refusal: &Refusal) {
-        if self.warden.may_log(Kind::TurnedAway) {
-            let (id, peer, status) = (link.id, link.peer, refusal.status());
-            info!("client {id} {peer}: turned away with {status}: {refusal}");
-        }
+        let (id, peer, status) = (link.id, link.peer, refusal.status());
+        log_limited!(
+            self.warden,
+            Kind::TurnedAway,
+            "client {id} {peer}: turned away with {status}: {refusal}"
+        );
         self.totals.refused(refusal.name());
         link.outbox
             .goodbye(&refusal_bytes(refusal, self.settings.config.date));

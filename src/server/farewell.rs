@@ -3,18 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::protocol::escape::{Escaped, shown};
 use crate::protocol::{CloseCode, Closed, Initiator, Version};
 use crate::shell::caught::caught;
 use crate::shell::error::{Error, Loss, is_the_end};
 use crate::shell::link::ClientId;
-use crate::shell::log::{debug, error, info, warn};
+use crate::shell::log::{debug, log_limited};
 use crate::shell::log_gate::Kind;
 use crate::shell::peer::Peer;
-use crate::shell::shown::shown;
 use crate::shell::sync::atomic::Ordering::Relaxed;
 
 use super::client::Outcome;
-use super::hub::Post;
 use super::session::Session;
 
 /// How a client's life ended, as `on_close` is told it: exactly once for each client that was
@@ -42,7 +41,7 @@ pub struct Departure {
     pub messages_out: u64,
 }
 
-/// How a handler ended: why it failed, and whether that is worth a word.
+/// How a handler ended: why it failed, in words for the log, and whether that is worth a word.
 pub(crate) enum Ended {
     Well,
     /// With an error that only says that the conversation is over.
@@ -57,7 +56,7 @@ impl Ended {
             Some(Ok(())) => Ended::Well,
             Some(Err(error)) => {
                 // Even showing it is the user's code, and so is looking into it and dropping it.
-                let words = caught(|| error.to_string())
+                let words = caught(|| shown(&error))
                     .unwrap_or_else(|| "an error that panics when it is shown".to_owned());
                 let ends = session.ends();
                 let is_the_end = caught(|| is_the_end(&*error, &ends)).unwrap_or(false);
@@ -88,11 +87,14 @@ impl Session {
         let opened = self.is_opened();
         match &ended {
             Ended::Well => {}
-            Ended::WithIt(error) => debug!("client {}: handler: {}", self.link.id, shown(error)),
+            Ended::WithIt(error) => debug!("client {}: handler: {error}", self.link.id),
             Ended::Badly(error) => {
-                if self.warden.may_log(Kind::HandlerFailed) {
-                    warn!("client {}: handler failed: {}", self.link.id, shown(error));
-                }
+                let id = self.link.id;
+                log_limited!(
+                    self.warden,
+                    Kind::HandlerFailed,
+                    "client {id}: handler failed: {error}"
+                );
                 self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
             }
         }
@@ -101,7 +103,7 @@ impl Session {
             Ended::WithIt(_) | Ended::Badly(_) => CloseCode::INTERNAL_ERROR,
         });
         if opened {
-            self.shared.post(Post::Leave(self.link.id));
+            self.leave_all();
         }
         self.hang_up();
         if opened {
@@ -134,15 +136,13 @@ impl Session {
             true => Kind::Closed,
             false => Kind::Lost,
         };
-        if self.shared.warden.may_log(kind) {
-            info!("{departure}");
-        }
+        log_limited!(self.shared.warden, kind, "{departure}");
         let id = departure.id;
         if let Some(hook) = &self.shared.settings.on_close
             && caught(|| hook(&departure)).is_none()
-            && self.shared.warden.may_log(Kind::HookPanicked)
         {
-            error!("client {id}: on_close panicked");
+            let warden = &self.shared.warden;
+            log_limited!(warden, Kind::HookPanicked, "client {id}: on_close panicked");
         }
     }
 }
@@ -157,7 +157,7 @@ impl fmt::Display for Departure {
             self.id,
             self.peer,
             self.version,
-            path.escape_debug(),
+            Escaped::Text(path),
             self.duration,
             self.messages_in,
             self.messages_out,

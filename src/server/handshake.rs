@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::protocol::escape::{Escaped, shown};
 use crate::protocol::{Event, Request, State};
 use crate::shell::caught::caught;
 use crate::shell::conversation::{Patience, Step};
 use crate::shell::error::{Error, Loss};
 use crate::shell::link::Stage;
-use crate::shell::log::{debug, error, info};
+use crate::shell::log::{debug, log_limited};
 use crate::shell::log_gate::Kind;
-use crate::shell::shown::shown;
 use crate::shell::sync::atomic::Ordering::Relaxed;
 use crate::shell::tls::TlsSession;
 
@@ -50,17 +50,14 @@ impl Session {
     /// One line about a client that was not let in. The query may hold secrets, and is left out.
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
         let (id, peer) = (self.link.id, self.link.peer);
-        let why = shown(&why.to_string());
-        if !self.shared.warden.may_log(Kind::Refused) {
-            return;
-        }
-        match self.connection.request() {
-            Some(request) => {
-                let path = request.path().escape_debug();
-                info!("client {id} {peer} {path}: answered with {status}: {why}");
-            }
-            None => info!("client {id} {peer}: answered with {status}: {why}"),
-        }
+        let path = self.connection.request().map_or("", Request::path);
+        let (blank, path) = (if path.is_empty() { "" } else { " " }, Escaped::Text(path));
+        log_limited!(
+            self.shared.warden,
+            Kind::Refused,
+            "client {id} {peer}{blank}{path}: answered with {status}: {}",
+            shown(why)
+        );
     }
 
     /// The same about one with whom TLS did not come about, if that is why.
@@ -69,9 +66,12 @@ impl Session {
             return;
         };
         self.shared.totals.refused("tls");
-        if self.shared.warden.may_log(Kind::Refused) {
-            info!("client {} {}: {failure}", self.link.id, self.link.peer);
-        }
+        let (id, peer) = (self.link.id, self.link.peer);
+        log_limited!(
+            self.shared.warden,
+            Kind::Refused,
+            "client {id} {peer}: {failure}"
+        );
     }
 
     /// The client's address, as a proxy has told it, or else the connection's, if that has one.
@@ -84,19 +84,27 @@ impl Session {
     }
 
     fn answer_request(&mut self) {
-        let Some(request) = self.connection.request() else {
-            return;
-        };
         let admitted = self.shared.admit_forwarded(&self.link, self.address());
         if let Err(refusal) = admitted {
             let _ = self.connection.refuse(refusal);
             return;
         }
+        // After it was counted: behind a proxy, this is where the address is known.
+        if let Some(objection) = self.connection.take_objection() {
+            let _ = self.connection.refuse(objection);
+            return;
+        }
+        let Some(request) = self.connection.request() else {
+            return;
+        };
         let reply = match &self.shared.settings.on_request {
             Some(hook) => caught(|| hook(request)).unwrap_or_else(|| {
-                if self.shared.warden.may_log(Kind::HookPanicked) {
-                    error!("client {}: on_request panicked", self.link.id);
-                }
+                let (warden, id) = (&self.shared.warden, self.link.id);
+                log_limited!(
+                    warden,
+                    Kind::HookPanicked,
+                    "client {id}: on_request panicked"
+                );
                 Reply::refuse(500, "this server made a mistake")
             }),
             None => Reply::accept(),

@@ -7,7 +7,6 @@
 //! waits for a channel: it cannot be blocked, and so neither can those who post to it, for longer than
 //! it takes to work off a queue.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::protocol::Message;
@@ -20,6 +19,8 @@ use crate::shell::sync::channel::{Receiver, Sender};
 use crate::shell::warden::Warden;
 
 use super::budget::Budget;
+use super::membership::Memberships;
+use super::rooms::{Crowd, Names, Rooms};
 use super::turn::{Encoded, Target, Turn};
 
 /// What is posted to the hub.
@@ -27,15 +28,17 @@ use super::turn::{Encoded, Target, Turn};
 pub(crate) enum Post {
     /// The client's handshake is done: broadcasts reach it from now on.
     Enter(Arc<Link>),
-    /// The client is gone, from all its rooms.
+    /// The client is gone. It leaves its rooms by [`Part`](Post::Part).
     Leave(ClientId),
     Join(ClientId, Arc<str>),
-    Part(ClientId, Arc<str>),
+    /// The client leaves these rooms: no more of them at a time than take a fraction of a
+    /// millisecond. Answered, where more are to follow.
+    Part(ClientId, Vec<Arc<str>>, Option<Sender<()>>),
     Broadcast(Target, Message),
-    /// Who is in a room, in the order of arrival at the server.
+    /// Who is in a room, in no order.
     Members(Arc<str>, Sender<Vec<ClientId>>),
-    /// Which rooms there are, in alphabetical order.
-    Rooms(Sender<Vec<Arc<str>>>),
+    /// Which rooms there are: some of them, from a place on.
+    Rooms(usize, Sender<Names>),
     /// The server is going down: everybody is told, behind all that was posted before, and so is
     /// who enters from now on. Answered when all are.
     Farewell(Sender<()>),
@@ -47,9 +50,10 @@ impl Post {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Post::Broadcast(target, message) => target.weight(message),
-            Post::Join(_, room) | Post::Part(_, room) | Post::Members(room, _) => room.len(),
+            Post::Join(_, room) | Post::Members(room, _) => room.len(),
+            Post::Part(_, rooms, _) => rooms.iter().map(|room| room.len()).sum(),
             Post::Enter(_) | Post::Leave(_) => 0,
-            Post::Rooms(_) | Post::Farewell(_) | Post::Stop => 0,
+            Post::Rooms(..) | Post::Farewell(_) | Post::Stop => 0,
         }
     }
 }
@@ -68,18 +72,10 @@ pub(crate) struct Hub {
     warden: Arc<Warden>,
     totals: Arc<Totals>,
     everybody: Crowd,
-    rooms: HashMap<Arc<str>, Crowd>,
-    /// The rooms that each client is in.
-    joined: HashMap<ClientId, HashSet<Arc<str>>>,
+    rooms: Rooms,
+    memberships: Arc<Memberships>,
     /// The farewell was said.
     farewell: bool,
-}
-
-/// Clients in a row, with a way to find each in it.
-#[derive(Default)]
-struct Crowd {
-    links: Vec<Arc<Link>>,
-    places: HashMap<ClientId, usize>,
 }
 
 impl Hub {
@@ -89,6 +85,7 @@ impl Hub {
         backlog: Arc<Backlog>,
         warden: Arc<Warden>,
         totals: Arc<Totals>,
+        memberships: Arc<Memberships>,
     ) -> Hub {
         Hub {
             posts,
@@ -97,8 +94,8 @@ impl Hub {
             warden,
             totals,
             everybody: Crowd::default(),
-            rooms: HashMap::new(),
-            joined: HashMap::new(),
+            rooms: Rooms::default(),
+            memberships,
             farewell: false,
         }
     }
@@ -136,41 +133,32 @@ impl Hub {
             }
             Post::Leave(id) => {
                 self.everybody.remove(id);
-                for room in self.joined.remove(&id).unwrap_or_default() {
-                    self.leave_room(id, &room);
-                }
             }
             Post::Join(id, room) => {
-                if let Some(link) = self.everybody.get(id)
-                    && self.joined.entry(id).or_default().insert(Arc::clone(&room))
-                {
-                    self.rooms.entry(room).or_default().insert(link);
+                let link = self.everybody.get(id);
+                if !link.is_some_and(|link| self.rooms.enter(room, link)) {
+                    self.memberships.give_back(1);
                 }
             }
-            Post::Part(id, room) => {
-                if let Some(rooms) = self.joined.get_mut(&id) {
-                    rooms.remove(&room);
+            Post::Part(id, rooms, answer) => {
+                let rooms = rooms.iter();
+                let left = rooms.filter(|room| self.rooms.leave(room, id)).count();
+                self.memberships.give_back(left);
+                if let Some(answer) = answer {
+                    let _ = answer.try_send(());
                 }
-                self.leave_room(id, &room);
             }
             Post::Members(room, answer) => {
-                let crowd = self.rooms.get(&room);
-                let mut ids: Vec<ClientId> = crowd
-                    .into_iter()
-                    .flat_map(|crowd| crowd.places.keys().copied())
-                    .collect();
-                ids.sort_unstable();
+                let ids = self.rooms.get(&room).map(Crowd::ids);
                 // The channel has room for the one answer; nobody may wait for it any more.
-                let _ = answer.try_send(ids);
+                let _ = answer.try_send(ids.unwrap_or_default());
             }
-            Post::Rooms(answer) => {
-                let mut names: Vec<_> = self.rooms.keys().cloned().collect();
-                names.sort_unstable();
-                let _ = answer.try_send(names);
+            Post::Rooms(from, answer) => {
+                let _ = answer.try_send(self.rooms.names(from));
             }
             Post::Farewell(told) => {
                 self.farewell = true;
-                for link in &self.everybody.links {
+                for link in self.everybody.links() {
                     link.send_away(&self.warden);
                 }
                 let _ = told.try_send(());
@@ -179,15 +167,6 @@ impl Hub {
         }
         if weight > 0 {
             self.budget.give_back(weight);
-        }
-    }
-
-    fn leave_room(&mut self, id: ClientId, room: &Arc<str>) {
-        if let Some(crowd) = self.rooms.get_mut(room) {
-            crowd.remove(id);
-            if crowd.links.is_empty() {
-                self.rooms.remove(room);
-            }
         }
     }
 
@@ -204,8 +183,8 @@ impl Hub {
         }
         let turn = std::mem::take(turn);
         let members = |room: Option<&Arc<str>>| match room {
-            None => self.everybody.links.as_slice(),
-            Some(room) => self.rooms.get(room).map_or(&[][..], |crowd| &crowd.links),
+            None => self.everybody.links(),
+            Some(room) => self.rooms.members(room),
         };
         let mut waits = false;
         turn.deliver(members, &self.backlog, |link, encoded| {
@@ -241,28 +220,5 @@ impl Drop for Hub {
     fn drop(&mut self) {
         self.budget.close();
         self.posts.try_iter().for_each(drop);
-    }
-}
-
-impl Crowd {
-    fn insert(&mut self, link: Arc<Link>) {
-        self.places.insert(link.id, self.links.len());
-        self.links.push(link);
-    }
-
-    fn remove(&mut self, id: ClientId) {
-        let Some(place) = self.places.remove(&id) else {
-            return;
-        };
-        self.links.swap_remove(place);
-        if let Some(moved) = self.links.get(place) {
-            self.places.insert(moved.id, place);
-        }
-    }
-
-    fn get(&self, id: ClientId) -> Option<Arc<Link>> {
-        self.places
-            .get(&id)
-            .map(|place| Arc::clone(&self.links[*place]))
     }
 }

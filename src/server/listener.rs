@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::protocol::Refusal;
-use crate::shell::log::{error, warn};
+use crate::shell::log::{error, log_limited};
 use crate::shell::log_gate::Kind;
 use crate::shell::peer::Peer;
 use crate::shell::socket::Socket;
@@ -129,10 +129,12 @@ impl Door {
                 io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
                 io::ErrorKind::InvalidInput => return Err(error),
                 _ => {
-                    if workers.shared.warden.may_log(Kind::Exhausted) {
-                        let bound = &self.bound;
-                        warn!("cannot accept on {bound}: {error}; trying again in {EXHAUSTED:?}");
-                    }
+                    let bound = &self.bound;
+                    log_limited!(
+                        workers.shared.warden,
+                        Kind::Exhausted,
+                        "cannot accept on {bound}: {error}; trying again in {EXHAUSTED:?}"
+                    );
                     self.rests_until = Some(Instant::now() + EXHAUSTED);
                     break;
                 }
@@ -169,9 +171,8 @@ where
         let socket = match socket {
             Ok(socket) => socket,
             Err(error) => {
-                if self.shared.warden.may_log(Kind::Exhausted) {
-                    warn!("no TLS for {peer}: {error}");
-                }
+                let warden = &self.shared.warden;
+                log_limited!(warden, Kind::Exhausted, "no TLS for {peer}: {error}");
                 return;
             }
         };
@@ -194,9 +195,12 @@ where
                 serve_more(&waiting, handler, idle);
             });
         if let Err(error) = spawned {
-            if self.shared.warden.may_log(Kind::Exhausted) {
-                warn!("client {}: no thread for it: {error}", link.id);
-            }
+            let (warden, id) = (&self.shared.warden, link.id);
+            log_limited!(
+                warden,
+                Kind::Exhausted,
+                "client {id}: no thread for it: {error}"
+            );
             self.shared.registry.remove(&link, &self.shared.totals);
             self.shared.turn_away(&link, socket, &Refusal::Full);
         }

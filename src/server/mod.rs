@@ -43,6 +43,10 @@ mod farewell;
 
 mod hub;
 
+mod rooms;
+
+mod membership;
+
 mod turn;
 
 mod budget;
@@ -68,6 +72,7 @@ pub use builder::{Reply, ServerBuilder};
 pub use client::{Client, Outcome};
 pub use farewell::Departure;
 pub use handle::{Audience, ClientHandle, ServerHandle};
+pub use membership::JoinError;
 
 use crate::shell::error::Error;
 use crate::shell::log::info;
@@ -157,11 +162,13 @@ impl Server {
     ///
     /// # Errors
     /// Where all listeners are broken for good. Running out of descriptors, memory or threads is
-    /// no such thing: it waits, or turns the client away with 503.
+    /// no such thing: it waits, or turns the client away with 503. In a child that was forked after the
+    /// server was bound: its threads are the parent's, so a program that forks does so before it binds.
     pub fn run<F>(self, handler: F) -> io::Result<()>
     where
         F: Fn(&mut Client) -> Outcome + Sync,
     {
+        self.crew.check_process()?;
         let endpoints: Vec<_> = self.listeners.iter().map(Bound::to_string).collect();
         let endpoints = endpoints.join(" and ");
         let Server {
@@ -210,7 +217,8 @@ impl Detached {
     /// # Errors
     /// [`Error::Refused`] with what the client was told, [`Error::Answered`] when `on_request`
     /// answered with a page, [`Error::Lost`] when the client went away or took too long, and
-    /// [`Error::Io`] when the stream is no connected socket.
+    /// [`Error::Io`] when the stream is no connected socket, or this is a child that was forked after
+    /// the server was made.
     pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
         Client::open(self.welcome(stream.into())?, &self.crew)
     }
@@ -220,7 +228,8 @@ impl Detached {
     ///
     /// # Errors
     /// [`Error::Refused`] where there are too many clients already, of its address or at all, and
-    /// [`Error::Io`] when the stream is no connected socket. What happens after that is told by logs,
+    /// [`Error::Io`] when the stream is no connected socket, or in a forked child, as with
+    /// [`accept`](Detached::accept). What happens after that is told by logs,
     /// counters and `on_close`.
     pub fn serve(
         &self,
@@ -232,6 +241,7 @@ impl Detached {
     }
 
     fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
+        self.crew.check_process()?;
         let peer = stream.peer()?;
         stream.set_blocking()?;
         let shared = &self.crew.shared;
@@ -305,5 +315,57 @@ impl fmt::Debug for Server {
 impl fmt::Debug for Detached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Detached").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Server;
+    use crate::shell::error::Error;
+    use crate::shell::process::Process;
+    use std::io;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    fn names_the_remedy(error: &io::Error) {
+        assert!(error.to_string().contains("fork first"), "{error}");
+    }
+
+    /// A real fork needs `unsafe`: so the process that the server was bound in is made another.
+    #[test]
+    fn a_server_that_was_bound_before_a_fork_does_not_run_in_the_child() -> io::Result<()> {
+        let mut server = Server::bind("127.0.0.1:0")?;
+        let handle = server.handle();
+        server.crew.process = Process::another();
+        let result = server.run(|_| Ok(()));
+        names_the_remedy(
+            &result
+                .err()
+                .unwrap_or_else(|| io::Error::other("it has run")),
+        );
+        // The threads of what is the parent's here are still there, and answer.
+        assert_eq!(handle.rooms(), Vec::<String>::new());
+        Ok(())
+    }
+
+    #[test]
+    fn a_detached_server_serves_nobody_in_a_forked_child() -> io::Result<()> {
+        let mut detached = Server::builder().detach()?;
+        let crew = Arc::get_mut(&mut detached.crew);
+        crew.ok_or(io::ErrorKind::Other)?.process = Process::another();
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let stream = || TcpStream::connect(listener.local_addr()?);
+        let results = [
+            detached.accept(stream()?).map(drop),
+            detached.serve(stream()?, |_| Ok(())),
+        ];
+        for result in results {
+            match result {
+                Err(Error::Io(error)) => names_the_remedy(&error),
+                other => return Err(io::Error::other(format!("{other:?}"))),
+            }
+        }
+        assert_eq!(detached.handle().counters().accepted, 0);
+        Ok(())
     }
 }

@@ -104,11 +104,36 @@ impl ServerBuilder {
     /// `period`. Against one who comes and goes all the time, or tries passwords. Every connection
     /// counts, one that only asks for a page too; addresses are those of
     /// [`max_clients_per_address`](ServerBuilder::max_clients_per_address). Default: no limit. Who
-    /// comes too often is told 429, and when to try again; that does not count.
+    /// comes too often is told 429, and when to try again; that does not count. A `period` of
+    /// [`Duration::MAX`] makes it so many ever; one of zero is no limit; a `count` of 0 is taken for 1.
+    ///
+    /// Behind a proxy whose headers are trusted, every request counts for the address that it names,
+    /// also one that is then refused for its host, origin, version or whatever else. What is no request
+    /// at all names no address and counts for none: it must not use up the proxy's own share, which all
+    /// whose address is unknown have in common.
     ///
     /// No more than 131,072 addresses are remembered: this does not stop an attacker who has more.
     pub fn handshakes_per_address(mut self, count: u32, period: Duration) -> Self {
         self.settings.per_address.handshakes = Some(Handshakes { count, period });
+        self
+    }
+
+    /// The most rooms that one client may be in at a time. Default: 1,000. Each room that a client is in
+    /// costs the server some 200 bytes and the room's name, which has 256 bytes at most.
+    ///
+    /// A client that is to enter one more stays outside: [`Client::join`](crate::Client::join) logs
+    /// and counts that, [`Client::try_join`](crate::Client::try_join) returns it.
+    pub fn max_rooms_per_client(mut self, rooms: usize) -> Self {
+        self.settings.max_rooms_per_client = rooms;
+        self
+    }
+
+    /// The most memberships of all clients together, a client in a room being one. Default:
+    /// 1,000,000: a quarter of a gigabyte, where each is in a room of its own with a short name, and
+    /// less where many share a room. Beyond it, nobody enters a room until somebody leaves one, as with
+    /// [`max_rooms_per_client`](ServerBuilder::max_rooms_per_client).
+    pub fn max_memberships(mut self, memberships: usize) -> Self {
+        self.settings.max_memberships = memberships;
         self
     }
 

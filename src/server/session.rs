@@ -1,5 +1,6 @@
 //! A server's side of a conversation: what it has to do with this one client beside talking to it.
 
+use std::collections::HashSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use crate::shell::conversation::Conversation;
 use crate::shell::link::Link;
 use crate::shell::rate::Throttle;
 use crate::shell::socket::Socket;
+use crate::shell::sync::Mutex;
 
 use super::crew::Shared;
 
@@ -17,6 +19,9 @@ pub(crate) struct Session {
     conversation: Conversation,
     pub(crate) shared: Arc<Shared>,
     pub(crate) finished: bool,
+    /// The rooms that the client is in. Few programs join on more than one thread; those that do
+    /// wait for each other here, and nobody else does.
+    pub(super) rooms: Mutex<HashSet<Arc<str>>>,
 }
 
 impl Session {
@@ -26,7 +31,7 @@ impl Session {
             Some(_) => &shared.secure_config,
             None => shared.config_for(link.peer),
         };
-        let connection = Connection::new(Arc::clone(config));
+        let connection = Connection::new(Arc::clone(config)).announcing_all();
         let warden = Arc::clone(&shared.warden);
         let mut conversation = Conversation::new(connection, link, socket, warden);
         let throttle = |rate| Box::new(Throttle::new(rate, settings.fast_client));
@@ -36,6 +41,7 @@ impl Session {
             conversation,
             shared,
             finished: false,
+            rooms: Mutex::default(),
         })
     }
 }

@@ -16,12 +16,16 @@ use std::time::Duration;
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 
+use crate::shell::process::Process;
+
 /// The file of a socket that is bound; gone when the value is.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and number: whose the file at that path is.
     identity: (u64, u64),
+    /// In a forked child, it is the parent's.
+    process: Process,
 }
 
 /// Turns are waited for this often and this long each time; then it goes on without, since who can
@@ -44,6 +48,7 @@ pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     let listener = UnixListener::bind(path)?;
     let file = SocketFile {
         identity: identity(&fs::symlink_metadata(path)?),
+        process: Process::current(),
         path: absolute,
     };
     Ok((listener, file))
@@ -57,6 +62,9 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            return;
+        }
         let _turn = wait_for_turn(&self.path);
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| identity(&metadata) == self.identity);
@@ -97,4 +105,23 @@ fn wait_for_turn(path: &Path) -> Option<File> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Process, bind};
+
+    #[test]
+    fn only_the_process_that_has_bound_it_removes_the_file() -> std::io::Result<()> {
+        let path = std::env::temp_dir().join(format!("stentor-{}-fork", std::process::id()));
+        let (listener, mut file) = bind(&path)?;
+        file.process = Process::another();
+        drop(file);
+        assert!(path.exists());
+        drop(listener);
+        // Nobody listens there any more: it is taken over, and removed.
+        drop(bind(&path)?);
+        assert!(!path.exists());
+        Ok(())
+    }
 }

@@ -42,10 +42,14 @@ pub(crate) struct Addresses {
 /// generations: who was not here for a whole period is in neither.
 #[derive(Debug, Default)]
 struct Visits {
-    lately: HashMap<Net, Duration>,
-    before: HashMap<Net, Duration>,
+    lately: HashMap<Net, Nanos>,
+    before: HashMap<Net, Nanos>,
     turned: Duration,
 }
+
+/// Since the beginning, in nanoseconds. Twice the longest of all durations fits, which is as late as a
+/// handshake is ever forgotten.
+type Nanos = u128;
 
 /// The most addresses in one generation. With more, the older one is forgotten early: some
 /// megabytes are what this may cost.
@@ -123,13 +127,13 @@ impl Visits {
     fn visit(&mut self, net: Net, limit: &Handshakes, now: Duration) -> Result<(), Duration> {
         self.forget(limit.period, now);
         // Each handshake is forgotten in its share of the period.
-        let share = limit.period / limit.count.max(1);
+        let share = limit.period.as_nanos() / u128::from(limit.count.max(1));
         let known = self.lately.get(&net).or_else(|| self.before.get(&net));
-        let begins = known.copied().unwrap_or_default().max(now);
-        let forgotten = begins.saturating_add(share);
-        let latest = now.saturating_add(limit.period);
+        let begins = known.copied().unwrap_or_default().max(now.as_nanos());
+        let forgotten = begins + share;
+        let latest = now.as_nanos() + limit.period.as_nanos();
         if forgotten > latest {
-            return Err(forgotten - latest);
+            return Err(Duration::from_nanos_u128(forgotten - latest));
         }
         if self.lately.len() >= MOST && !self.lately.contains_key(&net) {
             self.turn(now);
@@ -250,7 +254,37 @@ mod tests {
             for period in [Duration::ZERO, SECOND, Duration::MAX] {
                 let (mut visits, limit) = (Visits::default(), Handshakes { count, period });
                 assert_eq!(visits.visit(net("192.0.2.1"), &limit, SECOND), Ok(()));
-                let _ = visits.visit(net("192.0.2.1"), &limit, SECOND);
+                for now in [SECOND, Duration::MAX] {
+                    let _ = visits.visit(net("192.0.2.1"), &limit, now);
+                }
+            }
+        }
+    }
+
+    /// In a period without an end no handshake is ever forgotten; in one of no length, each is at once.
+    #[test]
+    fn so_many_ever_is_a_limit_and_so_many_in_no_time_is_none() {
+        let one = net("192.0.2.1");
+        for count in [1, 3] {
+            let period = Duration::MAX;
+            let (mut visits, limit) = (Visits::default(), Handshakes { count, period });
+            for _ in 0..count {
+                assert_eq!(visits.visit(one, &limit, SECOND), Ok(()), "{count}");
+            }
+            for seconds in [1, 1_000_000_000] {
+                let wait = visits.visit(one, &limit, seconds * SECOND);
+                assert!(wait > Err(Duration::MAX / 4), "{count}: {wait:?}");
+            }
+            assert_eq!(visits.visit(net("192.0.2.2"), &limit, SECOND), Ok(()));
+            let (mut visits, limit) = (
+                Visits::default(),
+                Handshakes {
+                    count,
+                    period: Duration::ZERO,
+                },
+            );
+            for _ in 0..100 {
+                assert_eq!(visits.visit(one, &limit, SECOND), Ok(()), "{count}");
             }
         }
     }

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 
+use crate::protocol::escape::Escaped;
 use crate::protocol::{
-    CloseFrame, Closed, Connection, Encoder, Ending, Escaped, Event, Message, Refusal, State,
-    Transition, Unsupported, Version,
+    CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Refusal, State, Transition,
+    Unsupported, Version,
 };
 
 use super::caught::caught;
 use super::error::{Error, Loss};
 use super::link::{ClientId, Haste, Link, Stage};
-use super::log::{debug, error, log_enabled, trace};
+use super::log::{debug, log_enabled, log_limited, trace};
 use super::log_gate::Kind;
 use super::outbox::Push;
 use super::rate::Throttle;
@@ -350,13 +351,13 @@ impl Conversation {
                 if let Some(throttle) = &mut self.throttle {
                     throttle.control();
                 }
-                trace!("{}: < ping {}", self.link, Escaped(payload));
+                trace!("{}: < ping {}", self.link, Escaped::Bytes(payload));
             }
             Event::Pong(payload) => {
                 if let Some(throttle) = &mut self.throttle {
                     throttle.pong();
                 }
-                trace!("{}: < pong {}", self.link, Escaped(payload));
+                trace!("{}: < pong {}", self.link, Escaped::Bytes(payload));
             }
             Event::Closed(closed) => {
                 trace!("{}: closed: {closed}", self.link);
@@ -379,8 +380,9 @@ impl Conversation {
             debug!("{}: {transition}", self.link);
             if let Some(hook) = &self.on_state {
                 let seen = caught(|| hook(self.link.id, transition));
-                if seen.is_none() && self.warden.may_log(Kind::HookPanicked) {
-                    error!("{}: on_state panicked", self.link);
+                if seen.is_none() {
+                    let link = &self.link;
+                    log_limited!(self.warden, Kind::HookPanicked, "{link}: on_state panicked");
                 }
             }
         }

@@ -45,6 +45,9 @@ pub struct Counters {
     pub held_back: u64,
     /// Clients that were closed because they exceeded their rate.
     pub too_fast: u64,
+    /// How often a client was not let into a room, since that was one too many or had too long a
+    /// name.
+    pub not_joined: u64,
     /// Clients that this side gave up, by why. Never [`Loss::EndOfStream`]: those went by
     /// themselves, and count as 1006 in `closes`.
     pub lost: BTreeMap<Loss, u64>,
@@ -64,6 +67,7 @@ pub(crate) struct Totals {
     pub(crate) failed_handlers: AtomicU64,
     pub(crate) held_back: AtomicU64,
     pub(crate) too_fast: AtomicU64,
+    pub(crate) not_joined: AtomicU64,
     /// What happens once per connection at most.
     rare: Mutex<Counters>,
 }
@@ -103,6 +107,7 @@ impl Totals {
         counters.failed_handlers = self.failed_handlers.load(Relaxed);
         counters.held_back = self.held_back.load(Relaxed);
         counters.too_fast = self.too_fast.load(Relaxed);
+        counters.not_joined = self.not_joined.load(Relaxed);
         for link in links {
             counters.connections += 1;
             if let (true, Some(version)) = (link.is_open(), link.version()) {

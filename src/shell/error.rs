@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use crate::protocol::escape::Escaped;
 use crate::protocol::{
     BadField, BadOrigin, BadUrl, HandshakeError, Refusal, Unsupported, Violation,
 };
@@ -242,10 +243,10 @@ impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ProxyError::BadUrl(url) => {
-                write!(f, "no http:// URL of a proxy: \"{}\"", url.escape_debug())
+                write!(f, "no http:// URL of a proxy: \"{}\"", Escaped::Text(url))
             }
             ProxyError::Status { status, reason } => {
-                write!(f, "the proxy answered {status} {}", reason.escape_debug())
+                write!(f, "the proxy answered {status} {}", Escaped::Text(reason))
             }
             ProxyError::BadAnswer(error) => write!(f, "bad answer of the proxy: {error}"),
             ProxyError::EndOfStream => f.write_str("the proxy hung up"),

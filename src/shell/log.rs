@@ -50,8 +50,18 @@ macro_rules! trace {
     ($($words:tt)+) => { $crate::shell::log::log!(::log::Level::Trace, $($words)+) };
 }
 
+/// Logs a line that a peer has caused, at the level of its kind, if [`LogGate`](super::log_gate::LogGate) lets it through.
+macro_rules! log_limited {
+    ($warden:expr, $kind:expr, $($words:tt)+) => {{
+        let kind: $crate::shell::log_gate::Kind = $kind;
+        if let Some(line) = $warden.line_of(kind, format_args!($($words)+)) {
+            $crate::shell::log::log!(kind.level(), "{line}");
+        }
+    }};
+}
+
 // `warn` is an attribute's name, too.
-pub(crate) use {debug, error, info, log, log_enabled, trace, warning as warn};
+pub(crate) use {debug, error, info, log, log_enabled, log_limited, trace, warning as warn};
 
 /// A module, a file, and a line of it.
 pub(crate) type Place = (&'static str, &'static str, u32);

@@ -1,8 +1,12 @@
-//! How many lines of the log peers can cause: a few of each kind, and then a sum.
+//! How much of the log peers can cause: a few lines of each kind, and then a sum.
 //!
-//! Whoever logs something because of what a peer did asks here first. The first lines of a kind are
-//! let through; the rest of the ten seconds is counted, and told in one line at their end. The
-//! warden knows when that is: a line costs no look at the clock.
+//! Every line that is logged because of what a peer did passes here. The first lines of a kind are
+//! let through, as long as they have no more bytes than the kind may have; the rest of the ten
+//! seconds is counted, and reported in one line at their end. The warden knows when that is: a line
+//! costs no look at the clock.
+//!
+//! So all peers together can cause no more than 48 KiB of text in ten seconds, and the sums: 405 MiB
+//! a day.
 
 use std::fmt;
 use std::time::Duration;
@@ -36,9 +40,11 @@ pub(crate) enum Kind {
     Exhausted = 6,
     /// A client said more than its rate allows.
     TooFast = 7,
+    /// A client was to join more rooms than it may.
+    NotJoined = 8,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Closed,
     Kind::Lost,
     Kind::Refused,
@@ -47,12 +53,22 @@ const KINDS: [Kind; 8] = [
     Kind::HookPanicked,
     Kind::Exhausted,
     Kind::TooFast,
+    Kind::NotJoined,
 ];
 
-/// Counts the lines of each kind that were asked for since the last sum.
+/// Counts the lines of each kind since the last sum.
 #[derive(Debug, Default)]
 pub(crate) struct LogGate {
-    asked: [AtomicU64; KINDS.len()],
+    counted: [Counted; KINDS.len()],
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    /// Lines that were asked for.
+    asked: AtomicU64,
+    /// Bytes of those that had a place among the first.
+    bytes: AtomicU64,
+    held_back: AtomicU64,
 }
 
 impl Kind {
@@ -65,11 +81,23 @@ impl Kind {
         }
     }
 
-    const fn level(self) -> Level {
+    /// How many bytes they may have together: room for that many lines of the usual length. One of
+    /// the greatest length, every value of the peer's in it cut, has about 1 KiB.
+    const fn bytes(self) -> u64 {
         match self {
-            Kind::Closed | Kind::Lost | Kind::Refused | Kind::TurnedAway | Kind::TooFast => {
-                Level::Info
-            }
+            Kind::Closed => 16 * 1024,
+            _ => 4 * 1024,
+        }
+    }
+
+    pub(crate) const fn level(self) -> Level {
+        match self {
+            Kind::Closed
+            | Kind::Lost
+            | Kind::Refused
+            | Kind::TurnedAway
+            | Kind::TooFast
+            | Kind::NotJoined => Level::Info,
             Kind::HandlerFailed | Kind::Exhausted => Level::Warn,
             Kind::HookPanicked => Level::Error,
         }
@@ -77,14 +105,25 @@ impl Kind {
 }
 
 impl LogGate {
-    /// Whether one more line of this kind may be logged. It is counted either way.
-    pub(crate) fn admits(&self, kind: Kind) -> bool {
-        self.asked[kind as usize].fetch_add(1, SeqCst) < kind.allowance()
+    /// The line, if one more of this kind may be logged. It is counted either way.
+    pub(crate) fn line_of(&self, kind: Kind, words: fmt::Arguments<'_>) -> Option<String> {
+        let counted = &self.counted[kind as usize];
+        if counted.asked.fetch_add(1, SeqCst) < kind.allowance() {
+            let line = words.to_string();
+            let len = line.len() as u64;
+            if counted.bytes.fetch_add(len, SeqCst) + len <= kind.bytes() {
+                return Some(line);
+            }
+        }
+        counted.held_back.fetch_add(1, SeqCst);
+        None
     }
 
     /// Whether no line was asked for since the last sum.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.asked.iter().all(|asked| asked.load(SeqCst) == 0)
+        self.counted
+            .iter()
+            .all(|counted| counted.asked.load(SeqCst) == 0)
     }
 
     /// Logs how many lines were held back in the time that `passed`, and starts anew.
@@ -102,8 +141,10 @@ impl LogGate {
     }
 
     fn take_held_back(&self, kind: Kind) -> u64 {
-        let asked = self.asked[kind as usize].swap(0, SeqCst);
-        asked.saturating_sub(kind.allowance())
+        let counted = &self.counted[kind as usize];
+        counted.asked.store(0, SeqCst);
+        counted.bytes.store(0, SeqCst);
+        counted.held_back.swap(0, SeqCst)
     }
 }
 
@@ -118,6 +159,7 @@ impl fmt::Display for Kind {
             Kind::HookPanicked => "hooks panicked",
             Kind::Exhausted => "nothing left for a client",
             Kind::TooFast => "too fast",
+            Kind::NotJoined => "rooms not joined",
         })
     }
 }
@@ -126,20 +168,54 @@ impl fmt::Display for Kind {
 mod tests {
     use super::{KINDS, Kind, LogGate};
 
+    fn admits(gate: &LogGate, kind: Kind) -> bool {
+        gate.line_of(kind, format_args!("a line")).is_some()
+    }
+
+    #[test]
+    fn a_kind_has_no_more_bytes_than_it_may_whatever_its_lines_are() {
+        for len in [1, 150, 1000, 4096, 20_000] {
+            let gate = LogGate::default();
+            let line = "x".repeat(len);
+            let mut all = 0;
+            for kind in KINDS {
+                let lines = (0..500).filter_map(|_| gate.line_of(kind, format_args!("{line}")));
+                let lines: Vec<String> = lines.collect();
+                let bytes: usize = lines.iter().map(String::len).sum();
+                assert!(bytes as u64 <= kind.bytes(), "{kind}: {bytes}");
+                assert_eq!(gate.take_held_back(kind), 500 - lines.len() as u64);
+                all += bytes;
+            }
+            // The figure that this module's documentation has, and the one of SECURITY.md.
+            assert!(all <= 48 * 1024, "{all}");
+        }
+        let most: u64 = KINDS.map(Kind::bytes).iter().sum();
+        assert_eq!(most, 48 * 1024);
+        assert_eq!(most * 8640 / (1024 * 1024), 405);
+    }
+
+    #[test]
+    fn lines_of_the_usual_length_are_limited_by_their_number() {
+        for kind in KINDS {
+            let usual = usize::try_from(kind.bytes() / kind.allowance()).unwrap_or(0);
+            assert!(usual > 150, "{kind}: {usual}");
+        }
+    }
+
     #[test]
     fn the_first_of_each_kind_are_let_through_and_the_rest_is_counted() {
         let gate = LogGate::default();
         assert!(gate.is_quiet());
         for kind in KINDS {
             let asked = kind.allowance() + 1234;
-            let admitted = (0..asked).filter(|_| gate.admits(kind)).count();
+            let admitted = (0..asked).filter(|_| admits(&gate, kind)).count();
             assert_eq!(admitted as u64, kind.allowance(), "{kind}");
         }
         assert!(!gate.is_quiet());
         for kind in KINDS {
             assert_eq!(gate.take_held_back(kind), 1234, "{kind}");
             assert_eq!(gate.take_held_back(kind), 0, "{kind}: told twice");
-            assert!(gate.admits(kind), "{kind}: after a sum it starts anew");
+            assert!(admits(&gate, kind), "{kind}: after a sum it starts anew");
         }
     }
 
@@ -153,7 +229,7 @@ mod tests {
     #[test]
     fn nothing_is_held_back_of_few() {
         let gate = LogGate::default();
-        assert!((0..Kind::Lost.allowance()).all(|_| gate.admits(Kind::Lost)));
+        assert!((0..Kind::Lost.allowance()).all(|_| admits(&gate, Kind::Lost)));
         assert_eq!(gate.take_held_back(Kind::Lost), 0);
         assert!(gate.is_quiet());
     }

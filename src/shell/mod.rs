@@ -62,6 +62,8 @@ pub(crate) mod caught;
 
 pub(crate) mod date;
 
+pub(crate) mod process;
+
 pub(crate) mod log;
 
 pub(crate) mod log_gate;

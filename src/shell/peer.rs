@@ -25,7 +25,7 @@ impl Peer {
     /// IP address and port; a [local](Peer::Local) peer has none.
     pub fn addr(self) -> Option<SocketAddr> {
         match self {
-            Peer::Net(addr) => Some(addr),
+            Peer::Net(addr) => Some(SocketAddr::new(addr.ip().to_canonical(), addr.port())),
             Peer::Local => None,
         }
     }
@@ -40,8 +40,26 @@ impl From<SocketAddr> for Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Peer::Net(addr) => addr.fmt(f),
+            Peer::Net(addr) => self.addr().unwrap_or(*addr).fmt(f),
             Peer::Local => f.write_str("local"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Peer;
+    use std::net::{AddrParseError, SocketAddr};
+
+    #[test]
+    fn an_ipv4_peer_has_its_ipv4_address_however_it_was_made() -> Result<(), AddrParseError> {
+        let (short, long): (SocketAddr, SocketAddr) =
+            ("9.9.9.9:80".parse()?, "[::ffff:9.9.9.9]:80".parse()?);
+        for peer in [Peer::from(long), Peer::Net(long), Peer::Net(short)] {
+            assert_eq!((peer.addr(), peer.ip()), (Some(short), Some(short.ip())));
+            assert_eq!(peer.to_string(), "9.9.9.9:80");
+        }
+        assert_eq!(Peer::from(long), Peer::from(short));
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::protocol::{CloseCode, CloseFrame, State};
 use super::bucket::Bucket;
 use super::conversation::{Conversation, Patience, Step};
 use super::link::Link;
-use super::log::info;
+use super::log::log_limited;
 use super::log_gate::Kind;
 use super::peer_end::Watch;
 use super::sync::Instant;
@@ -237,13 +237,15 @@ impl Conversation {
         let Some(throttle) = &mut self.throttle else {
             return;
         };
-        if std::mem::replace(&mut throttle.told, true) || !self.warden.may_log(Kind::TooFast) {
+        if std::mem::replace(&mut throttle.told, true) {
             return;
         }
-        match close {
-            true => info!("client {id} {peer}: says more than its rate allows, and is closed"),
-            false => info!("client {id} {peer}: says more than its rate allows, and is held back"),
-        }
+        let is = if close { "closed" } else { "held back" };
+        log_limited!(
+            self.warden,
+            Kind::TooFast,
+            "client {id} {peer}: says more than its rate allows, and is {is}"
+        );
     }
 
     fn wait_for_rate(&mut self, patience: &Patience) -> Option<Step> {

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::protocol::{Escaped, Framing, HandshakeError, Note, Redacted, Role, State, Transition};
+use crate::protocol::escape::Escaped;
+use crate::protocol::{Framing, HandshakeError, Note, Redacted, Role, State, Transition};
 
 use super::conversation::Conversation;
 use super::link::Link;
@@ -92,7 +93,7 @@ impl Conversation {
             {
                 self.trace_frames(version.framing(), output);
             }
-            _ => trace!("{link}: > {}", Escaped(output)),
+            _ => trace!("{link}: > {}", Escaped::Bytes(output)),
         }
     }
 
@@ -100,7 +101,11 @@ impl Conversation {
         let link = &self.link;
         while !output.is_empty() {
             let (header, payload, rest) = framing.split(output);
-            trace!("{link}: > frame {}: {}", Hex(header), Escaped(payload));
+            trace!(
+                "{link}: > frame {}: {}",
+                Hex(header),
+                Escaped::Bytes(payload)
+            );
             output = rest;
         }
     }

@@ -13,6 +13,7 @@
 //! Between ticks the warden sleeps in `poll(2)` on the sockets whose outboxes have stalled: a
 //! healthy server has none. Once every ten seconds it sums up what the log was spared.
 
+use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -171,14 +172,16 @@ impl Warden {
         self.waker.wake();
     }
 
-    /// Whether one more line of this kind may be logged: see [`LogGate`].
-    pub(crate) fn may_log(&self, kind: Kind) -> bool {
-        let may = self.gate.admits(kind);
+    /// The line, if one more of this kind may be logged: see [`LogGate`].
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn line_of(&self, kind: Kind, words: fmt::Arguments<'_>) -> Option<String> {
+        let line = self.gate.line_of(kind, words);
         // There is something to sum up: the ticks go on until it is.
         if self.asleep.load(SeqCst) {
             self.waker.wake();
         }
-        may
+        line
     }
 
     /// Ends the thread.

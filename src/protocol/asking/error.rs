@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::protocol::error::tls_hint;
+use crate::protocol::escape::Escaped;
 use crate::protocol::head::BadHead;
-use crate::protocol::text::Escaped;
 
 use super::answer::Answer;
 
@@ -95,10 +95,10 @@ impl fmt::Display for HandshakeError {
                     f,
                     "the server answered {}{blank}{}",
                     answer.status(),
-                    reason.escape_debug()
+                    Escaped::Text(reason)
                 )?;
                 match first_line(answer) {
-                    Some(words) => write!(f, ": {}", words.escape_debug()),
+                    Some(words) => write!(f, ": {}", Escaped::Text(&words)),
                     None => Ok(()),
                 }
             }
@@ -113,7 +113,7 @@ impl fmt::Display for HandshakeError {
             HandshakeError::NotHttp(found) => write!(
                 f,
                 "not HTTP: the answer begins with \"{}\"{}",
-                Escaped(found),
+                Escaped::Bytes(found),
                 found.first().copied().map_or("", tls_hint)
             ),
             HandshakeError::Preamble(found) => write!(
@@ -143,8 +143,8 @@ impl fmt::Display for HandshakeError {
             HandshakeError::Proof { found, expected } => write!(
                 f,
                 "the proof is \"{}\" instead of \"{}\"",
-                Escaped(found),
-                Escaped(expected)
+                Escaped::Bytes(found),
+                Escaped::Bytes(expected)
             ),
             HandshakeError::StreamEnded => f.write_str("the server hung up in the handshake"),
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use crate::protocol::escape::Escaped;
 use crate::protocol::host::HostName;
 use crate::protocol::origin::is_scheme;
 use crate::protocol::request::split_port;
@@ -124,18 +125,21 @@ impl fmt::Display for BadUrl {
             BadUrl::Scheme(scheme) if scheme.is_empty() => {
                 f.write_str("url without ws:// or wss://")
             }
-            BadUrl::Scheme(scheme) => write!(f, "url with {scheme}:// instead of ws:// or wss://"),
+            BadUrl::Scheme(scheme) => {
+                let scheme = Escaped::Text(scheme);
+                write!(f, "url with {scheme}:// instead of ws:// or wss://")
+            }
             BadUrl::Fragment(resource) => {
-                write!(f, "url with a fragment: \"{}\"", resource.escape_debug())
+                write!(f, "url with a fragment: \"{}\"", Escaped::Text(resource))
             }
             BadUrl::UserInfo => f.write_str(
                 "url with a user's name or a password, which belong into a header field",
             ),
             BadUrl::Host(host) if host.is_empty() => f.write_str("url without a host"),
-            BadUrl::Host(host) => write!(f, "url with bad host \"{}\"", host.escape_debug()),
-            BadUrl::Port(port) => write!(f, "url with bad port \"{}\"", port.escape_debug()),
+            BadUrl::Host(host) => write!(f, "url with bad host \"{}\"", Escaped::Text(host)),
+            BadUrl::Port(port) => write!(f, "url with bad port \"{}\"", Escaped::Text(port)),
             BadUrl::Resource(resource) => {
-                let resource = resource.escape_debug();
+                let resource = Escaped::Text(resource);
                 write!(
                     f,
                     "url with a blank, a backslash or a control character in \"{resource}\""

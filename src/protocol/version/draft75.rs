@@ -32,8 +32,9 @@
 use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie};
 use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};
 use crate::protocol::error::Refusal;
+use crate::protocol::escape::escaped;
 use crate::protocol::framing::Framing;
-use crate::protocol::request::{Request, escaped};
+use crate::protocol::request::Request;
 
 pub(crate) const ROW: Row = Row {
     name: "draft-75",

@@ -40,8 +40,9 @@ use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};
 use crate::protocol::close::CloseCode;
 use crate::protocol::dice::Dice;
 use crate::protocol::error::Refusal;
+use crate::protocol::escape::escaped;
 use crate::protocol::framing::Framing;
-use crate::protocol::request::{Request, escaped};
+use crate::protocol::request::Request;
 use crate::protocol::response;
 use crate::protocol::role::Entropy;
 

@@ -25,8 +25,9 @@ use super::close::CloseCode;
 use super::config::Config;
 use super::deflate::Terms;
 use super::error::Refusal;
+use super::escape::{Escaped, escaped};
 use super::framing::Framing;
-use super::request::{Request, escaped};
+use super::request::Request;
 use super::response::{self, Accept};
 
 /// A version of the protocol that a browser shipped.
@@ -285,7 +286,7 @@ impl Agreed {
             Some(chosen) if !offered.contains(&chosen.as_str()) => {
                 return Err(Refusal::Application {
                     status: 500,
-                    reason: format!("subprotocol \"{}\" was not offered", chosen.escape_debug()),
+                    reason: format!("subprotocol \"{}\" was not offered", Escaped::Text(&chosen)),
                 });
             }
             Some(chosen) => Some(chosen),

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use rustls::InconsistentKeys;
 use rustls::pki_types::pem;
 
+use crate::protocol::escape::{Escaped, shown};
+
 /// Why a certificate, a key or a set of roots cannot be used, or a session did not come about.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -51,14 +53,15 @@ impl fmt::Display for TlsError {
                 write!(
                     f,
                     "\"{}\" is no name that TLS can prove",
-                    name.escape_debug()
+                    Escaped::Text(name)
                 )
             }
             TlsError::NotTls => f.write_str("the peer does not speak TLS"),
             TlsError::Rustls(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 f.write_str("the key is not the certificate's")
             }
-            TlsError::Rustls(error) => write!(f, "TLS: {error}"),
+            // It may name all that the peer's certificate is valid for.
+            TlsError::Rustls(error) => write!(f, "TLS: {}", shown(error)),
         }
     }
 }

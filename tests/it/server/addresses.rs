@@ -167,3 +167,118 @@ fn those_who_come_too_often_cannot_flood_the_log() {
     let sum = "turned away: … and 141 more like it in the last ";
     assert_eq!(logged(&[sum]).len(), 1);
 }
+
+/// What is let in, and what breaks one rule each, with the status of the answer.
+fn of_each_kind(version: Version, address: &str) -> [(u16, Head); 6] {
+    let origin = match version {
+        Version::Hybi07 | Version::Hybi08 => "Sec-WebSocket-Origin",
+        _ => "Origin",
+    };
+    let good = || {
+        let head = Head::of(version).with(FORWARDED, address);
+        head.set("Host", "localhost").set(origin, "https://a.b")
+    };
+    [
+        (101, good()),
+        (421, good().set("Host", "elsewhere.example")),
+        (403, good().set(origin, "https://evil.example")),
+        (400, good().line("GET relative HTTP/1.1")),
+        (400, good().set("Upgrade", "smtp")),
+        (405, good().line("POST / HTTP/1.1")),
+    ]
+}
+
+#[test]
+fn behind_a_proxy_a_request_counts_also_where_it_is_refused() {
+    let builder = || {
+        let builder = behind_a_proxy().handshakes_per_address(2, HOUR);
+        let builder = builder.hosts(["localhost"]).unwrap();
+        builder.origins(["https://a.b"]).unwrap()
+    };
+    for version in Version::ALL {
+        let server = Loopback::echo(builder());
+        for kind in 0..6 {
+            let address = format!("192.0.2.{kind}");
+            let heads = of_each_kind(version, &address);
+            let (expected, head) = &heads[kind];
+            for _ in 0..2 {
+                let mut stream = dial(server.address);
+                stream.write_all(&head.bytes()).unwrap();
+                assert_eq!(status_of(&mut stream), *expected, "{version}");
+            }
+            // Whatever it is, it is one too many; and so is a good one.
+            for head in [head, &heads[0].1] {
+                let answer = refused_to(dial(server.address), head);
+                assert_eq!(answer.status(), 429, "{version} after {expected}");
+            }
+        }
+        let [(_, other), ..] = of_each_kind(version, "198.51.100.1");
+        Peer::on(dial(server.address), version, &other.bytes()).expect_echo("hello");
+    }
+}
+
+fn status_of(stream: &mut TcpStream) -> u16 {
+    let mut start = [0; 12];
+    std::io::Read::read_exact(stream, &mut start).unwrap();
+    std::str::from_utf8(&start[9..]).unwrap().parse().unwrap()
+}
+
+/// It names no address; and were it the proxy's, one who sends such things could shut out all others
+/// whose address is unknown.
+#[test]
+fn behind_a_proxy_what_is_no_request_counts_for_nobody() {
+    let server = Loopback::echo(behind_a_proxy().handshakes_per_address(1, HOUR));
+    for junk in [
+        &b"GET / HTTP/1.1\r\nX-Forwarded-For : 192.0.2.1\r\n\r\n"[..],
+        b"\x16\x03\x01\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ] {
+        for _ in 0..3 {
+            assert_eq!(ask(server.address, junk).status(), 400);
+        }
+    }
+    let head = Head::of(Version::Rfc6455);
+    Peer::on(dial(server.address), Version::Rfc6455, &head.bytes()).expect_echo("hello");
+    assert_eq!(refused_to(dial(server.address), &head).status(), 429);
+}
+
+#[test]
+fn so_many_handshakes_ever_is_a_limit() {
+    for version in Version::ALL {
+        let builder = Server::builder().handshakes_per_address(1, Duration::MAX);
+        let server = Loopback::echo(builder);
+        let head = Head::of(version);
+        Peer::on(dial(server.address), version, &head.bytes()).expect_echo("hello");
+        for _ in 0..2 {
+            assert_eq!(refused_to(dial(server.address), &head).status(), 429);
+        }
+        let other = dial_from(server.address, home(3), None);
+        Peer::on(other, version, &head.bytes()).expect_echo("hello");
+    }
+}
+
+/// Bans by address compare what they have noted with what they see.
+#[test]
+fn an_address_looks_the_same_whichever_way_it_was_written() {
+    let server = Loopback::run(behind_a_proxy(), |client| {
+        let (own, forwarded) = (client.addr(), client.request().forwarded_for());
+        assert_eq!(own, forwarded);
+        client.send(own.map(|own| own.to_string()).unwrap_or_default())?;
+        Ok(())
+    });
+    for version in Version::ALL {
+        for (written, expected) in [
+            ("9.9.9.9", "9.9.9.9"),
+            ("::ffff:9.9.9.9", "9.9.9.9"),
+            ("::FFFF:909:909", "9.9.9.9"),
+            ("[::ffff:9.9.9.9]:4711", "9.9.9.9"),
+            ("[::ffff:9.9.9.9]", "9.9.9.9"),
+            ("6.6.6.6, ::ffff:9.9.9.9", "9.9.9.9"),
+            ("2001:DB8::1", "2001:db8::1"),
+        ] {
+            let head = Head::of(version).with(FORWARDED, written);
+            let mut peer = Peer::on(dial(server.address), version, &head.bytes());
+            peer.expect_text(expected);
+        }
+    }
+}

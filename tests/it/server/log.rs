@@ -108,3 +108,72 @@ fn failed_handlers_and_panicking_hooks_are_summed_up() {
     assert_eq!(summed_up("handlers failed", 33), [Level::Warn]);
     assert_eq!(summed_up("hooks panicked", 33), [Level::Error]);
 }
+
+/// The bytes of all lines that contain these words.
+fn bytes_logged(words: &[&str]) -> usize {
+    let lines = logged(words).into_iter();
+    lines.map(|(_, line)| line.len()).sum()
+}
+
+#[test]
+fn what_a_peer_says_is_cut_in_the_log_and_all_of_it_has_a_limit_of_bytes() {
+    const EACH: usize = 60;
+    let long = |start: &str| format!("/{start}{}", "\u{85}".repeat(7000));
+    told(Server::builder(), |server| {
+        for version in Version::ALL {
+            for _ in 0..EACH {
+                let line = format!("GET {} HTTP/1.1", long("long-and-closed"));
+                let head = Head::of(version).line(&line);
+                let mut peer = Peer::open_with(server.address, version, &head);
+                peer.say_goodbye(1000, &"\u{1b}".repeat(123));
+                peer.hear();
+                peer.expect_end();
+            }
+            for _ in 0..EACH {
+                let line = format!("GET {} HTTP/1.1", long("long-and-refused"));
+                let head = Head::of(version).line(&line);
+                let head = head.set("Host", "\u{9b}".repeat(100));
+                let mut stream = dial(server.address);
+                stream.write_all(&head.bytes()).unwrap();
+                assert_eq!(read_answer(&mut stream).status(), 400);
+            }
+        }
+    });
+    for (words, limit) in [
+        ("/long-and-closed", 16 * 1024),
+        ("/long-and-refused", 4 * 1024),
+    ] {
+        let lines = logged(&[words]);
+        assert!(lines.len() >= 5, "{words}: {}", lines.len());
+        for (_, line) in &lines {
+            assert!(line.len() < 1024, "{} bytes: {line}", line.len());
+            assert!(line.contains("...: "), "{line}");
+        }
+        // More than one server of this process may have ten seconds that are over.
+        let bytes = bytes_logged(&[words]);
+        assert!(bytes <= 2 * limit, "{words}: {bytes}");
+    }
+}
+
+#[test]
+fn an_error_of_a_handler_that_repeats_what_a_peer_said_is_cut() {
+    keep_logbook();
+    let mut server = Loopback::run(Server::builder(), |client| match client.recv()? {
+        Some(message) => Err(message.as_text().unwrap_or_default().into()),
+        None => Ok(()),
+    });
+    let mut peer = server.open(Version::Rfc6455);
+    peer.say(&format!(
+        "repeated-by-a-handler\r\n{}",
+        "\u{202e}".repeat(10_000)
+    ));
+    peer.hear();
+    peer.expect_end();
+    server.wait_until_empty();
+    server.handle.shutdown(std::time::Duration::ZERO);
+    server.join();
+    let lines = logged(&["handler failed: repeated-by-a-handler\\r\\n\\u{202e}"]);
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].1.len() < 300, "{}", lines[0].1);
+    assert!(lines[0].1.ends_with("..."), "{}", lines[0].1);
+}

@@ -6,6 +6,10 @@ mod detached;
 
 mod requests;
 
+mod rooms;
+
+mod extremes;
+
 mod refusals;
 
 mod registry;

@@ -1,0 +1,209 @@
+//! A peer's bytes in a log line, an error or an answer: escaped, and not many.
+
+use std::fmt::{self, Write};
+
+/// The most bytes that a value takes, escaped: a longer one is cut, and ends in `...`.
+pub(crate) const SHOWN: usize = 256;
+
+/// What stands for the rest of a value that was cut.
+const ELLIPSIS: &str = "...";
+
+/// A value of a peer's, as it may stand in a line: nothing in it that a terminal or a reader of logs
+/// would take for anything but a part of the value, and no more than [`SHOWN`] bytes. It is cut between
+/// two characters or escapes, never inside one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Escaped<'a> {
+    /// Printable ASCII stays; all else becomes `\n`, `\x1b` and the like.
+    Bytes(&'a [u8]),
+    /// Printable characters of every language stay; all else becomes `\n`, `\u{1b}` and the like.
+    Text(&'a str),
+    /// The same, of whole sentences, whose quotes and backslashes stay too: values in them may have
+    /// been escaped already.
+    Words(&'a str),
+}
+
+/// Bytes as they are kept in an error.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
+    Escaped::Bytes(bytes).to_string()
+}
+
+impl Escaped<'_> {
+    /// Calls `show` with each character of the value, escaped, until it says that this is enough.
+    fn for_each(&self, mut show: impl FnMut(&dyn fmt::Display, usize) -> bool) {
+        match self {
+            Escaped::Bytes(bytes) => {
+                for byte in *bytes {
+                    let shown = Printable(std::slice::from_ref(byte));
+                    if !show(&shown, shown.len()) {
+                        return;
+                    }
+                }
+            }
+            Escaped::Text(text) | Escaped::Words(text) => {
+                let is_plain = |character| {
+                    matches!(self, Escaped::Words(_)) && matches!(character, '"' | '\'' | '\\')
+                };
+                for character in text.chars() {
+                    let shown = character.escape_debug();
+                    let len = shown.clone().map(char::len_utf8).sum();
+                    let enough = match is_plain(character) {
+                        true => !show(&character, 1),
+                        false => !show(&shown, len),
+                    };
+                    if enough {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn fits(&self) -> bool {
+        let mut total = 0;
+        self.for_each(|_, len| {
+            total += len;
+            total <= SHOWN
+        });
+        total <= SHOWN
+    }
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = self.fits();
+        let mut left = match fits {
+            true => SHOWN,
+            false => SHOWN - ELLIPSIS.len(),
+        };
+        let mut written = Ok(());
+        self.for_each(|shown, len| {
+            if len > left {
+                return false;
+            }
+            left -= len;
+            written = write!(f, "{shown}");
+            written.is_ok()
+        });
+        written?;
+        match fits {
+            true => Ok(()),
+            false => f.write_str(ELLIPSIS),
+        }
+    }
+}
+
+/// Writes what is formatted, up to [`SHOWN`] bytes of it, escaped: for words that are long, or costly,
+/// or somebody else's. The rest is not even kept.
+pub(crate) fn shown(words: &dyn fmt::Display) -> String {
+    let mut start = Start(String::new());
+    // It fails on purpose, once there is enough.
+    let _ = write!(start, "{words}");
+    Escaped::Words(&start.0).to_string()
+}
+
+/// The beginning of what is written to it, one byte more than can be shown.
+struct Start(String);
+
+impl Write for Start {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            if self.0.len() > SHOWN {
+                return Err(fmt::Error);
+            }
+            self.0.push(character);
+        }
+        Ok(())
+    }
+}
+
+/// Bytes as printable ASCII: each that is no such character is escaped, and so are the backslash and
+/// the double quote, since what is escaped often stands between two of them. A single quote stays as
+/// it is.
+///
+/// ```
+/// use stentor::protocol::Printable;
+///
+/// // Draft-76's own example of a proof.
+/// let proof = b"8jKS'y:G*Co,Wxa-";
+/// assert_eq!(Printable(proof).to_string(), "8jKS'y:G*Co,Wxa-");
+/// assert_eq!(Printable(b"\xff\0\r\n\"\\").to_string(), r#"\xff\x00\r\n\"\\"#);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Printable<'a>(pub &'a [u8]);
+
+impl Printable<'_> {
+    fn len(&self) -> usize {
+        let len = |byte: &u8| match byte {
+            b'\'' => 1,
+            byte => byte.escape_ascii().len(),
+        };
+        self.0.iter().map(len).sum()
+    }
+}
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &byte in self.0 {
+            match byte {
+                b'\'' => f.write_char('\'')?,
+                byte => byte.escape_ascii().fmt(f)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Escaped, SHOWN, escaped, shown};
+
+    #[test]
+    fn a_short_value_is_whole() {
+        for len in [0, 1, SHOWN - 1, SHOWN] {
+            let value = "x".repeat(len);
+            assert_eq!(escaped(value.as_bytes()), value);
+            assert_eq!(Escaped::Text(&value).to_string(), value);
+            assert_eq!(shown(&value), value);
+        }
+        assert_eq!(escaped(b"a\r\n\x1b\xff"), r"a\r\n\x1b\xff");
+        assert_eq!(Escaped::Text("ä\r\u{202e}日").to_string(), r"ä\r\u{202e}日");
+    }
+
+    #[test]
+    fn a_long_value_is_cut_to_its_limit_after_it_was_escaped() {
+        for value in ["x", "\r", "\u{1b}", "\u{202e}", "日", "\u{10ffff}", "é"] {
+            let value = value.repeat(100_000);
+            let of_bytes = escaped(value.as_bytes());
+            let of_text = Escaped::Text(&value).to_string();
+            for (cut, unit) in [(&of_bytes, 4), (&of_text, 10), (&shown(&value), 10)] {
+                assert!(cut.ends_with("..."), "{cut}");
+                assert!(cut.len() <= SHOWN, "{} bytes", cut.len());
+                assert!(cut.len() > SHOWN - unit, "{} bytes", cut.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_escaped_already_is_not_escaped_again() {
+        let once = Escaped::Text("\r\"\\").to_string();
+        assert_eq!(once, r#"\r\"\\"#);
+        assert_eq!(shown(&once), once);
+        assert_eq!(
+            shown(&"a line\nand \"another\""),
+            r#"a line\nand "another""#
+        );
+    }
+
+    #[test]
+    fn no_escape_is_cut_in_two() {
+        for lead in 0..12 {
+            let value = "x".repeat(lead) + &"\u{1b}".repeat(100);
+            let cut = Escaped::Text(&value).to_string();
+            let escapes = cut[lead..].trim_end_matches("...");
+            assert_eq!(escapes.replace(r"\u{1b}", ""), "", "{cut}");
+            let cut = escaped(value.as_bytes());
+            let escapes = cut[lead..].trim_end_matches("...");
+            assert_eq!(escapes.replace(r"\x1b", ""), "", "{cut}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What this side sends: messages and pings, compressed where that was agreed on.
+
+use super::connection::Connection;
+use super::deflate::{Deflater, Terms};
+use super::error::Unsupported;
+use super::framing::Encoder;
+use super::message::Message;
+use super::state::State;
+
+impl Connection {
+    /// Sends a message. Before draft-76's handshake is done, it waits for that.
+    ///
+    /// # Errors
+    /// [`Unsupported`] for what the version cannot carry, and where there is nobody to send to
+    /// any more; nothing is sent then.
+    pub fn send(&mut self, message: &Message) -> Result<(), Unsupported> {
+        let payload = self.deflate(message);
+        let (encoder, out) = self.sender()?;
+        match payload {
+            Some(payload) => encoder.encode_deflated(message, &payload, out),
+            None => encoder.encode(message, out)?,
+        }
+        Ok(())
+    }
+
+    /// Sends a ping with a payload of up to 125 bytes.
+    ///
+    /// # Errors
+    /// As [`send`](Connection::send); draft-75 and draft-76 have no ping.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Unsupported> {
+        let (encoder, out) = self.sender()?;
+        encoder.encode_ping(payload, out)
+    }
+
+    /// Messages are compressed by these terms from now on, if there are any.
+    pub(super) fn deflate_by(&mut self, terms: Option<Terms>) {
+        self.encoder = self.encoder.map(|encoder| encoder.deflating(terms));
+    }
+
+    pub(super) fn terms(&self) -> Option<Terms> {
+        self.encoder.and_then(Encoder::terms)
+    }
+
+    /// The message compressed, where that was agreed on and gains something.
+    fn deflate(&mut self, message: &Message) -> Option<Vec<u8>> {
+        let terms = self.terms().filter(|terms| terms.is_worth(message.len()))?;
+        if !terms.takes_over() {
+            return Deflater::new(&terms).compress_alone(message);
+        }
+        let deflater = self
+            .deflater
+            .get_or_insert_with(|| Box::new(Deflater::new(&terms)));
+        let payload = deflater.compress(message.as_bytes());
+        if payload.is_none() {
+            self.deflater = None;
+        }
+        payload
+    }
+
+    fn sender(&mut self) -> Result<(Encoder, &mut Vec<u8>), Unsupported> {
+        match (self.state, self.encoder) {
+            (State::Ready, Some(encoder)) => Ok((encoder, &mut self.output)),
+            (State::Handshaking, Some(encoder)) => Ok((encoder, &mut self.early)),
+            (state, _) => Err(Unsupported::Now(state)),
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use super::escape::Escaped;
 use super::host::HostName;
 use super::request::split_port;
 
@@ -151,7 +152,7 @@ fn host_of(host: &str) -> Option<String> {
 
 impl fmt::Display for BadOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.escape_debug();
+        let text = Escaped::Text(&self.0);
         write!(
             f,
             "\"{text}\" is not an origin: give a scheme, a host and perhaps a port, such as \

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::protocol::escape::escaped;
 use crate::protocol::head::{self, BadHead, Head};
 use crate::protocol::limits::Limits;
 
@@ -91,7 +92,7 @@ impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
             .field("head", &self.head)
-            .field("body", &self.body.escape_ascii().to_string())
+            .field("body", &escaped(&self.body))
             .finish()
     }
 }

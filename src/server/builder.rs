@@ -103,7 +103,7 @@ impl Default for Settings {
             fast_client: FastClient::Delay,
             max_clients: 10_000,
             per_address: PerAddress::default(),
-            stack_size: 256 * 1024,
+            stack_size: 1024 * 1024,
             no_delay: true,
             tls: None,
             on_request: None,
@@ -262,8 +262,13 @@ impl ServerBuilder {
         self
     }
 
-    /// The stack of each client's thread, in bytes. Default: 256 KiB. Untouched pages cost only
-    /// address space; a handler that recurses deeply needs more.
+    /// Sets the stack of each client's thread, in bytes. Default: 1 MiB, which is enough to read a
+    /// message that is nested as deeply as serde_json allows, in a debug build too.
+    ///
+    /// A handler that overflows its stack aborts the whole process: unlike a panic, an overflow
+    /// cannot be caught. A handler that recurses as deeply as a client's message says needs a limit
+    /// on that depth, or a larger stack. Pages that were never touched cost only address space,
+    /// which [`max_clients`](ServerBuilder::max_clients) takes into account.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.settings.stack_size = bytes;
         self

@@ -22,6 +22,8 @@ mod asking;
 
 mod limits;
 
+mod nesting;
+
 mod closing;
 
 mod vectors;

@@ -139,7 +139,7 @@ impl Connection {
                     }
                 }
                 Phase::Over(_) => {
-                    self.input.discard();
+                    self.input = Input::default();
                     return None;
                 }
             }

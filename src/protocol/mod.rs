@@ -71,6 +71,8 @@ mod dice;
 
 pub mod ending;
 
+mod held;
+
 pub mod request;
 
 pub mod response;

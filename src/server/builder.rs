@@ -77,6 +77,7 @@ pub(crate) struct Settings {
     pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) outbox: usize,
     pub(crate) all_outboxes: usize,
+    pub(crate) all_incoming: usize,
     pub(crate) slow_client: SlowClient,
     pub(crate) rate: Option<Rate>,
     pub(crate) fast_client: FastClient,
@@ -98,6 +99,7 @@ impl Default for Settings {
             deadlines: Arc::default(),
             outbox: 1024 * 1024,
             all_outboxes: 256 * 1024 * 1024,
+            all_incoming: 256 * 1024 * 1024,
             slow_client: SlowClient::Close,
             rate: None,
             fast_client: FastClient::Delay,
@@ -327,6 +329,7 @@ impl fmt::Debug for Settings {
             .field("deadlines", &self.deadlines)
             .field("outbox", &self.outbox)
             .field("all_outboxes", &self.all_outboxes)
+            .field("all_incoming", &self.all_incoming)
             .field("slow_client", &self.slow_client)
             .field("rate", &self.rate)
             .field("fast_client", &self.fast_client)

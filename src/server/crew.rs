@@ -63,7 +63,8 @@ impl Crew {
     pub(crate) fn new(mut settings: Settings) -> io::Result<(Crew, UnixStream)> {
         settings.max_clients = capacity::at_most(settings.max_clients);
         let totals = Arc::new(Totals::default());
-        let registry = Arc::new(Registry::new(settings.per_address.clone()));
+        let registry = Registry::new(settings.per_address.clone());
+        let registry = Arc::new(registry.with_incoming(settings.all_incoming));
         let backlog = Backlog::new(settings.all_outboxes);
         let (warden, watch) = Warden::new(
             Arc::clone(&backlog),

@@ -21,6 +21,7 @@ use super::rate::Throttle;
 use super::shown::Shown;
 use super::socket::Socket;
 use super::sync::Instant;
+use super::sync::atomic::Ordering::Relaxed;
 use super::warden::Warden;
 
 /// Sees every change of state, on the thread of whom it concerns.
@@ -36,6 +37,8 @@ pub(crate) struct Conversation {
     pub(crate) began: Instant,
     /// How many bytes the next read may bring.
     appetite: usize,
+    /// What it is counted to hold of what has come in.
+    pub(super) held: usize,
     /// Where clients have a rate.
     pub(crate) throttle: Option<Box<Throttle>>,
     /// The outbox has been given the goodbye, or has refused it: somebody else was first.
@@ -115,6 +118,7 @@ impl Conversation {
             socket,
             began: Instant::now(),
             appetite: READ_AT_FIRST,
+            held: 0,
             closed: None,
             throttle: None,
             said_goodbye: false,
@@ -222,6 +226,7 @@ impl Conversation {
                 if patience.has_read && wait.is_zero() {
                     return Step::Late;
                 }
+                self.count_held();
                 self.link.set_reading(true);
                 let ready = self.socket.wait_until(PollFlags::IN, wait);
                 self.link.set_reading(false);
@@ -253,7 +258,11 @@ impl Conversation {
             .throttle
             .as_ref()
             .map_or(usize::MAX, |throttle| throttle.most());
-        let buffer = self.connection.input_buffer(self.appetite.min(most));
+        let room = self.appetite.min(most);
+        // Counted with the buffer that is there while this waits.
+        self.connection.input_buffer(room);
+        self.count_held();
+        let buffer = self.connection.input_buffer(room);
         self.link.set_reading(true);
         let result = self.socket.receive(buffer);
         self.link.set_reading(false);
@@ -320,6 +329,10 @@ impl Conversation {
     pub(crate) fn hear_goodbye(&mut self) {
         if let Some(frame) = self.link.goodbye() {
             self.connection.close_was_sent(Some(frame));
+            if self.link.is_shed.load(Relaxed) {
+                // The peer's half is not waited for, and what was on its way is given up.
+                self.connection.receive_eof();
+            }
         }
     }
 

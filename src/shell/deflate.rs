@@ -54,11 +54,16 @@ fn give_back(deflater: Deflater) {
 pub(crate) struct Context {
     deflater: Option<Box<Deflater>>,
     pushes: u64,
+    /// The client is gone: nothing is compressed for it any more.
+    over: bool,
 }
 
 impl Context {
     /// The payload of a message that may refer to those before it, unless there were pushes since.
     fn deflate(&mut self, terms: &Terms, message: &Message, pushes: u64) -> Option<Vec<u8>> {
+        if self.over {
+            return None;
+        }
         let deflater = match &mut self.deflater {
             Some(deflater) => {
                 if self.pushes != pushes {
@@ -99,6 +104,15 @@ impl Link {
         let pushes = self.outbox.pushes();
         let payload = context.deflate(&terms, message, pushes)?;
         self.reply_in_context(at_once, message, &payload, pushes)
+    }
+
+    /// The client is gone, but its handles may stay: they keep no compressor.
+    pub(crate) fn let_go_of_context(&self) {
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        *context = Context {
+            over: true,
+            ..Context::default()
+        };
     }
 
     /// Sends what was compressed when there had been so many pushes. Where one was faster, the peer's

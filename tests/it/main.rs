@@ -51,6 +51,8 @@ mod rates;
 
 mod crowding;
 
+mod incoming;
+
 mod deadlines;
 
 mod shutdown;

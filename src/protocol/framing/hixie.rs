@@ -69,6 +69,14 @@ impl Decoder {
         matches!(self.place, Place::Type)
     }
 
+    pub(crate) fn held(&self) -> usize {
+        self.text.capacity()
+    }
+
+    pub(crate) fn unfinished(&self) -> usize {
+        self.text.len()
+    }
+
     /// See [`super::Decoder::short_message`].
     #[inline(always)]
     pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {

@@ -24,7 +24,8 @@ mod encode;
 pub use encode::encode_frame;
 pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned, header_len};
 
-use super::{Decoded, Partial, mask};
+use super::mask::unmask;
+use super::{Decoded, Partial};
 use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
 use crate::protocol::deflate::{Inflater, Terms};
@@ -144,6 +145,15 @@ impl Decoder {
 
     pub(crate) fn is_between_frames(&self) -> bool {
         self.frame.is_none()
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        let inflater = self.inflater.as_ref().map_or(0, |inflater| inflater.held());
+        self.partial.capacity() + inflater
+    }
+
+    pub(crate) fn unfinished(&self) -> usize {
+        self.partial.len()
     }
 
     /// See [`super::Decoder::short_message`].
@@ -430,13 +440,5 @@ impl Decoder {
             })),
             Err(_) => Err(Violation::InvalidUtf8),
         }
-    }
-}
-
-/// Masks or unmasks, which is the same (RFC 6455 §5.3), where there is a mask.
-#[inline(always)]
-fn unmask(payload: &mut [u8], key: Option<[u8; 4]>, offset: usize) {
-    if let Some(key) = key {
-        mask::apply(payload, key, offset);
     }
 }

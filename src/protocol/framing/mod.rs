@@ -66,6 +66,22 @@ impl Decoder {
         }
     }
 
+    /// The memory that it holds for messages.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Decoder::Hixie(decoder) => decoder.held(),
+            Decoder::Hybi(decoder) => decoder.held(),
+        }
+    }
+
+    /// How many bytes of an unfinished message it has.
+    pub(crate) fn unfinished(&self) -> usize {
+        match self {
+            Decoder::Hixie(decoder) => decoder.unfinished(),
+            Decoder::Hybi(decoder) => decoder.unfinished(),
+        }
+    }
+
     /// Where the rest of a large frame can be read to without a detour, about `most` bytes at a
     /// time; only while no input is left.
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
@@ -126,6 +142,11 @@ const EARNED_AT_MOST: usize = 1024 * 1024;
 impl Partial {
     pub(crate) fn len(&self) -> usize {
         self.used
+    }
+
+    /// The memory that it takes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// `len` bytes are to come. A first message gets memory as it comes, and is copied as that

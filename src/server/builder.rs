@@ -259,6 +259,13 @@ impl ServerBuilder {
     /// The most connections at a time, each of which costs a thread. Default: 10,000, or fewer
     /// where the system has less room: open files, memory mappings, threads; a warning says so.
     /// Who comes after that is told 503.
+    ///
+    /// So is a client for whose thread the process's limits of memory (`RLIMIT_AS`, `RLIMIT_DATA`)
+    /// leave no room when it comes. Of these limits a 32nd is kept for everything that is no thread,
+    /// 12 MiB at least; and [`all_outboxes`](ServerBuilder::all_outboxes) and
+    /// [`total_incoming_limit`](ServerBuilder::total_incoming_limit) are lowered to a quarter of that
+    /// each. With glibc, the first threads of a process take 64 MiB of address space each: below a
+    /// gigabyte of it, set `MALLOC_ARENA_MAX=1` in the environment.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.settings.max_clients = clients;
         self

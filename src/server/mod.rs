@@ -49,6 +49,8 @@ mod budget;
 
 mod capacity;
 
+mod memory;
+
 mod handle;
 
 #[cfg(all(test, stentor_model))]
@@ -156,8 +158,8 @@ impl Server {
     /// thread is the listener.
     ///
     /// # Errors
-    /// Where all listeners are broken for good. Running out of descriptors, memory or threads is
-    /// no such thing: it waits, or turns the client away with 503.
+    /// Where all listeners are broken for good. Running out of descriptors, threads, or the memory
+    /// that the process's limits allow is no such thing: it waits, or turns the client away with 503.
     pub fn run<F>(self, handler: F) -> io::Result<()>
     where
         F: Fn(&mut Client) -> Outcome + Sync,

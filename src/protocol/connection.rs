@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::asking::{Answer, Asked, Refused};
+use super::body::Body;
 use super::close::CloseFrame;
 use super::config::Config;
 use super::deflate::{Deflater, Terms};
@@ -37,6 +38,8 @@ pub struct Connection {
     pub(super) input: Input,
     pub(super) stream_ended: bool,
     pub(super) output: Vec<u8>,
+    /// An HTTP answer's, behind the output.
+    pub(super) body: Body,
     /// Frames that were sent before the handshake was done; they leave behind its last byte.
     early: Vec<u8>,
     /// Events that were caused and not taken yet.
@@ -83,6 +86,7 @@ impl Connection {
             input: Input::default(),
             stream_ended: false,
             output: Vec::new(),
+            body: Body::default(),
             early: Vec::new(),
             pending: VecDeque::new(),
             close_sent: None,
@@ -164,6 +168,8 @@ impl Connection {
 
     /// Takes the bytes that must be written to the peer now; empty when there are none.
     pub fn data_to_send(&mut self) -> Vec<u8> {
+        self.output
+            .extend_from_slice(std::mem::take(&mut self.body).as_bytes());
         std::mem::take(&mut self.output)
     }
 
@@ -225,7 +231,10 @@ impl Connection {
             return Err(Unsupported::Now(self.state));
         }
         let head_only = self.request.as_ref().is_some_and(Request::is_head);
-        self.output.extend(response.encode(head_only));
+        self.output.extend(response.encode_head());
+        if !head_only {
+            self.body = response.into_body();
+        }
         self.change(Trigger::Refused);
         self.phase = Phase::Over(Ending::Linger);
         Ok(())
@@ -299,26 +308,6 @@ impl Connection {
     /// Whether bytes have come that no event was made of yet.
     pub(crate) fn has_input(&self) -> bool {
         !self.input.is_empty()
-    }
-
-    /// The buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
-    /// bytes: a shell that reads into it directly saves a copy. Bytes may only be appended.
-    pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
-        let Connection { input, phase, .. } = self;
-        match phase {
-            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
-                Some(buffer) => buffer,
-                None => input.buffer(most),
-            },
-            _ => input.buffer(most),
-        }
-    }
-
-    /// Takes bytes as a shell does that reads into [`input_buffer`](Connection::input_buffer): what
-    /// is cut and copied differently must not be read differently, and the fuzzer compares the two.
-    #[cfg(fuzzing)]
-    pub fn read_data(&mut self, most: usize, data: &[u8]) {
-        self.input_buffer(most).extend_from_slice(data);
     }
 
     fn read_head(&mut self) -> Option<()> {

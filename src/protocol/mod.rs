@@ -77,6 +77,8 @@ pub mod request;
 
 pub mod response;
 
+mod body;
+
 pub mod asking;
 
 pub mod version;
@@ -108,6 +110,7 @@ pub mod limits;
 pub mod error;
 
 pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
+pub use body::Body;
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
 pub use config::{BadOrigin, Config, Origin};
 pub use connection::Connection;
@@ -128,5 +131,8 @@ pub use version::{Closing, Version, Versions};
 
 /// A refusal as it is written where no connection has been made yet.
 pub(crate) fn refusal_bytes(refusal: &Refusal) -> Vec<u8> {
-    response::refusal(refusal).encode(false)
+    let answer = response::refusal(refusal);
+    let mut bytes = answer.encode_head();
+    bytes.extend_from_slice(answer.into_body().as_bytes());
+    bytes
 }

@@ -2,16 +2,18 @@
 
 use std::fmt;
 
+use super::body::Body;
 use super::error::Refusal;
 use super::head::Shown;
 use super::version::Versions;
 
-/// An ordinary HTTP answer: a page, a health check, a redirect. It always ends the connection.
+/// An ordinary HTTP answer: a page, a health check, a redirect. It always ends the connection. A clone
+/// shares the [`Body`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     status: u16,
     fields: Vec<(String, String)>,
-    body: Vec<u8>,
+    body: Body,
 }
 
 /// How a handshake is accepted: which subprotocol, and what fields the 101 has beside its own.
@@ -36,23 +38,23 @@ impl Response {
                 500
             },
             fields: Vec::new(),
-            body: Vec::new(),
+            body: Body::default(),
         }
     }
 
     /// 200 with a page, as `text/html; charset=utf-8`.
-    pub fn html(page: impl Into<Vec<u8>>) -> Self {
+    pub fn html(page: impl Into<Body>) -> Self {
         Response::new(200).body("text/html; charset=utf-8", page)
     }
 
     /// 200 with plain text, as `text/plain; charset=utf-8`.
-    pub fn text(text: impl Into<Vec<u8>>) -> Self {
+    pub fn text(text: impl Into<Body>) -> Self {
         Response::new(200).body("text/plain; charset=utf-8", text)
     }
 
     /// Sets the body and its type. A control character in `kind` turns it into
     /// `application/octet-stream`.
-    pub fn body(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub fn body(mut self, kind: &str, body: impl Into<Body>) -> Self {
         let kind = if is_value(kind) {
             kind
         } else {
@@ -86,9 +88,17 @@ impl Response {
         self.status
     }
 
-    /// The answer's bytes; those of a HEAD request have the length of the body, and no body.
-    pub(crate) fn encode(&self, head_only: bool) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256 + self.body.len());
+    /// Its body, where the status allows one.
+    pub(crate) fn into_body(self) -> Body {
+        match self.has_body() {
+            true => self.body,
+            false => Body::default(),
+        }
+    }
+
+    /// The bytes before the body, with its length; of the answer to a HEAD request, all of them.
+    pub(crate) fn encode_head(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
         line(
             &mut out,
             &[
@@ -102,7 +112,7 @@ impl Response {
             field(&mut out, name, value);
         }
         // RFC 9110 §8.6: no length with 204, and 304 has no body either.
-        if !matches!(self.status, 204 | 304) {
+        if self.has_body() {
             field(&mut out, "Content-Length", self.body.len().to_string());
         }
         // RFC 9110 §7.8: whoever sends Upgrade names it in Connection as well.
@@ -113,10 +123,16 @@ impl Response {
             if upgrade { "close, Upgrade" } else { "close" },
         );
         out.extend_from_slice(b"\r\n");
-        if !head_only && !matches!(self.status, 204 | 304) {
-            out.extend_from_slice(&self.body);
-        }
         out
+    }
+
+    fn has_body(&self) -> bool {
+        !matches!(self.status, 204 | 304)
+    }
+
+    /// Its body, where one is sent that is as large as `least`.
+    pub(crate) fn large_body(&self, least: usize) -> Option<&Body> {
+        (self.has_body() && self.body.len() >= least).then_some(&self.body)
     }
 }
 

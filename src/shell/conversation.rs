@@ -11,6 +11,7 @@ use crate::protocol::{
     Unsupported, Version,
 };
 
+use super::backlog::Frames;
 use super::caught::caught;
 use super::error::{Error, Loss};
 use super::link::{ClientId, Haste, Link, Stage};
@@ -37,6 +38,8 @@ pub(crate) struct Conversation {
     pub(crate) began: Instant,
     /// How many bytes the next read may bring.
     appetite: usize,
+    /// The body of an HTTP answer that is to leave, where it is large.
+    pub(crate) page: Option<Arc<Frames>>,
     /// What it is counted to hold of what has come in.
     pub(super) held: usize,
     /// Where clients have a rate.
@@ -118,6 +121,7 @@ impl Conversation {
             socket,
             began: Instant::now(),
             appetite: READ_AT_FIRST,
+            page: None,
             held: 0,
             closed: None,
             throttle: None,
@@ -381,6 +385,10 @@ impl Conversation {
                 }
             }
         }
+        let page = self.page.take();
+        if page.is_some() {
+            self.connection.leave_out_body();
+        }
         let output = self.connection.data_to_send();
         if let Some(ending) = ending {
             self.link.enter(match ending {
@@ -388,7 +396,7 @@ impl Conversation {
                 Ending::Linger | Ending::Follow => Stage::Closed,
             });
             let push = match std::mem::replace(&mut self.said_goodbye, true) {
-                false => self.link.outbox.goodbye(&output),
+                false => self.link.outbox.goodbye_with(&output, page.as_ref()),
                 true if output.is_empty() => Push::Done,
                 true => self.link.outbox.afterword(&output),
             };

@@ -1,16 +1,19 @@
 //! A chat room for browsers of every age: the page and the room on one port.
 //!
-//! `chat [ADDRESS | PATH]...`, by default 127.0.0.1:8000: what has a slash in it is a Unix socket's
-//! path. With the feature `systemd`, `chat --systemd` takes the sockets that it is handed over. With the
-//! feature `tls`, `chat --tls CERTIFICATE KEY ...` shows what is in these files, and `chat --self-signed ...`
-//! a certificate of its own making, which `chat --self-signed=FILE ...` writes to a file for those who are to
-//! trust it; SIGHUP reads the files again. The page is at `/`, and at the path of any room so
-//! that a room can be linked to; a WebSocket at `/lobby` is in the room `lobby`; `/health` is for
-//! machines. Other sites' pages are not let in. What is said is JSON, one object per message;
-//! `chat.html` has the other half. SIGINT and SIGTERM say goodbye to everybody; the second one does not
-//! wait for their answers.
+//! `chat [ADDRESS | PATH]...`, by default 127.0.0.1:8000: a place with a slash in it is a Unix socket's
+//! path. `chat 0.0.0.0:8000` is for other devices too, and prints the URLs that lead there. With the feature
+//! `systemd`, `chat --systemd` takes the sockets that it is handed over. With the feature `tls`,
+//! `chat --tls CERTIFICATE KEY ...` shows the certificate in these files, and SIGHUP reads them again; with the
+//! feature `self-signed`, `chat --self-signed ...` makes a certificate of its own, which
+//! `chat --self-signed=FILE ...` writes to a file, for clients that are to trust it.
+//!
+//! The page is at `/`, and at the path of any room so that a room can be linked to; a WebSocket at `/lobby` is in
+//! the room `lobby`; `/health` is for machines. Other sites' pages are not let in. Messages are JSON, one object
+//! each; `chat/chat.js` has the other half. SIGINT and SIGTERM close all connections in order; the second one
+//! does not wait for the clients' answers.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,15 +22,26 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use stentor::{
-    Audience, Client, ClientId, CloseCode, Endpoint, Message, Reply, Request, Response, Server,
-    ServerBuilder, ServerHandle,
+    Audience, BadField, Client, ClientId, CloseCode, Message, Rate, Reply, Request, Response,
+    Server, ServerHandle,
 };
 
+#[path = "chat/doors.rs"]
+mod doors;
+#[path = "chat/names.rs"]
+mod names;
+
 const PAGE: &str = include_str!("chat.html");
+const SCRIPT: &str = include_str!("chat/chat.js");
+const STYLE: &str = include_str!("chat/chat.css");
 const LONGEST_ROOM: usize = 64;
 const MOST_MEMBERS: usize = 200;
-const LONGEST_NAME: usize = 32;
+/// So one address cannot fill a room: it has a quarter of its places at most.
+const MOST_PER_ADDRESS: usize = MOST_MEMBERS / 4;
 const LONGEST_TEXT: usize = 2000;
+/// Ten messages a second are more than anybody types, and five seconds' worth may come at once.
+const MESSAGES_PER_SECOND: u32 = 10;
+const BYTES_PER_SECOND: u32 = 32 * 1024;
 /// How long the browsers may take to answer the last goodbye.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -35,108 +49,51 @@ const FAREWELL: Duration = Duration::from_secs(5);
 #[derive(Default)]
 struct Rooms(Mutex<HashMap<String, Members>>);
 
-/// A room's members in the order of their arrival, and the names that are taken.
+/// A room's members in the order of their arrival, and the keys of the names that are taken.
 #[derive(Default)]
 struct Members {
     list: BTreeMap<ClientId, Value>,
     names: HashSet<String>,
 }
 
-fn main() -> std::io::Result<()> {
+fn main() -> ExitCode {
     env_logger::init();
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::debug!("{error:?}");
+            eprintln!("chat: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> std::io::Result<()> {
+    let rate = Rate::per_second().messages(MESSAGES_PER_SECOND);
     let builder = Server::builder()
         .max_message(64 * 1024)
+        .rate(rate.bytes(BYTES_PER_SECOND))
+        .max_clients_per_address(Some(MOST_PER_ADDRESS))
         .same_origin()
         .on_request(answer);
     let mut places: Vec<String> = std::env::args().skip(1).collect();
-    let (builder, scheme) = secure(builder, &mut places)?;
+    let (builder, scheme) = doors::secure(builder, &mut places)?;
     if let Some(option) = places.iter().find(|place| is_unknown(place)) {
         eprintln!("{option} is no option here: {USAGE}");
         std::process::exit(2);
     }
-    let server = listen(builder, &places)?;
+    let server = doors::listen(builder, &places)?;
     end_on_signals(server.handle())?;
-    for endpoint in server.endpoints()? {
-        match endpoint {
-            Endpoint::Net(address) => println!("chatting at {scheme}://{address}/"),
-            endpoint => println!("chatting at {endpoint}"),
-        }
-    }
+    doors::announce(&server, scheme)?;
     let rooms = Rooms::default();
     server.run(|client| chat(client, &rooms))
 }
 
 const USAGE: &str = "chat [--tls CERT KEY | --self-signed[=FILE]] [ADDRESS | PATH]... | --systemd; \
-    --tls needs the feature tls, --systemd that of its name";
+    --tls, --self-signed and --systemd need the features of their names";
 
 fn is_unknown(place: &str) -> bool {
     place.starts_with('-') && !(cfg!(feature = "systemd") && place == "--systemd")
-}
-
-/// TLS, where the first arguments ask for it; and what the page's address begins with.
-#[cfg(feature = "tls")]
-fn secure(
-    builder: ServerBuilder,
-    arguments: &mut Vec<String>,
-) -> std::io::Result<(ServerBuilder, &'static str)> {
-    let tls = match &arguments[..] {
-        [option, certificate, key, ..] if option == "--tls" => {
-            let tls = stentor::TlsServer::from_files(certificate, key)?;
-            reload_on_signals(tls.clone())?;
-            arguments.drain(..3);
-            tls
-        }
-        [option, ..] if option.split('=').next() == Some("--self-signed") => {
-            let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-            let made = rcgen::generate_simple_self_signed(names).map_err(std::io::Error::other)?;
-            let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-            if let Some((_, file)) = arguments.remove(0).split_once('=') {
-                std::fs::write(file, &certificate)?;
-            }
-            stentor::TlsServer::from_pem(certificate.as_bytes(), key.as_bytes())?
-        }
-        _ => return Ok((builder, "http")),
-    };
-    Ok((builder.tls(tls), "https"))
-}
-
-#[cfg(not(feature = "tls"))]
-fn secure(
-    builder: ServerBuilder,
-    _: &mut Vec<String>,
-) -> std::io::Result<(ServerBuilder, &'static str)> {
-    Ok((builder, "http"))
-}
-
-/// Those who come after the signal see the new certificate.
-#[cfg(feature = "tls")]
-fn reload_on_signals(tls: stentor::TlsServer) -> std::io::Result<()> {
-    let mut signals = Signals::new([signal_hook::consts::SIGHUP])?;
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            if let Err(error) = tls.reload() {
-                log::error!("the old certificate stays: {error}");
-            }
-        }
-    });
-    Ok(())
-}
-
-fn listen(builder: ServerBuilder, places: &[String]) -> std::io::Result<Server> {
-    #[cfg(feature = "systemd")]
-    if places == ["--systemd"] {
-        return builder.attach_systemd();
-    }
-    let is_path = |place: &str| place.contains('/');
-    let mut places = places.iter().map(String::as_str);
-    let server = match places.next().unwrap_or("127.0.0.1:8000") {
-        path if is_path(path) => builder.bind_unix(path)?,
-        address => builder.bind(address)?,
-    };
-    places.try_fold(server, |server, place| match is_path(place) {
-        true => server.and_bind_unix(place),
-        false => server.and_bind(place),
-    })
 }
 
 /// The first signal ends the server in good order, the second ends the process.
@@ -162,9 +119,38 @@ fn answer(request: &Request) -> Reply {
         Some(_) if room.len() <= LONGEST_ROOM => Reply::accept(),
         Some(_) => Reply::refuse(404, "that is no name for a room"),
         None if room == "health" => Response::text("ok\n").into(),
-        None if is_word(room) => Response::html(PAGE).into(),
+        // No room's page is at these two: a dot is not in a room's name.
+        None if room == "chat.js" => asset("text/javascript; charset=utf-8", SCRIPT),
+        None if room == "chat.css" => asset("text/css; charset=utf-8", STYLE),
+        None if is_word(room) => match page(request) {
+            Ok(page) => page.into(),
+            Err(_) => Reply::refuse(500, "this page cannot be shown"),
+        },
         None => Reply::refuse(404, "nothing here"),
     }
+}
+
+fn asset(kind: &str, text: &str) -> Reply {
+    Response::new(200).body(kind, text).into()
+}
+
+/// The page runs the server's own script and no other, speaks to this server alone, and is never shown
+/// inside of another page.
+fn page(request: &Request) -> Result<Response, BadField> {
+    // `'self'` means WebSockets too only since 2020 or so; before that, they must be named.
+    let host = request.text("Host").filter(|host| is_plain(host));
+    let sockets = host.map_or_else(String::new, |host| format!(" ws://{host} wss://{host}"));
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
+         connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    Response::html(PAGE).field("Content-Security-Policy", &policy)
+}
+
+/// Nothing that means something in a policy; an IPv6 address cannot stand there at all.
+fn is_plain(host: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    host.bytes().all(allowed)
 }
 
 fn room_of(request: &Request) -> &str {
@@ -187,25 +173,20 @@ fn chat(client: &mut Client, rooms: &Rooms) -> stentor::Outcome {
     };
     while let Some(message) = client.recv()? {
         match field(&message, "say", "text", LONGEST_TEXT) {
-            Some(text) => seat.say(&text),
-            None => complain(
-                client,
-                "say {\"type\":\"say\",\"text\":…}, 1 to 2000 characters",
-            )?,
+            Ok(text) => seat.say(&text),
+            Err(complaint) => complain(client, &complaint)?,
         }
     }
     Ok(())
 }
 
-/// What the newcomer wants to be called; `None` when it leaves without having said.
+/// The newcomer's name; `None` when it leaves without one.
 fn ask_name(client: &mut Client) -> Result<Option<String>, stentor::Error> {
     while let Some(message) = client.recv()? {
-        match field(&message, "join", "name", LONGEST_NAME) {
-            Some(name) => return Ok(Some(name)),
-            None => complain(
-                client,
-                "say {\"type\":\"join\",\"name\":…} first, 1 to 32 characters",
-            )?,
+        let name = field(&message, "join", "name", names::LONGEST);
+        match name.and_then(|name| names::checked(&name)) {
+            Ok(name) => return Ok(Some(name)),
+            Err(complaint) => complain(client, &complaint)?,
         }
     }
     Ok(None)
@@ -237,13 +218,13 @@ impl Seat<'_> {
         }
         let seat = Seat {
             id: client.id(),
-            name: free_name(wanted, &members.names),
+            name: names::free(wanted, &members.names),
             version: client.version().name(),
             room: room.to_owned(),
             audience: client.room(room),
             rooms,
         };
-        members.names.insert(seat.name.clone());
+        members.names.insert(names::key(&seat.name));
         members.list.insert(seat.id, seat.describe("joined"));
         let mut welcome = seat.describe("welcome");
         welcome["room"] = room.into();
@@ -273,7 +254,7 @@ impl Drop for Seat<'_> {
         let mut all = self.rooms.lock();
         if let Some(members) = all.get_mut(&self.room) {
             members.list.remove(&self.id);
-            members.names.remove(&self.name);
+            members.names.remove(&names::key(&self.name));
             if members.list.is_empty() {
                 all.remove(&self.room);
             }
@@ -283,23 +264,31 @@ impl Drop for Seat<'_> {
     }
 }
 
-/// The name that was asked for, or the first of `name 2`, `name 3` … that nobody has.
-fn free_name(wanted: &str, taken: &HashSet<String>) -> String {
-    let numbered = (2..).map(|number| format!("{wanted} {number}"));
-    let mut names = std::iter::once(wanted.to_owned()).chain(numbered);
-    names.find(|name| !taken.contains(name)).unwrap_or_default()
-}
-
 fn complain(client: &mut Client, text: &str) -> Result<(), stentor::Error> {
     client.send(json!({"type": "error", "text": text}).to_string())
 }
 
-/// The trimmed text of one field of a message of the expected type, neither empty nor too long.
-fn field(message: &Message, kind: &str, name: &str, longest: usize) -> Option<String> {
-    let value: Value = serde_json::from_str(message.as_text()?).ok()?;
-    let text = value[name].as_str()?.trim();
-    let fits = !text.is_empty() && text.chars().count() <= longest;
-    (value["type"] == kind && fits).then(|| text.to_owned())
+/// The trimmed text of one field of a message of the expected type.
+///
+/// # Errors
+/// A complaint about another message, or about a text that is empty or too long: nothing is cut.
+fn field(message: &Message, kind: &str, name: &str, longest: usize) -> Result<String, String> {
+    let value = message.as_text().map(serde_json::from_str::<Value>);
+    let value = value.and_then(Result::ok).unwrap_or_default();
+    let text = value[name].as_str().unwrap_or_default().trim();
+    let length = text.chars().count();
+    if value["type"] != kind || text.is_empty() {
+        let first = if kind == "join" { " first" } else { "" };
+        return Err(format!(
+            "say {{\"type\":\"{kind}\",\"{name}\":…}}{first}, 1 to {longest} characters"
+        ));
+    }
+    if length > longest {
+        return Err(format!(
+            "this {name} is too long: {length} characters, and the most is {longest}"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 fn now() -> u64 {

@@ -1,5 +1,5 @@
 //! A terminal's client: what is typed goes out, a line a message; what comes in is printed, a
-//! message a line. At the end of the input it waits until nothing more comes, and says goodbye.
+//! message a line, with control characters escaped: a terminal would obey them. At the end of the input it waits until nothing more comes, and says goodbye.
 //!
 //! `cargo run --example client -- [--as draft-75|draft-76|7|8|13] ws://127.0.0.1:8000/chat`
 //!
@@ -93,7 +93,7 @@ fn print_messages(socket: &mut WebSocket) -> Result<(), Box<dyn Error>> {
         // Whether this was so before the wait: what was sent last has its time to be answered.
         let typed_all = TYPED_ALL.load(Ordering::Relaxed);
         match socket.recv_timeout(QUIET)? {
-            Received::Message(Message::Text(text)) => writeln!(out, "{text}")?,
+            Received::Message(Message::Text(text)) => writeln!(out, "{}", escaped(&text))?,
             Received::Message(Message::Binary(bytes)) => writeln!(out, "{}", bytes.escape_ascii())?,
             Received::Nothing if typed_all => socket.close(CloseCode::NORMAL, "")?,
             Received::Nothing => {}
@@ -101,4 +101,19 @@ fn print_messages(socket: &mut WebSocket) -> Result<(), Box<dyn Error>> {
         }
         out.flush()?;
     }
+}
+
+/// The text without the characters that a terminal obeys instead of showing them: control characters but for
+/// tabs and line ends, and those that turn the direction of writing. Each becomes its number: `\u{1b}`.
+fn escaped(text: &str) -> String {
+    let turns = |it| matches!(it, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => out.push(character),
+            it if it.is_control() || turns(it) => out.extend(it.escape_unicode()),
+            it => out.push(it),
+        }
+    }
+    out
 }

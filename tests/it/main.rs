@@ -63,6 +63,8 @@ mod signals;
 
 mod terminal;
 
+mod chat;
+
 mod panics;
 
 mod resets;

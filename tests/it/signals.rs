@@ -1,15 +1,17 @@
 //! The chat example as a process: what a signal does to it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use stentor::Version;
 
-use crate::support::{Heard, Peer, eventually};
+use crate::support::{Heard, Peer, ROOT, eventually};
 
 const REASON: &str = "the server is going down";
 
@@ -19,8 +21,17 @@ pub(crate) struct Chat {
     pub(crate) address: SocketAddr,
 }
 
-/// An example, built as this test was: cargo does that by itself only where it runs all tests.
-pub(crate) fn build(example: &str) -> PathBuf {
+/// An example, built as this test was, and once: cargo does that by itself only where it runs all tests.
+pub(crate) fn build(example: &'static str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = built
+        .entry(example)
+        .or_insert_with(|| build_with_cargo(example));
+    path.clone()
+}
+
+fn build_with_cargo(example: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let profile = own.parent().and_then(|deps| deps.parent()).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
@@ -37,6 +48,7 @@ pub(crate) fn build(example: &str) -> PathBuf {
         ("deflate", cfg!(feature = "deflate")),
         ("systemd", cfg!(feature = "systemd")),
         ("tls", cfg!(feature = "tls")),
+        ("self-signed", cfg!(feature = "self-signed")),
     ] {
         if is_on {
             cargo.args(["--features", feature]);
@@ -45,7 +57,7 @@ pub(crate) fn build(example: &str) -> PathBuf {
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
-    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    let built = cargo.current_dir(ROOT).status();
     assert!(built.unwrap().success());
     profile.join("examples").join(example)
 }

@@ -9,7 +9,7 @@ use crate::support::{Driven, Head, bye, text};
 fn the_documented_table_is_the_code() {
     let source = include_str!(concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/src/protocol/state.rs"
+        "/../src/protocol/state.rs"
     ));
     let documented: Vec<&str> = source
         .lines()

@@ -1,8 +1,10 @@
 //! What the library is made of besides its own source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
+
+use crate::support::ROOT;
 
 /// Licences under which a dependency may be had; where there is a choice, one is enough.
 const LICENCES: [&str; 4] = ["MIT", "Apache-2.0", "BSD-3-Clause", "Zlib"];
@@ -12,18 +14,26 @@ const LICENCES: [&str; 4] = ["MIT", "Apache-2.0", "BSD-3-Clause", "Zlib"];
 const LICENCES_OF_FEATURES: [&str; 2] = ["ISC", "CDLA-Permissive-2.0"];
 
 /// What the library is without unless it is asked for.
-const FEATURES: [&str; 3] = ["deflate", "systemd", "tls"];
+const FEATURES: [&str; 4] = ["deflate", "systemd", "tls", "self-signed"];
+
+/// The crates that the first command may compile, its own not counted: each costs a newcomer time.
+const MOST_CRATES: usize = 40;
 
 /// Where the README's tree was drawn; others differ by a crate or two.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The dependencies of a build with these options, as cargo tells them, without looking anything up.
+/// The dependencies of the library with these options, as cargo tells them, without looking anything up.
 fn tree(arguments: &[&str]) -> String {
+    tree_along("normal", arguments)
+}
+
+/// The same along these kinds of dependencies.
+fn tree_along(edges: &str, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--edges", "normal"])
-        .args(["--target", TARGET])
+        .args(["tree", "--locked", "--offline", "--package", "stentor"])
+        .args(["--edges", edges, "--target", TARGET])
         .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(ROOT)
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -95,7 +105,7 @@ fn every_dependency_is_there_once_and_from_the_registry() {
 fn the_readme_shows_the_tree_of_the_default_build_and_counts_it() {
     let tree = tree(&[]);
     let (_, branches) = tree.split_once('\n').unwrap();
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme = fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
     assert!(readme.contains(branches), "the README lacks\n{branches}");
     let count = format!("{} crates", crates("{p}").len());
     assert!(
@@ -106,7 +116,7 @@ fn the_readme_shows_the_tree_of_the_default_build_and_counts_it() {
 
 #[test]
 fn the_readme_counts_what_each_feature_adds() {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme = fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
     let default = crates("{p}").len();
     for feature in FEATURES {
         let added = crates_with(feature, "{p}").len() - default;
@@ -115,11 +125,26 @@ fn the_readme_counts_what_each_feature_adds() {
     }
 }
 
+/// `cargo run --release --example chat` compiles all of this, and is the first command that anybody tries.
+#[test]
+fn the_first_command_needs_no_c_compiler_and_few_crates() {
+    let plain = ["--prefix", "none", "--no-dedupe", "--format", "{p}"];
+    let tree = tree_along("normal,build,dev", &plain);
+    let crates: BTreeSet<&str> = tree.lines().skip(1).collect();
+    assert!(tree.contains("serde_json v1."), "{tree}");
+    for line in &crates {
+        let name = line.split(' ').next().unwrap_or_default();
+        let compiles = ["cc", "cmake", "pkg-config", "bindgen", "nasm-rs"].contains(&name);
+        assert!(!compiles, "{line} runs a C compiler");
+    }
+    assert!(crates.len() <= MOST_CRATES, "{}: {crates:?}", crates.len());
+}
+
 #[test]
 fn nothing_of_ours_runs_when_it_is_built() {
-    let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    let manifest = fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
     for word in ["build =", "proc-macro", "[build-dependencies]"] {
         assert!(!manifest.contains(word), "{word}");
     }
-    assert!(!fs::exists(concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs")).unwrap());
+    assert!(!fs::exists(format!("{ROOT}/build.rs")).unwrap());
 }

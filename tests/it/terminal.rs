@@ -5,8 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use stentor::Server;
+
 use crate::signals::{Chat, build};
-use crate::support::{Folder, PATIENCE, eventually};
+use crate::support::{Folder, Loopback, PATIENCE, eventually};
 
 fn start(arguments: &[&str]) -> Child {
     let mut client = Command::new(build("client"));
@@ -59,7 +61,7 @@ fn the_terminals_client_comes_by_a_port_and_by_a_unix_socket() {
     expect_talk(&["--unix", &path, "ws://localhost/lobby"]);
 }
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "self-signed")]
 #[test]
 fn the_terminals_client_trusts_the_certificate_that_the_chat_has_signed() {
     let folder = Folder::new();
@@ -69,6 +71,25 @@ fn the_terminals_client_trusts_the_certificate_that_the_chat_has_signed() {
     expect_talk(&["--trust", &file, &url]);
     let words = fails(start(&[&url]));
     assert!(words.contains("certificate"), "{words}");
+}
+
+/// ESC colours, moves and asks; 0x9B is ESC and a bracket in one; U+202E turns around what follows it.
+#[test]
+fn control_characters_of_others_are_escaped_on_the_terminal() {
+    let sent =
+        "a\tb\u{1b}[31mred\u{9b}2J\r\u{7f}\u{202e}ltr\u{2066}\u{0}שלום 👨\u{200d}👩\nnext line";
+    let shown = concat!(
+        "a\tb\\u{1b}[31mred\\u{9b}2J\\u{d}\\u{7f}\\u{202e}ltr\\u{2066}\\u{0}שלום 👨\u{200d}👩\nnext line\n",
+        "\\x1b[0m\\xff\n",
+    );
+    let server = Loopback::run(Server::builder(), move |client| {
+        client.send(sent)?;
+        client.send(b"\x1b[0m\xff".to_vec())?;
+        Ok(())
+    });
+    let client = start(&[&format!("ws://{}/", server.address)]);
+    let output = client.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), shown);
 }
 
 #[test]

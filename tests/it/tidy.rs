@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::ROOT;
+
 /// The most lines a file may have, its unit tests not counted.
 const MOST_LINES: usize = 450;
 
@@ -135,7 +137,10 @@ fn every_example_is_mentioned_where_newcomers_look() {
     let read = |name: &str| fs::read_to_string(root().join(name)).unwrap_or_default();
     let (readme, front_page) = (read("README.md"), read("src/lib.rs"));
     assert!(!readme.is_empty(), "there is no README.md");
-    for (path, _) in sources("examples") {
+    // A file in a folder is a part of the example beside that folder.
+    let is_example = |path: &PathBuf| path.parent() == Some(&root().join("examples"));
+    let files = sources("examples").into_iter().map(|(path, _)| path);
+    for path in files.filter(is_example) {
         let name = path.file_name().unwrap().to_str().unwrap();
         let mentioned = readme.contains(name) || front_page.contains(name);
         assert!(mentioned, "examples/{name} is mentioned nowhere");
@@ -143,7 +148,7 @@ fn every_example_is_mentioned_where_newcomers_look() {
 }
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(ROOT)
 }
 
 /// All Rust files below a folder, with their text.

@@ -42,7 +42,7 @@ fn a_page_that_many_ask_for_is_in_memory_once() {
     assert_eq!(Arc::strong_count(&shared), 3);
     let answer = read_answer(&mut crowd[0]);
     assert_eq!((answer.status(), answer.body.len()), (200, 4 * MIB));
-    assert!(answer.body == &shared[..]);
+    assert!(answer.body == shared[..]);
     drop(crowd);
     let counters = server.wait_until_empty();
     assert_eq!(counters.waiting, 0);

@@ -26,6 +26,8 @@ impl Chat {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{in_place}; {told} exec \"$0\" --systemd")]);
         shell.arg(chat);
+        // The debug line tells the kind of an error, too.
+        shell.env("RUST_LOG", "chat=debug");
         shell.env_remove("LISTEN_FDS").env_remove("LISTEN_PID");
         shell.stdin(first.into()).stdout(second.into());
         Chat(shell.stderr(Stdio::piped()).spawn().unwrap())

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use crate::support::ROOT;
+
 fn read(path: impl AsRef<Path>) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let path = Path::new(ROOT).join(path);
     fs::read_to_string(&path).unwrap_or_default()
 }
 
@@ -82,6 +84,9 @@ fn every_threat_has_tests_and_each_of_them_exists() {
 fn the_build_forbids_what_it_must() {
     let manifest = read("Cargo.toml");
     assert!(manifest.contains("unsafe_code = \"forbid\""));
+    for member in [&manifest, &read("tests/Cargo.toml")] {
+        assert!(member.contains("[lints]\nworkspace = true"));
+    }
     // RUSTSEC-2025-0024: a double free from 0.5.12 to 0.5.14.
     let lock = read("Cargo.lock");
     let channel = lock

@@ -332,6 +332,63 @@ async function hostileText(pages) {
   equal('nothing but spaces is not sent', await victim.locator('.message').count(), 4);
 }
 
+async function namesAndTexts(pages) {
+  const room = roomFor('texts');
+  const ada = await open(pages, `${url}/${room}`);
+  const policy = [];
+  ada.on('console', line => { if (/Content Security Policy/.test(line.text())) policy.push(line.text()); });
+  for (const [kind, name] of [['that turns the text around', 'Ada\u202e'], ['that nobody sees', 'A\u200bda']]) {
+    await ada.fill('#name', name);
+    await ada.click('#enter');
+    await checkThat(`a name ${kind} is refused, with the reason`, ada.waitForSelector('#apology:has-text("U+20")'));
+  }
+  await ada.fill('#name', 'a'.repeat(33));
+  await ada.click('#enter');
+  await checkThat('a name over the limit is refused, with both numbers', ada.waitForSelector('#apology:has-text("33 characters, and the most is 32")'));
+  await enter(ada, 'Ada');
+  const alike = await open(pages, `${url}/${room}`);
+  await enter(alike, '\uff21DA');
+  await checkThat('a name that looks taken gets a number', membersAre(ada, ['Ada (you)RFC 6455', '\uff21DA 2RFC 6455']));
+  const shalom = 'שלום עולם!';
+  const dan = await open(pages, `${url}/${room}`);
+  await enter(dan, 'דן');
+  await say(dan, shalom);
+  await message(ada, 'דן', 'RFC 6455', shalom, false);
+  // In Hebrew the exclamation mark, which is last, is at the left of the first letter.
+  const places = await ada.$$eval('#log .message .text', nodes => {
+    const text = nodes[nodes.length - 1].firstChild.nextSibling || nodes[nodes.length - 1].firstChild;
+    const left = (from, to) => { const range = document.createRange(); range.setStart(text, from); range.setEnd(text, to); return range.getBoundingClientRect().left; };
+    return [left(0, 1), left(text.data.length - 1, text.data.length)];
+  });
+  check(places[1] < places[0], 'a text from right to left is laid out so', places.join(' '));
+  equal('names are isolated wherever they stand', await ada.evaluate(() => [
+    document.querySelectorAll('#members li bdi').length, document.querySelectorAll('#log .message bdi.who').length,
+    document.querySelector('#status bdi').textContent]), [3, 1, 'Ada']);
+  await say(dan, 'See https://example.org/a_(b)?c=1&d#e, (http://example.org/x). javascript:alert(1) ftp://example.org https://user@example.org');
+  await ada.waitForSelector('#log .message .text a');
+  equal('addresses of http and https become links, and nothing else does', await ada.$$eval('#log a', nodes =>
+    nodes.map(node => [node.getAttribute('href'), node.textContent === node.getAttribute('href'), node.rel, node.target])), [
+    ['https://example.org/a_(b)?c=1&d#e', true, 'noopener noreferrer', '_blank'],
+    ['http://example.org/x', true, 'noopener noreferrer', '_blank']]);
+  await dan.fill('#text', 'n'.repeat(2001));
+  await dan.click('#send');
+  equal('a text over the limit says so', await dan.textContent('#too-long'), 'This is too long to send: 2001 characters, and the most is 2000.');
+  equal('and stays in its box, uncut', (await dan.inputValue('#text')).length, 2001);
+  await dan.fill('#text', '\u{1F442}'.repeat(2000));
+  equal('characters are counted as the server counts', await dan.isHidden('#too-long'), true);
+  await dan.click('#send');
+  await checkThat('and so the longest text of such arrives', message(ada, 'דן', 'RFC 6455', '\u{1F442}'.repeat(2000), false));
+  await ada.screenshot({ path: shots('names-and-texts') });
+  equal('nothing of the page is against its own policy', policy, []);
+  equal('no script of others runs', await ada.evaluate(() => {
+    const node = document.createElement('script');
+    node.textContent = 'window.pwned = 1';
+    document.body.appendChild(node);
+    return window.pwned;
+  }), undefined);
+  equal('no script errors', [ada.scriptErrors, dan.scriptErrors], [[], []]);
+}
+
 // Where the keyboard is, and whether one can see it.
 const focus = page => page.evaluate(() => {
   const node = document.activeElement, style = getComputedStyle(node);
@@ -448,6 +505,7 @@ async function main() {
   await group('coming and going', comingAndGoing);
   await group('losing the connection', losingTheConnection);
   await group('hostile text', hostileText);
+  await group('names and texts', namesAndTexts);
   await group('keyboard only', keyboardOnly);
   await group('wide and phone, light and dark', looks);
   await group('a long log', longLog);

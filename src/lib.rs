@@ -168,7 +168,7 @@ pub use client::{Connector, Sender, Traffic, Transport, WebSocket, connect};
 pub use protocol::Deflate;
 #[doc(inline)]
 pub use protocol::{
-    Accept, Answer, BadField, BadHost, BadOrigin, BadUrl, BadVersion, CloseCode, CloseFrame,
+    Accept, Answer, BadField, BadHost, BadOrigin, BadUrl, BadVersion, Body, CloseCode, CloseFrame,
     Closed, Closing, Event, Framing, HandshakeError, HostName, Initiator, Limits, Message, Origin,
     Refusal, Request, Response, State, Transition, Trigger, Unsupported, Version, Versions,
     Violation,

@@ -19,10 +19,10 @@ mod support;
 
 use std::env;
 use std::fs::{self, File};
-use std::io::Write;
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -34,6 +34,7 @@ use stentor::{Loss, Server, SlowClient, Version};
 
 use support::{
     Folder, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, eventually, keep_logbook, logged,
+    read_answer,
 };
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -153,7 +154,7 @@ fn no_more_clients_are_let_in_than_there_are_descriptors_for() {
     let server = Loopback::echo(Server::builder());
     let mut peers: Vec<Peer> = (0..3).map(|_| server.open(Version::Draft75)).collect();
     let mut fourth = dial(server.address);
-    assert_eq!(support::read_answer(&mut fourth).status(), 503);
+    assert_eq!(read_answer(&mut fourth).status(), 503);
     peers.pop().unwrap().leave();
     becomes(&2, || server.handle.counters().connections);
     server.open(Version::Rfc6455).expect_echo("hello");
@@ -392,4 +393,146 @@ fn what_waits_for_the_hub_is_bounded_in_bytes() {
     });
     // All of it would be 1000 MiB.
     assert!(most < 64 * 1024 * 1024, "{most} bytes");
+}
+
+const LIMITED: &str = "STENTOR_TEST_HAS_SO_MUCH_MEMORY";
+
+/// A server that its system allows little memory, in a process of its own, which ends with its input.
+struct Poor {
+    child: Child,
+    /// What it says is not read, but has to go somewhere.
+    _output: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Poor {
+    /// Starts this very test again, which then calls [`Poor::serve`].
+    fn start(test: &str, limit: &str) -> Poor {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env(LIMITED, limit)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(output.read_line(&mut line).unwrap() > 0, "no address");
+            if let Some((_, address)) = line.trim().split_once("listens on ") {
+                break address.parse().unwrap();
+            }
+        };
+        Poor {
+            child,
+            _output: output,
+            address,
+        }
+    }
+
+    fn serve(limit: &str) {
+        let (resource, mib) = limit.split_once(' ').unwrap();
+        let resource = match resource {
+            "space" => Resource::As,
+            _ => Resource::Data,
+        };
+        let limits = Rlimit {
+            current: Some(mib.parse::<u64>().unwrap() * 1024 * 1024),
+            ..getrlimit(resource)
+        };
+        setrlimit(resource, limits).unwrap();
+        let server = Loopback::echo(Server::builder());
+        println!("listens on {}", server.address);
+        let mut word = String::new();
+        while std::io::stdin().read_line(&mut word).unwrap() > 0 {}
+    }
+
+    /// Who comes in, or is told otherwise with a status.
+    fn knock(&self, version: Version) -> Result<Peer, u16> {
+        let mut stream = dial(self.address);
+        let head = Head::of(version).bytes();
+        stream.write_all(&head).unwrap();
+        let mut first = [0; 12];
+        while stream.peek(&mut first).unwrap() < first.len() {}
+        match &first[9..] {
+            b"101" => Ok(Peer::after(stream, version, head.len())),
+            _ => Err(read_answer(&mut stream).status()),
+        }
+    }
+
+    fn end(mut self) {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+/// An allocation that fails aborts the process; there must be none.
+#[test]
+fn a_process_with_little_memory_turns_clients_away_with_503() {
+    const NAME: &str = "a_process_with_little_memory_turns_clients_away_with_503";
+    if let Some(limit) = env::var_os(LIMITED) {
+        return Poor::serve(limit.to_str().unwrap());
+    }
+    let _alone = alone();
+    for limit in ["space 200", "space 300", "space 400", "data 100"] {
+        let poor = Poor::start(NAME, limit);
+        let mut peers = Vec::new();
+        let mut turned_away = 0;
+        for version in Version::ALL.into_iter().cycle().take(500) {
+            match poor.knock(version) {
+                Ok(peer) => peers.push(peer),
+                Err(status) => {
+                    assert_eq!(status, 503, "{limit}");
+                    turned_away += 1;
+                }
+            }
+            if turned_away == 40 {
+                break;
+            }
+        }
+        assert_eq!(turned_away, 40, "{limit}: {} came in", peers.len());
+        assert!(peers.len() > 1, "{limit}: {} came in", peers.len());
+        // Those who are there are served, with messages of some size.
+        for peer in &mut peers {
+            peer.expect_echo(&"x".repeat(10_000));
+        }
+        let kept = peers.len() / 2;
+        println!("{limit} MiB: {} came in", peers.len());
+        peers.truncate(kept);
+        let mut peer = eventually("a place", || poor.knock(Version::Rfc6455).ok());
+        peer.expect_echo("there is room again");
+        poor.end();
+    }
+}
+
+/// A compressor of a context is large, and outlives messages; it does not outlive the client.
+#[cfg(feature = "deflate")]
+#[test]
+fn a_client_that_is_gone_gives_its_compressor_back() {
+    const CLIENTS: usize = 60;
+    let _alone = alone();
+    let builder = Server::builder().deflate(stentor::Deflate::new().send_takeover(true));
+    let server = Loopback::echo(builder);
+    let head = Head::of(Version::Rfc6455).with("Sec-WebSocket-Extensions", "permessage-deflate");
+    let visit = || {
+        let mut peer = Peer::open_with(server.address, Version::Rfc6455, &head);
+        peer.say(&"x".repeat(1000));
+        assert!(matches!(peer.hear(), Heard::Deflated(..)));
+        peer
+    };
+    let mut handles = Vec::new();
+    let mut visit_and_leave = || {
+        let mut peer = visit();
+        handles.push(server.client(&peer));
+        peer.leave();
+        server.wait_until_empty();
+    };
+    (0..10).for_each(|_| visit_and_leave());
+    let before = resident();
+    (0..CLIENTS).for_each(|_| visit_and_leave());
+    let grown = resident().saturating_sub(before);
+    assert!(grown < CLIENTS * 100 * 1024, "{grown} bytes");
+    assert_eq!(handles.len(), CLIENTS + 10);
 }

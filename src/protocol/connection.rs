@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::asking::{Answer, Asked, Refused};
+use super::body::Body;
 use super::close::CloseFrame;
 use super::config::Config;
 use super::deflate::Deflater;
@@ -37,6 +38,8 @@ pub struct Connection {
     pub(super) input: Input,
     pub(super) stream_ended: bool,
     pub(super) output: Vec<u8>,
+    /// An HTTP answer's, behind the output.
+    pub(super) body: Body,
     /// Frames that were sent before the handshake was done; they leave behind its last byte.
     pub(super) early: Vec<u8>,
     /// Events that were caused and not taken yet.
@@ -90,6 +93,7 @@ impl Connection {
             input: Input::default(),
             stream_ended: false,
             output: Vec::new(),
+            body: Body::default(),
             early: Vec::new(),
             pending: VecDeque::new(),
             close_sent: None,
@@ -163,7 +167,7 @@ impl Connection {
                     }
                 }
                 Phase::Over(_) => {
-                    self.input.discard();
+                    self.input = Input::default();
                     return None;
                 }
             }
@@ -188,6 +192,8 @@ impl Connection {
 
     /// Takes the bytes that must be written to the peer now; empty when there are none.
     pub fn data_to_send(&mut self) -> Vec<u8> {
+        self.output
+            .extend_from_slice(std::mem::take(&mut self.body).as_bytes());
         std::mem::take(&mut self.output)
     }
 
@@ -250,8 +256,10 @@ impl Connection {
             return Err(Unsupported::Now(self.state));
         }
         let head_only = self.request.as_ref().is_some_and(Request::is_head);
-        self.output
-            .extend(response.encode(head_only, self.config.date));
+        self.output.extend(response.encode_head(self.config.date));
+        if !head_only {
+            self.body = response.into_body();
+        }
         self.change(Trigger::Refused);
         self.phase = Phase::Over(Ending::Linger);
         Ok(())
@@ -321,6 +329,20 @@ impl Connection {
         !self.input.is_empty()
     }
 
+    /// Returns the bytes of memory that are held now for what has come in: the receive buffer, the part
+    /// of an unfinished message, and what inflates it. Messages that were taken are not among them, nor
+    /// is the request.
+    ///
+    /// One connection's is bounded by [`Limits::message`](super::Limits::message) and a constant; a shell
+    /// that serves many bounds the sum.
+    pub fn held_bytes(&self) -> usize {
+        let decoder = match &self.phase {
+            Phase::Frames(decoder) => decoder.held(),
+            _ => 0,
+        };
+        self.input.capacity() + decoder
+    }
+
     /// How many bytes have come of a message, or of a frame, that has not ended; 0 where none has
     /// begun. Of a header or a control frame, however much there is of it counts as 1.
     pub(crate) fn unfinished(&self) -> usize {
@@ -348,6 +370,12 @@ impl Connection {
     #[cfg(fuzzing)]
     pub fn read_data(&mut self, most: usize, data: &[u8]) {
         self.input_buffer(most).extend_from_slice(data);
+    }
+
+    /// Leaves the body of an HTTP answer out of the output, for a shell that sends it behind that
+    /// without a copy.
+    pub(crate) fn leave_out_body(&mut self) {
+        self.body = Body::default();
     }
 
     fn read_head(&mut self) -> Option<()> {

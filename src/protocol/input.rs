@@ -25,7 +25,12 @@ impl Input {
         }
     }
 
-    pub(crate) fn discard(&mut self) {
+    /// The memory that it takes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    fn discard(&mut self) {
         self.bytes.clear();
         self.start = 0;
     }

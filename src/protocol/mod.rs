@@ -79,6 +79,8 @@ pub mod request;
 
 pub mod response;
 
+mod body;
+
 pub mod asking;
 
 pub mod version;
@@ -115,6 +117,7 @@ mod redacted;
 
 pub(crate) use asking::Heads;
 pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
+pub use body::Body;
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
 pub use config::Config;
 pub use connection::Connection;
@@ -139,5 +142,8 @@ pub use version::{Closing, Version, Versions};
 
 /// A refusal as it is written where no connection has been made yet.
 pub(crate) fn refusal_bytes(refusal: &Refusal, date: Option<Date>) -> Vec<u8> {
-    response::refusal(refusal).encode(false, date)
+    let answer = response::refusal(refusal);
+    let mut bytes = answer.encode_head(date);
+    bytes.extend_from_slice(answer.into_body().as_bytes());
+    bytes
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::body::Body;
 use super::error::Refusal;
 use super::escape::Escaped;
 use super::redacted::Shown;
@@ -14,7 +15,8 @@ pub type Date = fn() -> String;
 /// Says that a body is what its `Content-Type` says, whatever it looks like to a browser.
 const CONTENT_TYPE_OPTIONS: &str = "X-Content-Type-Options";
 
-/// An ordinary HTTP answer: a page, a health check, a redirect. It always ends the connection.
+/// An ordinary HTTP answer: a page, a health check, a redirect. It always ends the connection. A clone
+/// shares the [`Body`].
 ///
 /// Beside its own headers it has `Content-Length`, `Connection: close`, `Date` where there is a clock,
 /// and `X-Content-Type-Options: nosniff`. One of the last two that was added by
@@ -23,7 +25,7 @@ const CONTENT_TYPE_OPTIONS: &str = "X-Content-Type-Options";
 pub struct Response {
     status: u16,
     fields: Vec<(String, String)>,
-    body: Vec<u8>,
+    body: Body,
 }
 
 /// How a handshake is accepted: which subprotocol, and what fields the 101 has beside its own.
@@ -48,23 +50,23 @@ impl Response {
                 500
             },
             fields: Vec::new(),
-            body: Vec::new(),
+            body: Body::default(),
         }
     }
 
     /// 200 with a page, as `text/html; charset=utf-8`.
-    pub fn html(page: impl Into<Vec<u8>>) -> Self {
+    pub fn html(page: impl Into<Body>) -> Self {
         Response::new(200).body("text/html; charset=utf-8", page)
     }
 
     /// 200 with plain text, as `text/plain; charset=utf-8`.
-    pub fn text(text: impl Into<Vec<u8>>) -> Self {
+    pub fn text(text: impl Into<Body>) -> Self {
         Response::new(200).body("text/plain; charset=utf-8", text)
     }
 
     /// Sets the body and its type. A control character in `kind` turns it into
     /// `application/octet-stream`.
-    pub fn body(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub fn body(mut self, kind: &str, body: impl Into<Body>) -> Self {
         let kind = if is_value(kind) {
             kind
         } else {
@@ -100,10 +102,18 @@ impl Response {
         self.status
     }
 
-    /// The answer's bytes; those of a HEAD request have the length of the body, and no body. `date` is
-    /// for where there is a clock (RFC 9110 §6.6.1).
-    pub(crate) fn encode(&self, head_only: bool, date: Option<Date>) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256 + self.body.len());
+    /// Its body, where the status allows one.
+    pub(crate) fn into_body(self) -> Body {
+        match self.has_body() {
+            true => self.body,
+            false => Body::default(),
+        }
+    }
+
+    /// The bytes before the body, with its length; of the answer to a HEAD request, all of them.
+    /// `date` is for where there is a clock (RFC 9110 §6.6.1).
+    pub(crate) fn encode_head(&self, date: Option<Date>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
         line(
             &mut out,
             &[
@@ -127,7 +137,7 @@ impl Response {
             field(&mut out, CONTENT_TYPE_OPTIONS, "nosniff");
         }
         // RFC 9110 §8.6: no length with 204, and 304 has no body either.
-        if !matches!(self.status, 204 | 304) {
+        if self.has_body() {
             field(&mut out, "Content-Length", self.body.len().to_string());
         }
         // RFC 9110 §7.8: whoever sends Upgrade names it in Connection as well.
@@ -138,10 +148,16 @@ impl Response {
             if upgrade { "close, Upgrade" } else { "close" },
         );
         out.extend_from_slice(b"\r\n");
-        if !head_only && !matches!(self.status, 204 | 304) {
-            out.extend_from_slice(&self.body);
-        }
         out
+    }
+
+    fn has_body(&self) -> bool {
+        !matches!(self.status, 204 | 304)
+    }
+
+    /// Its body, where one is sent that is as large as `least`.
+    pub(crate) fn large_body(&self, least: usize) -> Option<&Body> {
+        (self.has_body() && self.body.len() >= least).then_some(&self.body)
     }
 }
 

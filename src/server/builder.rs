@@ -78,6 +78,7 @@ pub(crate) struct Settings {
     pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) outbox: usize,
     pub(crate) all_outboxes: usize,
+    pub(crate) all_incoming: usize,
     pub(crate) slow_client: SlowClient,
     pub(crate) rate: Option<Rate>,
     pub(crate) fast_client: FastClient,
@@ -105,6 +106,7 @@ impl Default for Settings {
             deadlines: Arc::default(),
             outbox: 1024 * 1024,
             all_outboxes: 256 * 1024 * 1024,
+            all_incoming: 256 * 1024 * 1024,
             slow_client: SlowClient::Close,
             rate: None,
             fast_client: FastClient::Delay,
@@ -112,7 +114,7 @@ impl Default for Settings {
             per_address: PerAddress::default(),
             max_rooms_per_client: 1000,
             max_memberships: 1_000_000,
-            stack_size: 256 * 1024,
+            stack_size: 1024 * 1024,
             no_delay: true,
             tls: None,
             on_request: None,
@@ -306,13 +308,25 @@ impl ServerBuilder {
     /// The most connections at a time, each of which costs a thread. Default: 10,000, or fewer
     /// where the system has less room: open files, memory mappings, threads; a warning says so.
     /// Who comes after that is told 503.
+    ///
+    /// So is a client for whose thread the process's limits of memory (`RLIMIT_AS`, `RLIMIT_DATA`)
+    /// leave no room when it comes. Of these limits a 32nd is kept for everything that is no thread,
+    /// 12 MiB at least; and [`all_outboxes`](ServerBuilder::all_outboxes) and
+    /// [`total_incoming_limit`](ServerBuilder::total_incoming_limit) are lowered to a quarter of that
+    /// each. With glibc, the first threads of a process take 64 MiB of address space each: below a
+    /// gigabyte of it, set `MALLOC_ARENA_MAX=1` in the environment.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.settings.max_clients = clients;
         self
     }
 
-    /// The stack of each client's thread, in bytes. Default: 256 KiB. Untouched pages cost only
-    /// address space; a handler that recurses deeply needs more.
+    /// Sets the stack of each client's thread, in bytes. Default: 1 MiB, which is enough to read a
+    /// message that is nested as deeply as serde_json allows, in a debug build too.
+    ///
+    /// A handler that overflows its stack aborts the whole process: unlike a panic, an overflow
+    /// cannot be caught. A handler that recurses as deeply as a client's message says needs a limit
+    /// on that depth, or a larger stack. Pages that were never touched cost only address space,
+    /// which [`max_clients`](ServerBuilder::max_clients) takes into account.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.settings.stack_size = bytes;
         self
@@ -371,6 +385,7 @@ impl fmt::Debug for Settings {
             .field("deadlines", &self.deadlines)
             .field("outbox", &self.outbox)
             .field("all_outboxes", &self.all_outboxes)
+            .field("all_incoming", &self.all_incoming)
             .field("slow_client", &self.slow_client)
             .field("rate", &self.rate)
             .field("fast_client", &self.fast_client)

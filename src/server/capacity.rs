@@ -2,7 +2,7 @@
 //!
 //! Running out of descriptors can be answered; running out of memory mappings cannot: a thread that
 //! has started and cannot map its signal stack takes the whole process with it. So the server stays
-//! away from either.
+//! away from either. Limits of memory are looked at for each client: see [`memory`](super::memory).
 
 use std::fs;
 

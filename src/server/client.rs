@@ -19,6 +19,8 @@ use super::membership::JoinError;
 use super::session::Session;
 
 /// What a handler returns. An error, like a panic, closes its one client with 1011 and is logged.
+/// A stack overflow is no panic: it aborts the process, see
+/// [`stack_size`](super::ServerBuilder::stack_size).
 pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// A client, as its handler sees it. Leaving the handler closes it with 1000.

@@ -33,6 +33,7 @@ use super::builder::Settings;
 use super::capacity;
 use super::hub::{Hub, Post, QUEUE};
 use super::membership::Memberships;
+use super::memory;
 
 /// What all threads of a server share.
 pub(crate) struct Shared {
@@ -67,8 +68,11 @@ impl Crew {
     /// Starts the hub and the warden. The other end of the waker is for the listener.
     pub(crate) fn new(mut settings: Settings) -> io::Result<(Crew, UnixStream)> {
         settings.max_clients = capacity::at_most(settings.max_clients);
+        settings.all_outboxes = memory::at_most(settings.all_outboxes, "messages to send");
+        settings.all_incoming = memory::at_most(settings.all_incoming, "incoming messages");
         let totals = Arc::new(Totals::default());
-        let registry = Arc::new(Registry::new(settings.per_address.clone()));
+        let registry = Registry::new(settings.per_address.clone());
+        let registry = Arc::new(registry.with_incoming(settings.all_incoming));
         let backlog = Backlog::new(settings.all_outboxes);
         let (warden, watch) = Warden::new(
             Arc::clone(&backlog),

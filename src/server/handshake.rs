@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::protocol::escape::{Escaped, shown};
-use crate::protocol::{Event, Request, State};
+use crate::protocol::{Event, Refusal, Request, Response, State, Unsupported};
 use crate::shell::caught::caught;
 use crate::shell::conversation::{Patience, Step};
 use crate::shell::error::{Error, Loss};
@@ -17,6 +17,9 @@ use crate::shell::tls::TlsSession;
 use super::builder::Reply;
 use super::hub::Post;
 use super::session::Session;
+
+/// A body of this many bytes is worth a place of its own in the send queue.
+const LARGE: usize = 16 * 1024;
 
 impl Session {
     /// Goes through the handshake.
@@ -117,12 +120,25 @@ impl Session {
                 if status >= 400 {
                     self.log_answer(status, &"by the application");
                 }
-                self.connection.respond(response)
+                self.respond(response)
             }
         };
         if let Err(unsupported) = answered {
             debug!("client {}: answer: {unsupported}", self.link.id);
         }
+    }
+
+    /// A large body is not copied, and counted before it is sent: where all queues are full, this
+    /// client is told 503 rather than others being evicted.
+    fn respond(&mut self, response: Response) -> Result<(), Unsupported> {
+        let is_head = self.connection.request().is_some_and(Request::is_head);
+        if let (false, Some(body)) = (is_head, response.large_body(LARGE)) {
+            self.page = self.shared.backlog.page(body);
+            if self.page.is_none() {
+                return self.connection.refuse(Refusal::Full);
+            }
+        }
+        self.connection.respond(response)
     }
 
     /// The handshake is done, and its last bytes wait in the outbox: no broadcast comes before

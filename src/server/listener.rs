@@ -20,6 +20,7 @@ use crate::shell::stream::Stream;
 use super::bound::Bound;
 use super::client::{Client, Outcome};
 use super::crew::Shared;
+use super::memory;
 use super::session::Session;
 
 /// How long a listener rests when the system has no descriptor, or no memory, for one more
@@ -32,6 +33,9 @@ const AT_A_TIME: usize = 64;
 /// How many threads without a client are kept, and for how long.
 const KEPT: usize = 64;
 const KEPT_FOR: Duration = Duration::from_secs(2);
+
+/// How long the listener waits for a thread to have begun, where the process's memory is limited.
+const BEGINS: Duration = Duration::from_millis(100);
 
 /// Accepts until the server stops, or until all sockets are broken for good.
 pub(crate) fn listen<'scope, 'env, F>(
@@ -186,15 +190,12 @@ where
         let Err(refused) = self.next.try_send(talk) else {
             return;
         };
-        let (waiting, handler, idle) = (self.waiting.clone(), self.handler, self.idle);
-        let spawned = thread::Builder::new()
-            .name("client thread".to_owned())
-            .stack_size(self.shared.settings.stack_size)
-            .spawn_scoped(self.scope, move || {
-                Client::serve(refused.into_inner(), handler);
-                serve_more(&waiting, handler, idle);
-            });
-        if let Err(error) = spawned {
+        let stack = memory::stack(self.shared.settings.stack_size);
+        let started = match stack {
+            Ok(stack) => self.start_thread(stack, refused.into_inner()),
+            Err(limit) => Err(io::Error::other(format!("{limit} leaves no room for it"))),
+        };
+        if let Err(error) = started {
             let (warden, id) = (&self.shared.warden, link.id);
             log_limited!(
                 warden,
@@ -204,6 +205,24 @@ where
             self.shared.registry.remove(&link, &self.shared.totals);
             self.shared.turn_away(&link, socket, &Refusal::Full);
         }
+    }
+
+    fn start_thread(&self, stack: usize, talk: Box<Session>) -> io::Result<()> {
+        let (waiting, handler, idle) = (self.waiting.clone(), self.handler, self.idle);
+        let (begun, has_begun) = bounded(1);
+        thread::Builder::new()
+            .name("client thread".to_owned())
+            .stack_size(stack)
+            .spawn_scoped(self.scope, move || {
+                // By now it has its signal stack, and with this its heap.
+                let _ = begun.send(vec![0_u8; 64]);
+                Client::serve(talk, handler);
+                serve_more(&waiting, handler, idle);
+            })?;
+        if memory::is_limited() {
+            let _ = has_begun.recv_timeout(BEGINS);
+        }
+        Ok(())
     }
 }
 

@@ -53,6 +53,8 @@ mod budget;
 
 mod capacity;
 
+mod memory;
+
 mod handle;
 
 #[cfg(all(test, stentor_model))]
@@ -161,9 +163,10 @@ impl Server {
     /// thread is the listener.
     ///
     /// # Errors
-    /// Where all listeners are broken for good. Running out of descriptors, memory or threads is
-    /// no such thing: it waits, or turns the client away with 503. In a child that was forked after the
-    /// server was bound: its threads are the parent's, so a program that forks does so before it binds.
+    /// Where all listeners are broken for good. Running out of descriptors, threads, or the memory
+    /// that the process's limits allow is no such thing: it waits, or turns the client away with 503.
+    /// In a child that was forked after the server was bound: its threads are the parent's, so a
+    /// program that forks does so before it binds.
     pub fn run<F>(self, handler: F) -> io::Result<()>
     where
         F: Fn(&mut Client) -> Outcome + Sync,

@@ -150,4 +150,22 @@ impl ServerBuilder {
         self.settings.all_outboxes = bytes;
         self
     }
+
+    /// Limits the bytes of memory that all clients together hold for what has come in: messages that
+    /// are not finished, receive buffers, and decompressors. Default: 256 MiB, which is room for 256
+    /// clients in the middle of the largest message.
+    ///
+    /// Against many clients that each begin a message and never finish it. Beyond the limit, the
+    /// clients that hold most are closed with 1013 (try again later) until an eighth is free again;
+    /// in draft-76 with its `FF 00`, in draft-75 by closing the TCP connection. Their `recv` returns
+    /// `Ok(None)`, and [`Counters::incoming_exceeded`](crate::Counters::incoming_exceeded) counts them.
+    ///
+    /// The limit is exceeded at most by what is being read at that moment: a message of each thread
+    /// that reads. Less than 8 KiB of one client is not counted: all of them hold at most
+    /// [`max_clients`](ServerBuilder::max_clients) times that beside it, 80 MiB by default. Messages
+    /// that a handler has received are its own.
+    pub fn total_incoming_limit(mut self, bytes: usize) -> Self {
+        self.settings.all_incoming = bytes;
+        self
+    }
 }

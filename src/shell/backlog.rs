@@ -6,8 +6,12 @@
 //! rather than whoever happens to be next.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+use crate::protocol::Body;
 
 use super::counters::Totals;
 use super::error::Loss;
@@ -20,14 +24,25 @@ use super::sync::{Mutex, PoisonError};
 pub(crate) struct Backlog {
     most: usize,
     waiting: AtomicUsize,
+    /// The bodies of HTTP answers that are on their way now, by where they lie in memory.
+    pages: Mutex<HashMap<Place, Weak<Frames>>>,
     /// Held by the one that evicts.
     relief: Mutex<()>,
 }
 
-/// Whole frames for many, counted once in however many queues they wait.
+/// Where bytes lie: the address and the length.
+type Place = (usize, usize);
+
+#[derive(Debug)]
+enum Bytes {
+    Own(Vec<u8>),
+    Page(Body),
+}
+
+/// Whole frames for many, or the body of an answer, counted once in however many queues they wait.
 #[derive(Debug)]
 pub(crate) struct Frames {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     counted: AtomicBool,
     backlog: Arc<Backlog>,
 }
@@ -37,6 +52,7 @@ impl Backlog {
         Arc::new(Backlog {
             most,
             waiting: AtomicUsize::new(0),
+            pages: Mutex::default(),
             relief: Mutex::new(()),
         })
     }
@@ -52,6 +68,37 @@ impl Backlog {
             Some(more) => self.waiting.fetch_add(more, Relaxed),
             None => self.waiting.fetch_sub(before - after, Relaxed),
         };
+    }
+
+    /// The body of an answer, for one client more. It is counted from now on, once for all clients that
+    /// are sent the same one; `None` where that would be too much.
+    pub(crate) fn page(self: &Arc<Backlog>, body: &Body) -> Option<Arc<Frames>> {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(frames) = pages.get(&place(body.as_bytes())).and_then(Weak::upgrade) {
+            return Some(frames);
+        }
+        let more = |waiting: usize| {
+            let after = waiting.saturating_add(body.memory());
+            (after <= self.most).then_some(after)
+        };
+        self.waiting.fetch_update(Relaxed, Relaxed, more).ok()?;
+        let frames = Arc::new(Frames {
+            bytes: Bytes::Page(body.clone()),
+            counted: AtomicBool::new(true),
+            backlog: Arc::clone(self),
+        });
+        pages.insert(place(&frames), Arc::downgrade(&frames));
+        Some(frames)
+    }
+
+    /// A page is let go of by the last client. Another may have come for it meanwhile.
+    fn forget(&self, page: &[u8]) {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(entry) = pages.entry(place(page))
+            && entry.get().strong_count() == 0
+        {
+            entry.remove();
+        }
     }
 
     /// Where too much waits, evicts the clients whose queues take most memory, the oldest of
@@ -82,7 +129,7 @@ impl Backlog {
 impl Frames {
     pub(crate) fn new(bytes: Vec<u8>, backlog: &Arc<Backlog>) -> Arc<Frames> {
         Arc::new(Frames {
-            bytes,
+            bytes: Bytes::Own(bytes),
             counted: AtomicBool::new(false),
             backlog: Arc::clone(backlog),
         })
@@ -91,23 +138,40 @@ impl Frames {
     /// They wait in a queue, from now on until the last queue has let go of them.
     pub(crate) fn wait(&self) {
         if !self.counted.load(Relaxed) && !self.counted.swap(true, Relaxed) {
-            self.backlog.adjust(0, self.bytes.capacity());
+            self.backlog.adjust(0, self.memory());
         }
     }
+
+    fn memory(&self) -> usize {
+        match &self.bytes {
+            Bytes::Own(bytes) => bytes.capacity(),
+            Bytes::Page(body) => body.memory(),
+        }
+    }
+}
+
+fn place(bytes: &[u8]) -> Place {
+    (bytes.as_ptr().addr(), bytes.len())
 }
 
 impl Deref for Frames {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes
+        match &self.bytes {
+            Bytes::Own(bytes) => bytes,
+            Bytes::Page(body) => body.as_bytes(),
+        }
     }
 }
 
 impl Drop for Frames {
     fn drop(&mut self) {
         if *self.counted.get_mut() {
-            self.backlog.adjust(self.bytes.capacity(), 0);
+            self.backlog.adjust(self.memory(), 0);
+        }
+        if let Bytes::Page(body) = &self.bytes {
+            self.backlog.forget(body.as_bytes());
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::protocol::{
     Unsupported, Version,
 };
 
+use super::backlog::Frames;
 use super::caught::caught;
 use super::error::{Error, Loss};
 use super::link::{ClientId, Haste, Link, Stage};
@@ -22,6 +23,7 @@ use super::rate::Throttle;
 use super::shown::Shown;
 use super::socket::Socket;
 use super::sync::Instant;
+use super::sync::atomic::Ordering::Relaxed;
 use super::traced::Written;
 use super::warden::Warden;
 
@@ -38,6 +40,10 @@ pub(crate) struct Conversation {
     pub(crate) began: Instant,
     /// How many bytes the next read may bring.
     appetite: usize,
+    /// The body of an HTTP answer that is to leave, where it is large.
+    pub(crate) page: Option<Arc<Frames>>,
+    /// What it is counted to hold of what has come in.
+    pub(super) held: usize,
     /// Where clients have a rate.
     pub(crate) throttle: Option<Box<Throttle>>,
     /// The outbox has been given the goodbye, or has refused it: somebody else was first.
@@ -117,6 +123,8 @@ impl Conversation {
             socket,
             began: Instant::now(),
             appetite: READ_AT_FIRST,
+            page: None,
+            held: 0,
             closed: None,
             throttle: None,
             said_goodbye: false,
@@ -233,6 +241,7 @@ impl Conversation {
                 if patience.has_read && wait.is_zero() {
                     return Step::Late;
                 }
+                self.count_held();
                 self.link.set_reading(true);
                 let ready = self.socket.wait_until(PollFlags::IN, wait);
                 self.link.set_reading(false);
@@ -266,7 +275,11 @@ impl Conversation {
             .throttle
             .as_ref()
             .map_or(usize::MAX, |throttle| throttle.most());
-        let buffer = self.connection.input_buffer(self.appetite.min(most));
+        let room = self.appetite.min(most);
+        // Counted with the buffer that is there while this waits.
+        self.connection.input_buffer(room);
+        self.count_held();
+        let buffer = self.connection.input_buffer(room);
         self.link.set_reading(true);
         let result = self.socket.receive(buffer);
         self.link.set_reading(false);
@@ -333,6 +346,10 @@ impl Conversation {
     pub(crate) fn hear_goodbye(&mut self) {
         if let Some(frame) = self.link.goodbye() {
             self.connection.close_was_sent(Some(frame));
+            if self.link.is_shed.load(Relaxed) {
+                // The peer's half is not waited for, and what was on its way is given up.
+                self.connection.receive_eof();
+            }
         }
     }
 
@@ -372,6 +389,10 @@ impl Conversation {
     pub(crate) fn emit(&mut self) {
         let ending = self.connection.close_expected();
         let transitions = self.connection.transitions();
+        let page = self.page.take();
+        if page.is_some() {
+            self.connection.leave_out_body();
+        }
         let output = self.connection.data_to_send();
         if log_enabled!(::log::Level::Trace) {
             self.trace_output(&transitions, &output);
@@ -392,7 +413,7 @@ impl Conversation {
                 Ending::Linger | Ending::Follow => Stage::Closed,
             });
             let push = match std::mem::replace(&mut self.said_goodbye, true) {
-                false => self.link.outbox.goodbye(&output),
+                false => self.link.outbox.goodbye_with(&output, page.as_ref()),
                 true if output.is_empty() => Push::Done,
                 true => self.link.outbox.afterword(&output),
             };

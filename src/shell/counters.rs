@@ -41,6 +41,11 @@ pub struct Counters {
     pub evicted: u64,
     /// Bytes of memory that wait now, in all queues together, for sockets that take no more.
     pub waiting: usize,
+    /// Bytes of memory that all clients together hold now for what has come in: unfinished messages,
+    /// receive buffers, decompressors. What is below 8 KiB for one client is not counted.
+    pub incoming: usize,
+    /// Clients that were ended because all of them together held too much for what has come in.
+    pub incoming_exceeded: u64,
     /// How often a client was held back because it exceeded its rate.
     pub held_back: u64,
     /// Clients that were closed because they exceeded their rate.
@@ -68,6 +73,7 @@ pub(crate) struct Totals {
     pub(crate) held_back: AtomicU64,
     pub(crate) too_fast: AtomicU64,
     pub(crate) not_joined: AtomicU64,
+    pub(crate) incoming_exceeded: AtomicU64,
     /// What happens once per connection at most.
     rare: Mutex<Counters>,
 }
@@ -108,6 +114,7 @@ impl Totals {
         counters.held_back = self.held_back.load(Relaxed);
         counters.too_fast = self.too_fast.load(Relaxed);
         counters.not_joined = self.not_joined.load(Relaxed);
+        counters.incoming_exceeded = self.incoming_exceeded.load(Relaxed);
         for link in links {
             counters.connections += 1;
             if let (true, Some(version)) = (link.is_open(), link.version()) {

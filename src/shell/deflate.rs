@@ -55,11 +55,16 @@ fn give_back(deflater: Deflater) {
 pub(crate) struct Context {
     deflater: Option<Box<Deflater>>,
     pushes: u64,
+    /// The client is gone: nothing is compressed for it any more.
+    over: bool,
 }
 
 impl Context {
     /// The payload of a message that may refer to those before it, unless there were pushes since.
     fn deflate(&mut self, terms: &Terms, message: &Message, pushes: u64) -> Option<Vec<u8>> {
+        if self.over {
+            return None;
+        }
         let deflater = match &mut self.deflater {
             Some(deflater) => {
                 if self.pushes != pushes {
@@ -105,6 +110,15 @@ impl Link {
         let pushes = self.outbox.pushes();
         let payload = context.deflate(&terms, message, pushes)?;
         self.reply_in_context((at_once, pushes), message, &payload, written)
+    }
+
+    /// The client is gone, but its handles may stay: they keep no compressor.
+    pub(crate) fn let_go_of_context(&self) {
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        *context = Context {
+            over: true,
+            ..Context::default()
+        };
     }
 
     /// Sends what was compressed when there had been so many pushes. Where one was faster, the peer's
@@ -159,22 +173,16 @@ mod tests {
         Ok(firsts)
     }
 
-    #[test]
-    fn what_a_push_has_overtaken_is_sent_plain_and_refers_to_nothing_later() -> std::io::Result<()>
-    {
+    /// A link that compresses, with its context, and the peer's end.
+    fn link() -> std::io::Result<(Link, TcpStream, Arc<Backlog>)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let socket = Arc::new(Socket::new(TcpStream::connect(address)?));
-        let mut stream = listener.accept()?.0;
+        let stream = listener.accept()?.0;
         let backlog = Backlog::new(0);
         let outbox = Outbox::new(socket, 0, SlowClient::default(), Arc::clone(&backlog));
-        let link = Link::new(
-            ClientId(1),
-            Role::Server,
-            address.into(),
-            outbox,
-            Arc::default(),
-        );
+        let (id, deadlines) = (ClientId(1), Arc::default());
+        let link = Link::new(id, Role::Server, address.into(), outbox, deadlines);
         let takeover = Deflate::new().threshold(0);
         let config = Config {
             deflate: Some(takeover.send_takeover(true).receive_takeover(true)),
@@ -184,7 +192,14 @@ mod tests {
         let encoder = Encoder::server(Version::Rfc6455).deflating(terms.flatten());
         let target = "/".into();
         link.identity.get_or_init(|| Identity { encoder, target });
+        Ok((link, stream, backlog))
+    }
 
+    #[test]
+    fn what_a_push_has_overtaken_is_sent_plain_and_refers_to_nothing_later() -> std::io::Result<()>
+    {
+        let (link, mut stream, backlog) = link()?;
+        let encoder = link.encoder().ok_or(std::io::ErrorKind::Other)?;
         let message = Message::from("and so on, and so on, and so on, and so on, and so on");
         assert!(
             link.reply_deflated(true, &message, &mut Written::for_log())
@@ -210,6 +225,30 @@ mod tests {
                 .is_some()
         );
         assert_eq!(arrived(&mut stream, 3)?, [DEFLATED, PLAIN, DEFLATED]);
+        Ok(())
+    }
+
+    /// A handle, or a thread that sends, may keep the link for as long as it likes.
+    #[test]
+    fn a_client_that_is_gone_keeps_no_compressor() -> std::io::Result<()> {
+        let (link, _stream, _) = link()?;
+        let message = Message::from("and so on ".repeat(100));
+        let has_compressor = || {
+            let context = link.context.lock();
+            context.is_ok_and(|context| context.deflater.is_some())
+        };
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert!(has_compressor());
+        link.let_go_of_context();
+        assert!(!has_compressor());
+        assert_eq!(
+            link.reply_deflated(true, &message, &mut Written::for_log()),
+            None
+        );
+        assert!(!has_compressor());
         Ok(())
     }
 }

@@ -56,6 +56,11 @@ impl Conversation {
     pub(crate) fn let_go(&mut self) {
         self.link.enter(Stage::Gone);
         self.link.outbox.close();
+        // Others may keep the link for as long as they like.
+        self.link.let_go_of_context();
+        if self.held > 0 {
+            self.warden.holds(&self.link, 0);
+        }
     }
 
     fn is_browser_of_draft76(&self) -> bool {

@@ -66,6 +66,9 @@ pub enum Loss {
     Evicted,
     /// All queues together were full, and its own took the most memory.
     Crowded,
+    /// All clients together held too much for what had come in, its own the most, and there was no way
+    /// to close it in good order.
+    Incoming,
     /// Its half of the close did not come in time.
     Close,
     /// The server stopped and did not wait any longer.
@@ -139,6 +142,7 @@ impl fmt::Display for Loss {
             Loss::Write => "nothing that was sent was taken in time",
             Loss::Evicted => "evicted, its queue was full",
             Loss::Crowded => "evicted, all queues together were full",
+            Loss::Incoming => "too much memory was held for incoming messages",
             Loss::Close => "its close did not come in time",
             Loss::Cut => "the server stopped",
             Loss::Aborted => "aborted by this side",

@@ -16,7 +16,7 @@ use super::outbox::{Outbox, Push};
 use super::pause::Pause;
 use super::peer::Peer;
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use super::sync::{Mutex, PoisonError};
 use super::traced::Written;
 use super::warden::Warden;
@@ -108,6 +108,10 @@ pub(crate) struct Link {
     /// There is a goodbye, or there was nearly one: look under the lock.
     has_goodbye: AtomicBool,
     goodbye: Mutex<Option<CloseFrame>>,
+    /// What it is counted to hold of what has come in: see [`Incoming`](super::incoming::Incoming).
+    pub(crate) held: AtomicUsize,
+    /// It was ended because all of them held too much.
+    pub(crate) is_shed: AtomicBool,
     /// What compressed replies may refer to.
     pub(crate) context: Mutex<Context>,
     /// Where its thread waits when the client has said too much.
@@ -140,6 +144,8 @@ impl Link {
             haste: AtomicU8::new(0),
             has_goodbye: AtomicBool::new(false),
             goodbye: Mutex::new(None),
+            held: AtomicUsize::new(0),
+            is_shed: AtomicBool::new(false),
             context: Mutex::default(),
             pause: Pause::default(),
         }

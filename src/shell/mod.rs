@@ -29,6 +29,8 @@ mod queue;
 
 pub(crate) mod backlog;
 
+pub(crate) mod incoming;
+
 pub(crate) mod deflate;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]

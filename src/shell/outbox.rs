@@ -255,11 +255,19 @@ impl Outbox {
     /// The last bytes: a goodbye, or an HTTP answer. Only the first goodbye is written; of all
     /// others nothing is.
     pub(crate) fn goodbye(&self, bytes: &[u8]) -> Push {
+        self.goodbye_with(bytes, None)
+    }
+
+    /// The same, with a body behind it that others may be sent as well.
+    pub(crate) fn goodbye_with(&self, bytes: &[u8], page: Option<&Arc<Frames>>) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
             return Push::Over;
         }
         inside.queue.replies().extend_from_slice(bytes);
+        if let Some(page) = page {
+            inside.queue.enqueue_page(page);
+        }
         inside.end();
         inside.watch()
     }

@@ -153,6 +153,13 @@ impl Queue {
         }
     }
 
+    /// Puts the body of an answer behind everything that waits. It was counted before.
+    pub(crate) fn enqueue_page(&mut self, page: &Arc<Frames>) {
+        self.enqueue_replies();
+        self.waiting += page.len();
+        self.chunks.push_back(Chunk::Shared(Arc::clone(page), 0));
+    }
+
     /// Sends the client's own bytes behind everything that waits.
     pub(crate) fn send_owned(&mut self, bytes: Vec<u8>) {
         self.enqueue_replies();

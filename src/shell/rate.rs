@@ -19,7 +19,8 @@ use super::sync::atomic::Ordering::Relaxed;
 /// once; then it may go on at its rate. The same holds for every version. Pings and pongs count as
 /// messages. Bytes are those on the wire after the handshake (with TLS, inside of it), counted as they
 /// are read: fragments, and the frames that draft-75 and draft-76 skip, count by these alone, so set
-/// both. Where compression makes more of them, a thousand times as many perhaps, those count.
+/// both. Where compression makes more of them, a thousand times as many perhaps, those count, as soon
+/// as they are made.
 ///
 /// ```
 /// use stentor::{Rate, Server};
@@ -151,6 +152,13 @@ impl Throttle {
         self.pay_bytes(self.delivered.saturating_sub(self.paid_bytes));
     }
 
+    /// A message that is not finished has so many bytes by now, which may be more than have come on
+    /// the wire: those are owed for at once, and not again when it is finished.
+    fn unfinished(&mut self, bytes: usize) {
+        let due = self.delivered.saturating_add(bytes as u64);
+        self.pay_bytes(due.saturating_sub(self.paid_bytes));
+    }
+
     fn pay_bytes(&mut self, bytes: u64) {
         self.paid_bytes = self.paid_bytes.saturating_add(bytes);
         if let Some(bucket) = &mut self.bytes {
@@ -206,6 +214,7 @@ impl Conversation {
         let messages = self.link.messages_in.load(Relaxed);
         let throttle = self.throttle.as_mut()?;
         throttle.pay(messages);
+        throttle.unfinished(self.connection.unfinished());
         let has_input = self.connection.has_input();
         if throttle.wait(has_input).is_zero() || self.connection.state() != State::Ready {
             return None;
@@ -249,6 +258,7 @@ impl Conversation {
     }
 
     fn wait_for_rate(&mut self, patience: &Patience) -> Option<Step> {
+        self.count_held();
         loop {
             let throttle = self.throttle.as_mut()?;
             let now = throttle.filled;

@@ -8,6 +8,7 @@ use crate::protocol::Refusal;
 
 use super::addresses::{Addresses, Net, PerAddress};
 use super::counters::{Counters, Totals};
+use super::incoming::Incoming;
 use super::link::{ClientId, Link};
 use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +16,8 @@ use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Registry {
     inside: Mutex<Inside>,
+    /// What all of them hold of what has come in.
+    pub(crate) incoming: Incoming,
     left: Condvar,
 }
 
@@ -31,7 +34,16 @@ impl Registry {
                 links: HashMap::new(),
                 addresses: Addresses::new(limits),
             }),
+            incoming: Incoming::new(usize::MAX),
             left: Condvar::default(),
+        }
+    }
+
+    /// The same, where what has come in takes at most so many bytes for all together.
+    pub(crate) fn with_incoming(self, most: usize) -> Registry {
+        Registry {
+            incoming: Incoming::new(most),
+            ..self
         }
     }
 
@@ -101,7 +113,9 @@ impl Registry {
 
     pub(crate) fn counters(&self, totals: &Totals) -> Counters {
         let inside = self.lock();
-        totals.snapshot(inside.links.values().map(|link| &**link))
+        let mut counters = totals.snapshot(inside.links.values().map(|link| &**link));
+        counters.incoming = self.incoming.held();
+        counters
     }
 
     /// Waits until nobody is left, or until no patience is; whether nobody is.

@@ -151,6 +151,15 @@ impl Warden {
         }
     }
 
+    /// Counts what a client holds of what has come in, and ends those that hold most where all of
+    /// them hold too much.
+    pub(crate) fn holds(&self, link: &Arc<Link>, bytes: usize) {
+        if let Some(registry) = &self.registry {
+            registry.incoming.count(link, bytes);
+            registry.incoming.relieve(registry, self);
+        }
+    }
+
     /// Gives a client up.
     pub(crate) fn lose(&self, link: &Link, loss: Loss) {
         link.lose(loss, &self.totals);

@@ -22,6 +22,8 @@ mod asking;
 
 mod limits;
 
+mod nesting;
+
 mod closing;
 
 mod vectors;
@@ -48,6 +50,8 @@ mod slow_clients;
 mod rates;
 
 mod crowding;
+
+mod incoming;
 
 mod deadlines;
 

@@ -88,6 +88,10 @@ impl Inflater {
         match self.0 {}
     }
 
+    pub(crate) fn held(&self) -> usize {
+        match self.0 {}
+    }
+
     pub(crate) fn room(&self, _: usize) -> usize {
         match self.0 {}
     }

@@ -79,6 +79,14 @@ impl Inflater {
         self.reading
     }
 
+    /// The memory that it takes now.
+    pub(crate) fn held(&self) -> usize {
+        /// What zlib takes while a message is being read.
+        const STREAM: usize = 46 * 1024;
+        let stream = if self.stream.is_some() { STREAM } else { 0 };
+        stream + self.history.capacity()
+    }
+
     /// How many compressed bytes may still come of a message that may have `limit` bytes. What gains
     /// nothing is longer than it was, by little; but blocks of nothing could go on for ever.
     pub(crate) fn room(&self, limit: usize) -> usize {

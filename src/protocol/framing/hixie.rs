@@ -81,6 +81,10 @@ impl Decoder {
         }
     }
 
+    pub(crate) fn held(&self) -> usize {
+        self.text.capacity()
+    }
+
     /// See [`super::Decoder::short_message`].
     #[inline(always)]
     pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {

@@ -25,7 +25,8 @@ pub(super) mod split;
 pub use encode::encode_frame;
 pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned, header_len};
 
-use super::{Decoded, Notes, Partial, mask};
+use super::mask::unmask;
+use super::{Decoded, Notes, Partial};
 use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
 use crate::protocol::deflate::{Inflater, Terms};
@@ -155,6 +156,11 @@ impl Decoder {
             Some(_) => 1 + self.partial.len(),
             None => 0,
         }
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        let inflater = self.inflater.as_ref().map_or(0, |inflater| inflater.held());
+        self.partial.capacity() + inflater
     }
 
     /// See [`super::Decoder::short_message`].
@@ -446,13 +452,5 @@ impl Decoder {
             })),
             Err(_) => Err(Violation::InvalidUtf8),
         }
-    }
-}
-
-/// Masks or unmasks, which is the same (RFC 6455 §5.3), where there is a mask.
-#[inline(always)]
-fn unmask(payload: &mut [u8], key: Option<[u8; 4]>, offset: usize) {
-    if let Some(key) = key {
-        mask::apply(payload, key, offset);
     }
 }

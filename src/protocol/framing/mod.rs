@@ -77,6 +77,14 @@ impl Decoder {
         }
     }
 
+    /// The memory that it holds for messages.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Decoder::Hixie(decoder) => decoder.held(),
+            Decoder::Hybi(decoder) => decoder.held(),
+        }
+    }
+
     /// How many bytes have come of a message, or of a frame without a meaning, that has not ended; 0
     /// where none has begun.
     pub(crate) fn unfinished(&self) -> usize {
@@ -146,6 +154,11 @@ const EARNED_AT_MOST: usize = 1024 * 1024;
 impl Partial {
     pub(crate) fn len(&self) -> usize {
         self.used
+    }
+
+    /// The memory that it takes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// `len` bytes are to come. A first message gets memory as it comes, and is copied as that

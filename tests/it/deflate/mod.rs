@@ -10,6 +10,8 @@ mod takeover;
 
 mod serving;
 
+mod memory;
+
 mod properties;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};

@@ -4,6 +4,8 @@ mod conversation;
 
 mod detached;
 
+mod pages;
+
 mod requests;
 
 mod rooms;

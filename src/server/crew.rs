@@ -289,7 +289,6 @@ impl Shared {
 
     /// Gives an accepted socket its number and its outbox.
     pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
-        self.totals.accepted.fetch_add(1, Relaxed);
         if self.settings.no_delay {
             socket.set_no_delay();
         }
@@ -310,6 +309,13 @@ impl Shared {
 
     /// Lets an accepted stream in. Where proxies are believed, its address is known later.
     pub(crate) fn admit(&self, link: &Arc<Link>) -> Result<(), Refusal> {
+        let admitted = self.register(link);
+        // A connection that is counted can be found, or is gone.
+        self.totals.accepted.fetch_add(1, Relaxed);
+        admitted
+    }
+
+    fn register(&self, link: &Arc<Link>) -> Result<(), Refusal> {
         if self.is_stopping() {
             return Err(Refusal::ShuttingDown);
         }

@@ -1,4 +1,4 @@
-//! The engine: bytes in, events out, output taken. No socket, no thread, no clock.
+//! The protocol engine: bytes in, events out, output taken. No socket, no thread, no clock.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,58 +18,60 @@ use super::role::Role;
 use super::state::{State, Transition, Trigger};
 use super::version::{Agreed, Proof, Version, draft76};
 
-/// One peer's conversation, from the first byte of its request to the last of its goodbye.
+/// The protocol side of one connection, from the first byte of the request to the last byte of the
+/// closing handshake.
 ///
-/// The loop that every shell runs is in the [`protocol`](super) module's documentation.
+/// The documentation of the [`protocol`](super) module has the loop that every caller runs.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) config: Arc<Config>,
     pub(super) state: State,
     pub(super) phase: Phase,
-    /// What writes this side's frames, once the version is known. It knows the role.
+    /// Encodes this side's frames, once the version is known. It holds the role.
     pub(super) encoder: Option<Encoder>,
     request: Option<Request>,
-    /// What a client's request was accepted with.
+    /// The response that has accepted a client's request.
     pub(super) answer: Option<Box<Answer>>,
     pub(super) subprotocol: Option<String>,
-    /// What compresses messages, where it outlives them.
+    /// The compressor, kept from message to message for context takeover.
     deflater: Option<Box<Deflater>>,
     pub(super) input: Input,
     pub(super) stream_ended: bool,
     pub(super) output: Vec<u8>,
-    /// Frames that were sent before the handshake was done; they leave behind its last byte.
+    /// Frames that were sent before the handshake was done; they leave after its last byte.
     early: Vec<u8>,
-    /// Events that were caused and not taken yet.
+    /// Events that were not taken yet.
     pub(super) pending: VecDeque<Event>,
     /// Our half of the closing handshake, once it is sent.
     pub(super) close_sent: Option<CloseFrame>,
     transitions: Vec<Transition>,
 }
 
-/// What the next bytes are. Finer than [`State`], which is what others need to know.
+/// The part of the stream that the next bytes belong to. Finer than [`State`], which is enough for
+/// callers.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// The request head, searched up to here.
+    /// The request's header block, searched up to here.
     Head(usize),
-    /// Nothing, until the shell has answered the request.
+    /// Nothing, until the caller has answered the request.
     Asked(Option<Proof>),
     /// Draft-76's eight bytes.
     Key3([u32; 2]),
-    /// As a client: the head of the answer.
+    /// As a client: the header block of the response.
     Answer(Box<Asked>),
-    /// As a client: the body of a refusal.
+    /// As a client: the body of a rejection.
     Refusal(Box<Refused>),
     /// As a client: draft-76's sixteen bytes.
     Proof([u8; 16]),
     /// Frames.
     Frames(Decoder),
-    /// Of no interest.
+    /// Nothing: further bytes are ignored.
     Over(Ending),
 }
 
 impl Connection {
-    /// A server's connection on which nothing was received yet. A client's is made by
-    /// [`Connection::client`].
+    /// Creates a server's connection that has received nothing yet. [`Connection::client`] creates a
+    /// client's.
     pub fn new(config: Arc<Config>) -> Connection {
         Connection {
             config,
@@ -90,17 +92,17 @@ impl Connection {
         }
     }
 
-    /// Takes bytes as they came from the peer. Where they are cut never matters.
+    /// Receives bytes from the peer. The stream may be split at any point.
     pub fn receive_data(&mut self, data: &[u8]) {
         self.input.buffer(data.len()).extend_from_slice(data);
     }
 
-    /// Learns that the peer will send nothing more.
+    /// Receives the end of the stream: the peer will send nothing more.
     pub fn receive_eof(&mut self) {
         self.stream_ended = true;
     }
 
-    /// The next thing that happened, or `None` when more bytes are needed.
+    /// Returns the next event, or `None` when more bytes are needed.
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.pending.pop_front() {
@@ -122,7 +124,7 @@ impl Connection {
                 }
                 Phase::Frames(decoder) => {
                     if let Some(mut rest) = decoder.overshoot() {
-                        // Read past the end of a large frame, by the way that avoids this buffer.
+                        // Bytes after the end of a large frame that was read past this buffer.
                         self.input.append(&mut rest);
                     }
                     let (used, decoded) = decoder.decode(self.input.unread(), &self.config);
@@ -146,8 +148,8 @@ impl Connection {
         }
     }
 
-    /// The next event, where that is a short message and nothing else is to be done. `None` is no
-    /// verdict: [`next_event`](Connection::next_event) finds out.
+    /// Returns the next event if it is a short message and nothing else is to be done. `None` decides
+    /// nothing: call [`next_event`](Connection::next_event) then.
     #[inline(always)]
     pub(crate) fn short_message(&mut self) -> Option<Message> {
         let Phase::Frames(decoder) = &self.phase else {
@@ -162,12 +164,12 @@ impl Connection {
         Some(message)
     }
 
-    /// Takes the bytes that must be written to the peer now; empty when there are none.
+    /// Returns the bytes that must be written to the peer now; empty when there are none.
     pub fn data_to_send(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }
 
-    /// What to do about the end of the connection, or `None` while it is not ending.
+    /// Returns how to end the connection, or `None` while it is not ending.
     pub fn close_expected(&self) -> Option<Ending> {
         match (self.state, &self.phase) {
             (_, Phase::Over(_)) if self.stream_ended => Some(Ending::Linger),
@@ -177,12 +179,12 @@ impl Connection {
         }
     }
 
-    /// Accepts the request that [`Event::Request`] has announced. Plain HTTP cannot be accepted
-    /// and is refused; so is, in the old drafts, a subprotocol that is not spoken. Either way the
-    /// events tell how it went on.
+    /// Accepts the request that [`Event::Request`] has announced. Plain HTTP cannot be accepted and is
+    /// rejected; so is, in the old drafts, an unsupported subprotocol. In both cases the events report
+    /// the result.
     ///
     /// # Errors
-    /// [`Unsupported::Now`] when no request waits for its answer.
+    /// [`Unsupported::Now`] when no request waits for a response.
     pub fn accept(&mut self, accept: Accept) -> Result<(), Unsupported> {
         let (Phase::Asked(proof), Some(request)) = (&mut self.phase, &self.request) else {
             return Err(Unsupported::Now(self.state));
@@ -205,21 +207,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Refuses the request, or the peer that has not sent one yet: status, reason and
+    /// Rejects the request, or the peer that has not sent one yet: status, reason and
     /// `Connection: close` are put into the output.
     ///
     /// # Errors
-    /// [`Unsupported::Now`] once a request was accepted or refused.
+    /// [`Unsupported::Now`] once a request was accepted or rejected.
     pub fn refuse(&mut self, refusal: Refusal) -> Result<(), Unsupported> {
         self.respond(response::refusal(&refusal))?;
         self.pending.push_back(Event::Refused(refusal));
         Ok(())
     }
 
-    /// Answers the request with an ordinary HTTP answer: a page, a health check, a redirect.
+    /// Answers the request with an ordinary HTTP response: a page, a health check, a redirect.
     ///
     /// # Errors
-    /// [`Unsupported::Now`] once a request was accepted or refused.
+    /// [`Unsupported::Now`] once a request was accepted or rejected.
     pub fn respond(&mut self, response: Response) -> Result<(), Unsupported> {
         if self.state != State::Opening || self.role() == Role::Client {
             return Err(Unsupported::Now(self.state));
@@ -231,10 +233,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a message. Before draft-76's handshake is done, it waits for that.
+    /// Sends a message. Before draft-76's handshake is complete, the message waits for that.
     ///
     /// # Errors
-    /// [`Unsupported`] for what the version cannot carry, and where there is nobody to send to
+    /// [`Unsupported`] for a message that the version cannot carry, and if the connection cannot send
     /// any more; nothing is sent then.
     pub fn send(&mut self, message: &Message) -> Result<(), Unsupported> {
         let payload = self.deflate(message);
@@ -249,60 +251,60 @@ impl Connection {
     /// Sends a ping with a payload of up to 125 bytes.
     ///
     /// # Errors
-    /// As [`send`](Connection::send); draft-75 and draft-76 have no ping.
+    /// The same as [`send`](Connection::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Unsupported> {
         let (encoder, out) = self.sender()?;
         encoder.encode_ping(payload, out)
     }
 
-    /// Where the connection stands.
+    /// Returns the state of the connection.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// The changes of state since the last call, in order.
+    /// Returns the changes of state since the last call, in order.
     pub fn transitions(&mut self) -> Vec<Transition> {
         std::mem::take(&mut self.transitions)
     }
 
-    /// The side that this is.
+    /// Returns the side of the connection that this is.
     pub fn role(&self) -> Role {
         self.encoder.map_or(Role::Server, Encoder::role)
     }
 
-    /// The version, once the request has told it.
+    /// Returns the version, once the request has shown it.
     pub fn version(&self) -> Option<Version> {
         self.encoder.map(Encoder::version)
     }
 
-    /// What writes this side's frames, once the version is known: for a shell that sends them past
-    /// the connection.
+    /// Returns the encoder of this side's frames, once the version is known: for a caller that sends
+    /// frames past the connection.
     pub fn encoder(&self) -> Option<Encoder> {
         self.encoder
     }
 
-    /// The request, once its head has come. A client has none.
+    /// Returns the request, once its header block has arrived. A client has none.
     pub fn request(&self) -> Option<&Request> {
         self.request.as_ref()
     }
 
-    /// The subprotocol in use, if one was agreed on.
+    /// Returns the subprotocol in use, if one was agreed on.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
-    /// Whether there is neither output nor a change of state to be taken.
+    /// Returns whether there is neither output nor a change of state to be taken.
     pub(crate) fn is_quiet(&self) -> bool {
         self.output.is_empty() && self.transitions.is_empty()
     }
 
-    /// Whether bytes have come that no event was made of yet.
+    /// Returns whether there are received bytes that were not decoded yet.
     pub(crate) fn has_input(&self) -> bool {
         !self.input.is_empty()
     }
 
-    /// The buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
-    /// bytes: a shell that reads into it directly saves a copy. Bytes may only be appended.
+    /// Returns the buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
+    /// bytes: a caller that reads into it directly saves a copy. Bytes may only be appended.
     pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
         let Connection { input, phase, .. } = self;
         match phase {
@@ -314,8 +316,8 @@ impl Connection {
         }
     }
 
-    /// Takes bytes as a shell does that reads into [`input_buffer`](Connection::input_buffer): what
-    /// is cut and copied differently must not be read differently, and the fuzzer compares the two.
+    /// Receives bytes through [`input_buffer`](Connection::input_buffer): bytes that are split and
+    /// copied differently must be decoded equally, and the fuzzer compares the two ways.
     #[cfg(fuzzing)]
     pub fn read_data(&mut self, most: usize, data: &[u8]) {
         self.input_buffer(most).extend_from_slice(data);
@@ -348,7 +350,7 @@ impl Connection {
                 self.phase = Phase::Asked(proof);
                 self.pending.push_back(Event::Request);
             }
-            // Opening is where refusing is always possible.
+            // In Opening, a rejection is always possible.
             Err(refusal) => self.refuse(refusal).unwrap_or_default(),
         }
         Some(())
@@ -378,12 +380,12 @@ impl Connection {
     fn decoded(&mut self, decoded: Decoded) -> Option<Event> {
         let ready = self.state == State::Ready;
         match decoded {
-            // Our goodbye is out: what was still on its way is no longer processed.
+            // Our close frame is sent: messages that were still on their way are not processed.
             Decoded::Message(message) => ready.then_some(Event::Message(message)),
             Decoded::Pong(payload) => ready.then_some(Event::Pong(payload)),
             Decoded::Ping(payload) => {
-                // A ping is answered until the peer's own goodbye (RFC 6455 §5.5.2). It came in at
-                // 125 bytes at most, and so it can go out.
+                // A ping is answered until the peer's close frame arrives (RFC 6455 §5.5.2). It has 125
+                // bytes at most, so a pong can carry them.
                 if let Some(encoder) = self.encoder {
                     let _ = encoder.encode_pong(&payload, &mut self.output);
                 }
@@ -396,7 +398,7 @@ impl Connection {
         }
     }
 
-    /// Messages are compressed by these terms from now on, if there are any.
+    /// Compresses messages from now on with these negotiated parameters, if there are any.
     pub(super) fn deflate_by(&mut self, terms: Option<Terms>) {
         self.encoder = self.encoder.map(|encoder| encoder.deflating(terms));
     }
@@ -405,7 +407,7 @@ impl Connection {
         self.encoder.and_then(Encoder::terms)
     }
 
-    /// The message compressed, where that was agreed on and gains something.
+    /// Returns the message compressed, if compression was agreed on and makes it shorter.
     fn deflate(&mut self, message: &Message) -> Option<Vec<u8>> {
         let terms = self.terms().filter(|terms| terms.is_worth(message.len()))?;
         if !terms.takes_over() {

@@ -83,8 +83,8 @@ impl Deflate {
 
     /// Sets the window of received messages: how far back they may refer, 8 (256 bytes) to 15 (32 KiB).
     /// Default: 15. Other numbers are clamped to this range. It matters with
-    /// [context takeover](Deflate::receive_takeover), since it is the memory that takeover costs; a
-    /// client that cannot bound its window must then not use context takeover.
+    /// [context takeover](Deflate::receive_takeover), which costs that much memory; a client that cannot
+    /// bound its window must then not use context takeover.
     pub const fn receive_window(mut self, bits: u8) -> Deflate {
         self.receive.bits = within(bits, Window::LEAST, Window::MOST);
         self

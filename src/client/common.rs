@@ -16,8 +16,8 @@ use crate::shell::sync::atomic::Ordering::Relaxed;
 use crate::shell::sync::{Mutex, PoisonError, thread};
 use crate::shell::warden::Warden;
 
-/// The watchdog of all client connections of the process. Its thread starts with the first connection,
-/// and sleeps while there is no connection.
+/// The warden of all connections that this process has begun. Its thread starts with the first of
+/// them, and sleeps while there is none.
 pub(super) struct Common {
     pub(super) warden: Arc<Warden>,
     backlog: Arc<Backlog>,

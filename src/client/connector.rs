@@ -169,8 +169,8 @@ impl Connector {
         self
     }
 
-    /// Sets the silence after which this side disconnects, in every version. A pong ends the silence.
-    /// Default: never.
+    /// After how much silence the server is given up, whatever the version. A pong breaks the
+    /// silence. Default: never.
     pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadlines().idle = deadline;
         self
@@ -189,9 +189,9 @@ impl Connector {
         self
     }
 
-    /// Offers compression to the server. Default: none. In RFC 6455 only; see [`Deflate`] for the
-    /// costs, and [`protocol::deflate`](crate::protocol::deflate) for the risks. If a server requires
-    /// context takeover and it is not allowed here, messages are not compressed.
+    /// Offers compression to the server. Default: none. In RFC 6455 only; see [`Deflate`] for what
+    /// it costs, and [`protocol::deflate`](crate::protocol::deflate) for what can go wrong. A server
+    /// that cannot do without takeover, where that is not allowed here, goes without compression.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, deflate: Deflate) -> Self {
         self.config().deflate = Some(deflate);

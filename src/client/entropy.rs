@@ -2,8 +2,8 @@
 //!
 //! Every frame of a client has a fresh mask that nobody can predict (RFC 6455 §10.3). One system
 //! call for each would cost more than the frame: so each thread keeps a pool of the system's bytes,
-//! uses each byte once, and fetches more when they are used up. A child process that is forked without
-//! exec would use the same bytes again: connect after forking, not before.
+//! gives each out once, and fetches more when they are used up. A child that is forked without a
+//! program of its own would give out the same again: connect after forking, not before.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};

@@ -92,7 +92,7 @@ impl CloseFrame {
         }
     }
 
-    /// The most bytes of a reason: a control frame holds 125, the code takes two
+    /// The most bytes a reason can have: a control frame holds 125, the code takes two
     /// (RFC 6455 §5.5).
     pub const MAX_REASON: usize = 123;
 }

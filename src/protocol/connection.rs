@@ -92,7 +92,7 @@ impl Connection {
         }
     }
 
-    /// Receives bytes from the peer. The stream may be split at any point.
+    /// Takes bytes as they came from the peer. Where they are cut never matters.
     pub fn receive_data(&mut self, data: &[u8]) {
         self.input.buffer(data.len()).extend_from_slice(data);
     }
@@ -293,18 +293,18 @@ impl Connection {
         self.subprotocol.as_deref()
     }
 
-    /// Returns whether there is neither output nor a change of state to be taken.
+    /// Whether there is neither output nor a change of state to be taken.
     pub(crate) fn is_quiet(&self) -> bool {
         self.output.is_empty() && self.transitions.is_empty()
     }
 
-    /// Returns whether there are received bytes that were not decoded yet.
+    /// Whether bytes have come that no event was made of yet.
     pub(crate) fn has_input(&self) -> bool {
         !self.input.is_empty()
     }
 
-    /// Returns the buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
-    /// bytes: a caller that reads into it directly saves a copy. Bytes may only be appended.
+    /// The buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
+    /// bytes: a shell that reads into it directly saves a copy. Bytes may only be appended.
     pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
         let Connection { input, phase, .. } = self;
         match phase {
@@ -316,8 +316,8 @@ impl Connection {
         }
     }
 
-    /// Receives bytes through [`input_buffer`](Connection::input_buffer): bytes that are split and
-    /// copied differently must be decoded equally, and the fuzzer compares the two ways.
+    /// Takes bytes as a shell does that reads into [`input_buffer`](Connection::input_buffer): what
+    /// is cut and copied differently must not be read differently, and the fuzzer compares the two.
     #[cfg(fuzzing)]
     pub fn read_data(&mut self, most: usize, data: &[u8]) {
         self.input_buffer(most).extend_from_slice(data);
@@ -350,7 +350,7 @@ impl Connection {
                 self.phase = Phase::Asked(proof);
                 self.pending.push_back(Event::Request);
             }
-            // In Opening, a rejection is always possible.
+            // Opening is where refusing is always possible.
             Err(refusal) => self.refuse(refusal).unwrap_or_default(),
         }
         Some(())

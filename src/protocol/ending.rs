@@ -89,8 +89,8 @@ impl Connection {
         self.closed(frame, Initiator::Peer, None, true);
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7): sends the version's code for the protocol error, unless
-    /// a close frame was sent already, and ends.
+    /// Fails the connection (RFC 6455 §7.1.7): the code that the version has for the violation,
+    /// unless a goodbye is out already, then the end.
     pub(super) fn fail(&mut self, violation: Violation) {
         self.change(Trigger::Failed);
         let encoder = self.encoder;
@@ -99,7 +99,7 @@ impl Connection {
             (Some(sent), _, _) => sent,
             (None, Some(encoder), Some(code)) => {
                 let frame = CloseFrame::of(code);
-                // The codes of protocol errors may be sent.
+                // The codes that violations have may be sent.
                 let _ = encoder.encode_close(Some(&frame), &mut self.output);
                 frame
             }

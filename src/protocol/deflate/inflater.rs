@@ -78,9 +78,8 @@ impl Inflater {
         self.reading
     }
 
-    /// Returns how many more compressed bytes a message with a limit of `limit` bytes may have.
-    /// Compression that saves nothing makes a message a little longer; but empty blocks could go on
-    /// for ever.
+    /// How many compressed bytes may still come of a message that may have `limit` bytes. What gains
+    /// nothing is longer than it was, by little; but blocks of nothing could go on for ever.
     pub(crate) fn room(&self, limit: usize) -> usize {
         const BLOCKS: usize = 1024;
         let most = limit.saturating_mul(2).saturating_add(BLOCKS);

@@ -434,7 +434,7 @@ impl Decoder {
     }
 }
 
-/// Masks or unmasks, which is the same (RFC 6455 §5.3), if there is a mask.
+/// Masks or unmasks, which is the same (RFC 6455 §5.3), where there is a mask.
 #[inline(always)]
 fn unmask(payload: &mut [u8], key: Option<[u8; 4]>, offset: usize) {
     if let Some(key) = key {

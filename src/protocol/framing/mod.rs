@@ -66,8 +66,8 @@ impl Decoder {
         }
     }
 
-    /// Returns the buffer into which the rest of a large frame can be read directly, about `most`
-    /// bytes at a time; only while no input is left.
+    /// Where the rest of a large frame can be read to without a detour, about `most` bytes at a
+    /// time; only while no input is left.
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
         match self {
             Decoder::Hixie(_) => None,
@@ -129,8 +129,8 @@ impl Partial {
         self.used
     }
 
-    /// Notes that `len` bytes will follow. A first message gets memory as it arrives, and is copied
-    /// when the buffer grows; a later message gets at once as much as the previous one needed.
+    /// `len` bytes are to come. A first message gets memory as it comes, and is copied as that
+    /// grows; one that follows another gets at once what the other has needed.
     pub(crate) fn announce(&mut self, len: usize) {
         if self.bytes.is_empty() {
             self.bytes.reserve_exact(len.min(self.earned));
@@ -200,8 +200,8 @@ impl Framing {
         }
     }
 
-    /// Appends the frame that carries `message`, with a mask if the framing has masks and the
-    /// sender is a client; an error names the kind of message that the framing cannot carry.
+    /// Appends the frame that carries `message`, with a mask where the framing has one and the
+    /// sender is a client; an error names what the framing cannot carry.
     pub(crate) fn encode(
         self,
         message: &Message,

@@ -144,8 +144,8 @@ fn hide(dice: Dice) -> (u32, String) {
     (part, key)
 }
 
-/// Checks the response. The values are compared exactly, letter case included, except for `Connection`
-/// (draft-76 §4.1 steps 41 and 42).
+/// The values are compared exactly, letter case included, but for that of `Connection` (draft-76
+/// §4.1 steps 41 and 42).
 pub(crate) fn confirm(answer: &Answer, asked: &ClientRequest) -> Result<(), HandshakeError> {
     answer.says("Upgrade", "WebSocket")?;
     answer.means("Connection", "Upgrade")?;

@@ -160,8 +160,8 @@ impl Version {
         code.may_be_sent() || own == Some(code)
     }
 
-    /// Returns the version of a request, or `None` for plain HTTP. The order of the checks matters:
-    /// a version number takes precedence over keys, and keys over their absence.
+    /// Which version a request speaks, or `None` for plain HTTP. The order of the questions
+    /// matters: a version's number beats keys, keys beat their absence.
     pub(crate) fn detect(request: &Request, allowed: Versions) -> Result<Option<Version>, Refusal> {
         if request.field("Upgrade").is_none() {
             return Ok(None);
@@ -379,7 +379,7 @@ impl fmt::Debug for Versions {
     }
 }
 
-/// Checks `Upgrade`, `Connection` and `Host`, which every version requires.
+/// `Upgrade`, `Connection` and `Host`, which every version wants.
 fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
     if request.is_http_1_0() {
         return Err(Refusal::HttpVersion(version));

@@ -32,7 +32,7 @@ pub enum Refusal {
     NoUpgrade,
     /// `Upgrade` names something else: 400.
     BadUpgrade(String),
-    /// `Connection` does not say `Upgrade`: 400.
+    /// `Connection` does not contain `Upgrade`: 400.
     NoConnectionUpgrade,
     /// The request declares a body, which a handshake cannot have: 400.
     Body,

@@ -7,7 +7,7 @@
 //! 3. A cell marked `-` cannot be reached by anything a peer sends: meeting one is a bug of the
 //!    engine.
 //!
-//! One table serves both roles: for a server, the head is the request; for a client, the response.
+//! One table serves both roles: a server reads the head of the request, a client that of the response.
 //!
 //! ```text
 //!              HeadAccepted  HandshakeDone  Refused   CloseStarted  StreamEnded  Failed

@@ -1,4 +1,4 @@
-//! What all connections that this process has begun share.
+//! The state that all client connections of the process share.
 
 use std::io;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ pub(super) struct Common {
 }
 
 impl Common {
-    /// The process's own.
+    /// Returns the process's shared state.
     ///
     /// # Errors
-    /// Where the thread cannot be started; the next call tries again.
+    /// If the thread cannot be started; the next call tries again.
     pub(super) fn get() -> io::Result<Arc<Common>> {
         static COMMON: Mutex<Option<Arc<Common>>> = Mutex::new(None);
         Common::get_from(&COMMON)
@@ -49,7 +49,7 @@ impl Common {
     }
 
     fn start() -> io::Result<Common> {
-        // Each outbox has a bound, all together have none: whoever sends waits for room in its own.
+        // Each send queue has a limit, but there is no total limit: a sender waits for room in its own.
         let backlog = Backlog::new(usize::MAX);
         let (warden, watch) = Warden::new(Arc::clone(&backlog), None, Arc::new(Totals::default()))?;
         let builder = thread::Builder::new().name("stentor warden".to_owned());
@@ -62,8 +62,8 @@ impl Common {
         })
     }
 
-    /// Gives a connected socket its number and its outbox, and has its deadlines watched: that of
-    /// the handshake runs from now on.
+    /// Gives a connected socket its number and its send queue, and starts to watch its timeouts: the
+    /// handshake timeout runs from now on.
     pub(super) fn watch(
         &self,
         socket: &Arc<Socket>,
@@ -72,7 +72,7 @@ impl Common {
         deadlines: Arc<Deadlines>,
     ) -> Arc<Link> {
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
-        // No broadcast comes here, which is what this is about.
+        // The policy matters for broadcasts only, and a client receives none from a hub.
         let policy = SlowClient::default();
         let backlog = Arc::clone(&self.backlog);
         let outbox = Outbox::new(Arc::clone(socket), outbox, policy, backlog);

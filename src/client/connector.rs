@@ -1,4 +1,4 @@
-//! The options of a connection, each with its default, its unit and its reason.
+//! The options of a client connection, each with its default, its unit and its reason.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ use super::proxy::{self, Proxy};
 use super::transport::{Transport, bridge};
 use super::websocket::WebSocket;
 
-/// The options of connections that are to be opened; one may open any number of them.
+/// Opens connections with these options; one connector can open any number of them.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -38,7 +38,7 @@ use super::websocket::WebSocket;
 /// ```
 #[derive(Clone)]
 pub struct Connector {
-    /// What is asked for, wherever that is.
+    /// The request, without the URL.
     request: ClientRequest,
     config: Arc<Config>,
     deadlines: Arc<Deadlines>,
@@ -54,7 +54,7 @@ pub struct Connector {
 enum Way {
     Straight,
     Through(Proxy),
-    /// As the environment says.
+    /// Through the proxy that the environment names, if it does.
     AsUsual,
 }
 
@@ -65,7 +65,7 @@ impl Default for Connector {
 }
 
 impl Connector {
-    /// All options at their defaults.
+    /// Creates a connector with all options at their defaults.
     pub fn new() -> Connector {
         Connector {
             request: ClientRequest::nowhere(),
@@ -80,19 +80,19 @@ impl Connector {
         }
     }
 
-    /// The version to ask in. Default: RFC 6455. The others are for servers that have been waiting
-    /// for long; there is no asking for several.
+    /// Sets the version of the handshake. Default: RFC 6455. The others are for old servers; a client
+    /// cannot offer several.
     pub fn version(mut self, version: Version) -> Self {
         self.request = self.request.version(version);
         self
     }
 
-    /// Offers subprotocols, the best first, behind those that are offered already. Default: none.
-    /// In draft-75 and draft-76, which know no lists, only the first of all is asked for, and must
-    /// be spoken.
+    /// Offers subprotocols, the best first, after those that are offered already. Default: none.
+    /// Draft-75 and draft-76 have no lists: only the first of all is requested, and the server must
+    /// accept it.
     ///
     /// # Errors
-    /// [`BadField`] for a name that is empty, has a byte that no name has, or is offered already.
+    /// [`BadField`] for a name that is empty, has an invalid byte, or is offered already.
     pub fn subprotocols<I>(mut self, names: I) -> Result<Self, BadField>
     where
         I: IntoIterator,
@@ -102,64 +102,66 @@ impl Connector {
         Ok(self)
     }
 
-    /// Adds a field to the request: `Authorization`, `User-Agent`. Default: none.
+    /// Adds a header to the request: `Authorization`, `User-Agent`. Default: none.
     ///
     /// # Errors
-    /// [`BadField`] where the field would break the request or is one of the handshake's own.
+    /// [`BadField`] if the header would break the request or belongs to the handshake.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
         self.request = self.request.field(name, value)?;
         Ok(self)
     }
 
-    /// Adds a cookie. Default: none; those that servers set are not kept.
+    /// Adds a cookie. Default: none; cookies that servers set are not kept.
     ///
     /// # Errors
-    /// [`BadField`] for a name or a value that no cookie has.
+    /// [`BadField`] for an invalid name or value.
     pub fn cookie(mut self, name: &str, value: &str) -> Result<Self, BadField> {
         self.request = self.request.cookie(name, value)?;
         Ok(self)
     }
 
-    /// Whose page it is that asks. Default: nobody's, as programs have no page; draft-75 and
-    /// draft-76 demand one, and are given the server's own.
+    /// Sets the origin: the page that opens the connection. Default: none, as programs have no page;
+    /// draft-75 and draft-76 require an origin, and get the server's own.
     ///
     /// # Errors
-    /// [`BadOrigin`] for what is none.
+    /// [`BadOrigin`] if `origin` is not an origin.
     pub fn origin(mut self, origin: &str) -> Result<Self, BadOrigin> {
         self.request = self.request.origin(origin.parse::<Origin>()?);
         Ok(self)
     }
 
-    /// How long it may take to find the server's address, to reach it, and to get through a proxy.
-    /// Default: 10 s. The system's resolver knows no deadline: a look-up may go on, on a thread of its
-    /// own, when this has passed. A process has 64 of them at most; further names wait, within this
-    /// deadline, for one to end.
+    /// Sets the timeout for resolving the server's name, connecting, and passing a proxy. Default: 10 s.
+    /// The system's resolver has no timeout: a lookup may continue, on its own thread, after this
+    /// timeout. A process has 64 such threads at most; further names wait, within this timeout, for one
+    /// to end.
     pub fn connect_deadline(mut self, deadline: Duration) -> Self {
         self.connect_deadline = deadline;
         self
     }
 
-    /// How long the handshake may take after that, to the last byte of the answer. Default: 10 s.
+    /// Sets the timeout for the handshake after that, up to the last byte of the response. Default:
+    /// 10 s.
     pub fn handshake_deadline(mut self, deadline: Duration) -> Self {
         self.deadlines().handshake = deadline;
         self
     }
 
-    /// For how long the server may take nothing of what waits for it. Default: 10 s.
+    /// Sets how long the server may read nothing of the queued bytes. Default: 10 s.
     pub fn write_deadline(mut self, deadline: Duration) -> Self {
         self.deadlines().write = deadline;
         self
     }
 
-    /// How long the server may take to answer a close, and then to hang up. Default: 5 s.
+    /// Sets how long the server may take to answer a close, and then to close the TCP connection.
+    /// Default: 5 s.
     pub fn close_deadline(mut self, deadline: Duration) -> Self {
         self.deadlines().close = deadline;
         self
     }
 
-    /// After how much silence the server is pinged, and how long it may then stay silent before it
-    /// is given up. Default: 20 s and 20 s. `None` for never. Silence counts only while somebody
-    /// waits in `recv`. Draft-75 and draft-76 cannot ping: for them TCP's own keepalive probes the
+    /// Sets the silence after which the server is pinged, and how long it may then stay silent before
+    /// this side disconnects. Default: 20 s and 20 s. `None` for never. Silence counts only while a
+    /// thread waits in `recv`. Draft-75 and draft-76 have no ping: for them TCP's keepalive uses the
     /// same times.
     ///
     /// Bytes that come from the server are a sign of life, and so are bytes that the socket takes
@@ -198,14 +200,14 @@ impl Connector {
         self
     }
 
-    /// The sizes that the server may ask for: head, fields, message, fragments. Defaults: see
+    /// Sets the limits for the server's input: header block, headers, message, fragments. Defaults: see
     /// [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config().limits = limits;
         self
     }
 
-    /// The most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
+    /// Sets the most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.config().limits.message = bytes;
         self
@@ -228,67 +230,68 @@ impl Connector {
         self
     }
 
-    /// The most bytes that wait for a server that takes no more; who sends beyond that waits.
-    /// Default: 1 MiB. The system's own buffer, of up to 4 MiB on Linux, comes before.
+    /// Sets the limit of the send queue, for a server that reads too slowly; sending beyond the limit
+    /// waits (backpressure). Default: 1 MiB. The system's own buffer, of up to 4 MiB on Linux, is filled
+    /// first.
     pub fn outbox(mut self, bytes: usize) -> Self {
         self.outbox = bytes;
         self
     }
 
-    /// Sends without waiting for more to send (TCP_NODELAY). Default: on.
+    /// Sets TCP_NODELAY: the system sends at once, without waiting for more bytes. Default: on.
     pub fn no_delay(mut self, on: bool) -> Self {
         self.no_delay = on;
         self
     }
 
-    /// The own address to connect from. Default: the system's choice.
+    /// Sets the local address to connect from. Default: the system's choice.
     pub fn bind(mut self, address: IpAddr) -> Self {
         self.local = Some(address);
         self
     }
 
-    /// Goes through an HTTP proxy, by CONNECT: `http://host:port`, where `http://` may be missing,
-    /// with `user:password@` before the host, percent-encoded, where the proxy wants that. Default:
-    /// straight. The proxy looks up the server's name.
+    /// Connects through an HTTP proxy, by CONNECT: `http://host:port`, where `http://` may be missing,
+    /// with `user:password@` before the host, percent-encoded, if the proxy requires that. Default:
+    /// directly. The proxy resolves the server's name.
     ///
     /// # Errors
-    /// [`ProxyError::BadUrl`] for what is no proxy's URL.
+    /// [`ProxyError::BadUrl`] if `url` is not the URL of a proxy.
     pub fn proxy(mut self, url: &str) -> Result<Self, ProxyError> {
         self.way = Way::Through(url.parse()?);
         Ok(self)
     }
 
-    /// Goes through the proxy that the environment names, if it does: `http_proxy` for `ws`,
-    /// `https_proxy` or `HTTPS_PROXY` for `wss`; straight to what is listed in `no_proxy` or
-    /// `NO_PROXY`, with commas between: `*` for everything; `example.com` or `.example.com` for that
-    /// host and all below it; for URLs with an address instead of a name, `10.0.0.1` and `::1` for
-    /// that one, `10.0.0.0/8` and `fd00::/8` for a block. Ports are not understood, and what is nothing
-    /// of this is passed over. `HTTP_PROXY` is not looked at: where a program answers web requests
-    /// through CGI, anybody can set it. Default: straight.
+    /// Connects through the proxy that the environment names, if it does: `http_proxy` for `ws`,
+    /// `https_proxy` or `HTTPS_PROXY` for `wss`; directly to the hosts in `no_proxy` or `NO_PROXY`,
+    /// separated by commas: `*` for everything; `example.com` or `.example.com` for that host and all
+    /// below it; for URLs with an address instead of a name, `10.0.0.1` and `::1` for that one,
+    /// `10.0.0.0/8` and `fd00::/8` for a block. Ports are not supported, and other entries are ignored.
+    /// `HTTP_PROXY` is not used: if a program answers web requests through CGI, anybody can set it.
+    /// Default: directly.
     pub fn proxy_from_env(mut self) -> Self {
         self.way = Way::AsUsual;
         self
     }
 
-    /// Whose certificates are believed where the URL says `wss`. Default: those of the authorities
-    /// that Mozilla trusts ([`TlsClient::new`]).
+    /// Sets the trusted certificates for `wss` URLs. Default: those of the authorities that Mozilla
+    /// trusts ([`TlsClient::new`]).
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: TlsClient) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Connects, and goes through the handshake: `ws://host:port/path?query`, or `wss` where the
-    /// library was built with its feature `tls`. All addresses of the host are tried, those of IPv6
-    /// and of IPv4 in turn. Redirects are not followed.
+    /// Connects and performs the handshake: `ws://host:port/path?query`, or `wss` if the library was
+    /// built with its feature `tls`. All addresses of the host are tried, IPv6 and IPv4 in turn.
+    /// Redirects are not followed.
     ///
     /// # Errors
-    /// [`Error::Url`] for what is no such URL; [`Error::Io`] where there is no such host, or none
-    /// of its addresses answers, or not in time; [`Error::Proxy`] where the proxy refuses;
-    /// [`Error::Handshake`] where the server refuses, with its answer, or does not speak the
-    /// version; [`Error::Lost`] where it is gone, or the handshake takes too long. With `wss`,
-    /// `Error::Tls` where it does not prove to be the server of that name, and [`Error::Io`] where
-    /// the library was built without.
+    /// [`Error::Url`] if the URL is not such a URL; [`Error::Io`] if there is no such host, or if none
+    /// of its addresses answers, or not in time; [`Error::Proxy`] if the proxy rejects the request;
+    /// [`Error::Handshake`] if the server rejects it, with its response, or does not speak the version;
+    /// [`Error::Lost`] if the server disconnects, or if the handshake takes too long. With `wss`,
+    /// `Error::Tls` if the server does not prove to be the server of that name, and [`Error::Io`] if
+    /// the library was built without `tls`.
     pub fn connect(&self, url: &str) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
         let tls = self.tls_for(&request)?;
@@ -309,24 +312,24 @@ impl Connector {
         self.begin(stream.into(), tls, &request)
     }
 
-    /// As [`connect`](Connector::connect), over a connection that exists: of TCP, or of a Unix
-    /// socket. The URL says what to ask for.
+    /// Like [`connect`](Connector::connect), over an existing connection: TCP, or a Unix socket. The
+    /// URL names the requested resource.
     ///
     /// # Errors
-    /// As [`connect`](Connector::connect), and [`Error::Io`] where the stream is not connected.
+    /// The same as [`connect`](Connector::connect), and [`Error::Io`] if the stream is not connected.
     pub fn connect_over(&self, stream: impl Into<Stream>, url: &str) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
         let tls = self.tls_for(&request)?;
         self.begin(stream.into(), tls, &request)
     }
 
-    /// As [`connect_over`](Connector::connect_over), over anything that reads and writes. It is
-    /// bridged to a socket by three threads, which copy what comes and goes, and wait for the end. With
-    /// `wss`, the transport is what encrypts.
+    /// Like [`connect_over`](Connector::connect_over), over anything that reads and writes. Three
+    /// threads bridge it to a socket: they copy the bytes in both directions, and wait for the end.
+    /// With `wss`, the transport must encrypt.
     ///
     /// # Errors
-    /// As [`connect_over`](Connector::connect_over), and [`Error::Io`] where there are no threads
-    /// for the bridge.
+    /// The same as [`connect_over`](Connector::connect_over), and [`Error::Io`] if the threads of the
+    /// bridge cannot be started.
     pub fn connect_through(
         &self,
         transport: impl Transport,
@@ -339,14 +342,14 @@ impl Connector {
         Ok(socket)
     }
 
-    /// The handshake, and all that comes after it, on a connected stream.
+    /// Starts the connection on a connected stream, and performs the handshake.
     fn begin(
         &self,
         stream: Stream,
         tls: Option<TlsSession>,
         request: &ClientRequest,
     ) -> Result<WebSocket, Error> {
-        // Before anything is sent: a client without them could not say a word.
+        // Before anything is sent: without random bytes a client could send no frame.
         entropy::check()?;
         let common = Common::get()?;
         let (peer, local) = (stream.peer()?, stream.local_addr());
@@ -365,7 +368,7 @@ impl Connector {
         WebSocket::open(talk, request.target(), local)
     }
 
-    /// What encrypts, where the URL asks for that: with the server that it names, and no other.
+    /// Returns a TLS session for a `wss` URL, with the server that it names, and no other.
     fn tls_for(&self, request: &ClientRequest) -> Result<Option<TlsSession>, Error> {
         if !request.is_secure() {
             return Ok(None);
@@ -388,7 +391,7 @@ impl Connector {
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without what is asked for: cookies and passwords are in there, and logs keep what they get.
+        // Without the request: it contains cookies and passwords, and logs are kept.
         f.debug_struct("Connector")
             .field("config", &self.config)
             .field("deadlines", &self.deadlines)

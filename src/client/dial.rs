@@ -1,4 +1,4 @@
-//! From a name to a connected socket: every address gets its chance, within one deadline.
+//! Connects a socket to a name: every address is tried, within one timeout.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -13,14 +13,14 @@ use crate::shell::conversation::Patience;
 
 use super::resolve::resolve;
 
-/// How long an address is tried before the next is tried beside it (RFC 8305 §5).
+/// How long an address is tried before the next one is tried in parallel (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// A stream to `host`, a name or an address, from the address `local` where one is given. Blocking.
+/// Connects to `host`, a name or an address, from the address `local` if one is given. The returned
+/// stream is blocking.
 ///
 /// # Errors
-/// Where the name is not found or no address answers; [`io::ErrorKind::TimedOut`] where that takes
-/// too long.
+/// If the name is not found or no address answers; [`io::ErrorKind::TimedOut`] if that takes too long.
 pub(super) fn dial(
     host: &str,
     port: u16,
@@ -40,8 +40,8 @@ pub(super) fn dial(
     Ok(stream)
 }
 
-/// The system's order, but that the families take turns: where one of them leads nowhere, every
-/// second address is of the other (RFC 8305 §4).
+/// Sorts addresses: the system's order, except that the families alternate. If one family does not
+/// work, every second address is of the other (RFC 8305 §4).
 fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let preferred = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses
@@ -57,8 +57,8 @@ fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     turns
 }
 
-/// The first that answers. One after the other is tried, the next as soon as one has failed, or has
-/// used up its head start.
+/// Returns the first connection that succeeds. The addresses are tried one after the other, the next
+/// as soon as one has failed, or has used up its head start.
 fn race(
     addresses: &[SocketAddr],
     local: Option<IpAddr>,
@@ -98,7 +98,7 @@ fn race(
     }
 }
 
-/// Begins to connect.
+/// Starts to connect.
 fn set_out(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
@@ -115,8 +115,9 @@ fn set_out(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> 
     }
 }
 
-/// Where nobody listens on a port of this machine, the system may give that very port to who connects
-/// to it, and TCP connects it to itself. It would hold the port that the server is to have.
+/// Returns whether a socket is connected to itself. If no program listens on a port of this machine, the
+/// system may assign that very port to a client that connects to it, and TCP connects the socket to
+/// itself. It would occupy the server's port.
 fn is_its_own_peer(stream: &TcpStream) -> bool {
     match (stream.local_addr(), stream.peer_addr()) {
         (Ok(local), Ok(peer)) => local == peer,
@@ -124,14 +125,14 @@ fn is_its_own_peer(stream: &TcpStream) -> bool {
     }
 }
 
-/// A socket that no other program inherits.
+/// Creates a socket that no other program inherits.
 #[cfg(not(target_vendor = "apple"))]
 fn socket(family: AddressFamily) -> rustix::io::Result<OwnedFd> {
     use rustix::net::{SocketFlags, socket_with};
     socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
 }
 
-/// A socket that no other program inherits.
+/// Creates a socket that no other program inherits.
 #[cfg(target_vendor = "apple")]
 fn socket(family: AddressFamily) -> rustix::io::Result<OwnedFd> {
     let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
@@ -140,14 +141,14 @@ fn socket(family: AddressFamily) -> rustix::io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Which of them are connected, or have failed, after so much time at most.
+/// Waits at most for `wait`, and returns the indices of the sockets that are connected or have failed.
 fn decided(running: &[TcpStream], wait: Option<Duration>) -> Vec<usize> {
     let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
     let mut polled: Vec<PollFd<'_>> = running
         .iter()
         .map(|stream| PollFd::new(stream, PollFlags::OUT))
         .collect();
-    // An interrupted poll is a short one.
+    // An interrupted poll only ends early.
     let _ = poll(&mut polled, timeout.as_ref());
     let ready = |(at, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(at);
     polled.iter().enumerate().filter_map(ready).collect()
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns_and_the_first_stays_first() {
+    fn address_families_alternate_and_the_first_stays_first() {
         let given = ["[::1]:1", "[::2]:1", "[::3]:1", "1.0.0.1:1", "1.0.0.2:1"];
         let turns = ["[::1]:1", "1.0.0.1:1", "[::2]:1", "1.0.0.2:1", "[::3]:1"];
         assert_eq!(in_turn(parsed(&given)), parsed(&turns));
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_refuses_is_followed_by_the_next() -> io::Result<()> {
+    fn refused_address_is_followed_by_the_next() -> io::Result<()> {
         let gone = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let here = listener.local_addr()?;
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_does_not_answer_is_overtaken() -> io::Result<()> {
+    fn silent_address_is_overtaken_by_the_next() -> io::Result<()> {
         let (silent, _queue) = silent()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let here = listener.local_addr()?;
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_waited_for_longer_than_the_deadline() -> io::Result<()> {
+    fn silent_address_fails_when_the_timeout_passes() -> io::Result<()> {
         let (silent, _queue) = silent()?;
         let patience = Patience::of(Duration::from_millis(20));
         let late = dial(&silent.ip().to_string(), silent.port(), None, &patience);
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_to_itself_is_none() -> io::Result<()> {
+    fn socket_connected_to_itself_is_detected() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let stream = TcpStream::connect(listener.local_addr()?)?;
         assert!(!is_its_own_peer(&stream));
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_and_the_own_address_is_kept() -> io::Result<()> {
+    fn name_is_resolved_and_the_local_address_is_used() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let own: IpAddr = [127, 0, 0, 9].into();
         let patience = Patience::of(Duration::from_secs(10));
@@ -239,7 +240,7 @@ mod tests {
         Ok(())
     }
 
-    /// An address whose queue is full: the system drops what asks to come in.
+    /// Returns an address with a full queue: the system drops further connection requests.
     fn silent() -> io::Result<(SocketAddr, (TcpListener, TcpStream))> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         rustix::net::listen(&listener, 0)?;

@@ -18,7 +18,7 @@ const POOL: usize = 1024;
 
 struct Pool {
     bytes: [u8; POOL],
-    /// So many of them, at the front, were not given out yet.
+    /// The number of bytes, at the front, that are unused.
     left: usize,
     /// The process that they were fetched in.
     process: u32,
@@ -37,11 +37,11 @@ thread_local! {
     };
 }
 
-/// Whether the system has unpredictable bytes: asked once per connection, before the first of them
-/// is needed.
+/// Checks that the system has unpredictable bytes: once per connection, before the first of them is
+/// needed.
 ///
 /// # Errors
-/// Where it has none.
+/// If it has none.
 pub(super) fn check() -> io::Result<()> {
     PROCESS.store(Process::current().id(), Relaxed);
     UNUSED.with_borrow_mut(|pool| {
@@ -55,9 +55,9 @@ pub(super) fn check() -> io::Result<()> {
 
 /// Fills `bytes`, for the keys and masks of a connection that has passed [`check`].
 ///
-/// A system that has had such bytes once does not run out of them. Should it do so nevertheless,
-/// the standard library's hasher takes its place, whose keys were the system's too: a mask that is
-/// harder to predict than any attacker needs is better than a connection that cannot say goodbye.
+/// A system that has had such bytes once does not run out of them. If it does nevertheless, the
+/// standard library's hasher replaces it, with keys that came from the system too: a mask that is too
+/// hard to predict for any attacker is better than a connection that cannot send a close frame.
 pub(super) fn fill(bytes: &mut [u8]) {
     UNUSED.with_borrow_mut(|pool| {
         pool.forget_the_parents();
@@ -82,7 +82,7 @@ impl Pool {
             self.stir();
         }
         self.left -= 1;
-        // What was given out is forgotten.
+        // Used bytes are erased.
         std::mem::take(&mut self.bytes[self.left])
     }
 
@@ -107,7 +107,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn no_mask_comes_twice() {
+    fn masks_do_not_repeat() {
         assert!(check().is_ok());
         // Four masks in ten thousand being equal by chance is one run in many millions.
         let masks: HashSet<[u8; 4]> = (0..10_000)
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn no_thread_has_the_bytes_of_another() {
+    fn threads_get_different_bytes() {
         let sixteen = || {
             let mut bytes = [0; 16];
             fill(&mut bytes);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_system_without_such_bytes_is_stood_in_for() {
+    fn hasher_replaces_a_system_without_random_bytes() {
         let mut pool = Pool {
             bytes: [0; POOL],
             left: 0,
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_were_given_out_are_forgotten() {
+    fn used_bytes_are_erased() {
         let mut pool = Pool {
             bytes: [7; POOL],
             left: POOL,

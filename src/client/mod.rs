@@ -1,17 +1,16 @@
-//! The connecting side: from a URL to a conversation, for one thread that reads and any number that
-//! send.
+//! The client: from a URL to an open connection, for one thread that reads and any number that send.
 //!
 //! ```text
 //!  Connector ──dial, proxy──> socket ──handshake──> WebSocket, on the thread that reads
 //!                               │                      │
-//!                               │                    outbox <──send── Sender, on any thread
+//!                               │                send queue <──send── Sender, on any thread
 //!                               │                      │
-//!                               └── woken, drained ────┴── by the warden
+//!                               └── woken, drained ────┴── by the watchdog
 //! ```
 //!
-//! A conversation is the same on either side, and all of that is in `shell`; its warden is one for all
-//! connections of the process. What is here is what only a client does: finding the server, going
-//! through a proxy, asking, and drawing masks.
+//! An open connection works the same on either side, and that code is in `shell`; one watchdog serves
+//! all client connections of the process. This module has only the client's part: resolving and
+//! reaching the server, passing a proxy, sending the request, and drawing masks.
 
 mod connector;
 
@@ -53,7 +52,7 @@ use crate::shell::error::Error;
 /// ```
 ///
 /// # Errors
-/// As [`Connector::connect`].
+/// The same as [`Connector::connect`].
 pub fn connect(url: &str) -> Result<WebSocket, Error> {
     Connector::new().connect(url)
 }

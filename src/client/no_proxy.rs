@@ -1,19 +1,19 @@
-//! `no_proxy`: the hosts that are reached without the environment's proxy.
+//! Parses `no_proxy`: the hosts that are reached without the environment's proxy.
 
 use std::net::IpAddr;
 
-/// Whether a list like `localhost,.example.com,10.0.0.0/8` names a host. Between commas, with or
-/// without blanks, may stand:
+/// Returns whether a list like `localhost,.example.com,10.0.0.0/8` names a host. Its entries are
+/// separated by commas, with or without blanks:
 ///
 /// - `*`, for all hosts;
 /// - a name, for that host and for all below it, with or without a dot before it, in any case;
 /// - an address, of IPv6 with or without brackets, for that one;
-/// - a block of addresses (RFC 4632 §3.1, RFC 4291 §2.3), `10.0.0.0/8` or `fd00::/8`, for all whose
-///   first bits are those, whatever its other bits are.
+/// - a block of addresses (RFC 4632 §3.1, RFC 4291 §2.3), `10.0.0.0/8` or `fd00::/8`, for all
+///   addresses with the same first bits; its other bits do not matter.
 ///
-/// Addresses are those that stand in the URL: a name is not looked up. An IPv4 address in IPv6's form
-/// (`::ffff:10.0.0.1`) is the IPv4 address, and a block has addresses of its own family alone. What
-/// is nothing of this names no host: `10.0.0.0/33`, and anything with a port.
+/// Only an address in the URL matches an address: a name is not resolved. An IPv4 address in IPv6's
+/// form (`::ffff:10.0.0.1`) is the IPv4 address, and a block contains addresses of its own family only.
+/// Other entries match no host: `10.0.0.0/33`, and anything with a port.
 pub(super) fn names(list: &str, host: &str) -> bool {
     let address = host.parse::<IpAddr>().ok().map(|host| host.to_canonical());
     list.split(',').map(str::trim).any(|entry| match address {
@@ -23,21 +23,21 @@ pub(super) fn names(list: &str, host: &str) -> bool {
     })
 }
 
-/// `host` is in lower case already, as every URL's is.
+/// Returns whether `host` is the domain or below it. It is in lower case already, as in every URL.
 fn is_at_or_below(host: &str, entry: &str) -> bool {
     let domain = entry.trim_start_matches('.').to_ascii_lowercase();
     let is_below = |above: &str| above.is_empty() || above.ends_with('.');
     !domain.is_empty() && host.strip_suffix(&domain).is_some_and(is_below)
 }
 
-/// All addresses that have their first bits in common.
+/// A block of addresses with the same first bits.
 struct Block {
     address: IpAddr,
     bits: u32,
 }
 
 impl Block {
-    /// An address alone is a block of one.
+    /// Parses a block; a single address is a block of one.
     fn parse(text: &str) -> Option<Block> {
         let Some((address, bits)) = text.split_once('/') else {
             let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
@@ -47,7 +47,7 @@ impl Block {
             return Some(Block { address, bits });
         };
         let address = address.parse().ok()?;
-        // The parser of numbers would take a sign.
+        // The number parser would accept a sign.
         let is_number = bits.bytes().all(|byte| byte.is_ascii_digit());
         let bits = bits.parse().ok().filter(|_| is_number)?;
         (bits <= width(address)).then_some(Block { address, bits })
@@ -67,7 +67,7 @@ impl Block {
     }
 }
 
-/// How many bits an address has.
+/// Returns how many bits an address has.
 fn width(address: IpAddr) -> u32 {
     match address {
         IpAddr::V4(_) => 32,
@@ -80,7 +80,7 @@ mod tests {
     use super::names;
 
     #[test]
-    fn exceptions_are_hosts_and_the_domains_they_are_in() {
+    fn exceptions_match_hosts_and_their_domains() {
         for (host, list, is_in) in [
             ("localhost", "localhost", true),
             ("example.com", ".example.com", true),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_are_addresses_and_blocks_of_them() {
+    fn exceptions_match_addresses_and_blocks() {
         for (host, list, is_in) in [
             ("10.0.0.1", "10.0.0.1", true),
             ("10.0.0.1", "10.0.0.2", false),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_block_has_no_address() {
+    fn invalid_blocks_match_no_address() {
         for bits in [
             "",
             "33",

@@ -1,4 +1,4 @@
-//! Through an HTTP proxy, by CONNECT (RFC 9110 §9.3.6, RFC 6455 §4.1).
+//! Connects through an HTTP proxy, by CONNECT (RFC 9110 §9.3.6, RFC 6455 §4.1).
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -14,10 +14,9 @@ use crate::shell::error::{Error, ProxyError};
 
 use super::no_proxy;
 
-/// An HTTP proxy: `http://host:port`, with `user:password@` before the host where it wants that.
+/// An HTTP proxy: `http://host:port`, with `user:password@` before the host if it requires that.
 ///
-/// Name and password are percent-decoded, and leave this machine in clear text, as HTTP's basic
-/// authentication has it.
+/// Name and password are percent-decoded, and sent in clear text, as in HTTP's basic authentication.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Proxy {
     pub(super) host: String,
@@ -66,12 +65,12 @@ impl Proxy {
     }
 }
 
-/// What the environment says about proxies: `http_proxy` for `ws`, `https_proxy` or `HTTPS_PROXY`
-/// for `wss`, unless `no_proxy` or `NO_PROXY` names the host. `HTTP_PROXY` is not looked at: where a
-/// program answers web requests through CGI, anybody can set it.
+/// Returns the environment's proxy: `http_proxy` for `ws`, `https_proxy` or `HTTPS_PROXY` for `wss`,
+/// unless `no_proxy` or `NO_PROXY` names the host. `HTTP_PROXY` is not used: if a program answers web
+/// requests through CGI, anybody can set it.
 ///
 /// # Errors
-/// Where what stands there is no proxy's URL.
+/// If the variable's value is not the URL of a proxy.
 pub(super) fn from_env(request: &ClientRequest) -> Result<Option<Proxy>, ProxyError> {
     from_variables(request, |name| std::env::var(name).ok())
 }
@@ -188,7 +187,7 @@ fn read_answer(
     }
 }
 
-/// What is left of the time, as sockets want it: zero is no timeout to them.
+/// Returns the remaining time as a socket's timeout, for which zero would mean none.
 fn some_left(patience: &Patience) -> io::Result<Option<std::time::Duration>> {
     match patience.left() {
         Some(left) if left.is_zero() => Err(late()),
@@ -202,7 +201,7 @@ fn late() -> io::Error {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Logs keep what they get.
+        // Without the password: logs are kept.
         f.debug_struct("Proxy")
             .field("host", &self.host)
             .field("port", &self.port)
@@ -223,7 +222,7 @@ mod tests {
     use crate::protocol::{BadUrl, ClientRequest};
 
     #[test]
-    fn a_proxy_has_a_host_a_port_and_perhaps_a_password() -> Result<(), ProxyError> {
+    fn proxy_url_has_a_host_a_port_and_perhaps_a_password() -> Result<(), ProxyError> {
         let proxy: Proxy = "http://user:p%40ss@[::1]:3128/".parse()?;
         assert_eq!((proxy.host.as_str(), proxy.port), ("::1", 3128));
         // user:p@ss
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_told_without_its_password() {
+    fn invalid_proxy_url_is_shown_without_its_password() {
         for bad in [
             "",
             "http://",
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_has_a_proxy_for_each_scheme() -> Result<(), BadUrl> {
+    fn environment_has_a_proxy_for_each_scheme() -> Result<(), BadUrl> {
         let clear = ClientRequest::to("ws://a.example")?;
         let secure = ClientRequest::to("wss://a.example")?;
         let host = |request: &ClientRequest, set: &[(&str, &str)]| {

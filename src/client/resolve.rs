@@ -1,4 +1,4 @@
-//! From a name to its addresses, by the system's resolver, which knows no deadline.
+//! Resolves a name to its addresses, with the system's resolver, which has no timeout.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -8,28 +8,28 @@ use std::thread;
 
 use crate::shell::conversation::Patience;
 
-/// The most names that the process looks up at a time. Each has a thread, which a resolver that
-/// hangs keeps; who comes beyond that waits for one of them to end.
+/// The most names that the process resolves at a time. Each has a thread, which a resolver that hangs
+/// keeps occupied; a further lookup waits for one of them to end.
 const MOST: usize = 64;
 
-/// The addresses of `host`, a name.
+/// Returns the addresses of `host`, a name.
 ///
 /// # Errors
-/// Where the name is not found; [`io::ErrorKind::TimedOut`] where that takes too long.
+/// If the name is not found; [`io::ErrorKind::TimedOut`] if that takes too long.
 pub(super) fn resolve(host: &str, port: u16, patience: &Patience) -> io::Result<Vec<SocketAddr>> {
     static LOOKUPS: Lookups = Lookups::new(MOST);
     let system = move |host: &str| Ok((host, port).to_socket_addrs()?.collect());
     LOOKUPS.find(host, patience, system)
 }
 
-/// The names that are being looked up, each on a thread of its own.
+/// The lookups in progress, each on its own thread.
 struct Lookups {
     running: Mutex<usize>,
     ended: Condvar,
     most: usize,
 }
 
-/// One of them.
+/// One lookup in progress.
 struct Lookup(&'static Lookups);
 
 impl Lookups {
@@ -41,7 +41,7 @@ impl Lookups {
         }
     }
 
-    /// Looks a name up. One that takes too long is left to itself, on a thread that ends when it does.
+    /// Looks a name up. A lookup that takes too long is abandoned; its thread ends when it does.
     fn find(
         &'static self,
         host: &str,
@@ -60,7 +60,7 @@ impl Lookups {
         builder.spawn(move || {
             let found = look_up(&name);
             drop(lookup);
-            // Nobody may wait for it any more.
+            // The receiver may have stopped waiting.
             let _ = tell.send(found);
         })?;
         let found = match patience.left() {
@@ -75,7 +75,7 @@ impl Lookups {
         }
     }
 
-    /// Waits until there is room for one more; `None` where that takes too long.
+    /// Waits until one more lookup may start; `None` if that takes too long.
     fn begin(&'static self, patience: &Patience) -> Option<Lookup> {
         let mut running = self.running();
         while *running >= self.most {
@@ -122,7 +122,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(10);
 
-    /// What was found, or how that failed and in which words.
+    /// The addresses, or the error's kind and message.
     type Found = Result<Vec<SocketAddr>, (io::ErrorKind, String)>;
 
     fn in_words(found: io::Result<Vec<SocketAddr>>) -> Found {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn resolvers_that_hang_keep_so_many_threads_and_no_more() {
+    fn hanging_lookups_occupy_a_bounded_number_of_threads() {
         static LOOKUPS: Lookups = Lookups::new(2);
         let here = SocketAddr::from(([127, 0, 0, 1], 1));
         let hangs = || {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_resolver_says_names_the_host() {
+    fn resolver_errors_name_the_host() {
         static LOOKUPS: Lookups = Lookups::new(1);
         for _ in 0..2 {
             let found = LOOKUPS.find("no.example", &Patience::of(LONG), |host| {

@@ -1,4 +1,4 @@
-//! A connection, as other threads see it.
+//! The handle with which other threads use a connection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::shell::warden::Warden;
 use super::transport::Bridge;
 
 /// Sends, closes and aborts, from any thread, while another waits in [`WebSocket::recv`](super::WebSocket::recv).
-/// Cheap to clone; keeping one keeps no connection open.
+/// It is cheap to clone, and does not keep the connection open.
 #[derive(Clone)]
 pub struct Sender {
     pub(super) link: Arc<Link>,
@@ -26,13 +26,13 @@ pub struct Sender {
 const LARGE: usize = 16 * 1024;
 
 impl Sender {
-    /// Sends a message at once. Where the peer does not read what is sent to it, this waits until
-    /// no more waits than the [`outbox`](super::Connector::outbox) holds, for as long as something
-    /// is taken within the write deadline. Messages of several threads never mix.
+    /// Sends a message at once. If the peer does not read, this waits (backpressure) until the message
+    /// fits into the [send queue](super::Connector::outbox), for as long as the peer reads some bytes
+    /// within the write timeout. Messages of several threads never mix.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the version cannot carry the message; [`Error::Closed`] once
-    /// the conversation is over; [`Error::Lost`] when the write deadline passes.
+    /// [`Error::Unsupported`] if the version cannot carry the message; [`Error::Closed`] once the
+    /// connection is closed; [`Error::Lost`] when the write timeout passes.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let Some(encoder) = self.link.encoder() else {
             return Err(Error::Closed);
@@ -54,9 +54,10 @@ impl Sender {
         self.link.settle(push, &self.warden)
     }
 
-    /// Says goodbye with a code and a reason, in the version's own way: draft-76 has only its
-    /// `FF 00`, draft-75 hangs up. Returns at once; whoever waits in `recv` gets `Ok(None)` once
-    /// the peer has answered, or when the close deadline has passed. A second goodbye is not sent.
+    /// Starts the closing handshake with a code and a reason, in the version's own way: draft-76 has
+    /// only its `FF 00`, draft-75 closes the TCP connection. Returns at once; a thread that waits in
+    /// `recv` gets `Ok(None)` once the peer has answered, or when the close timeout has passed. A second
+    /// close is not sent.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
@@ -67,11 +68,11 @@ impl Sender {
         Ok(())
     }
 
-    /// Ends the connection at once, without a goodbye: what waits to be sent is given up, and the peer
-    /// sees a reset, or the end of the stream. Whoever waits to send, or in `recv`, gets
-    /// [`Error::Lost`] with [`Loss::Aborted`], unless the conversation was over before. The socket itself
-    /// is let go of when the [`WebSocket`](super::WebSocket) is dropped, which does not wait any more,
-    /// even where it has begun to.
+    /// Aborts the connection at once, without a closing handshake: queued bytes are dropped, and the
+    /// peer receives a reset, or the end of the stream. Threads that wait to send, or in `recv`, get
+    /// [`Error::Lost`] with [`Loss::Aborted`], unless the connection was closed before. The socket
+    /// itself is released when the [`WebSocket`](super::WebSocket) is dropped, which does not wait any
+    /// more, even if it has begun to.
     pub fn abort(&self) {
         self.warden.lose(&self.link, Loss::Aborted);
         if let Some(bridge) = &self.bridge {
@@ -79,14 +80,14 @@ impl Sender {
         }
     }
 
-    /// Whether messages can still be sent.
+    /// Returns whether messages can still be sent.
     pub fn is_open(&self) -> bool {
         self.link.is_open()
     }
 
-    /// The version that is spoken.
+    /// Returns the version of the connection.
     pub fn version(&self) -> Version {
-        // A sender is only given out once the handshake is done.
+        // A sender exists only after the handshake.
         self.link.version().unwrap_or(Version::Rfc6455)
     }
 }

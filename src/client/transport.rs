@@ -1,8 +1,8 @@
-//! Connections that are not the system's sockets: a tunnel, a pipe of another library, a test.
+//! Connections that are not sockets of the system: a tunnel, a pipe of another library, a test.
 //!
-//! All that a conversation is promised rests on what sockets can do: sending without blocking, being
-//! polled, being shut down from another thread. Whatever else reads and writes is bridged to one:
-//! a pair of sockets with threads behind it: two that copy, and one that waits for the end.
+//! The promises of a connection rest on the abilities of sockets: sending without blocking, polling,
+//! shutting down from another thread. Any other stream is bridged to a socket: a pair of sockets with
+//! threads behind it, two that copy, and one that waits for the end.
 
 use std::io;
 use std::net::Shutdown;
@@ -18,8 +18,8 @@ use crate::shell::caught::caught;
 
 /// A stream of bytes in both directions, for [`Connector::connect_through`](super::Connector::connect_through).
 ///
-/// One thread reads while another writes, and a third shuts down: that is why all of them take
-/// `&self`. Where one of them panics, that is the end of its direction.
+/// One thread reads while another writes, and a third shuts down: that is why all methods take
+/// `&self`. If a method panics, its direction ends.
 ///
 /// ```no_run
 /// use std::io::{self, Read, Write};
@@ -42,46 +42,48 @@ use crate::shell::caught::caught;
 /// }
 /// ```
 pub trait Transport: Send + Sync + 'static {
-    /// Waits for bytes, and tells how many there were; 0 at the end of the stream.
+    /// Waits for bytes, and returns how many were read; 0 at the end of the stream.
     ///
     /// # Errors
-    /// Where there will be no more. [`io::ErrorKind::Interrupted`] is tried again.
+    /// If no more bytes can be read. [`io::ErrorKind::Interrupted`] is tried again.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Waits until some bytes are taken, and tells how many.
+    /// Waits until some bytes are written, and returns how many.
     ///
     /// # Errors
-    /// Where no more are taken. [`io::ErrorKind::Interrupted`] is tried again.
+    /// If no more bytes can be written. [`io::ErrorKind::Interrupted`] is tried again.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Ends a direction, or both, and wakes whoever waits in [`read`](Transport::read) or
-    /// [`write`](Transport::write). With [`Shutdown::Write`] the peer sees the end of the stream
-    /// behind all that was written.
+    /// Ends a direction, or both, and wakes threads that wait in [`read`](Transport::read) or
+    /// [`write`](Transport::write). With [`Shutdown::Write`] the peer receives the end of the stream
+    /// after all written bytes.
     ///
     /// # Errors
-    /// Nobody looks at them.
+    /// Errors are ignored.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 }
 
-/// What holds a transport up once its near end is closed: what was said last, for a while.
+/// Keeps a transport open for a limited time after its near end is closed, until the last bytes are
+/// written.
 #[derive(Clone)]
 pub(super) struct Bridge(mpsc::Sender<()>);
 
 impl Bridge {
-    /// What was said last is given up.
+    /// Drops the bytes that are not written yet.
     pub(super) fn give_up(&self) {
         let _ = self.0.send(());
     }
 }
 
-/// What is copied at a time.
+/// The most bytes that are copied at a time.
 const PIECE: usize = 16 * 1024;
 
-/// The near end of a bridge to `transport`. The threads behind it end when the near end is closed:
-/// what was said last has `patience` to be written, then the transport is shut.
+/// Creates a bridge to `transport`, and returns its near end. The threads behind it end when the near
+/// end is closed: the last bytes have the time `patience` to be written, then the transport is shut
+/// down.
 ///
 /// # Errors
-/// Where the system has no pair of sockets, or no threads.
+/// If the system cannot create a pair of sockets, or the threads.
 pub(super) fn bridge(
     transport: impl Transport,
     patience: Duration,
@@ -92,7 +94,7 @@ pub(super) fn bridge(
         let builder = thread::Builder::new().name(format!("stentor bridge, {name}"));
         builder.spawn(run).map(drop)
     };
-    // Word comes when all is written, or given up.
+    // Signals that all bytes are written, or dropped.
     let (tell, told) = mpsc::channel();
     let all_written = tell.clone();
     let ends = (Arc::clone(&far), Arc::clone(&transport));
@@ -109,11 +111,11 @@ pub(super) fn bridge(
     Ok((near, Bridge(tell)))
 }
 
-/// Copies what comes, and passes its end on.
+/// Copies bytes from the transport, and passes the end of the stream on.
 fn bring_in(transport: &impl Transport, far: &UnixStream) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| transport.read(&mut piece)) {
-        // One that tells of more than there is room for is not believed at all.
+        // If the returned length is larger than the buffer, the transport is not trusted at all.
         let Some(read) = piece.get(..read) else { break };
         if write_all(read, |bytes| send_to(far, bytes)).is_none() {
             break;
@@ -122,12 +124,12 @@ fn bring_in(transport: &impl Transport, far: &UnixStream) {
     let _ = far.shutdown(Shutdown::Write);
 }
 
-/// Copies what goes, and passes its end on.
+/// Copies bytes to the transport, and passes the end of the stream on.
 fn bring_out(far: &UnixStream, transport: &impl Transport, all_written: &mpsc::Sender<()>) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| io::Read::read(&mut &*far, &mut piece)) {
         if write_all(&piece[..read], |bytes| transport.write(bytes)).is_none() {
-            // What is not taken any more is not waited with: the near end finds out.
+            // The transport accepts no more bytes: the near end is notified.
             let _ = far.shutdown(Shutdown::Read);
             break;
         }
@@ -136,26 +138,26 @@ fn bring_out(far: &UnixStream, transport: &impl Transport, all_written: &mpsc::S
     let _ = all_written.send(());
 }
 
-/// Waits for the near end to be closed, and wakes whoever reads from the transport or, in vain,
-/// writes to it.
+/// Waits for the near end to be closed, and wakes threads that read from the transport or, in vain,
+/// write to it.
 fn end(
     far: &UnixStream,
     transport: &impl Transport,
     told: &mpsc::Receiver<()>,
     patience: Duration,
 ) {
-    // Of a socket that nothing is asked of, poll tells when both of its directions are over.
+    // Without requested events, poll returns when both directions of a socket are closed.
     let mut polled = [PollFd::new(far, PollFlags::empty())];
     while matches!(
         poll(&mut polled, None),
         Ok(0) | Err(rustix::io::Errno::INTR)
     ) {}
-    // The near end may be closed with its last words still on their way.
+    // The near end may be closed while its last bytes are still on their way.
     let _ = told.recv_timeout(patience);
     let _ = done(|| transport.shutdown(Shutdown::Both));
 }
 
-/// `None` once there is nobody to write to.
+/// Writes all bytes; `None` if no more bytes are accepted.
 fn write_all(mut bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> Option<()> {
     while !bytes.is_empty() {
         match done(|| write(bytes)) {
@@ -166,8 +168,8 @@ fn write_all(mut bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>
     Some(())
 }
 
-/// What a call returns that is tried again where it was interrupted; `None` for an error, and for a
-/// panic of the transport's, which must not take the end of its direction along.
+/// Repeats an interrupted call, and returns its result; `None` for an error, and for a panic of the
+/// transport, after which the end of its direction must still be passed on.
 fn done<T>(mut call: impl FnMut() -> io::Result<T>) -> Option<T> {
     loop {
         match caught(&mut call)? {
@@ -177,7 +179,7 @@ fn done<T>(mut call: impl FnMut() -> io::Result<T>) -> Option<T> {
     }
 }
 
-/// Blocks, and never raises SIGPIPE where that is not a socket's own setting.
+/// Sends, blocking, without SIGPIPE (on Apple's systems, a setting of the socket prevents it).
 fn send_to(far: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(not(target_vendor = "apple"))]
     const FLAGS: SendFlags = SendFlags::NOSIGNAL;

@@ -1,4 +1,4 @@
-//! A connection, as the thread sees it that has opened it.
+//! A client connection, for the thread that has opened it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,41 +19,41 @@ use crate::shell::tls::TlsSession;
 use super::sender::Sender;
 use super::transport::Bridge;
 
-/// A connection that this process has opened: [`connect`](super::connect) or
-/// [`Connector`](super::Connector) make one.
+/// A connection that this process has opened, with [`connect`](super::connect) or
+/// [`Connector`](super::Connector).
 ///
-/// It belongs to one thread, which reads; other threads send through a [`Sender`]. While nobody
-/// calls [`recv`](WebSocket::recv) or its like, nothing is read: pings lie unanswered, and the peer
-/// may think that nobody is here.
+/// It belongs to one thread, which reads; other threads send through a [`Sender`]. While no thread
+/// calls [`recv`](WebSocket::recv) or a similar method, nothing is read: pings are not answered, and
+/// the peer may take the connection for dead.
 ///
-/// Dropping it says goodbye with 1000 (1011 in a panic), unless somebody has, and waits for the peer's
-/// half and for its hanging up, each for as long as the close deadline allows. What was sent before
-/// leaves before that, as long as something is taken within the write deadline. Who cannot wait
-/// [aborts](WebSocket::abort) it.
+/// Dropping it closes the connection with 1000 (1011 in a panic), unless a close was sent already, and
+/// waits for the peer's close frame and for the end of the TCP connection, each up to the close timeout.
+/// Queued messages are sent before that, as long as the peer reads some bytes within the write timeout.
+/// [`abort`](WebSocket::abort) does not wait.
 pub struct WebSocket {
     talk: Conversation,
     answer: Answer,
     local: Option<SocketAddr>,
-    /// Where there is a transport behind the socket.
+    /// The bridge to a transport, if there is one behind the socket.
     pub(super) bridge: Option<Bridge>,
 }
 
-/// What went over a connection so far.
+/// The number of messages and bytes of a connection so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Messages that came in.
+    /// Received messages.
     pub messages_in: u64,
-    /// Messages that were taken for sending; the last of them may not have arrived.
+    /// Messages that were accepted for sending; the last of them may not have arrived.
     pub messages_out: u64,
-    /// Bytes that came in, handshake and frames.
+    /// Received bytes, handshake and frames.
     pub bytes_in: u64,
-    /// Bytes that the system has taken, handshake and frames.
+    /// Bytes that were passed to the system, handshake and frames.
     pub bytes_out: u64,
 }
 
 impl WebSocket {
-    /// Goes through the handshake.
+    /// Performs the handshake.
     pub(super) fn open(
         mut talk: Conversation,
         target: &str,
@@ -62,7 +62,7 @@ impl WebSocket {
         let answer = match shake_hands(&mut talk) {
             Ok(answer) => answer,
             Err(error) => {
-                // Where it did not come so far as to ask, that is why.
+                // If TLS failed before the request was sent, that is the error.
                 let failure = talk.socket.tls().and_then(TlsSession::failure);
                 let error = failure.map_or(error, Error::from);
                 debug!("{}: {error}", talk.link);
@@ -80,42 +80,43 @@ impl WebSocket {
         })
     }
 
-    /// The version that is spoken.
+    /// Returns the version of the connection.
     pub fn version(&self) -> Version {
         self.talk.version()
     }
 
-    /// The subprotocol that the server has chosen, if any.
+    /// Returns the subprotocol that the server has chosen, if any.
     pub fn subprotocol(&self) -> Option<&str> {
         self.talk.connection.subprotocol()
     }
 
-    /// The server's answer to the handshake: its fields, `Set-Cookie` among them.
+    /// Returns the server's handshake response: its headers, `Set-Cookie` among them.
     pub fn answer(&self) -> &Answer {
         &self.answer
     }
 
-    /// Who is at the other end of the connection; a proxy, where there is one.
+    /// Returns the other end of the connection, or the proxy if there is one.
     pub fn peer(&self) -> Peer {
         self.talk.link.peer
     }
 
-    /// The own address, unless the connection is one of a Unix socket, or not the system's at all.
+    /// Returns the local address, unless the connection runs over a Unix socket or a
+    /// [`Transport`](super::Transport).
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local
     }
 
-    /// Where the connection stands.
+    /// Returns the state of the connection.
     pub fn state(&self) -> State {
         self.talk.connection.state()
     }
 
-    /// How the conversation ended, once it has.
+    /// Returns how the connection ended, once it has.
     pub fn closed(&self) -> Option<&Closed> {
         self.talk.closed.as_ref()
     }
 
-    /// What went over the connection so far.
+    /// Returns the number of messages and bytes so far.
     pub fn traffic(&self) -> Traffic {
         let link = &self.talk.link;
         let out = link.outbox.tally();
@@ -127,12 +128,12 @@ impl WebSocket {
         }
     }
 
-    /// The next message; `Ok(None)` when the conversation is over in good order: the peer said
-    /// goodbye, or hung up in draft-75, or we did. Before it waits, it sends what there is to send.
+    /// Returns the next message; `Ok(None)` after a normal close: the peer or this side sent a close
+    /// frame, or closed the TCP connection in draft-75. Before it waits, it sends the queued messages.
     ///
     /// # Errors
-    /// [`Error::Violation`] when the peer broke the protocol; [`Error::Lost`] when it is gone
-    /// without a goodbye. Both are final, and the same for each further call.
+    /// [`Error::Violation`] after a protocol error of the peer; [`Error::Lost`] if the connection ended
+    /// without a closing handshake. Both are final, and the same for each further call.
     #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         match self.talk.short_message() {
@@ -141,55 +142,55 @@ impl WebSocket {
         }
     }
 
-    /// As [`recv`](WebSocket::recv), for at most as long as `timeout`.
+    /// Like [`recv`](WebSocket::recv), but waits at most for `timeout`.
     ///
     /// # Errors
-    /// As [`recv`](WebSocket::recv).
+    /// The same as [`recv`](WebSocket::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
         self.talk.next_message_within(timeout)
     }
 
-    /// As [`recv`](WebSocket::recv), for those who want to see pings and pongs as well. Pings have
-    /// been answered already.
+    /// Like [`recv`](WebSocket::recv), but returns pings and pongs as well. Pings have been answered
+    /// already.
     ///
     /// # Errors
-    /// As [`recv`](WebSocket::recv).
+    /// The same as [`recv`](WebSocket::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
         self.talk.next_event()
     }
 
-    /// Sends a message. While messages that came together are being worked off, what is sent waits
-    /// and leaves in one piece, before the next wait at the latest; [`flush`](WebSocket::flush)
-    /// hurries it. Where the peer does not read what is sent to it, this waits, up to the write
-    /// deadline: two sides that only send, and both wait, end that way, so who sends much should
-    /// have another thread for it, and a [`Sender`].
+    /// Sends a message. While this side processes messages that arrived together, its replies wait and
+    /// leave in one piece, before the next wait at the latest; [`flush`](WebSocket::flush) sends them
+    /// at once. If the peer does not read, this waits (backpressure), up to the write timeout: two
+    /// sides that only send, and both wait, end that way, so a program that sends much should send
+    /// from another thread, with a [`Sender`].
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the version cannot carry the message; [`Error::Closed`] once
-    /// the conversation is over; [`Error::Lost`] when the write deadline passes.
+    /// [`Error::Unsupported`] if the version cannot carry the message; [`Error::Closed`] once the
+    /// connection is closed; [`Error::Lost`] when the write timeout passes.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.talk.send(message.into())
     }
 
-    /// Sends a ping with a payload of up to 125 bytes. [`recv_event`](WebSocket::recv_event) shows
+    /// Sends a ping with a payload of up to 125 bytes. [`recv_event`](WebSocket::recv_event) returns
     /// the pong.
     ///
     /// # Errors
-    /// As [`send`](WebSocket::send); draft-75 and draft-76 have no ping.
+    /// The same as [`send`](WebSocket::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         let encoder = self.talk.encoder();
         self.talk
             .reply(|out| encoder.encode_ping(payload, out).map(|()| 0))
     }
 
-    /// Sends what waits, as far as the socket takes it.
+    /// Sends the queued bytes, as far as the socket accepts them.
     pub fn flush(&mut self) {
         self.talk.flush();
     }
 
-    /// Says goodbye with a code and a reason, in the version's own way: draft-76 has only its
-    /// `FF 00`, draft-75 hangs up. What follows is for [`recv`](WebSocket::recv) to find out, or
-    /// for dropping, which waits for it. What the peer says from now on is not heard any more.
+    /// Starts the closing handshake with a code and a reason, in the version's own way: draft-76 has
+    /// only its `FF 00`, draft-75 closes the TCP connection. [`recv`](WebSocket::recv), or dropping the
+    /// connection, waits for the peer's close. Messages that arrive from now on are ignored.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
@@ -198,7 +199,7 @@ impl WebSocket {
         self.talk.close(CloseFrame { code, reason })
     }
 
-    /// For other threads: sends, closes and aborts. It can be cloned.
+    /// Returns a [`Sender`], which sends, closes and aborts from other threads. It can be cloned.
     pub fn sender(&self) -> Sender {
         Sender {
             link: Arc::clone(&self.talk.link),
@@ -207,26 +208,26 @@ impl WebSocket {
         }
     }
 
-    /// Ends the connection at once, without a goodbye and without waiting for anybody: what waits to be
-    /// sent is given up, and the peer sees a reset, or the end of the stream. Every [`Sender`] gets
+    /// Aborts the connection at once, without a closing handshake and without waiting: queued bytes are
+    /// dropped, and the peer receives a reset, or the end of the stream. Every [`Sender`] gets
     /// [`Error::Lost`] from now on, with [`Loss::Aborted`]; [`Sender::abort`] is for other threads.
     pub fn abort(self) {
-        // Dropping a connection that is lost has nothing to wait for.
+        // Dropping an aborted connection does not wait.
         self.sender().abort();
     }
 }
 
-/// The answer that the request was accepted with.
+/// Waits for the response that accepts the request.
 fn shake_hands(talk: &mut Conversation) -> Result<Answer, Error> {
     loop {
         match talk.step(&mut Patience::endless()) {
             Step::Event(Event::Open) => {
-                // Which is there from now on.
+                // The response is stored before the event.
                 return talk.connection.answer().cloned().ok_or(Error::Closed);
             }
             Step::Event(Event::Declined(error)) => {
                 return Err(match (*error, talk.link.outbox.loss()) {
-                    // The end of the stream was of our own making, unless sending found it first.
+                    // This side has ended the stream, unless sending has noticed the end first.
                     (HandshakeError::StreamEnded, Some(loss)) if loss != Loss::EndOfStream => {
                         Error::Lost(loss)
                     }
@@ -246,7 +247,7 @@ impl Drop for WebSocket {
     fn drop(&mut self) {
         if let Some(loss) = self.talk.link.outbox.loss() {
             debug!("{}: {loss}", self.talk.link);
-            // What may still come is for nobody.
+            // Nobody waits for the bytes that may still arrive.
             return self.talk.let_go();
         }
         self.talk.say_goodbye(match std::thread::panicking() {

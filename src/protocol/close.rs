@@ -1,4 +1,4 @@
-//! Close codes, and the account of how a conversation ended.
+//! Close codes, and the report of how a connection ended.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use super::escape::Escaped;
 
 /// The code of a close frame (RFC 6455 §7.4; draft-07 §7.4 for its beginnings).
 ///
-/// Draft-75 and draft-76 have no codes: there they are what Stentor reports, never what it sends.
+/// Draft-75 and draft-76 have no codes: there Stentor reports codes, but never sends them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// 1000: the purpose is fulfilled.
+    /// 1000: a normal close, the purpose is fulfilled.
     pub const NORMAL: CloseCode = CloseCode(1000);
     /// 1001: a server goes down, or a browser leaves the page.
     pub const GOING_AWAY: CloseCode = CloseCode(1001);
-    /// 1002: the peer broke the protocol.
+    /// 1002: the peer made a protocol error.
     pub const PROTOCOL_ERROR: CloseCode = CloseCode(1002);
     /// 1003: a kind of data that cannot be accepted.
     pub const UNSUPPORTED_DATA: CloseCode = CloseCode(1003);
@@ -24,7 +24,7 @@ impl CloseCode {
     pub const TOO_LARGE_BEFORE_13: CloseCode = CloseCode(1004);
     /// 1005: the close frame had no code. Reported, never sent.
     pub const NO_CODE: CloseCode = CloseCode(1005);
-    /// 1006: the connection was lost without a close. Reported, never sent.
+    /// 1006: the connection ended without a closing handshake. Reported, never sent.
     pub const ABNORMAL: CloseCode = CloseCode(1006);
     /// 1007: text that is not UTF-8 (from draft-10 on).
     pub const INVALID_TEXT: CloseCode = CloseCode(1007);
@@ -37,18 +37,18 @@ impl CloseCode {
     /// 1013: try again later (IANA's registry).
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
 
-    /// The code as a number.
+    /// Returns the code as a number.
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// The code of any number; whether it may be sent is checked when it is.
+    /// Creates a code from any number; sending it checks whether it may be sent.
     pub const fn new(code: u16) -> Self {
         CloseCode(code)
     }
 
-    /// Whether a close frame may hold this code: 1000–1003, 1007–1014 and 3000–4999
-    /// (RFC 6455 §7.4, with what IANA registered later).
+    /// Returns whether a close frame may hold this code: 1000–1003, 1007–1014 and 3000–4999
+    /// (RFC 6455 §7.4, with the codes that IANA registered later).
     pub const fn may_be_sent(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
@@ -72,20 +72,20 @@ impl From<u16> for CloseCode {
     }
 }
 
-/// What a close frame says: a code and a reason of up to 123 bytes of UTF-8.
+/// The content of a close frame: a code and a reason of up to 123 bytes of UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseFrame {
     /// The code.
     pub code: CloseCode,
-    /// The reason, meant for a log and not for a person. May be empty.
+    /// The reason, meant for a log, not for users. May be empty.
     pub reason: String,
 }
 
 impl CloseFrame {
-    /// What stands for a goodbye without a code.
+    /// Represents a close without a code.
     pub(crate) const WITHOUT_CODE: CloseFrame = CloseFrame::of(CloseCode::NO_CODE);
 
-    /// A code without a reason.
+    /// Creates a close frame with a code and no reason.
     pub const fn of(code: CloseCode) -> CloseFrame {
         CloseFrame {
             code,
@@ -107,27 +107,27 @@ impl CloseFrame {
 /// Which side began the close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Initiator {
-    /// The peer sent its close first; in draft-75, it hung up.
+    /// The peer sent its close first; in draft-75, it closed the TCP connection.
     Peer,
     /// This side sent its close first.
     Us,
-    /// Nobody: the connection was lost.
+    /// Neither side: the connection ended without a close.
     Nobody,
 }
 
-/// How a conversation ended.
+/// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// The code that was received or, where none came, the one that was sent; 1005 for a goodbye
-    /// without a code, as in draft-75 and draft-76, and 1006 for none at all (RFC 6455 §7.1.5).
+    /// The received code or, if none was received, the sent one; 1005 for a close without a code, as
+    /// in draft-75 and draft-76, and 1006 for no close at all (RFC 6455 §7.1.5).
     pub code: CloseCode,
     /// The reason that came with the code.
     pub reason: String,
-    /// Who began.
+    /// The side that began the close.
     pub initiator: Initiator,
-    /// Whether both halves of the version's own goodbye were seen (RFC 6455 §7.1.4).
+    /// Whether both halves of the version's closing handshake were seen (RFC 6455 §7.1.4).
     pub clean: bool,
-    /// The rule that the peer broke, if that is why.
+    /// The peer's protocol error, if it caused the close.
     pub violation: Option<Violation>,
 }
 

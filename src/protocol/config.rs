@@ -1,4 +1,4 @@
-//! What a server allows and how it answers, apart from sizes.
+//! The settings of a server's protocol, apart from sizes.
 
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
@@ -11,36 +11,36 @@ use super::request::{Request, split_port};
 use super::response::Date;
 use super::version::{Proof, Version, Versions};
 
-/// The settings of the protocol core; each tells its default. A client has use for the
-/// limits, and for `deflate` where that is built in.
+/// The settings of the protocol core, each with its default. A client uses only the limits, and
+/// `deflate` if that is built in.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// The versions that are spoken. Default: all five.
+    /// The supported versions. Default: all five.
     pub versions: Versions,
-    /// The sizes a peer may ask for.
+    /// The limits for the peer's input.
     pub limits: Limits,
-    /// Whether clients reach this server through TLS that ends in front of it: draft-75 and
-    /// draft-76 are then told `wss`. Default: no.
+    /// Whether clients reach this server through TLS that ends in front of it: responses of draft-75
+    /// and draft-76 then contain `wss`. Default: no.
     pub secure: bool,
-    /// Whether `X-Forwarded-Proto` and `X-Forwarded-For` are believed. Default: no. Only where a
+    /// Whether `X-Forwarded-Proto` and `X-Forwarded-For` are trusted. Default: no. Safe only if a
     /// proxy writes them itself; otherwise any client can.
     pub trust_forwarded: bool,
-    /// The origins that are let in; `None`, the default, lets in every one, and those without. A
+    /// The allowed origins; `None`, the default, allows every origin, and requests without one. A
     /// list, or `same_origin`, is the only defence of a server that browsers can reach against
     /// other sites' pages.
     pub origins: Option<Vec<Origin>>,
-    /// Whether an origin is let in that is the server's own: its scheme is that of `secure` (or of
-    /// a proxy that is believed), its host and port are those of `Host`. So is a request without
-    /// any, unless there is a list as well: no browser makes one. Default: no.
+    /// Whether the server's own origin is allowed: its scheme is that of `secure` (or of a trusted
+    /// proxy), its host and port are those of `Host`. A request without an origin is allowed too,
+    /// unless there is a list as well: no browser sends such a request. Default: no.
     pub same_origin: bool,
-    /// The hosts that are served; `None`, the default, serves any. Every request is held against
+    /// The hosts that are served; `None`, the default, serves any. Every request is checked against
     /// them, plain HTTP too: the only defence against DNS rebinding, where an attacker's name
     /// leads a browser here.
     pub hosts: Option<Vec<HostName>>,
-    /// The subprotocols that are spoken. Default: none. The client's order decides.
+    /// The supported subprotocols. Default: none. The client's order decides.
     pub subprotocols: Vec<String>,
-    /// Whether and how messages are compressed with clients that offer it. Default: not.
+    /// The compression of messages with clients that offer it. Default: none.
     #[cfg(feature = "deflate")]
     pub deflate: Option<Deflate>,
     /// Where the header `Date` of refusals and pages is from. Default: `None`, and no such header, as
@@ -94,8 +94,8 @@ impl Config {
         }
         request.version = Some(version);
         let proof = version.check(request)?;
-        // After the check: a broken request of an old kind is told what is broken, and what only
-        // resembles draft-75 is not told that draft-75 is not spoken.
+        // After the check: the response to an invalid request of an old version names the error, and a
+        // request that only resembles draft-75 is not rejected as draft-75.
         if !self.versions.contains(version) {
             return Err(Refusal::UnsupportedVersion {
                 asked: version.name().to_owned(),
@@ -109,7 +109,7 @@ impl Config {
 
     pub(crate) fn is_secure(&self, request: &Request) -> bool {
         let forwarded = || {
-            // The last word is the nearest proxy's; what stands before may be the client's own.
+            // The last word is the nearest proxy's; the client may have written those before.
             let last = request.all("X-Forwarded-Proto").last().unwrap_or_default();
             let last = last.rsplit(|byte| *byte == b',').next().unwrap_or_default();
             let proto = last.trim_ascii();
@@ -134,7 +134,7 @@ impl Config {
         let origin = request.origin();
         let is_let_in = match (origin.map(str::parse::<Origin>), &self.origins) {
             (_, None) if !self.same_origin => true,
-            // What is no text, or in another version's field, is not nothing.
+            // An origin that is not text, or in another version's header, is not a missing one.
             (None, None) => ["Origin", "Sec-WebSocket-Origin"]
                 .iter()
                 .all(|field| request.field(field).is_none()),
@@ -152,7 +152,7 @@ impl Config {
         }
     }
 
-    /// The origin of a page that this server has served (RFC 6454 §4).
+    /// Returns the origin of a page that this server has served (RFC 6454 §4).
     fn own_origin(&self, request: &Request) -> Result<Origin, Refusal> {
         let secure = self.is_secure(request);
         let scheme = if secure { "https" } else { "http" };

@@ -1,4 +1,4 @@
-//! The engine: bytes in, events out, output taken. No socket, no thread, no clock.
+//! The protocol engine: bytes in, events out, output taken. No socket, no thread, no clock.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,18 +19,19 @@ use super::role::Role;
 use super::state::{State, Transition, Trigger};
 use super::version::{Agreed, Proof, Version, draft76};
 
-/// One peer's conversation, from the first byte of its request to the last of its goodbye.
+/// The protocol side of one connection, from the first byte of the request to the last byte of the
+/// closing handshake.
 ///
-/// The loop that every shell runs is in the [`protocol`](super) module's documentation.
+/// The documentation of the [`protocol`](super) module has the loop that every caller runs.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) config: Arc<Config>,
     pub(super) state: State,
     pub(super) phase: Phase,
-    /// What writes this side's frames, once the version is known. It knows the role.
+    /// Encodes this side's frames, once the version is known. It holds the role.
     pub(super) encoder: Option<Encoder>,
     request: Option<Request>,
-    /// What a client's request was accepted with.
+    /// The response that has accepted a client's request.
     pub(super) answer: Option<Box<Answer>>,
     pub(super) subprotocol: Option<String>,
     /// What compresses messages, where it outlives them.
@@ -56,30 +57,31 @@ pub struct Connection {
     objection: Option<Refusal>,
 }
 
-/// What the next bytes are. Finer than [`State`], which is what others need to know.
+/// The part of the stream that the next bytes belong to. Finer than [`State`], which is enough for
+/// callers.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// The request head, searched up to here.
+    /// The request's header block, searched up to here.
     Head(usize),
-    /// Nothing, until the shell has answered the request.
+    /// Nothing, until the caller has answered the request.
     Asked(Option<Proof>),
     /// Draft-76's eight bytes.
     Key3([u32; 2]),
-    /// As a client: the head of the answer.
+    /// As a client: the header block of the response.
     Answer(Box<Asked>),
-    /// As a client: the body of a refusal.
+    /// As a client: the body of a rejection.
     Refusal(Box<Refused>),
     /// As a client: draft-76's sixteen bytes.
     Proof([u8; 16]),
     /// Frames.
     Frames(Decoder),
-    /// Of no interest.
+    /// Nothing: further bytes are ignored.
     Over(Ending),
 }
 
 impl Connection {
-    /// A server's connection on which nothing was received yet. A client's is made by
-    /// [`Connection::client`].
+    /// Creates a server's connection that has received nothing yet. [`Connection::client`] creates a
+    /// client's.
     pub fn new(config: Arc<Config>) -> Connection {
         Connection {
             config,
@@ -122,12 +124,12 @@ impl Connection {
         self.input.buffer(data.len()).extend_from_slice(data);
     }
 
-    /// Learns that the peer will send nothing more.
+    /// Receives the end of the stream: the peer will send nothing more.
     pub fn receive_eof(&mut self) {
         self.stream_ended = true;
     }
 
-    /// The next thing that happened, or `None` when more bytes are needed.
+    /// Returns the next event, or `None` when more bytes are needed.
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.pending.pop_front() {
@@ -149,7 +151,7 @@ impl Connection {
                 }
                 Phase::Frames(decoder) => {
                     if let Some(mut rest) = decoder.overshoot() {
-                        // Read past the end of a large frame, by the way that avoids this buffer.
+                        // Bytes after the end of a large frame that was read past this buffer.
                         self.input.append(&mut rest);
                     }
                     let (used, decoded) = decoder.decode(self.input.unread(), &self.config);
@@ -174,8 +176,8 @@ impl Connection {
         }
     }
 
-    /// The next event, where that is a short message and nothing else is to be done. `None` is no
-    /// verdict: [`next_event`](Connection::next_event) finds out.
+    /// Returns the next event if it is a short message and nothing else is to be done. `None` decides
+    /// nothing: call [`next_event`](Connection::next_event) then.
     #[inline(always)]
     pub(crate) fn short_message(&mut self) -> Option<Message> {
         let Phase::Frames(decoder) = &self.phase else {
@@ -190,14 +192,14 @@ impl Connection {
         Some(message)
     }
 
-    /// Takes the bytes that must be written to the peer now; empty when there are none.
+    /// Returns the bytes that must be written to the peer now; empty when there are none.
     pub fn data_to_send(&mut self) -> Vec<u8> {
         self.output
             .extend_from_slice(std::mem::take(&mut self.body).as_bytes());
         std::mem::take(&mut self.output)
     }
 
-    /// What to do about the end of the connection, or `None` while it is not ending.
+    /// Returns how to end the connection, or `None` while it is not ending.
     pub fn close_expected(&self) -> Option<Ending> {
         match (self.state, &self.phase) {
             (_, Phase::Over(_)) if self.stream_ended => Some(Ending::Linger),
@@ -207,12 +209,12 @@ impl Connection {
         }
     }
 
-    /// Accepts the request that [`Event::Request`] has announced. Plain HTTP cannot be accepted
-    /// and is refused; so is, in the old drafts, a subprotocol that is not spoken. Either way the
-    /// events tell how it went on.
+    /// Accepts the request that [`Event::Request`] has announced. Plain HTTP cannot be accepted and is
+    /// rejected; so is, in the old drafts, an unsupported subprotocol. In both cases the events report
+    /// the result.
     ///
     /// # Errors
-    /// [`Unsupported::Now`] when no request waits for its answer.
+    /// [`Unsupported::Now`] when no request waits for a response.
     pub fn accept(&mut self, accept: Accept) -> Result<(), Unsupported> {
         let (Phase::Asked(proof), Some(request)) = (&mut self.phase, &self.request) else {
             return Err(Unsupported::Now(self.state));
@@ -236,21 +238,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Refuses the request, or the peer that has not sent one yet: status, reason and
+    /// Rejects the request, or the peer that has not sent one yet: status, reason and
     /// `Connection: close` are put into the output.
     ///
     /// # Errors
-    /// [`Unsupported::Now`] once a request was accepted or refused.
+    /// [`Unsupported::Now`] once a request was accepted or rejected.
     pub fn refuse(&mut self, refusal: Refusal) -> Result<(), Unsupported> {
         self.respond(response::refusal(&refusal))?;
         self.pending.push_back(Event::Refused(refusal));
         Ok(())
     }
 
-    /// Answers the request with an ordinary HTTP answer: a page, a health check, a redirect.
+    /// Answers the request with an ordinary HTTP response: a page, a health check, a redirect.
     ///
     /// # Errors
-    /// [`Unsupported::Now`] once a request was accepted or refused.
+    /// [`Unsupported::Now`] once a request was accepted or rejected.
     pub fn respond(&mut self, response: Response) -> Result<(), Unsupported> {
         if self.state != State::Opening || self.role() == Role::Client {
             return Err(Unsupported::Now(self.state));
@@ -270,33 +272,33 @@ impl Connection {
         self.state
     }
 
-    /// The changes of state since the last call, in order.
+    /// Returns the changes of state since the last call, in order.
     pub fn transitions(&mut self) -> Vec<Transition> {
         std::mem::take(&mut self.transitions)
     }
 
-    /// The side that this is.
+    /// Returns the side of the connection that this is.
     pub fn role(&self) -> Role {
         self.encoder.map_or(Role::Server, Encoder::role)
     }
 
-    /// The version, once the request has told it.
+    /// Returns the version, once the request has shown it.
     pub fn version(&self) -> Option<Version> {
         self.encoder.map(Encoder::version)
     }
 
-    /// What writes this side's frames, once the version is known: for a shell that sends them past
-    /// the connection.
+    /// Returns the encoder of this side's frames, once the version is known: for a caller that sends
+    /// frames past the connection.
     pub fn encoder(&self) -> Option<Encoder> {
         self.encoder
     }
 
-    /// The request, once its head has come. A client has none.
+    /// Returns the request, once its header block has arrived. A client has none.
     pub fn request(&self) -> Option<&Request> {
         self.request.as_ref()
     }
 
-    /// The subprotocol in use, if one was agreed on.
+    /// Returns the subprotocol in use, if one was agreed on.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
@@ -441,12 +443,12 @@ impl Connection {
     fn decoded(&mut self, decoded: Decoded) -> Option<Event> {
         let ready = self.state == State::Ready;
         match decoded {
-            // Our goodbye is out: what was still on its way is no longer processed.
+            // Our close frame is sent: messages that were still on their way are not processed.
             Decoded::Message(message) => ready.then_some(Event::Message(message)),
             Decoded::Pong(payload) => ready.then_some(Event::Pong(payload)),
             Decoded::Ping(payload) => {
-                // A ping is answered until the peer's own goodbye (RFC 6455 §5.5.2). It came in at
-                // 125 bytes at most, and so it can go out.
+                // A ping is answered until the peer's close frame arrives (RFC 6455 §5.5.2). It has 125
+                // bytes at most, so a pong can carry them.
                 if let Some(encoder) = self.encoder {
                     let _ = encoder.encode_pong(&payload, &mut self.output);
                 }

@@ -1,4 +1,4 @@
-//! Every way in which a conversation ends: goodbyes from either side, violations, losses.
+//! Every way in which a connection ends: a close by either side, a protocol error, a lost connection.
 
 use super::asking::HandshakeError;
 use super::close::{CloseCode, CloseFrame, Closed, Initiator};
@@ -9,28 +9,28 @@ use super::role::Role;
 use super::state::{State, Trigger};
 use super::version::{Closing, Version};
 
-/// What the shell should do about the end, once the output is written.
+/// How the caller should end the connection, once the output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Go on reading, for a bounded time: the peer's half of the close is missing.
+    /// Continue to read, for a bounded time: the peer's half of the closing handshake is missing.
     Await,
-    /// Shut the write side, drain briefly, close. Closing at once, with bytes unread, would make
-    /// TCP reset the connection, and the peer might never see the last thing it was told.
+    /// Shut down the write side, read for a short time, close the socket. Closing at once, with unread
+    /// bytes, would make TCP reset the connection, and the peer might not receive the last bytes.
     Linger,
-    /// After you: as a client, go on reading for a bounded time until the server hangs up, as it does
-    /// first once both have said goodbye (RFC 6455 §7.1.1); then it is [`Linger`](Ending::Linger).
-    /// Which side closes first is the side where TCP keeps the connection's memory for minutes.
+    /// As a client, continue to read for a bounded time until the server closes the TCP connection,
+    /// which it does first once both have sent a close frame (RFC 6455 §7.1.1); then it is
+    /// [`Linger`](Ending::Linger). On the side that closes first, TCP keeps the connection's memory
+    /// for minutes.
     Follow,
 }
 
 impl Connection {
-    /// Says goodbye in the version's own way: a close frame, `FF 00`, or hanging up. Without a
-    /// frame, the close has no code. A second goodbye is not sent.
+    /// Starts the closing handshake in the version's own way: a close frame, `FF 00`, or closing the
+    /// TCP connection. Without a frame, the close has no code. A second close is not sent.
     ///
     /// # Errors
     /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, and for a
-    /// request that this side still has to answer: that is what [`refuse`](Connection::refuse) is
-    /// for.
+    /// request that this side still has to answer: call [`refuse`](Connection::refuse) for that.
     pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), Unsupported> {
         let encoder = match (self.state, self.encoder) {
             (State::Ready, Some(encoder)) => encoder,
@@ -38,8 +38,8 @@ impl Connection {
                 return Err(Unsupported::Now(self.state));
             }
             (State::Opening | State::Handshaking, _) => {
-                // The 101, or draft-76's proof, has not come or is not out: all that is left is to
-                // hang up.
+                // The 101, or draft-76's proof, was not received or not sent: the only way to end is to
+                // close the TCP connection.
                 self.change(Trigger::Failed);
                 self.phase = Phase::Over(Ending::Linger);
                 return Ok(());
@@ -51,8 +51,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Learns that a goodbye was written to the peer by somebody else, so that the peer's half is
-    /// taken for an answer and no second one is sent.
+    /// Records that other code has sent a close to the peer, so that the peer's half counts as the
+    /// answer and no second close is sent.
     pub fn close_was_sent(&mut self, frame: Option<CloseFrame>) {
         if self.state != State::Ready {
             return;
@@ -65,8 +65,7 @@ impl Connection {
         }
     }
 
-    /// Learns that the connection was given up in the middle of the conversation: neither side
-    /// will say goodbye.
+    /// Records that this side has failed the open connection: there is no closing handshake.
     pub fn give_up(&mut self) {
         if self.state == State::Ready {
             self.change(Trigger::Failed);
@@ -82,8 +81,7 @@ impl Connection {
             return self.closed(frame, Initiator::Us, None, true);
         }
         if let Some(encoder) = self.encoder {
-            // The same code back, without the reason (RFC 6455 §5.5.1); what was received may be
-            // sent.
+            // The same code back, without the reason (RFC 6455 §5.5.1); a received code may be sent.
             let echo = frame.as_ref().map(|frame| CloseFrame::of(frame.code));
             let _ = encoder.encode_close(echo.as_ref(), &mut self.output);
         }
@@ -114,7 +112,7 @@ impl Connection {
         self.closed(frame, Initiator::Us, Some(violation), false);
     }
 
-    /// The stream has ended and its bytes are used up.
+    /// Handles the end of the stream, once its bytes are used up.
     pub(super) fn end_of_stream(&mut self) -> Option<()> {
         let Phase::Frames(decoder) = &self.phase else {
             match self.role() {
@@ -129,7 +127,7 @@ impl Connection {
         let whole = decoder.is_between_frames();
         let hangs_up = self.version().map(Version::closing) == Some(Closing::HangUp);
         if hangs_up && self.state == State::Ready {
-            // Draft-75 knows no other goodbye.
+            // Draft-75 has no other close.
             self.change(Trigger::CloseStarted);
             self.change(Trigger::StreamEnded);
             self.closed(CloseFrame::WITHOUT_CODE, Initiator::Peer, None, whole);

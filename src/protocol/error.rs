@@ -1,6 +1,6 @@
-//! What can be wrong, each kind knowing its answer: a [`Refusal`], before `Ready`, has an HTTP
-//! status; a [`Violation`], after it, has a close code; [`Unsupported`] is our own side's mistake. What
-//! a client may find wrong with an answer is a [`HandshakeError`](super::HandshakeError).
+//! The protocol's errors, each with its answer: a [`Refusal`], before `Ready`, has an HTTP status; a
+//! [`Violation`], after it, has a close code; [`Unsupported`] is our own side's mistake. The errors that
+//! a client finds in a response are [`HandshakeError`](super::HandshakeError).
 
 use std::fmt;
 
@@ -9,20 +9,20 @@ use super::head::BadHead;
 use super::limits::Limits;
 use super::version::{Version, Versions};
 
-/// Why a request was refused. `Display` names the rule and the value that broke it; the same words
-/// are the body of the answer, with the peer's bytes escaped.
+/// Why a request was rejected. `Display` names the rule and the value that broke it; the same words
+/// are the body of the response, with the peer's bytes escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
     /// No blank line within the limit of bytes: 431.
     HeadTooLarge(usize),
-    /// More fields than the limit: 431.
+    /// More headers than the limit: 431.
     TooManyFields(usize),
-    /// Not an HTTP request head; says which part: 400.
+    /// Not an HTTP request; names the malformed part: 400.
     MalformedHead(&'static str),
     /// Not HTTP at all: it begins with this byte, which is no visible character: 400, at once.
     NotHttp(u8),
-    /// Another method than GET: 405.
+    /// A method other than GET: 405.
     Method(String),
     /// The resource does not start with a slash, or has a fragment: 400.
     Resource(String),
@@ -32,26 +32,26 @@ pub enum Refusal {
     NoUpgrade,
     /// `Upgrade` names something else than `websocket`, and nobody has answered the request: 400.
     BadUpgrade(String),
-    /// `Connection` does not say `Upgrade`: 400.
+    /// `Connection` does not contain `Upgrade`: 400.
     NoConnectionUpgrade,
-    /// The request announces a body, which a handshake has none of: 400.
+    /// The request declares a body, which a handshake cannot have: 400.
     Body,
-    /// A field that this version requires is missing: 400.
+    /// A header that this version requires is missing: 400.
     Missing(&'static str),
-    /// A field that may stand only once stands twice: 400.
+    /// A header that may occur only once occurs twice: 400.
     Duplicate(&'static str),
     /// `Host` is not a host with an optional decimal port: 400.
     BadHost(String),
-    /// `Host` is none of those that are served here: 421.
+    /// `Host` is not one of the hosts that are served here: 421.
     UnknownHost(String),
-    /// `Sec-WebSocket-Version` is a list or stands twice: 400.
+    /// `Sec-WebSocket-Version` is a list or occurs twice: 400.
     BadVersion(String),
-    /// A version that is not spoken, or not allowed here: 426, or 400 where no version with a
-    /// number is allowed.
+    /// A version that is not supported, or not allowed here: 426, or 400 if no version with a number
+    /// is allowed.
     UnsupportedVersion {
-        /// What the client asked for.
+        /// The version that the client requested.
         asked: String,
-        /// What is allowed here.
+        /// The versions that are allowed here.
         allowed: Versions,
     },
     /// `Sec-WebSocket-Draft` of drafts 01 to 03, whose frames differ: 400.
@@ -62,35 +62,35 @@ pub enum Refusal {
     BadKey(String),
     /// One of draft-76's two keys has no solution: 400.
     BadChallenge {
-        /// Which field.
+        /// The name of the header.
         field: &'static str,
-        /// What is wrong with it.
+        /// The error in its value.
         why: KeyError,
     },
-    /// A subprotocol with bytes that none may have: 400.
+    /// A subprotocol with invalid bytes: 400.
     BadSubprotocol(String),
-    /// Draft-75 and draft-76: the one subprotocol asked for is not spoken: 400.
+    /// Draft-75 and draft-76: the one requested subprotocol is not supported: 400.
     UnsupportedSubprotocol(String),
-    /// The origin is not one that is let in, or missing where an allow-list is set: 403.
+    /// The origin is not allowed, or missing although an allow-list is set: 403.
     Origin(Option<String>),
-    /// The head did not come in time: 408.
+    /// The request was not complete before the timeout: 408.
     Timeout,
-    /// The server has as many clients as it may: 503.
+    /// The server has reached its limit of clients: 503.
     Full,
-    /// The client's address has as many connections as it may: 503.
+    /// The client's address has reached its limit of connections: 503.
     AddressFull,
-    /// The client's address has begun more handshakes than it may in that time: 429.
+    /// The client's address has exceeded the rate limit of handshakes: 429.
     TooManyHandshakes {
         /// When to try again, in seconds.
         retry_after: u64,
     },
-    /// The server is going down: 503.
+    /// The server is shutting down: 503.
     ShuttingDown,
-    /// The application refused, with this status and these words.
+    /// The application rejected the request, with this status and this reason.
     Application {
         /// The HTTP status, 400 to 599.
         status: u16,
-        /// The body of the answer.
+        /// The body of the response.
         reason: String,
     },
 }
@@ -109,7 +109,7 @@ pub enum KeyError {
 }
 
 impl Refusal {
-    /// The HTTP status of the answer.
+    /// Returns the HTTP status of the response.
     pub fn status(&self) -> u16 {
         match self {
             Refusal::HeadTooLarge(_) | Refusal::TooManyFields(_) => 431,
@@ -128,7 +128,7 @@ impl Refusal {
         }
     }
 
-    /// A short fixed name, for counters.
+    /// Returns a short fixed name, for counters.
     pub fn name(&self) -> &'static str {
         match self {
             Refusal::HeadTooLarge(_) => "head too large",
@@ -237,7 +237,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What the first byte of something that is not HTTP says of its sender: records of TLS begin with
+/// Returns a hint whether bytes that are not HTTP are TLS, by the first byte: TLS records begin with
 /// their type, an alert's or a handshake's (RFC 8446 §5.1).
 pub(crate) fn tls_hint(first: u8) -> &'static str {
     match first {
@@ -269,7 +269,7 @@ impl fmt::Display for KeyError {
     }
 }
 
-/// A rule that the peer broke after the handshake. `Display` says which, and with what value.
+/// A protocol error of the peer after the handshake. `Display` names the rule and the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
@@ -285,7 +285,7 @@ pub enum Violation {
     FragmentedControl(u8),
     /// A control frame, of this opcode, longer than 125 bytes (§5.5).
     LongControl(u8),
-    /// A length that is not in its shortest form (§5.2), where the version demands it.
+    /// A length that is not in its shortest form (§5.2), if the version requires it.
     LengthNotMinimal(u64),
     /// A 64-bit length with its top bit set (§5.2).
     LengthTopBit(u64),
@@ -306,15 +306,14 @@ pub enum Violation {
     /// A hixie frame to be skipped that is above the limit of bytes, or whose length has too many
     /// digits.
     SkipTooLarge(usize),
-    /// A compressed message that cannot be inflated, or is cut short (RFC 7692 §7.2.2).
+    /// A compressed message that cannot be decompressed, or is cut short (RFC 7692 §7.2.2).
     BadCompression,
-    /// A hixie frame of a type other than text, where the configuration wants to fail on it.
+    /// A hixie frame of a type other than text, if the configuration does not allow it.
     UnknownFrameType(u8),
 }
 
 impl Violation {
-    /// The code that the close frame carries in `version`, or `None` where the version has no
-    /// codes.
+    /// Returns the code of the close frame in `version`, or `None` if the version has no codes.
     pub fn close_code(&self, version: Version) -> Option<CloseCode> {
         let codes = version.row().codes.as_ref()?;
         Some(match self {
@@ -390,18 +389,18 @@ fn write_reserved_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsupported {
-    /// The version has no such thing: binary messages, pings.
+    /// The version does not support it: binary messages, pings.
     ByVersion {
-        /// The version that the peer speaks.
+        /// The version of the connection.
         version: Version,
-        /// What it lacks.
+        /// The unsupported feature.
         what: &'static str,
     },
     /// A code that may not be sent (RFC 6455 §7.4).
     CloseCode(u16),
     /// A close reason above 123 bytes, or a ping payload above 125.
     TooLong(usize),
-    /// The connection is over, or not yet at the point where this makes sense.
+    /// The state of the connection does not allow it: too early, or the connection is closed.
     Now(super::State),
 }
 

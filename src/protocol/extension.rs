@@ -1,13 +1,14 @@
-//! `Sec-WebSocket-Extensions`: what one side offers, and the other takes up (RFC 6455 §9.1).
+//! Parses `Sec-WebSocket-Extensions`, in which one side offers extensions and the other accepts some
+//! (RFC 6455 §9.1).
 //!
 //! ```text
 //! Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits; server_max_window_bits="10",
 //!                           permessage-deflate
 //! ```
 //!
-//! A list of extensions in the order of preference, which may be spread over several fields; each
-//! with parameters in any order. A value is a token, in quotes or not: no more is allowed between
-//! quotes than without.
+//! A list of extensions in the order of preference, which may be spread over several headers; each
+//! with parameters in any order. A value is a token, with or without quotes: quotes allow no other
+//! characters.
 
 /// One extension of a list, with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,14 +24,14 @@ pub(crate) struct Parameter<'a> {
     pub(crate) value: Option<String>,
 }
 
-/// The extensions in the values of all fields, in order, or `None` where the grammar is broken
-/// anywhere: who knows what was meant.
+/// Parses the extensions in the values of all headers, in order. Returns `None` if any of them breaks
+/// the grammar, since the meaning of the list is uncertain then.
 pub(crate) fn parse<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Extension<'a>>> {
     let mut list = Vec::new();
     for field in fields {
         let mut rest = Rest(std::str::from_utf8(field).ok()?);
         loop {
-            // Empty elements count for nothing (RFC 9110 §5.6.1.2).
+            // Empty elements are ignored (RFC 9110 §5.6.1.2).
             while rest.skip(',') {}
             if rest.is_empty() {
                 break;
@@ -44,7 +45,7 @@ pub(crate) fn parse<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Ex
     Some(list)
 }
 
-/// What of a field was not read yet.
+/// The part of a header value that was not read yet.
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
@@ -87,7 +88,7 @@ impl<'a> Rest<'a> {
         is_token(token).then_some(token)
     }
 
-    /// Skips a character and the blanks before it, where that is what comes.
+    /// Skips a character and the blanks before it, if it is the next one.
     fn skip(&mut self, char: char) -> bool {
         self.trim();
         match self.0.strip_prefix(char) {
@@ -113,7 +114,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_token_char)
 }
 
-/// RFC 9110 §5.6.2.
+/// Returns whether a token may contain `char` (RFC 9110 §5.6.2).
 fn is_token_char(char: char) -> bool {
     char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char)
 }
@@ -122,7 +123,7 @@ fn is_token_char(char: char) -> bool {
 mod tests {
     use super::parse;
 
-    /// The list as it was understood, in one spelling.
+    /// Returns the parsed list in one spelling.
     fn shown(fields: &[&str]) -> Option<String> {
         let list = parse(fields.iter().map(|field| field.as_bytes()))?;
         let extensions = list.iter().map(|extension| {
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_read_in_order_over_all_fields() {
+    fn lists_are_read_in_order_over_all_headers() {
         let cases: [(&[&str], &str); 12] = [
             (&[], ""),
             (&[""], ""),
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_grammar_is_no_list() {
+    fn a_list_that_breaks_the_grammar_is_rejected() {
         for field in [
             ";",
             "foo;",

@@ -1,5 +1,5 @@
-//! What stands before the blank line, of a request or of an answer: bounded, never parsed twice,
-//! and strict about what separates lines.
+//! The header block of a request or of a response, up to the blank line: bounded, never parsed twice,
+//! and with strict line endings.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::limits::Limits;
 use super::redacted::{FirstLine, Shown};
 
-/// A head's bytes, and where its fields are in them.
+/// The bytes of a header block, and the positions of its headers.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     bytes: Box<[u8]>,
@@ -19,27 +19,27 @@ pub(crate) struct Head {
 pub(crate) enum BadHead {
     /// No blank line within the limit of bytes.
     TooLarge(usize),
-    /// More fields than the limit.
+    /// More headers than the limit.
     TooManyFields(usize),
-    /// Not an HTTP head; says which part.
+    /// Not an HTTP header block; names the malformed part.
     Malformed(&'static str),
-    /// A field that may stand only once stands twice.
+    /// A header that may occur only once occurs twice.
     Duplicate(&'static str),
 }
 
-/// What a search for the end of a head found.
+/// The result of a search for the end of a header block.
 pub(crate) enum Search {
-    /// Not there yet; the next search may start here.
+    /// Not complete yet; the next search may start here.
     Incomplete(usize),
-    /// A head of this many bytes, the blank line included.
+    /// A header block of this many bytes, the blank line included.
     Complete(usize),
 }
 
-/// Looks for the end of a head of at most `most` bytes in `input`, from `searched` on: what earlier
-/// searches have ruled out.
+/// Searches `input` for the end of a header block of at most `most` bytes, from `searched` on: earlier
+/// searches have covered the bytes before.
 ///
 /// # Errors
-/// As soon as it is certain that the head is longer than the limit.
+/// As soon as it is certain that the header block is longer than the limit.
 pub(crate) fn search(input: &[u8], searched: usize, most: usize) -> Result<Search, BadHead> {
     let within = &input[..input.len().min(most)];
     match blank_line(&within[searched..]) {
@@ -50,17 +50,17 @@ pub(crate) fn search(input: &[u8], searched: usize, most: usize) -> Result<Searc
     }
 }
 
-/// How many fields a head has; `first_line` is what its first line is called.
+/// Returns how many headers a header block has; `first_line` is the name of its first line in errors.
 ///
 /// # Errors
-/// Where there are more than the limit, or where lines end in another way than CR LF.
+/// If there are more headers than the limit, or if a line does not end in CR LF.
 pub(crate) fn count_fields(
     head: &[u8],
     limits: &Limits,
     first_line: &'static str,
 ) -> Result<usize, BadHead> {
-    // A parser that takes a lone LF for a line's end disagrees with a proxy that does not: the
-    // classic of request smuggling (RFC 9112 §2.2, §11.2).
+    // A parser that accepts a lone LF as a line end disagrees with a proxy that does not: the classic
+    // case of request smuggling (RFC 9112 §2.2, §11.2).
     let lone = |(at, byte): (usize, &u8)| match byte {
         b'\n' => at == 0 || head[at - 1] != b'\r',
         b'\r' => head.get(at + 1) != Some(&b'\n'),
@@ -73,7 +73,7 @@ pub(crate) fn count_fields(
         return Err(BadHead::Malformed(first_line));
     }
     let lines = head.split(|&byte| byte == b'\n').count();
-    // The first line, the blank line, and what follows the last LF are no fields.
+    // The first line, the blank line, and the empty part after the last LF are no headers.
     let count = lines.saturating_sub(3);
     if count > limits.head_fields {
         return Err(BadHead::TooManyFields(limits.head_fields));
@@ -81,7 +81,7 @@ pub(crate) fn count_fields(
     Ok(count)
 }
 
-/// What the parser found wrong.
+/// Converts an error of the parser.
 pub(crate) fn malformed(
     error: httparse::Error,
     limits: &Limits,
@@ -96,7 +96,7 @@ pub(crate) fn malformed(
 }
 
 impl Head {
-    /// Of what was parsed; `fields` are parts of `bytes`.
+    /// Creates a header block from parsed headers; `fields` are parts of `bytes`.
     pub(crate) fn new(bytes: &[u8], fields: &[httparse::Header<'_>]) -> Head {
         let place = |field: &httparse::Header<'_>| {
             let name = range_of(field.name.as_bytes(), bytes);
@@ -112,7 +112,7 @@ impl Head {
         &self.bytes
     }
 
-    /// All fields, names as they were written, in the order in which they came.
+    /// Returns all headers, with their names as written, in the order in which they were received.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.fields.iter().map(|(name, value)| {
             let name = std::str::from_utf8(&self.bytes[name.clone()]).unwrap_or("");
@@ -120,21 +120,21 @@ impl Head {
         })
     }
 
-    /// The values of all fields of that name, in whatever letter case, in the order in which they
-    /// came.
+    /// Returns the values of all headers of that name, in any letter case, in the order in which they
+    /// were received.
     pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.fields()
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
-    /// The value of the first field of that name, if it is UTF-8.
+    /// Returns the value of the first header of that name, if it is UTF-8.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let first = self.all(name).next()?;
         std::str::from_utf8(first).ok()
     }
 
-    /// The only value of a field that may stand once.
+    /// Returns the value of a header that may occur only once.
     pub(crate) fn once(&self, name: &'static str) -> Result<Option<&[u8]>, BadHead> {
         let mut all = self.all(name);
         let first = all.next();
@@ -144,7 +144,7 @@ impl Head {
         }
     }
 
-    /// Whether the comma-separated lists of a field hold `word`, in any letter case.
+    /// Returns whether the comma-separated lists of a header contain `word`, in any letter case.
     pub(crate) fn lists(&self, name: &str, word: &str) -> bool {
         self.all(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
@@ -152,13 +152,13 @@ impl Head {
     }
 }
 
-/// Where a part of a slice is in it.
+/// Returns the position of a part within a slice.
 pub(crate) fn range_of(part: &[u8], whole: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr() - whole.as_ptr().addr();
     start..start + part.len()
 }
 
-/// Where the blank line begins that ends a head.
+/// Returns the start of the blank line that ends a header block.
 fn blank_line(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\r', bytes).find(|at| bytes[*at..].starts_with(b"\r\n\r\n"))
 }

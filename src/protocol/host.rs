@@ -1,4 +1,4 @@
-//! `Host`: whom a client believes to be talking to.
+//! `Host`: the server that a client means to reach.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -7,8 +7,8 @@ use std::str::FromStr;
 use super::escape::Escaped;
 use super::request::split_port;
 
-/// The name or the address of a host, without a port. Letter case does not matter, nor how an
-/// IPv6 address is written.
+/// The name or the address of a host, without a port. Letter case does not matter, nor does the
+/// notation of an IPv6 address.
 ///
 /// ```
 /// use stentor::HostName;
@@ -21,7 +21,7 @@ use super::request::split_port;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostName(String);
 
-/// Not the name of a host: it has a port, a scheme, a path, or bytes that no host has.
+/// Not the name of a host: it has a port, a scheme, a path, or invalid bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadHost(String);
 
@@ -33,7 +33,7 @@ impl FromStr for HostName {
             return Ok(HostName::of_address(address));
         }
         match name_and_port(text) {
-            // A pattern would look as if it were one.
+            // A pattern would look like one that works.
             Some((name, None)) if !name.contains('*') => Ok(HostName::of(name)),
             _ => Err(BadHost(text.to_owned())),
         }
@@ -41,7 +41,7 @@ impl FromStr for HostName {
 }
 
 impl HostName {
-    /// Of a name that is one.
+    /// Creates a host name from a valid name.
     pub(crate) fn of(name: &str) -> HostName {
         let inner = name
             .strip_prefix('[')
@@ -57,7 +57,7 @@ impl HostName {
     }
 }
 
-/// The name and the port of a `Host`, or `None` where there is no name that a host could have.
+/// Splits a `Host` into name and port; `None` if the name is invalid.
 pub(crate) fn name_and_port(host: &str) -> Option<(&str, Option<&str>)> {
     let (name, port) = split_port(host);
     let bracketed = name.starts_with('[') && name.ends_with(']') && name.len() > 2;

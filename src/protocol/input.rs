@@ -1,4 +1,4 @@
-//! The bytes that have come and were not used yet.
+//! The receive buffer: received bytes that were not decoded yet.
 
 /// A buffer that is filled at its end and used up from its front, in place.
 #[derive(Debug, Default)]
@@ -35,10 +35,9 @@ impl Input {
         self.start = 0;
     }
 
-    /// The buffer, to append to, with room for at least `room` bytes, and no longer with much
-    /// more than that where a larger one is not needed now. What is left in it is moved to its
-    /// front: the start of a header or of a control frame, so 130 bytes at most once the
-    /// handshake is done.
+    /// Returns the buffer, to append to, with room for at least `room` bytes, and without the memory
+    /// beyond that if it is not needed now. The remaining bytes are moved to its front: the start of a
+    /// frame header or of a control frame, so 130 bytes at most once the handshake is done.
     pub(crate) fn buffer(&mut self, room: usize) -> &mut Vec<u8> {
         self.bytes.drain(..self.start);
         self.start = 0;

@@ -1,4 +1,4 @@
-//! What the two sides say to each other: whole messages, and the events around them.
+//! Whole messages, and the events of a connection.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// The text, or `None` for a binary message.
+    /// Returns the text, or `None` for a binary message.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Message::Text(text) => Some(text),
@@ -24,7 +24,7 @@ impl Message {
         }
     }
 
-    /// The payload's bytes, whichever kind the message is of.
+    /// Returns the payload's bytes, for text and binary messages.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
@@ -32,7 +32,7 @@ impl Message {
         }
     }
 
-    /// The payload's bytes, without a copy.
+    /// Returns the payload's bytes, without a copy.
     pub fn into_bytes(self) -> Vec<u8> {
         match self {
             Message::Text(text) => text.into_bytes(),
@@ -40,17 +40,17 @@ impl Message {
         }
     }
 
-    /// The payload's length in bytes.
+    /// Returns the payload's length in bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether the payload has no bytes. An empty message is a message all the same.
+    /// Returns whether the payload is empty. An empty message is delivered like any other.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether this is a binary message.
+    /// Returns whether this is a binary message.
     pub fn is_binary(&self) -> bool {
         matches!(self, Message::Binary(_))
     }
@@ -98,16 +98,16 @@ impl From<&[u8]> for Message {
     }
 }
 
-/// Something that happened on a connection, in the order in which it happened.
+/// An event of a connection. Events are reported in the order in which they happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The request head has come and can be read with
+    /// The request's header block has arrived and can be read with
     /// [`Connection::request`](super::Connection::request). Nothing goes on until it is answered
     /// with `accept`, `refuse` or `respond`.
     Request,
-    /// The request broke a rule and was refused; the answer is in the output.
+    /// The request broke a rule and was rejected; the response is in the output.
     Refused(Refusal),
-    /// As a client: there will be no connection, because the server has refused or has broken a rule
+    /// As a client: the handshake has failed, because the server has rejected it or has broken a rule
     /// of the handshake. The last event.
     Declined(Box<HandshakeError>),
     /// The handshake is complete: messages may flow.
@@ -118,6 +118,6 @@ pub enum Event {
     Ping(Vec<u8>),
     /// A pong with its payload, up to 125 bytes.
     Pong(Vec<u8>),
-    /// The conversation is over. The last event, exactly once for a connection that was open.
+    /// The connection is closed. The last event, exactly once for a connection that was open.
     Closed(Closed),
 }

@@ -1,4 +1,4 @@
-//! The protocol, all five versions of it and both of its roles: bytes in, events out, output taken.
+//! The protocol, in all five versions and both roles: bytes in, events out, output taken.
 //!
 //! ```text
 //!               receive_data            next_event
@@ -8,19 +8,20 @@
 //!               data_to_send   accept, send, close
 //! ```
 //!
-//! A server's connection is [`Connection::new`], and waits for a request. A client's is
-//! [`Connection::client`], has a [`ClientRequest`] in its output from the start, and waits for the
-//! answer. From [`Event::Open`] on they differ in two things only: a client masks its frames, in the
-//! versions that have masks, and a client lets the server hang up first.
+//! [`Connection::new`] creates a server's connection, which waits for a request.
+//! [`Connection::client`] creates a client's, which has a [`ClientRequest`] in its output from the
+//! start, and waits for the response. From [`Event::Open`] on they differ in two things only: a client
+//! masks its frames, in the versions that have masks, and a client lets the server close the TCP
+//! connection first.
 //!
-//! Nothing here touches a socket, a thread, a channel or a clock. Everything that does runs this
+//! Nothing here touches a socket, a thread, a channel or a clock. The rest of the library runs this
 //! one loop, and so can a test, a simulation, or a program with a loop of its own:
 //!
 //! ```
 //! use std::sync::Arc;
 //! use stentor::protocol::{Accept, Config, Connection, Ending, Event};
 //!
-//! // What a browser of 2010 sends: draft-76, a challenge, and a first message behind it.
+//! // The bytes of a browser of 2010: draft-76, a challenge, and a first message after it.
 //! let mut peer = &b"GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
 //!     Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\nUpgrade: WebSocket\r\n\
 //!     Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://example.com\r\n\r\n\
@@ -28,9 +29,9 @@
 //!
 //! let mut connection = Connection::new(Arc::new(Config::default()));
 //! let mut written = Vec::new();
-//! // Until there is nothing more to say: `Ending::Await` still reads on, for the peer's goodbye.
+//! // Until the connection has ended: `Ending::Await` still reads, for the peer's close.
 //! while connection.close_expected() != Some(Ending::Linger) {
-//!     // 1. One input: whatever the peer has sent, or the end of its stream.
+//!     // 1. One input: bytes from the peer, or the end of its stream.
 //!     let (chunk, rest) = peer.split_at(peer.len().min(10));
 //!     match chunk {
 //!         [] => connection.receive_eof(),

@@ -1,4 +1,4 @@
-//! Versions by name, as options and configurations have them.
+//! Parses the names of versions, as options and configuration files use them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,11 +6,12 @@ use std::str::FromStr;
 use super::escape::Escaped;
 use super::version::Version;
 
-/// What is no name of a version.
+/// The error for a text that is not the name of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadVersion(String);
 
-/// By its [`name`](Version::name), or by its number on the wire: `draft-75`, `draft-76`, `7`, `8`, `13`.
+/// Parses a version's [`name`](Version::name), or its number on the wire: `draft-75`, `draft-76`, `7`,
+/// `8`, `13`.
 ///
 /// ```
 /// use stentor::Version;

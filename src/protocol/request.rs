@@ -1,4 +1,4 @@
-//! What a client asks for, as a server reads it.
+//! A client's request, as a server reads it.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -11,8 +11,8 @@ use super::host::name_and_port;
 use super::limits::Limits;
 use super::version::Version;
 
-/// A client's request, as it came: resource and header fields. Its method is GET or, for plain
-/// HTTP, HEAD; others are refused before anybody sees them.
+/// A client's request, as received: resource and headers. Its method is GET or, for plain HTTP, HEAD;
+/// other methods are rejected before the application receives the request.
 #[derive(Clone)]
 pub struct Request {
     head: Head,
@@ -43,7 +43,7 @@ pub(crate) enum Search {
     Complete(usize, Result<Request, Refusal>),
 }
 
-/// What the first line is called where it is malformed.
+/// The name of the first line in errors.
 const FIRST_LINE: &str = "request line";
 
 impl Request {
@@ -120,37 +120,37 @@ impl Request {
         }
     }
 
-    /// The path, without the query. Not decoded: `%2e` stays `%2e`.
+    /// Returns the path, without the query. Not decoded: `%2e` stays `%2e`.
     pub fn path(&self) -> &str {
         self.target().split('?').next().unwrap_or("/")
     }
 
-    /// The query behind the first `?`, or `None`.
+    /// Returns the query after the first `?`, or `None`.
     pub fn query(&self) -> Option<&str> {
         self.target().split_once('?').map(|(_, query)| query)
     }
 
-    /// The value of the first field of that name, in whatever letter case, as it came.
+    /// Returns the value of the first header of that name, in any letter case, as received.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.all(name).next()
     }
 
-    /// The value of the first field of that name, if it is UTF-8.
+    /// Returns the value of the first header of that name, if it is UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.head.text(name)
     }
 
-    /// The values of all fields of that name, in the order in which they came.
+    /// Returns the values of all headers of that name, in the order in which they were received.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.head.all(name)
     }
 
-    /// All fields, names as they were written, in the order in which they came.
+    /// Returns all headers, with their names as written, in the order in which they were received.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.head.fields()
     }
 
-    /// The cookies of all `Cookie` fields, as pairs of name and value (RFC 6265 §4.2).
+    /// Returns the cookies of all `Cookie` headers, as pairs of name and value (RFC 6265 §4.2).
     pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
         self.all("Cookie")
             .filter_map(|value| std::str::from_utf8(value).ok())
@@ -159,21 +159,21 @@ impl Request {
             .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
     }
 
-    /// The value of one cookie.
+    /// Returns the value of one cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies()
             .find(|(found, _)| *found == name)
             .map(|(_, value)| value)
     }
 
-    /// The version whose handshake this is; `None` for plain HTTP, which a page or a health check
-    /// can answer.
+    /// Returns the version of the handshake; `None` for plain HTTP, which a page or a health check can
+    /// answer.
     pub fn version(&self) -> Option<Version> {
         self.version
     }
 
-    /// Where the page comes from that made the request, in whichever field the version has for it
-    /// (RFC 6455 §10.2). Only browsers must say it.
+    /// Returns the origin of the page that made the request, from the version's header for it (RFC 6455
+    /// §10.2). Only browsers must send it.
     pub fn origin(&self) -> Option<&str> {
         let fields: &[&str] = match self.version {
             Some(version) => version.row().origin_fields,
@@ -182,8 +182,8 @@ impl Request {
         fields.iter().find_map(|field| self.text(field))
     }
 
-    /// The subprotocols that the client offers, in its order of preference. Draft-75 and draft-76
-    /// offer one string at most.
+    /// Returns the subprotocols that the client offers, in its order of preference. Draft-75 and
+    /// draft-76 offer one string at most.
     pub fn subprotocols(&self) -> Vec<&str> {
         match self.version {
             Some(version) => version.offered_subprotocols(self),
@@ -271,7 +271,7 @@ impl Request {
         Refusal::Resource(escaped(path.as_bytes()))
     }
 
-    /// What stands in where there is no request.
+    /// Returns a substitute for a missing request.
     pub(crate) fn none() -> Request {
         Request {
             head: Head::new(b"/", &[]),
@@ -284,7 +284,7 @@ impl Request {
         }
     }
 
-    /// Whether the method is HEAD: the answer, of plain HTTP only, has no body then.
+    /// Returns whether the method is HEAD: the response, of plain HTTP only, has no body then.
     pub(crate) fn is_head(&self) -> bool {
         self.head_only
     }
@@ -314,12 +314,12 @@ impl Request {
         self.head.bytes()
     }
 
-    /// The only value of a field that may stand once.
+    /// Returns the value of a header that may occur only once.
     pub(crate) fn once(&self, name: &'static str) -> Result<Option<&[u8]>, Refusal> {
         Ok(self.head.once(name)?)
     }
 
-    /// Whether the comma-separated lists of a field hold `word`, in any letter case.
+    /// Returns whether the comma-separated lists of a header contain `word`, in any letter case.
     pub(crate) fn lists(&self, name: &str, word: &str) -> bool {
         self.head.lists(name, word)
     }

@@ -1,4 +1,4 @@
-//! Writing HTTP answers: the refusals, ordinary pages, and the fields of a 101.
+//! Writes HTTP responses: rejections, ordinary pages, and the headers of a 101.
 
 use std::fmt;
 
@@ -28,20 +28,21 @@ pub struct Response {
     body: Body,
 }
 
-/// How a handshake is accepted: which subprotocol, and what fields the 101 has beside its own.
+/// How a handshake is accepted: the subprotocol, and additional headers of the 101.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Accept {
     pub(crate) subprotocol: Option<String>,
     pub(crate) fields: Vec<(String, String)>,
 }
 
-/// A header field that would break a request or an answer: its name is no token, it is one that
-/// the handshake writes by itself, or its value has a control character.
+/// A header that would break a request or a response: its name is not a token, it is one that the
+/// handshake writes itself, or its value has a control character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadField(String);
 
 impl Response {
-    /// An answer with this status (200 to 599; anything else is sent as 500) and an empty body.
+    /// Creates a response with this status (200 to 599; anything else is sent as 500) and an empty
+    /// body.
     pub fn new(status: u16) -> Self {
         Response {
             status: if (200..600).contains(&status) {
@@ -97,7 +98,7 @@ impl Response {
         Ok(self)
     }
 
-    /// The status.
+    /// Returns the status.
     pub fn status(&self) -> u16 {
         self.status
     }
@@ -167,17 +168,17 @@ impl Accept {
         Accept::default()
     }
 
-    /// Chooses the subprotocol: one of those that the client offered, or else the request is
-    /// refused with 500, since the client would have to hang up on it.
+    /// Chooses the subprotocol: one of those that the client offered. Otherwise the request is rejected
+    /// with 500, since the client would have to fail the connection.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into());
         self
     }
 
-    /// Adds a field to the 101: `Set-Cookie`, most likely.
+    /// Adds a header to the 101: `Set-Cookie`, most likely.
     ///
     /// # Errors
-    /// [`BadField`] where the field would break the answer or is one of the handshake's own.
+    /// [`BadField`] if the header would break the response or belongs to the handshake.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
         self.fields.push(checked(name, value)?);
         Ok(self)
@@ -221,8 +222,8 @@ impl From<BadField> for std::io::Error {
     }
 }
 
-/// The answer to a request that is refused: status, a body that names what was wrong, and the
-/// fields that the status calls for.
+/// Creates the response to a rejected request: status, a body that names the error, and the headers
+/// that the status requires.
 pub(crate) fn refusal(refusal: &Refusal) -> Response {
     let body = format!("{refusal}\n");
     let mut answer = Response::new(refusal.status()).body("text/plain; charset=utf-8", body);
@@ -230,7 +231,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response {
     match refusal {
         Refusal::Method(_) => add("Allow", "GET, HEAD".to_owned()),
         Refusal::UnsupportedVersion { allowed, .. } => {
-            // One comma list (RFC 6455 §4.4 allows several fields, clients read one).
+            // One comma list (RFC 6455 §4.4 allows several headers, clients read one).
             if let Some(list) = number_list(*allowed) {
                 add("Upgrade", "websocket".to_owned());
                 add("Sec-WebSocket-Version", list);
@@ -243,7 +244,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response {
     answer
 }
 
-/// Begins a 101: the status line and the fields that every version has, in the spelling and the
+/// Begins a 101: the status line and the headers that every version has, in the spelling and the
 /// order that draft-75's clients compare byte for byte (draft-75 §4.1 step 12).
 pub(crate) fn switching(phrase: &str, upgrade: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
@@ -253,8 +254,8 @@ pub(crate) fn switching(phrase: &str, upgrade: &str) -> Vec<u8> {
     out
 }
 
-/// One field. The caller answers for the value: it is ours, was checked, or came through the
-/// parser, which lets no control character but the tab pass.
+/// Appends one header. The caller must ensure that the value is valid: it is our own, was checked, or
+/// came through the parser, which accepts no control character except the tab.
 pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
     for part in [name.as_bytes(), b": ", value.as_ref(), b"\r\n"] {
         out.extend_from_slice(part);
@@ -276,7 +277,7 @@ fn line(out: &mut Vec<u8>, parts: &[&str]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A field that goes along with the handshake's own.
+/// Checks a header that is added to those of the handshake.
 pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), BadField> {
     const OURS: [&str; 4] = [
         "connection",
@@ -331,7 +332,7 @@ fn phrase(status: u16) -> &'static str {
         500 => "Internal Server Error",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
-        // RFC 9112 §4: the phrase may be anything, and clients ignore it.
+        // RFC 9112 §4: the phrase may be any text, and clients ignore it.
         _ => "Status",
     }
 }

@@ -1,13 +1,13 @@
-//! The six states of a connection, and the whole table of how it moves between them.
+//! The six states of a connection, and the whole table of its transitions between them.
 //!
 //! Three rules keep this file honest:
 //!
-//! 1. Everything that decides a change of state is in [`State::after`]; nothing else assigns one.
-//! 2. This file does not know which version the connection speaks, nor what a byte looks like.
+//! 1. [`State::after`] alone decides every change of state; nothing else assigns one.
+//! 2. This file knows neither the version that the connection speaks nor its bytes.
 //! 3. A cell marked `-` cannot be reached by anything a peer sends: meeting one is a bug of the
 //!    engine.
 //!
-//! One table serves both roles: to a server, the head is the request; to a client, the answer.
+//! One table serves both roles: a server reads the head of the request, a client that of the response.
 //!
 //! ```text
 //!              HeadAccepted  HandshakeDone  Refused   CloseStarted  StreamEnded  Failed
@@ -21,49 +21,49 @@
 //!
 //! How it reads:
 //!
-//! - A refusal can only come out of `Opening`: `HeadAccepted` means that the 101 is on its way, or
-//!   has come, and from then on the only answer is to hang up. Draft-76 lingers in `Handshaking` until
-//!   its last eight bytes have come, or its sixteen where a client waits; the other versions pass
-//!   through it in one step.
+//! - A rejection can only come out of `Opening`: `HeadAccepted` means that the 101 is on its way, or
+//!   has come, and from then on the only way out is to close the TCP connection. Draft-76 stays in
+//!   `Handshaking` until its last eight bytes have come, or its sixteen for a client; the other
+//!   versions pass through it in one step.
 //! - `Closing` is entered by whichever half of the closing handshake comes first. The other half,
-//!   and the end of the stream after it, leave it where it is: that the close is complete, who
-//!   began it and whether it was clean is data ([`Closed`](super::Closed)), not more states.
-//! - In draft-75 hanging up *is* the close, so there the end of the stream counts as
+//!   and the end of the stream after it, do not change the state: that the close is complete, which
+//!   side began it and whether it was clean is data ([`Closed`](super::Closed)), not more states.
+//! - In draft-75 closing the TCP connection *is* the close, so there the end of the stream counts as
 //!   `CloseStarted` first.
-//! - What is wrong with a request is a refusal, so to a server nothing can fail in `Opening` but the
-//!   stream. An answer, which nobody answers, is a `Refused` if it says so, and `Failed` if it breaks
-//!   a rule.
-//! - `Error` and `Rejected` are final: what comes after them is not looked at.
+//! - An invalid request is rejected, so for a server only the stream can fail in `Opening`. A response,
+//!   which cannot be rejected, is `Refused` if the server rejects the handshake, and `Failed` if it
+//!   breaks a rule.
+//! - `Error` and `Rejected` are final: input after them is ignored.
 //!
 //! In the words of RFC 6455: `Opening` and `Handshaking` are CONNECTING, `Ready` is OPEN,
 //! `Closing` is CLOSING and then CLOSED, the other two are ways of being CLOSED.
 
 use std::fmt;
 
-/// Where a connection stands. The numbers are stable: they may be logged, stored and compared.
+/// The state of a connection. The numbers are stable: they may be logged, stored and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum State {
-    /// The head is being read: a server's request, a client's answer.
+    /// The header block is being read: a server reads the request, a client the response.
     Opening = 0,
-    /// The head is valid and accepted, the handshake is not finished.
+    /// The header block is valid and accepted, the handshake is not finished.
     Handshaking = 1,
     /// Messages flow.
     Ready = 2,
     /// A close was sent or received; no more data is processed.
     Closing = 3,
-    /// Broken by the peer's violation or by I/O.
+    /// Failed because of the peer's protocol error or of I/O.
     Error = 4,
-    /// Answered with plain HTTP, before `Ready`: a refusal, or a page. To a client: by the server.
+    /// Answered with plain HTTP, before `Ready`: a rejection, or a page. On a client: by the server.
     Rejected = 5,
 }
 
-/// What makes a connection change its state.
+/// A cause of a change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trigger {
-    /// The request was found valid and was accepted; to a client, the answer says so.
+    /// The request was valid and was accepted; on a client, the response is a valid 101.
     HeadAccepted,
-    /// The answer, with draft-76's proof where there is one, is complete.
+    /// The response, with draft-76's proof if there is one, is complete.
     HandshakeDone,
     /// The request was answered with plain HTTP.
     Refused,
@@ -71,16 +71,17 @@ pub enum Trigger {
     CloseStarted,
     /// The peer will send nothing more.
     StreamEnded,
-    /// The peer broke a rule or a limit, which a request cannot, or we gave the connection up.
+    /// The peer broke a rule or a limit (a request that does is `Refused`), or this side failed the
+    /// connection.
     Failed,
 }
 
-/// One change of state, as it is logged and shown to the user's hook.
+/// One change of state, as it is logged and passed to the user's hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Transition {
     /// The state that was left.
     pub from: State,
-    /// What happened.
+    /// The cause.
     pub trigger: Trigger,
     /// The state that was entered.
     pub to: State,
@@ -93,7 +94,8 @@ impl State {
         [Opening, Handshaking, Ready, Closing, Error, Rejected]
     };
 
-    /// The table: the state after `trigger`, or `None` for a cell that cannot be reached.
+    /// Looks up the table: returns the state after `trigger`, or `None` for a cell that cannot be
+    /// reached.
     #[rustfmt::skip]
     pub const fn after(self, trigger: Trigger) -> Option<State> {
         use State::*;
@@ -120,12 +122,12 @@ impl State {
         }
     }
 
-    /// The state's number, 0 to 5.
+    /// Returns the state's number, 0 to 5.
     pub const fn number(self) -> u8 {
         self as u8
     }
 
-    /// Whether no message can be received or sent any more.
+    /// Returns whether no message can be received or sent any more.
     pub const fn is_over(self) -> bool {
         matches!(self, State::Closing | State::Error | State::Rejected)
     }

@@ -1,4 +1,4 @@
-//! What a server answers: the head of every answer, and the body of a refusal.
+//! A server's response: the header block of every response, and the body of a rejection.
 
 use std::fmt;
 use std::ops::Range;
@@ -20,35 +20,36 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The most bytes of a body that are kept, 64 KiB; the rest is not waited for.
+    /// The most bytes of a body that are kept, 64 KiB; the rest is not read.
     pub const MAX_BODY: usize = 64 * 1024;
 
-    /// The status, such as 404.
+    /// Returns the status, such as 404.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The words behind the status; often empty, and never binding (RFC 9112 §4).
+    /// Returns the words after the status; often empty, and never binding (RFC 9112 §4).
     pub fn reason(&self) -> &str {
         std::str::from_utf8(&self.head.bytes()[self.reason.clone()]).unwrap_or("")
     }
 
-    /// The value of the first field of that name, in whatever letter case, if it is UTF-8.
+    /// Returns the value of the first header of that name, in any letter case, if it is UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.head.text(name)
     }
 
-    /// The values of all fields of that name, in the order in which they came: `Set-Cookie`.
+    /// Returns the values of all headers of that name, in the order in which they were received:
+    /// `Set-Cookie`.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.head.all(name)
     }
 
-    /// All fields, names as they were written, in the order in which they came.
+    /// Returns all headers, with their names as written, in the order in which they were received.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.head.fields()
     }
 
-    /// The body: what came of it, without the coding it was sent in, at most
+    /// Returns the received part of the body, without its transfer coding, at most
     /// [`MAX_BODY`](Answer::MAX_BODY) bytes.
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -68,7 +69,7 @@ impl Answer {
         let (Some(status @ 100..), Some(minor)) = (parsed.code, parsed.version) else {
             return Err(BadHead::Malformed(FIRST_LINE));
         };
-        // The parser has a phrase of its own for what is no text.
+        // The parser replaces a phrase that is not text by one of its own.
         let reason = parsed.reason.filter(|reason| !reason.is_empty());
         Ok(Answer {
             reason: reason.map_or(0..0, |reason| head::range_of(reason.as_bytes(), head)),
@@ -175,16 +176,16 @@ pub(crate) struct Refused {
     left: Left,
 }
 
-/// What is left of the body.
+/// The remaining part of the body.
 #[derive(Debug, Clone, Copy)]
 enum Left {
-    /// All that comes.
+    /// All bytes up to the end of the stream.
     Everything,
-    /// So many bytes.
+    /// This many bytes.
     Bytes(u64),
-    /// A chunk's size, and what follows.
+    /// A chunk's size, the chunk, and the chunks after it.
     Size,
-    /// So many bytes of a chunk, and what follows.
+    /// This many bytes of a chunk, and the chunks after it.
     Chunk(u64),
 }
 
@@ -201,12 +202,12 @@ impl Refused {
         Refused { answer, left }
     }
 
-    /// Takes what is there of the body. Returns how many bytes were used, and whether that was all:
-    /// also where the limit is reached, or where the coding is broken. Of a refusal, it is the
-    /// status that matters.
+    /// Reads the available part of the body. Returns how many bytes were used, and whether the body is
+    /// complete: also if the limit is reached, or if the coding is invalid. The status of a rejection
+    /// matters, not its body.
     pub(super) fn read(&mut self, input: &[u8]) -> (usize, bool) {
         const CHUNK_END: &[u8] = b"\r\n";
-        /// With an extension, which nobody uses.
+        /// With a chunk extension, which no server uses.
         const MAX_SIZE_LINE: usize = 1024;
         let mut used = 0;
         loop {
@@ -244,14 +245,14 @@ impl Refused {
     }
 }
 
-/// The length of a body, where one number says it.
+/// Returns the length of a body, if there is one valid `Content-Length`.
 fn length(head: &Head) -> Option<u64> {
     let length = std::str::from_utf8(head.once("Content-Length").ok()??).ok()?;
     let digits = length.bytes().all(|byte| byte.is_ascii_digit());
     length.parse().ok().filter(|_| digits)
 }
 
-/// Appends what there is room for, and tells how much that was.
+/// Appends as many bytes as there is room for, and returns how many.
 fn keep(body: &mut Vec<u8>, bytes: &[u8]) -> usize {
     let room = Answer::MAX_BODY - body.len();
     let kept = &bytes[..bytes.len().min(room)];

@@ -1,4 +1,4 @@
-//! Why a handshake failed, as the side sees it that asked.
+//! Why a handshake failed, on the client's side.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::protocol::head::BadHead;
 
 use super::answer::Answer;
 
-/// Why there is no connection. `Display` names the rule, what was found and what was expected, with
-/// the peer's bytes escaped.
+/// Why the handshake failed. `Display` names the rule, the found value and the expected one, with the
+/// peer's bytes escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -28,44 +28,43 @@ pub enum HandshakeError {
     NotHttp(Vec<u8>),
     /// The first three lines are not those of draft-75, to the byte (draft-75 §4.1).
     Preamble(String),
-    /// HTTP older than 1.1, which knows no 101, in versions 7, 8 and RFC 6455.
+    /// HTTP older than 1.1, which has no 101, in versions 7, 8 and RFC 6455.
     HttpVersion,
-    /// A field that this version requires is missing.
+    /// A header that this version requires is missing.
     Missing(&'static str),
-    /// A field that may stand only once stands twice.
+    /// A header that may occur only once occurs twice.
     Duplicate(&'static str),
-    /// A field does not say what it must.
+    /// A header has not the required value.
     Mismatch {
-        /// Which field.
+        /// The name of the header.
         field: &'static str,
-        /// What it says.
+        /// Its value.
         found: String,
-        /// What it must say.
+        /// The required value.
         expected: String,
     },
     /// A subprotocol or an extension that was not offered.
     NotOffered {
-        /// Which field.
+        /// The name of the header.
         field: &'static str,
-        /// What it says.
+        /// Its value.
         found: String,
-        /// What was offered, as it was written; empty where nothing was.
+        /// The offer, as it was sent; empty if there was none.
         offered: String,
     },
-    /// Draft-76: the sixteen bytes do not belong to the challenge.
+    /// Draft-76: the sixteen bytes do not match the challenge.
     Proof {
-        /// What came.
+        /// The received bytes.
         found: [u8; 16],
-        /// What would have been right.
+        /// The expected bytes.
         expected: [u8; 16],
     },
-    /// The server hung up before its answer was complete.
+    /// The server closed the TCP connection before its response was complete.
     StreamEnded,
 }
 
 impl HandshakeError {
-    /// The server's answer, where it is an answer that is to be read: one of another status than
-    /// 101.
+    /// Returns the server's response if it has a status other than 101, and so is meant to be read.
     pub fn answer(&self) -> Option<&Answer> {
         match self {
             HandshakeError::Status(answer) => Some(answer),
@@ -153,7 +152,7 @@ impl fmt::Display for HandshakeError {
 
 impl std::error::Error for HandshakeError {}
 
-/// What a plain body says first, cut to a line of a log.
+/// Returns the first line of a plain text body, shortened for a log.
 fn first_line(answer: &Answer) -> Option<String> {
     const SHOWN: usize = 160;
     let is_plain = answer.text("Content-Type")?.starts_with("text/plain");

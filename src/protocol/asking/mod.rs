@@ -1,14 +1,14 @@
-//! The client's half of the handshake: to ask, and to hold the answer against what was asked.
+//! The client's half of the handshake: sends the request, and checks the response against it.
 //!
 //! ```
 //! use std::sync::Arc;
 //! use stentor::Version;
 //! use stentor::protocol::{Accept, ClientRequest, Config, Connection, Event, Message};
 //!
-//! // Two engines and no network: what the one writes, the other reads.
+//! // Two engines and no network: each one reads the other's output.
 //! let config = Arc::new(Config::default());
 //! let request = ClientRequest::to("ws://example.com/chat")?.version(Version::Draft76);
-//! // A real client takes the bytes from the operating system.
+//! // A real client gets random bytes from the operating system.
 //! let mut client = Connection::client(Arc::clone(&config), &request, |bytes| bytes.fill(7));
 //! let mut server = Connection::new(config);
 //!
@@ -24,10 +24,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What a server may not do is an [`Event::Declined`], with a [`HandshakeError`] that names the
-//! field, what it says and what it had to say. An answer of another status than 101 is one too, and
-//! comes with its body. Nothing is asked a second time: redirects are not followed, and no other
-//! version is tried.
+//! An invalid response is an [`Event::Declined`], with a [`HandshakeError`] that names the header, its
+//! value and the required value. A response with a status other than 101 is one too, and contains its
+//! body. No second request is sent: redirects are not followed, and no other version is tried.
 
 mod answer;
 mod error;
@@ -63,22 +62,22 @@ pub(super) struct Asked {
     heads: Heads,
 }
 
-/// How the server is to prove that it has understood.
+/// The expected proof that the server has understood the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Due {
     /// Draft-75 proves nothing.
     Nothing,
-    /// Draft-76: sixteen bytes behind the answer's head.
+    /// Draft-76: sixteen bytes after the response's header block.
     Digest([u8; 16]),
     /// The value of `Sec-WebSocket-Accept`.
     Accept(String),
 }
 
 impl Connection {
-    /// A client's connection, as yet without an answer: the first
-    /// [`data_to_send`](Connection::data_to_send) is the request. Of `config` the limits matter,
-    /// and whether messages may be compressed; all else is for servers. `entropy` is used for keys and
-    /// for a mask on every frame.
+    /// Creates a client's connection that has no response yet: the first
+    /// [`data_to_send`](Connection::data_to_send) is the request. A client uses the limits and the
+    /// compression of `config`; all else is for servers. `entropy` is used for keys and for a mask on
+    /// every frame.
     pub fn client(config: Arc<Config>, request: &ClientRequest, entropy: Entropy) -> Connection {
         let offer = config.offer(request.version);
         let (output, proof) = request.version.ask(request, offer, entropy);
@@ -93,8 +92,8 @@ impl Connection {
         connection
     }
 
-    /// The server's answer, once it has accepted: its `Set-Cookie`, and whatever else it says. A
-    /// server has none.
+    /// Returns the server's response, once it has accepted the request, with `Set-Cookie` and all other
+    /// headers. A server has none.
     pub fn answer(&self) -> Option<&Answer> {
         self.answer.as_deref()
     }
@@ -123,7 +122,7 @@ impl Connection {
         Some(())
     }
 
-    /// Draft-76's sixteen bytes.
+    /// Reads draft-76's sixteen bytes.
     pub(super) fn read_proof(&mut self, expected: [u8; 16]) -> Option<()> {
         match self.input.unread().first_chunk::<16>().copied() {
             Some(found) => {
@@ -139,7 +138,7 @@ impl Connection {
         Some(())
     }
 
-    /// The body of a refusal: what of it comes.
+    /// Reads the body of a rejection, as far as it arrives.
     pub(super) fn read_refusal(&mut self) -> Option<()> {
         let Phase::Refusal(refused) = &mut self.phase else {
             return None;
@@ -166,7 +165,7 @@ impl Connection {
         self.pending.push_back(Event::Declined(Box::new(error)));
     }
 
-    /// An answer of status 101: a promise that must be kept to the letter.
+    /// Checks a response of status 101, which must follow the rules to the letter.
     fn judge(&mut self, answer: Answer) {
         let Phase::Answer(asked) = &self.phase else {
             return;
@@ -193,7 +192,7 @@ impl Connection {
 }
 
 impl Version {
-    /// The bytes of a client's request, and what the server is to prove with its answer.
+    /// Returns the bytes of a client's request, and the proof that the server's response must contain.
     fn ask(
         self,
         request: &ClientRequest,
@@ -209,7 +208,7 @@ impl Version {
         }
     }
 
-    /// Holds a 101 against what was asked for.
+    /// Checks a 101 against the request.
     fn confirm(
         self,
         answer: &Answer,
@@ -229,26 +228,26 @@ impl Version {
     }
 }
 
-/// What both sides have settled on.
+/// The result of the negotiation.
 struct Confirmed {
     subprotocol: Option<String>,
     deflate: Option<Terms>,
 }
 
-/// The checks that answers are made of.
+/// The single checks of a response.
 impl Answer {
-    /// The value of a field that must stand once.
+    /// Returns the value of a header that must occur exactly once.
     pub(crate) fn only(&self, field: &'static str) -> Result<&[u8], HandshakeError> {
         let value = self.head().once(field)?;
         value.ok_or(HandshakeError::Missing(field))
     }
 
-    /// That a field stands once and says this, to the byte.
+    /// Checks that a header occurs once and has exactly this value.
     pub(crate) fn says(&self, field: &'static str, expected: &str) -> Result<(), HandshakeError> {
         self.must(field, expected, |found| found == expected.as_bytes())
     }
 
-    /// That a field stands once and says this, in whatever letter case.
+    /// Checks that a header occurs once and has this value, in any letter case.
     pub(crate) fn means(&self, field: &'static str, expected: &str) -> Result<(), HandshakeError> {
         self.must(field, expected, |found| {
             found.eq_ignore_ascii_case(expected.as_bytes())
@@ -272,7 +271,7 @@ impl Answer {
         }
     }
 
-    /// How messages are compressed, if they are: within what was offered, or not at all.
+    /// Returns the parameters of compression, if any: within the offer, or an error.
     fn deflate(&self, version: Version, config: &Config) -> Result<Option<Terms>, HandshakeError> {
         if version.framing() == Framing::Hixie {
             return Ok(None);
@@ -291,8 +290,8 @@ impl Answer {
             })
     }
 
-    /// One of those that were offered, or none. In the old drafts the client names the one it needs,
-    /// and gets it (draft-75 §4.1, draft-76 §4.1).
+    /// Returns the server's subprotocol: one of the offered ones, or none. In the old drafts the client
+    /// names the one it needs, and must get it (draft-75 §4.1, draft-76 §4.1).
     fn subprotocol(&self, request: &ClientRequest) -> Result<Option<String>, HandshakeError> {
         let row = request.version.row();
         let field = row.subprotocol_field;

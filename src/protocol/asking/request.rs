@@ -1,4 +1,4 @@
-//! What a client asks for: a resource of a host, in one version, with the fields that go along.
+//! A client's request: a resource of a host, in one version, with additional headers.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::protocol::version::{Version, hybi07};
 
 use super::url::{BadUrl, Url, default_port};
 
-/// A request to be sent, for [`Connection::client`](crate::protocol::Connection::client).
+/// A client's request, for [`Connection::client`](crate::protocol::Connection::client).
 ///
 /// ```
 /// use stentor::Version;
@@ -33,21 +33,21 @@ pub struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// A request for what is at `url`, in the version of RFC 6455: `ws` or `wss`, a host, a port
-    /// unless it is 80 or 443, a path, a query. What is not ASCII in path and query goes
-    /// percent-encoded; all else is asked for as it stands.
+    /// Creates a request for `url`, in the version of RFC 6455: `ws` or `wss`, a host, a port unless it
+    /// is 80 or 443, a path, a query. In path and query, characters that are not ASCII are
+    /// percent-encoded; all others are sent unchanged.
     ///
     /// # Errors
-    /// [`BadUrl`] for other schemes (`http` is one), fragments, passwords, and for hosts, ports and
-    /// bytes that there are none of.
+    /// [`BadUrl`] for other schemes (`http` is one), fragments, passwords, and for invalid hosts, ports
+    /// and bytes.
     pub fn to(url: &str) -> Result<ClientRequest, BadUrl> {
         ClientRequest::nowhere().at(url)
     }
 
-    /// The same request for what is at another URL.
+    /// Returns the same request for another URL.
     ///
     /// # Errors
-    /// As [`to`](ClientRequest::to).
+    /// The same as [`to`](ClientRequest::to).
     pub fn at(&self, url: &str) -> Result<ClientRequest, BadUrl> {
         Ok(ClientRequest {
             url: Url::parse(url)?,
@@ -55,13 +55,13 @@ impl ClientRequest {
         })
     }
 
-    /// The version to ask in. There is no asking for several: a client knows what its server speaks.
+    /// Sets the version. A client cannot offer several: it must know the version of its server.
     pub fn version(mut self, version: Version) -> Self {
         self.version = version;
         self
     }
 
-    /// A request that is all defaults, for those who learn later where it goes.
+    /// Creates a request with all defaults, for a URL that is set later.
     pub(crate) fn nowhere() -> ClientRequest {
         ClientRequest {
             url: Url::default(),
@@ -72,16 +72,16 @@ impl ClientRequest {
         }
     }
 
-    /// Whose page it is that asks. Default: nobody's, as programs have no page, and no field; but
-    /// draft-75 and draft-76 demand one, and there it is by default the origin of the URL itself,
-    /// `http` for `ws` and `https` for `wss`.
+    /// Sets the origin: the page that opens the connection. Default: none, as programs have no page,
+    /// and no header; but draft-75 and draft-76 require one, and there the default is the origin of the
+    /// URL itself, `http` for `ws` and `https` for `wss`.
     pub fn origin(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
     }
 
-    /// Offers subprotocols, the best first, behind those that are offered already. In draft-75 and
-    /// draft-76, which know no lists, only the first of all is asked for, and must be spoken.
+    /// Offers subprotocols, the best first, after those that are offered already. Draft-75 and draft-76
+    /// have no lists: only the first of all is requested, and the server must accept it.
     ///
     /// # Errors
     /// [`BadField`] for a name that is empty, has other bytes than printable ASCII without blanks,
@@ -102,11 +102,11 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Adds a field: `Authorization`, `User-Agent`. A second `Cookie` continues the first, as there
-    /// may be only one (RFC 6265 §5.4).
+    /// Adds a header: `Authorization`, `User-Agent`. A second `Cookie` is appended to the first, as
+    /// there may be only one (RFC 6265 §5.4).
     ///
     /// # Errors
-    /// [`BadField`] where the field would break the request or is one of the handshake's own.
+    /// [`BadField`] if the header would break the request or belongs to the handshake.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
         const OURS: [&str; 2] = ["Host", "Origin"];
         if OURS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
@@ -127,8 +127,8 @@ impl ClientRequest {
     /// Adds a cookie.
     ///
     /// # Errors
-    /// [`BadField`] where the name is empty or has a `=`, where either has a semicolon, or where
-    /// the field would break the request.
+    /// [`BadField`] if the name is empty or has a `=`, if either has a semicolon, or if the header
+    /// would break the request.
     pub fn cookie(self, name: &str, value: &str) -> Result<Self, BadField> {
         if name.is_empty() || name.contains(['=', ';']) || value.contains(';') {
             return Err(BadField::of(&format!("Cookie: {name}")));
@@ -136,28 +136,28 @@ impl ClientRequest {
         self.field("Cookie", &format!("{name}={value}"))
     }
 
-    /// Whether the connection is to be one of TLS: the scheme is `wss`.
+    /// Returns whether the connection must use TLS: the scheme is `wss`.
     pub fn is_secure(&self) -> bool {
         self.url.secure
     }
 
-    /// The name or the address to connect to, in lower case; an IPv6 address without brackets.
+    /// Returns the name or the address to connect to, in lower case; an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         let host = self.url.host.as_str();
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The port to connect to.
+    /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
         self.url.port
     }
 
-    /// Path and query, as the request line has them.
+    /// Returns path and query, as in the request line.
     pub fn target(&self) -> &str {
         &self.url.target
     }
 
-    /// The host as the field `Host` has it: an IPv6 address in brackets, the port unless it is the
+    /// Returns the value of the header `Host`: an IPv6 address in brackets, the port unless it is the
     /// scheme's default.
     pub fn authority(&self) -> String {
         let Url { host, port, .. } = &self.url;
@@ -167,14 +167,14 @@ impl ClientRequest {
         }
     }
 
-    /// The whole URL, in its shortest form: what draft-75 and draft-76 servers tell back as the
+    /// Returns the whole URL, in its shortest form: servers of draft-75 and draft-76 repeat it as the
     /// location.
     pub fn url(&self) -> String {
         let scheme = if self.url.secure { "wss" } else { "ws" };
         format!("{scheme}://{}{}", self.authority(), self.url.target)
     }
 
-    /// The origin that is asked with, where one was given or the version demands one.
+    /// Returns the origin of the request, if one was given or the version requires one.
     pub(crate) fn asks_from(&self) -> Option<String> {
         let scheme = if self.url.secure { "https" } else { "http" };
         match &self.origin {
@@ -184,7 +184,7 @@ impl ClientRequest {
         }
     }
 
-    /// The value of the version's field for subprotocols, if any is asked for.
+    /// Returns the value of the version's header for subprotocols, if any is offered.
     pub(crate) fn subprotocols_offered(&self) -> Option<String> {
         let first = self.subprotocols.first()?;
         Some(match self.version.row().subprotocol_list {
@@ -193,14 +193,14 @@ impl ClientRequest {
         })
     }
 
-    /// The fields that are not the handshake's own.
+    /// Returns the headers that do not belong to the handshake.
     pub(crate) fn further_fields(&self) -> impl Iterator<Item = (&str, String)> {
         self.fields
             .iter()
             .map(|(name, value)| (name.as_str(), value.clone()))
     }
 
-    /// The whole head with these fields.
+    /// Returns the whole header block with these headers.
     pub(crate) fn write(&self, fields: &[(&str, String)]) -> Vec<u8> {
         let mut out = format!("GET {} HTTP/1.1\r\n", self.url.target).into_bytes();
         for (name, value) in fields {
@@ -213,7 +213,7 @@ impl ClientRequest {
 
 impl fmt::Debug for ClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the query, and without what lets one in: logs keep what they get.
+        // Without the query, and without credentials: logs are kept.
         let url = self.url();
         let shown = self
             .fields

@@ -1,4 +1,4 @@
-//! Where to: `ws://host:port/path?query`, and what is wrong with those that are something else.
+//! Parses WebSocket URLs: `ws://host:port/path?query`, and names the error in others.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -11,7 +11,7 @@ use crate::protocol::request::split_port;
 /// The parts of a WebSocket URL (RFC 6455 §3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Url {
-    /// `wss`, that is.
+    /// Whether the scheme is `wss`.
     pub(super) secure: bool,
     /// In lower case, an IPv6 address in brackets.
     pub(super) host: String,
@@ -20,7 +20,7 @@ pub(super) struct Url {
     pub(super) target: String,
 }
 
-/// Why an address is not one that a WebSocket can be opened to.
+/// Why a text is not the URL of a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadUrl {
@@ -28,10 +28,10 @@ pub enum BadUrl {
     Scheme(String),
     /// There is a fragment, which has no meaning for a WebSocket (RFC 6455 §3).
     Fragment(String),
-    /// There is a user's name or a password. It is not repeated here, as logs keep what they get.
+    /// There is a user's name or a password. It is not repeated here, as logs are kept.
     UserInfo,
-    /// There is no host: then it is empty here; or it is none that there is, and here with its port.
-    /// Names that are not ASCII must be given in Punycode.
+    /// There is no host: then it is empty here; or it is invalid, and here with its port. Names that are
+    /// not ASCII must be given in Punycode.
     Host(String),
     /// The port is not a number from 1 to 65535.
     Port(String),
@@ -73,12 +73,12 @@ impl Url {
     }
 }
 
-/// The port that need not be said (RFC 6455 §3).
+/// Returns the default port (RFC 6455 §3).
 pub(super) const fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
 }
 
-/// A name, an IPv4 address, or an IPv6 address in brackets, in the form that is compared.
+/// Parses a name, an IPv4 address, or an IPv6 address in brackets, into the form that is compared.
 fn host_of(host: &str) -> Option<String> {
     if let Some(inner) = host.strip_prefix('[') {
         inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?;
@@ -88,7 +88,7 @@ fn host_of(host: &str) -> Option<String> {
     Some(HostName::of(host).to_string())
 }
 
-/// RFC 3986 §3.2.2 lets more pass, which no resolver knows.
+/// Returns whether a name may contain `byte`. RFC 3986 §3.2.2 allows more, which no resolver accepts.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
@@ -98,8 +98,8 @@ fn port_of(port: &str) -> Option<u16> {
     port.parse().ok().filter(|port| digits && *port != 0)
 }
 
-/// What stands behind the host, as the request line has it: an empty path is `/`, and what is not
-/// ASCII goes percent-encoded as UTF-8 (RFC 3987 §3.1).
+/// Converts path and query for the request line: an empty path is `/`, and characters that are not
+/// ASCII are percent-encoded as UTF-8 (RFC 3987 §3.1).
 fn target_of(resource: &str) -> Result<String, BadUrl> {
     if resource.contains('#') {
         return Err(BadUrl::Fragment(resource.to_owned()));

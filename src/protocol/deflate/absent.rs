@@ -1,5 +1,5 @@
-//! What compression is without the feature `deflate`: never agreed on. These types have no values: what
-//! needs one is never run, and nothing else need know.
+//! Replaces compression without the feature `deflate`: it is never agreed on. These types have no
+//! values: code that needs one never runs, and no other code depends on the feature.
 
 use crate::protocol::config::Config;
 use crate::protocol::error::Violation;
@@ -32,7 +32,7 @@ impl Config {
         None
     }
 
-    /// Nothing was offered, so nothing can be taken up; an empty list holds nothing.
+    /// Accepts only an empty list: nothing was offered, so the server may accept nothing.
     pub(crate) fn agree(&self, _: Version, answer: &[u8]) -> Option<Option<Terms>> {
         let empty = answer.iter().all(|byte| b", \t".contains(byte));
         empty.then_some(None)

@@ -1,4 +1,4 @@
-//! Messages into deflate streams.
+//! Compresses messages into deflate streams.
 
 use std::fmt;
 
@@ -7,10 +7,11 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use super::Terms;
 use crate::protocol::message::Message;
 
-/// What every message ends with, and leaves out (RFC 7692 §7.2.1).
+/// The end of every compressed message, which is left out (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// Room that is always made for more: with less, zlib might repeat its flush (zlib.h, `deflate`).
+/// Room that is always reserved in addition: with less, zlib might repeat its flush (zlib.h,
+/// `deflate`).
 const ROOM: usize = 64;
 
 /// Compresses one message after the other.
@@ -21,7 +22,7 @@ pub(crate) struct Deflater {
 }
 
 impl Deflater {
-    /// A compressor for peers that can read the windows of these terms.
+    /// Creates a compressor for peers with these negotiated parameters.
     pub(crate) fn new(terms: &Terms) -> Deflater {
         let level = Compression::new(terms.level.into());
         Deflater {
@@ -31,30 +32,30 @@ impl Deflater {
         }
     }
 
-    /// Whether it is one for these terms.
+    /// Returns whether the compressor fits these negotiated parameters.
     pub(crate) fn fits(&self, terms: &Terms) -> bool {
         (self.bits, self.level) == (terms.send.bits, terms.level)
     }
 
-    /// Forgets what came before: the next message refers to nothing but itself.
+    /// Drops the context: the next message refers to nothing but itself.
     pub(crate) fn reset(&mut self) {
         self.stream.reset();
     }
 
-    /// The payload of a compressed message that refers to nothing but itself; `None` where it would
-    /// not be shorter.
+    /// Returns the payload of a compressed message that refers to nothing but itself; `None` if it
+    /// would not be shorter.
     pub(crate) fn compress_alone(&mut self, message: &Message) -> Option<Vec<u8>> {
         self.reset();
         let payload = self.compress(message.as_bytes())?;
         (payload.len() < message.len()).then_some(payload)
     }
 
-    /// The payload of a compressed message, which may refer to all that were compressed since the last
-    /// [reset](Deflater::reset). `None` should zlib fail, which has no reason to; nothing may then refer to
-    /// what came before.
+    /// Returns the payload of a compressed message, which may refer to all messages since the last
+    /// [reset](Deflater::reset). `None` if zlib fails, which it has no reason to; later messages must
+    /// then not refer to earlier ones.
     pub(crate) fn compress(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
         if payload.is_empty() {
-            // What is left of the one empty block; zlib would flush nothing (RFC 7692 §7.2.3.6).
+            // The rest of the one empty block; zlib would flush nothing (RFC 7692 §7.2.3.6).
             return Some(vec![TAIL[0]]);
         }
         let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! Deflate streams into messages: none larger than the limit, and none that is cut short.
+//! Decompresses deflate streams into messages: none larger than the limit, and none cut short.
 
 use std::fmt;
 
@@ -9,45 +9,44 @@ use super::settings::Window;
 use crate::protocol::error::Violation;
 use crate::protocol::framing::Partial;
 
-/// What the sender has left out (RFC 7692 §7.2.2).
+/// The bytes that the sender has left out (RFC 7692 §7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// A final block of nothing.
+/// An empty final block.
 const END: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
 
-/// A message may be made of so many streams, and of one more for each KiB that it may have. The two
-/// bytes that end one and nothing else make zlib begin anew, with a copy of all that the next may refer
-/// to.
+/// The most streams in a message, plus one for each KiB of the size limit. A stream of only the two
+/// bytes that end it makes zlib start again, with a copy of all bytes that the next one may refer to.
 const STREAMS: usize = 1024;
 
-/// The most that is inflated before it is looked at.
+/// The most bytes that are decompressed before they are checked.
 const STEP: usize = 8 * 1024;
 
-/// Inflates one message after the other.
+/// Decompresses one message after the other.
 ///
-/// zlib's own state is there only while a message is being read. What the next one may refer to is
-/// kept apart from it, in no more bytes than there are: the end of what was received.
+/// zlib's own state exists only while a message is being read. The context for the next message, the
+/// end of the received bytes, is kept apart from it, in no more memory than it has bytes.
 pub(crate) struct Inflater {
     /// A compressed message is being read.
     reading: bool,
-    /// How long it is as it came.
+    /// The compressed bytes of the message so far.
     read: usize,
     stream: Option<Decompress>,
-    /// The stream is at the end of a final block. That need not be the message's end.
+    /// The stream is at the end of a final block, which need not be the end of the message.
     ended: bool,
-    /// How many final blocks were followed by more of the message.
+    /// How many final blocks were followed by further bytes of the message.
     streams: usize,
     history: Vec<u8>,
-    /// How much of the history outlives a message.
+    /// How many bytes of the history are kept after a message.
     keep: usize,
 }
 
-/// How far a step has come.
+/// The result of one step.
 #[derive(PartialEq, Eq)]
 enum Step {
-    /// There is more to inflate.
+    /// There is more to decompress.
     Underway,
-    /// The piece is used up, and all of it is inflated.
+    /// The piece is used up, and all of it is decompressed.
     Done,
     /// A final block has ended.
     Ended,
@@ -69,12 +68,12 @@ impl Inflater {
         }
     }
 
-    /// A compressed message begins.
+    /// Begins a compressed message.
     pub(crate) fn begin(&mut self) {
         self.reading = true;
     }
 
-    /// Whether a compressed message is being read.
+    /// Returns whether a compressed message is being read.
     pub(crate) fn is_reading(&self) -> bool {
         self.reading
     }
@@ -95,12 +94,12 @@ impl Inflater {
         most.saturating_sub(self.read)
     }
 
-    /// Inflates the next piece of a message behind what has come of it already. With `check`, fails
-    /// as soon as nothing that follows could make the message UTF-8.
+    /// Decompresses the next piece and appends it to the message. With `check`, fails as soon as no
+    /// following bytes could make the message valid UTF-8.
     ///
     /// # Errors
-    /// What cannot be inflated, and what makes the message larger than `limit`, or is too many
-    /// streams for one of that size: no memory is reserved for what is beyond it.
+    /// If the piece cannot be decompressed, makes the message larger than `limit`, or contains too
+    /// many streams for that limit: no memory is reserved beyond the limit.
     pub(crate) fn inflate(
         &mut self,
         mut piece: &[u8],
@@ -110,7 +109,7 @@ impl Inflater {
     ) -> Result<(), Violation> {
         self.read += piece.len();
         while !piece.is_empty() {
-            // What follows a final block is a stream of its own (RFC 7692 §7.2.3.4).
+            // The bytes after a final block are a new stream (RFC 7692 §7.2.3.4).
             while self.step(&mut piece, message.buffer(0), limit)? == Step::Underway {
                 message.accept(check)?;
             }
@@ -119,15 +118,16 @@ impl Inflater {
         Ok(())
     }
 
-    /// The message is over: puts back what its sender has left out. Nothing may be missing then, which
-    /// zlib does not tell. But only between two blocks can a final one begin, and end the stream.
+    /// Ends the message: appends the bytes that its sender has left out. The stream must be complete
+    /// then, which zlib does not report. But a final block can begin only between two blocks, and its
+    /// end is the end of the stream.
     ///
     /// # Errors
-    /// As [`inflate`](Inflater::inflate), and where the stream is cut short.
+    /// The same as [`inflate`](Inflater::inflate), and if the stream is cut short.
     pub(crate) fn finish(&mut self, message: &mut Partial, limit: usize) -> Result<(), Violation> {
         let message = message.buffer(0);
-        // Behind a final block the sender has to put `00`, for the tail to fit. Where it has not, it
-        // is clear all the same where the message ends.
+        // After a final block the sender has to write `00`, so that the tail fits. Without it, the end
+        // of the message is clear nevertheless.
         if !self.ended {
             for (mut end, expected) in [(&TAIL[..], Step::Done), (&END, Step::Ended)] {
                 if self.step(&mut end, message, limit)? != expected || !end.is_empty() {
@@ -184,13 +184,13 @@ impl Inflater {
             Status::StreamEnd => Ok(Step::Ended),
             _ if written == STEP => Ok(Step::Underway),
             _ if piece.is_empty() => Ok(Step::Done),
-            // zlib takes everything while there is room for what becomes of it.
+            // zlib takes all input while there is room for the output.
             _ => Err(Violation::BadCompression),
         }
     }
 }
 
-/// Lets what follows refer to `known`.
+/// Lets the following bytes refer to `known`.
 fn remember(stream: &mut Decompress, known: &[u8]) -> Result<(), Violation> {
     match stream.set_dictionary(known) {
         Ok(_) => Ok(()),
@@ -198,7 +198,7 @@ fn remember(stream: &mut Decompress, known: &[u8]) -> Result<(), Violation> {
     }
 }
 
-/// Grows as a vector does, but not beyond the limit.
+/// Appends a piece. The memory grows as a vector's does, but not beyond the limit.
 fn append(message: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), Violation> {
     let room = limit.saturating_sub(message.len());
     if piece.len() > room {
@@ -215,7 +215,7 @@ fn last(bytes: &[u8], most: usize) -> &[u8] {
     &bytes[bytes.len().saturating_sub(most)..]
 }
 
-/// What one step has used or made is never more than memory holds.
+/// Converts a number of bytes that one step has read or written, which always fits into memory.
 fn count(bytes: u64) -> Result<usize, Violation> {
     usize::try_from(bytes).map_err(|_| Violation::BadCompression)
 }

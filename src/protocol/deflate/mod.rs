@@ -1,8 +1,8 @@
 //! Compression: permessage-deflate (RFC 7692).
 //!
 //! # In one sentence
-//! A message, not a frame, is compressed by itself or as a continuation of those before it, and
-//! says so with one bit of its first frame.
+//! A message, not a frame, is compressed by itself or as a continuation of those before it, and one bit
+//! of its first frame marks it as compressed.
 //!
 //! # On the wire
 //! ```text
@@ -11,7 +11,7 @@
 //!
 //! < c1 07 f248cdc9c90700          "Hello": RSV1 is set, a raw deflate stream follows
 //! < c1 07 f248cdc9c90700          and again; with context takeover it would be f200110000
-//! < 81 02 4869                    "Hi": what gains nothing is sent as it is
+//! < 81 02 4869                    "Hi": a message that would not shrink is sent as it is
 //! ```
 //!
 //! A sender ends each message with an empty stored block, `00 00 00 FF FF`, and leaves out the last
@@ -22,33 +22,33 @@
 //! With *context takeover* a message may refer to the ones before it, up to 32 KiB back. Chat
 //! messages, short and alike, shrink much better that way. The price is memory that lasts as long as
 //! the connection does, and that no two receivers can be sent the same bytes. So the default is
-//! [no takeover](Deflate::new) either way: a broadcast is compressed once for all who hear it, and a
-//! connection that is silent holds nothing. A direction that takes its context over costs, once it
-//! has been used:
+//! [no context takeover](Deflate::new) in either direction: a broadcast is compressed once for all
+//! its receivers, and a silent connection holds no memory. A direction with context takeover costs,
+//! once it has been used:
 //!
-//! | | takeover | without |
+//! | | context takeover | without |
 //! |---|---|---|
 //! | sending | 370 KiB; 250 with the smallest window | nothing |
 //! | receiving | as much as was received, up to 32 KiB | nothing |
 //! | while a compressed message is coming in | 46 KiB | 46 KiB |
 //!
-//! What is compressed without takeover goes through compressors that the process has in common, at
-//! most eight of which it keeps.
+//! Messages without context takeover are compressed by compressors that the whole process shares; it
+//! keeps at most eight of them.
 //!
 //! # Traps
-//! - A few bytes can become many: what is inflated is held against
-//!   [`Limits::message`](super::Limits::message) while it is, and text is checked for UTF-8 as it
-//!   comes.
-//! - zlib cannot make a window of 8 bits, and quietly takes 9 where it is asked to. A peer that wants
-//!   8 is sent plain messages, which is always allowed.
-//! - `client_max_window_bits` may be answered only where it was offered; some clients hang up on any
-//!   parameter that they have not offered themselves, and others on an answer without both
-//!   `no_context_takeover`, where they have.
-//! - A stream that is cut short looks like a whole one to an inflater: see `Inflater::finish`.
-//! - Compressing secrets together with what an attacker may choose tells the secret by the length of
-//!   the result (CRIME, BREACH). Send secrets in messages below the
+//! - A few bytes can become many: the size of a message is checked against
+//!   [`Limits::message`](super::Limits::message) while it is decompressed, and text is checked for
+//!   UTF-8 as it arrives.
+//! - zlib cannot make a window of 8 bits, and quietly takes 9 instead. A peer that requests 8 is sent
+//!   plain messages, which is always allowed.
+//! - `client_max_window_bits` may be in the response only if it was offered. Some clients close the
+//!   connection on any parameter that they have not offered themselves; others, if they have offered
+//!   both `no_context_takeover`, on a response without them.
+//! - A stream that is cut short looks like a complete one to zlib: see `Inflater::finish`.
+//! - If secrets are compressed together with bytes that an attacker chooses, the length of the result
+//!   reveals the secret (CRIME, BREACH). Send secrets in messages below the
 //!   [threshold](Deflate::threshold), or do without compression.
-//! - Some clients offer the extension in versions that are older than it. It is taken up in RFC 6455
+//! - Some clients offer the extension in versions that are older than it. It is accepted in RFC 6455
 //!   only.
 
 #[cfg(feature = "deflate")]

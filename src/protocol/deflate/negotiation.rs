@@ -1,4 +1,4 @@
-//! Which parameters both sides can live with (RFC 7692 §5 and §7.1).
+//! Negotiates the parameters of compression (RFC 7692 §5 and §7.1).
 
 use super::settings::{Deflate, Window};
 use crate::protocol::config::Config;
@@ -6,7 +6,7 @@ use crate::protocol::extension::{self, Extension, Parameter};
 use crate::protocol::request::Request;
 use crate::protocol::version::{Version, hybi07};
 
-/// What was agreed on: how each side compresses.
+/// The negotiated parameters: how each side compresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) send: Window,
@@ -23,7 +23,7 @@ const CLIENT_NO_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_BITS: &str = "server_max_window_bits";
 const CLIENT_BITS: &str = "client_max_window_bits";
 
-/// The parameters of one offer, or of an answer.
+/// The parameters of one offer, or of a response.
 #[derive(Debug, Clone, Copy, Default)]
 struct Parameters {
     server_no_takeover: bool,
@@ -32,7 +32,7 @@ struct Parameters {
     client_bits: Option<Bits>,
 }
 
-/// `client_max_window_bits`: in an offer, and only there, it may stand without a number.
+/// The value of `client_max_window_bits`: in an offer, and only there, it may have no number.
 #[derive(Debug, Clone, Copy)]
 enum Bits {
     Any,
@@ -40,25 +40,27 @@ enum Bits {
 }
 
 impl Terms {
-    /// Whether a message of `len` bytes is worth compressing, and can be for the peer's window.
+    /// Returns whether a message of `len` bytes is worth compressing, and can be for the peer's
+    /// window.
     pub(crate) fn is_worth(&self, len: usize) -> bool {
         len >= self.threshold && self.send.bits >= Window::LEAST_TO_SEND
     }
 
-    /// Whether a message that is sent may refer to those before it.
+    /// Returns whether a message that is sent may refer to those before it.
     pub(crate) fn takes_over(&self) -> bool {
         self.send.takeover
     }
 
-    /// The window for what is sent, as the logarithm of its size in bytes.
+    /// Returns the window of sent messages, as the logarithm of its size in bytes.
     pub(crate) fn window(&self) -> u8 {
         self.send.bits
     }
 }
 
 impl Config {
-    /// Takes up the first of a client's offers that can be, with the answer's words. A broken offer
-    /// is declined like one that cannot be kept; the handshake goes on without.
+    /// Accepts the first of a client's offers that can be accepted, and returns the value of the
+    /// response's header. An invalid offer is declined like one that cannot be kept; the handshake goes
+    /// on without compression.
     pub(crate) fn take_up(&self, request: &Request) -> Option<(Terms, String)> {
         let deflate = self.deflate.as_ref()?;
         let offers = extension::parse(request.all(hybi07::EXTENSIONS))?;
@@ -68,13 +70,14 @@ impl Config {
             .find_map(|offer| Some(deflate.answer(Parameters::of(offer)?)))
     }
 
-    /// What a client offers in this version, if anything.
+    /// Returns a client's offer in this version, if there is one.
     pub(crate) fn offer(&self, version: Version) -> Option<String> {
         let deflate = self.deflate.filter(|_| version.row().deflate)?;
         Some(deflate.offer())
     }
 
-    /// What a server has taken up of that, if anything; `None` where it says what it must not.
+    /// Reads which part of that offer the server has accepted, if any; `None` if the response is
+    /// invalid.
     pub(crate) fn agree(&self, version: Version, answer: &[u8]) -> Option<Option<Terms>> {
         match &extension::parse([answer].into_iter())?[..] {
             [] => Some(None),
@@ -104,7 +107,7 @@ impl Deflate {
         let bounded = may_be_bounded.filter(|most| receive.bits < *most);
         if bounded.is_none() {
             let theirs = may_be_bounded.unwrap_or(Window::MOST);
-            // A client that cannot keep within our bound must not make us remember more.
+            // A client that cannot bound its window must not make us keep a larger one.
             receive.takeover &= theirs <= receive.bits;
             receive.bits = theirs;
         }
@@ -113,14 +116,14 @@ impl Deflate {
             words += "; ";
             words += parameter;
         };
-        // Both may be said unasked (RFC 7692 §7.1.1), and some clients insist.
+        // Both may be sent without an offer (RFC 7692 §7.1.1), and some clients insist.
         if !send.takeover {
             say(SERVER_NO_TAKEOVER);
         }
         if !receive.takeover {
             say(CLIENT_NO_TAKEOVER);
         }
-        // These only where they were offered; then the server's must be.
+        // These only if they were offered; then the server's parameter is required.
         if offer.server_bits.is_some() {
             say(&format!("{SERVER_BITS}={}", send.bits));
         }
@@ -130,7 +133,8 @@ impl Deflate {
         (self.terms(send, receive), words)
     }
 
-    /// Asks for what our own side needs, and allows what it can do.
+    /// Writes the offer: requests the parameters that our own side needs, and allows those that it
+    /// supports.
     fn offer(&self) -> String {
         let mut words = String::from(NAME);
         let mut say = |parameter: &str| {
@@ -153,8 +157,8 @@ impl Deflate {
         words
     }
 
-    /// A server must do what it was asked to (RFC 7692 §7.1.1.1, §7.1.2.1), and may ask of a client
-    /// what that has allowed (§7.1.2.2).
+    /// Checks a server's response. It must include the parameters that the client has requested
+    /// (RFC 7692 §7.1.1.1, §7.1.2.1), and may request those that the client has allowed (§7.1.2.2).
     fn agree(&self, answer: Parameters) -> Option<Terms> {
         let mut send = self.send;
         let mut receive = self.receive;
@@ -186,8 +190,9 @@ impl Deflate {
     }
 }
 
-/// The window for a peer that can read no larger one than `most`. Broadcasts are compressed once for
-/// each size that is in use, so there are not many: our own, 12 bits, 9, and 8, which is sent plain.
+/// Returns the window for a peer that can read no larger one than `most`. A broadcast is compressed
+/// once for each size that is in use, so there are few sizes: our own, 12 bits, 9, and 8, for which
+/// messages are sent plain.
 fn shared_window(own: u8, most: u8) -> u8 {
     match most {
         most if most >= own => own,
@@ -198,8 +203,9 @@ fn shared_window(own: u8, most: u8) -> u8 {
 }
 
 impl Parameters {
-    /// RFC 7692 §7: what has a parameter that is unknown, stands twice, or has a value that it must not
-    /// have, is to be declined, and an answer to be hung up on.
+    /// Reads the parameters of one extension. `None` if a parameter is unknown, occurs twice, or has an
+    /// invalid value: such an offer must be declined, and such a response must fail the connection
+    /// (RFC 7692 §7).
     fn of(extension: &Extension<'_>) -> Option<Parameters> {
         let mut seen = Parameters::default();
         for Parameter { name, value } in &extension.parameters {
@@ -225,7 +231,7 @@ impl Parameters {
     }
 }
 
-/// Sets a flag, which has no value; says whether it was not set before.
+/// Sets a flag, which has no value; returns whether it was not set before.
 fn flag(flag: &mut bool, value: Option<&str>) -> Option<bool> {
     match value {
         None => Some(!std::mem::replace(flag, true)),
@@ -233,7 +239,7 @@ fn flag(flag: &mut bool, value: Option<&str>) -> Option<bool> {
     }
 }
 
-/// 8 to 15, without leading zeros (RFC 7692 §7.1.2.1).
+/// Parses a number from 8 to 15, without leading zeros (RFC 7692 §7.1.2.1).
 fn bits(value: &str) -> Option<u8> {
     let names = ["8", "9", "10", "11", "12", "13", "14", "15"];
     let place = names.iter().position(|name| *name == value)?;

@@ -1,7 +1,7 @@
-//! What one side wants of compression.
+//! The settings of one side's compression.
 
-/// Compression of messages: permessage-deflate (RFC 7692). For clients that speak RFC 6455 and offer
-/// it, or servers that take it up; all others go without.
+/// Compression of messages: permessage-deflate (RFC 7692). It is used with clients that speak RFC 6455
+/// and offer it, or with servers that accept it; all other peers get uncompressed messages.
 ///
 /// ```
 /// use stentor::{Deflate, Server};
@@ -16,18 +16,18 @@ pub struct Deflate {
     pub(super) receive: Window,
 }
 
-/// How far back the messages of one direction may refer.
+/// The context of one direction: how far back its messages may refer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     /// The logarithm of the window's size in bytes: 8 to 15.
     pub(crate) bits: u8,
-    /// Whether the window outlives a message.
+    /// Whether the window is kept from one message to the next (context takeover).
     pub(crate) takeover: bool,
 }
 
 impl Deflate {
-    /// No context takeover in either direction, windows of 32 KiB, level 3, and a threshold of 256
-    /// bytes.
+    /// Creates the defaults: no context takeover in either direction, windows of 32 KiB, level 3, and
+    /// a threshold of 256 bytes.
     pub const fn new() -> Deflate {
         let window = Window {
             bits: Window::MOST,
@@ -41,50 +41,50 @@ impl Deflate {
         }
     }
 
-    /// How hard to try, from 1, which is fast, to 9, which is small. Other levels are taken for the
-    /// nearest of these. Default: 3. For JSON of a kilobyte that takes 25 µs and leaves a third of it;
-    /// 1 takes 6 µs and leaves two fifths. Above 3, large messages take five times as long to become
-    /// smaller by a sixth.
+    /// Sets the level, from 1, the fastest, to 9, the smallest. Other numbers are clamped to this range.
+    /// Default: 3. For JSON of a kilobyte, level 3 takes 25 µs and leaves a third of it; level 1 takes
+    /// 6 µs and leaves two fifths. Above 3, large messages take five times as long to become smaller by
+    /// a sixth.
     pub const fn level(mut self, level: u8) -> Deflate {
         self.level = within(level, 1, 9);
         self
     }
 
-    /// Messages of fewer bytes are sent as they are. Default: 256, of which some 100 are saved; below
-    /// 64 nothing is.
+    /// Sets the threshold: messages of fewer bytes are sent uncompressed. Default: 256, of which
+    /// compression saves some 100; below 64 it saves nothing.
     pub const fn threshold(mut self, bytes: usize) -> Deflate {
         self.threshold = bytes;
         self
     }
 
-    /// Whether messages that are sent may refer to those that were sent before. Default: no.
-    /// Better compression, for about 370 KiB of memory per connection. It is of use for what is
-    /// sent to one client alone: a broadcast is compressed once for all, and referring to what
-    /// was before it begins anew after each.
+    /// Sets context takeover for sent messages: whether they may refer to those sent before. Default:
+    /// no. Better compression, for about 370 KiB of memory per connection. It is useful for messages to
+    /// one client alone: a broadcast is compressed once for all clients, and the context starts again
+    /// after each broadcast.
     pub const fn send_takeover(mut self, takeover: bool) -> Deflate {
         self.send.takeover = takeover;
         self
     }
 
-    /// Whether messages that are received may refer to those that were received before. Default:
-    /// no. Costs up to 32 KiB of memory per connection, or the size of the
+    /// Sets context takeover for received messages: whether they may refer to those received before.
+    /// Default: no. Costs up to 32 KiB of memory per connection, or the size of the
     /// [window](Deflate::receive_window).
     pub const fn receive_takeover(mut self, takeover: bool) -> Deflate {
         self.receive.takeover = takeover;
         self
     }
 
-    /// How far back a message that is sent may refer, as the logarithm of a number of bytes: 9
-    /// (512 bytes) to 15 (32 KiB). Default: 15. Other numbers are taken for the nearest of these.
+    /// Sets the window of sent messages: how far back they may refer, as the logarithm of a number of
+    /// bytes, 9 (512 bytes) to 15 (32 KiB). Default: 15. Other numbers are clamped to this range.
     pub const fn send_window(mut self, bits: u8) -> Deflate {
         self.send.bits = within(bits, Window::LEAST_TO_SEND, Window::MOST);
         self
     }
 
-    /// How far back a message that is received may refer: 8 (256 bytes) to 15 (32 KiB). Default:
-    /// 15. Other numbers are taken for the nearest of these. It matters with
-    /// [takeover](Deflate::receive_takeover), as that is the memory it costs; a client that cannot
-    /// bound its window is then told not to take it over.
+    /// Sets the window of received messages: how far back they may refer, 8 (256 bytes) to 15 (32 KiB).
+    /// Default: 15. Other numbers are clamped to this range. It matters with
+    /// [context takeover](Deflate::receive_takeover), which costs that much memory; a client that cannot
+    /// bound its window must then not use context takeover.
     pub const fn receive_window(mut self, bits: u8) -> Deflate {
         self.receive.bits = within(bits, Window::LEAST, Window::MOST);
         self
@@ -99,13 +99,13 @@ impl Default for Deflate {
 
 impl Window {
     pub(super) const LEAST: u8 = 8;
-    /// zlib takes 9 where it is asked for 8.
+    /// zlib takes 9 instead of 8.
     pub(super) const LEAST_TO_SEND: u8 = 9;
     pub(super) const MOST: u8 = 15;
-    /// The size of the largest in bytes.
+    /// The size of the largest window in bytes.
     pub(super) const LARGEST: usize = 1 << Window::MOST;
 
-    /// Its size in bytes.
+    /// Returns the size of the window in bytes.
     pub(super) const fn size(self) -> usize {
         1 << self.bits
     }

@@ -1,4 +1,4 @@
-//! What is to be said, in the bytes of a version and a role: only a client masks.
+//! Encodes messages and control frames for a version and a role: only a client masks.
 
 use super::{Framing, hixie, hybi};
 use crate::protocol::close::CloseFrame;
@@ -8,15 +8,15 @@ use crate::protocol::message::Message;
 use crate::protocol::role::{Entropy, Role};
 use crate::protocol::version::{Closing, Version};
 
-/// Writes messages and control frames as one side of a connection does: cheap to copy, without
-/// state, and so for whichever thread has something to say.
+/// Encodes messages and control frames for one side of a connection. It is cheap to copy and has no
+/// state, so any thread that sends can have its own.
 ///
 /// ```
 /// use stentor::protocol::{Encoder, Version};
 ///
 /// let (mut from_server, mut from_client) = (Vec::new(), Vec::new());
 /// Encoder::server(Version::Rfc6455).encode(&"Hello".into(), &mut from_server)?;
-/// // A real client takes the bytes from the operating system.
+/// // A real client gets random bytes from the operating system.
 /// Encoder::client(Version::Rfc6455, |mask| mask.copy_from_slice(b"\x37\xfa\x21\x3d"))
 ///     .encode(&"Hello".into(), &mut from_client)?;
 /// assert_eq!(from_server, b"\x81\x05Hello");
@@ -28,12 +28,12 @@ pub struct Encoder {
     version: Version,
     /// A client's source of masks; a server has none.
     entropy: Option<Entropy>,
-    /// Where compression was agreed on.
+    /// The negotiated parameters, if compression was agreed on.
     terms: Option<Terms>,
 }
 
 impl Encoder {
-    /// What a server of this version sends.
+    /// Creates the encoder of a server of this version.
     pub const fn server(version: Version) -> Encoder {
         Encoder {
             version,
@@ -42,8 +42,8 @@ impl Encoder {
         }
     }
 
-    /// What a client of this version sends. In versions 7, 8 and RFC 6455 each frame has a fresh
-    /// mask from `entropy` (RFC 6455 §5.3); draft-75 and draft-76 know no masks.
+    /// Creates the encoder of a client of this version. In versions 7, 8 and RFC 6455 each frame gets
+    /// a fresh mask from `entropy` (RFC 6455 §5.3); draft-75 and draft-76 have no masks.
     pub const fn client(version: Version, entropy: Entropy) -> Encoder {
         Encoder {
             version,
@@ -52,23 +52,23 @@ impl Encoder {
         }
     }
 
-    /// The same, where compression was agreed on.
+    /// Adds the negotiated parameters, if compression was agreed on.
     pub(crate) const fn deflating(mut self, terms: Option<Terms>) -> Encoder {
         self.terms = terms;
         self
     }
 
-    /// How messages may be compressed, if they may.
+    /// Returns the negotiated parameters if messages may be compressed.
     pub(crate) const fn terms(self) -> Option<Terms> {
         self.terms
     }
 
-    /// The version that is written.
+    /// Returns the version that this encoder writes.
     pub const fn version(self) -> Version {
         self.version
     }
 
-    /// The side that writes.
+    /// Returns the side that writes.
     pub const fn role(self) -> Role {
         match self.entropy {
             Some(_) => Role::Client,
@@ -87,17 +87,17 @@ impl Encoder {
             .map_err(|what| self.lacks(what))
     }
 
-    /// Appends the bytes that carry `message`, which was compressed to `payload` by its
-    /// [terms](Encoder::terms).
+    /// Appends the bytes that carry `message`, which was compressed to `payload` with the
+    /// [negotiated parameters](Encoder::terms).
     pub(crate) fn encode_deflated(self, message: &Message, payload: &[u8], out: &mut Vec<u8>) {
         hybi::encode_deflated(hybi::Opcode::of(message), payload, self.mask(), out);
     }
 
-    /// As [`encode`](Encoder::encode), without a copy of the payload: appends what stands before
-    /// it, and returns it, masked in place where it must be, with what stands behind.
+    /// Like [`encode`](Encoder::encode), without a copy of the payload: appends the bytes before the
+    /// payload, and returns the payload, masked in place if it must be, with the bytes after it.
     ///
     /// # Errors
-    /// As [`encode`](Encoder::encode).
+    /// The same as [`encode`](Encoder::encode).
     pub fn encode_owned(self, message: Message, out: &mut Vec<u8>) -> Result<Vec<u8>, Unsupported> {
         match (self.version.framing(), message) {
             (Framing::Hixie, Message::Text(text)) => Ok(hixie::encode_owned(text, out)),
@@ -109,7 +109,7 @@ impl Encoder {
     /// Appends a ping with a payload of up to 125 bytes.
     ///
     /// # Errors
-    /// [`Unsupported`] where the version has no ping, or for a longer payload.
+    /// [`Unsupported`] if the version has no ping, or for a longer payload.
     pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
         self.encode_control(hybi::Opcode::Ping, payload, out)
     }
@@ -117,18 +117,18 @@ impl Encoder {
     /// Appends a pong with a payload of up to 125 bytes.
     ///
     /// # Errors
-    /// [`Unsupported`] where the version has no pong, or for a longer payload.
+    /// [`Unsupported`] if the version has no pong, or for a longer payload.
     pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
         self.encode_control(hybi::Opcode::Pong, payload, out)
     }
 
-    /// Appends the version's goodbye: a close frame, `FF 00`, or nothing at all for draft-75,
-    /// where hanging up is the goodbye. Code and reason are dropped where there is no place for
-    /// them; without a frame, the close has no code.
+    /// Appends the version's half of the closing handshake: a close frame, `FF 00`, or nothing at
+    /// all for draft-75, which closes by closing the TCP connection. Code and reason are dropped if
+    /// the version has no place for them; without a frame, the close has no code.
     ///
     /// # Errors
-    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, whatever the
-    /// version: so that a mistake does not depend on who is at the other end.
+    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, in every
+    /// version: so that a mistake does not depend on the peer's version.
     pub fn encode_close(
         self,
         frame: Option<&CloseFrame>,
@@ -166,7 +166,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// A fresh mask for one frame, where the frame has one.
+    /// Returns a fresh mask for one frame, if the frame needs one.
     fn mask(self) -> Option<[u8; 4]> {
         let entropy = self.entropy?;
         (self.version.framing() == Framing::Hybi).then(|| {
@@ -184,9 +184,9 @@ impl Encoder {
     }
 }
 
-/// What a server of the version sends, for those who have no [`Encoder`] at hand.
+/// Encodes as a server of the version, without an [`Encoder`].
 impl Version {
-    /// As [`Encoder::encode`] of a server.
+    /// Like [`Encoder::encode`] of a server.
     ///
     /// # Errors
     /// [`Unsupported`] for a binary message in draft-75 and draft-76.
@@ -194,23 +194,23 @@ impl Version {
         Encoder::server(self).encode(message, out)
     }
 
-    /// As [`Encoder::encode_ping`] of a server.
+    /// Like [`Encoder::encode_ping`] of a server.
     ///
     /// # Errors
-    /// [`Unsupported`] where the version has no ping, or for a payload above 125 bytes.
+    /// [`Unsupported`] if the version has no ping, or for a payload above 125 bytes.
     pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
         Encoder::server(self).encode_ping(payload, out)
     }
 
-    /// As [`Encoder::encode_pong`] of a server.
+    /// Like [`Encoder::encode_pong`] of a server.
     ///
     /// # Errors
-    /// [`Unsupported`] where the version has no pong, or for a payload above 125 bytes.
+    /// [`Unsupported`] if the version has no pong, or for a payload above 125 bytes.
     pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
         Encoder::server(self).encode_pong(payload, out)
     }
 
-    /// As [`Encoder::encode_close`] of a server.
+    /// Like [`Encoder::encode_close`] of a server.
     ///
     /// # Errors
     /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes.
@@ -231,7 +231,7 @@ mod tests {
         CloseCode, CloseFrame, Config, Framing, Message, Role, Unsupported, Version,
     };
 
-    /// Each call another mask, none of them zero.
+    /// Returns another mask on each call, none of them zero.
     fn entropy(mask: &mut [u8]) {
         use std::cell::Cell;
         thread_local!(static NEXT: Cell<u8> = const { Cell::new(1) });
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn each_role_reads_what_the_other_writes() -> Result<(), Unsupported> {
+    fn each_role_reads_the_frames_of_the_other() -> Result<(), Unsupported> {
         let config = Config::default();
         for version in Version::ALL {
             for (encoder, reader) in sides(version) {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_copied_reads_the_same() -> Result<(), Unsupported> {
+    fn encode_owned_writes_the_same_frame() -> Result<(), Unsupported> {
         let config = Config::default();
         for version in Version::ALL {
             for (encoder, reader) in sides(version) {
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn every_frame_of_a_client_has_a_mask_of_its_own() -> Result<(), Unsupported> {
+    fn every_frame_of_a_client_has_its_own_mask() -> Result<(), Unsupported> {
         let encoder = Encoder::client(Version::Rfc6455, entropy);
         let mut masks = Vec::new();
         for _ in 0..3 {

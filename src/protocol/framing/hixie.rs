@@ -4,7 +4,7 @@
 //! 00  text, in UTF-8  FF          a message; FF cannot occur in UTF-8
 //! 01..7F  anything but FF  FF     no meaning: skipped
 //! 80..FE  length  bytes           no meaning: skipped, by count
-//! FF 00                           draft-76: goodbye; draft-75: an empty frame, skipped
+//! FF 00                           draft-76: the close; draft-75: an empty frame, skipped
 //! ```
 //!
 //! A length is written in base 128, big-endian, with the top bit set on all digits but the last:
@@ -17,18 +17,18 @@ use crate::protocol::message::Message;
 use crate::protocol::role::Role;
 use crate::protocol::version::{Closing, Version};
 
-/// Draft-76's goodbye (draft-76 §5.3, §5.4).
+/// Draft-76's half of the closing handshake (draft-76 §5.3, §5.4).
 pub const GOODBYE: [u8; 2] = [0xff, 0x00];
 
 const TEXT: u8 = 0x00;
 const END: u8 = 0xff;
 const HAS_LENGTH: u8 = 0x80;
 
-/// The most digits a length may have: ten hold 70 bits. Leading zeros are legal, an endless row of
-/// them is an attack.
+/// The most digits a length may have: ten hold 70 bits. Leading zeros are legal, an endless sequence
+/// of them is an attack.
 const MAX_DIGITS: u8 = 10;
 
-/// A text of at most this many bytes is looked for in one go.
+/// The most bytes of a text that the fast path searches.
 const SHORT: usize = 256;
 
 /// Reads frames byte by byte: where the stream is cut never matters.
@@ -41,7 +41,7 @@ pub(crate) struct Decoder {
     pub(super) notes: Notes,
 }
 
-/// Where in a frame the decoder stands.
+/// The decoder's position in a frame.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     /// Before a frame.
@@ -114,14 +114,15 @@ impl Decoder {
         (used, Ok(None))
     }
 
-    /// Goes on to the next border: of a frame's part, or of the input, which is not empty.
+    /// Decodes up to the next boundary: the end of a part of a frame, or of the input, which is not
+    /// empty.
     fn step(
         &mut self,
         input: &[u8],
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, Violation>) {
         let limit = config.limits.message;
-        // The texts leave it open what a server does. A client must replace, and skip (draft-76 §4.2).
+        // The drafts leave the server's reaction open. A client must replace, and skip (draft-76 §4.2).
         let is_server = self.role == Role::Server;
         let fail_on_unknown = is_server && config.fail_on_unknown_frames;
         match self.place {
@@ -144,7 +145,7 @@ impl Decoder {
             Place::Text => {
                 let (piece, ended) = until_end(input);
                 let fail = is_server && config.fail_on_bad_hixie_text;
-                // What is within the limit is judged first, as it is where it comes alone.
+                // The bytes within the limit are checked first, as they are if they arrive alone.
                 let within = piece.len().min(limit - self.text.len());
                 self.text.push(&piece[..within]);
                 if within < piece.len() {
@@ -224,7 +225,7 @@ pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
     out.push(END);
 }
 
-/// Appends what stands before a text, and returns it with what stands behind.
+/// Appends the byte before a text, and returns the text with the byte after it.
 pub(crate) fn encode_owned(text: String, out: &mut Vec<u8>) -> Vec<u8> {
     out.push(TEXT);
     let mut bytes = text.into_bytes();
@@ -233,7 +234,7 @@ pub(crate) fn encode_owned(text: String, out: &mut Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// The bytes before the next `FF`, and whether there is one.
+/// Returns the bytes before the next `FF`, and whether there is one.
 fn until_end(input: &[u8]) -> (&[u8], bool) {
     match memchr::memchr(END, input) {
         Some(at) => (&input[..at], true),

@@ -13,11 +13,11 @@
 //! +----------------------------------------+----------------------+
 //! ```
 //!
-//! The mask is for what a client sends, and only for that.
+//! Frames of a client have a mask, frames of a server do not.
 //!
-//! Frames of a message are told from each other by FIN and by opcode 0; control frames may stand
-//! between them. A header is judged as soon as it can be. To announce a payload earns it no memory:
-//! it gets that as it comes, or as much as the last large message has needed.
+//! FIN and opcode 0 mark the frames of one message; control frames may stand between them. A frame
+//! header is checked as soon as possible. The declared length of a payload reserves no memory: a
+//! payload gets memory as it arrives, or as much as the last large message needed.
 
 mod encode;
 pub(super) mod split;
@@ -38,8 +38,8 @@ use crate::protocol::version::Version;
 /// The most bytes that a control frame's payload may have (RFC 6455 §5.5).
 pub const MAX_CONTROL: usize = 125;
 
-/// From this many missing bytes on, a payload is worth being read directly.
-/// (A fuzzer, whose frames are short, must get there as well.)
+/// From this many missing bytes on, a payload is worth reading directly into its buffer.
+/// (A fuzzer, which writes short frames, must get there as well.)
 const DIRECT: usize = if cfg!(fuzzing) { 32 } else { 16 * 1024 };
 
 const FIN: u8 = 0x80;
@@ -49,7 +49,7 @@ const MASK: u8 = 0x80;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
-/// What a frame is (RFC 6455 §11.8).
+/// The type of a frame (RFC 6455 §11.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
@@ -61,14 +61,14 @@ pub enum Opcode {
     Binary = 0x2,
     /// The closing handshake.
     Close = 0x8,
-    /// To be answered with a pong.
+    /// A ping, to be answered with a pong.
     Ping = 0x9,
-    /// The answer to a ping, or a sign of life.
+    /// The answer to a ping, or an unsolicited sign of life.
     Pong = 0xa,
 }
 
 impl Opcode {
-    /// The opcode of a number, or `None` where the number is reserved.
+    /// Returns the opcode of a number, or `None` if the number is reserved.
     pub const fn from_bits(bits: u8) -> Option<Opcode> {
         Some(match bits {
             0x0 => Opcode::Continuation,
@@ -81,7 +81,7 @@ impl Opcode {
         })
     }
 
-    /// The opcode that a message begins with.
+    /// Returns the opcode of a message's first frame.
     pub(crate) const fn of(message: &Message) -> Opcode {
         match message {
             Message::Text(_) => Opcode::Text,
@@ -105,7 +105,7 @@ pub(crate) struct Decoder {
     /// The message whose frames are being read: whether it is text, and how many fragments it has.
     message: Option<(Opcode, usize)>,
     partial: Partial,
-    /// Where compression was agreed on.
+    /// The decompressor, if compression was agreed on.
     inflater: Option<Box<Inflater>>,
     pub(super) notes: Notes,
 }
@@ -225,7 +225,7 @@ impl Decoder {
             let whole = header.fin && self.message.is_none() && !header.compressed;
             let single = header.opcode.is_control() || whole;
             match input.get(start..end) {
-                // The usual case: a frame that is a message, or a control frame, and is all here.
+                // The usual case: a whole message or a control frame that has arrived completely.
                 Some(payload) if single => {
                     self.notes.frame(&input[used..start]);
                     let mut payload = payload.to_vec();
@@ -241,13 +241,13 @@ impl Decoder {
         }
     }
 
-    /// Reads a header and judges it; `None` while it is not whole.
+    /// Reads and checks a frame header; `None` while it is incomplete.
     fn header(&self, input: &[u8], config: &Config) -> Result<Option<Header>, Violation> {
         let &[first, second, ..] = input else {
             return Ok(None);
         };
         let bits = first & 0xf;
-        // RSV1 has a meaning where a message begins, if it may be compressed (RFC 7692 §6).
+        // RSV1 has a meaning at the start of a message that may be compressed (RFC 7692 §6).
         let compressed = first & RSV1 != 0 && matches!(bits, 1 | 2) && self.inflater.is_some();
         let meant = if compressed { RSV1 } else { 0 };
         let reserved = first & RESERVED & !meant;
@@ -339,7 +339,8 @@ impl Decoder {
         });
     }
 
-    /// Takes what is there of the current frame's payload: copied from the input, or read directly.
+    /// Takes the available bytes of the current frame's payload, copied from the input or read
+    /// directly.
     fn payload(&mut self, input: &[u8]) -> (usize, Result<Option<Decoded>, Violation>) {
         let (Some(frame), Some((opcode, _))) = (&mut self.frame, self.message) else {
             return (0, Ok(None));
@@ -365,7 +366,7 @@ impl Decoder {
         (here, self.single(opcode, payload).map(Some))
     }
 
-    /// As `payload`, where that is compressed.
+    /// Like `payload`, for a compressed payload.
     fn inflate(
         &mut self,
         input: &[u8],
@@ -403,8 +404,8 @@ impl Decoder {
             .is_some_and(|inflater| inflater.is_reading())
     }
 
-    /// See [`super::Decoder::direct`]. Room is made for what may come next, and as much again as
-    /// has come.
+    /// See [`super::Decoder::direct`]. Reserves room for the next read, or as much again as has
+    /// arrived.
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
         let frame = self.frame.as_ref().filter(|_| !self.is_inflating())?;
         let left = frame.len - frame.read;
@@ -419,7 +420,7 @@ impl Decoder {
         (self.partial.raw().len() > left).then(|| self.partial.split_raw(left))
     }
 
-    /// What a whole payload is.
+    /// Decodes a complete payload.
     fn single(&self, opcode: Opcode, payload: Vec<u8>) -> Result<Decoded, Violation> {
         match opcode {
             Opcode::Text => match String::from_utf8(payload) {
@@ -434,7 +435,7 @@ impl Decoder {
         }
     }
 
-    /// RFC 6455 §5.5.1 and §7.4.
+    /// Decodes the payload of a close frame (RFC 6455 §5.5.1 and §7.4).
     fn close_body(&self, payload: &[u8]) -> Result<Option<CloseFrame>, Violation> {
         let (code, reason) = match payload {
             [] => return Ok(None),

@@ -1,7 +1,7 @@
 //! The mask on a client's frames (RFC 6455 §5.3).
 //!
 //! It hides nothing. It makes the bytes that a page's script puts on the wire unpredictable, so
-//! that the script cannot write something that a careless proxy takes for an HTTP answer and
+//! that the script cannot write something that a careless proxy takes for an HTTP response and
 //! caches. That attack, found in 2010, is why browsers dropped draft-76.
 
 /// Masks or unmasks `payload` in place: byte `i` with byte `(i + offset) % 4` of the key, where

@@ -1,4 +1,4 @@
-//! Bytes to messages and back. There have only ever been two framings.
+//! Turns bytes into messages and back. There have only ever been two framings.
 
 mod encoder;
 pub mod hixie;
@@ -26,17 +26,17 @@ pub enum Framing {
     Hybi,
 }
 
-/// What a decoder found: a message, or a control frame.
+/// A message or a control frame that a decoder has read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decoded {
     Message(Message),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
-    /// The peer's goodbye, with its code and reason where it had them.
+    /// The peer's close frame or `FF 00`, with the code and the reason if it has them.
     Close(Option<CloseFrame>),
 }
 
-/// What one side of a connection reads the other with, once the version is known.
+/// Decodes the other side's frames, once the version is known.
 #[derive(Debug)]
 pub(crate) enum Decoder {
     Hixie(hixie::Decoder),
@@ -44,7 +44,7 @@ pub(crate) enum Decoder {
 }
 
 impl Decoder {
-    /// `role` is the side that reads.
+    /// Creates a decoder for a version; `role` is the side that reads.
     pub(crate) fn new(version: Version, role: Role) -> Decoder {
         match version.framing() {
             Framing::Hixie => Decoder::Hixie(hixie::Decoder::new(version, role)),
@@ -52,7 +52,7 @@ impl Decoder {
         }
     }
 
-    /// The same, for a peer that may compress.
+    /// Adds decompression, for a peer that may compress.
     pub(crate) fn inflating(self, terms: Option<Terms>) -> Decoder {
         match (self, terms) {
             (Decoder::Hybi(decoder), Some(terms)) => Decoder::Hybi(decoder.inflating(&terms)),
@@ -103,7 +103,7 @@ impl Decoder {
         }
     }
 
-    /// What was read that way and belongs to the next frame.
+    /// Returns the bytes that were read that way and belong to the next frame.
     pub(crate) fn overshoot(&mut self) -> Option<Vec<u8>> {
         match self {
             Decoder::Hixie(_) => None,
@@ -111,8 +111,9 @@ impl Decoder {
         }
     }
 
-    /// The usual case, without detours: a short message of one frame that is all there, and the
-    /// bytes that it used. `None` is no verdict: [`decode`](Decoder::decode) finds out.
+    /// The fast path for the usual case: returns a short message of one frame that has arrived
+    /// completely, and the number of bytes it used. `None` decides nothing: call
+    /// [`decode`](Decoder::decode) then.
     #[inline(always)]
     pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {
         match self {
@@ -140,15 +141,15 @@ impl Decoder {
 #[derive(Debug, Default)]
 pub(crate) struct Partial {
     bytes: Vec<u8>,
-    /// How many of them are the message's; the rest has just come and is raw.
+    /// How many of them are decoded bytes of the message; the rest has just arrived and is raw.
     used: usize,
-    /// How many of them are known to be UTF-8, up to a character's border.
+    /// How many of them are known to be UTF-8, up to the end of a character.
     valid: usize,
-    /// How long the last message was that came in here, as far as that earns memory in advance.
+    /// How much memory the next message gets in advance: the length of the previous one, bounded.
     earned: usize,
 }
 
-/// A message gets no more memory than this before it comes, however long the one before was.
+/// The most memory that is reserved before a message arrives, however long the previous one was.
 const EARNED_AT_MOST: usize = 1024 * 1024;
 
 impl Partial {
@@ -174,9 +175,9 @@ impl Partial {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// The buffer itself, with room for `room` bytes, or half as many, and most likely no more.
-    /// For bytes that come one by one it must not grow by one each time: that could be a copy of
-    /// all that came before.
+    /// Returns the buffer, with room for `room` bytes, or half as many, and most likely no more.
+    /// When bytes arrive one by one the buffer must not grow by one each time: each growth could
+    /// copy all earlier bytes.
     pub(crate) fn buffer(&mut self, room: usize) -> &mut Vec<u8> {
         if self.bytes.capacity() - self.bytes.len() < room.div_ceil(2) {
             self.bytes.reserve_exact(room);
@@ -184,32 +185,32 @@ impl Partial {
         &mut self.bytes
     }
 
-    /// The bytes that are still raw.
+    /// Returns the bytes that are still raw.
     pub(crate) fn raw(&mut self) -> &mut [u8] {
         &mut self.bytes[self.used..]
     }
 
-    /// Takes away the raw bytes behind the first `keep`.
+    /// Removes and returns the raw bytes after the first `keep`.
     pub(crate) fn split_raw(&mut self, keep: usize) -> Vec<u8> {
         self.bytes.split_off(self.used + keep)
     }
 
-    /// The raw bytes are raw no more. With `check`, fails as soon as nothing that follows could
-    /// make the message UTF-8.
+    /// Marks the raw bytes as decoded. With `check`, fails as soon as no following bytes could make
+    /// the message valid UTF-8.
     pub(crate) fn accept(&mut self, check: bool) -> Result<(), Violation> {
         self.used = self.bytes.len();
         if check {
             match std::str::from_utf8(&self.bytes[self.valid..]) {
                 Ok(text) => self.valid += text.len(),
                 Err(error) if error.error_len().is_some() => return Err(Violation::InvalidUtf8),
-                // A character is cut at the end: its other bytes may come.
+                // The last character is incomplete: its other bytes may follow.
                 Err(error) => self.valid += error.valid_up_to(),
             }
         }
         Ok(())
     }
 
-    /// Takes everything, and starts anew.
+    /// Returns all bytes and starts a new message.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         self.used = 0;
         self.valid = 0;
@@ -217,14 +218,14 @@ impl Partial {
         std::mem::take(&mut self.bytes)
     }
 
-    /// As [`take`](Partial::take), for text; gives the bytes back where they are not UTF-8.
+    /// Like [`take`](Partial::take), for text; returns the bytes as the error if they are not UTF-8.
     pub(crate) fn take_text(&mut self) -> Result<String, Vec<u8>> {
         String::from_utf8(self.take()).map_err(|error| error.into_bytes())
     }
 }
 
 impl Framing {
-    /// How long a server's frame is that carries a message of `len` bytes.
+    /// Returns the length of a server's frame that carries a message of `len` bytes.
     pub(crate) fn frame_len(self, len: usize) -> usize {
         match self {
             Framing::Hixie => len + 2,
@@ -278,7 +279,7 @@ mod tests {
     use super::{Decoded, Decoder, Partial};
     use crate::protocol::{Config, Message, Role, Version};
 
-    /// Holds the short way against the long one; says whether it was taken.
+    /// Checks that the fast path and the general one agree; returns whether the fast path was used.
     fn compare(
         (version, role): (Version, Role),
         before: &[u8],
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_way_finds_nothing_that_the_long_one_does_not() {
+    fn the_fast_path_agrees_with_the_general_one() {
         let mut config = Config::default();
         config.limits.message = 6;
         let tail = [
@@ -344,12 +345,12 @@ mod tests {
         }
         assert!(
             taken.iter().all(|taken| *taken >= 50),
-            "the short way was taken {taken:?} times"
+            "the fast path was used {taken:?} times"
         );
     }
 
     #[test]
-    fn short_messages_take_the_short_way() {
+    fn short_messages_take_the_fast_path() {
         let config = Config::default();
         let masked = [0x81, 0x82, 1, 2, 3, 4, b'h' ^ 1, b'i' ^ 2, 0x81];
         let cases: [(Version, Role, &[u8], usize); 4] = [
@@ -367,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_come_one_by_one_are_not_copied_each_time() {
+    fn single_bytes_do_not_copy_the_message_each_time() {
         const LEN: usize = 1024 * 1024;
         let mut partial = Partial::default();
         let (mut capacity, mut grown) = (0, 0);
@@ -382,8 +383,8 @@ mod tests {
         assert!(capacity <= LEN, "{capacity} bytes of memory for {LEN}");
     }
 
-    /// Has `decoder` read a whole message of `len` bytes, 64 KiB at a time; how much memory there
-    /// was for it once its first piece had come.
+    /// Lets `decoder` read a whole message of `len` bytes, 64 KiB at a time; returns how much memory
+    /// was reserved after the first piece.
     fn memory_at_first(decoder: &mut Decoder, len: usize) -> usize {
         const PIECE: usize = 64 * 1024;
         let mut config = Config::default();
@@ -405,10 +406,10 @@ mod tests {
     }
 
     #[test]
-    fn a_message_gets_at_once_what_the_one_before_has_needed_and_no_more() {
+    fn a_message_gets_as_much_memory_in_advance_as_the_previous_one_needed() {
         const KIB: usize = 1024;
         let mut decoder = Decoder::new(Version::Rfc6455, Role::Server);
-        // As much again as has come.
+        // As much again as has arrived.
         assert_eq!(memory_at_first(&mut decoder, 512 * KIB), 128 * KIB);
         assert_eq!(memory_at_first(&mut decoder, 512 * KIB), 512 * KIB);
         assert_eq!(memory_at_first(&mut decoder, 768 * KIB), 512 * KIB);

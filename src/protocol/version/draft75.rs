@@ -1,4 +1,4 @@
-//! draft-hixie-thewebsocketprotocol-75 (February 2010): where it began.
+//! draft-hixie-thewebsocketprotocol-75 (February 2010): the first version in a browser.
 //!
 //! # In one sentence
 //! The client asks for an upgrade, the server repeats origin and location, and then text flies
@@ -17,17 +17,16 @@
 //! ```
 //!
 //! # Differences from its neighbour
-//! Draft-76 renames the fields to `Sec-WebSocket-*`, adds a challenge, and adds a goodbye. Here
-//! hanging up is the goodbye, and `FF 00` is an empty frame to be skipped.
+//! Draft-76 renames the headers to `Sec-WebSocket-*`, adds a challenge, and adds a closing handshake.
+//! Here closing the TCP connection is the close, and `FF 00` is an empty frame to be skipped.
 //!
 //! # Traps
 //! - "Web Socket" has a space in the status line, here and nowhere else; clients compare the first
 //!   85 bytes of the answer with their own copy (draft-75 §4.1 steps 12 to 15).
-//! - A modern request whose version field was lost on the way looks much like this one. `Host` and
-//!   `Origin` are therefore required, and any key refuses it before it gets here.
-//! - `Sec-WebSocket-Protocol` means nothing yet: the field is `WebSocket-Protocol`.
-//! - A client that has asked for a subprotocol must be told that it gets it, and one that has not must
-//!   not be told of any.
+//! - A modern request that has lost its version header on the way looks much like this one. `Host`
+//!   and `Origin` are therefore required, and a request with any key is rejected before it gets here.
+//! - `Sec-WebSocket-Protocol` means nothing yet: the header is `WebSocket-Protocol`.
+//! - The response must name a subprotocol if the client has requested one, and must not if it has not.
 
 use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie};
 use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};
@@ -50,8 +49,8 @@ pub(crate) const ROW: Row = Row {
     deflate: false,
 };
 
-/// Laxer than the text, which fixes the order and the letter case of the first four fields
-/// (draft-75 §4.1): proxies reorder and respell them.
+/// Checks a request. Laxer than the text, which fixes the order and the letter case of the first four
+/// headers (draft-75 §4.1): proxies reorder and respell them.
 pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
     check_hixie(request, Version::Draft75)?;
     Ok(Proof::None)
@@ -66,13 +65,13 @@ pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
     )
 }
 
-/// What a client writes: the first five lines in this order and spelling (draft-75 §4.1).
+/// Writes a client's request, the first five lines in this order and spelling (draft-75 §4.1).
 pub(crate) fn ask(asked: &ClientRequest) -> (Vec<u8>, Due) {
     let fields = fields(asked).chain(asked.further_fields());
     (asked.write(&fields.collect::<Vec<_>>()), Due::Nothing)
 }
 
-/// The fields that draft-76 has as well.
+/// The headers that draft-76 has as well.
 pub(super) fn fields(asked: &ClientRequest) -> impl Iterator<Item = (&str, String)> {
     let subprotocol_field = asked.version.row().subprotocol_field;
     let subprotocol = asked.subprotocols_offered();
@@ -87,7 +86,8 @@ pub(super) fn fields(asked: &ClientRequest) -> impl Iterator<Item = (&str, Strin
         .chain(subprotocol.map(|name| (subprotocol_field, name)))
 }
 
-/// What a client compares with its own copy before it reads on (draft-75 §4.1 steps 12 to 15).
+/// The first lines of the response, which a client compares byte for byte before it reads on
+/// (draft-75 §4.1 steps 12 to 15).
 const PREAMBLE: &[u8; 85] = b"HTTP/1.1 101 Web Socket Protocol Handshake\r\n\
     Upgrade: WebSocket\r\nConnection: Upgrade\r\n";
 

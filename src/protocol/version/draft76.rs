@@ -21,20 +21,20 @@
 //!
 //! # Differences from its neighbour
 //! Draft-75 has neither keys nor key3, no `Sec-` in its names, a space in "Web Socket", and no
-//! `FF 00` to say goodbye. From version 7 on, the challenge fits into one field.
+//! `FF 00` as a close. From version 7 on, the challenge fits into one header.
 //!
 //! # Traps
 //! - To HTTP, key3 is no body. Proxies hold it back until they have seen the 101; so the head of
 //!   the answer goes out first, and the proof follows when key3 is there. A server that waits for
 //!   key3 waits for ever behind HAProxy.
-//! - key3 may be any eight bytes: CR LF CR LF, or the `FF 00` that would be a goodbye.
-//! - A key's number may have more digits than any integer type, its spaces may be none, and the
-//!   division may leave a rest: each is refused by name, none is a panic or a wrong answer.
+//! - key3 may be any eight bytes: CR LF CR LF, or the `FF 00` that would be a close.
+//! - A key's number may have more digits than any integer type, a key may have no spaces, and the
+//!   division may leave a rest: each is rejected by name, never with a panic or a wrong answer.
 //! - Only the digits 0 to 9 and the byte 20 count; a tab is not a space, nor is A0.
-//! - A client's fields go out in an order that nobody can predict, and its keys neither begin nor end
-//!   with a space: what lies between is often not sent on as it was.
-//! - To a client, the answer is complete with its sixteen bytes, which may well come later than its
-//!   head; until then anybody may have sent it.
+//! - A client's headers go out in an order that nobody can predict, and its keys neither begin nor end
+//!   with a space: intermediaries often do not pass such spaces on.
+//! - To a client, the response is complete with its sixteen bytes, which may well come later than its
+//!   header block; until then anybody may have sent it.
 
 use md5::{Digest, Md5};
 
@@ -65,7 +65,7 @@ pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
     Ok(Proof::Challenge(parts))
 }
 
-/// The head of the answer. What follows its blank line is [`proof`].
+/// Writes the header block of the response. [`proof`] follows its blank line.
 pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
     answer_hixie(
         "WebSocket Protocol Handshake",
@@ -75,10 +75,10 @@ pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
     )
 }
 
-/// The number hidden in a key, divided by its spaces (draft-76 §5.2 steps 4 to 8).
+/// Returns the number hidden in a key, divided by its spaces (draft-76 §5.2 steps 4 to 8).
 ///
 /// # Errors
-/// Stricter than the text in one point: a number above 32 bits is refused even where its quotient
+/// Stricter than the text in one point: a number above 32 bits is rejected even if its quotient
 /// would fit. No client can make one (§4.1 step 18 keeps the product below 2³²).
 pub fn solve(key: &[u8]) -> Result<u32, KeyError> {
     let mut digits = key.iter().filter(|byte| byte.is_ascii_digit()).peekable();
@@ -97,7 +97,8 @@ pub fn solve(key: &[u8]) -> Result<u32, KeyError> {
     }
 }
 
-/// The sixteen bytes that prove that the request was understood (draft-76 §5.2 steps 10 to 12).
+/// Returns the sixteen bytes that prove that the request was understood (draft-76 §5.2 steps 10 to
+/// 12).
 pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
     let mut md5 = Md5::new();
     md5.update(parts[0].to_be_bytes());
@@ -106,8 +107,8 @@ pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
     md5.finalize().into()
 }
 
-/// What a client writes: two numbers hidden, its fields in an order that nobody can predict, and
-/// key3 behind the blank line (draft-76 §4.1 steps 16 to 26).
+/// Writes a client's request: two hidden numbers, the headers in an order that nobody can predict,
+/// and key3 behind the blank line (draft-76 §4.1 steps 16 to 26).
 pub(crate) fn ask(asked: &ClientRequest, entropy: Entropy) -> (Vec<u8>, Due) {
     let dice = Dice(entropy);
     let (part1, key1) = hide(dice);
@@ -122,10 +123,10 @@ pub(crate) fn ask(asked: &ClientRequest, entropy: Entropy) -> (Vec<u8>, Due) {
     (out, Due::Digest(proof([part1, part2], key3)))
 }
 
-/// A number, and a key in which it hides: times the spaces, among noise (draft-76 §4.1 steps 16 to
-/// 22).
+/// Draws a number and hides it in a key: multiplied by the number of spaces, among noise (draft-76
+/// §4.1 steps 16 to 22).
 fn hide(dice: Dice) -> (u32, String) {
-    /// U+0021 to U+002F and U+003A to U+007E: what is neither a space nor a digit.
+    /// U+0021 to U+002F and U+003A to U+007E: neither spaces nor digits.
     const NOISE: [(u8, u8); 2] = [(0x21, 0x2f), (0x3a, 0x7e)];
     let noise: Vec<u8> = NOISE.into_iter().flat_map(|(a, z)| a..=z).collect();
 

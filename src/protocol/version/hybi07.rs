@@ -26,10 +26,10 @@
 //! # Traps
 //! - The key is hashed as it was sent, in base64, not decoded.
 //! - Firefox 6 offers the extension `deflate-stream`, which compresses everything below the
-//!   framing. It must never be accepted: no extension field is answered.
+//!   framing. It must never be accepted: the response has no extension header.
 //! - Some software of the time sends `Upgrade: WebSocket`, some writes `Connection` as a list.
-//! - A client must not take a subprotocol or an extension that it has not offered, however well it
-//!   would know it.
+//! - A client must not accept a subprotocol or an extension that it has not offered, even if it
+//!   knows it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -64,24 +64,24 @@ pub(crate) const ROW: Row = Row {
     deflate: false,
 };
 
-/// Where a client offers extensions, and the server says which it takes up.
+/// The header in which a client offers extensions, and the server names those that it accepts.
 pub(crate) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
-/// What is joined to the key before it is hashed (draft-07 §5.2.2, RFC 6455 §4.2.2).
+/// The bytes that are appended to the key before it is hashed (draft-07 §5.2.2, RFC 6455 §4.2.2).
 pub const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
     check_hybi(request, Version::Hybi07)
 }
 
-/// The check that all three hybi versions share (draft-07 §5.2.1, RFC 6455 §4.2.1).
+/// Checks a request of any of the three hybi versions (draft-07 §5.2.1, RFC 6455 §4.2.1).
 pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, Refusal> {
     check_upgrade(request, version)?;
     // Repeated keys are forbidden from draft-14 on, and made no sense before.
     let key = request
         .once("Sec-WebSocket-Key")?
         .ok_or(Refusal::Missing("Sec-WebSocket-Key"))?;
-    // Of two origins, an allow-list would see one, and another program the other.
+    // With two origins, an allow-list would check one, and another program the other.
     for field in version.row().origin_fields {
         request.once(field)?;
     }
@@ -98,7 +98,7 @@ pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, R
     }
 }
 
-/// The answer that all three hybi versions share: no location, no origin.
+/// Writes the response that all three hybi versions share: no location, no origin.
 pub(super) fn answer(proof: &Proof) -> Vec<u8> {
     let mut out = response::switching("Switching Protocols", "websocket");
     if let Proof::Accept(accept) = proof {
@@ -107,7 +107,7 @@ pub(super) fn answer(proof: &Proof) -> Vec<u8> {
     out
 }
 
-/// The value of `Sec-WebSocket-Accept` for a key, or `None` where the key is not base64 of 16
+/// Returns the value of `Sec-WebSocket-Accept` for a key, or `None` if the key is not base64 of 16
 /// bytes (draft-07 §5.2.2, RFC 6455 §4.2.2 step 5).
 ///
 /// Laxer than a strict decoder in one point: the unused bits of the last character may be set, as
@@ -129,13 +129,14 @@ fn accept_of(key: &[u8]) -> String {
     STANDARD.encode(sha1.finalize())
 }
 
-/// The text says U+0021 to U+007E without separators; a slash or a colon is common in practice
-/// and harmless, so only what would break the answer's field is refused.
+/// Returns whether a subprotocol may contain `byte`. The text says U+0021 to U+007E without separators;
+/// a slash or a colon is common in practice and harmless, so only bytes that would break the header of
+/// the response are rejected.
 pub(crate) fn is_subprotocol_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"\",;".contains(&byte)
 }
 
-/// What a client of all three hybi versions writes (draft-07 §5.1, RFC 6455 §4.1).
+/// Writes a client's request in any of the three hybi versions (draft-07 §5.1, RFC 6455 §4.1).
 pub(crate) fn ask(
     asked: &ClientRequest,
     extensions: Option<String>,
@@ -150,7 +151,7 @@ pub(crate) fn ask(
         ("Connection", "Upgrade".to_owned()),
         ("Sec-WebSocket-Key", key),
     ];
-    // Of two names for it, the older one is what all of version 8 reads.
+    // If the origin has two names, every server of version 8 reads the older one.
     let origin = row.origin_fields.iter().copied().zip(asked.asks_from());
     fields.extend(origin.take(1));
     fields.extend(
@@ -164,7 +165,7 @@ pub(crate) fn ask(
     (asked.write(&fields), Due::Accept(accept))
 }
 
-/// RFC 6455 §4.1, the checks of the server's response.
+/// Checks the server's response (RFC 6455 §4.1).
 pub(crate) fn confirm(answer: &Answer, due: &Due) -> Result<(), HandshakeError> {
     if answer.is_http_1_0() {
         return Err(HandshakeError::HttpVersion);

@@ -21,7 +21,7 @@
 //! still 1004.
 //!
 //! # Traps
-//! The origin's field changed its name inside this version: `Sec-WebSocket-Origin` to draft-10,
+//! The origin's header changed its name inside this version: `Sec-WebSocket-Origin` to draft-10,
 //! `Origin` in 11 and 12. Both are read, the old name first; a client writes the old one.
 
 use super::{Codes, Proof, Row, Version, hybi07};

@@ -1,13 +1,13 @@
-//! The five versions: how one request tells which it is, and what each can carry.
+//! The five versions: how a request shows its version, and what each version can carry.
 //!
 //! One file per version, oldest first, each with the same four headings. A version file holds only
-//! what differs from its neighbour: its row of the table below; as a server, the check of its request,
-//! and its answer; as a client, its request, and the check of the answer. Framing is not theirs: there
-//! have only ever been two, in [`framing`](super::framing).
+//! the differences from its neighbour: its row of the table below; as a server, the check of the
+//! request, and the response; as a client, the request, and the check of the response. Framing is not
+//! theirs: there have only ever been two, in [`framing`](super::framing).
 //!
 //! | | number | proof | origin in | framing | binary, ping | closing | codes |
 //! |---|---|---|---|---|---|---|---|
-//! | [draft-75](draft75) | – | none | `Origin` | hixie | no | hang up | no |
+//! | [draft-75](draft75) | – | none | `Origin` | hixie | no | TCP closes | no |
 //! | [draft-76](draft76) | – | MD5 of two keys and 8 bytes | `Origin` | hixie | no | `FF 00` | no |
 //! | [version 7](hybi07) | 7 | SHA-1 of a key | `Sec-WebSocket-Origin` | hybi | yes | close frame | yes |
 //! | [version 8](hybi08) | 8 | the same | either name | hybi | yes | close frame | yes |
@@ -46,10 +46,10 @@ pub enum Version {
     Rfc6455,
 }
 
-/// How a version says goodbye.
+/// How a version closes a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
-    /// It does not: either side closes TCP.
+    /// There is no closing handshake: either side closes the TCP connection.
     HangUp,
     /// `FF 00` each way, without a code.
     Marker,
@@ -57,7 +57,7 @@ pub enum Closing {
     Frame,
 }
 
-/// The columns of the table: what a version can do, as data.
+/// The columns of the table: the abilities of a version, as data.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) number: Option<u8>,
@@ -65,9 +65,9 @@ pub(crate) struct Row {
     pub(crate) closing: Closing,
     /// Binary messages, pings and fragments came together, with the hybi framing.
     pub(crate) binary_and_ping: bool,
-    /// The codes that differ from version to version; `None` where a close has no code.
+    /// The codes that differ from version to version; `None` if a close has no code.
     pub(crate) codes: Option<Codes>,
-    /// In the order in which they are looked up.
+    /// The names of the origin header, in the order in which they are looked up.
     pub(crate) origin_fields: &'static [&'static str],
     pub(crate) subprotocol_field: &'static str,
     /// A comma list in order of preference, or one string (draft-75, draft-76).
@@ -78,13 +78,13 @@ pub(crate) struct Row {
     pub(crate) deflate: bool,
 }
 
-/// What a version says where another says something else.
+/// The close codes that differ from version to version.
 pub(crate) struct Codes {
     pub(crate) too_large: CloseCode,
     pub(crate) invalid_text: CloseCode,
 }
 
-/// What the check of a request has found that its answer needs.
+/// The result of checking a request, from which the response's proof is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Proof {
     /// Draft-75 proves nothing.
@@ -115,45 +115,45 @@ impl Version {
         }
     }
 
-    /// The name that logs and counters use: `draft-75`, `draft-76`, `version 7`, `version 8`,
+    /// Returns the name that logs and counters use: `draft-75`, `draft-76`, `version 7`, `version 8`,
     /// `RFC 6455`.
     pub const fn name(self) -> &'static str {
         self.row().name
     }
 
-    /// The number in `Sec-WebSocket-Version`; draft-75 and draft-76 have none.
+    /// Returns the number in `Sec-WebSocket-Version`; draft-75 and draft-76 have none.
     pub const fn wire_number(self) -> Option<u8> {
         self.row().number
     }
 
-    /// Which of the two framings the version has: clients of one framing can be sent the same
+    /// Returns the framing of the version, one of two: clients of one framing can be sent the same
     /// bytes.
     pub const fn framing(self) -> Framing {
         self.row().framing
     }
 
-    /// How the version says goodbye.
+    /// Returns how the version closes a connection.
     pub const fn closing(self) -> Closing {
         self.row().closing
     }
 
-    /// Whether the version carries binary messages.
+    /// Returns whether the version carries binary messages.
     pub const fn has_binary(self) -> bool {
         self.row().binary_and_ping
     }
 
-    /// Whether the version has ping and pong.
+    /// Returns whether the version has ping and pong.
     pub const fn has_ping(self) -> bool {
         self.row().binary_and_ping
     }
 
-    /// Whether a close carries a code and a reason.
+    /// Returns whether a close carries a code and a reason.
     pub const fn has_close_codes(self) -> bool {
         self.row().codes.is_some()
     }
 
-    /// Whether a close frame of this version may hold `code`: 1004 has a meaning in versions 7 and
-    /// 8, and is reserved since.
+    /// Returns whether a close frame of this version may hold `code`: 1004 has a meaning in versions
+    /// 7 and 8, and is reserved since.
     pub(crate) fn may_send(self, code: CloseCode) -> bool {
         let own = self.row().codes.as_ref().map(|codes| codes.too_large);
         code.may_be_sent() || own == Some(code)
@@ -182,7 +182,7 @@ impl Version {
                 }),
             };
         }
-        // Drafts 01 to 03 have draft-76's keys and other frames.
+        // Drafts 01 to 03 have the keys of draft-76, but different frames.
         if let Some(draft) = request.field("Sec-WebSocket-Draft")
             && draft != b"0"
         {
@@ -195,12 +195,12 @@ impl Version {
         if has("Sec-WebSocket-Key") {
             return Err(Refusal::KeyWithoutVersion);
         }
-        // Draft-75 is what remains, and must not be a basket for broken modern requests: a proxy
-        // that drops the version field turns one of those into this. Its check is strict.
+        // Draft-75 is the remaining case, and must not accept broken modern requests: a proxy that
+        // drops the version header makes one look like draft-75. The check of draft-75 is strict.
         Ok(Some(Version::Draft75))
     }
 
-    /// Holds the request against the version's own rules.
+    /// Checks the request by the version's own rules.
     pub(crate) fn check(self, request: &Request) -> Result<Proof, Refusal> {
         match self {
             Version::Draft75 => draft75::check(request),
@@ -211,7 +211,7 @@ impl Version {
         }
     }
 
-    /// The whole 101, with its blank line. Draft-76's proof follows when key3 is there.
+    /// Writes the whole 101, with its blank line. Draft-76's proof follows once key3 has arrived.
     pub(crate) fn answer(self, request: &Request, proof: &Proof, agreed: &Agreed) -> Vec<u8> {
         let mut out = match self {
             Version::Draft75 => draft75::answer(request, agreed),
@@ -260,20 +260,20 @@ impl fmt::Display for Version {
     }
 }
 
-/// What both sides have settled on, for the answer to say.
+/// The result of the negotiation, to be written into the response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Agreed {
     /// `ws://` or `wss://`, host, port unless it is the default, resource with query.
     pub(crate) location: String,
     pub(crate) subprotocol: Option<String>,
-    /// How messages are compressed, and how the answer says so.
+    /// The parameters of compression, and the value of the response's header for it.
     pub(crate) deflate: Option<(Terms, String)>,
     pub(crate) fields: Vec<(String, String)>,
 }
 
 impl Agreed {
-    /// Settles the subprotocol: the application's choice, or else the client's first that the
-    /// configuration knows.
+    /// Negotiates the response. The subprotocol is the application's choice, or else the first of the
+    /// client's that the configuration knows.
     pub(crate) fn on(
         accept: Accept,
         request: &Request,
@@ -292,8 +292,8 @@ impl Agreed {
             Some(chosen) => Some(chosen),
             None => offered.iter().find(known).map(|name| (*name).to_owned()),
         };
-        // In the old drafts the client names the one it needs, and the server aborts where it
-        // cannot (draft-75 §4.1, draft-76 §5.2 step 9); later, none is an answer.
+        // In the old drafts the client names the one it needs, and the server aborts if it cannot
+        // (draft-75 §4.1, draft-76 §5.2 step 9); later versions allow a response without one.
         if let (None, false, Some(asked)) = (
             &subprotocol,
             version.row().subprotocol_list,
@@ -328,34 +328,35 @@ pub struct Versions(u8);
 impl Versions {
     /// All five.
     pub const ALL: Versions = Versions(0b1_1111);
-    /// None, to add to with [`with`](Versions::with).
+    /// The empty set, to be extended with [`with`](Versions::with).
     pub const NONE: Versions = Versions(0);
     /// RFC 6455 alone, for a server that no old browser needs to reach.
     pub const RFC6455: Versions = Versions::NONE.with(Version::Rfc6455);
 
-    /// This set and `version`.
+    /// Returns this set with `version` added.
     pub const fn with(self, version: Version) -> Versions {
         Versions(self.0 | 1 << version as u8)
     }
 
-    /// This set without `version`.
+    /// Returns this set without `version`.
     pub const fn without(self, version: Version) -> Versions {
         Versions(self.0 & !(1 << version as u8))
     }
 
-    /// Whether `version` is in the set.
+    /// Returns whether `version` is in the set.
     pub const fn contains(self, version: Version) -> bool {
         self.0 & 1 << version as u8 != 0
     }
 
-    /// The versions in the set, oldest first.
+    /// Returns the versions in the set, oldest first.
     pub fn iter(self) -> impl Iterator<Item = Version> {
         Version::ALL
             .into_iter()
             .filter(move |version| self.contains(*version))
     }
 
-    /// The numbers of those that have one, newest first, as `Sec-WebSocket-Version` lists them.
+    /// Returns the numbers of the versions that have one, newest first, as `Sec-WebSocket-Version`
+    /// lists them.
     pub fn numbers(self) -> impl Iterator<Item = u8> {
         Version::ALL
             .into_iter()
@@ -386,7 +387,7 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
     if !request.lists("Connection", "upgrade") {
         return Err(Refusal::NoConnectionUpgrade);
     }
-    // To a proxy that believes in a body, the frames that follow would be one.
+    // If there were a body, a proxy would take the frames that follow for it.
     let length = request.once("Content-Length")?;
     let own = match version {
         // One client library of the time counts key3.
@@ -401,8 +402,8 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The answer of draft-75 and draft-76: origin and location are told back, in fields whose names
-/// begin with `prefix`.
+/// Writes the response of draft-75 and draft-76: it repeats origin and location, in headers with
+/// names that begin with `prefix`.
 fn answer_hixie(phrase: &str, prefix: &str, request: &Request, agreed: &Agreed) -> Vec<u8> {
     let mut out = response::switching(phrase, "WebSocket");
     let origin = request.field("Origin").unwrap_or_default();
@@ -411,8 +412,8 @@ fn answer_hixie(phrase: &str, prefix: &str, request: &Request, agreed: &Agreed) 
     out
 }
 
-/// What draft-75 and draft-76 have in common: one `Upgrade`, one `Origin`, and one string as
-/// subprotocol, of U+0020 to U+007E and not empty (draft-75 §4.1, draft-76 §5.2).
+/// Checks the rules that draft-75 and draft-76 have in common: one `Upgrade`, one `Origin`, and one
+/// string as subprotocol, of U+0020 to U+007E and not empty (draft-75 §4.1, draft-76 §5.2).
 fn check_hixie(request: &Request, version: Version) -> Result<(), Refusal> {
     request.once("Upgrade")?;
     check_upgrade(request, version)?;

@@ -1,7 +1,7 @@
 //! draft-ietf-hybi-thewebsocketprotocol-13 to -17 and RFC 6455 (December 2011): version 13.
 //!
 //! # In one sentence
-//! What every browser speaks today: version 8 with its loose ends tied.
+//! The version that every browser speaks today: version 8 with its loose ends tied.
 //!
 //! # On the wire
 //! ```text
@@ -22,11 +22,12 @@
 //!
 //! # Traps
 //! - `permessage-deflate` is offered by every browser. Not answering is declining, and always
-//!   legal (RFC 7692 §5). It is taken up where that is built in, and asked for.
-//! - Once both have said goodbye, it is the server that closes TCP (§7.1.1): who closes first keeps the
-//!   connection's memory for minutes, and a client should not be left with the port.
+//!   legal (RFC 7692 §5). It is accepted if compression is built in and enabled.
+//! - Once both sides have sent a close frame, it is the server that closes TCP (§7.1.1): the side that
+//!   closes first keeps the connection's memory for minutes, and a client should not be left with the
+//!   port.
 //! - A sample key of the RFC's own, `AQIDBAUGBwgJCgsMDQ4PEC==` (§4.1), has stray bits in its last
-//!   character: a strict base64 decoder refuses it.
+//!   character: a strict base64 decoder rejects it.
 
 use super::{Codes, Proof, Row, Version, hybi07, hybi08};
 use crate::protocol::close::CloseCode;

@@ -1,10 +1,10 @@
-//! Frames as they are written: whole ones, since a message need not be cut.
+//! Encodes frames. They are always whole, since a message need not be fragmented.
 
 use super::{FIN, LENGTH_16, LENGTH_64, MASK, Opcode, RSV1, unmask};
 use crate::protocol::close::CloseFrame;
 use crate::protocol::message::Message;
 
-/// Appends a whole frame; `mask` is for a client's, a server's has none (RFC 6455 §5.1).
+/// Appends a whole frame; a client's frame has a `mask`, a server's has none (RFC 6455 §5.1).
 pub fn encode_frame(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
     out.reserve(header_len(payload.len()) + mask.map_or(0, |key| key.len()) + payload.len());
     encode_header(opcode, payload.len(), mask, out);
@@ -13,7 +13,7 @@ pub fn encode_frame(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: 
     unmask(&mut out[start..], mask, 0);
 }
 
-/// Appends a message's only frame, with a payload that was compressed (RFC 7692 §6.1).
+/// Appends a message's only frame, with a compressed payload (RFC 7692 §6.1).
 pub(crate) fn encode_deflated(
     opcode: Opcode,
     payload: &[u8],
@@ -25,7 +25,7 @@ pub(crate) fn encode_deflated(
     out[start] |= RSV1;
 }
 
-/// Appends the header of a message's only frame, and returns the payload as it follows.
+/// Appends the header of a message's only frame, and returns the payload that follows it.
 pub(crate) fn encode_owned(message: Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) -> Vec<u8> {
     encode_header(Opcode::of(&message), message.len(), mask, out);
     let mut payload = message.into_bytes();
@@ -52,7 +52,7 @@ fn encode_header(opcode: Opcode, len: usize, mask: Option<[u8; 4]>, out: &mut Ve
     out.extend_from_slice(mask.as_ref().map_or(&[], |key| key));
 }
 
-/// How long that header is, without a mask.
+/// Returns the length of that header, without a mask.
 pub(crate) fn header_len(len: usize) -> usize {
     match len {
         0..=125 => 2,

@@ -17,8 +17,8 @@ use crate::shell::sync::atomic::Ordering::Relaxed;
 use crate::shell::sync::{Mutex, PoisonError, thread};
 use crate::shell::warden::Warden;
 
-/// The warden of all connections that this process has begun. Its thread starts with the first of
-/// them, and sleeps while there is none. A forked child starts one of its own.
+/// The watchdog of all client connections of the process. Its thread starts with the first connection,
+/// and sleeps while there is no connection. A forked child starts one of its own.
 pub(super) struct Common {
     process: Process,
     pub(super) warden: Arc<Warden>,
@@ -86,7 +86,7 @@ impl Common {
 mod tests {
     use super::{Arc, Common, Mutex, Process};
 
-    /// A real fork needs `unsafe`: so the process that the warden was started in is made another.
+    /// A real fork needs `unsafe`: instead, the recorded process of the watchdog is changed.
     #[test]
     fn a_forked_child_has_a_warden_of_its_own() -> std::io::Result<()> {
         let parents = Arc::new(Common {

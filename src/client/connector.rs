@@ -180,21 +180,21 @@ impl Connector {
         self
     }
 
-    /// The least rate of a message that comes in: it may take `grace`, and one second more for
-    /// every `bytes_per_second` bytes of it that have come. A server whose message takes longer is
-    /// given up with [`Loss::Unfinished`](crate::Loss::Unfinished). Default: no least rate.
+    /// Sets the minimum rate of an incoming message: it may take `grace`, and one second more for
+    /// every `bytes_per_second` bytes of it that were received. If a message takes longer, this side
+    /// disconnects with [`Loss::Unfinished`](crate::Loss::Unfinished). Default: no minimum rate.
     ///
     /// Time counts while a thread waits in `recv`. The bytes are those of the message, without
-    /// headers and pings between its fragments; of a compressed message, what it inflates to. A
-    /// rate of 0 counts as 1.
+    /// headers and pings between its fragments; a compressed message counts decompressed. A rate of 0
+    /// counts as 1.
     pub fn min_message_rate(mut self, bytes_per_second: u32, grace: Duration) -> Self {
         let rate = MessageRate::new(bytes_per_second, grace);
         self.deadlines().message_rate = Some(rate);
         self
     }
 
-    /// After how much silence the server is given up, whatever the version. A pong breaks the
-    /// silence, and so does a full socket that takes more. Default: never.
+    /// Sets the silence after which this side disconnects, in every version. A pong ends the silence,
+    /// and so does a full socket that accepts more bytes. Default: never.
     pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadlines().idle = deadline;
         self
@@ -213,17 +213,17 @@ impl Connector {
         self
     }
 
-    /// Whether a close frame that answers a violation says in words which rule was broken, beside the
-    /// code, in at most 123 bytes: for the person who looks for a fault in a server. Default: on. The
-    /// words may name a limit of this client.
+    /// Sets whether the close frame after a protocol error names the broken rule as its reason, beside
+    /// the code, in at most 123 bytes: it helps to find the fault in a server. Default: on. The reason
+    /// may name a limit of this client.
     pub fn close_reasons(mut self, on: bool) -> Self {
         self.config().close_reasons = on;
         self
     }
 
-    /// Offers compression to the server. Default: none. In RFC 6455 only; see [`Deflate`] for what
-    /// it costs, and [`protocol::deflate`](crate::protocol::deflate) for what can go wrong. A server
-    /// that cannot do without takeover, where that is not allowed here, goes without compression.
+    /// Offers compression to the server. Default: none. In RFC 6455 only; see [`Deflate`] for the
+    /// costs, and [`protocol::deflate`](crate::protocol::deflate) for the risks. If a server requires
+    /// context takeover and it is not allowed here, messages are not compressed.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, deflate: Deflate) -> Self {
         self.config().deflate = Some(deflate);

@@ -2,9 +2,9 @@
 //!
 //! Every frame of a client has a fresh mask that nobody can predict (RFC 6455 §10.3). One system
 //! call for each would cost more than the frame: so each thread keeps a pool of the system's bytes,
-//! gives each out once, and fetches more when they are used up. A forked child has a copy of its
-//! parent's pool, and fetches anew with its first connection; those that its parent has begun are its
-//! parent's.
+//! uses each byte once, and fetches more when they are used up. A forked child has a copy of its
+//! parent's pool, and fetches new bytes with its first connection; connections that its parent has
+//! opened belong to the parent.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
@@ -20,11 +20,11 @@ struct Pool {
     bytes: [u8; POOL],
     /// The number of bytes, at the front, that are unused.
     left: usize,
-    /// The process that they were fetched in.
+    /// The process that has fetched them.
     process: u32,
 }
 
-/// The process that last began a connection: looking here costs less than asking the system.
+/// The process that last opened a connection: reading this costs less than a system call.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
@@ -68,7 +68,7 @@ pub(super) fn fill(bytes: &mut [u8]) {
 }
 
 impl Pool {
-    /// Bytes that were fetched before a fork are given out by the parent, too.
+    /// The parent uses the bytes that were fetched before a fork, too.
     fn forget_the_parents(&mut self) {
         let process = PROCESS.load(Relaxed);
         if self.process != process {
@@ -133,7 +133,7 @@ mod tests {
         assert_ne!(there.ok(), Some(here));
     }
 
-    /// A real fork needs `unsafe`: so the process that a pool was filled in is made another.
+    /// A real fork needs `unsafe`: instead, the recorded process of the pool is changed.
     #[test]
     fn a_forked_child_does_not_give_out_its_parents_bytes() {
         let parents = || {
@@ -146,14 +146,14 @@ mod tests {
         let mut bytes = [0; 64];
         assert!(check().is_ok());
         parents();
-        // On a thread that goes on with what another has begun.
+        // On a thread that continues a connection of another thread.
         fill(&mut bytes);
         assert_ne!(bytes, [7; 64]);
         parents();
         assert!(check().is_ok());
         fill(&mut bytes);
         assert_ne!(bytes, [7; 64]);
-        // One's own are not fetched twice.
+        // The process's own bytes are not fetched twice.
         let left = UNUSED.with_borrow(|pool| pool.left);
         assert!(check().is_ok());
         assert_eq!(UNUSED.with_borrow(|pool| pool.left), left);

@@ -25,11 +25,11 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Asks for a way through to where `request` goes, on a connection to the proxy, whose answer has
-    /// the limits of a server's. What comes behind it is left unread.
+    /// Requests a tunnel to the server of `request`, on a connection to the proxy. The proxy's response
+    /// has the limits of a server's. Bytes after it are left unread.
     ///
     /// # Errors
-    /// [`Error::Proxy`] where there is none, [`Error::Io`] where the time is over.
+    /// [`Error::Proxy`] if the proxy rejects the request, [`Error::Io`] if the timeout passes.
     pub(super) fn pass(
         &self,
         stream: &mut TcpStream,
@@ -154,7 +154,7 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// The answer, to the blank line behind its head, and no byte of what is behind that.
+/// Reads the response up to the blank line after its header block, and no byte after it.
 fn read_answer(
     stream: &mut TcpStream,
     limits: &Limits,

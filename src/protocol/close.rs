@@ -93,13 +93,13 @@ impl CloseFrame {
         }
     }
 
-    /// A reason that fits into a close frame: as much of these words as there is room for.
+    /// Shortens a reason so that it fits into a close frame.
     pub(crate) fn cut(mut reason: String) -> String {
         reason.truncate(reason.floor_char_boundary(CloseFrame::MAX_REASON));
         reason
     }
 
-    /// The most bytes a reason can have: a control frame holds 125, the code takes two
+    /// The most bytes of a reason: a control frame holds 125, the code takes two
     /// (RFC 6455 §5.5).
     pub const MAX_REASON: usize = 123;
 }

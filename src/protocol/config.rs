@@ -43,16 +43,16 @@ pub struct Config {
     /// The compression of messages with clients that offer it. Default: none.
     #[cfg(feature = "deflate")]
     pub deflate: Option<Deflate>,
-    /// Where the header `Date` of refusals and pages is from. Default: `None`, and no such header, as
+    /// The source of the header `Date` of rejections and pages. Default: `None`, and no such header, as
     /// the protocol has no clock; a server sets the system's.
     pub date: Option<Date>,
-    /// Whether a close frame that answers a violation says in words which rule was broken, beside the
+    /// Whether the close frame after a protocol error names the broken rule as its reason, beside the
     /// code, in at most 123 bytes. Default: yes.
     pub close_reasons: bool,
-    /// Whether a hixie frame other than text is skipped (the default) or breaks the connection;
+    /// Whether a hixie frame other than text is skipped (the default) or fails the connection;
     /// the drafts allow both (draft-76 §5.3). A client always skips it (§4.2).
     pub fail_on_unknown_frames: bool,
-    /// Whether bad UTF-8 in a hixie frame is replaced by U+FFFD (the default) or breaks the
+    /// Whether invalid UTF-8 in a hixie frame is replaced by U+FFFD (the default) or fails the
     /// connection; the drafts leave it open (draft-76 §5.3). A client always replaces (§4.2), and
     /// the hybi versions always fail.
     pub fail_on_bad_hixie_text: bool,
@@ -80,8 +80,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Finds out the request's version, and whether it may come in. `None` for plain HTTP, which
-    /// goes the same way as far as its checks are not a version's own.
+    /// Determines the request's version, and checks whether it is allowed. `None` for plain HTTP, for
+    /// which all checks are made that do not belong to a version.
     pub(crate) fn judge(&self, request: &mut Request) -> Result<Option<Proof>, Refusal> {
         request.check_method()?;
         request.check()?;

@@ -41,19 +41,19 @@ pub struct Connection {
     pub(super) output: Vec<u8>,
     /// An HTTP answer's, behind the output.
     pub(super) body: Body,
-    /// Frames that were sent before the handshake was done; they leave behind its last byte.
+    /// Frames that were sent before the handshake was done; they leave after its last byte.
     pub(super) early: Vec<u8>,
-    /// Events that were caused and not taken yet.
+    /// Events that were not taken yet.
     pub(super) pending: VecDeque<Event>,
     /// Our half of the closing handshake, once it is sent.
     pub(super) close_sent: Option<CloseFrame>,
     pub(super) transitions: Vec<Transition>,
-    /// Whether headers of frames are noted.
+    /// Whether the headers of frames are recorded for a log.
     pub(super) noting: bool,
     pub(super) notes: Vec<Note>,
-    /// A request that breaks a rule is announced like any other.
+    /// Whether a request that breaks a rule is announced like any other.
     announces_all: bool,
-    /// Which rule it breaks.
+    /// The rule that the announced request breaks.
     objection: Option<Refusal>,
 }
 
@@ -107,19 +107,19 @@ impl Connection {
         }
     }
 
-    /// Announces a request that breaks a rule too, where it can be read: for a shell that has to count
-    /// it before it is answered. The shell then asks for the [objection](Connection::take_objection).
+    /// Announces a request even if it breaks a rule, if it can be parsed: for a caller that must count
+    /// it before it is answered. The caller then takes the [objection](Connection::take_objection).
     pub(crate) fn announcing_all(mut self) -> Connection {
         self.announces_all = true;
         self
     }
 
-    /// Why the request that was announced has to be refused, if it has.
+    /// Returns why the announced request must be rejected, if it must.
     pub(crate) fn take_objection(&mut self) -> Option<Refusal> {
         self.objection.take()
     }
 
-    /// Takes bytes as they came from the peer. Where they are cut never matters.
+    /// Receives bytes from the peer. The stream may be split at any point.
     pub fn receive_data(&mut self, data: &[u8]) {
         self.input.buffer(data.len()).extend_from_slice(data);
     }
@@ -267,7 +267,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Where the connection stands.
+    /// Returns the state of the connection.
     pub fn state(&self) -> State {
         self.state
     }
@@ -303,12 +303,12 @@ impl Connection {
         self.subprotocol.as_deref()
     }
 
-    /// Whether there is neither output nor a change of state to be taken.
+    /// Returns whether there is neither output nor a change of state to be taken.
     pub(crate) fn is_quiet(&self) -> bool {
         self.output.is_empty() && self.transitions.is_empty()
     }
 
-    /// Whether the headers of frames are noted from now on, for [`notes`](Connection::notes).
+    /// Sets whether the headers of frames are recorded from now on, for [`notes`](Connection::notes).
     pub(crate) fn note_frames(&mut self, noting: bool) {
         self.noting = noting;
         if let Phase::Frames(decoder) = &mut self.phase {
@@ -326,17 +326,17 @@ impl Connection {
         !self.notes.is_empty()
     }
 
-    /// Whether bytes have come that no event was made of yet.
+    /// Returns whether there are received bytes that were not decoded yet.
     pub(crate) fn has_input(&self) -> bool {
         !self.input.is_empty()
     }
 
-    /// Returns the bytes of memory that are held now for what has come in: the receive buffer, the part
-    /// of an unfinished message, and what inflates it. Messages that were taken are not among them, nor
-    /// is the request.
+    /// Returns the bytes of memory that are held now for received bytes: the receive buffer, the part of
+    /// an unfinished message, and the state of decompression. Messages that were taken are not included,
+    /// nor is the request.
     ///
-    /// One connection's is bounded by [`Limits::message`](super::Limits::message) and a constant; a shell
-    /// that serves many bounds the sum.
+    /// The memory of one connection is bounded by [`Limits::message`](super::Limits::message) and a
+    /// constant; a caller that serves many connections bounds the sum.
     pub fn held_bytes(&self) -> usize {
         let decoder = match &self.phase {
             Phase::Frames(decoder) => decoder.held(),
@@ -345,8 +345,8 @@ impl Connection {
         self.input.capacity() + decoder
     }
 
-    /// How many bytes have come of a message, or of a frame, that has not ended; 0 where none has
-    /// begun. Of a header or a control frame, however much there is of it counts as 1.
+    /// Returns how many bytes of an unfinished message, or of an unfinished frame, were received; 0 if
+    /// none has begun. Any part of a frame header or of a control frame counts as 1.
     pub(crate) fn unfinished(&self) -> usize {
         match &self.phase {
             Phase::Frames(decoder) => decoder.unfinished().max(usize::from(self.has_input())),
@@ -354,8 +354,8 @@ impl Connection {
         }
     }
 
-    /// The buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
-    /// bytes: a shell that reads into it directly saves a copy. Bytes may only be appended.
+    /// Returns the buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
+    /// bytes: a caller that reads into it directly saves a copy. Bytes may only be appended.
     pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
         let Connection { input, phase, .. } = self;
         match phase {
@@ -367,8 +367,8 @@ impl Connection {
         }
     }
 
-    /// Takes bytes as a shell does that reads into [`input_buffer`](Connection::input_buffer): what
-    /// is cut and copied differently must not be read differently, and the fuzzer compares the two.
+    /// Receives bytes through [`input_buffer`](Connection::input_buffer): bytes that are split and
+    /// copied differently must be decoded equally, and the fuzzer compares the two ways.
     #[cfg(fuzzing)]
     pub fn read_data(&mut self, most: usize, data: &[u8]) {
         self.input_buffer(most).extend_from_slice(data);
@@ -412,7 +412,7 @@ impl Connection {
                 self.phase = Phase::Asked(None);
                 self.pending.push_back(Event::Request);
             }
-            // Opening is where refusing is always possible.
+            // In Opening, a rejection is always possible.
             Err(refusal) => self.refuse(refusal).unwrap_or_default(),
         }
         Some(())

@@ -89,8 +89,8 @@ impl Connection {
         self.closed(frame, Initiator::Peer, None, true);
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7): the code that the version has for the violation, and
-    /// the rule in words, unless a goodbye is out already, then the end.
+    /// Fails the connection (RFC 6455 §7.1.7): sends the version's code for the protocol error, with
+    /// the rule as the reason, unless a close frame was sent already, and ends.
     pub(super) fn fail(&mut self, violation: Violation) {
         self.change(Trigger::Failed);
         let encoder = self.encoder;
@@ -102,9 +102,9 @@ impl Connection {
                 if self.config.close_reasons {
                     frame.reason = CloseFrame::cut(violation.to_string());
                 }
-                // The codes that violations have may be sent.
+                // The codes of protocol errors may be sent.
                 let _ = encoder.encode_close(Some(&frame), &mut self.output);
-                // The account has the violation itself: its reason would be the peer's.
+                // The report has the protocol error itself: its reason field is for the peer's reason.
                 CloseFrame::of(code)
             }
             _ => CloseFrame::of(CloseCode::ABNORMAL),

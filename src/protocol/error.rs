@@ -28,9 +28,9 @@ pub enum Refusal {
     Resource(String),
     /// HTTP older than 1.1: 505, or 400 for draft-75 and draft-76, which predate the distinction.
     HttpVersion(Version),
-    /// No `Upgrade` header, so no WebSocket request, and nobody has answered it: 400.
+    /// No `Upgrade` header, so not a WebSocket request, and the application has not answered it: 400.
     NoUpgrade,
-    /// `Upgrade` names something else than `websocket`, and nobody has answered the request: 400.
+    /// `Upgrade` does not name `websocket`, and the application has not answered the request: 400.
     BadUpgrade(String),
     /// `Connection` does not contain `Upgrade`: 400.
     NoConnectionUpgrade,
@@ -363,7 +363,7 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// Names the bits as RFC 6455 §5.2 does.
+/// Writes the names of the bits, as in RFC 6455 §5.2.
 fn write_reserved_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let names = ["RSV1", "RSV2", "RSV3"].into_iter().zip([4, 2, 1]);
     let set: Vec<&str> = names
@@ -384,8 +384,8 @@ fn write_reserved_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     )
 }
 
-/// Something that the connection's version, or its state, cannot do. Our own side's mistake:
-/// nothing was sent and the peer was told nothing.
+/// A send error: the connection's version, or its state, does not allow it. Our own side's mistake:
+/// nothing was sent to the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsupported {

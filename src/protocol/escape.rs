@@ -1,34 +1,34 @@
-//! A peer's bytes in a log line, an error or an answer: escaped, and not many.
+//! Escapes and shortens a peer's bytes for a log line, an error or a response.
 
 use std::fmt::{self, Write};
 
-/// The most bytes that a value takes, escaped: a longer one is cut, and ends in `...`.
+/// The most bytes of an escaped value: a longer one is cut, and ends in `...`.
 pub(crate) const SHOWN: usize = 256;
 
-/// What stands for the rest of a value that was cut.
+/// The mark at the end of a value that was cut.
 const ELLIPSIS: &str = "...";
 
-/// A value of a peer's, as it may stand in a line: nothing in it that a terminal or a reader of logs
-/// would take for anything but a part of the value, and no more than [`SHOWN`] bytes. It is cut between
-/// two characters or escapes, never inside one.
+/// A peer's value, made safe for a line of text: a terminal or a log reader can take every byte only as
+/// a part of the value, and it has no more than [`SHOWN`] bytes. It is cut between two characters or
+/// escapes, never inside one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Escaped<'a> {
-    /// Printable ASCII stays; all else becomes `\n`, `\x1b` and the like.
+    /// Keeps printable ASCII; other bytes become `\n`, `\x1b` and similar escapes.
     Bytes(&'a [u8]),
-    /// Printable characters of every language stay; all else becomes `\n`, `\u{1b}` and the like.
+    /// Keeps printable characters of every language; others become `\n`, `\u{1b}` and similar escapes.
     Text(&'a str),
-    /// The same, of whole sentences, whose quotes and backslashes stay too: values in them may have
-    /// been escaped already.
+    /// Escapes whole sentences, and keeps quotes and backslashes: values in them may have been escaped
+    /// already.
     Words(&'a str),
 }
 
-/// Bytes as they are kept in an error.
+/// Escapes bytes for an error that keeps them.
 pub(crate) fn escaped(bytes: &[u8]) -> String {
     Escaped::Bytes(bytes).to_string()
 }
 
 impl Escaped<'_> {
-    /// Calls `show` with each character of the value, escaped, until it says that this is enough.
+    /// Calls `show` with each character of the value, escaped, until it returns that this is enough.
     fn for_each(&self, mut show: impl FnMut(&dyn fmt::Display, usize) -> bool) {
         match self {
             Escaped::Bytes(bytes) => {
@@ -92,16 +92,16 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Writes what is formatted, up to [`SHOWN`] bytes of it, escaped: for words that are long, or costly,
-/// or somebody else's. The rest is not even kept.
+/// Writes formatted text, escaped, up to [`SHOWN`] bytes of it: for text that is long, or costly, or
+/// comes from other code. The rest is not even kept.
 pub(crate) fn shown(words: &dyn fmt::Display) -> String {
     let mut start = Start(String::new());
-    // It fails on purpose, once there is enough.
+    // Writing fails on purpose once there is enough text.
     let _ = write!(start, "{words}");
     Escaped::Words(&start.0).to_string()
 }
 
-/// The beginning of what is written to it, one byte more than can be shown.
+/// Keeps the beginning of the written text, one byte more than can be shown.
 struct Start(String);
 
 impl Write for Start {
@@ -116,9 +116,8 @@ impl Write for Start {
     }
 }
 
-/// Bytes as printable ASCII: each that is no such character is escaped, and so are the backslash and
-/// the double quote, since what is escaped often stands between two of them. A single quote stays as
-/// it is.
+/// Bytes as printable ASCII: all other bytes are escaped, and so are the backslash and the double quote,
+/// since the escaped text often stands between two double quotes. A single quote stays as it is.
 ///
 /// ```
 /// use stentor::protocol::Printable;

@@ -14,7 +14,7 @@ pub(crate) struct Head {
     fields: Vec<(Range<usize>, Range<usize>)>,
 }
 
-/// What is wrong with a head, before anybody has asked what it means.
+/// A syntax error of a header block, before its meaning is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadHead {
     /// No blank line within the limit of bytes.

@@ -25,7 +25,7 @@ impl Input {
         }
     }
 
-    /// The memory that it takes.
+    /// Returns the memory that the buffer takes.
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }

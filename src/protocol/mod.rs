@@ -54,11 +54,11 @@
 //! ```
 //!
 //! The chapters, in the order in which to read them: the [states](state) and their table; the
-//! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the other end of
-//! both, [asking]; the [versions](version), oldest first; the two [framings](framing); compression,
-//! where it is built in; then the small ones: the two [roles](role), [messages and events](message),
+//! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the client's side
+//! of both, [asking]; the [versions](version), oldest first; the two [framings](framing); compression,
+//! if it is built in; then the small ones: the two [roles](role), [messages and events](message),
 //! [close codes](close), [configuration](config), [hosts](host) and [origins](origin), [limits], and
-//! what can be [wrong](error).
+//! [errors](error).
 
 pub mod state;
 
@@ -141,7 +141,7 @@ pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
 pub use version::{Closing, Version, Versions};
 
-/// A refusal as it is written where no connection has been made yet.
+/// Encodes a rejection without a [`Connection`].
 pub(crate) fn refusal_bytes(refusal: &Refusal, date: Option<Date>) -> Vec<u8> {
     let answer = response::refusal(refusal);
     let mut bytes = answer.encode_head(date);

@@ -1,4 +1,4 @@
-//! `Origin`: whose page it is that makes a request (RFC 6454).
+//! `Origin`: the page that makes a request (RFC 6454).
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -11,7 +11,7 @@ use super::request::split_port;
 /// An origin: scheme, host and port, compared exactly; or `null`, which must be allowed by name
 /// (RFC 6454 §4 and §5).
 ///
-/// What can be named is what clients send: also the origins of files (`file://`), of extensions
+/// All origins that clients send can be parsed: also those of files (`file://`), of extensions
 /// (`chrome-extension://…`, `moz-extension://…`) and of programs that show pages (`app://…`,
 /// `capacitor://localhost`, `tauri://localhost`). Only an origin of the web (`http`, `https`, `ws`,
 /// `wss`) must have a host.
@@ -32,11 +32,11 @@ pub struct Origin {
     scheme: String,
     /// In lower case, an IPv6 address in brackets; may be empty.
     host: String,
-    /// `None` where it is the scheme's default.
+    /// `None` if it is the scheme's default.
     port: Option<u16>,
 }
 
-/// Not an origin: no scheme, no host where there must be one, a path, or a bad port.
+/// Not an origin: no scheme, no host although one is required, a path, or an invalid port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadOrigin(String);
 
@@ -50,10 +50,11 @@ impl Origin {
         }
     }
 
-    /// The origin of pages of this scheme, this host, and this port, or the scheme's default port.
+    /// Creates the origin of pages of this scheme, this host, and this port, or the scheme's default
+    /// port.
     ///
     /// # Errors
-    /// [`BadOrigin`] for what no origin could have, as where they are parsed.
+    /// [`BadOrigin`] for invalid parts, by the same rules as in parsing.
     pub fn new(scheme: &str, host: &str, port: Option<u16>) -> Result<Origin, BadOrigin> {
         let text = match port {
             Some(port) => format!("{scheme}://{host}:{port}"),
@@ -80,23 +81,23 @@ impl Origin {
         })
     }
 
-    /// Whether it is `null`.
+    /// Returns whether the origin is `null`.
     pub fn is_null(&self) -> bool {
         self.scheme.is_empty()
     }
 
-    /// The scheme, in lower case; empty for `null`.
+    /// Returns the scheme, in lower case; empty for `null`.
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// The host, in lower case, an IPv6 address in brackets; empty for `null`, and where there is
-    /// none, as in `file://`.
+    /// Returns the host, in lower case, an IPv6 address in brackets; empty for `null`, and if there is
+    /// no host, as in `file://`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, unless it is the scheme's default.
+    /// Returns the port, unless it is the scheme's default.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
@@ -122,7 +123,7 @@ impl FromStr for Origin {
     }
 }
 
-/// The origin as a header has it (RFC 6454 §6.2).
+/// Formats the origin as in a header (RFC 6454 §6.2).
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_null() {
@@ -133,13 +134,13 @@ impl fmt::Display for Origin {
     }
 }
 
-/// RFC 3986 §3.1.
+/// Returns whether `text` is a URI scheme (RFC 3986 §3.1).
 pub(crate) fn is_scheme(text: &str) -> bool {
     let further = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(further)
 }
 
-/// A name or an address in the form that is compared.
+/// Converts a name or an address to the form that is compared.
 fn host_of(host: &str) -> Option<String> {
     let is_host_byte = |byte: u8| byte.is_ascii_graphic() && !b"/\\?#@,*:[]\"<>".contains(&byte);
     match host.strip_prefix('[') {

@@ -1,4 +1,4 @@
-//! Heads as logs may have them: without what lets somebody in. Logs keep what they get.
+//! Header blocks for logs, without credentials, since logs are kept.
 //!
 //! Hidden are queries, and the values of headers that by their names are credentials. So are
 //! subprotocols: a browser's page can send no other header, and many pass a token there.
@@ -7,21 +7,21 @@ use std::fmt;
 
 use super::escape::Escaped;
 
-/// Fields for `Debug`: what they say, but for secrets.
+/// Headers for `Debug`: complete, except for secrets.
 pub(crate) struct Shown<I>(pub(crate) I);
 
-/// A head on the wire, and what is behind it, for one line of a log.
+/// A header block on the wire, and the bytes after it, for one line of a log.
 pub(crate) struct Redacted<'a>(pub(crate) &'a [u8]);
 
-/// The first line of a head.
+/// The first line of a header block.
 pub(crate) struct FirstLine<'a>(pub(crate) &'a [u8]);
 
-/// What stands for something that is hidden.
+/// The replacement for a hidden value.
 const HIDDEN: &str = "...";
 
-/// Whether a header's value may let somebody in.
+/// Returns whether the value of a header may be a credential.
 fn is_secret(name: &str) -> bool {
-    /// As a part of a header's name, in whatever letter case.
+    /// Parts of a header's name, in any letter case.
     const WORDS: [&str; 9] = [
         "auth",
         "cookie",
@@ -37,7 +37,7 @@ fn is_secret(name: &str) -> bool {
     WORDS.iter().any(|word| name.contains(word))
 }
 
-/// A header's value as it may be shown: nothing of a secret, and no query of a URL.
+/// Returns a header's value for a log: without secrets, and without the query of a URL.
 fn value(name: &str, value: &[u8]) -> String {
     if is_secret(name) {
         return HIDDEN.to_owned();
@@ -58,7 +58,7 @@ fn without_query(text: &[u8]) -> String {
 
 impl fmt::Display for FirstLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The words behind a status may have a question mark.
+        // The words after a status may contain a question mark.
         if self.0.starts_with(b"HTTP/") {
             return Escaped::Bytes(self.0).fmt(f);
         }
@@ -81,7 +81,7 @@ impl fmt::Display for Redacted<'_> {
                     let value = value(&name, line[colon + 1..].trim_ascii());
                     write!(f, "\\r\\n{name}: {value}")?;
                 }
-                // What is no header is not told from a secret.
+                // A line that is not a header may be a secret.
                 None => write!(f, "\\r\\n{HIDDEN}")?,
             }
         }

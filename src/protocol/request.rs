@@ -21,7 +21,7 @@ pub struct Request {
     authority: Option<Range<usize>>,
     minor: u8,
     head_only: bool,
-    /// Another method than GET and HEAD, with which the request is refused.
+    /// A method other than GET and HEAD, for which the request is rejected.
     other_method: Option<Box<str>>,
     pub(crate) version: Option<Version>,
 }
@@ -29,17 +29,17 @@ pub struct Request {
 /// The resource, as path and query.
 #[derive(Clone)]
 enum Target {
-    /// A part of the head.
+    /// A part of the header block.
     Part(Range<usize>),
-    /// Of a whole URI without a path, which has none in the head: `/`, and the query if there is one.
+    /// For a whole URI without a path: `/`, and the query if there is one.
     Root(Box<str>),
 }
 
-/// What a search for a request found.
+/// The result of a search for a request.
 pub(crate) enum Search {
-    /// Not there yet; the next search may start here.
+    /// Not complete yet; the next search may start here.
     Incomplete(usize),
-    /// A head of this many bytes, and whatever it turned out to be.
+    /// A header block of this many bytes, and the request or the reason to reject it.
     Complete(usize, Result<Request, Refusal>),
 }
 
@@ -47,13 +47,13 @@ pub(crate) enum Search {
 const FIRST_LINE: &str = "request line";
 
 impl Request {
-    /// Looks for the end of the head in `input`, from `searched` on (what earlier searches have
-    /// ruled out), and parses what ends there. One empty line before it is skipped (RFC 9112 §2.2).
+    /// Searches `input` for the end of the header block, from `searched` on (earlier searches have
+    /// covered the bytes before), and parses it. One empty line before it is skipped (RFC 9112 §2.2).
     ///
     /// # Errors
-    /// A refusal, as soon as it is certain that the head is longer than the limit; or that there
-    /// will be none, since the first byte is not even a visible character. Who takes this for a
-    /// port of TLS need not wait for the deadline to learn better.
+    /// A rejection, as soon as it is certain that the header block is longer than the limit; or that
+    /// there will be none, since the first byte is not even a visible character. So a client that takes
+    /// this for a TLS port need not wait for the timeout.
     pub(crate) fn search(
         input: &[u8],
         searched: usize,
@@ -108,11 +108,11 @@ impl Request {
         })
     }
 
-    /// The resource as the client asked for it: path, and query if there is one. Of a whole URI
+    /// Returns the resource that the client has requested: path, and query if there is one. Of a whole URI
     /// (`GET http://host/path HTTP/1.1`), what stands behind the host; `/` where that has no path.
     pub fn target(&self) -> &str {
         match &self.target {
-            // httparse lets nothing but UTF-8 through here.
+            // httparse accepts only UTF-8 here.
             Target::Part(part) => {
                 std::str::from_utf8(&self.head.bytes()[part.clone()]).unwrap_or("/")
             }
@@ -191,11 +191,11 @@ impl Request {
         }
     }
 
-    /// The last address of `X-Forwarded-For`, without its port if it has one, and an IPv4 address as
-    /// such where it is written as IPv6 (`::ffff:192.0.2.1`): the client's, if the
-    /// one proxy before this server is trusted to write it, and anything at all otherwise. What
-    /// stands before it may be the client's own invention even then. Behind a chain of proxies it
-    /// is the last but one of them.
+    /// Returns the last address of `X-Forwarded-For`, without its port if it has one, and an IPv4
+    /// address as such if it is written as IPv6 (`::ffff:192.0.2.1`): the client's, if the one proxy
+    /// before this server is trusted to write it, and anything at all otherwise. The addresses before it
+    /// may be the client's own invention even then. Behind a chain of proxies it is the last but one of
+    /// them.
     pub fn forwarded_for(&self) -> Option<IpAddr> {
         let value = self.all("X-Forwarded-For").last()?;
         let last = std::str::from_utf8(value).ok()?.rsplit(',').next()?.trim();
@@ -205,11 +205,11 @@ impl Request {
         address.map(|address| address.to_canonical())
     }
 
-    /// The checks that every request goes through, a handshake or not: the resource is a path, and
-    /// the host is named once, in its proper form.
+    /// Makes the checks for every request, a handshake or not: the resource is a path, and the host is
+    /// named once, in its proper form.
     ///
     /// # Errors
-    /// 400 for what is no resource; for HTTP/1.1 without `Host`; for more than one, or a bad one.
+    /// 400 for an invalid resource; for HTTP/1.1 without `Host`; for more than one, or an invalid one.
     pub(crate) fn check(&mut self) -> Result<(), Refusal> {
         self.make_target_relative()?;
         let target = self.target();
@@ -250,14 +250,14 @@ impl Request {
         Ok(())
     }
 
-    /// Whether an authority is a host that could be named in `Host`, and the one that is: whoever
-    /// checks the one must not be led past the other (RFC 9112 §3.2.2).
+    /// Returns whether an authority is a valid host, and the same as `Host`: a check of the one must not
+    /// be bypassed through the other (RFC 9112 §3.2.2).
     fn is_for(&self, authority: &str) -> bool {
         if host_of(authority, false).is_none() {
             return false;
         }
         let host = match self.field("Host").map(std::str::from_utf8) {
-            // HTTP/1.1 is refused for it.
+            // In HTTP/1.1 this is rejected.
             None => return true,
             Some(host) => host.unwrap_or_default(),
         };
@@ -265,7 +265,7 @@ impl Request {
         split_port(host).0.eq_ignore_ascii_case(name)
     }
 
-    /// The query may hold secrets, and is left out.
+    /// Creates the rejection of an invalid resource. The query may hold secrets, and is left out.
     fn bad_resource(&self) -> Refusal {
         let path = self.target().split('?').next().unwrap_or_default();
         Refusal::Resource(escaped(path.as_bytes()))
@@ -289,7 +289,7 @@ impl Request {
         self.head_only
     }
 
-    /// Whether it is a method that is answered here.
+    /// Returns whether the method is supported.
     pub(crate) fn check_method(&self) -> Result<(), Refusal> {
         match &self.other_method {
             Some(method) => Err(Refusal::Method(escaped(method.as_bytes()))),
@@ -301,7 +301,7 @@ impl Request {
         self.minor == 0
     }
 
-    /// Why plain HTTP is no handshake.
+    /// Returns why plain HTTP is not a handshake.
     pub(crate) fn no_upgrade(&self) -> Refusal {
         match self.field("Upgrade") {
             Some(value) => Refusal::BadUpgrade(escaped(value)),
@@ -309,7 +309,7 @@ impl Request {
         }
     }
 
-    /// The head's bytes, for a log: to be escaped by whoever prints them.
+    /// Returns the bytes of the header block, for a log: the caller must escape them.
     pub(crate) fn head(&self) -> &[u8] {
         self.head.bytes()
     }
@@ -324,9 +324,9 @@ impl Request {
         self.head.lists(name, word)
     }
 
-    /// `Host`, lower-case and without the scheme's default port (draft-76 §5.2 step 3; clients
-    /// compare the location that is made of it); or the host of a whole URI in HTTP/1.0, which need
-    /// not have that field.
+    /// Returns `Host`, in lower case and without the scheme's default port (draft-76 §5.2 step 3;
+    /// clients compare the location that is made of it); or the host of a whole URI in HTTP/1.0, which
+    /// need not have that header.
     pub(crate) fn host(&self, secure: bool) -> Result<String, Refusal> {
         let of_uri = || {
             let authority = self.authority.clone().filter(|_| self.is_http_1_0());
@@ -340,7 +340,7 @@ impl Request {
     }
 }
 
-/// A host with an optional decimal port: in lower case, and without the scheme's default port.
+/// Parses a host with an optional decimal port: in lower case, and without the scheme's default port.
 fn host_of(host: &str, secure: bool) -> Option<String> {
     let (name, port) = name_and_port(host)?;
     let mut name = name.to_ascii_lowercase();

@@ -12,15 +12,15 @@ use super::version::Versions;
 /// `Sun, 06 Nov 1994 08:49:37 GMT`. The protocol has no clock of its own.
 pub type Date = fn() -> String;
 
-/// Says that a body is what its `Content-Type` says, whatever it looks like to a browser.
+/// The header that makes a browser trust the `Content-Type` instead of guessing from the body.
 const CONTENT_TYPE_OPTIONS: &str = "X-Content-Type-Options";
 
-/// An ordinary HTTP answer: a page, a health check, a redirect. It always ends the connection. A clone
+/// An ordinary HTTP response: a page, a health check, a redirect. It always ends the connection. A clone
 /// shares the [`Body`].
 ///
-/// Beside its own headers it has `Content-Length`, `Connection: close`, `Date` where there is a clock,
-/// and `X-Content-Type-Options: nosniff`. One of the last two that was added by
-/// [`field`](Response::field) takes the place of what would be there by itself.
+/// Beside its own headers it has `Content-Length`, `Connection: close`, `Date` if there is a clock, and
+/// `X-Content-Type-Options: nosniff`. If one of the last two was added by [`field`](Response::field), it
+/// replaces the automatic one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     status: u16,
@@ -55,12 +55,12 @@ impl Response {
         }
     }
 
-    /// 200 with a page, as `text/html; charset=utf-8`.
+    /// Creates a 200 with a page, as `text/html; charset=utf-8`.
     pub fn html(page: impl Into<Body>) -> Self {
         Response::new(200).body("text/html; charset=utf-8", page)
     }
 
-    /// 200 with plain text, as `text/plain; charset=utf-8`.
+    /// Creates a 200 with plain text, as `text/plain; charset=utf-8`.
     pub fn text(text: impl Into<Body>) -> Self {
         Response::new(200).body("text/plain; charset=utf-8", text)
     }
@@ -81,12 +81,11 @@ impl Response {
         self
     }
 
-    /// Adds a header field; `Content-Type`, `Date` and `X-Content-Type-Options` take the place of the
-    /// one there is.
+    /// Adds a header; `Content-Type`, `Date` and `X-Content-Type-Options` replace the existing one.
     ///
     /// # Errors
-    /// [`BadField`] where the field would break the answer; nothing from a request can smuggle a
-    /// second field in.
+    /// [`BadField`] if the header would break the response; no value from a request can smuggle a
+    /// second header in.
     pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
         const ONCE: [&str; 3] = ["Content-Type", "Date", CONTENT_TYPE_OPTIONS];
         let field = checked(name, value)?;
@@ -141,7 +140,7 @@ impl Response {
         if self.has_body() {
             field(&mut out, "Content-Length", self.body.len().to_string());
         }
-        // RFC 9110 §7.8: whoever sends Upgrade names it in Connection as well.
+        // RFC 9110 §7.8: a sender of Upgrade names it in Connection as well.
         let upgrade = has("Upgrade");
         field(
             &mut out,

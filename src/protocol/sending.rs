@@ -8,10 +8,10 @@ use super::message::Message;
 use super::state::State;
 
 impl Connection {
-    /// Sends a message. Before draft-76's handshake is done, it waits for that.
+    /// Sends a message. Before draft-76's handshake is complete, the message waits for that.
     ///
     /// # Errors
-    /// [`Unsupported`] for what the version cannot carry, and where there is nobody to send to
+    /// [`Unsupported`] for a message that the version cannot carry, and if the connection cannot send
     /// any more; nothing is sent then.
     pub fn send(&mut self, message: &Message) -> Result<(), Unsupported> {
         let payload = self.deflate(message);
@@ -26,13 +26,13 @@ impl Connection {
     /// Sends a ping with a payload of up to 125 bytes.
     ///
     /// # Errors
-    /// As [`send`](Connection::send); draft-75 and draft-76 have no ping.
+    /// The same as [`send`](Connection::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Unsupported> {
         let (encoder, out) = self.sender()?;
         encoder.encode_ping(payload, out)
     }
 
-    /// Messages are compressed by these terms from now on, if there are any.
+    /// Compresses messages from now on with these negotiated parameters, if there are any.
     pub(super) fn deflate_by(&mut self, terms: Option<Terms>) {
         self.encoder = self.encoder.map(|encoder| encoder.deflating(terms));
     }
@@ -41,7 +41,7 @@ impl Connection {
         self.encoder.and_then(Encoder::terms)
     }
 
-    /// The message compressed, where that was agreed on and gains something.
+    /// Returns the message compressed, if compression was agreed on and makes it shorter.
     fn deflate(&mut self, message: &Message) -> Option<Vec<u8>> {
         let terms = self.terms().filter(|terms| terms.is_worth(message.len()))?;
         if !terms.takes_over() {

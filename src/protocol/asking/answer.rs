@@ -9,7 +9,7 @@ use crate::protocol::limits::Limits;
 
 use super::error::HandshakeError;
 
-/// A server's answer: status, fields and, unless it is a 101, the body.
+/// A server's response: status, headers and, unless it is a 101, the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     head: Head,
@@ -55,7 +55,7 @@ impl Answer {
         &self.body
     }
 
-    /// Parses a head that is whole.
+    /// Parses a complete header block.
     fn parse(head: &[u8], limits: &Limits) -> Result<Answer, BadHead> {
         const FIRST_LINE: &str = "status line";
         let count = head::count_fields(head, limits, FIRST_LINE)?;
@@ -98,28 +98,29 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Reads the heads of what is answered to one request, of a server or of a proxy: interim answers,
-/// which are skipped, and the final one.
+/// Reads the header blocks of the responses to one request, from a server or a proxy: interim
+/// responses, which are skipped, and the final one.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
-    /// How far the head was searched for its end.
+    /// How far the response was searched for the end of its header block.
     searched: usize,
-    /// The bytes of the interim answers. All heads together have the limit of one.
+    /// The bytes of the interim responses. All header blocks together have the limit of one.
     before: usize,
-    /// How many interim answers there were.
+    /// How many interim responses there were.
     interim: usize,
 }
 
 impl Heads {
-    /// The most interim answers (RFC 9110 §15.2) before the final one. Servers send one, or two.
+    /// The most interim responses (RFC 9110 §15.2) before the final one. Servers send one, or two.
     const MAX_INTERIM: usize = 10;
 
-    /// Takes the heads that are whole off the front of `input`: returns how many bytes they have, and
-    /// the final answer once it is there. What is not used is to be given again, with more behind it.
+    /// Reads the complete header blocks at the front of `input`: returns how many bytes they have, and
+    /// the final response once it has arrived. The caller must pass unused bytes again, with further
+    /// bytes after them.
     ///
     /// # Errors
-    /// As soon as it is certain that this is no answer: it does not begin as one must (RFC 9112 §4),
-    /// or is above a limit.
+    /// As soon as it is certain that this is not a response: it does not begin as one must (RFC 9112
+    /// §4), or is above a limit.
     pub(crate) fn read(
         &mut self,
         input: &[u8],
@@ -132,7 +133,7 @@ impl Heads {
                 return Ok((used, None));
             };
             used += head;
-            // 101 ends the conversation in HTTP: nothing is interim about it.
+            // 101 ends HTTP on the connection: it is not an interim response.
             if !matches!(answer.status, 100 | 102..200) {
                 return Ok((used, Some(answer)));
             }
@@ -143,7 +144,7 @@ impl Heads {
         }
     }
 
-    /// The next head and its length; `None` while it is not whole.
+    /// Returns the next response and the length of its header block; `None` while it is incomplete.
     fn read_one(
         &mut self,
         input: &[u8],
@@ -169,7 +170,7 @@ impl Heads {
     }
 }
 
-/// A refusal whose body is being read (RFC 9112 §6.3).
+/// Reads the body of a rejection (RFC 9112 §6.3).
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(super) answer: Answer,

@@ -13,18 +13,18 @@ use super::answer::Answer;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// Another status than 101: the server has refused, wants the client elsewhere (redirects are not
-    /// followed: the `Location` is in the fields), or does not speak the protocol.
+    /// A status other than 101: the server has rejected the request, redirects the client (redirects
+    /// are not followed: the `Location` is in the headers), or does not speak the protocol.
     Status(Answer),
     /// No blank line within the limit of bytes.
     HeadTooLarge(usize),
-    /// More fields than the limit.
+    /// More headers than the limit.
     TooManyFields(usize),
-    /// More interim answers (1xx) than this, and no final one.
+    /// More interim responses (1xx) than this, and no final one.
     TooManyInterim(usize),
-    /// Not an HTTP answer; says which part.
+    /// Not an HTTP response; names the malformed part.
     MalformedHead(&'static str),
-    /// Not HTTP at all: this is how the answer begins, up to the first byte that is none of `HTTP/`.
+    /// Not HTTP at all: the first bytes of the response, up to the first that is not in `HTTP/`.
     NotHttp(Vec<u8>),
     /// The first three lines are not those of draft-75, to the byte (draft-75 §4.1).
     Preamble(String),

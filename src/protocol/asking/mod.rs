@@ -54,7 +54,7 @@ use super::version::{Version, draft75, draft76, hybi07};
 pub(crate) use answer::Heads;
 pub(super) use answer::Refused;
 
-/// What was asked, until it is answered.
+/// A request that waits for its response.
 #[derive(Debug)]
 pub(super) struct Asked {
     request: ClientRequest,

@@ -78,16 +78,17 @@ impl Inflater {
         self.reading
     }
 
-    /// The memory that it takes now.
+    /// Returns the memory that decompression takes now.
     pub(crate) fn held(&self) -> usize {
-        /// What zlib takes while a message is being read.
+        /// The memory that zlib takes while a message is being read.
         const STREAM: usize = 46 * 1024;
         let stream = if self.stream.is_some() { STREAM } else { 0 };
         stream + self.history.capacity()
     }
 
-    /// How many compressed bytes may still come of a message that may have `limit` bytes. What gains
-    /// nothing is longer than it was, by little; but blocks of nothing could go on for ever.
+    /// Returns how many more compressed bytes a message with a limit of `limit` bytes may have.
+    /// Compression that saves nothing makes a message a little longer; but empty blocks could go on
+    /// for ever.
     pub(crate) fn room(&self, limit: usize) -> usize {
         const BLOCKS: usize = 1024;
         let most = limit.saturating_mul(2).saturating_add(BLOCKS);

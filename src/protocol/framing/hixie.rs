@@ -52,7 +52,7 @@ enum Place {
     Skipped(usize),
     /// In a length: the frame's type, the value so far, the digits so far.
     Length(u8, usize, u8),
-    /// In a frame with a length: how many bytes have come, and how many are left.
+    /// In a frame with a length: how many bytes were received, and how many are left.
     Counted(usize, usize),
 }
 

@@ -24,7 +24,7 @@ pub fn apply(payload: &mut [u8], key: [u8; 4], offset: usize) {
     }
 }
 
-/// Masks or unmasks, which is the same, where there is a mask.
+/// Masks or unmasks, which is the same, if there is a mask.
 #[inline(always)]
 pub(crate) fn unmask(payload: &mut [u8], key: Option<[u8; 4]>, offset: usize) {
     if let Some(key) = key {

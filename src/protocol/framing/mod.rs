@@ -60,7 +60,7 @@ impl Decoder {
         }
     }
 
-    /// What was seen that a log may want.
+    /// Returns the notes for a log.
     #[inline]
     pub(crate) fn notes(&mut self) -> &mut Notes {
         match self {
@@ -77,7 +77,7 @@ impl Decoder {
         }
     }
 
-    /// The memory that it holds for messages.
+    /// Returns the memory that the decoder holds for messages.
     pub(crate) fn held(&self) -> usize {
         match self {
             Decoder::Hixie(decoder) => decoder.held(),
@@ -85,8 +85,8 @@ impl Decoder {
         }
     }
 
-    /// How many bytes have come of a message, or of a frame without a meaning, that has not ended; 0
-    /// where none has begun.
+    /// Returns how many bytes of an unfinished message, or of an unfinished frame without a meaning,
+    /// were received; 0 if none has begun.
     pub(crate) fn unfinished(&self) -> usize {
         match self {
             Decoder::Hixie(decoder) => decoder.unfinished(),
@@ -94,8 +94,8 @@ impl Decoder {
         }
     }
 
-    /// Where the rest of a large frame can be read to without a detour, about `most` bytes at a
-    /// time; only while no input is left.
+    /// Returns the buffer into which the rest of a large frame can be read directly, about `most`
+    /// bytes at a time; only while no input is left.
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
         match self {
             Decoder::Hixie(_) => None,
@@ -157,13 +157,13 @@ impl Partial {
         self.used
     }
 
-    /// The memory that it takes.
+    /// Returns the memory that the message takes.
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// `len` bytes are to come. A first message gets memory as it comes, and is copied as that
-    /// grows; one that follows another gets at once what the other has needed.
+    /// Notes that `len` bytes will follow. A first message gets memory as it arrives, and is copied
+    /// when the buffer grows; a later message gets at once as much as the previous one needed.
     pub(crate) fn announce(&mut self, len: usize) {
         if self.bytes.is_empty() {
             self.bytes.reserve_exact(len.min(self.earned));
@@ -233,7 +233,7 @@ impl Framing {
         }
     }
 
-    /// How many bytes of a frame that begins here are its header, as far as they are there; for a log.
+    /// Returns how many bytes of `frame` are its header, as far as it is complete; for a log.
     pub(crate) fn header_len_of(self, frame: &[u8]) -> usize {
         let len = match self {
             Framing::Hixie if frame.starts_with(&hixie::GOODBYE) => hixie::GOODBYE.len(),
@@ -243,8 +243,8 @@ impl Framing {
         len.min(frame.len())
     }
 
-    /// The first frame in `bytes`, which this side has written, and what is behind it: its header, its
-    /// payload (with the end of a text), the rest; for a log.
+    /// Splits `bytes`, which this side has written, into the header of the first frame, its payload
+    /// (with the end of a text), and the bytes after it; for a log.
     pub(crate) fn split(self, bytes: &[u8]) -> (&[u8], &[u8], &[u8]) {
         let (header, behind) = bytes.split_at(self.header_len_of(bytes));
         let len = match self {
@@ -257,8 +257,8 @@ impl Framing {
         (header, payload, rest)
     }
 
-    /// Appends the frame that carries `message`, with a mask where the framing has one and the
-    /// sender is a client; an error names what the framing cannot carry.
+    /// Appends the frame that carries `message`, with a mask if the framing has masks and the
+    /// sender is a client; an error names the kind of message that the framing cannot carry.
     pub(crate) fn encode(
         self,
         message: &Message,

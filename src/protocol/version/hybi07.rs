@@ -18,8 +18,8 @@
 //! ```
 //!
 //! # Differences from its neighbour
-//! Everything from draft-76: the challenge moved into one field, the origin is no longer echoed
-//! (it is for the server to judge), and the framing is new. From version 8 it differs in little: a
+//! Everything from draft-76: the challenge moved into one header, the origin is no longer echoed
+//! (it is for the server to check), and the framing is new. From version 8 it differs in little: a
 //! message that is too large is 1004, text that is not UTF-8 has no code of its own, and the text
 //! knows a path only as the resource.
 //!

@@ -159,9 +159,9 @@ impl Version {
         code.may_be_sent() || own == Some(code)
     }
 
-    /// Which version a request speaks, or `None` for plain HTTP: an `Upgrade` to something else is
-    /// as if it were not there (RFC 9110 §7.8). The order of the questions matters: a version's
-    /// number beats keys, keys beat their absence.
+    /// Returns the version of a request, or `None` for plain HTTP: an `Upgrade` to something else is
+    /// ignored (RFC 9110 §7.8). The order of the checks matters: a version number takes precedence
+    /// over keys, and keys over their absence.
     pub(crate) fn detect(request: &Request, allowed: Versions) -> Result<Option<Version>, Refusal> {
         if !request.lists("Upgrade", "websocket") {
             return Ok(None);
@@ -379,7 +379,7 @@ impl fmt::Debug for Versions {
     }
 }
 
-/// What every version wants of a request that asks for an upgrade to it.
+/// Checks the rules for the request that all versions share.
 fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
     if request.is_http_1_0() {
         return Err(Refusal::HttpVersion(version));

@@ -1,8 +1,8 @@
-//! Where frames begin and end, for a log, which judges nothing.
+//! Finds the start and the end of frames, for a log, without checking them.
 
 use super::{LENGTH_16, LENGTH_64, MASK};
 
-/// How long the header is that `frame` begins with; more than there is where that is cut short.
+/// Returns the length of the header of `frame`; more than `frame` has if the header is cut short.
 pub(crate) fn header_len(frame: &[u8]) -> usize {
     let second = frame.get(1).copied().unwrap_or_default();
     let mask = if second & MASK != 0 { 4 } else { 0 };
@@ -13,7 +13,7 @@ pub(crate) fn header_len(frame: &[u8]) -> usize {
     }
 }
 
-/// How long the payload is, by its header; `None` where that is cut short.
+/// Returns the length of the payload, from its header; `None` if the header is cut short.
 pub(crate) fn payload_len(header: &[u8]) -> Option<usize> {
     let short = header.get(1)? & !MASK;
     let length = match short {

@@ -1,4 +1,4 @@
-//! Open, handshake, goodbye, the server's hanging up; and again. A few clients at a time.
+//! Open, handshake, close frame, the server closes TCP; and again. A few clients at a time.
 
 use std::time::Instant;
 

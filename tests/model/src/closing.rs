@@ -1,4 +1,4 @@
-//! Goodbyes from several sides at once: one is written, and the engine knows which.
+//! Close frames from several sides at once: one is written, and the engine knows which.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ fn until_closed(client: &mut Client) -> Outcome {
     Ok(())
 }
 
-/// The peer's goodbye, a handle's and the server's cross each other.
+/// The close frames of the peer, of a handle and of the server cross each other.
 #[test]
 fn whoever_says_goodbye_first_the_engine_learns_of_it_once() {
     check(|| {
@@ -58,7 +58,7 @@ fn whoever_says_goodbye_first_the_engine_learns_of_it_once() {
     });
 }
 
-/// The peer speaks only when spoken to: then it never began.
+/// The peer sends only replies, so it never started the closing handshake.
 #[test]
 fn the_answer_to_a_handles_goodbye_is_never_taken_for_the_peers_own() {
     check(|| answered(until_closed));
@@ -99,7 +99,7 @@ fn answered(handler: fn(&mut Client) -> Outcome) {
     assert_eq!(seen.closings(), 1);
 }
 
-/// The smallest case: nothing but the goodbye, its answer, and whoever reads that.
+/// The smallest case: only the close frame, its reply, and the thread that reads the reply.
 #[test]
 fn whoever_reads_the_answer_knows_of_the_goodbye() {
     check(|| {
@@ -124,7 +124,7 @@ fn whoever_reads_the_answer_knows_of_the_goodbye() {
     });
 }
 
-/// The queue is full at the very moment of the goodbye.
+/// The queue is full at the very moment of the close frame.
 #[test]
 fn a_goodbye_that_was_refused_is_not_heard_of() {
     check(|| {

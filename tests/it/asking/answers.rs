@@ -1,4 +1,5 @@
-//! A 101: what a client takes for one, and every check of it, broken one at a time.
+//! The 101 response: which responses a client accepts, and every check of them, broken one at a
+//! time.
 
 use stentor::protocol::{Config, Ending, Event, HandshakeError, State, Trigger, Version};
 
@@ -21,7 +22,7 @@ fn accepted(version: Version, spoil: impl Fn(Head) -> Head) -> Driven {
     client
 }
 
-/// That the answer is not taken, and that this is the reason.
+/// Asserts that the response is declined, with this error.
 fn assert_declined(client: &mut Driven, answer: &Head, error: &HandshakeError) {
     let version = client.connection.version().unwrap();
     client.receive(&answer.bytes()).end();
@@ -162,7 +163,7 @@ fn fields_may_come_in_any_order_and_letter_case_where_the_text_lets_them() {
             answer.with("Sec-WebSocket-Extensions", " , ")
         });
     }
-    // Only the code counts there (draft-76 §4.1 steps 29 to 31).
+    // Only the status code counts there (draft-76 §4.1 steps 29 to 31).
     accepted(Version::Draft76, |answer| answer.line("HTTP/1.0 101 x"));
 }
 
@@ -354,7 +355,7 @@ fn the_accept_value_must_be_that_of_the_key() {
             let error = mismatch(FIELD, bad, RIGHT);
             assert_breaks(version, |answer| answer.set(FIELD, bad), error);
         }
-        // White space around a value is none of it.
+        // White space around a value is not part of it.
         accepted(version, |answer| answer.set(FIELD, format!(" {RIGHT}\t ")));
         assert_breaks(
             version,
@@ -390,7 +391,7 @@ fn a_subprotocol_that_was_asked_for_is_agreed_on() {
         client.receive(&answer.clone().with(name, "two").bytes());
         let (mut other, _) = asked_with(&asked);
         if HIXIE.contains(&version) {
-            // Only the first was asked for, and it is needed.
+            // Only the first was offered, and it is required.
             assert_eq!(
                 client.declined(),
                 &not_offered(name, "two", "one"),
@@ -440,7 +441,7 @@ fn an_extension_that_was_not_offered_is_declined() {
             twice,
         );
     }
-    // Nothing had that name then.
+    // No extension had that name then.
     for version in HIXIE {
         accepted(version, |answer| answer.with(FIELD, "deflate-stream"));
     }
@@ -478,7 +479,7 @@ fn a_malformed_answer_is_declined() {
     }
 }
 
-/// RFC 9112 §4: a status line begins with `HTTP/`, and with nothing in front of it.
+/// RFC 9112 §4: a status line begins with `HTTP/`, and nothing may precede it.
 #[test]
 fn an_answer_that_cannot_be_http_is_declined_at_its_first_wrong_byte() {
     for version in Version::ALL {
@@ -500,7 +501,7 @@ fn an_answer_that_cannot_be_http_is_declined_at_its_first_wrong_byte() {
                 assert_eq!(client.connection.state(), State::Error);
             }
         }
-        // The answer behind a 100 is an answer, too.
+        // The response behind a 100 is a response, too.
         let (mut client, _) = asked(version);
         client.receive(b"HTTP/1.1 100 Continue\r\n\r\n\x15");
         assert_eq!(client.declined(), &HandshakeError::NotHttp(vec![0x15]));

@@ -1,11 +1,12 @@
-//! Any other status: the answer comes whole, with its body, and is never trusted with more.
+//! Any status other than 101: the client gets the whole response with its body, and accepts nothing
+//! more.
 
 use stentor::protocol::{Answer, Ending, Event, HandshakeError, State, Trigger, Version};
 
 use super::{asked, request};
 use crate::support::{Driven, every_way};
 
-/// The answer that the client was refused with.
+/// Returns the response that rejected the client.
 fn refused(client: &Driven) -> &Answer {
     assert_eq!(client.connection.state(), State::Rejected);
     assert_eq!(client.connection.close_expected(), Some(Ending::Linger));
@@ -44,7 +45,7 @@ fn a_refusal_comes_with_status_fields_and_body_however_it_is_cut() {
     }
 }
 
-/// Neither early nor late: until then, the answer is not told.
+/// Neither early nor late: until then, the response is not reported.
 #[test]
 fn a_body_ends_where_its_head_says() {
     let cases: [(&str, &[u8], &[u8]); 10] = [
@@ -60,7 +61,7 @@ fn a_body_ends_where_its_head_says() {
             b"1\r\n\0\r\n0\r\n",
             b"\0",
         ),
-        // The coding counts, not the length (RFC 9112 §6.3).
+        // The transfer coding counts, not the length (RFC 9112 §6.3).
         (
             "200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
             b"2\r\nab\r\n0\r\n",
@@ -69,7 +70,7 @@ fn a_body_ends_where_its_head_says() {
         ("204 No Content", b"", b""),
         ("304 Not Modified\r\nContent-Length: 9", b"", b""),
         ("204 No Content\r\nTransfer-Encoding: chunked", b"", b""),
-        // What is no chunk ends the body: it is the status that matters.
+        // A malformed chunk ends the body: only the status matters.
         (
             "500 x\r\nTransfer-Encoding: chunked",
             b"3\r\nabcX\n",
@@ -169,7 +170,7 @@ fn a_redirect_is_not_followed_but_told() {
     assert_eq!(client.output, b"");
 }
 
-/// A refusal may come in HTTP/1.0, whatever the version, and without words.
+/// A rejection may come in HTTP/1.0, whatever the version, and without a reason phrase.
 #[test]
 fn a_refusal_is_one_in_any_http() {
     for version in Version::ALL {

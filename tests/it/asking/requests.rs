@@ -1,4 +1,4 @@
-//! What a client writes, to the byte where the texts say so.
+//! The requests that a client writes, to the byte if the specifications define it.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use stentor::protocol::{Accept, ClientRequest, Config, Connection, Event, State,
 use super::{field, request, to};
 use crate::support::{Driven, HIXIE, HYBI};
 
-/// Another stream of bytes each time: splitmix64.
+/// Fills `bytes` with another stream each time: splitmix64.
 fn noise(bytes: &mut [u8]) {
     thread_local!(static SEED: Cell<u64> = const { Cell::new(0) });
     for byte in bytes {
@@ -97,7 +97,7 @@ fn draft_76_hides_two_numbers_in_keys_as_the_text_has_it() {
             seen.insert((spaces, noise));
         }
     }
-    // As many spaces and as much noise as there may be, and as few, in every combination.
+    // The most and the fewest possible spaces and noise characters, in every combination.
     assert_eq!(seen.len(), 144);
 }
 
@@ -152,7 +152,8 @@ fn draft_76_has_its_fields_in_every_order() {
     assert_eq!((firsts.len(), lasts.len()), (8, 8));
 }
 
-/// Not even where the bytes are all the same does it loop, or write what no server can solve.
+/// Even if all random bytes are equal, it does not loop, or write a request that no server can
+/// solve.
 #[test]
 fn no_entropy_breaks_a_request() {
     for entropy in [

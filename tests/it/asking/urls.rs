@@ -1,4 +1,4 @@
-//! What is a URL that can be connected to, and what becomes of it.
+//! The URLs that a client can connect to, and their parts.
 
 use stentor::protocol::{BadUrl, ClientRequest};
 

@@ -1,4 +1,4 @@
-//! Servers that keep a client waiting, for each thing that it can wait for.
+//! Servers that delay a client, for each event that it can wait for.
 
 use std::io::{self, Write};
 use std::net::TcpListener;
@@ -19,7 +19,7 @@ fn lost(result: Result<impl std::fmt::Debug, Error>) -> Loss {
 
 #[test]
 fn a_server_that_does_not_answer_the_request_is_given_up() {
-    // It accepts nobody; the system does.
+    // It accepts no connection; the system does.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", silent.local_addr().unwrap());
     for version in Version::ALL {
@@ -103,15 +103,15 @@ fn a_server_that_does_not_hang_up_first_is_not_waited_for() {
     script.join();
 }
 
-/// And only as much is kept for it as the outbox holds: what the system's buffers take, some
-/// megabytes, and no more.
+/// The bytes kept for it are limited by the send queue and the system's buffers, which hold some
+/// megabytes.
 #[test]
 fn a_server_that_reads_nothing_is_given_up() {
     const MEGABYTE: usize = 1 << 20;
     for from_elsewhere in [false, true] {
         let script = Script::run(|mut server| {
             server.accept("");
-            // Until the client has gone, which shows in writing only.
+            // Until the client has gone, which only writing shows.
             while server.stream.write_all(&[0x8a, 0]).is_ok() {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -144,7 +144,7 @@ fn a_server_that_reads_nothing_is_given_up() {
 #[test]
 fn a_silent_server_is_pinged_and_then_given_up() {
     for version in HYBI {
-        // It never reads, and so it never answers, until it is let go.
+        // It never reads, and so it never answers, until it is released.
         let (hold, held) = mpsc::channel::<()>();
         let held = Mutex::new(held);
         let server = Loopback::run(Server::builder(), move |_| {
@@ -201,7 +201,7 @@ fn each_connection_has_its_own_deadlines() {
     assert_eq!(lost(takes_soon(|| hasty.recv())), Loss::Idle);
     patient.send("still here").unwrap();
     assert_eq!(patient.recv().unwrap(), Some("still here".into()));
-    // And the other way round: those who were here before do not make it look less often.
+    // And the other way round: older connections do not make the watchdog look less often.
     let mut hasty = short.connect(&url(&server)).unwrap();
     assert_eq!(lost(takes_soon(|| hasty.recv())), Loss::Idle);
 }

@@ -1,4 +1,5 @@
-//! The end of a conversation: who hangs up first, what is never reset, and what breaks the rules.
+//! The end of a conversation: which side closes TCP first, which bytes must not be lost to a reset,
+//! and which ends break the protocol.
 
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +21,7 @@ fn the_server_hangs_up_first() {
             if client_begins {
                 server.say_goodbye(1000);
             }
-            // It does not: it waits for us.
+            // It does not: it waits for the client.
             server.stream.set_read_timeout(Some(SOON)).unwrap();
             let read = std::io::Read::read(&mut server.stream, &mut [0]);
             assert!(read.is_err(), "it has hung up first");
@@ -38,7 +39,7 @@ fn the_server_hangs_up_first() {
 fn what_a_server_has_yet_to_read_is_not_reset() {
     let script = Script::run(|mut server| {
         server.accept("");
-        // This lies unread in the client's socket when it leaves.
+        // These bytes lie unread in the client's socket when it leaves.
         for _ in 0..1000 {
             server.say("too late to be heard");
         }
@@ -94,7 +95,7 @@ fn a_panic_says_that_it_was_one() {
 fn a_server_that_breaks_the_protocol_is_told_so() {
     let script = Script::run(|mut server| {
         server.accept("");
-        // With a mask, which is the client's alone.
+        // With a mask, which only a client may use.
         server.write(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
         server.expect_goodbye(1002);
         server.stream.shutdown(Shutdown::Write).unwrap();
@@ -145,7 +146,8 @@ fn a_server_that_is_gone_without_a_word_is_a_loss() {
     assert_eq!((closed.initiator, closed.clean), (Initiator::Nobody, false));
 }
 
-/// Its browsers leave without a word; a server of it that does has cut its words short.
+/// Browsers of draft-76 leave without a close frame; a server that does so has broken off its
+/// output.
 #[test]
 fn so_is_one_of_draft_76() {
     use std::io::Write;
@@ -154,7 +156,7 @@ fn so_is_one_of_draft_76() {
         while client.recv()?.is_some() {}
         Ok(())
     });
-    // A proxy in between that dies.
+    // A proxy in between that fails.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let (address, host) = (server.address, listener.local_addr().unwrap());
@@ -166,7 +168,7 @@ fn so_is_one_of_draft_76() {
         let (mut from, mut to) = (behind, client);
         let mut bytes = [0; 4096];
         let mut text = Vec::new();
-        // The head and the sixteen bytes behind it.
+        // The header block and the sixteen bytes behind it.
         while !text.windows(4).any(|four| four == b"\r\n\r\n") || !is_whole(&text) {
             let read = std::io::Read::read(&mut from, &mut bytes).unwrap();
             to.write_all(&bytes[..read]).unwrap();

@@ -1,4 +1,4 @@
-//! What holds for every version, against a server of ours.
+//! Claims that hold for every version, against Stentor's own server.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -92,7 +92,7 @@ fn dropping_says_goodbye() {
     }
     let counters = server.wait_until_empty();
     assert!(counters.lost.is_empty(), "{counters:?}");
-    // 1006 would stand for no goodbye.
+    // 1006 would stand for a missing close frame.
     let codes: Vec<_> = counters.closes.into_iter().collect();
     assert_eq!(codes, [(1000, 3), (1005, 2)]);
 }
@@ -143,7 +143,7 @@ fn pings_are_answered_and_pongs_are_shown() {
             .collect();
         let ping = heard.remove(0);
         assert_eq!(ping, Event::Ping(b"there?".to_vec()), "{version}");
-        // The two answers may overtake each other.
+        // The two replies may overtake each other.
         assert!(heard.contains(&Event::Pong(b"and you?".to_vec())));
         assert!(heard.contains(&Event::Message("so you are".into())));
     }

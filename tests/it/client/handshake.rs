@@ -1,4 +1,4 @@
-//! Servers that refuse, and servers that break the rules, as the caller of `connect` sees them.
+//! Servers that reject, and servers that break the protocol, as the caller of `connect` sees them.
 
 use std::io::ErrorKind;
 
@@ -9,7 +9,7 @@ use stentor::{
 use super::url;
 use crate::support::{Loopback, Script};
 
-/// Why there is no connection.
+/// Returns the reason why there is no connection.
 fn failure(url: &str) -> HandshakeError {
     match connect(url) {
         Err(Error::Handshake(error)) => *error,
@@ -92,7 +92,7 @@ fn a_request_is_one_that_others_understand() {
         assert_eq!(server.field("Upgrade"), Some("websocket"));
         assert_eq!(server.field("Sec-WebSocket-Version"), Some("13"));
         assert_eq!(server.field("Origin"), None);
-        // Right behind the answer, in the same packet.
+        // Directly behind the response, in the same packet.
         server.accept("");
         server.say("welcome");
         server.say_goodbye(1000);
@@ -137,7 +137,7 @@ fn ipv6_and_names_lead_to_a_server_too() {
     let mut socket = connect(&format!("ws://{}/", server.address)).unwrap();
     socket.send("hello").unwrap();
     assert_eq!(socket.recv().unwrap(), Some("hello".into()));
-    // A name of several addresses, at one of which nobody listens.
+    // A name with several addresses, at one of which no server listens.
     let server = Loopback::echo(Server::builder());
     let port = server.address.port();
     let socket = connect(&format!("ws://localhost:{port}/")).unwrap();

@@ -10,7 +10,7 @@ use stentor::{Connector, Error, ProxyError, Server, Version};
 
 use crate::support::{ByHand, Loopback, Script};
 
-/// A proxy that lets one client through to `target`, whatever it asks for, and tells what it was.
+/// A proxy that connects one client to `target`, whatever it requests, and reports the request.
 fn proxy(target: SocketAddr) -> (Script, mpsc::Receiver<String>) {
     let (tell, asked) = mpsc::channel();
     let script = Script::before_request(move |stream| {
@@ -38,7 +38,7 @@ fn through(script: &Script) -> Connector {
     Connector::new().proxy(&url).unwrap()
 }
 
-/// What is wrong with the way through a proxy that answers so.
+/// Returns the error for a proxy that responds so.
 fn refused(answer: &'static [u8]) -> Error {
     let script = Script::before_request(|stream| ByHand::on(stream).write(answer));
     let error = through(&script).connect("ws://example.com/").unwrap_err();
@@ -51,7 +51,7 @@ fn every_version_goes_through_a_proxy() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let (script, asked) = proxy(server.address);
-        // The name is the proxy's to look up.
+        // The proxy must look the name up.
         let connector = through(&script).version(version);
         let mut socket = connector.connect("ws://no.such.host.invalid/chat").unwrap();
         let head = asked.recv().unwrap();
@@ -117,7 +117,7 @@ fn what_is_no_proxy_is_told() {
 fn an_answer_without_an_end_is_not_kept() {
     let script = Script::before_request(|stream| {
         let mut stream = ByHand::on(stream).stream;
-        // Until the client has had enough.
+        // Until the client closes the connection.
         while stream.write_all(&[b'x'; 1000]).is_ok() {}
     });
     let error = through(&script).connect("ws://example.com/").unwrap_err();
@@ -128,7 +128,8 @@ fn an_answer_without_an_end_is_not_kept() {
     script.join();
 }
 
-/// A server that speaks first would lose what it said, were it read with the proxy's answer.
+/// A server that sends first would lose its bytes if they were read as part of the proxy's
+/// response.
 #[test]
 fn what_stands_behind_the_proxys_answer_is_the_servers() {
     let script = Script::before_request(|stream| {

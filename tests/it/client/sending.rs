@@ -1,4 +1,4 @@
-//! Other threads that send and close, while one reads.
+//! Other threads that send and close, while one receives.
 
 use std::collections::HashMap;
 use std::thread;
@@ -97,7 +97,7 @@ fn what_a_version_cannot_carry_is_the_senders_mistake() {
     }
 }
 
-/// More than all buffers hold goes out while as much comes back.
+/// More bytes than all buffers hold are sent while as many come back.
 #[test]
 fn a_thread_that_sends_waits_for_room_while_another_reads() {
     const COUNT: usize = 200;

@@ -1,4 +1,4 @@
-//! What one address may do, at the door and behind a proxy that names it.
+//! Limits per address, before the request is read and behind a proxy that names the address.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -19,7 +19,7 @@ fn home(last: u8) -> IpAddr {
 }
 
 fn refused_to(mut stream: TcpStream, head: &Head) -> Answer {
-    // It may have been answered at the door already.
+    // The server may have answered it before the request.
     let _ = stream.write_all(&head.bytes());
     read_answer(&mut stream)
 }
@@ -94,7 +94,7 @@ fn behind_a_proxy_the_address_that_it_names_counts() {
     for version in Version::ALL {
         let from = |addresses: &str| Head::of(version).with(FORWARDED, addresses);
         let mut first = Peer::open_with(server.address, version, &from("6.6.6.6, 192.0.2.1"));
-        // What the client has put before the proxy's word changes nothing.
+        // Addresses that the client has put before the proxy's own change nothing.
         for claimed in ["192.0.2.1", "7.7.7.7, 192.0.2.1", "8.8.8.8,192.0.2.1:4711"] {
             let answer = refused_to(dial(server.address), &from(claimed));
             assert_eq!(answer.status(), 503, "{version}: {claimed}");
@@ -103,7 +103,7 @@ fn behind_a_proxy_the_address_that_it_names_counts() {
         let twice = from("192.0.2.9").with(FORWARDED, "192.0.2.1");
         assert_eq!(refused_to(dial(server.address), &twice).status(), 503);
         let mut other = Peer::open_with(server.address, version, &from("192.0.2.1, 192.0.2.2"));
-        // Who is not named counts as the proxy itself.
+        // A client that is not named counts as the proxy itself.
         let mut proxy = Peer::open_with(server.address, version, &from("unknown"));
         let plain = Head::of(version);
         assert_eq!(refused_to(dial(server.address), &plain).status(), 503);

@@ -22,7 +22,7 @@ fn one_stream_is_served_without_a_server() {
             let mut client = stentor::accept(listener.accept().unwrap().0).unwrap();
             let message = client.recv().unwrap().unwrap();
             client.send(message).unwrap();
-            // The end of the value is the end of the conversation.
+            // Dropping the value ends the conversation.
         }
     });
     for version in Version::ALL {

@@ -1,4 +1,4 @@
-//! The client's side: what is offered, which answers are taken, and both engines together.
+//! The client's side: the offers, the responses that are accepted, and both engines together.
 
 use stentor::protocol::{ClientRequest, Config, Event, HandshakeError, Message, Version};
 use stentor::{Connector, Deflate};
@@ -17,7 +17,7 @@ fn client(version: Version, config: &Config) -> Driven {
     Driven::client_with(&request.version(version), config)
 }
 
-/// What is offered with these settings.
+/// Returns the offer made with these settings.
 fn offered(version: Version, config: &Config) -> Option<String> {
     let request = String::from_utf8_lossy(&client(version, config).output).into_owned();
     let mut lines = request.lines().filter_map(|line| line.strip_prefix(FIELD));
@@ -26,7 +26,7 @@ fn offered(version: Version, config: &Config) -> Option<String> {
     words
 }
 
-/// A client that was answered with these extensions.
+/// A client that received a response with these extensions.
 fn answered(version: Version, config: &Config, extensions: &[&str]) -> Driven {
     let mut driven = client(version, config);
     let mut answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -88,7 +88,7 @@ fn answers_within_the_offer_are_taken() {
             takeover(),
             &["permessage-deflate; client_no_context_takeover"],
         ),
-        // A server may say unasked how small its window is (RFC 7692 §7.1.2.1).
+        // A server may state the size of its window unasked (RFC 7692 §7.1.2.1).
         (
             takeover(),
             &["permessage-deflate; server_max_window_bits=8"],
@@ -151,7 +151,7 @@ fn answers_beyond_the_offer_are_hung_up_on() {
         (takeover(), "permessage-deflate; client_max_window_bits=7"),
         (takeover(), "permessage-deflate; client_max_window_bits=16"),
         (takeover(), "permessage-deflate; client_max_window_bits=\"1"),
-        // Asked for, and not said.
+        // Requested, and not confirmed.
         (Deflate::new(), "permessage-deflate"),
         (
             Deflate::new(),
@@ -200,7 +200,7 @@ fn what_was_not_offered_at_all_is_hung_up_on() {
     assert_eq!(driven.declined(), &HandshakeError::Duplicate(FIELD));
 }
 
-/// Moves everything that either has to say to the other.
+/// Moves all pending output of either side to the other.
 fn exchange(client: &mut Driven, server: &mut Driven) {
     loop {
         let to_server = std::mem::take(&mut client.drain().output);
@@ -246,7 +246,7 @@ fn both_engines_understand_each_other_whatever_either_wants() {
             assert_eq!(client.events, expected, "{asks:?} {answers:?}");
         }
     }
-    // All but the empty messages; and those, where the context is taken over.
+    // All except the empty messages; and those with context takeover.
     assert_eq!(compressed, 144 * 3 + 36);
 }
 
@@ -340,7 +340,7 @@ fn an_offer_that_nobody_takes_up_changes_nothing() {
     assert_eq!(socket.recv().unwrap(), Some(words(1, 1000).into()));
 }
 
-/// So that the two halves of this suite read the field alike.
+/// Checks that the two halves of this suite understand the header in the same way.
 #[test]
 fn the_default_offer_is_answered_with_all_that_it_asks_for() {
     let config = config(Deflate::new());

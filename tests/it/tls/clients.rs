@@ -1,4 +1,5 @@
-//! Our own client over TLS: whom it believes, and that it says nothing to anybody else.
+//! Stentor's own client over TLS: the certificates it trusts, and that it sends nothing to any
+//! other server.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -26,13 +27,13 @@ fn url(server: &Loopback) -> String {
     format!("wss://{}/demo", server.address)
 }
 
-/// Why a client that believes one identity does not believe a server that shows another.
+/// Returns the reason why a client that trusts one identity rejects a server with another.
 fn refusal(believed: &Identity, shown: &Identity, host: &str) -> CertificateError {
     let server = Loopback::echo(Server::builder().tls(shown.server()));
     let url = format!("wss://{host}:{}/", server.address.port());
     let stream = std::net::TcpStream::connect(server.address).unwrap();
     let error = believing(believed).connect_over(stream, &url).unwrap_err();
-    // The server has not heard a word of the request.
+    // The server has not received a byte of the request.
     assert_eq!(server.wait_until_empty().refused, [("tls", 1)].into());
     match error {
         Error::Tls(TlsError::Rustls(rustls::Error::InvalidCertificate(why))) => why,
@@ -111,7 +112,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
     assert!(matches!(why, CertificateError::UnknownIssuer), "{why}");
     let why = refusal(&one, &namesake, "127.0.0.1");
     assert!(matches!(why, CertificateError::BadSignature), "{why}");
-    // And by default nobody of one's own making is believed.
+    // And by default no self-made certificate is trusted.
     let server = Loopback::echo(over_tls());
     let error = stentor::connect(&url(&server)).unwrap_err();
     let words = error.to_string();
@@ -269,7 +270,7 @@ fn a_client_that_comes_again_need_not_be_shown_everything_again() {
             let (stream, _) = listener.accept().unwrap();
             let session = ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut stream = StreamOwned::new(session, stream);
-            // What it asks does not matter; the answer is that this is all.
+            // The request does not matter; the response is the end of the session.
             assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
             stream.conn.send_close_notify();
             stream.flush().unwrap();

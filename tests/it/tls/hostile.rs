@@ -1,4 +1,4 @@
-//! Who comes to a port of TLS and speaks something else, or nothing, or will not believe.
+//! Clients of a TLS port that speak another protocol, or nothing, or do not trust the certificate.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -16,7 +16,7 @@ use super::over_tls;
 /// A fatal `internal_error`, in the clear (RFC 8446 §6).
 const ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
 
-/// All that comes, to an end that is no reset.
+/// Returns all received bytes, up to an end that is not a reset.
 fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
@@ -49,7 +49,7 @@ fn garbage_ends_at_once_and_is_no_answer_in_http() {
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"\x16\x03\x01\xff\xff\x01\x00\x00\x00",
         b"\x16\x03\x01\x00\x05hello",
-        // Who is asked for everything that the client knows (SSL 2).
+        // A hello of SSL 2, which lists everything that the client supports.
         b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10",
         &long,
     ] {
@@ -57,7 +57,7 @@ fn garbage_ends_at_once_and_is_no_answer_in_http() {
         let since = Instant::now();
         let mut told = Vec::new();
         let _ = (&stream).write_all(garbage);
-        // TCP may reset the connection where there was more than was read.
+        // TCP may reset the connection if there were more bytes than were read.
         let _ = (&stream).read_to_end(&mut told);
         assert!(
             since.elapsed() < Duration::from_secs(5),
@@ -102,7 +102,7 @@ fn a_handshake_of_tls_that_is_not_finished_costs_a_thread_until_the_deadline() {
             stream
         })
         .collect();
-    // Meanwhile nobody else waits.
+    // Meanwhile no other client waits.
     let bytes = Head::of(Version::Rfc6455).bytes();
     Peer::on(tunnel(server.address), Version::Rfc6455, &bytes).expect_echo("not my business");
     for stream in &stalled {

@@ -1,5 +1,5 @@
-//! Clients of TLS that do not read, or read slowly: the same policies and deadlines, and not a
-//! record in pieces.
+//! TLS clients that do not read, or read slowly: the same policies and timeouts, and no partial
+//! records.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,7 +17,7 @@ use super::{open, open_on, over_tls};
 
 const OUTBOX: usize = 64 * 1024;
 
-/// A client with a small receive buffer and nothing in between, whose answer is read.
+/// A client with a small receive buffer and nothing in between, whose response is read.
 fn open_small(server: &Loopback, version: Version) -> Secure {
     let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
     open_on(dial_from(server.address, home, Some(8 * 1024)), version)
@@ -42,7 +42,7 @@ fn those_who_do_not_read_stall_nobody_and_are_evicted() {
         }
         slowest = slowest.max(since.elapsed());
     }
-    // The write deadline is ten seconds. Nobody has waited for it, or for anything else.
+    // The write timeout is ten seconds. No client has waited for it, or for anything else.
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
     becomes(&5, || server.handle.counters().evicted);
     assert_eq!(server.handle.counters().lost, [(Loss::Evicted, 5)].into());
@@ -62,7 +62,8 @@ fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(SeqCst) {
-                // Only writing: reading would let the server go on. Held back, or refused.
+                // Only writing: reading would let the server go on. Stopped by backpressure, or
+                // rejected.
                 let _ = flooder.conn.writer().write(&frame);
                 let _ = flooder.conn.write_tls(&mut flooder.sock);
             }
@@ -77,7 +78,7 @@ fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
     assert_eq!(server.handle.counters().lost, [(Loss::Write, 1)].into());
 }
 
-/// In each deadline's length it takes something, and never a whole record.
+/// Within each timeout it takes something, and never a whole record.
 #[test]
 fn one_who_reads_less_than_a_record_per_deadline_is_not_given_up() {
     let patience = Duration::from_millis(400);
@@ -98,7 +99,7 @@ fn one_who_reads_less_than_a_record_per_deadline_is_not_given_up() {
     assert_eq!(server.handle.counters().lost, [].into());
 }
 
-/// What is encrypted must be sent, whatever the policy says: else the stream would break.
+/// Encrypted bytes must be sent, whatever the policy: otherwise the stream would break.
 #[test]
 fn a_sleeper_that_misses_the_oldest_hears_whole_messages_when_it_wakes() {
     for version in Version::ALL {
@@ -130,7 +131,7 @@ fn a_sleeper_that_misses_the_oldest_hears_whole_messages_when_it_wakes() {
     }
 }
 
-/// The number of the last message; each is whole, and newer than the one before.
+/// Returns the number of the last message; each is complete, and newer than the one before.
 fn hear_until_goodbye(peer: &mut Secure, version: Version) -> usize {
     let mut bytes = Vec::new();
     let mut last = None;
@@ -156,7 +157,7 @@ fn hear_until_goodbye(peer: &mut Secure, version: Version) -> usize {
     }
 }
 
-/// The first of the messages, and what is behind it.
+/// Returns the first of the messages, and the bytes behind it.
 fn split(bytes: &[u8], version: Version) -> Option<(String, Vec<u8>)> {
     let (start, len, end) = match (version.framing(), bytes) {
         (Framing::Hixie, [0x00, rest @ ..]) => (1, rest.iter().position(|byte| *byte == 0xff)?, 1),

@@ -1,4 +1,5 @@
-//! Where the client thinks it is: `Host`, the location made of it, and what proxies add.
+//! The server's name as the client knows it: `Host`, the location made of it, and headers added by
+//! proxies.
 
 use stentor::protocol::{Config, Refusal, State, Version};
 
@@ -48,7 +49,7 @@ fn a_host_is_a_name_and_perhaps_a_port() {
     }
 }
 
-/// The old clients compare it with the address that they dialled (draft-76 §4.1).
+/// The old clients compare it with the address that they connected to (draft-76 §4.1).
 #[test]
 fn the_location_is_the_host_without_the_default_port() {
     let good = [
@@ -105,7 +106,7 @@ fn a_proxys_word_counts_only_where_it_is_trusted() {
             );
         }
     }
-    // What is secure by configuration stays so.
+    // A connection that is secure by configuration stays so.
     let mut config = Config::default();
     config.secure = true;
     config.trust_forwarded = true;

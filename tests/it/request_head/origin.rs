@@ -1,4 +1,4 @@
-//! Who is let in: origins, compared with a list.
+//! Access by origin: origins, compared with a list.
 
 use stentor::Origin;
 use stentor::protocol::{Config, Refusal, State, Version};

@@ -1,4 +1,4 @@
-//! What an application says before the handshake is done cannot break the answer.
+//! Responses of an application before the handshake is done cannot break the server's response.
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
@@ -53,7 +53,7 @@ proptest! {
         for (name, value) in fields {
             if let Ok(more) = accept.clone().field(&name, &value) {
                 accept = more;
-                // An answer is read as Latin-1.
+                // A response is read as Latin-1.
                 given.push((name, value.bytes().map(char::from).collect::<String>()));
             }
         }
@@ -111,7 +111,7 @@ fn values() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A connection whose request waits for its answer.
+/// A connection whose request waits for its response.
 fn asked(version: Version) -> Connection {
     let mut connection = Connection::new(Config::default().into());
     connection.receive_data(&Head::of(version).bytes());

@@ -1,5 +1,5 @@
-//! A client and a server of this library agree, whatever is asked, said and drawn; and no answer is
-//! too odd for a client.
+//! A client and a server of this library agree, whatever requests, messages and random bytes there
+//! are; and a client survives every response.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn drawn(bytes: &mut [u8]) {
     }
 }
 
-/// A client that has asked, heard these pieces, and then no more.
+/// A client that has sent its request, and received these pieces, and then no more.
 fn heard(version: Version, pieces: &[&[u8]]) -> Driven {
     let mut client = Driven::client(&request(version));
     for piece in pieces {
@@ -57,7 +57,7 @@ fn assert_alike(version: Version, bytes: &[u8], cuts: &[Index]) {
     );
 }
 
-/// Lines of answers, right and wrong.
+/// Lines of responses, right and wrong.
 const LINES: [&str; 18] = [
     "HTTP/1.1 101 Switching Protocols",
     "HTTP/1.1 101 Web Socket Protocol Handshake",

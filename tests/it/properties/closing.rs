@@ -1,4 +1,4 @@
-//! Close codes, and that a goodbye is the end.
+//! Close codes, and that the close frame is the end.
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_oneof, proptest};

@@ -1,4 +1,4 @@
-//! Where a stream is cut never matters, and nothing in it is too odd.
+//! The positions at which a stream is cut never matter, and no input breaks the connection.
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};

@@ -94,7 +94,7 @@ proptest! {
             why = match () {
                 () if counted && before <= limit && lens.len() > fragments => {
                     let next = lens[..=fragments].iter().sum::<usize>();
-                    // Of the frame that is too many, the size is looked at first.
+                    // Of the frame that is too many, the size is checked first.
                     Some(if next > limit {
                         Violation::MessageTooLarge(limit)
                     } else {

@@ -21,7 +21,7 @@ fn chat(client: &mut Client) -> Outcome {
     Ok(())
 }
 
-/// The addresses, without the Unix sockets.
+/// Returns the addresses, without the Unix sockets.
 fn addresses(server: &Server) -> Vec<SocketAddr> {
     let endpoints = server.endpoints().unwrap();
     let addresses = endpoints.iter().filter_map(|endpoint| match endpoint {
@@ -83,7 +83,7 @@ fn an_unspecified_ipv6_address_takes_ipv4_too_and_shows_it_as_such() {
     }
 }
 
-/// An address has the same place in the registers, whichever way it came.
+/// An address counts as the same in the limits, whichever socket it came by.
 #[test]
 fn an_address_counts_once_at_all_sockets() {
     let builder = Server::builder().max_clients_per_address(Some(2));
@@ -141,7 +141,7 @@ fn of_several_addresses_the_first_that_can_be_had_is_bound() {
     assert_eq!(server.endpoints().unwrap().len(), 1);
 }
 
-/// Who comes alone is not behind all who came in a crowd, by another way.
+/// A single client of one socket does not wait behind all the clients of another.
 #[test]
 fn sockets_take_turns() {
     let folder = Folder::new();

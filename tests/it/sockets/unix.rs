@@ -1,4 +1,4 @@
-//! Clients that come over a Unix socket: what holds for all others holds for them.
+//! Clients that connect over a Unix socket: all rules for other clients hold for them.
 
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
@@ -133,14 +133,14 @@ fn a_local_proxy_that_is_trusted_names_addresses() {
         std::io::Write::write_all(&mut again, &head).unwrap();
         assert_eq!(read_answer(&mut again).status(), 503);
         through(&forwarded("203.0.113.8")).expect_text("203.0.113.8");
-        // Of whom the proxy says nothing, nothing is known, and nothing is counted.
+        // If the proxy does not name a client's address, none is known, and none is counted.
         for _ in 0..2 {
             through(&Head::of(Version::Rfc6455)).expect_text("none");
         }
     }
 }
 
-/// What a local proxy says is believed, what anybody says is not.
+/// The headers of a local proxy are trusted, those of other clients are not.
 #[test]
 fn trust_in_a_local_proxy_is_not_trust_in_everybody() {
     let both = Both::run(Server::builder().trust_local_proxy(true), tell_address);

@@ -1,4 +1,5 @@
-//! Goodbyes in detail: the codes, who began, and what is said when.
+//! The closing handshake in detail: the codes, the side that started it, and the frames at each
+//! point.
 
 use stentor::protocol::{
     CloseCode, CloseFrame, Config, Ending, Initiator, State, Trigger, Unsupported, Version,
@@ -7,7 +8,7 @@ use stentor::protocol::{
 
 use crate::support::{Driven, HYBI, Head, KEY3, bye, close_frame, masked, text};
 
-/// RFC 6455 §7.4 with what IANA registered later; 1004 meant "too large" before version 13.
+/// RFC 6455 §7.4 with later IANA registrations; 1004 meant "too large" before version 13.
 fn may_stand_in_a_frame(version: Version, code: u16) -> bool {
     match code {
         1004 => matches!(version, Version::Hybi07 | Version::Hybi08),
@@ -153,7 +154,8 @@ fn a_control_frame_is_whole_and_short() {
     }
 }
 
-/// The close code is the one in the first close frame received (RFC 6455 §7.1.5), whoever began.
+/// The close code is the one in the first close frame received (RFC 6455 §7.1.5), whichever side
+/// started.
 #[test]
 fn where_goodbyes_cross_the_received_code_counts() {
     for version in HYBI {
@@ -232,8 +234,8 @@ fn a_violation_after_our_goodbye_sends_no_second_one() {
     }
 }
 
-/// A ping is to be answered until the peer's close has come (RFC 6455 §5.5.2), and ours forbids
-/// only data frames (§5.5.1).
+/// A ping is to be answered until the peer's close has come (RFC 6455 §5.5.2), and our close frame
+/// forbids only data frames (§5.5.1).
 #[test]
 fn a_ping_after_our_goodbye_is_still_answered() {
     for version in HYBI {
@@ -254,7 +256,7 @@ fn a_ping_after_the_peers_goodbye_is_not_answered() {
     }
 }
 
-/// The 101 is out, so no refusal can follow, and no frame may before the proof.
+/// The 101 is sent, so no rejection can follow, and no frame may before the proof.
 #[test]
 fn closing_before_the_proof_can_only_hang_up() {
     let mut driven = Driven::new(&Config::default());

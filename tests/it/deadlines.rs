@@ -1,4 +1,4 @@
-//! Every deadline, made short: who is late is let go, who is not is left alone.
+//! Every timeout, made short: a late client is disconnected, one that is in time is not.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -16,14 +16,14 @@ use crate::support::{
     read_answer, read_end,
 };
 
-/// What is waited for in vain.
+/// A timeout that expires in these tests.
 const SHORT: Duration = Duration::from_millis(150);
-/// What must not pass where nothing is late; a busy machine may need some of it.
+/// A time that must not pass if nothing is late; a busy machine may need some of it.
 const LONG: Duration = Duration::from_secs(60);
-/// Far more than the deadlines that are tested, far less than those that are not.
+/// Far more than the timeouts that are tested, far less than those that are not.
 const PROMPT: Duration = Duration::from_millis(4500);
 
-/// All other deadlines at their defaults, which are far away.
+/// All other timeouts at their defaults, which are much longer.
 fn server() -> ServerBuilder {
     Server::builder()
 }
@@ -70,7 +70,7 @@ fn who_does_not_finish_its_request_is_told_408() {
     });
 }
 
-/// Its 101 is out: to answer anything else is no longer possible.
+/// The 101 is sent: any other response is no longer possible.
 #[test]
 fn who_does_not_send_key3_is_hung_up_on() {
     let server = Loopback::echo(server().handshake_deadline(SHORT));
@@ -86,7 +86,7 @@ fn who_does_not_send_key3_is_hung_up_on() {
     );
 }
 
-/// Each byte within the deadline, and all of them not.
+/// Each byte arrives within the timeout, but not all of them together.
 #[test]
 fn a_dribble_of_key3_does_not_extend_the_handshake() {
     let server = Loopback::echo(server().handshake_deadline(SHORT * 2));
@@ -95,7 +95,7 @@ fn a_dribble_of_key3_does_not_extend_the_handshake() {
     let a_while = Some(SHORT * 3 / 2);
     late.stream.set_read_timeout(a_while).unwrap();
     let ended = KEY3.iter().any(|byte| {
-        // The server may have hung up by now.
+        // The server may have closed the connection by now.
         let _ = late.stream.write_all(&[*byte]);
         match late.stream.read(&mut [0; 16]) {
             Ok(read) => read == 0,
@@ -106,7 +106,8 @@ fn a_dribble_of_key3_does_not_extend_the_handshake() {
     lost(&server, Loss::Handshake, 1);
 }
 
-/// One byte and then another: each is a sign of life, and none of them counts.
+/// Sends one byte after another: each is a sign of life, and none of them extends the handshake
+/// timeout.
 fn dribble(mut stream: TcpStream, version: Version) -> (Duration, usize) {
     let since = Instant::now();
     let head = Head::of(version).filled_to(16 * 1024).head();
@@ -138,7 +139,7 @@ fn a_dribble_does_not_extend_the_handshake() {
             thread::spawn(move || dribble(stream, version))
         })
         .collect();
-    // Those who are in no such hurry are served meanwhile.
+    // Other clients are served meanwhile.
     for version in Version::ALL {
         server.open(version).expect_echo("hello");
     }
@@ -153,8 +154,8 @@ fn a_dribble_does_not_extend_the_handshake() {
     });
 }
 
-/// The deadline is for the last byte of the request. What the application does then is not the
-/// client's fault.
+/// The timeout ends with the last byte of the request. The time that the application takes then is
+/// not the client's fault.
 #[test]
 fn a_slow_on_request_does_not_make_the_client_late() {
     let builder = server().handshake_deadline(SHORT).on_request(|_| {
@@ -220,7 +221,7 @@ fn whatever_comes_is_a_sign_of_life() {
     let server = Loopback::echo(keepalive(SHORT * 2, SHORT * 4));
     let mut peer = server.open(Version::Rfc6455);
     let since = Instant::now();
-    // Never a pong, but now and then a byte of one long message.
+    // Never a pong, but from time to time a byte of one long message.
     let frame = crate::support::text(Version::Rfc6455, "twenty-odd bytes in all");
     for byte in frame.chunks(1) {
         peer.write(byte);
@@ -255,7 +256,7 @@ fn a_busy_handler_is_not_the_peers_fault() {
     assert!(server.handle.counters().lost.is_empty());
 }
 
-/// Whatever way this handler has of waiting for the peer: its silence ends.
+/// Asserts that a silent client is disconnected, however this handler waits for the peer.
 fn assert_silence_ends(handler: fn(&mut Client) -> Outcome) {
     let server = Loopback::run(keepalive(SHORT, SHORT), handler);
     for peer in &mut HYBI.map(|version| server.open(version)) {
@@ -279,7 +280,7 @@ fn deadlines_run_between_the_timeouts_of_recv_timeout() {
     });
 }
 
-/// Nor need it ever wait: looking from time to time will do.
+/// Nor need it ever wait: checking from time to time is enough.
 #[test]
 fn deadlines_run_for_a_handler_that_only_looks() {
     assert_silence_ends(|client| {
@@ -370,7 +371,7 @@ fn who_does_not_answer_a_close_is_hung_up_on() {
         let mut peer = server.open(version);
         peer.expect_goodbye(1000, "");
         if version.closing() == Closing::HangUp {
-            // There is nothing to wait for: the stream is at its end.
+            // The server waits for nothing: the stream is at its end.
             continue;
         }
         peer.expect_end();
@@ -395,7 +396,7 @@ fn who_does_not_answer_a_close_is_hung_up_on() {
     }
 }
 
-/// The close deadline is for the whole answer: neither data nor pings put it off.
+/// The close timeout covers the whole closing handshake: neither data nor pings extend it.
 #[test]
 fn who_answers_a_close_with_chatter_is_hung_up_on() {
     let server = Loopback::run(server().close_deadline(SHORT), |_| Ok(()));
@@ -416,7 +417,7 @@ fn who_answers_a_close_with_chatter_is_hung_up_on() {
     lost(&server, Loss::Close, 4);
 }
 
-/// Pongs that wait behind our goodbye do not put it off either.
+/// Pongs queued behind our close frame do not extend it either.
 #[test]
 fn who_answers_a_close_with_pings_and_reads_slowly_is_hung_up_on() {
     let builder = server().close_deadline(SHORT * 2);
@@ -446,8 +447,8 @@ fn who_answers_a_close_with_pings_and_reads_slowly_is_hung_up_on() {
     lost(&server, Loss::Close, 3);
 }
 
-/// Both halves of the goodbye are said: whoever does not hang up then has nothing more to hear,
-/// and is no loss.
+/// The closing handshake is complete: a client that does not close TCP then has nothing more to
+/// receive, and does not count as lost.
 #[test]
 fn who_says_goodbye_and_stays_is_let_go() {
     let server = Loopback::echo(server().close_deadline(Duration::from_millis(300)));

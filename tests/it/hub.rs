@@ -1,4 +1,4 @@
-//! Messages to many: who gets them, and in which order.
+//! Messages to many: the clients that get them, and their order.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -9,8 +9,8 @@ use stentor::{Client, ClientId, Outcome, Server, ServerHandle, Version};
 
 use crate::support::{Head, Heard, KEY3, Loopback, PATIENCE, Peer, dial, echo, eventually, text};
 
-/// A handler that is told what to do, in words: `join ROOM`, `leave ROOM`, `say ROOM TEXT`,
-/// `others ROOM TEXT`, `all TEXT`, `rest TEXT`, `echo TEXT`.
+/// A handler that executes commands in words: `join ROOM`, `leave ROOM`, `say ROOM TEXT`, `others
+/// ROOM TEXT`, `all TEXT`, `rest TEXT`, `echo TEXT`.
 fn obey(client: &mut Client) -> Outcome {
     while let Some(message) = client.recv()? {
         let words = message.as_text().unwrap_or_default();
@@ -81,8 +81,8 @@ fn all_see_the_messages_of_many_in_the_same_order() {
     }
 }
 
-/// Whether a client hears what another says with a command: both are numbered, and are in the room
-/// `even` or `odd`.
+/// Whether a client receives the message that another one's command sends: both are numbered, and
+/// are in the room `even` or `odd`.
 fn hears(hearer: usize, sayer: usize, command: &str) -> bool {
     match command {
         "all" => true,
@@ -181,7 +181,7 @@ fn the_rooms_of_a_client_are_its_own() {
     let but_one = server.handle.room("even").except(ids[2]).members();
     assert_eq!(but_one, [ids[0], ids[4]]);
 
-    // One who is in no such room can speak to it.
+    // A client that is not in the room can send to it.
     peers[1].say("say even to the even");
     peers[0].say("say odd to the odd");
     server.handle.room("everybody").broadcast("to everybody");
@@ -214,7 +214,7 @@ fn the_rooms_of_a_client_are_its_own() {
     peers[4].leave();
     members(&server, "even", &[ids[0]]);
     peers[0].say("leave even");
-    // Twice is as good as once, and so it is with joining.
+    // Leaving twice is the same as leaving once, and so it is with joining.
     peers[0].say("leave even");
     peers[0].say("join odd");
     peers[0].say("join odd");
@@ -329,7 +329,7 @@ fn only_those_who_are_ready_get_broadcasts() {
     }
 }
 
-/// Broadcasts numbers until it is told to stop, and says how many they were.
+/// Broadcasts numbers until it gets the stop signal; returns their count.
 fn burst(handle: &ServerHandle, stop: &AtomicBool) -> usize {
     let mut number = 0;
     while !stop.load(SeqCst) {
@@ -407,8 +407,8 @@ fn a_broadcast_that_is_posted_once_a_client_has_its_101_reaches_it() {
     }
 }
 
-/// Nothing waits for a second message to share its way: with a pause of a tenth of a second in
-/// it, this would take ten seconds.
+/// No message waits for a second one to be sent with it: with a pause of a tenth of a second for
+/// that, this would take ten seconds.
 #[test]
 fn a_message_alone_arrives_at_once() {
     let server = Loopback::run(Server::builder(), obey);
@@ -452,7 +452,7 @@ fn a_message_that_is_larger_than_every_queue_is_broadcast() {
     assert_eq!(server.handle.counters().evicted, 0);
 }
 
-/// Those with little to say must not keep out one who has much to say.
+/// Senders of small messages must not keep out a sender of a large one.
 #[test]
 fn a_large_message_is_not_starved_by_small_ones() {
     let server = Loopback::echo(Server::builder());

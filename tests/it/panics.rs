@@ -30,7 +30,7 @@ fn a_handler_that_panics_ends_its_one_client() {
     });
 }
 
-/// What panics once more when it is let go of.
+/// A value that panics once more when it is dropped.
 #[derive(Debug)]
 struct Grenade;
 
@@ -40,7 +40,7 @@ impl Drop for Grenade {
     }
 }
 
-/// And so does what that panics with.
+/// And so does the payload of that panic.
 struct Shrapnel;
 
 impl Drop for Shrapnel {

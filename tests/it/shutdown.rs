@@ -1,4 +1,5 @@
-//! The end of a server: everybody is told, nobody is waited for longer than was said.
+//! The shutdown of a server: every client gets a close frame, and no client delays it beyond the
+//! timeout.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +14,8 @@ use crate::support::{
 
 const REASON: &str = "the server is going down";
 
-/// Nobody answers at that address any more, or whoever does hangs up at once.
+/// Asserts that no server accepts at that address any more, or that the connection is closed at
+/// once.
 fn assert_closed(address: SocketAddr) {
     match TcpStream::connect(address) {
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
@@ -94,7 +96,7 @@ fn those_in_their_handshake_are_told_503() {
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.body, format!("{REASON}\n").as_bytes());
     }
-    // Its 101 is out: all that is left is to hang up.
+    // Its 101 is sent: only TCP can be closed.
     assert_eq!(read_end(&mut no_key3.stream), Heard::End);
     drop((silent, half, no_key3));
     server.join();
@@ -120,7 +122,7 @@ fn those_who_do_not_answer_are_cut_off_when_the_time_is_over() {
         assert!(matches!(peer.hear(), Heard::End | Heard::Reset));
     }
     let counters = server.handle.counters();
-    // Hanging up is all that there is in draft-75: it need not be answered.
+    // Draft-75 has only the end of TCP, which need not be answered.
     let cut = counters.lost.get(&Loss::Cut).copied().unwrap_or_default();
     assert!(cut == 4 || cut == 5, "{counters:?}");
     assert_eq!(counters.connections, 0);
@@ -170,7 +172,7 @@ fn a_handler_may_shut_its_own_server_down() {
         while let Some(message) = client.recv()? {
             if message.as_text() == Some("shut down") {
                 handle.shutdown(PATIENCE);
-                // It has said goodbye to this client, too.
+                // The close frame has been sent to this client, too.
                 assert!(matches!(client.send("too late"), Err(Error::Closed)));
             }
         }
@@ -196,7 +198,7 @@ fn what_a_handler_says_in_its_last_moments_is_not_lost_before_the_goodbye() {
     for number in 0..100 {
         server.handle.broadcast(number.to_string());
     }
-    // Once the hub has worked that off.
+    // Once the hub has processed that.
     server.handle.room("nobody").members();
     server.handle.shutdown(PATIENCE);
     for peer in &mut peers {
@@ -226,7 +228,7 @@ fn fifty_clients_of_all_versions_are_all_told() {
     assert!(counters.lost.is_empty(), "{counters:?}");
 }
 
-/// They come while it goes: each is served, told, or turned away, and none is left hanging.
+/// They connect during the shutdown: each is served, closed, or rejected, and none is left open.
 #[test]
 fn who_comes_while_the_server_goes_is_not_left_hanging() {
     for _ in 0..10 {

@@ -147,7 +147,7 @@ fn a_server_without_descriptors_can_still_be_shut_down() {
 
 /// The server survives running out of descriptors; it is better still not to run out of them.
 #[test]
-fn no_more_clients_are_let_in_than_there_are_descriptors_for() {
+fn no_more_clients_are_accepted_than_there_are_descriptors_for() {
     let _alone = alone();
     // Some descriptors are kept for purposes other than clients.
     let usual = set_descriptors(Some(64 + 3));
@@ -164,7 +164,7 @@ fn no_more_clients_are_let_in_than_there_are_descriptors_for() {
 /// A process may be stopped, and so may a machine: bytes that nobody could read meanwhile do not
 /// count as the clients' silence.
 #[test]
-fn a_pause_of_the_whole_process_is_nobodys_silence() {
+fn a_pause_of_the_whole_process_does_not_count_as_silence() {
     let _alone = alone();
     let (ping, idle) = (Duration::from_millis(100), Duration::from_millis(600));
     let builder = Server::builder().keepalive(Some(ping), PATIENCE);
@@ -267,7 +267,7 @@ fn a_client_that_is_gone_gives_its_descriptor_back() {
 
 /// The current folder belongs to the process and may change.
 #[test]
-fn a_unix_sockets_file_goes_with_the_server_whatever_folder_the_program_is_in_by_then() {
+fn a_unix_sockets_file_is_removed_with_the_server_even_if_the_current_folder_has_changed() {
     let _alone = alone();
     let folder = Folder::new();
     let before = env::current_dir().unwrap();
@@ -294,7 +294,7 @@ fn resident() -> usize {
 }
 
 #[test]
-fn what_is_not_read_costs_no_more_than_its_bound() {
+fn unread_messages_cost_no_more_than_their_bound() {
     const SLEEPERS: usize = 20;
     const OUTBOX: usize = 128 * 1024;
     const MESSAGES: usize = 600;
@@ -366,7 +366,7 @@ fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
 /// Many threads post faster than the hub takes messages: they wait, and the queued bytes are
 /// bounded.
 #[test]
-fn what_waits_for_the_hub_is_bounded_in_bytes() {
+fn bytes_queued_for_the_hub_are_bounded() {
     const TALKERS: usize = 4;
     const EACH: usize = 250;
     let _alone = alone();

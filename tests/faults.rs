@@ -164,7 +164,7 @@ impl Drop for Mapped {
 }
 
 #[test]
-fn a_client_for_which_there_is_no_thread_is_told_503_until_there_is_one() {
+fn a_client_without_a_thread_gets_503_until_there_is_one() {
     const STACK: usize = 1 << 30;
     let _alone = alone();
     let server = Loopback::echo(Server::builder().stack_size(STACK));
@@ -187,7 +187,7 @@ fn a_client_for_which_there_is_no_thread_is_told_503_until_there_is_one() {
 
 /// A process may be stopped, and so may a machine: no timeout expires meanwhile.
 #[test]
-fn a_pause_of_the_whole_process_is_in_no_deadline() {
+fn a_pause_of_the_whole_process_counts_in_no_timeout() {
     let _alone = alone();
     let deadline = Duration::from_secs(2);
     let builder = Server::builder()
@@ -268,8 +268,8 @@ fn in_a_network_of_its_own(program: &str) -> Option<Command> {
 
 /// Takes some three seconds.
 #[test]
-fn who_vanishes_without_a_word_is_found_in_every_version() {
-    const NAME: &str = "who_vanishes_without_a_word_is_found_in_every_version";
+fn a_peer_that_vanishes_silently_is_detected_in_every_version() {
+    const NAME: &str = "a_peer_that_vanishes_silently_is_detected_in_every_version";
     if std::env::var_os(INSIDE).is_some() {
         return vanish();
     }

@@ -78,7 +78,7 @@ fn wait_for_panic(thread: &str, words: &str) {
 }
 
 #[test]
-fn a_logger_that_panics_does_not_end_the_wardens_deadlines() {
+fn a_logger_that_panics_does_not_end_the_watchdogs_timeouts() {
     install();
     let builder = Server::builder().keepalive(Some(Duration::from_millis(20)), LONG);
     let server = Loopback::echo(builder.handshake_deadline(SHORT));
@@ -95,7 +95,7 @@ fn a_logger_that_panics_does_not_end_the_wardens_deadlines() {
 }
 
 #[test]
-fn a_logger_that_panics_lets_new_clients_in_and_the_old_ones_out() {
+fn a_logger_that_panics_does_not_stop_clients_from_connecting_or_leaving() {
     install();
     let builder = Server::builder().max_clients(5);
     let mut server = Loopback::run(builder, panic_when_told);
@@ -125,7 +125,7 @@ fn a_logger_that_panics_lets_new_clients_in_and_the_old_ones_out() {
 }
 
 #[test]
-fn a_logger_that_panics_does_not_end_the_deadlines_of_clients() {
+fn a_logger_that_panics_does_not_end_the_timeouts_of_clients() {
     install();
     for _ in 0..2 {
         let script = Script::run(|mut server| {

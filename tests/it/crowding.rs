@@ -46,7 +46,7 @@ fn evicted(server: &Loopback) -> u64 {
 }
 
 #[test]
-fn the_fullest_goes_first_and_not_who_is_next() {
+fn the_fullest_client_is_evicted_first_and_not_the_next_one() {
     keep_logbook();
     let policies = [
         SlowClient::Close,
@@ -80,7 +80,7 @@ fn the_fullest_goes_first_and_not_who_is_next() {
 
 /// Of equally full clients the older one is evicted.
 #[test]
-fn who_is_evicted_is_no_accident() {
+fn the_choice_of_the_evicted_client_is_deterministic() {
     for _ in 0..3 {
         let server = Loopback::run_with_send_buffer(0, crowded(MIB), echo);
         let peers: Vec<Peer> = (0..8)
@@ -102,7 +102,7 @@ fn who_is_evicted_is_no_accident() {
 }
 
 #[test]
-fn what_is_broadcast_to_many_counts_once() {
+fn a_broadcast_to_many_counts_once() {
     let server = Loopback::run_with_send_buffer(0, crowded(MIB), echo);
     let versions = Version::ALL.into_iter().cycle().take(20);
     let sleepers: Vec<Peer> = versions
@@ -131,7 +131,7 @@ fn what_is_broadcast_to_many_counts_once() {
 
 /// Evicting clients that share bytes frees nothing as long as one of them is left.
 #[test]
-fn of_what_is_shared_only_the_share_counts_against_a_client() {
+fn only_its_share_of_shared_bytes_counts_against_a_client() {
     let server = Loopback::run_with_send_buffer(0, crowded(MIB), echo);
     let sharing = [(); 6].map(|()| open_small(&server, Version::Rfc6455));
     for _ in 0..60 {
@@ -147,7 +147,7 @@ fn of_what_is_shared_only_the_share_counts_against_a_client() {
 }
 
 #[test]
-fn what_was_taken_or_given_up_is_given_back() {
+fn bytes_that_were_sent_or_discarded_no_longer_count() {
     let server = Loopback::run_with_send_buffer(0, crowded(8 * MIB), echo);
     for version in Version::ALL {
         let mut reader = open_small(&server, version);
@@ -174,7 +174,7 @@ fn what_was_taken_or_given_up_is_given_back() {
 /// Replies of their own handlers count as well: a client that sends and does not read fills the
 /// memory too.
 #[test]
-fn a_crowd_that_does_not_read_stays_below_the_cap() {
+fn many_clients_that_do_not_read_stay_below_the_total_limit() {
     const CAP: usize = 2 * MIB;
     let server = Loopback::run_with_send_buffer(0, crowded(CAP), echo);
     let mut reader = server.open(Version::Draft76);
@@ -206,7 +206,7 @@ fn a_crowd_that_does_not_read_stays_below_the_cap() {
 /// Clients whose own send queues are full wait for room: they too ensure that the total limit is
 /// kept.
 #[test]
-fn who_waits_for_room_is_counted_while_it_waits() {
+fn a_sender_that_waits_for_room_is_counted_while_it_waits() {
     let builder = crowded(256 * KIB).outbox(16 * KIB);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let peers: Vec<Peer> = (0..8)

@@ -46,7 +46,7 @@ fn lost(server: &Loopback, loss: Loss, count: u64) -> Counters {
 }
 
 #[test]
-fn who_does_not_finish_its_request_is_told_408() {
+fn incomplete_request_gets_408() {
     let server = Loopback::echo(server().handshake_deadline(SHORT));
     let mut all_late = Vec::new();
     for version in Version::ALL {
@@ -72,7 +72,7 @@ fn who_does_not_finish_its_request_is_told_408() {
 
 /// The 101 is sent: any other response is no longer possible.
 #[test]
-fn who_does_not_send_key3_is_hung_up_on() {
+fn a_client_that_does_not_send_key3_is_disconnected() {
     let server = Loopback::echo(server().handshake_deadline(SHORT));
     for bytes in [&b""[..], b"^n:ds[4"] {
         let mut late = Peer::without_key3(server.address);
@@ -170,7 +170,7 @@ fn a_slow_on_request_does_not_make_the_client_late() {
 }
 
 #[test]
-fn the_silent_are_pinged_and_live_on_their_pongs() {
+fn silent_clients_are_pinged_and_stay_if_they_send_pongs() {
     let server = Loopback::echo(keepalive(SHORT / 3, LONG));
     for version in HYBI {
         let mut peer = server.open(version);
@@ -186,7 +186,7 @@ fn the_silent_are_pinged_and_live_on_their_pongs() {
 }
 
 #[test]
-fn a_ping_without_a_pong_is_the_end() {
+fn a_client_that_sends_no_pong_is_disconnected() {
     let (builder, departed) = telling_departures(keepalive(SHORT, SHORT));
     let server = Loopback::echo(builder);
     for (count, version) in HYBI.into_iter().enumerate() {
@@ -217,7 +217,7 @@ fn a_ping_without_a_pong_is_the_end() {
 }
 
 #[test]
-fn whatever_comes_is_a_sign_of_life() {
+fn any_received_byte_is_a_sign_of_life() {
     let server = Loopback::echo(keepalive(SHORT * 2, SHORT * 4));
     let mut peer = server.open(Version::Rfc6455);
     let since = Instant::now();
@@ -273,7 +273,7 @@ fn assert_silence_ends(handler: fn(&mut Client) -> Outcome) {
 
 /// A handler that never stays in `recv` for long still waits for the peer.
 #[test]
-fn deadlines_run_between_the_timeouts_of_recv_timeout() {
+fn silence_is_timed_between_calls_of_recv_timeout() {
     assert_silence_ends(|client| {
         while client.recv_timeout(SHORT / 10)? != Received::Closed {}
         Ok(())
@@ -282,7 +282,7 @@ fn deadlines_run_between_the_timeouts_of_recv_timeout() {
 
 /// Nor need it ever wait: checking from time to time is enough.
 #[test]
-fn deadlines_run_for_a_handler_that_only_looks() {
+fn silence_is_timed_for_a_handler_that_only_polls() {
     assert_silence_ends(|client| {
         while client.recv_timeout(Duration::ZERO)? != Received::Closed {
             thread::sleep(SHORT / 30);
@@ -292,7 +292,7 @@ fn deadlines_run_for_a_handler_that_only_looks() {
 }
 
 #[test]
-fn nobody_is_pinged_where_nobody_wants_it() {
+fn no_client_is_pinged_if_the_keepalive_is_off() {
     let server = Loopback::echo(server().keepalive(None, SHORT / 3));
     let mut peer = server.open(Version::Rfc6455);
     assert_eq!(peer.hear_within(SHORT * 2), None);
@@ -300,7 +300,7 @@ fn nobody_is_pinged_where_nobody_wants_it() {
 }
 
 #[test]
-fn the_idle_deadline_ends_silence_in_every_version() {
+fn the_idle_timeout_ends_silence_in_every_version() {
     let (builder, departed) = telling_departures(server().idle_deadline(Some(SHORT)));
     let (results, received) = bounded(1);
     let server = Loopback::run(builder, move |client| {
@@ -334,7 +334,7 @@ fn the_idle_deadline_ends_silence_in_every_version() {
 }
 
 #[test]
-fn who_speaks_now_and_then_is_not_idle() {
+fn a_client_that_sends_from_time_to_time_is_not_idle() {
     let idle = SHORT * 8;
     let server = Loopback::echo(server().idle_deadline(Some(idle)));
     let mut peers = HIXIE.map(|version| server.open(version));
@@ -362,7 +362,7 @@ fn a_pong_breaks_the_silence() {
 }
 
 #[test]
-fn who_does_not_answer_a_close_is_hung_up_on() {
+fn a_client_that_does_not_answer_a_close_frame_is_disconnected() {
     let (builder, departed) = telling_departures(server().close_deadline(SHORT));
     let server = Loopback::run(builder, |_| Ok(()));
     let mut count = 0;
@@ -398,7 +398,7 @@ fn who_does_not_answer_a_close_is_hung_up_on() {
 
 /// The close timeout covers the whole closing handshake: neither data nor pings extend it.
 #[test]
-fn who_answers_a_close_with_chatter_is_hung_up_on() {
+fn a_client_that_answers_a_close_frame_with_data_is_disconnected() {
     let server = Loopback::run(server().close_deadline(SHORT), |_| Ok(()));
     for version in &Version::ALL[1..] {
         let version = *version;
@@ -419,7 +419,7 @@ fn who_answers_a_close_with_chatter_is_hung_up_on() {
 
 /// Pongs queued behind our close frame do not extend it either.
 #[test]
-fn who_answers_a_close_with_pings_and_reads_slowly_is_hung_up_on() {
+fn a_client_that_answers_a_close_frame_with_pings_and_reads_slowly_is_disconnected() {
     let builder = server().close_deadline(SHORT * 2);
     let server = Loopback::run_with_send_buffer(0, builder, |_| Ok(()));
     for version in HYBI {
@@ -450,7 +450,7 @@ fn who_answers_a_close_with_pings_and_reads_slowly_is_hung_up_on() {
 /// The closing handshake is complete: a client that does not close TCP then has nothing more to
 /// receive, and does not count as lost.
 #[test]
-fn who_says_goodbye_and_stays_is_let_go() {
+fn a_client_that_sends_a_close_frame_and_stays_is_disconnected() {
     let server = Loopback::echo(server().close_deadline(Duration::from_millis(300)));
     let mut peers = server.open_all();
     let since = Instant::now();
@@ -467,7 +467,7 @@ fn who_says_goodbye_and_stays_is_let_go() {
 }
 
 #[test]
-fn the_longest_deadlines_there_are_do_not_panic() {
+fn the_longest_possible_timeouts_do_not_panic() {
     let builder = server()
         .handshake_deadline(Duration::MAX)
         .keepalive(Some(Duration::MAX), Duration::MAX)
@@ -491,7 +491,7 @@ fn the_longest_deadlines_there_are_do_not_panic() {
 }
 
 #[test]
-fn a_deadline_of_nothing_is_short_and_harmless() {
+fn a_timeout_of_zero_is_short_and_harmless() {
     let builder = server()
         .keepalive(Some(Duration::ZERO), Duration::ZERO)
         .idle_deadline(Some(Duration::ZERO))

@@ -94,7 +94,7 @@ fn hears(hearer: usize, sayer: usize, command: &str) -> bool {
 }
 
 #[test]
-fn messages_to_mixed_audiences_reach_exactly_those_they_are_for_in_one_order() {
+fn messages_to_mixed_audiences_reach_exactly_their_receivers_in_one_order() {
     const EACH: usize = 300;
     const COMMANDS: [&str; 4] = ["all", "rest", "say even", "others odd"];
     let command = |sayer: usize, number: usize| COMMANDS[(sayer + number * 7 / 3) % 4];
@@ -152,7 +152,7 @@ fn messages_to_mixed_audiences_reach_exactly_those_they_are_for_in_one_order() {
                 .filter(|said| said.0 == sayer && meant_for(hearer, **said));
             assert!(
                 from_one.eq(expected),
-                "{hearer} did not hear all of {sayer} in order"
+                "{hearer} did not receive all of {sayer} in order"
             );
         }
         let common = |said: &&(usize, usize)| meant_for(0, **said) && meant_for(hearer, **said);
@@ -295,7 +295,7 @@ fn a_reply_that_is_sent_before_a_broadcast_arrives_before_it() {
 }
 
 #[test]
-fn only_those_who_are_ready_get_broadcasts() {
+fn only_clients_in_ready_get_broadcasts() {
     let server = Loopback::echo(Server::builder());
     let mut open = server.open(Version::Rfc6455);
     let mut silent = dial(server.address);
@@ -346,7 +346,7 @@ fn number(peer: &mut Peer) -> Option<usize> {
 }
 
 #[test]
-fn who_comes_and_goes_in_the_middle_of_a_burst_misses_nothing_in_between() {
+fn a_client_that_joins_and_leaves_during_a_burst_misses_nothing_in_between() {
     let server = Loopback::echo(Server::builder());
     let permanent = server.open_all();
     let stop = AtomicBool::new(false);
@@ -477,7 +477,7 @@ fn a_large_message_is_not_starved_by_small_ones() {
 
 /// More posts than the hub's queue holds, and all at once.
 #[test]
-fn nobody_waits_for_ever_for_a_hub_that_has_much_to_do() {
+fn no_thread_waits_for_ever_for_a_busy_hub() {
     const EACH: usize = 3000;
     let server = Loopback::run(Server::builder(), |client| {
         client.join("lobby");

@@ -48,14 +48,14 @@ fn open_and_held_back(server: &Loopback, version: Version) -> Peer {
     let before = server.handle.counters().held_back;
     let mut peer = server.open(version);
     peer.write(&text(version, &"x".repeat(600)));
-    eventually("it to be held back", || {
+    eventually("it to be throttled", || {
         (server.handle.counters().held_back > before).then_some(())
     });
     peer
 }
 
 #[test]
-fn who_says_too_much_is_held_back_and_loses_nothing() {
+fn a_client_above_the_rate_is_throttled_and_loses_nothing() {
     let server = Loopback::echo(limited(messages()));
     with_all(&server, &Version::ALL, |mut peer| {
         let since = Instant::now();
@@ -151,7 +151,7 @@ fn a_flood_of_pings_is_a_flood() {
 }
 
 #[test]
-fn who_keeps_to_the_rate_does_not_notice_it() {
+fn a_client_within_the_rate_is_not_throttled() {
     let rate = Rate::per_second().messages(20).bytes(20_000);
     let server = Loopback::echo(limited(rate));
     with_all(&server, &Version::ALL, |mut peer| {
@@ -166,7 +166,7 @@ fn who_keeps_to_the_rate_does_not_notice_it() {
 /// The bytes that it has written stay in the kernel's buffers, and then with the client:
 /// backpressure.
 #[test]
-fn tcp_holds_the_fast_client_back() {
+fn tcp_backpressure_throttles_the_client() {
     let server = Loopback::echo(limited(bytes().bytes(1000)));
     with_all(&server, &Version::ALL, |mut peer| {
         let version = peer.version;
@@ -185,7 +185,7 @@ fn tcp_holds_the_fast_client_back() {
 }
 
 #[test]
-fn who_says_too_much_can_be_closed_instead() {
+fn a_client_above_the_rate_can_be_closed_instead() {
     let (ends, ended) = bounded(5);
     let builder = limited(messages()).fast_client(FastClient::Close);
     let server = Loopback::run(builder, move |client| {
@@ -213,7 +213,7 @@ fn who_says_too_much_can_be_closed_instead() {
 }
 
 #[test]
-fn broadcasts_reach_who_is_held_back() {
+fn broadcasts_reach_a_throttled_client() {
     let server = Loopback::echo(limited(bytes()));
     let mut peers = Version::ALL.map(|version| open_and_held_back(&server, version));
     let since = Instant::now();
@@ -229,7 +229,7 @@ fn broadcasts_reach_who_is_held_back() {
 
 /// Nor do they wait for the watchdog, which would send them within half a second.
 #[test]
-fn replies_are_not_held_back() {
+fn replies_are_not_throttled() {
     let server = Loopback::echo(limited(messages().messages(1)));
     let mut took: Vec<Duration> = Version::ALL
         .into_iter()
@@ -247,7 +247,7 @@ fn replies_are_not_held_back() {
 }
 
 #[test]
-fn a_goodbye_does_not_wait_for_the_rate() {
+fn a_close_frame_does_not_wait_for_the_rate() {
     let server = Loopback::echo(limited(bytes()));
     for version in Version::ALL {
         let mut peer = open_and_held_back(&server, version);
@@ -287,7 +287,7 @@ fn a_shutdown_does_not_wait_for_the_rate() {
 /// A throttled client that is disconnected is gone at once: its queue was full, or it takes
 /// nothing.
 #[test]
-fn who_is_given_up_is_not_held_back_any_longer() {
+fn a_throttled_client_can_be_disconnected_at_once() {
     let evicting = limited(bytes()).outbox(16 * 1024);
     let impatient = limited(bytes())
         .slow_client(SlowClient::DropNewest)
@@ -313,7 +313,7 @@ fn who_is_given_up_is_not_held_back_any_longer() {
 
 /// It is not the client's fault that the server does not read.
 #[test]
-fn keepalive_does_not_take_who_is_held_back_for_dead() {
+fn keepalive_does_not_disconnect_a_throttled_client() {
     const SHORT: Duration = Duration::from_millis(60);
     let rate = Rate::per_second()
         .bytes(1000)
@@ -336,7 +336,7 @@ fn keepalive_does_not_take_who_is_held_back_for_dead() {
 }
 
 #[test]
-fn who_has_other_things_to_do_is_not_held_back_with_the_client() {
+fn a_busy_handler_is_not_throttled_with_its_client() {
     let (turns, turn) = bounded(100);
     let server = Loopback::run(limited(bytes()), move |client| {
         loop {

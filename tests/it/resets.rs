@@ -108,7 +108,7 @@ fn bring(server: &Loopback, version: Version, when: When) -> Option<TcpStream> {
 }
 
 #[test]
-fn a_reset_at_any_point_costs_one_client_and_nobody_else_anything() {
+fn a_reset_at_any_point_affects_only_its_own_client() {
     let (go_on, told) = crossbeam_channel::unbounded();
     let server = Loopback::run(Server::builder(), move |client| obey(client, &told));
     let mut others = server.open_all();
@@ -146,7 +146,7 @@ fn a_reset_at_any_point_costs_one_client_and_nobody_else_anything() {
 
 /// Draft-75's only closing handshake is the end of TCP. A reset is different: bytes were lost.
 #[test]
-fn a_reset_is_nobodys_goodbye() {
+fn a_reset_is_not_a_clean_close() {
     let (departed, departures) = crossbeam_channel::unbounded();
     let builder = Server::builder().on_close(move |departure| {
         let closed = &departure.closed;

@@ -30,7 +30,7 @@ fn assert_closed(address: SocketAddr) {
 }
 
 #[test]
-fn every_version_is_told_in_its_own_way() {
+fn every_version_is_closed_in_its_own_way() {
     let mut server = Loopback::echo(Server::builder());
     let mut peers = server.open_all();
     let since = Instant::now();
@@ -72,7 +72,7 @@ fn a_server_that_is_shut_down_before_it_runs_ends_at_once() {
 }
 
 #[test]
-fn a_server_that_never_runs_lets_go_of_its_address() {
+fn a_server_that_never_runs_releases_its_address() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
     let handle = server.handle();
@@ -83,7 +83,7 @@ fn a_server_that_never_runs_lets_go_of_its_address() {
 }
 
 #[test]
-fn those_in_their_handshake_are_told_503() {
+fn clients_in_their_handshake_get_503() {
     let mut server = Loopback::echo(Server::builder());
     let mut silent = dial(server.address);
     let mut half = dial(server.address);
@@ -105,7 +105,7 @@ fn those_in_their_handshake_are_told_503() {
 }
 
 #[test]
-fn those_who_do_not_answer_are_cut_off_when_the_time_is_over() {
+fn clients_that_do_not_answer_are_aborted_after_the_timeout() {
     let patience = Duration::from_millis(200);
     let mut server = Loopback::echo(Server::builder());
     let mut peers = server.open_all();
@@ -129,7 +129,7 @@ fn those_who_do_not_answer_are_cut_off_when_the_time_is_over() {
 }
 
 #[test]
-fn no_time_at_all_is_enough_to_say_goodbye() {
+fn a_timeout_of_zero_is_enough_to_send_close_frames() {
     let mut server = Loopback::echo(Server::builder());
     let mut peers = server.open_all();
     let since = Instant::now();
@@ -146,7 +146,7 @@ fn no_time_at_all_is_enough_to_say_goodbye() {
 }
 
 #[test]
-fn those_who_do_not_read_are_cut_off_too() {
+fn clients_that_do_not_read_are_aborted_too() {
     let mut server = Loopback::run_with_send_buffer(0, Server::builder(), echo);
     let peers = server.open_all();
     for peer in &peers {
@@ -189,7 +189,7 @@ fn a_handler_may_shut_its_own_server_down() {
 }
 
 #[test]
-fn what_a_handler_says_in_its_last_moments_is_not_lost_before_the_goodbye() {
+fn a_handlers_last_messages_arrive_before_the_close_frame() {
     let mut server = Loopback::echo(Server::builder());
     let mut peers = server.open_all();
     for peer in &mut peers {
@@ -210,7 +210,7 @@ fn what_a_handler_says_in_its_last_moments_is_not_lost_before_the_goodbye() {
 }
 
 #[test]
-fn fifty_clients_of_all_versions_are_all_told() {
+fn fifty_clients_of_all_versions_all_get_a_close_frame() {
     let mut server = Loopback::echo(Server::builder());
     let versions = Version::ALL.into_iter().cycle().take(50);
     let peers: Vec<Peer> = versions.map(|version| server.open(version)).collect();
@@ -230,7 +230,7 @@ fn fifty_clients_of_all_versions_are_all_told() {
 
 /// They connect during the shutdown: each is served, closed, or rejected, and none is left open.
 #[test]
-fn who_comes_while_the_server_goes_is_not_left_hanging() {
+fn a_client_that_connects_during_the_shutdown_is_not_left_open() {
     for _ in 0..10 {
         let mut server = Loopback::echo(Server::builder());
         let address = server.address;

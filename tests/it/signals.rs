@@ -113,7 +113,7 @@ fn expect_goodbye(peer: &mut Peer) {
 }
 
 #[test]
-fn one_signal_says_goodbye_to_everybody_and_ends_the_chat_well() {
+fn one_signal_closes_every_client_and_ends_the_chat_cleanly() {
     for signal in [Signal::INT, Signal::TERM] {
         let mut chat = Chat::start(&[]);
         let mut peers = Version::ALL.map(|version| chat.join(version));

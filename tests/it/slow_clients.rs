@@ -43,7 +43,7 @@ fn number_of(text: &str) -> usize {
 }
 
 #[test]
-fn those_who_read_get_everything_while_those_who_do_not_are_evicted() {
+fn readers_get_everything_while_slow_consumers_are_evicted() {
     const READERS: usize = 45;
     const SLEEPERS: usize = 5;
     const ROUNDS: usize = 30;
@@ -213,7 +213,7 @@ fn a_sleeper_may_miss_the_oldest_and_recovers() {
 }
 
 #[test]
-fn a_handle_is_told_what_became_of_its_message() {
+fn a_handle_gets_the_result_of_its_message() {
     let fill = |server: &Loopback, peer: &Peer| {
         let client = server.client(peer);
         eventually("a full queue", || client.send(numbered(0, 4000)).err())
@@ -297,14 +297,14 @@ fn flood(version: Version, frame: &[u8]) {
 }
 
 #[test]
-fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
+fn a_client_that_floods_and_never_reads_is_ended_by_the_write_timeout() {
     for version in Version::ALL {
         flood(version, &text(version, &"x".repeat(10_000)));
     }
 }
 
 #[test]
-fn one_who_pings_and_never_reads_is_ended_by_the_write_deadline() {
+fn a_client_that_pings_and_never_reads_is_ended_by_the_write_timeout() {
     for version in HYBI {
         flood(version, &masked(0x89, &[7; 125]).repeat(100));
     }
@@ -313,7 +313,7 @@ fn one_who_pings_and_never_reads_is_ended_by_the_write_deadline() {
 /// It reads all the time, only slowly: within each timeout it takes something, though much less
 /// than the send buffer holds. Tested for its own handler's replies and for messages of others.
 #[test]
-fn one_who_reads_slowly_is_not_mistaken_for_one_who_does_not() {
+fn a_client_that_reads_slowly_is_not_evicted() {
     const LARGE: usize = 2_000_000;
     let builder = Server::builder()
         .outbox(OUTBOX)
@@ -374,7 +374,7 @@ fn a_sleeper_does_not_delay_anothers_replies() {
 }
 
 #[test]
-fn a_message_above_the_bound_reaches_one_whose_queue_is_empty() {
+fn a_message_above_the_limit_reaches_a_client_whose_queue_is_empty() {
     let server = Loopback::run_with_send_buffer(0, Server::builder().outbox(1000), echo);
     let large = "x".repeat(500_000);
     for version in Version::ALL {

@@ -137,7 +137,7 @@ fn hear_until_goodbye(mut peer: Peer) -> Vec<usize> {
 }
 
 #[test]
-fn what_was_posted_before_a_shutdown_is_heard_by_all_before_the_goodbye() {
+fn messages_posted_before_a_shutdown_reach_all_clients_before_the_close_frame() {
     let mut storm = Storm::new();
     let versions = Version::ALL.into_iter().cycle().take(20);
     let mut peers: Vec<Peer> = versions.map(|version| storm.server.open(version)).collect();

@@ -66,7 +66,7 @@ fn every_dependency_may_be_used_under_a_licence_that_goes_with_mit() {
 }
 
 #[test]
-fn what_features_add_may_be_used_under_licences_that_go_with_mit_too() {
+fn dependencies_of_features_may_be_used_under_licences_that_go_with_mit_too() {
     let licences = [&LICENCES[..], &LICENCES_OF_FEATURES].concat();
     let crates = crates_with(&FEATURES.join(","), "{p}: {l}");
     assert!(crates.len() > 30, "{crates:?}");

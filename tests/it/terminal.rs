@@ -73,7 +73,7 @@ fn the_terminals_client_trusts_the_certificate_that_the_chat_has_signed() {
 }
 
 #[test]
-fn the_terminals_client_says_what_it_understands() {
+fn the_terminals_client_prints_its_usage() {
     for wrong in [
         &[][..],
         &["--as"],

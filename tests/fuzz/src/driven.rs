@@ -212,7 +212,7 @@ impl Driven {
             self.transitions.push(Transition { from, trigger, to });
         }
         let state = self.connection.state();
-        assert_eq!(state, self.state_told(), "a change that was not told");
+        assert_eq!(state, self.state_told(), "a change that was not reported");
         let ending = self.connection.close_expected();
         self.over = matches!(ending, Some(Ending::Linger | Ending::Follow));
         if self.over {
@@ -230,7 +230,7 @@ impl Driven {
     fn admit(&mut self, event: &Event) {
         assert!(!self.ended, "{event:?} behind the last event");
         let last = matches!(event, Event::Closed(_));
-        assert!(last || !self.our_goodbye, "{event:?} behind our goodbye");
+        assert!(last || !self.our_goodbye, "{event:?} after our close");
         self.events += 1;
         match event {
             Event::Request => assert!(self.events == 1 && self.connection.request().is_some()),

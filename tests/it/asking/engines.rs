@@ -151,7 +151,7 @@ fn pings_are_answered_by_either_side() {
 }
 
 #[test]
-fn what_is_sent_before_draft_76_is_done_waits_for_it() {
+fn messages_sent_before_the_draft_76_handshake_is_done_wait_for_it() {
     let mut client = Driven::client(&request(Version::Draft76));
     assert_eq!(
         client.connection.send(&"early".into()),
@@ -169,7 +169,7 @@ fn what_is_sent_before_draft_76_is_done_waits_for_it() {
 }
 
 #[test]
-fn the_client_says_goodbye_and_the_server_hangs_up_first() {
+fn the_client_sends_a_close_frame_and_the_server_closes_tcp_first() {
     for version in Version::ALL {
         let (mut client, mut server) = pair(version);
         client.connection.close(Some(close(3000, "bye"))).unwrap();
@@ -219,7 +219,7 @@ fn the_client_says_goodbye_and_the_server_hangs_up_first() {
 }
 
 #[test]
-fn the_server_says_goodbye_and_hangs_up_first() {
+fn the_server_sends_a_close_frame_and_closes_tcp_first() {
     for version in Version::ALL {
         let (mut client, mut server) = pair(version);
         server.connection.close(Some(close(1001, "bye"))).unwrap();
@@ -252,7 +252,7 @@ fn the_server_says_goodbye_and_hangs_up_first() {
 }
 
 #[test]
-fn goodbyes_that_cross_are_each_others_answer() {
+fn close_frames_that_cross_answer_each_other() {
     for version in Version::ALL {
         let (mut client, mut server) = pair(version);
         client.connection.close(Some(close(1000, ""))).unwrap();
@@ -291,7 +291,7 @@ fn a_lost_connection_is_not_clean_for_a_client_either() {
 }
 
 #[test]
-fn a_client_may_give_up_while_it_waits_for_the_answer() {
+fn a_client_may_abort_while_it_waits_for_the_response() {
     for version in Version::ALL {
         let mut client = Driven::client(&request(version));
         client.forget();

@@ -49,7 +49,7 @@ fn a_frame_with_a_mask_is_closed_with_1002() {
 }
 
 #[test]
-fn what_breaks_a_rule_is_closed_with_its_code_by_a_client_as_well() {
+fn a_protocol_error_is_closed_with_its_code_by_a_client_as_well() {
     let mut config = Config::default();
     config.limits.message = 100;
     let newest = |version: Version| version == Version::Rfc6455;

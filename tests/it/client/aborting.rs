@@ -53,7 +53,7 @@ fn deaf() -> (Script, mpsc::Sender<()>, mpsc::Receiver<(usize, ErrorKind)>) {
 }
 
 #[test]
-fn an_abort_waits_for_nobody_and_gives_up_what_waits() {
+fn an_abort_does_not_wait_and_discards_queued_bytes() {
     let (script, hear, heard) = deaf();
     let mut socket = patient().outbox(2 * MUCH).connect(&script.url).unwrap();
     let sender = socket.sender();
@@ -73,7 +73,7 @@ fn an_abort_waits_for_nobody_and_gives_up_what_waits() {
 }
 
 #[test]
-fn another_thread_that_aborts_wakes_the_one_that_reads() {
+fn an_abort_on_another_thread_wakes_the_reading_thread() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let mut socket = open(&server, version);
@@ -110,7 +110,7 @@ fn a_message_that_the_version_cannot_carry_is_lost_like_any_other_once_all_is_ov
 }
 
 #[test]
-fn an_abort_wakes_whoever_waits_for_room() {
+fn an_abort_wakes_a_thread_that_waits_for_room() {
     let (script, _hear, _heard) = deaf();
     let socket = patient().outbox(1).connect(&script.url).unwrap();
     let sender = socket.sender();
@@ -180,7 +180,7 @@ impl Transport for Stuck {
 }
 
 #[test]
-fn a_bridge_whose_last_words_are_not_taken_falls_with_an_abort() {
+fn a_bridge_whose_last_bytes_are_not_taken_ends_with_an_abort() {
     let (script, _hear, _heard) = deaf();
     let alive = Arc::new(());
     let (writes, is_stuck) = mpsc::channel();

@@ -123,7 +123,7 @@ impl Transport for Stuck {
 }
 
 #[test]
-fn a_transport_that_takes_nothing_is_let_go_of() {
+fn a_transport_that_takes_nothing_is_dropped() {
     let count = Arc::default();
     let stuck = Stuck {
         ended: Mutex::default(),
@@ -164,7 +164,7 @@ impl Transport for Gate {
 }
 
 #[test]
-fn what_was_said_last_leaves_when_the_connection_has_been_let_go_of() {
+fn the_last_message_is_sent_after_the_connection_has_been_dropped() {
     let script = Script::run(|mut server| {
         server.accept("");
         server.say_goodbye(1000);

@@ -10,7 +10,7 @@ use super::SOON;
 use crate::support::{Script, hush};
 
 #[test]
-fn the_server_hangs_up_first() {
+fn the_server_closes_tcp_first() {
     for client_begins in [true, false] {
         let script = Script::run(move |mut server| {
             server.accept("");
@@ -24,7 +24,7 @@ fn the_server_hangs_up_first() {
             // It does not: it waits for the client.
             server.stream.set_read_timeout(Some(SOON)).unwrap();
             let read = std::io::Read::read(&mut server.stream, &mut [0]);
-            assert!(read.is_err(), "it has hung up first");
+            assert!(read.is_err(), "it has closed first");
         });
         let mut socket = connect(&script.url).unwrap();
         if !client_begins {
@@ -36,7 +36,7 @@ fn the_server_hangs_up_first() {
 }
 
 #[test]
-fn what_a_server_has_yet_to_read_is_not_reset() {
+fn bytes_that_a_server_has_yet_to_read_are_not_lost_to_a_reset() {
     let script = Script::run(|mut server| {
         server.accept("");
         // These bytes lie unread in the client's socket when it leaves.
@@ -56,7 +56,7 @@ fn what_a_server_has_yet_to_read_is_not_reset() {
 }
 
 #[test]
-fn all_that_was_sent_arrives_before_the_goodbye() {
+fn all_messages_arrive_before_the_close_frame() {
     const COUNT: usize = 200;
     let script = Script::run(|mut server| {
         server.accept("");
@@ -75,7 +75,7 @@ fn all_that_was_sent_arrives_before_the_goodbye() {
 }
 
 #[test]
-fn a_panic_says_that_it_was_one() {
+fn a_panic_is_reported_in_the_close_frame() {
     hush("a mistake of a client");
     let script = Script::run(|mut server| {
         server.accept("");
@@ -92,7 +92,7 @@ fn a_panic_says_that_it_was_one() {
 }
 
 #[test]
-fn a_server_that_breaks_the_protocol_is_told_so() {
+fn a_server_that_breaks_the_protocol_gets_the_close_code() {
     let script = Script::run(|mut server| {
         server.accept("");
         // With a mask, which only a client may use.
@@ -132,7 +132,7 @@ fn a_message_above_the_limit_is_refused_on_its_header() {
 }
 
 #[test]
-fn a_server_that_is_gone_without_a_word_is_a_loss() {
+fn a_server_that_leaves_without_a_close_frame_is_lost() {
     let script = Script::run(|mut server| server.accept(""));
     let mut socket = connect(&script.url).unwrap();
     script.join();
@@ -149,7 +149,7 @@ fn a_server_that_is_gone_without_a_word_is_a_loss() {
 /// Browsers of draft-76 leave without a close frame; a server that does so has broken off its
 /// output.
 #[test]
-fn so_is_one_of_draft_76() {
+fn a_draft_76_server_that_leaves_without_a_close_frame_is_lost() {
     use std::io::Write;
     use stentor::{Server, Version};
     let server = crate::support::Loopback::run(Server::builder(), |client| {

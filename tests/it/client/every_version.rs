@@ -55,7 +55,7 @@ fn what_was_sent_together_arrives_in_order() {
 }
 
 #[test]
-fn our_goodbye_is_clean_on_both_sides() {
+fn our_close_is_clean_on_both_sides() {
     for version in Version::ALL {
         let departures: Arc<Mutex<Vec<Departure>>> = Arc::default();
         let seen = Arc::clone(&departures);
@@ -85,7 +85,7 @@ fn our_goodbye_is_clean_on_both_sides() {
 }
 
 #[test]
-fn dropping_says_goodbye() {
+fn dropping_sends_a_close_frame() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         drop(open(&server, version));
@@ -98,7 +98,7 @@ fn dropping_says_goodbye() {
 }
 
 #[test]
-fn the_servers_goodbye_is_heard() {
+fn the_servers_close_frame_is_received() {
     let server = Loopback::run(Server::builder(), |client| {
         client.send("that was all")?;
         client.close(CloseCode::GOING_AWAY, "see you")?;

@@ -43,7 +43,7 @@ fn over(bytes: &[u8], version: Version) -> Result<Vec<Result<Option<String>, Err
 
 /// It makes no difference whether the request could still be sent or not.
 #[test]
-fn wherever_an_answer_ends_the_handshake_has_failed_in_the_same_way() {
+fn truncated_response_always_fails_the_same_way() {
     let answers = [
         (Version::Draft75, DRAFT_75),
         (
@@ -68,7 +68,7 @@ fn wherever_an_answer_ends_the_handshake_has_failed_in_the_same_way() {
 }
 
 #[test]
-fn a_server_that_speaks_tls_to_a_plain_client_is_found_out_at_its_first_byte() {
+fn a_tls_server_is_detected_by_a_plain_client_at_its_first_byte() {
     for version in Version::ALL {
         let script = Script::run(|mut server| {
             server.write(b"\x15");
@@ -87,7 +87,7 @@ fn a_server_that_speaks_tls_to_a_plain_client_is_found_out_at_its_first_byte() {
 }
 
 #[test]
-fn a_refusal_is_heard_from_a_server_that_has_gone_already() {
+fn a_rejection_is_received_from_a_server_that_has_gone_already() {
     let refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater";
     match over(refusal, Version::Rfc6455) {
         Err(Error::Handshake(error)) => {
@@ -99,7 +99,7 @@ fn a_refusal_is_heard_from_a_server_that_has_gone_already() {
 }
 
 #[test]
-fn wherever_a_conversation_ends_it_is_an_end() {
+fn a_conversation_may_end_at_any_byte() {
     let frames = b"\0hello\xff\0there\xff";
     for end in 0..=frames.len() {
         let mut bytes = DRAFT_75.as_bytes().to_vec();
@@ -129,7 +129,7 @@ fn wherever_a_conversation_ends_it_is_an_end() {
 }
 
 #[test]
-fn frames_that_no_server_may_send_are_told_so_once() {
+fn frames_that_no_server_may_send_get_one_close_frame() {
     let cases: [(&[u8], u16); 9] = [
         // A mask, on each kind of frame.
         (b"\x81\x85\0\0\0\0hello", 1002),
@@ -172,7 +172,7 @@ fn frames_that_no_server_may_send_are_told_so_once() {
 
 /// The pongs queued for it are bounded.
 #[test]
-fn a_server_that_pings_without_end_and_reads_nothing_is_given_up() {
+fn a_server_that_pings_without_end_and_reads_nothing_is_disconnected() {
     let script = Script::run(|mut server| {
         server.accept("");
         let pings = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(500);
@@ -187,7 +187,7 @@ fn a_server_that_pings_without_end_and_reads_nothing_is_given_up() {
 }
 
 #[test]
-fn a_flood_of_pings_keeps_nobody_beyond_the_time_that_was_given() {
+fn a_flood_of_pings_extends_no_timeout() {
     let script = Script::run(|mut server| {
         server.accept("");
         let mut reader = server.stream.try_clone().unwrap();
@@ -209,7 +209,7 @@ fn a_flood_of_pings_keeps_nobody_beyond_the_time_that_was_given() {
 }
 
 #[test]
-fn a_server_that_talks_on_after_both_goodbyes_is_left() {
+fn a_server_that_sends_after_both_close_frames_is_disconnected() {
     let script = Script::run(|mut server| {
         server.accept("");
         server.say_goodbye(1000);

@@ -90,7 +90,7 @@ fn name_and_password_are_for_the_proxy_alone() {
 }
 
 #[test]
-fn a_proxy_that_lets_nobody_through_says_why() {
+fn a_proxys_rejection_is_reported_with_its_reason() {
     match refused(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n") {
         Error::Proxy(ProxyError::Status { status, reason }) => {
             assert_eq!((status, reason.as_str()), (407, "Who are you?"));
@@ -100,7 +100,7 @@ fn a_proxy_that_lets_nobody_through_says_why() {
 }
 
 #[test]
-fn what_is_no_proxy_is_told() {
+fn a_server_that_is_not_a_proxy_is_reported() {
     let error = refused(b"SSH-2.0-OpenSSH\r\n\r\n");
     assert!(
         matches!(error, Error::Proxy(ProxyError::BadAnswer)),
@@ -131,7 +131,7 @@ fn an_answer_without_an_end_is_not_kept() {
 /// A server that sends first would lose its bytes if they were read as part of the proxy's
 /// response.
 #[test]
-fn what_stands_behind_the_proxys_answer_is_the_servers() {
+fn bytes_behind_the_proxys_response_are_the_servers() {
     let script = Script::before_request(|stream| {
         let mut client = ByHand::on(stream);
         client.write(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 418 I'm a teapot\r\n\r\n");
@@ -147,7 +147,7 @@ fn what_stands_behind_the_proxys_answer_is_the_servers() {
 }
 
 #[test]
-fn what_is_no_proxys_url_is_refused_without_its_password() {
+fn an_invalid_proxy_url_is_refused_without_showing_its_password() {
     let bad = Connector::new().proxy("ftp://user:secret@example.com");
     let error = bad.unwrap_err();
     assert_eq!(error, ProxyError::BadUrl("…@example.com".to_owned()));

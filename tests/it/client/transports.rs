@@ -53,7 +53,7 @@ impl Transport for Tunnel {
 }
 
 #[test]
-fn a_stream_that_exists_will_do() {
+fn an_existing_stream_can_be_used() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let stream = TcpStream::connect(server.address).unwrap();
@@ -69,7 +69,7 @@ fn a_stream_that_exists_will_do() {
 }
 
 #[test]
-fn so_will_a_unix_socket() {
+fn a_unix_socket_can_be_used() {
     let detached = Server::builder().detach().unwrap();
     for version in Version::ALL {
         let (near, far) = UnixStream::pair().unwrap();
@@ -91,7 +91,7 @@ fn so_will_a_unix_socket() {
 }
 
 #[test]
-fn so_will_anything_that_reads_and_writes() {
+fn anything_that_reads_and_writes_can_be_used() {
     let server = Loopback::echo(Server::builder());
     let alive = Arc::default();
     for version in Version::ALL {
@@ -111,7 +111,7 @@ fn so_will_anything_that_reads_and_writes() {
 }
 
 #[test]
-fn the_bridge_to_a_silent_peer_falls_with_the_connection() {
+fn the_bridge_to_a_silent_peer_ends_with_the_connection() {
     // No server accepts, and no side closes.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let alive = Arc::new(AtomicUsize::new(1));

@@ -41,7 +41,7 @@ fn answered(version: Version, config: &Config, extensions: &[&str]) -> Driven {
 }
 
 #[test]
-fn what_is_offered_is_what_the_settings_need_and_allow() {
+fn the_offer_is_the_one_that_the_settings_need_and_allow() {
     let cases = [
         (
             Deflate::new(),
@@ -73,7 +73,7 @@ fn what_is_offered_is_what_the_settings_need_and_allow() {
 }
 
 #[test]
-fn answers_within_the_offer_are_taken() {
+fn responses_within_the_offer_are_accepted() {
     let cases: [(Deflate, &[&str]); 13] = [
         (takeover(), &[]),
         (takeover(), &[""]),
@@ -121,7 +121,7 @@ fn answers_within_the_offer_are_taken() {
 }
 
 #[test]
-fn answers_beyond_the_offer_are_hung_up_on() {
+fn responses_beyond_the_offer_fail_the_connection() {
     let bounded = takeover().send_window(11).receive_window(10);
     let cases: [(Deflate, &str); 25] = [
         (takeover(), "permessage-bzip2"),
@@ -183,7 +183,7 @@ fn answers_beyond_the_offer_are_hung_up_on() {
 }
 
 #[test]
-fn what_was_not_offered_at_all_is_hung_up_on() {
+fn an_extension_that_was_not_offered_at_all_fails_the_connection() {
     let not_offered = |found: &str| HandshakeError::NotOffered {
         field: FIELD,
         found: found.to_owned(),
@@ -214,7 +214,7 @@ fn exchange(client: &mut Driven, server: &mut Driven) {
 }
 
 #[test]
-fn both_engines_understand_each_other_whatever_either_wants() {
+fn both_engines_understand_each_other_with_all_settings() {
     let both = [false, true];
     let wishes = || {
         both.into_iter().flat_map(move |send| {
@@ -282,7 +282,7 @@ fn unmasked(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_and_a_server_talk_compressed() {
+fn a_client_and_a_server_exchange_compressed_messages() {
     for deflate in [Deflate::new(), takeover()] {
         let server = Loopback::run(server(deflate), echo);
         let url = format!("ws://{}/", server.address);
@@ -328,7 +328,7 @@ fn messages_from_many_threads_share_one_context_without_confusing_it() {
 }
 
 #[test]
-fn an_offer_that_nobody_takes_up_changes_nothing() {
+fn an_offer_that_is_not_accepted_changes_nothing() {
     let server = Loopback::echo(stentor::Server::builder());
     let url = format!("ws://{}/", server.address);
     let mut socket = Connector::new()
@@ -342,7 +342,7 @@ fn an_offer_that_nobody_takes_up_changes_nothing() {
 
 /// Checks that the two halves of this suite understand the header in the same way.
 #[test]
-fn the_default_offer_is_answered_with_all_that_it_asks_for() {
+fn the_default_offer_is_answered_with_all_that_it_requests() {
     let config = config(Deflate::new());
     let offer = offered(Version::Rfc6455, &config).unwrap();
     let mut driven = Driven::new(&config);

@@ -230,7 +230,7 @@ fn no_version_but_the_one_that_it_was_made_for_is_compressed() {
 }
 
 #[test]
-fn who_does_not_ask_for_it_has_no_compression() {
+fn a_client_that_does_not_offer_compression_has_none() {
     for version in Version::ALL {
         assert_eq!(answered(version, &[USUAL], &Config::default()), None);
         assert_eq!(answered(version, &[], &config(Deflate::new())), None);

@@ -121,7 +121,7 @@ fn blocks_of_every_kind_are_read() {
 }
 
 #[test]
-fn what_cannot_be_inflated_ends_with_1007() {
+fn a_message_that_cannot_be_inflated_ends_with_1007() {
     let cases: [&[u8]; 14] = [
         b"",
         b"\xff",

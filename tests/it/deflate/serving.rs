@@ -63,7 +63,7 @@ fn chat(client: &mut Client) -> Outcome {
 }
 
 #[test]
-fn a_broadcast_reaches_everybody_in_the_form_that_was_agreed_on() {
+fn a_broadcast_reaches_every_client_in_its_negotiated_form() {
     let server = Loopback::run(server(Deflate::new()), chat);
     let mut plain = server.open_all();
     let offers = [
@@ -110,7 +110,7 @@ fn a_broadcast_reaches_everybody_in_the_form_that_was_agreed_on() {
 }
 
 #[test]
-fn those_who_agreed_on_the_same_hear_the_same_bytes() {
+fn clients_with_the_same_parameters_receive_the_same_bytes() {
     let server = Loopback::run(server(Deflate::new()), chat);
     let mut members = [(); 3].map(|()| Member::open(&server, USUAL).peer);
     server.wait_for_members("room", 3);
@@ -155,7 +155,7 @@ fn messages_of_a_handler_and_of_others_are_understood_in_the_order_of_sending() 
 }
 
 #[test]
-fn messages_from_many_sides_at_once_are_all_understood() {
+fn messages_from_many_senders_at_once_are_all_understood() {
     const EACH: usize = 200;
     let deflate = Deflate::new().send_takeover(true).level(1);
     let server = Loopback::run(server(deflate), chat);

@@ -101,7 +101,7 @@ fn a_context_that_is_taken_over_makes_messages_smaller() {
 }
 
 #[test]
-fn a_peer_that_takes_over_what_it_must_not_is_refused() {
+fn a_peer_that_uses_a_context_that_it_must_not_is_refused() {
     for receive in [false, true] {
         let mut driven = ready("permessage-deflate", &config(deflate(false, receive)));
         // RFC 7692 §7.2.3.2.
@@ -172,7 +172,7 @@ fn fragments_that_are_flushed_one_by_one_share_their_context() {
 }
 
 #[test]
-fn who_wants_a_window_of_8_bits_is_sent_plain_messages() {
+fn a_client_that_requests_a_window_of_8_bits_gets_plain_messages() {
     let offer = offer(&["server_max_window_bits=8"]);
     let mut driven = ready(&offer, &config(deflate(true, true)));
     hear(&mut driven, |_| panic!("it is compressed"));
@@ -180,7 +180,7 @@ fn who_wants_a_window_of_8_bits_is_sent_plain_messages() {
 }
 
 #[test]
-fn what_gains_nothing_is_sent_as_it_is() {
+fn a_message_that_does_not_shrink_is_sent_uncompressed() {
     let mut driven = ready("permessage-deflate", &config(Deflate::new()));
     for message in [words(1, 255).into_bytes(), noise(1000), Vec::new()] {
         driven

@@ -13,7 +13,7 @@ proptest! {
     #![proptest_config(always_the_same())]
 
     #[test]
-    fn a_page_has_the_fields_and_the_body_it_was_given_and_no_others(
+    fn a_page_has_the_headers_and_the_body_it_was_given_and_no_others(
         status in any::<u16>(),
         fields in vec((names(), values()), 0..4),
         kind in values(),
@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn a_101_has_the_fields_it_was_given_and_no_others(
+    fn a_101_has_the_headers_it_was_given_and_no_others(
         version in versions(),
         fields in vec((names(), values()), 0..4),
     ) {
@@ -65,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn a_refusal_says_what_the_application_said_in_its_body(
+    fn a_rejections_body_is_the_applications_reason(
         status in any::<u16>(),
         reason in values(),
         name in values(),

@@ -83,7 +83,7 @@ proptest! {
     #![proptest_config(always_the_same())]
 
     #[test]
-    fn a_client_and_a_server_agree_on_whatever_is_asked(
+    fn a_client_and_a_server_agree_on_every_request(
         version in versions(),
         seed in any::<u64>(),
         secure in any::<bool>(),
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn what_either_side_says_the_other_hears(
+    fn each_side_receives_the_messages_of_the_other(
         version in versions(),
         seed in any::<u64>(),
         said in vec((any::<bool>(), messages()), 0..4),
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_odd_for_an_answer(
+    fn any_bytes_are_survived_as_a_response(
         version in versions(),
         lines in vec(prop_oneof![
             3 => select(&LINES[..]).prop_map(|line| line.as_bytes().to_vec()),
@@ -196,7 +196,7 @@ proptest! {
     }
 
     #[test]
-    fn a_spoilt_answer_is_read_the_same_however_it_is_cut(
+    fn a_spoilt_response_is_read_the_same_however_it_is_cut(
         version in versions(),
         noise in vec((any::<Index>(), any::<u8>()), 0..3),
         cuts in vec(any::<Index>(), 0..6),
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn a_url_is_taken_or_refused_and_its_shortest_form_stays_as_it_is(
+    fn a_url_is_accepted_or_refused_and_its_shortest_form_stays_as_it_is(
         url in prop_oneof![
             "\\PC{0,20}",
             "wss?://\\PC{0,20}",

@@ -85,7 +85,7 @@ fn the_location_is_the_host_without_the_default_port() {
 }
 
 #[test]
-fn a_proxys_word_counts_only_where_it_is_trusted() {
+fn a_proxys_headers_count_only_where_it_is_trusted() {
     for (trusted, proto, location) in [
         (false, "https", "ws://example.com/demo"),
         (true, "https", "wss://example.com/demo"),
@@ -118,7 +118,7 @@ fn a_proxys_word_counts_only_where_it_is_trusted() {
 }
 
 #[test]
-fn the_last_forwarded_address_is_the_proxys_own_word() {
+fn the_last_forwarded_address_is_the_one_added_by_the_proxy() {
     let address = |head: Head| {
         let driven = ask(&head);
         driven

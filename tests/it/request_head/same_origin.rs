@@ -33,7 +33,7 @@ fn assert_let_in(head: &Head, config: &Config, what: &str) {
 }
 
 #[test]
-fn the_servers_own_pages_are_let_in_and_those_that_almost_are_are_not() {
+fn the_servers_own_pages_are_accepted_and_similar_origins_are_not() {
     // Whether TLS ends in front, the host, origins that are the same, and origins that are not.
     let table: [(bool, &str, &[&str], &[&str]); 9] = [
         (
@@ -163,7 +163,7 @@ fn the_servers_own_pages_are_let_in_and_those_that_almost_are_are_not() {
 }
 
 #[test]
-fn the_scheme_is_the_proxys_word_where_that_is_trusted() {
+fn the_scheme_is_the_trusted_proxys() {
     for version in Version::ALL {
         let from =
             |origin: &str| from(version, origin, "example.com").with("X-Forwarded-Proto", "https");
@@ -179,7 +179,7 @@ fn the_scheme_is_the_proxys_word_where_that_is_trusted() {
 
 /// Browsers always name an origin; draft-75 and draft-76 require one of every client.
 #[test]
-fn who_names_no_origin_is_no_browser() {
+fn a_client_without_an_origin_is_not_a_browser() {
     let both = ["Origin", "Sec-WebSocket-Origin"];
     for version in HYBI {
         let none = Head::of(version).without(both[0]).without(both[1]);
@@ -203,7 +203,7 @@ fn who_names_no_origin_is_no_browser() {
 }
 
 #[test]
-fn a_list_and_ones_own_pages_go_together() {
+fn a_list_and_the_servers_own_pages_can_be_combined() {
     let mut config = same_origin();
     config.origins = Some(vec!["https://a.b".parse().unwrap(), Origin::Null]);
     for version in Version::ALL {
@@ -297,7 +297,7 @@ fn dns_rebinding_is_what_the_list_of_hosts_is_for() {
 }
 
 #[test]
-fn what_is_no_hosts_name_cannot_be_served() {
+fn an_invalid_host_name_cannot_be_served() {
     for bad in [
         "",
         "example.com:8000",

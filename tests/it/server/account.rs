@@ -216,7 +216,7 @@ fn logging_departures(builder: ServerBuilder) -> (ServerBuilder, Log<Departure>)
 }
 
 #[test]
-fn every_ending_is_told_exactly_once() {
+fn every_ending_is_reported_exactly_once() {
     hush("on purpose");
     let (builder, departures) = logging_departures(Server::builder().max_message(1000));
     let server = Loopback::run(builder, obey);
@@ -259,7 +259,7 @@ fn every_ending_is_told_exactly_once() {
 }
 
 #[test]
-fn a_handle_that_closes_is_told_as_our_own_close() {
+fn a_close_by_a_handle_is_reported_as_our_own() {
     let (builder, departures) = logging_departures(Server::builder());
     let server = Loopback::run(builder, obey);
     for version in Version::ALL {
@@ -290,7 +290,7 @@ fn a_handle_that_closes_is_told_as_our_own_close() {
 }
 
 #[test]
-fn who_was_never_open_never_departs() {
+fn a_client_that_was_never_open_has_no_close_report() {
     let (builder, departures) = logging_departures(Server::builder());
     let server = Loopback::run(builder, obey);
     drop(dial(server.address));
@@ -358,7 +358,7 @@ fn every_change_of_state_is_seen_in_order() {
 }
 
 #[test]
-fn a_departure_tells_the_last_words_too() {
+fn a_close_report_counts_the_last_messages_too() {
     let (builder, departures) = logging_departures(Server::builder());
     let server = Loopback::run(builder, |client| {
         client.recv()?;

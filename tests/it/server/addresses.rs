@@ -29,7 +29,7 @@ fn behind_a_proxy() -> ServerBuilder {
 }
 
 #[test]
-fn who_comes_too_often_is_told_when_to_come_again() {
+fn an_address_above_its_rate_gets_a_retry_after() {
     for version in Version::ALL {
         let server = Loopback::echo(Server::builder().handshakes_per_address(3, HOUR));
         let head = Head::of(version);
@@ -52,7 +52,7 @@ fn who_comes_too_often_is_told_when_to_come_again() {
 }
 
 #[test]
-fn after_a_while_there_are_new_handshakes() {
+fn after_a_while_new_handshakes_are_accepted() {
     let time = Duration::from_millis(200);
     let server = Loopback::echo(Server::builder().handshakes_per_address(2, time));
     let mut refused = 0;
@@ -89,7 +89,7 @@ fn pages_count_as_handshakes() {
 }
 
 #[test]
-fn behind_a_proxy_the_address_that_it_names_counts() {
+fn behind_a_proxy_the_forwarded_address_counts() {
     let server = Loopback::echo(behind_a_proxy().max_clients_per_address(Some(1)));
     for version in Version::ALL {
         let from = |addresses: &str| Head::of(version).with(FORWARDED, addresses);
@@ -138,7 +138,7 @@ fn behind_a_proxy_handshakes_are_counted_too() {
 }
 
 #[test]
-fn a_header_that_nobody_trusts_changes_nothing() {
+fn an_untrusted_header_changes_nothing() {
     let server = Loopback::echo(Server::builder().max_clients_per_address(Some(1)));
     let mut first = server.open(Version::Draft76);
     for version in Version::ALL {
@@ -149,7 +149,7 @@ fn a_header_that_nobody_trusts_changes_nothing() {
 }
 
 #[test]
-fn those_who_come_too_often_cannot_flood_the_log() {
+fn an_address_above_its_rate_cannot_flood_the_log() {
     keep_logbook();
     let mut server = Loopback::echo(Server::builder().handshakes_per_address(1, HOUR));
     for _ in 0..1 + 20 + 141 {

@@ -50,7 +50,7 @@ fn every_version_is_in_the_same_room() {
 }
 
 #[test]
-fn binary_for_a_hixie_client_is_an_error_of_whoever_sends_it() {
+fn binary_for_a_hixie_client_is_an_error_of_the_sender() {
     let (results, received) = bounded(4);
     let server = Loopback::run(Server::builder(), move |client| {
         while client.recv()?.is_some() {
@@ -364,7 +364,7 @@ fn a_handle_sends_from_any_thread_between_the_handlers_own_replies() {
 }
 
 #[test]
-fn what_is_sent_last_arrives_before_the_goodbye() {
+fn the_last_message_arrives_before_the_close_frame() {
     let large = "x".repeat(500_000);
     let words = large.clone();
     let server = Loopback::run(Server::builder(), move |client| {

@@ -35,7 +35,7 @@ fn summed_up(kind: &str, more: usize) -> Vec<Level> {
 }
 
 #[test]
-fn refusals_are_told_a_few_times_and_then_summed_up() {
+fn rejections_are_logged_a_few_times_and_then_summed_up() {
     let builder = Server::builder().origins(["https://a.b"]).unwrap();
     told(builder, |server| {
         for version in Version::ALL.into_iter().cycle().take(TOLD + 137) {
@@ -55,7 +55,7 @@ fn refusals_are_told_a_few_times_and_then_summed_up() {
 }
 
 #[test]
-fn those_who_are_turned_away_at_the_door_are_summed_up() {
+fn rejections_before_the_request_are_summed_up() {
     let own = IpAddr::V4(Ipv4Addr::new(127, 0, 71, 1));
     told(Server::builder().max_clients(0), |server| {
         for _ in 0..TOLD + 139 {
@@ -68,7 +68,7 @@ fn those_who_are_turned_away_at_the_door_are_summed_up() {
 }
 
 #[test]
-fn broken_protocol_is_summed_up_apart_from_good_ends() {
+fn protocol_errors_are_summed_up_apart_from_clean_closes() {
     told(Server::builder(), |server| {
         for version in [Version::Hybi07, Version::Hybi08, Version::Rfc6455] {
             for _ in 0..50 {

@@ -129,7 +129,7 @@ fn assert_refused(name: &'static str, status: u16, answer: &Answer, server: &Loo
 }
 
 #[test]
-fn every_kind_of_refusal_is_readable() {
+fn every_kind_of_rejection_is_readable() {
     for (name, builder, request, status) in one_of_each_kind() {
         let server = Loopback::echo(builder);
         let mut stream = dial(server.address);
@@ -144,7 +144,7 @@ fn every_kind_of_refusal_is_readable() {
 /// Closing a socket with unread bytes makes TCP reset the connection, and the response may be
 /// discarded at the other end.
 #[test]
-fn a_refusal_is_readable_by_one_who_has_sent_more_than_was_read() {
+fn a_rejection_is_readable_by_a_client_that_has_sent_more_than_was_read() {
     for (name, builder, mut request, status) in one_of_each_kind() {
         if name == "timeout" {
             // Any further bytes would be read as the rest of its request.
@@ -172,7 +172,7 @@ fn keep_sending(stream: &TcpStream, bytes: &'static [u8]) -> thread::JoinHandle<
 }
 
 #[test]
-fn a_refusal_is_readable_by_one_who_goes_on_sending() {
+fn a_rejection_is_readable_by_a_client_that_goes_on_sending() {
     for (name, builder, request, status) in one_of_each_kind() {
         let server = Loopback::echo(builder);
         let mut stream = dial(server.address);
@@ -187,7 +187,7 @@ fn a_refusal_is_readable_by_one_who_goes_on_sending() {
 }
 
 #[test]
-fn a_full_server_says_so_and_takes_the_next_when_one_has_left() {
+fn a_full_server_sends_503_and_accepts_the_next_client_when_one_has_left() {
     let server = Loopback::echo(Server::builder().max_clients(2));
     let (mut one, mut two) = (server.open(Version::Draft75), server.open(Version::Rfc6455));
     for version in Version::ALL {
@@ -205,7 +205,7 @@ fn a_full_server_says_so_and_takes_the_next_when_one_has_left() {
 }
 
 #[test]
-fn a_connection_that_has_said_nothing_yet_is_one_too() {
+fn a_connection_that_has_sent_nothing_yet_counts_too() {
     let server = Loopback::echo(Server::builder().max_clients(1));
     let silent = dial(server.address);
     becomes(&1, || server.handle.counters().connections);
@@ -236,7 +236,7 @@ fn one_address_may_not_take_all_the_room() {
 }
 
 #[test]
-fn many_at_the_door_of_a_full_server_are_all_answered() {
+fn many_connections_to_a_full_server_are_all_answered() {
     let server = Loopback::echo(Server::builder().max_clients(0));
     let mut waiting: Vec<TcpStream> = (0..100).map(|_| dial(server.address)).collect();
     for stream in &mut waiting {
@@ -252,7 +252,7 @@ fn many_at_the_door_of_a_full_server_are_all_answered() {
 }
 
 #[test]
-fn a_thread_that_cannot_be_started_is_told_503_and_the_server_survives() {
+fn a_client_whose_thread_cannot_be_started_gets_503_and_the_server_survives() {
     let server = Loopback::echo(Server::builder().stack_size(1 << 47));
     for _ in 0..3 {
         let mut stream = dial(server.address);

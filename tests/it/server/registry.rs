@@ -108,7 +108,7 @@ fn a_code_that_may_not_be_sent_is_an_error_and_disconnects_nobody() {
 }
 
 #[test]
-fn of_two_goodbyes_the_first_is_sent() {
+fn of_two_close_frames_the_first_is_sent() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let mut peer = server.open(version);
@@ -127,7 +127,7 @@ fn of_two_goodbyes_the_first_is_sent() {
 }
 
 #[test]
-fn a_handler_that_is_told_goodbye_elsewhere_comes_back_from_recv() {
+fn a_close_by_a_handle_makes_the_handlers_recv_return() {
     let server = Loopback::run(Server::builder(), |client| {
         let handle = client.handle();
         let closing = thread::spawn(move || handle.close(CloseCode::new(4003), "from elsewhere"));
@@ -147,7 +147,7 @@ fn a_handler_that_is_told_goodbye_elsewhere_comes_back_from_recv() {
 /// The close frame comes from one thread while the client's own is in the middle of its work.
 /// Whichever thread is first, the peer gets a close frame.
 #[test]
-fn a_goodbye_from_elsewhere_is_never_lost_in_traffic() {
+fn a_close_frame_from_another_thread_is_never_lost_in_traffic() {
     const ROUNDS: u64 = 40;
     let server = Loopback::echo(Server::builder());
     for version in [Version::Draft76, Version::Rfc6455] {
@@ -181,7 +181,7 @@ fn a_goodbye_from_elsewhere_is_never_lost_in_traffic() {
 /// The end of TCP is draft-75's close, and everything sent before it must arrive, even if the peer
 /// is sending all the time.
 #[test]
-fn what_was_sent_before_draft_75_is_hung_up_on_arrives() {
+fn messages_sent_before_a_draft_75_close_arrive() {
     let large = "x".repeat(3_000_000);
     let server = Loopback::run(Server::builder(), |client| {
         while client.recv()?.is_some() {}
@@ -227,7 +227,7 @@ fn a_handler_reaches_its_server() {
 }
 
 #[test]
-fn the_rooms_are_those_that_somebody_is_in() {
+fn the_rooms_are_those_with_members() {
     let mut server = Loopback::run(Server::builder(), |client| {
         for room in ["south", "north", "south"] {
             client.join(room);

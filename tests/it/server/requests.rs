@@ -88,7 +88,7 @@ fn a_large_page_arrives_whole() {
 }
 
 #[test]
-fn plain_http_is_refused_where_nobody_answers_it() {
+fn plain_http_is_refused_if_no_hook_answers_it() {
     let accepting = Server::builder().on_request(|_| Reply::accept());
     for builder in [Server::builder(), accepting] {
         let server = Loopback::echo(builder);

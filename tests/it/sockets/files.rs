@@ -54,7 +54,7 @@ fn a_living_server_whose_queue_is_full_is_left_alone() {
 }
 
 #[test]
-fn what_is_no_servers_file_is_left_alone() {
+fn a_file_that_is_no_servers_is_left_alone() {
     let folder = Folder::new();
     let (text, mail, link) = (
         folder.file("text"),
@@ -111,7 +111,7 @@ fn a_file_that_is_another_servers_by_now_stays() {
 
 /// Otherwise one of them would remove the socket that another has just bound.
 #[test]
-fn of_many_that_find_a_dead_servers_file_at_once_one_gets_it() {
+fn of_many_servers_that_find_a_dead_servers_file_at_once_one_gets_it() {
     const SERVERS: usize = 8;
     const ROUNDS: usize = 200;
     let folder = Folder::new();

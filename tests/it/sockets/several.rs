@@ -121,7 +121,7 @@ fn a_server_says_where_it_listens() {
 }
 
 #[test]
-fn what_cannot_be_had_is_an_error_that_names_it() {
+fn an_address_that_cannot_be_bound_is_an_error_that_names_it() {
     let taken = TcpListener::bind(ANY).unwrap().local_addr().unwrap();
     let server = Server::bind(taken).unwrap();
     let error = Server::bind(taken).unwrap_err();
@@ -132,7 +132,7 @@ fn what_cannot_be_had_is_an_error_that_names_it() {
 }
 
 #[test]
-fn of_several_addresses_the_first_that_can_be_had_is_bound() {
+fn of_several_addresses_the_first_possible_one_is_bound() {
     let taken = Server::bind(ANY).unwrap().local_addr().unwrap();
     let holder = Server::bind(taken).unwrap();
     let any: SocketAddr = ANY.parse().unwrap();
@@ -196,7 +196,7 @@ fn a_server_whose_sockets_are_all_broken_says_so() {
 }
 
 #[test]
-fn a_shutdown_closes_all_sockets_and_says_goodbye_to_all() {
+fn a_shutdown_closes_all_sockets_and_all_clients() {
     let folder = Folder::new();
     let path = folder.file("socket");
     let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();

@@ -71,7 +71,7 @@ fn listen() -> (TcpListener, SocketAddr) {
 }
 
 #[test]
-fn all_that_is_handed_over_is_one_server() {
+fn all_passed_sockets_make_one_server() {
     let folder = Folder::new();
     let path = folder.file("socket");
     let (listener, address) = listen();
@@ -99,7 +99,7 @@ fn all_that_is_handed_over_is_one_server() {
 }
 
 #[test]
-fn nothing_that_is_handed_over_is_an_error_that_says_so() {
+fn no_passed_socket_is_an_error_that_says_so() {
     for told in [
         "",
         "LISTEN_PID=$$ LISTEN_FDS=0",
@@ -113,7 +113,7 @@ fn nothing_that_is_handed_over_is_an_error_that_says_so() {
 }
 
 #[test]
-fn what_is_no_listener_is_an_error_that_says_which() {
+fn a_passed_descriptor_that_is_no_listener_is_an_error_that_names_it() {
     let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     let unbound = rustix::net::socket(
         rustix::net::AddressFamily::UNIX,

@@ -109,7 +109,7 @@ impl Driven {
         assert_eq!(
             self.connection.state(),
             self.state_told(),
-            "a change that was not told"
+            "a change that was not reported"
         );
         self
     }

@@ -74,7 +74,7 @@ fn no_byte_of_a_request_can_break_a_line_of_the_answer() {
 
 /// Markup in a response is text: no browser renders it.
 #[test]
-fn what_a_refusal_repeats_is_plain_text() {
+fn text_repeated_in_a_rejection_is_plain_text() {
     let markup = "<script>alert(1)</script>";
     for version in Version::ALL {
         for head in [
@@ -145,7 +145,7 @@ fn a_subprotocol_with_a_line_in_it_is_never_sent() {
 /// An entry in the log is one line, whatever the peer has put into it, and does not contain the
 /// query.
 #[test]
-fn what_a_peer_says_is_one_line_in_the_log() {
+fn a_peers_text_is_one_line_in_the_log() {
     keep_logbook();
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {

@@ -91,7 +91,7 @@ fn a_list_may_be_in_several_fields() {
 
 /// Another server dropped the headers above the limit, and then used them as if they were there.
 #[test]
-fn the_fields_that_matter_may_come_last_and_count_all_the_same() {
+fn required_headers_may_come_last_and_still_count() {
     for version in Version::ALL {
         let head = String::from_utf8(Head::of(version).head()).unwrap();
         let (line, fields) = head.split_once("\r\n").unwrap();

@@ -98,7 +98,7 @@ fn a_message_without_an_end_is_ended_at_the_limit() {
 /// Pongs may follow our close frame, and nothing throttles a client that sends pings and does not
 /// read the pongs: the queue is bounded even so.
 #[test]
-fn pongs_behind_a_goodbye_do_not_pile_up() {
+fn pongs_behind_a_close_frame_do_not_accumulate() {
     // More than twice the capacity of both kernels' buffers.
     const PINGS: usize = 200_000;
     for version in HYBI {

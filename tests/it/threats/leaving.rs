@@ -217,7 +217,7 @@ fn at_every_point(test: impl Fn(Point) + Sync) {
 }
 
 #[test]
-fn one_who_falls_silent_is_let_go_at_every_point() {
+fn a_client_that_falls_silent_is_disconnected_at_every_point() {
     at_every_point(|point| {
         let server = serve(deadlines(SHORT));
         let peers = all_at(point, &server);
@@ -228,7 +228,7 @@ fn one_who_falls_silent_is_let_go_at_every_point() {
 
 /// Its own timeouts do not wait for the bytes that it would still read.
 #[test]
-fn one_who_closes_its_half_and_falls_silent_is_let_go_at_every_point() {
+fn a_client_that_closes_its_half_and_falls_silent_is_disconnected_at_every_point() {
     at_every_point(|point| {
         let server = serve(deadlines(SHORT));
         let peers = all_at(point, &server);
@@ -243,7 +243,7 @@ fn one_who_closes_its_half_and_falls_silent_is_let_go_at_every_point() {
 /// It still receives the bytes that were being sent to it, and then the end: no reset, and no
 /// timeout.
 #[test]
-fn one_who_closes_its_half_hears_the_rest_and_the_end_at_every_point() {
+fn a_client_that_closes_its_half_receives_the_rest_and_the_end_at_every_point() {
     at_every_point(|point| {
         let server = serve(deadlines(LONG));
         for (version, mut stream) in all_at(point, &server) {
@@ -261,7 +261,7 @@ fn one_who_closes_its_half_hears_the_rest_and_the_end_at_every_point() {
 }
 
 #[test]
-fn one_who_resets_the_connection_is_gone_at_once_at_every_point() {
+fn a_client_that_resets_the_connection_is_gone_at_once_at_every_point() {
     at_every_point(|point| {
         let server = serve(deadlines(LONG));
         for (_, stream) in all_at(point, &server) {
@@ -273,7 +273,7 @@ fn one_who_resets_the_connection_is_gone_at_once_at_every_point() {
 
 /// Messages sent before the end are processed before it, in one piece or not.
 #[test]
-fn what_was_said_before_the_half_was_closed_is_answered() {
+fn messages_sent_before_the_half_was_closed_are_answered() {
     let server = Loopback::echo(deadlines(LONG));
     for version in Version::ALL {
         let head = Head::of(version).bytes();
@@ -295,7 +295,7 @@ fn what_was_said_before_the_half_was_closed_is_answered() {
 /// The server sends the reason and then reads on for a while: closing with unread bytes would be a
 /// reset, which might discard the close frame.
 #[test]
-fn one_who_broke_a_rule_and_goes_on_sending_hears_which() {
+fn a_client_that_breaks_a_rule_and_goes_on_sending_receives_the_close_code() {
     let server = Loopback::echo(deadlines(LONG).max_message(1000));
     for version in Version::ALL {
         let mut peer = server.open(version);
@@ -318,7 +318,7 @@ fn one_who_broke_a_rule_and_goes_on_sending_hears_which() {
 
 /// More than the server reads after its close frame: the end may be a reset, but it does come.
 #[test]
-fn one_who_sends_without_an_end_is_hung_up_on() {
+fn a_client_that_sends_without_an_end_is_disconnected() {
     let server = Loopback::echo(deadlines(LONG).max_message(1000));
     for version in Version::ALL {
         let mut peer = server.open(version);

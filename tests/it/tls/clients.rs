@@ -42,7 +42,7 @@ fn refusal(believed: &Identity, shown: &Identity, host: &str) -> CertificateErro
 }
 
 #[test]
-fn every_version_talks_to_a_server_that_it_believes() {
+fn every_version_connects_to_a_trusted_server() {
     let server = Loopback::echo(over_tls());
     for version in Version::ALL {
         let connector = believing(Identity::common()).version(version);
@@ -101,7 +101,7 @@ fn another_hosts_certificate_is_refused() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_refused() {
+fn a_certificate_without_a_trusted_issuer_is_refused() {
     let (one, namesake) = (Identity::of(&["127.0.0.1"]), Identity::of(&["127.0.0.1"]));
     let stranger = Identity::with(&["127.0.0.1"], |params| {
         params
@@ -141,7 +141,7 @@ fn a_certificate_out_of_its_time_is_refused() {
 }
 
 #[test]
-fn an_authority_vouches_for_others() {
+fn a_trusted_authority_is_enough() {
     let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -158,7 +158,7 @@ fn an_authority_vouches_for_others() {
 }
 
 #[test]
-fn roots_that_are_none_are_an_error() {
+fn invalid_roots_are_an_error() {
     let error = TlsClient::trusting(b"").unwrap_err();
     assert!(matches!(error, TlsError::NoCertificate));
     let key = Identity::common().key.as_bytes();
@@ -169,7 +169,7 @@ fn roots_that_are_none_are_an_error() {
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_is_found_out_and_told_nothing() {
+fn a_server_without_tls_is_detected_and_receives_no_request() {
     let (tell, told) = std::sync::mpsc::channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -192,7 +192,7 @@ fn a_server_that_speaks_no_tls_is_found_out_and_told_nothing() {
 }
 
 #[test]
-fn a_server_that_never_answers_has_the_deadline_of_the_handshake() {
+fn a_server_that_never_answers_is_subject_to_the_handshake_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let connector = Connector::new().handshake_deadline(Duration::from_millis(100));
@@ -203,7 +203,7 @@ fn a_server_that_never_answers_has_the_deadline_of_the_handshake() {
 }
 
 #[test]
-fn a_server_that_hangs_up_instead_is_an_error() {
+fn a_server_that_closes_tcp_instead_is_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || drop(listener.accept()));
@@ -260,7 +260,7 @@ fn recv_timeout_loses_nothing_and_other_threads_send_meanwhile() {
 }
 
 #[test]
-fn a_client_that_comes_again_need_not_be_shown_everything_again() {
+fn a_client_that_reconnects_resumes_its_session() {
     let identity = Identity::common();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

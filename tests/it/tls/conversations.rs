@@ -160,7 +160,7 @@ fn the_servers_end_is_announced_in_every_version() {
 }
 
 #[test]
-fn a_stream_that_somebody_may_have_cut_short_is_no_clean_end() {
+fn a_stream_that_may_have_been_truncated_is_not_a_clean_end() {
     let (tell, told) = crossbeam_channel::unbounded();
     let server = Loopback::echo(over_tls().on_close(move |departure| {
         let _ = tell.send(departure.closed.clean);
@@ -220,7 +220,7 @@ fn half_a_record_is_not_waited_for_beyond_the_timeout_and_not_lost() {
 }
 
 #[test]
-fn what_is_decrypted_already_is_found_although_the_socket_is_silent() {
+fn decrypted_messages_are_found_although_the_socket_is_silent() {
     let server = Loopback::run(over_tls(), |client| {
         // One read brings the first two; the third is left for calls that look at the socket.
         while let Received::Message(message) = client.recv_timeout(PATIENCE)? {
@@ -241,7 +241,7 @@ fn what_is_decrypted_already_is_found_although_the_socket_is_silent() {
 }
 
 #[test]
-fn a_client_may_change_its_keys_and_ask_for_new_ones() {
+fn a_client_may_change_its_keys_and_request_new_ones() {
     let server = Loopback::echo(over_tls());
     let mut stream = open_directly(&server, Version::Rfc6455);
     for number in 0..20 {
@@ -275,7 +275,7 @@ fn both_versions_of_tls_are_spoken_and_http_1_1_is_agreed_on() {
 }
 
 #[test]
-fn who_comes_again_need_not_prove_everything_again() {
+fn a_session_is_resumed_on_reconnection() {
     let server = Loopback::echo(over_tls());
     let config = Arc::new(Identity::common().believer());
     let connect = || {
@@ -291,7 +291,7 @@ fn who_comes_again_need_not_prove_everything_again() {
 }
 
 #[test]
-fn a_shutdown_says_goodbye_over_tls_too() {
+fn a_shutdown_sends_close_frames_over_tls_too() {
     let server = Loopback::echo(over_tls());
     let peers: Vec<Peer> = Version::ALL.map(|version| open(&server, version)).into();
     // A client that is still in its TLS handshake gets an alert.

@@ -155,7 +155,7 @@ fn records_without_content_do_not_hold_up_a_handler_that_did_not_want_to_wait() 
 }
 
 #[test]
-fn records_without_content_now_and_then_are_nobodys_harm() {
+fn occasional_records_without_content_are_harmless() {
     let server = Loopback::echo(over_tls());
     let mut client = Records::open_whole(&server);
     // In total, much more than may come at once.
@@ -186,7 +186,7 @@ fn many_changes_of_keys_in_a_row_end_that_one_connection() {
 }
 
 #[test]
-fn what_follows_the_end_of_a_session_is_not_heard() {
+fn bytes_behind_the_end_of_a_session_are_ignored() {
     let server = Loopback::echo(over_tls());
     let head = Head::of(Version::Rfc6455).bytes();
     let frame = text(Version::Rfc6455, "half");
@@ -244,7 +244,7 @@ fn a_shutdown_does_not_wait_for_handshakes_that_stall() {
 }
 
 #[test]
-fn certificates_change_while_many_come_and_nobody_is_refused() {
+fn certificates_change_while_many_connect_and_no_client_is_refused() {
     const COMERS: usize = 4;
     let tls = Identity::common().server();
     let server = Loopback::run(Server::builder().tls(tls.clone()), echo);

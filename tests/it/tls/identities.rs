@@ -40,7 +40,7 @@ fn der(identity: &Identity) -> CertificateDer<'static> {
 }
 
 #[test]
-fn a_server_shows_its_new_certificate_to_those_who_come_after_a_reload() {
+fn a_server_uses_its_new_certificate_for_clients_that_connect_after_a_reload() {
     let folder = Folder::new("reload");
     let (old, new) = (Identity::of(&["127.0.0.1"]), Identity::of(&["127.0.0.1"]));
     let (certificate, key) = folder.write(&old);
@@ -86,7 +86,7 @@ fn a_server_shows_its_new_certificate_to_those_who_come_after_a_reload() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_an_error_at_once() {
+fn an_unusable_certificate_is_an_error_at_once() {
     let (one, other) = (Identity::of(&["localhost"]), Identity::of(&["localhost"]));
     let from = |certificate: &str, key: &str| {
         let made = TlsServer::from_pem(certificate.as_bytes(), key.as_bytes());

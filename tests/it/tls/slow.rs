@@ -24,7 +24,7 @@ fn open_small(server: &Loopback, version: Version) -> Secure {
 }
 
 #[test]
-fn those_who_do_not_read_stall_nobody_and_are_evicted() {
+fn clients_that_do_not_read_delay_no_other_and_are_evicted() {
     const ROUNDS: usize = 100;
     let builder = over_tls().outbox(OUTBOX);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
@@ -50,7 +50,7 @@ fn those_who_do_not_read_stall_nobody_and_are_evicted() {
 }
 
 #[test]
-fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
+fn a_client_that_floods_and_never_reads_is_ended_by_the_write_timeout() {
     let patience = Duration::from_millis(200);
     let builder = over_tls().outbox(OUTBOX).write_deadline(patience);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
@@ -80,7 +80,7 @@ fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
 
 /// Within each timeout it takes something, and never a whole record.
 #[test]
-fn one_who_reads_less_than_a_record_per_deadline_is_not_given_up() {
+fn a_client_that_reads_less_than_a_record_per_timeout_is_not_disconnected() {
     let patience = Duration::from_millis(400);
     let builder = over_tls().outbox(OUTBOX).write_deadline(patience);
     let server = Loopback::run_with_send_buffer(0, builder, |client| {
@@ -101,7 +101,7 @@ fn one_who_reads_less_than_a_record_per_deadline_is_not_given_up() {
 
 /// Encrypted bytes must be sent, whatever the policy: otherwise the stream would break.
 #[test]
-fn a_sleeper_that_misses_the_oldest_hears_whole_messages_when_it_wakes() {
+fn a_sleeper_that_misses_the_oldest_receives_whole_messages_when_it_wakes() {
     for version in Version::ALL {
         let builder = over_tls()
             .outbox(4 * OUTBOX)
@@ -172,7 +172,7 @@ fn split(bytes: &[u8], version: Version) -> Option<(String, Vec<u8>)> {
 }
 
 #[test]
-fn whatever_the_sizes_everything_arrives_through_small_buffers() {
+fn messages_of_all_sizes_arrive_through_small_buffers() {
     let server = Loopback::run_with_send_buffer(0, over_tls(), echo);
     let mut peer = open(&server, Version::Rfc6455);
     for size in (0..30).map(|number| number * number * 100) {

@@ -9,7 +9,7 @@ use crate::asking::{field, ready_with, take_answer};
 use crate::support::{Driven, every_way};
 
 #[test]
-fn every_answer_is_taken_by_the_client_that_asked_for_it() {
+fn every_response_is_accepted_by_the_client_that_requested_it() {
     let mut ran = [0; 2];
     for vector in section("handshakes") {
         let expect = &vector["expect"];

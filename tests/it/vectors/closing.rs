@@ -9,7 +9,7 @@ use super::{hex, list, section, string, version};
 use crate::support::{Driven, Head, KEY3, PROOF, written};
 
 #[test]
-fn every_goodbye_is_said_step_by_step() {
+fn every_closing_handshake_is_done_step_by_step() {
     let mut ran = 0;
     for vector in section("closing") {
         let version = version(vector["version"].as_u64().unwrap());

@@ -47,7 +47,7 @@ fn every_handshake_is_answered_to_the_byte() {
 
 /// With a message behind it, in one piece and cut at every place.
 #[test]
-fn what_is_glued_behind_a_handshake_survives_it() {
+fn a_message_in_the_same_packet_as_a_handshake_is_delivered() {
     let mut ran = [0; 2];
     for vector in section("handshakes") {
         let mut bytes: Vec<u8> = list(vector, "chunks_latin1")
@@ -87,7 +87,7 @@ fn what_is_glued_behind_a_handshake_survives_it() {
 }
 
 #[test]
-fn every_version_is_told_from_the_others() {
+fn every_version_is_distinguished_from_the_others() {
     let mut ran = 0;
     for vector in section("version_detection") {
         let (id, expect) = (string(vector, "id"), string(vector, "expect"));

@@ -97,7 +97,7 @@ fn versions(vector: &Value) -> impl Iterator<Item = Version> {
 }
 
 #[test]
-fn what_is_decided_otherwise_is_in_the_collection() {
+fn deliberate_deviations_are_in_the_collection() {
     let frames = VECTORS["frames"].as_object().unwrap().values();
     let ids: Vec<&str> = frames
         .chain(["encode", "accept_keys_bad"].map(|name| &VECTORS[name]))

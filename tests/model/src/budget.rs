@@ -39,12 +39,12 @@ fn check_all(release: fn(&Budget)) {
 }
 
 #[test]
-fn whoever_waits_for_the_budget_is_woken_in_every_schedule() {
+fn a_thread_that_waits_for_the_budget_is_woken_in_every_schedule() {
     check_all(|budget| budget.give_back(MUCH));
 }
 
 #[test]
-fn nobody_waits_for_a_closed_budget_in_any_schedule() {
+fn no_thread_waits_for_a_closed_budget_in_any_schedule() {
     check_all(Budget::close);
 }
 

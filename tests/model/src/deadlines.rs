@@ -31,7 +31,7 @@ fn counters(shared: &Shared) -> Counters {
 
 /// The watchdog sleeps without a timeout while there is no client.
 #[test]
-fn a_client_that_comes_while_the_warden_falls_asleep_is_watched() {
+fn a_client_that_connects_while_the_watchdog_falls_asleep_is_watched() {
     check(|| {
         let (crew, _woken) = Crew::new(settings()).unwrap();
         let shared = Arc::clone(&crew.shared);
@@ -80,7 +80,7 @@ fn a_client_that_does_not_read_is_lost_once_and_its_thread_wakes() {
 
 /// Its own thread only reads: only the watchdog notices that the peer takes nothing.
 #[test]
-fn what_others_say_to_a_client_that_does_not_read_has_the_write_deadline() {
+fn messages_to_a_client_that_does_not_read_have_the_write_timeout() {
     check(|| {
         let seen = Seen::default();
         let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
@@ -156,7 +156,7 @@ fn a_ping_that_is_taken_in_part_is_finished() {
 }
 
 #[test]
-fn a_goodbye_that_nobody_answers_ends_all_the_same() {
+fn a_close_frame_without_an_answer_ends_the_connection() {
     check(|| {
         let seen = Seen::default();
         let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
@@ -183,7 +183,7 @@ fn a_goodbye_that_nobody_answers_ends_all_the_same() {
 /// The closing handshake is complete: the client's thread waits for the end of the stream, and no
 /// disconnect is counted.
 #[test]
-fn a_peer_that_never_hangs_up_is_let_go() {
+fn a_peer_that_never_closes_tcp_is_disconnected() {
     check(|| {
         let seen = Seen::default();
         let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();

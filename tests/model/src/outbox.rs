@@ -18,7 +18,7 @@ use super::stage::{LIMIT, Watched, link, link_of, push, reply, reply_owned, sett
 use super::wire::{Frame, assert_ends, assert_in_order, close, frame, frames, ping};
 
 #[test]
-fn what_waits_is_drained_in_the_end() {
+fn queued_bytes_are_drained_in_the_end() {
     check(|| {
         let settings = Settings {
             outbox: 10_000,
@@ -90,7 +90,7 @@ fn a_queue_that_stalls_again_is_watched_again() {
 /// The number of clients handed to the watchdog is bounded by the number of clients: a queue that
 /// it already watches is not handed over again, and each queue that it has stopped watching is.
 #[test]
-fn a_client_is_handed_to_the_warden_once_at_a_time() {
+fn a_client_is_handed_to_the_watchdog_once_at_a_time() {
     check(|| {
         let settings = Settings {
             outbox: 10_000,
@@ -229,7 +229,7 @@ fn a_clients_own_thread_that_waits_for_room_wakes() {
 }
 
 #[test]
-fn whoever_waits_for_room_learns_of_the_loss() {
+fn a_thread_that_waits_for_room_learns_of_the_disconnect() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
@@ -256,7 +256,7 @@ fn whoever_waits_for_room_learns_of_the_loss() {
 }
 
 #[test]
-fn after_a_goodbye_no_message_follows_and_no_second_one() {
+fn after_a_close_frame_no_message_follows_and_no_second_one() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
@@ -306,7 +306,7 @@ fn after_a_goodbye_no_message_follows_and_no_second_one() {
 
 /// Draft-75 has no close frame: the stream ends, but only after all queued messages.
 #[test]
-fn hanging_up_ends_the_stream_behind_all_that_was_said() {
+fn closing_tcp_ends_the_stream_behind_all_messages() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);

@@ -91,7 +91,7 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
 }
 
 #[test]
-fn what_is_dropped_was_whole_and_no_reply_is_dropped() {
+fn dropped_messages_were_whole_and_no_reply_is_dropped() {
     check(|| {
         for policy in [SlowClient::DropOldest, SlowClient::DropNewest] {
             dropping(policy);
@@ -157,7 +157,7 @@ fn warden_hangs_up(watched: &Watched, link: &Arc<crate::shell::link::Link>) {
 
 /// The peer resets while others send: every thread learns of it, none waits.
 #[test]
-fn a_reset_wakes_whoever_waits() {
+fn a_reset_wakes_every_waiting_thread() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);

@@ -98,7 +98,7 @@ fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
 }
 
 #[test]
-fn clients_that_neither_read_nor_leave_are_cut_off() {
+fn clients_that_neither_read_nor_leave_are_aborted() {
     check(|| {
         let seen = Seen::default();
         let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
@@ -148,7 +148,7 @@ fn a_client_in_its_handshake_learns_of_the_shutdown() {
 }
 
 #[test]
-fn posts_that_come_with_the_end_of_the_hub_hold_nobody() {
+fn posts_that_come_with_the_end_of_the_hub_block_no_thread() {
     check(|| {
         let (crew, _woken) = Crew::new(settings()).unwrap();
         let shared = Arc::clone(&crew.shared);
@@ -315,7 +315,7 @@ fn a_member_that_does_not_read_holds_up_no_other() {
 
 /// No thread serves it: only the watchdog notices that it has read its rejection.
 #[test]
-fn a_client_that_is_turned_away_is_closed_when_it_hangs_up() {
+fn a_rejected_client_is_closed_when_it_closes_tcp() {
     check(|| {
         let settings = Settings {
             max_clients: 0,

@@ -92,7 +92,7 @@ pub(super) fn assert_ends(frames: &[Frame]) -> Option<u16> {
     let at = frames
         .iter()
         .position(|frame| matches!(frame, Frame::Close(_)))?;
-    assert_eq!(at, frames.len() - 1, "after the goodbye: {frames:?}");
+    assert_eq!(at, frames.len() - 1, "after the close frame: {frames:?}");
     match frames[at] {
         Frame::Close(code) => Some(code),
         _ => None,

@@ -597,7 +597,7 @@ fn hear(
         used += len;
         match heard {
             Heard::Message(..) | Heard::Deflated(..) if client.phase == Phase::Parted => {
-                return Err("a message after the goodbye".to_owned());
+                return Err("a message after the close frame".to_owned());
             }
             Heard::Message(message, binary) => {
                 hearing.messages += 1;
@@ -616,7 +616,7 @@ fn hear(
             Heard::Goodbye(code) => match client.phase {
                 Phase::Goodbye if code == 1000 || code == 0 => client.phase = Phase::Parted,
                 Phase::Doomed => {}
-                phase => return Err(format!("a goodbye with {code}, {phase:?}")),
+                phase => return Err(format!("a close frame with {code}, {phase:?}")),
             },
         }
     }

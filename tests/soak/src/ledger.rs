@@ -190,7 +190,7 @@ impl Ledger {
             // connected.
             return match speaker.class {
                 Class::Reset | Class::Torn => Ok(()),
-                _ => Err(format!("{sender} speaks up after its successor")),
+                _ => Err(format!("{sender} sends after its successor")),
             };
         }
         if ears.streams[slot].life != Some(sender) {

@@ -124,7 +124,7 @@ impl Crowd {
                     open += 1;
                     Ok(())
                 }
-                Heard::Gone => Err("a client was hung up on".into()),
+                Heard::Gone => Err("the server closed a client's connection".into()),
                 _ => Ok(()),
             })?;
         }

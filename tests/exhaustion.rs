@@ -1,5 +1,6 @@
-//! What a server takes from its process, and gives back: descriptors, threads, memory. In a process
-//! of its own, and one test at a time, since these are the process's and not the server's.
+//! The resources that a server takes from its process and gives back: descriptors, threads, memory.
+//! In a process of its own, and one test at a time, since these belong to the process and not to
+//! the server.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -43,7 +44,7 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An echo server that listens on two ports and a Unix socket.
+/// Starts an echo server that listens on two ports and a Unix socket.
 fn several_sockets(folder: &Folder) -> Loopback {
     let server = Server::bind("127.0.0.1:0")
         .and_then(|server| server.and_bind("127.0.0.1:0"))
@@ -61,7 +62,7 @@ fn set_descriptors(most: Option<u64>) -> Option<u64> {
     before.current
 }
 
-/// The hundredths of a second of processor time that this process has used so far.
+/// Returns the processor time that this process has used so far, in hundredths of a second.
 fn used_time(stat: &File) -> u64 {
     let mut text = [0; 1024];
     let read = stat.read_at(&mut text, 0).unwrap();
@@ -87,7 +88,7 @@ fn running_out_of_descriptors_is_survived() {
     let server = several_sockets(&folder);
     let mut open = server.open(Version::Draft76);
     let stat = File::open("/proc/self/stat").unwrap();
-    // They have their descriptors before there are none; the server needs one more for each.
+    // They have their descriptors before these run out; the server needs one more for each.
     let waiting = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     let local = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
 
@@ -145,11 +146,11 @@ fn a_server_without_descriptors_can_still_be_shut_down() {
     set_descriptors(usual);
 }
 
-/// Descriptors that run out are survived; it is better still if they do not.
+/// The server survives running out of descriptors; it is better still not to run out of them.
 #[test]
-fn no_more_clients_are_let_in_than_there_are_descriptors_for() {
+fn no_more_clients_are_accepted_than_there_are_descriptors_for() {
     let _alone = alone();
-    // Some are kept for everything that is no client.
+    // Some descriptors are kept for purposes other than clients.
     let usual = set_descriptors(Some(64 + 3));
     let server = Loopback::echo(Server::builder());
     let mut peers: Vec<Peer> = (0..3).map(|_| server.open(Version::Draft75)).collect();
@@ -161,10 +162,10 @@ fn no_more_clients_are_let_in_than_there_are_descriptors_for() {
     set_descriptors(usual);
 }
 
-/// A process may be stopped, and a machine may: what nobody could read meanwhile is not the
-/// clients' silence.
+/// A process may be stopped, and so may a machine: bytes that nobody could read meanwhile do not
+/// count as the clients' silence.
 #[test]
-fn a_pause_of_the_whole_process_is_nobodys_silence() {
+fn a_pause_of_the_whole_process_does_not_count_as_silence() {
     let _alone = alone();
     let (ping, idle) = (Duration::from_millis(100), Duration::from_millis(600));
     let builder = Server::builder().keepalive(Some(ping), PATIENCE);
@@ -183,7 +184,7 @@ fn a_pause_of_the_whole_process_is_nobodys_silence() {
     assert!(shell.wait().unwrap().success());
 }
 
-/// How many threads have names that begin so.
+/// Returns the number of threads whose names begin with this prefix.
 fn threads(prefix: &str) -> usize {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
@@ -202,7 +203,7 @@ fn there_is_a_thread_for_each_client_and_three_more() {
     let mut peers = server.open_all();
     let half = dial(server.address);
     becomes(&6, || threads("client "));
-    // The third is the one that called `run`.
+    // The third is the thread that called `run`.
     becomes(&2, || threads("stentor "));
     peers.pop().unwrap().leave();
     drop(half);
@@ -228,13 +229,14 @@ fn nothing_is_left_of_a_server_that_is_gone() {
             peer.expect_echo("hello");
             peers.push(peer);
         }
-        // Some leave, some are cut off, some are still there at the end, and one hangs half-way.
+        // Some leave, some are aborted, some are still there at the end, and one stops in its
+        // handshake.
         for peer in &mut peers[..10] {
             peer.leave();
         }
         peers.drain(10..20);
         let half = Peer::without_key3(server.address);
-        // Handles keep nothing alive but themselves.
+        // Handles keep nothing alive except themselves.
         let handles = server.handle.clients();
         server.handle.shutdown(Duration::from_millis(50));
         server.join();
@@ -264,9 +266,9 @@ fn a_client_that_is_gone_gives_its_descriptor_back() {
     assert!(handles.iter().all(|handle| !handle.is_open()));
 }
 
-/// The folder that a process is in is the process's.
+/// The current folder belongs to the process and may change.
 #[test]
-fn a_unix_sockets_file_goes_with_the_server_whatever_folder_the_program_is_in_by_then() {
+fn a_unix_sockets_file_is_removed_with_the_server_even_if_the_current_folder_has_changed() {
     let _alone = alone();
     let folder = Folder::new();
     let before = env::current_dir().unwrap();
@@ -281,7 +283,7 @@ fn a_unix_sockets_file_goes_with_the_server_whatever_folder_the_program_is_in_by
     assert!(!path.exists());
 }
 
-/// What is resident of this process, in bytes.
+/// Returns the resident memory of this process, in bytes.
 fn resident() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status
@@ -293,7 +295,7 @@ fn resident() -> usize {
 }
 
 #[test]
-fn what_is_not_read_costs_no_more_than_its_bound() {
+fn unread_messages_cost_no_more_than_their_bound() {
     const SLEEPERS: usize = 20;
     const OUTBOX: usize = 128 * 1024;
     const MESSAGES: usize = 600;
@@ -305,7 +307,7 @@ fn what_is_not_read_costs_no_more_than_its_bound() {
     let _sleepers: Vec<Peer> = (0..SLEEPERS)
         .map(|_| server.open(Version::Rfc6455))
         .collect();
-    // One reads, and sets the pace.
+    // One client reads, and sets the pace.
     let mut reader = server.open(Version::Rfc6455);
     let message = "x".repeat(64 * 1024);
     let mut hear_one = |server: &Loopback| {
@@ -320,12 +322,12 @@ fn what_is_not_read_costs_no_more_than_its_bound() {
         hear_one(&server);
     }
     let grown = resident().saturating_sub(before);
-    // All that was sent to them are 37 MiB each, or together where the bytes are shared.
+    // The messages sent to them are 37 MiB for each client, or in total where the bytes are shared.
     assert!(grown < SLEEPERS * OUTBOX + 8 * 1024 * 1024, "{grown} bytes");
     assert!(server.handle.counters().dropped > 0);
 }
 
-/// What comes back from an echo server, and is not read, holds the sender back.
+/// Replies of an echo server that are not read delay the sender: backpressure.
 #[test]
 fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
     const FLOODERS: usize = 10;
@@ -347,7 +349,7 @@ fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
             peer.stream.set_write_timeout(a_moment).unwrap();
             scope.spawn(move || {
                 while !ended.load(SeqCst) {
-                    // Held back, or refused.
+                    // Delayed by backpressure, or rejected.
                     let _ = peer.stream.write_all(frame);
                 }
             });
@@ -362,9 +364,10 @@ fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
     assert!(most < 16 * 1024 * 1024, "{most} bytes");
 }
 
-/// Many talk faster than the hub can listen: they are held back, and what waits is bounded.
+/// Many threads post faster than the hub takes messages: they wait, and the queued bytes are
+/// bounded.
 #[test]
-fn what_waits_for_the_hub_is_bounded_in_bytes() {
+fn bytes_queued_for_the_hub_are_bounded() {
     const TALKERS: usize = 4;
     const EACH: usize = 250;
     let _alone = alone();

@@ -1,6 +1,6 @@
-//! What the system does to a server: signals in the middle of every call, threads that cannot be
-//! had, peers that vanish without a word. In a process of its own, and one test at a time, since
-//! these befall processes and not servers.
+//! Faults of the system: signals in the middle of every call, threads that cannot be started, peers
+//! that vanish silently. In a process of its own, and one test at a time, since these affect
+//! processes and not servers.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -41,7 +41,7 @@ fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Something that is over when this is dropped, in a panic too.
+/// Sets the flag when it is dropped, also in a panic.
 struct Until<'a>(&'a AtomicBool);
 
 impl Drop for Until<'_> {
@@ -50,7 +50,7 @@ impl Drop for Until<'_> {
     }
 }
 
-/// Sends a signal to every thread but this one, again and again; how many there were.
+/// Sends a signal to every thread except this one, again and again; returns the number of signals.
 fn pelt(until: &AtomicBool) -> usize {
     let own = gettid().as_raw_nonzero().get();
     let mut sent = 0;
@@ -58,7 +58,7 @@ fn pelt(until: &AtomicBool) -> usize {
         for task in fs::read_dir("/proc/self/task").unwrap() {
             let id: i32 = task.unwrap().file_name().to_str().unwrap().parse().unwrap();
             if id != own {
-                // Where this is a thread's number, it is this thread that is interrupted.
+                // If this id is a thread's, only that thread is interrupted.
                 sent += usize::from(kill_process(Pid::from_raw(id).unwrap(), Signal::USR1).is_ok());
             }
         }
@@ -66,7 +66,7 @@ fn pelt(until: &AtomicBool) -> usize {
     sent
 }
 
-/// What is said comes back, and everybody in the room hears of it.
+/// Echoes each message, and sends it to everybody in the room.
 fn echo_and_tell(client: &mut Client) -> Outcome {
     client.join("lobby");
     while let Some(message) = client.recv()? {
@@ -128,7 +128,7 @@ fn signals_in_the_middle_of_every_call_lose_nothing() {
     assert!(counters.lost.is_empty(), "{counters:?}");
 }
 
-/// Hears what all say, each in order, until that is enough.
+/// Receives the messages of all senders, each in order, until `enough` is true.
 fn hear(peer: &mut Peer, heard: &mut [usize; 5], enough: impl Fn(&[usize; 5]) -> bool) {
     while !enough(heard) {
         let text = peer.hear_text();
@@ -141,7 +141,7 @@ fn hear(peer: &mut Peer, heard: &mut [usize; 5], enough: impl Fn(&[usize; 5]) ->
     }
 }
 
-/// What this process may map, until this is dropped.
+/// The address space limit of this process, lowered until this is dropped.
 struct Mapped(Rlimit);
 
 impl Mapped {
@@ -164,7 +164,7 @@ impl Drop for Mapped {
 }
 
 #[test]
-fn a_client_for_which_there_is_no_thread_is_told_503_until_there_is_one() {
+fn a_client_without_a_thread_gets_503_until_there_is_one() {
     const STACK: usize = 1 << 30;
     let _alone = alone();
     let server = Loopback::echo(Server::builder().stack_size(STACK));
@@ -185,9 +185,9 @@ fn a_client_for_which_there_is_no_thread_is_told_503_until_there_is_one() {
     assert_eq!(server.handle.counters().refused, [("full", 5)].into());
 }
 
-/// A process may be stopped, and a machine may: no deadline expires meanwhile.
+/// A process may be stopped, and so may a machine: no timeout expires meanwhile.
 #[test]
-fn a_pause_of_the_whole_process_is_in_no_deadline() {
+fn a_pause_of_the_whole_process_counts_in_no_timeout() {
     let _alone = alone();
     let deadline = Duration::from_secs(2);
     let builder = Server::builder()
@@ -211,7 +211,8 @@ fn a_pause_of_the_whole_process_is_in_no_deadline() {
     let handle = server.client(&told);
     handle.close(CloseCode::NORMAL, "").unwrap();
     told.expect_goodbye(1000, "");
-    // One to whom its own handler has much to say, and one to whom somebody else has.
+    // One client whose own handler sends much to it, and one that receives much from another
+    // thread.
     let mut asking = server.open(Version::Hybi07);
     asking.say("say much");
     asking.stream.peek(&mut [0]).unwrap();
@@ -230,7 +231,7 @@ fn a_pause_of_the_whole_process_is_in_no_deadline() {
     let script = format!("kill -STOP {pid}; sleep 2.2; kill -CONT {pid}");
     let shell = Command::new("sh").args(["-c", &script]).status();
     assert!(shell.unwrap().success());
-    // So that whoever takes the pause for a delay has the time to say so.
+    // So that code that takes the pause for a delay has time to report it.
     thread::sleep(deadline / 5);
     coming.write_all(&head[100..]).unwrap();
     Peer::after(coming, Version::Rfc6455, head.len()).expect_echo("here at last");
@@ -244,10 +245,11 @@ fn a_pause_of_the_whole_process_is_in_no_deadline() {
 
 const INSIDE: &str = "STENTOR_TEST_IS_IN_A_NETWORK_OF_ITS_OWN";
 
-/// From now on nothing gets through, and nobody is told.
+/// From now on no packet gets through, and neither side is notified.
 const CUT_THE_WIRE: &str = "tc qdisc add dev lo root tbf rate 8bit burst 1 limit 1";
 
-/// A program in a network of its own, which only root may have, or who may be root of a namespace.
+/// A program in a network namespace of its own, which needs root, or a user that may be root of a
+/// namespace.
 fn in_a_network_of_its_own(program: &str) -> Option<Command> {
     let attempts: [&[&str]; 2] = [&["--net"], &["--map-root-user", "--net"]];
     attempts.into_iter().find_map(|options| {
@@ -266,15 +268,15 @@ fn in_a_network_of_its_own(program: &str) -> Option<Command> {
 
 /// Takes some three seconds.
 #[test]
-fn who_vanishes_without_a_word_is_found_in_every_version() {
-    const NAME: &str = "who_vanishes_without_a_word_is_found_in_every_version";
+fn a_peer_that_vanishes_silently_is_detected_in_every_version() {
+    const NAME: &str = "a_peer_that_vanishes_silently_is_detected_in_every_version";
     if std::env::var_os(INSIDE).is_some() {
         return vanish();
     }
     let _alone = alone();
     let program = std::env::current_exe().unwrap();
     let Some(mut inside) = in_a_network_of_its_own(program.to_str().unwrap()) else {
-        // Not captured, as `println` would be.
+        // Not captured, as the output of `println` would be.
         let why = "skipped: needs unshare, ip and tc, and the right to use them";
         writeln!(std::io::stderr(), "{NAME}: {why}").unwrap();
         return;

@@ -30,12 +30,12 @@ use support::{
     read_answer,
 };
 
-/// What is waited for in vain.
+/// A timeout that expires in these tests.
 const SHORT: Duration = Duration::from_millis(150);
 /// Far behind the end of a test.
 const LONG: Duration = Duration::from_secs(600);
 
-/// The names of the threads on which it has panicked, with what it was told to log.
+/// The names of the threads on which it has panicked, with the line it was to log.
 static PANICKED: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
 
 struct Full;
@@ -78,7 +78,7 @@ fn wait_for_panic(thread: &str, words: &str) {
 }
 
 #[test]
-fn a_logger_that_panics_does_not_end_the_wardens_deadlines() {
+fn a_logger_that_panics_does_not_end_the_watchdogs_timeouts() {
     install();
     let builder = Server::builder().keepalive(Some(Duration::from_millis(20)), LONG);
     let server = Loopback::echo(builder.handshake_deadline(SHORT));
@@ -95,13 +95,13 @@ fn a_logger_that_panics_does_not_end_the_wardens_deadlines() {
 }
 
 #[test]
-fn a_logger_that_panics_lets_new_clients_in_and_the_old_ones_out() {
+fn a_logger_that_panics_does_not_stop_clients_from_connecting_or_leaving() {
     install();
     let builder = Server::builder().max_clients(5);
     let mut server = Loopback::run(builder, panic_when_told);
     for _ in 0..2 {
         let mut peers = server.open_all();
-        // That is told by the listener itself.
+        // The listener itself sends this response.
         assert_eq!(ask(server.address, b"").status(), 503);
         wait_for_panic("unnamed", "turned away with 503");
         for peer in &mut peers[..4] {
@@ -112,7 +112,7 @@ fn a_logger_that_panics_lets_new_clients_in_and_the_old_ones_out() {
         peers[4].answer_goodbye(1011, "");
         drop(peers);
         wait_for_panic("client thread", "handler failed");
-        // Each has given its place back.
+        // Each client has freed its place.
         server.wait_until_empty();
     }
     let mut last = server.open(Version::Rfc6455);
@@ -125,7 +125,7 @@ fn a_logger_that_panics_lets_new_clients_in_and_the_old_ones_out() {
 }
 
 #[test]
-fn a_logger_that_panics_does_not_end_the_deadlines_of_clients() {
+fn a_logger_that_panics_does_not_end_the_timeouts_of_clients() {
     install();
     for _ in 0..2 {
         let script = Script::run(|mut server| {
@@ -142,7 +142,7 @@ fn a_logger_that_panics_does_not_end_the_deadlines_of_clients() {
     wait_for_panic("stentor warden", "ping");
 }
 
-/// A second panic that gets out of a destructor would end the process.
+/// A second panic that leaves a destructor would end the process.
 #[test]
 fn a_logger_that_panics_in_the_middle_of_a_panic_does_not_end_the_process() {
     install();

@@ -1,4 +1,4 @@
-//! The attacks, and what each may cost at most.
+//! The attacks, and the upper bounds on the cost of each.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
@@ -18,21 +18,21 @@ pub(crate) struct Attack {
     pub(crate) memory: usize,
     /// The most threads that all of them may cost.
     pub(crate) threads: usize,
-    /// How long they may stay, once the server could know.
+    /// The most time they may stay, once the server could detect them.
     pub(crate) rid_of: Duration,
-    /// Attacks, tells what it has done, and is held there, with its connections, for as long as
-    /// the server lets them be.
+    /// Runs the attack, reports its `Act`, and is then held there, with its connections open, for
+    /// as long as the server keeps them.
     pub(crate) run: fn(&Site, &mut dyn FnMut(Act)),
 }
 
 /// What the attackers have done.
 pub(crate) struct Act {
     pub(crate) attackers: usize,
-    /// What they have written.
+    /// The bytes they have written.
     pub(crate) bytes: u64,
-    /// What the costs are divided by, where bytes say little.
+    /// The units by which the costs are divided, if bytes are a poor measure.
     pub(crate) units: Option<(u64, &'static str)>,
-    /// From when on the server could be rid of them.
+    /// The time from which the server could have closed them.
     pub(crate) since: Instant,
 }
 
@@ -99,7 +99,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     Attack {
         name: "connections that are reset at once",
         memory: 4 * KIB,
-        // As many as pile up where a busy machine lets them.
+        // This many accumulate if a busy machine allows it.
         threads: 10 * CROWD,
         rid_of: Duration::ZERO,
         run: churn,
@@ -107,7 +107,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     Attack {
         name: "handshakes that are reset at once",
         memory: 4 * KIB,
-        // As many as pile up where a busy machine lets them.
+        // This many accumulate if a busy machine allows it.
         threads: 10 * CROWD,
         rid_of: Duration::ZERO,
         run: churn_of_handshakes,
@@ -187,19 +187,19 @@ pub(crate) const ATTACKS: &[Attack] = &[
     Attack {
         name: "handshakes of TLS, reset when signed",
         memory: 32 * KIB,
-        // As many as pile up where a busy machine lets them.
+        // This many accumulate if a busy machine allows it.
         threads: 10 * CROWD,
         rid_of: Duration::ZERO,
         run: signatures,
     },
 ];
 
-/// That many versions, all of them in turn.
+/// Yields this many versions, all of them in turn.
 fn versions(count: usize) -> impl Iterator<Item = Version> {
     Version::ALL.into_iter().cycle().take(count)
 }
 
-/// Clients with their handshake behind them, each of which then does this.
+/// Opens clients, waits for their handshakes, and runs this on each.
 fn open(
     site: &Site,
     versions: impl IntoIterator<Item = Version>,
@@ -217,7 +217,7 @@ fn hybi(count: usize) -> impl Iterator<Item = Version> {
     HYBI.into_iter().cycle().take(count)
 }
 
-/// Clients that read nothing, and whose systems take little for them.
+/// Opens clients that read nothing, and whose kernel buffers are small.
 fn sleepers(site: &Site, versions: impl IntoIterator<Item = Version>) -> Vec<Peer> {
     let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let sleeper = |version| {
@@ -227,7 +227,7 @@ fn sleepers(site: &Site, versions: impl IntoIterator<Item = Version>) -> Vec<Pee
     versions.into_iter().map(sleeper).collect()
 }
 
-/// What these have written by now, and that it is their silence that counts from here on.
+/// Returns the bytes that these clients have written by now; their silence counts from now on.
 fn written_by(peers: &[Peer]) -> Act {
     Act {
         attackers: peers.len(),
@@ -252,7 +252,8 @@ fn silent_from_the_start(site: &Site, done: &mut dyn FnMut(Act)) {
     });
 }
 
-/// Writes a byte of each of them in turn until the server has hung up on all; how many it were.
+/// Writes a byte to each of them in turn until the server has closed all; returns the number of
+/// bytes.
 fn drip(mut streams: Vec<(TcpStream, Vec<u8>)>) -> u64 {
     let mut bytes = 0;
     for at in 0.. {
@@ -295,7 +296,7 @@ fn without_key3(site: &Site, done: &mut dyn FnMut(Act)) {
     });
 }
 
-/// The beginning of a message of a mebibyte.
+/// Returns the beginning of a message of a mebibyte.
 fn beginning(version: Version) -> Vec<u8> {
     match version.framing() {
         Framing::Hixie => vec![0x00],
@@ -310,7 +311,7 @@ fn slow_frames(site: &Site, done: &mut dyn FnMut(Act)) {
     let mut peers = open(site, versions(CROWD), |peer| {
         peer.write(&beginning(peer.version));
     });
-    // For longer than any deadline: each byte is a sign of life.
+    // For longer than any timeout: each byte is a sign of life.
     let until = Instant::now() + IDLE + DEADLINE / 2;
     while Instant::now() < until {
         for peer in &mut peers {
@@ -326,7 +327,7 @@ fn slow_frames(site: &Site, done: &mut dyn FnMut(Act)) {
 
 fn declared(site: &Site, done: &mut dyn FnMut(Act)) {
     let peers = open(site, versions(CROWD), |peer| match peer.version.framing() {
-        // The largest frame of no meaning that is skipped.
+        // The largest frame of an unknown type that is skipped.
         Framing::Hixie => peer.write(&[0x80, 0xbf, 0xff, 0x7f, b'x']),
         Framing::Hybi => peer.write(&[beginning(peer.version), vec![b'x'; 100]].concat()),
     });
@@ -348,7 +349,7 @@ fn impossible(site: &Site, done: &mut dyn FnMut(Act)) {
     done(written_by(&peers));
 }
 
-/// One after the other, each with these bytes and a look at the answer.
+/// Connects one client after another, sends these bytes, and checks the status of the response.
 fn refused(site: &Site, count: usize, bytes: impl Fn(u64) -> Vec<u8>, status: u16) -> Act {
     let mut written = 0;
     for at in 0..count as u64 {
@@ -422,7 +423,7 @@ fn half_closed(site: &Site, done: &mut dyn FnMut(Act)) {
 }
 
 fn stayers(site: &Site, done: &mut dyn FnMut(Act)) {
-    // Draft-75 has no goodbye but hanging up.
+    // Draft-75 has no close frame, only the end of TCP.
     let versions = Version::ALL[1..].iter().copied().cycle().take(CROWD);
     let peers = open(site, versions, |peer| {
         peer.say_goodbye(1000, "");
@@ -431,7 +432,7 @@ fn stayers(site: &Site, done: &mut dyn FnMut(Act)) {
     done(written_by(&peers));
 }
 
-/// Each of these clients writes so many frames, and reads whatever comes back.
+/// Each of these clients writes this many frames, and reads all replies.
 fn flood_and_read(
     site: &Site,
     versions: impl Iterator<Item = Version>,
@@ -501,7 +502,8 @@ fn empty_fragments(site: &Site, done: &mut dyn FnMut(Act)) {
     });
 }
 
-/// Each of these clients writes the same for as long as it is let, and reads nothing.
+/// Each of these clients writes the same frame for as long as the server takes it, and reads
+/// nothing.
 fn flood_and_sleep(peers: Vec<Peer>, frame: impl Fn(Version) -> Vec<u8> + Sync) -> u64 {
     let written = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -567,7 +569,7 @@ fn siege(site: &Site, done: &mut dyn FnMut(Act)) {
     });
 }
 
-/// Each inflates to a byte more than a message may have.
+/// Each message inflates to one byte more than the message limit.
 #[cfg(feature = "deflate")]
 fn bombs(site: &Site, done: &mut dyn FnMut(Act)) {
     let mut zip = flate2::Compress::new(flate2::Compression::best(), false);

@@ -1,4 +1,4 @@
-//! What one attack has cost, measured around it.
+//! The measured cost of one attack.
 
 use std::fmt;
 use std::sync::mpsc;
@@ -21,17 +21,17 @@ pub(crate) struct Bill {
     cpu: Duration,
     /// The most memory that the server grew by.
     grown: usize,
-    /// The most threads that served clients at a time: attackers, others, and those that are kept
-    /// for the next.
+    /// The most threads that served clients at a time: attackers, other clients, and those kept for
+    /// the next clients.
     threads: usize,
-    /// From the moment from which the server could know, until the last of them was gone.
+    /// The time from the moment the server could detect them until the last of them was gone.
     rid_of: Duration,
-    /// How long a client in good faith waited for its connection, its handshake and an echo,
+    /// The time a well-behaved client waited for its connection, its handshake and an echo
     /// meanwhile: the median.
     others: Duration,
 }
 
-/// How often others come by while an attack goes on.
+/// The interval between well-behaved clients while an attack runs.
 const VISIT_EVERY: Duration = Duration::from_millis(20);
 
 impl Bill {
@@ -47,7 +47,7 @@ impl Bill {
             scope.spawn(move || {
                 (attack.run)(site, &mut |act| {
                     tell.send(act).unwrap();
-                    // The attackers stay for as long as they are let.
+                    // The attackers stay until they are released.
                     let _ = held.recv();
                 })
             });
@@ -61,7 +61,7 @@ impl Bill {
                 act = act.or_else(|| told.try_recv().ok());
                 let usage = site.usage();
                 threads = threads.max(usage.threads.saturating_sub(site::OWN_THREADS));
-                // The visitor may still be on its way out.
+                // The last well-behaved client may still be leaving.
                 if let (Some(act), 0..=1) = (&act, usage.connections) {
                     let rid_of = act.since.elapsed();
                     if site.is_empty_within(VISIT_EVERY) {
@@ -86,15 +86,15 @@ impl Bill {
         }
     }
 
-    /// What must hold on any machine, however busy.
+    /// Asserts the bounds that hold on any machine, however busy.
     pub(crate) fn assert_bounded(&self) {
         let (attack, attackers) = (self.attack, self.act.attackers);
         let most = attackers * attack.memory + 4 * 1024 * 1024;
         assert!(self.grown < most, "{}: {} bytes", attack.name, self.grown);
-        // Up to 64 threads are kept for the next client, and a visitor has its own.
+        // Up to 64 threads are kept for the next client, and a visiting client has its own.
         let most = attackers.min(attack.threads) + 70;
         assert!(self.threads <= most, "{}: {}", attack.name, self.threads);
-        // The deadline, the tick of a tenth of it, and what a busy machine adds.
+        // The timeout, the tick of a tenth of it, and the delays of a busy machine.
         let most = attack.rid_of + Duration::from_secs(2);
         assert!(self.rid_of < most, "{}: {:?}", attack.name, self.rid_of);
         let most = Duration::from_millis(100);
@@ -102,7 +102,8 @@ impl Bill {
     }
 }
 
-/// What that many clients in good faith, and as many looks at the server, cost it.
+/// Returns the processor time of this many well-behaved clients, and as many usage queries, on the
+/// server.
 fn cpu_of_visits(site: &Site, visits: usize) -> Duration {
     let before = site.usage().cpu;
     for version in Version::ALL.into_iter().cycle().take(visits) {

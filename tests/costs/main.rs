@@ -1,6 +1,6 @@
-//! What attacks cost. Each is run against a server in a process of its own, and this prints what it
-//! has cost that server: processor time, memory, threads, the time until it was rid of the
-//! attackers; and how long others had to wait meanwhile. Bounds that hold on any machine are
+//! The cost of attacks. Each attack runs against a server in a process of its own, and this prints
+//! its cost for that server: processor time, memory, threads, the time until the attackers were
+//! gone; and how long other clients had to wait meanwhile. Bounds that hold on any machine are
 //! asserted; processor time is only printed. `SECURITY.md` has the table of one run.
 //!
 //! ```sh

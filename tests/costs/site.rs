@@ -1,4 +1,4 @@
-//! The server under attack, in a process of its own, so that what it uses is nobody else's.
+//! The server under attack, in a process of its own, so that the measured usage is its own only.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,15 +12,16 @@ use stentor::{Client, Outcome, Server, Version};
 
 use crate::support::Peer;
 
-/// The argument that makes this program the server.
+/// The argument that starts this program as the server.
 pub(crate) const SERVE: &str = "--serve";
 
-/// All deadlines, short so that a run is short: handshake, ping and pong together, write, close.
+/// All timeouts, short so that a run is short: handshake, ping and pong together, write, close.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
-/// Off by default. The old drafts have no ping, and their silence no other end.
+/// The idle timeout, off by default. The old drafts have no ping, so nothing else ends a silent
+/// connection.
 pub(crate) const IDLE: Duration = Duration::from_secs(2);
 
-/// Those that serve no client: the first, the listener, the hub and the warden.
+/// Threads that serve no client: the first, the listener, the hub and the watchdog.
 pub(crate) const OWN_THREADS: usize = 4;
 
 pub(crate) struct Site {
@@ -32,11 +33,11 @@ pub(crate) struct Site {
     wire: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
 }
 
-/// What the server has used so far, and what it holds now.
+/// The server's usage so far, and its present resources.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
-    /// Bytes of memory, and the most there were.
+    /// Resident memory in bytes, and its peak.
     pub(crate) resident: usize,
     pub(crate) peak: usize,
     pub(crate) threads: usize,
@@ -57,7 +58,7 @@ fn echo_or_broadcast(client: &mut Client) -> Outcome {
     Ok(())
 }
 
-/// The child's whole life: an address, and then a line of usage for each line that is asked.
+/// Runs the child process: prints an address, and then a line of usage for each line it reads.
 pub(crate) fn serve() {
     let builder = Server::builder()
         .handshake_deadline(DEADLINE)
@@ -75,7 +76,7 @@ pub(crate) fn serve() {
     };
     #[cfg(not(feature = "tls"))]
     let server = builder.bind(here).unwrap();
-    // The plain one is the last.
+    // The endpoint without TLS is the last.
     for endpoint in server.endpoints().unwrap().iter().rev() {
         print!("{endpoint} ");
     }
@@ -110,14 +111,15 @@ impl Site {
             child,
             wire: Mutex::new((input, output)),
         };
-        // What the first client of each version costs once is nobody's attack.
+        // The one-time cost of the first client of each version is not counted for any attack.
         for version in Version::ALL {
             site.visit(version);
         }
         site
     }
 
-    /// A client in good faith: it connects, is answered, and leaves. How long it had to wait.
+    /// Runs a well-behaved client: it connects, gets its reply, and leaves. Returns the time it had
+    /// to wait.
     pub(crate) fn visit(&self, version: Version) -> Duration {
         let since = Instant::now();
         let mut peer = Peer::open(self.address, version);
@@ -128,7 +130,7 @@ impl Site {
         waited
     }
 
-    /// Whether nobody is connected any more, soon.
+    /// Whether all connections are closed within this time.
     pub(crate) fn is_empty_within(&self, time: Duration) -> bool {
         let since = Instant::now();
         while self.usage().connections > 0 {

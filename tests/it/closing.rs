@@ -1,4 +1,5 @@
-//! Goodbyes in detail: the codes, who began, and what is said when.
+//! The closing handshake in detail: the codes, the side that started it, and the frames at each
+//! point.
 
 use stentor::protocol::{
     CloseCode, CloseFrame, Config, Ending, Initiator, State, Trigger, Unsupported, Version,
@@ -7,7 +8,7 @@ use stentor::protocol::{
 
 use crate::support::{Driven, HIXIE, HYBI, Head, KEY3, bye, close_frame, masked, text};
 
-/// RFC 6455 §7.4 with what IANA registered later; 1004 meant "too large" before version 13.
+/// RFC 6455 §7.4 with later IANA registrations; 1004 meant "too large" before version 13.
 fn may_stand_in_a_frame(version: Version, code: u16) -> bool {
     match code {
         1004 => matches!(version, Version::Hybi07 | Version::Hybi08),
@@ -17,7 +18,7 @@ fn may_stand_in_a_frame(version: Version, code: u16) -> bool {
 }
 
 #[test]
-fn every_code_is_taken_or_refused_by_the_rule() {
+fn every_code_is_accepted_or_refused_by_the_rule() {
     for version in HYBI {
         for code in (0..=5000).chain([5999, 0x7fff, 0x8000, 0xffff]) {
             let mut driven = Driven::ready(version);
@@ -209,9 +210,10 @@ fn a_control_frame_is_whole_and_short() {
     }
 }
 
-/// The close code is the one in the first close frame received (RFC 6455 §7.1.5), whoever began.
+/// The close code is the one in the first close frame received (RFC 6455 §7.1.5), whichever side
+/// started.
 #[test]
-fn where_goodbyes_cross_the_received_code_counts() {
+fn if_close_frames_cross_the_received_code_counts() {
     for version in HYBI {
         let mut driven = Driven::ready(version);
         let ours = CloseFrame {
@@ -231,7 +233,7 @@ fn where_goodbyes_cross_the_received_code_counts() {
 }
 
 #[test]
-fn without_codes_a_goodbye_counts_as_1005() {
+fn without_codes_a_close_counts_as_1005() {
     for version in [Version::Draft75, Version::Draft76] {
         let mut driven = Driven::ready(version);
         driven.receive(&bye(version)).end();
@@ -254,7 +256,7 @@ fn without_codes_a_loss_counts_as_1006() {
 }
 
 #[test]
-fn a_goodbye_of_draft_76_may_have_leading_zeros() {
+fn a_close_frame_of_draft_76_may_have_leading_zeros() {
     let mut driven = Driven::ready(Version::Draft76);
     driven.receive_bytewise(&[0xff, 0x80, 0x80, 0x00]);
     assert!(driven.closed().clean);
@@ -262,7 +264,7 @@ fn a_goodbye_of_draft_76_may_have_leading_zeros() {
 }
 
 #[test]
-fn an_ff_frame_with_a_length_is_no_goodbye() {
+fn an_ff_frame_with_a_length_is_not_a_close_frame() {
     for version in [Version::Draft75, Version::Draft76] {
         let mut driven = Driven::ready(version);
         driven.receive(b"\xff\x02\xff\x00\x00Hi\xff");
@@ -272,7 +274,7 @@ fn an_ff_frame_with_a_length_is_no_goodbye() {
 }
 
 #[test]
-fn a_violation_after_our_goodbye_sends_no_second_one() {
+fn a_protocol_error_after_our_close_frame_sends_no_second_one() {
     for version in HYBI {
         let mut driven = Driven::ready(version);
         driven.connection.close(None).unwrap();
@@ -288,10 +290,10 @@ fn a_violation_after_our_goodbye_sends_no_second_one() {
     }
 }
 
-/// A ping is to be answered until the peer's close has come (RFC 6455 §5.5.2), and ours forbids
-/// only data frames (§5.5.1).
+/// A ping is to be answered until the peer's close has come (RFC 6455 §5.5.2), and our close frame
+/// forbids only data frames (§5.5.1).
 #[test]
-fn a_ping_after_our_goodbye_is_still_answered() {
+fn a_ping_after_our_close_frame_is_still_answered() {
     for version in HYBI {
         let mut driven = Driven::ready(version);
         driven.connection.close(None).unwrap();
@@ -302,7 +304,7 @@ fn a_ping_after_our_goodbye_is_still_answered() {
 }
 
 #[test]
-fn a_ping_after_the_peers_goodbye_is_not_answered() {
+fn a_ping_after_the_peers_close_frame_is_not_answered() {
     for version in HYBI {
         let mut driven = Driven::ready(version);
         driven.receive(&[bye(version), masked(0x89, b"there?")].concat());
@@ -310,9 +312,9 @@ fn a_ping_after_the_peers_goodbye_is_not_answered() {
     }
 }
 
-/// The 101 is out, so no refusal can follow, and no frame may before the proof.
+/// The 101 is sent, so no rejection can follow, and no frame may before the proof.
 #[test]
-fn closing_before_the_proof_can_only_hang_up() {
+fn closing_before_the_proof_can_only_close_tcp() {
     let mut driven = Driven::new(&Config::default());
     driven.receive(&Head::of(Version::Draft76).head()).forget();
     driven.connection.close(None).unwrap();
@@ -341,7 +343,7 @@ fn an_unmasked_frame_is_closed_with_1002() {
 }
 
 #[test]
-fn how_it_ended_can_be_read_in_a_log() {
+fn the_close_report_can_be_read_in_a_log() {
     let mut driven = Driven::ready(Version::Rfc6455);
     driven.receive(&close_frame(1001, b"\x1b[2J bye\n"));
     let printed = driven.closed().to_string();

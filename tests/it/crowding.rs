@@ -1,6 +1,7 @@
-//! What waits for all clients together is bounded too: those go first whose queues are fullest.
+//! The queued bytes of all clients together are bounded too: the clients with the fullest queues
+//! are evicted first.
 //!
-//! The servers here have small send buffers, so that what is not read is soon in the outbox.
+//! The servers here have small send buffers, so that unread bytes are soon in the send queue.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,7 +29,7 @@ fn open_small(server: &Loopback, version: Version) -> Peer {
     Peer::on(stream, version, &Head::of(version).bytes())
 }
 
-/// Gives a client that does not read so much for itself alone.
+/// Sends this many bytes to a client that does not read, for itself alone.
 fn fill(server: &Loopback, peer: &Peer, bytes: usize) {
     let words = "x".repeat(10_000);
     let client = server.client(peer);
@@ -45,7 +46,7 @@ fn evicted(server: &Loopback) -> u64 {
 }
 
 #[test]
-fn the_fullest_goes_first_and_not_who_is_next() {
+fn the_fullest_client_is_evicted_first_and_not_the_next_one() {
     keep_logbook();
     let policies = [
         SlowClient::Close,
@@ -77,9 +78,9 @@ fn the_fullest_goes_first_and_not_who_is_next() {
     }
 }
 
-/// Of equals the older one goes.
+/// Of equally full clients the older one is evicted.
 #[test]
-fn who_is_evicted_is_no_accident() {
+fn the_choice_of_the_evicted_client_is_deterministic() {
     for _ in 0..3 {
         let server = Loopback::run_with_send_buffer(0, crowded(MIB), echo);
         let peers: Vec<Peer> = (0..8)
@@ -101,7 +102,7 @@ fn who_is_evicted_is_no_accident() {
 }
 
 #[test]
-fn what_is_broadcast_to_many_counts_once() {
+fn a_broadcast_to_many_counts_once() {
     let server = Loopback::run_with_send_buffer(0, crowded(MIB), echo);
     let versions = Version::ALL.into_iter().cycle().take(20);
     let sleepers: Vec<Peer> = versions
@@ -119,7 +120,7 @@ fn what_is_broadcast_to_many_counts_once() {
         sleepers.len()
     );
     assert_eq!(evicted(&server), 0);
-    // And who has as much for itself is fuller than those who share.
+    // And a client with as many bytes for itself alone is fuller than those that share.
     let hoarder = open_small(&server, Version::Rfc6455);
     let client = server.client(&hoarder);
     let taken = (0..100).take_while(|_| client.send("x".repeat(10_000)).is_ok());
@@ -128,9 +129,9 @@ fn what_is_broadcast_to_many_counts_once() {
     assert_eq!(server.handle.count(), 20);
 }
 
-/// To give those up who share frees nothing as long as one of them is left.
+/// Evicting clients that share bytes frees nothing as long as one of them is left.
 #[test]
-fn of_what_is_shared_only_the_share_counts_against_a_client() {
+fn only_its_share_of_shared_bytes_counts_against_a_client() {
     let server = Loopback::run_with_send_buffer(0, crowded(MIB), echo);
     let sharing = [(); 6].map(|()| open_small(&server, Version::Rfc6455));
     for _ in 0..60 {
@@ -146,7 +147,7 @@ fn of_what_is_shared_only_the_share_counts_against_a_client() {
 }
 
 #[test]
-fn what_was_taken_or_given_up_is_given_back() {
+fn bytes_that_were_sent_or_discarded_no_longer_count() {
     let server = Loopback::run_with_send_buffer(0, crowded(8 * MIB), echo);
     for version in Version::ALL {
         let mut reader = open_small(&server, version);
@@ -157,7 +158,7 @@ fn what_was_taken_or_given_up_is_given_back() {
         becomes(&true, || server.handle.counters().waiting > 900 * KIB);
         drop(leaver);
         reader.hear_texts(500 * KIB / 10_000 + 1);
-        // And what its own handler has said to it.
+        // And the replies of its own handler.
         let words = "x".repeat(10_000);
         reader.write(&text(version, &words).repeat(20));
         becomes(&true, || server.handle.counters().waiting > 100 * KIB);
@@ -170,9 +171,10 @@ fn what_was_taken_or_given_up_is_given_back() {
     assert_eq!((counters.waiting, counters.evicted), (0, 0));
 }
 
-/// Replies of their own handlers count as well: who asks and does not read fills the memory too.
+/// Replies of their own handlers count as well: a client that sends and does not read fills the
+/// memory too.
 #[test]
-fn a_crowd_that_does_not_read_stays_below_the_cap() {
+fn many_clients_that_do_not_read_stay_below_the_total_limit() {
     const CAP: usize = 2 * MIB;
     let server = Loopback::run_with_send_buffer(0, crowded(CAP), echo);
     let mut reader = server.open(Version::Draft76);
@@ -191,7 +193,7 @@ fn a_crowd_that_does_not_read_stays_below_the_cap() {
         }
         eventually("evictions", || {
             let waiting = server.handle.counters().waiting;
-            // A message of each, whose buffer may be twice as large.
+            // A message of each client, whose buffer may be twice as large.
             assert!(waiting < CAP + 8 * 2 * 65_000, "{waiting}");
             reader.expect_echo("still here");
             (evicted(&server) > 0).then_some(())
@@ -201,9 +203,10 @@ fn a_crowd_that_does_not_read_stays_below_the_cap() {
     reader.expect_echo("still here");
 }
 
-/// Those whose own outboxes are full wait for room: they too make sure that there is not too much.
+/// Clients whose own send queues are full wait for room: they too ensure that the total limit is
+/// kept.
 #[test]
-fn who_waits_for_room_is_counted_while_it_waits() {
+fn a_sender_that_waits_for_room_is_counted_while_it_waits() {
     let builder = crowded(256 * KIB).outbox(16 * KIB);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let peers: Vec<Peer> = (0..8)

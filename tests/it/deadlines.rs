@@ -1,4 +1,4 @@
-//! Every deadline, made short: who is late is let go, who is not is left alone.
+//! Every timeout, made short: a late client is disconnected, one that is in time is not.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -16,14 +16,14 @@ use crate::support::{
     read_answer, read_end,
 };
 
-/// What is waited for in vain.
+/// A timeout that expires in these tests.
 const SHORT: Duration = Duration::from_millis(150);
-/// What must not pass where nothing is late; a busy machine may need some of it.
+/// A time that must not pass if nothing is late; a busy machine may need some of it.
 const LONG: Duration = Duration::from_secs(60);
-/// Far more than the deadlines that are tested, far less than those that are not.
+/// Far more than the timeouts that are tested, far less than those that are not.
 const PROMPT: Duration = Duration::from_millis(4500);
 
-/// All other deadlines at their defaults, which are far away.
+/// All other timeouts at their defaults, which are much longer.
 fn server() -> ServerBuilder {
     Server::builder()
 }
@@ -46,7 +46,7 @@ fn lost(server: &Loopback, loss: Loss, count: u64) -> Counters {
 }
 
 #[test]
-fn who_does_not_finish_its_request_is_told_408() {
+fn incomplete_request_gets_408() {
     let server = Loopback::echo(server().handshake_deadline(SHORT));
     let mut all_late = Vec::new();
     for version in Version::ALL {
@@ -70,9 +70,9 @@ fn who_does_not_finish_its_request_is_told_408() {
     });
 }
 
-/// Its 101 is out: to answer anything else is no longer possible.
+/// The 101 is sent: any other response is no longer possible.
 #[test]
-fn who_does_not_send_key3_is_hung_up_on() {
+fn a_client_that_does_not_send_key3_is_disconnected() {
     let server = Loopback::echo(server().handshake_deadline(SHORT));
     for bytes in [&b""[..], b"^n:ds[4"] {
         let mut late = Peer::without_key3(server.address);
@@ -86,7 +86,7 @@ fn who_does_not_send_key3_is_hung_up_on() {
     );
 }
 
-/// Each byte within the deadline, and all of them not.
+/// Each byte arrives within the timeout, but not all of them together.
 #[test]
 fn a_dribble_of_key3_does_not_extend_the_handshake() {
     let server = Loopback::echo(server().handshake_deadline(SHORT * 2));
@@ -95,7 +95,7 @@ fn a_dribble_of_key3_does_not_extend_the_handshake() {
     let a_while = Some(SHORT * 3 / 2);
     late.stream.set_read_timeout(a_while).unwrap();
     let ended = KEY3.iter().any(|byte| {
-        // The server may have hung up by now.
+        // The server may have closed the connection by now.
         let _ = late.stream.write_all(&[*byte]);
         match late.stream.read(&mut [0; 16]) {
             Ok(read) => read == 0,
@@ -106,7 +106,8 @@ fn a_dribble_of_key3_does_not_extend_the_handshake() {
     lost(&server, Loss::Handshake, 1);
 }
 
-/// One byte and then another: each is a sign of life, and none of them counts.
+/// Sends one byte after another: each is a sign of life, and none of them extends the handshake
+/// timeout.
 fn dribble(mut stream: TcpStream, version: Version) -> (Duration, usize) {
     let since = Instant::now();
     let head = Head::of(version).filled_to(16 * 1024).head();
@@ -138,7 +139,7 @@ fn a_dribble_does_not_extend_the_handshake() {
             thread::spawn(move || dribble(stream, version))
         })
         .collect();
-    // Those who are in no such hurry are served meanwhile.
+    // Other clients are served meanwhile.
     for version in Version::ALL {
         server.open(version).expect_echo("hello");
     }
@@ -153,8 +154,8 @@ fn a_dribble_does_not_extend_the_handshake() {
     });
 }
 
-/// The deadline is for the last byte of the request. What the application does then is not the
-/// client's fault.
+/// The timeout ends with the last byte of the request. The time that the application takes then is
+/// not the client's fault.
 #[test]
 fn a_slow_on_request_does_not_make_the_client_late() {
     let builder = server().handshake_deadline(SHORT).on_request(|_| {
@@ -169,7 +170,7 @@ fn a_slow_on_request_does_not_make_the_client_late() {
 }
 
 #[test]
-fn the_silent_are_pinged_and_live_on_their_pongs() {
+fn silent_clients_are_pinged_and_stay_if_they_send_pongs() {
     let server = Loopback::echo(keepalive(SHORT / 3, LONG));
     for version in HYBI {
         let mut peer = server.open(version);
@@ -185,7 +186,7 @@ fn the_silent_are_pinged_and_live_on_their_pongs() {
 }
 
 #[test]
-fn a_ping_without_a_pong_is_the_end() {
+fn a_client_that_sends_no_pong_is_disconnected() {
     let (builder, departed) = telling_departures(keepalive(SHORT, SHORT));
     let server = Loopback::echo(builder);
     for (count, version) in HYBI.into_iter().enumerate() {
@@ -216,11 +217,11 @@ fn a_ping_without_a_pong_is_the_end() {
 }
 
 #[test]
-fn whatever_comes_is_a_sign_of_life() {
+fn any_received_byte_is_a_sign_of_life() {
     let server = Loopback::echo(keepalive(SHORT * 2, SHORT * 4));
     let mut peer = server.open(Version::Rfc6455);
     let since = Instant::now();
-    // Never a pong, but now and then a byte of one long message.
+    // Never a pong, but from time to time a byte of one long message.
     let frame = crate::support::text(Version::Rfc6455, "twenty-odd bytes in all");
     for byte in frame.chunks(1) {
         peer.write(byte);
@@ -255,7 +256,7 @@ fn a_busy_handler_is_not_the_peers_fault() {
     assert!(server.handle.counters().lost.is_empty());
 }
 
-/// Whatever way this handler has of waiting for the peer: its silence ends.
+/// Asserts that a silent client is disconnected, however this handler waits for the peer.
 fn assert_silence_ends(handler: fn(&mut Client) -> Outcome) {
     let server = Loopback::run(keepalive(SHORT, SHORT), handler);
     for peer in &mut HYBI.map(|version| server.open(version)) {
@@ -272,16 +273,16 @@ fn assert_silence_ends(handler: fn(&mut Client) -> Outcome) {
 
 /// A handler that never stays in `recv` for long still waits for the peer.
 #[test]
-fn deadlines_run_between_the_timeouts_of_recv_timeout() {
+fn silence_is_timed_between_calls_of_recv_timeout() {
     assert_silence_ends(|client| {
         while client.recv_timeout(SHORT / 10)? != Received::Closed {}
         Ok(())
     });
 }
 
-/// Nor need it ever wait: looking from time to time will do.
+/// Nor need it ever wait: checking from time to time is enough.
 #[test]
-fn deadlines_run_for_a_handler_that_only_looks() {
+fn silence_is_timed_for_a_handler_that_only_polls() {
     assert_silence_ends(|client| {
         while client.recv_timeout(Duration::ZERO)? != Received::Closed {
             thread::sleep(SHORT / 30);
@@ -291,7 +292,7 @@ fn deadlines_run_for_a_handler_that_only_looks() {
 }
 
 #[test]
-fn nobody_is_pinged_where_nobody_wants_it() {
+fn no_client_is_pinged_if_the_keepalive_is_off() {
     let server = Loopback::echo(server().keepalive(None, SHORT / 3));
     let mut peer = server.open(Version::Rfc6455);
     assert_eq!(peer.hear_within(SHORT * 2), None);
@@ -299,7 +300,7 @@ fn nobody_is_pinged_where_nobody_wants_it() {
 }
 
 #[test]
-fn the_idle_deadline_ends_silence_in_every_version() {
+fn the_idle_timeout_ends_silence_in_every_version() {
     let (builder, departed) = telling_departures(server().idle_deadline(Some(SHORT)));
     let (results, received) = bounded(1);
     let server = Loopback::run(builder, move |client| {
@@ -333,7 +334,7 @@ fn the_idle_deadline_ends_silence_in_every_version() {
 }
 
 #[test]
-fn who_speaks_now_and_then_is_not_idle() {
+fn a_client_that_sends_from_time_to_time_is_not_idle() {
     let idle = SHORT * 8;
     let server = Loopback::echo(server().idle_deadline(Some(idle)));
     let mut peers = HIXIE.map(|version| server.open(version));
@@ -361,7 +362,7 @@ fn a_pong_breaks_the_silence() {
 }
 
 #[test]
-fn who_does_not_answer_a_close_is_hung_up_on() {
+fn a_client_that_does_not_answer_a_close_frame_is_disconnected() {
     let (builder, departed) = telling_departures(server().close_deadline(SHORT));
     let server = Loopback::run(builder, |_| Ok(()));
     let mut count = 0;
@@ -370,7 +371,7 @@ fn who_does_not_answer_a_close_is_hung_up_on() {
         let mut peer = server.open(version);
         peer.expect_goodbye(1000, "");
         if version.closing() == Closing::HangUp {
-            // There is nothing to wait for: the stream is at its end.
+            // The server waits for nothing: the stream is at its end.
             continue;
         }
         peer.expect_end();
@@ -395,9 +396,9 @@ fn who_does_not_answer_a_close_is_hung_up_on() {
     }
 }
 
-/// The close deadline is for the whole answer: neither data nor pings put it off.
+/// The close timeout covers the whole closing handshake: neither data nor pings extend it.
 #[test]
-fn who_answers_a_close_with_chatter_is_hung_up_on() {
+fn a_client_that_answers_a_close_frame_with_data_is_disconnected() {
     let server = Loopback::run(server().close_deadline(SHORT), |_| Ok(()));
     for version in &Version::ALL[1..] {
         let version = *version;
@@ -416,9 +417,9 @@ fn who_answers_a_close_with_chatter_is_hung_up_on() {
     lost(&server, Loss::Close, 4);
 }
 
-/// Pongs that wait behind our goodbye do not put it off either.
+/// Pongs queued behind our close frame do not extend it either.
 #[test]
-fn who_answers_a_close_with_pings_and_reads_slowly_is_hung_up_on() {
+fn a_client_that_answers_a_close_frame_with_pings_and_reads_slowly_is_disconnected() {
     let builder = server().close_deadline(SHORT * 2);
     let server = Loopback::run_with_send_buffer(0, builder, |_| Ok(()));
     for version in HYBI {
@@ -446,10 +447,10 @@ fn who_answers_a_close_with_pings_and_reads_slowly_is_hung_up_on() {
     lost(&server, Loss::Close, 3);
 }
 
-/// Both halves of the goodbye are said: whoever does not hang up then has nothing more to hear,
-/// and is no loss.
+/// The closing handshake is complete: a client that does not close TCP then has nothing more to
+/// receive, and does not count as lost.
 #[test]
-fn who_says_goodbye_and_stays_is_let_go() {
+fn a_client_that_sends_a_close_frame_and_stays_is_disconnected() {
     let server = Loopback::echo(server().close_deadline(Duration::from_millis(300)));
     let mut peers = server.open_all();
     let since = Instant::now();
@@ -466,7 +467,7 @@ fn who_says_goodbye_and_stays_is_let_go() {
 }
 
 #[test]
-fn the_longest_deadlines_there_are_do_not_panic() {
+fn the_longest_possible_timeouts_do_not_panic() {
     let builder = server()
         .handshake_deadline(Duration::MAX)
         .keepalive(Some(Duration::MAX), Duration::MAX)
@@ -490,7 +491,7 @@ fn the_longest_deadlines_there_are_do_not_panic() {
 }
 
 #[test]
-fn a_deadline_of_nothing_is_short_and_harmless() {
+fn a_timeout_of_zero_is_short_and_harmless() {
     let builder = server()
         .keepalive(Some(Duration::ZERO), Duration::ZERO)
         .idle_deadline(Some(Duration::ZERO))

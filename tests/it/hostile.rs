@@ -1,11 +1,11 @@
-//! Bytes without sense, and sense with a few bytes changed: nothing panics, everything ends, and
-//! nothing grows beyond what was put in. The seeds are fixed, so a failure can be repeated.
+//! Random bytes, and valid bytes with a few changed: nothing panics, everything ends, and no output
+//! grows beyond the input. The seeds are fixed, so a failure can be repeated.
 
 use stentor::protocol::{CloseCode, CloseFrame, Config, Ending, Event, Message, Version};
 
 use crate::support::{Answer, Driven, Head, bye, close_frame, masked, text};
 
-/// Marsaglia's xorshift: enough to be unpredictable to the code, and to nobody else.
+/// Marsaglia's xorshift: enough to be unpredictable to the code under test.
 struct Dice(u64);
 
 impl Dice {
@@ -21,7 +21,7 @@ impl Dice {
     }
 
     fn bytes(&mut self, len: usize) -> Vec<u8> {
-        // Half of them from those that mean something somewhere.
+        // Half of them from the bytes that are significant somewhere.
         const LOADED: &[u8] = b"\x00\xff\x80\x81\x82\x88\x89\x8a\xfe\x7f\x01\r\n :,GET/";
         (0..len)
             .map(|_| match self.roll() >> 32 & 1 {
@@ -53,8 +53,8 @@ impl Dice {
     }
 }
 
-/// Feeds it in pieces of random sizes, with an application that meddles, and holds what comes out
-/// against what went in.
+/// Receives the bytes in pieces of random sizes, with an application that calls at random, and
+/// compares the output with the input.
 fn survive(mut driven: Driven, bytes: &[u8], dice: &mut Dice) {
     let mut meddled = 0;
     let mut rest = bytes;
@@ -62,7 +62,7 @@ fn survive(mut driven: Driven, bytes: &[u8], dice: &mut Dice) {
         let (piece, behind) = rest.split_at(1 + dice.below(rest.len()));
         driven.receive(piece);
         rest = behind;
-        // Whether it is allowed at this point is no concern here; that it says so is enough.
+        // Whether it is allowed at this point does not matter here; a result is enough.
         let before = driven.output.len();
         let _ = match dice.below(12) {
             0 => driven.connection.send(&Message::from("meddling")),
@@ -80,18 +80,18 @@ fn survive(mut driven: Driven, bytes: &[u8], dice: &mut Dice) {
     }
     driven.end();
 
-    // Ended, and for good.
+    // Ended, and permanently.
     assert_eq!(driven.connection.close_expected(), Some(Ending::Linger));
     let (events, output) = (driven.events.len(), driven.output.len());
     driven.receive(bytes).end();
     assert_eq!((driven.events.len(), driven.output.len()), (events, output));
 
-    // Three times for bad text that is replaced.
+    // Three times for invalid text that is replaced.
     let delivered: usize = driven.events.iter().map(payload).sum();
     assert!(delivered <= 3 * bytes.len());
     assert!(events <= bytes.len() + 4);
-    // A 101 or a refusal, a pong for each ping, and a goodbye. What an answer repeats of the
-    // request, it says once, and escaped.
+    // A 101 or a rejection, a pong for each ping, and a close frame. A response repeats parts of
+    // the request once, and escaped.
     assert!(output <= 4 * bytes.len() + meddled + 1000);
     if driven.output.starts_with(b"HTTP/1.1 ") {
         let answer = Answer::read(&driven.output);
@@ -110,7 +110,7 @@ fn payload(event: &Event) -> usize {
     }
 }
 
-/// All kinds of frames of a version, each right in itself.
+/// All kinds of frames of a version, each valid by itself.
 fn frames(version: Version) -> Vec<Vec<u8>> {
     let mut frames = vec![text(version, ""), text(version, "Hellö"), bye(version)];
     match version {
@@ -190,7 +190,7 @@ fn spoilt_frames_are_survived() {
     }
 }
 
-/// What is cut differently must not be read differently, whatever it is.
+/// A stream must be read in the same way however it is cut, whatever it contains.
 #[test]
 fn spoilt_frames_are_read_alike_however_they_are_cut() {
     let mut dice = Dice(0xa11ce);

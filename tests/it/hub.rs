@@ -1,4 +1,4 @@
-//! Messages to many: who gets them, and in which order.
+//! Messages to many: the clients that get them, and their order.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -9,8 +9,8 @@ use stentor::{Client, ClientId, Outcome, Server, ServerHandle, Version};
 
 use crate::support::{Head, Heard, KEY3, Loopback, PATIENCE, Peer, dial, echo, eventually, text};
 
-/// A handler that is told what to do, in words: `join ROOM`, `leave ROOM`, `say ROOM TEXT`,
-/// `others ROOM TEXT`, `all TEXT`, `rest TEXT`, `echo TEXT`.
+/// A handler that executes commands in words: `join ROOM`, `leave ROOM`, `say ROOM TEXT`, `others
+/// ROOM TEXT`, `all TEXT`, `rest TEXT`, `echo TEXT`.
 fn obey(client: &mut Client) -> Outcome {
     while let Some(message) = client.recv()? {
         let words = message.as_text().unwrap_or_default();
@@ -81,8 +81,8 @@ fn all_see_the_messages_of_many_in_the_same_order() {
     }
 }
 
-/// Whether a client hears what another says with a command: both are numbered, and are in the room
-/// `even` or `odd`.
+/// Whether a client receives the message that another one's command sends: both are numbered, and
+/// are in the room `even` or `odd`.
 fn hears(hearer: usize, sayer: usize, command: &str) -> bool {
     match command {
         "all" => true,
@@ -94,7 +94,7 @@ fn hears(hearer: usize, sayer: usize, command: &str) -> bool {
 }
 
 #[test]
-fn messages_to_mixed_audiences_reach_exactly_those_they_are_for_in_one_order() {
+fn messages_to_mixed_audiences_reach_exactly_their_receivers_in_one_order() {
     const EACH: usize = 300;
     const COMMANDS: [&str; 4] = ["all", "rest", "say even", "others odd"];
     let command = |sayer: usize, number: usize| COMMANDS[(sayer + number * 7 / 3) % 4];
@@ -152,7 +152,7 @@ fn messages_to_mixed_audiences_reach_exactly_those_they_are_for_in_one_order() {
                 .filter(|said| said.0 == sayer && meant_for(hearer, **said));
             assert!(
                 from_one.eq(expected),
-                "{hearer} did not hear all of {sayer} in order"
+                "{hearer} did not receive all of {sayer} in order"
             );
         }
         let common = |said: &&(usize, usize)| meant_for(0, **said) && meant_for(hearer, **said);
@@ -181,7 +181,7 @@ fn the_rooms_of_a_client_are_its_own() {
     let but_one = server.handle.room("even").except(ids[2]).members();
     assert_eq!(but_one, [ids[0], ids[4]]);
 
-    // One who is in no such room can speak to it.
+    // A client that is not in the room can send to it.
     peers[1].say("say even to the even");
     peers[0].say("say odd to the odd");
     server.handle.room("everybody").broadcast("to everybody");
@@ -214,7 +214,7 @@ fn the_rooms_of_a_client_are_its_own() {
     peers[4].leave();
     members(&server, "even", &[ids[0]]);
     peers[0].say("leave even");
-    // Twice is as good as once, and so it is with joining.
+    // Leaving twice is the same as leaving once, and so it is with joining.
     peers[0].say("leave even");
     peers[0].say("join odd");
     peers[0].say("join odd");
@@ -295,7 +295,7 @@ fn a_reply_that_is_sent_before_a_broadcast_arrives_before_it() {
 }
 
 #[test]
-fn only_those_who_are_ready_get_broadcasts() {
+fn only_clients_in_ready_get_broadcasts() {
     let server = Loopback::echo(Server::builder());
     let mut open = server.open(Version::Rfc6455);
     let mut silent = dial(server.address);
@@ -329,7 +329,7 @@ fn only_those_who_are_ready_get_broadcasts() {
     }
 }
 
-/// Broadcasts numbers until it is told to stop, and says how many they were.
+/// Broadcasts numbers until it gets the stop signal; returns their count.
 fn burst(handle: &ServerHandle, stop: &AtomicBool) -> usize {
     let mut number = 0;
     while !stop.load(SeqCst) {
@@ -346,7 +346,7 @@ fn number(peer: &mut Peer) -> Option<usize> {
 }
 
 #[test]
-fn who_comes_and_goes_in_the_middle_of_a_burst_misses_nothing_in_between() {
+fn a_client_that_joins_and_leaves_during_a_burst_misses_nothing_in_between() {
     let server = Loopback::echo(Server::builder());
     let permanent = server.open_all();
     let stop = AtomicBool::new(false);
@@ -407,8 +407,8 @@ fn a_broadcast_that_is_posted_once_a_client_has_its_101_reaches_it() {
     }
 }
 
-/// Nothing waits for a second message to share its way: with a pause of a tenth of a second in
-/// it, this would take ten seconds.
+/// No message waits for a second one to be sent with it: with a pause of a tenth of a second for
+/// that, this would take ten seconds.
 #[test]
 fn a_message_alone_arrives_at_once() {
     let server = Loopback::run(Server::builder(), obey);
@@ -452,7 +452,7 @@ fn a_message_that_is_larger_than_every_queue_is_broadcast() {
     assert_eq!(server.handle.counters().evicted, 0);
 }
 
-/// Those with little to say must not keep out one who has much to say.
+/// Senders of small messages must not keep out a sender of a large one.
 #[test]
 fn a_large_message_is_not_starved_by_small_ones() {
     let server = Loopback::echo(Server::builder());
@@ -477,7 +477,7 @@ fn a_large_message_is_not_starved_by_small_ones() {
 
 /// More posts than the hub's queue holds, and all at once.
 #[test]
-fn nobody_waits_for_ever_for_a_hub_that_has_much_to_do() {
+fn no_thread_waits_for_ever_for_a_busy_hub() {
     const EACH: usize = 3000;
     let server = Loopback::run(Server::builder(), |client| {
         client.join("lobby");

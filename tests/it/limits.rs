@@ -1,5 +1,5 @@
-//! Limits that not every version has: fragments, skipped frames, lengths in digits; and text that
-//! is bad before it is whole.
+//! Limits that only some versions have: fragments, skipped frames, lengths in digits; and text that
+//! is invalid before it is complete.
 
 use stentor::protocol::{CloseCode, Config, Event, State, Version, Violation};
 
@@ -44,7 +44,7 @@ fn a_message_may_have_as_many_fragments_as_the_limit() {
     }
 }
 
-/// One that is endless is not told by its bytes.
+/// An endless message of empty fragments is not detected by its bytes.
 #[test]
 fn empty_fragments_count_as_fragments() {
     let mut config = Config::default();
@@ -149,7 +149,7 @@ fn a_control_frame_may_stand_inside_a_character_but_not_inside_a_frame() {
         driven.receive(&masked(0x80, second));
         assert_eq!(driven.texts(), ["日"]);
 
-        // Inside a frame, it is payload.
+        // Inside a frame, these bytes are payload.
         let inside = masked(0x89, b"");
         let mut driven = Driven::ready(version);
         driven.receive(&masked(0x82, &inside));
@@ -180,7 +180,7 @@ fn a_length_must_be_the_shortest_only_in_the_rfc() {
     }
 }
 
-/// The first length of each form, and the last that a shorter form could have held.
+/// The first length of each form, and the last that a shorter form could have encoded.
 #[test]
 fn each_form_of_a_length_begins_where_the_one_before_ends() {
     for (len, form, shortest) in [
@@ -207,10 +207,10 @@ fn each_form_of_a_length_begins_where_the_one_before_ends() {
     }
 }
 
-/// What each version says to text that is not UTF-8: 1007 came with draft-10.
+/// The close code of each version for text that is not UTF-8: 1007 came with draft-10.
 const BAD_TEXT: [(Version, u16); 3] = [(HYBI[0], 1003), (HYBI[1], 1007), (HYBI[2], 1007)];
 
-/// Bytes that are no text, and which of them is the first that no continuation could mend.
+/// Bytes that are not UTF-8, and the index of the first byte that no continuation could make valid.
 const BAD: [(&[u8], usize); 14] = [
     (b"\x80", 0),
     (b"\xff", 0),
@@ -225,7 +225,7 @@ const BAD: [(&[u8], usize); 14] = [
     // Above U+10FFFF.
     (b"\xf4\x90\x80\x80", 1),
     (b"\xf5\x80\x80\x80", 0),
-    // Characters that break off.
+    // Incomplete characters.
     (b"\xc3(", 1),
     (b"\xe2\x82(", 2),
     (b"\xf0\x9f\x98(", 3),
@@ -238,7 +238,7 @@ fn bad_text_fails_with_its_first_bad_byte_across_fragments() {
         for (bad, at) in BAD {
             let text = ["aé日".as_bytes(), bad, b"and so on"].concat();
             let first_bad = "aé日".len() + at;
-            // The border between the fragments before, inside and behind the bad part.
+            // The border between the fragments is before, inside and behind the invalid part.
             for border in 0..first_bad + 1 {
                 let frames = [masked(0x01, &text[..border]), masked(0x80, &text[border..])];
                 let header = 6;
@@ -275,7 +275,7 @@ fn bad_text_of_the_old_drafts_fails_with_its_first_bad_byte_where_asked_to() {
     let mut config = Config::default();
     config.fail_on_bad_hixie_text = true;
     for version in HIXIE {
-        // FF is the end of a frame here, and no byte of a text.
+        // FF is the end of a frame here, not a byte of the text.
         for (bad, at) in BAD.into_iter().filter(|(bad, _)| *bad != b"\xff") {
             let bytes = [b"\x00a", bad].concat();
             let enough = 2 + at + 1;
@@ -293,7 +293,7 @@ fn bad_text_of_the_old_drafts_fails_with_its_first_bad_byte_where_asked_to() {
     }
 }
 
-/// Which of the two it is must not depend on how many bytes one read brought.
+/// The result must not depend on the number of bytes that one read brought.
 #[test]
 fn bad_text_of_the_old_drafts_that_is_too_long_fails_for_what_comes_first() {
     let mut config = Config::default();
@@ -303,7 +303,7 @@ fn bad_text_of_the_old_drafts_that_is_too_long_fails_for_what_comes_first() {
         for (text, violation) in [
             (&b"ab\xc0defgh"[..], Violation::InvalidUtf8),
             (b"abcd\xc0fgh", Violation::MessageTooLarge(4)),
-            // The limit cuts a character, whose other byte is not looked at any more.
+            // The limit cuts a character, whose second byte is not checked any more.
             (b"abc\xc3\xa9fgh", Violation::MessageTooLarge(4)),
         ] {
             for bytes in [[b"\x00", text, b"\xff"].concat(), [b"\x00", text].concat()] {
@@ -346,8 +346,8 @@ fn a_skipped_frame_may_have_as_many_bytes_as_the_limit() {
             ]
             .concat();
             let ended = [&[0x01], &payload[..], &[0xff]].concat();
-            // What is announced is refused with its last digit, what is not with its first byte
-            // too many.
+            // An announced length is rejected at its last digit, an unannounced one at the first
+            // byte above the limit.
             for (bytes, enough) in [(counted, 3), (ended, 302)] {
                 let mut driven = Driven::ready_with(version, &config);
                 driven.receive_bytewise(&bytes[..enough - 1]);
@@ -368,7 +368,7 @@ fn a_skipped_frame_may_have_as_many_bytes_as_the_limit() {
     }
 }
 
-/// Leading zeros are legal (draft-76 §5.3), an endless row of them is not.
+/// Leading zeros are legal (draft-76 §5.3), an endless series of them is not.
 #[test]
 fn a_length_may_have_ten_digits() {
     for version in HIXIE {
@@ -392,7 +392,7 @@ fn a_length_may_have_ten_digits() {
 fn a_length_never_wraps() {
     let mut config = Config::default();
     config.limits.message = usize::MAX;
-    // 2^64 and 2^70 - 1, which a careless sum takes for 0 and for something small.
+    // 2^64 and 2^70 - 1, which a careless sum turns into 0 and into a small number.
     let wraps: [&[u8]; 2] = [
         &[0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00],
         &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],

@@ -1,5 +1,5 @@
-//! The tests of the library from outside, one crate with a module for each thing that is claimed.
-//! In the order in which to read them:
+//! The tests of the library from outside, one crate with a module for each claim. In the order in
+//! which to read them:
 
 #![allow(
     clippy::unwrap_used,

@@ -30,7 +30,7 @@ fn a_handler_that_panics_ends_its_one_client() {
     });
 }
 
-/// What panics once more when it is let go of.
+/// A value that panics once more when it is dropped.
 #[derive(Debug)]
 struct Grenade;
 
@@ -40,7 +40,7 @@ impl Drop for Grenade {
     }
 }
 
-/// And so does what that panics with.
+/// And so does the payload of that panic.
 struct Shrapnel;
 
 impl Drop for Shrapnel {
@@ -58,7 +58,7 @@ impl fmt::Display for Grenade {
 impl Error for Grenade {}
 
 #[test]
-fn what_a_handler_throws_may_panic_itself() {
+fn a_panic_payload_may_panic_itself() {
     hush("panicking on purpose");
     let builder = Server::builder().on_close(|_| panic_any(Grenade));
     let mut server = Loopback::run(builder, |client| match client.recv()? {
@@ -113,7 +113,7 @@ fn an_on_request_that_panics_answers_500() {
 }
 
 #[test]
-fn an_on_close_that_panics_harms_nobody() {
+fn an_on_close_that_panics_affects_no_client() {
     hush("panicking on purpose");
     let server = Loopback::run(
         Server::builder().on_close(|_| panic!("panicking on purpose")),
@@ -129,7 +129,7 @@ fn an_on_close_that_panics_harms_nobody() {
 }
 
 #[test]
-fn an_on_state_that_panics_harms_nobody() {
+fn an_on_state_that_panics_affects_no_client() {
     hush("panicking on purpose");
     let server = Loopback::run(
         Server::builder().on_state(|_, _| panic!("panicking on purpose")),

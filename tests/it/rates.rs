@@ -1,4 +1,4 @@
-//! How much a client may say: who says more is held back, or closed, and nobody else notices.
+//! Rate limits: a client that exceeds them is throttled, or closed, and no other client notices.
 
 use std::io::Write;
 use std::thread;
@@ -16,21 +16,21 @@ use crate::support::{
     keep_logbook, logged, masked, text,
 };
 
-/// What nobody has to wait for is there by then. What has to be waited for is not.
+/// Events without a wait happen within this time. Events that need a wait do not.
 const PROMPT: Duration = Duration::from_secs(3);
 
 fn limited(rate: Rate) -> ServerBuilder {
     Server::builder().rate(rate)
 }
 
-/// Five at once, and one hundred a second.
+/// A burst of five, and one hundred a second.
 fn messages() -> Rate {
     Rate::per_second()
         .messages(100)
         .burst(Duration::from_millis(50))
 }
 
-/// One, and then nothing for longer than any of these tests takes.
+/// One byte, and then nothing for longer than any of these tests takes.
 fn bytes() -> Rate {
     Rate::per_second().bytes(1)
 }
@@ -44,19 +44,19 @@ fn with_all(server: &Loopback, versions: &[Version], talk: impl Fn(Peer) + Sync)
     });
 }
 
-/// A client that has said too much, and will be held back for much longer than this test takes.
+/// A client that has exceeded the rate, and is throttled for much longer than this test takes.
 fn open_and_held_back(server: &Loopback, version: Version) -> Peer {
     let before = server.handle.counters().held_back;
     let mut peer = server.open(version);
     peer.write(&text(version, &"x".repeat(600)));
-    eventually("it to be held back", || {
+    eventually("it to be throttled", || {
         (server.handle.counters().held_back > before).then_some(())
     });
     peer
 }
 
 #[test]
-fn who_says_too_much_is_held_back_and_loses_nothing() {
+fn a_client_above_the_rate_is_throttled_and_loses_nothing() {
     let server = Loopback::echo(limited(messages()));
     with_all(&server, &Version::ALL, |mut peer| {
         let since = Instant::now();
@@ -110,7 +110,7 @@ fn bytes_count_whatever_they_are() {
     });
 }
 
-/// The second one has its memory at once, and is not read at once for that.
+/// The second message has its memory at once; this does not mean that it is read at once.
 #[test]
 fn the_rate_holds_within_a_large_message() {
     const LEN: usize = 256 * 1024;
@@ -124,7 +124,7 @@ fn the_rate_holds_within_a_large_message() {
         peer.write(&message.repeat(2));
         for number in 1..=2 {
             assert_eq!(peer.hear(), Heard::Binary(vec![b'x'; LEN]));
-            // But for what had been saved up, and a last read.
+            // Except for the saved-up burst, and a last read.
             let due = Duration::from_millis(240) * number;
             let took = since.elapsed();
             assert!(took >= due, "{}: {number} after {took:?}", peer.version);
@@ -152,7 +152,7 @@ fn a_flood_of_pings_is_a_flood() {
 }
 
 #[test]
-fn who_keeps_to_the_rate_does_not_notice_it() {
+fn a_client_within_the_rate_is_not_throttled() {
     let rate = Rate::per_second().messages(20).bytes(20_000);
     let server = Loopback::echo(limited(rate));
     with_all(&server, &Version::ALL, |mut peer| {
@@ -164,9 +164,10 @@ fn who_keeps_to_the_rate_does_not_notice_it() {
     assert_eq!((counters.held_back, counters.messages_in), (0, 500));
 }
 
-/// What it has written stays in the kernel's buffers, and then with itself.
+/// The bytes that it has written stay in the kernel's buffers, and then with the client:
+/// backpressure.
 #[test]
-fn tcp_holds_the_fast_client_back() {
+fn tcp_backpressure_throttles_the_client() {
     let server = Loopback::echo(limited(bytes().bytes(1000)));
     with_all(&server, &Version::ALL, |mut peer| {
         let version = peer.version;
@@ -185,7 +186,7 @@ fn tcp_holds_the_fast_client_back() {
 }
 
 #[test]
-fn who_says_too_much_can_be_closed_instead() {
+fn a_client_above_the_rate_can_be_closed_instead() {
     let (ends, ended) = bounded(5);
     let builder = limited(messages()).fast_client(FastClient::Close);
     let server = Loopback::run(builder, move |client| {
@@ -202,7 +203,7 @@ fn who_says_too_much_can_be_closed_instead() {
         peer.write(&text(version, "x").repeat(30));
         peer.answer_goodbye(1008, "too much at a time");
         let (count, code, clean) = ended.recv_timeout(PATIENCE).unwrap();
-        // Five, and those that came in while they were worked off.
+        // Five, and those that came in while these were processed.
         assert!((5..30).contains(&count), "{version}: {count}");
         assert_eq!((code, clean), (1008, true), "{version}");
     }
@@ -213,7 +214,7 @@ fn who_says_too_much_can_be_closed_instead() {
 }
 
 #[test]
-fn broadcasts_reach_who_is_held_back() {
+fn broadcasts_reach_a_throttled_client() {
     let server = Loopback::echo(limited(bytes()));
     let mut peers = Version::ALL.map(|version| open_and_held_back(&server, version));
     let since = Instant::now();
@@ -221,15 +222,15 @@ fn broadcasts_reach_who_is_held_back() {
     for peer in &mut peers {
         server.client(peer).send("to you").unwrap();
         let heard = [peer.hear_text(), peer.hear_text()];
-        // The echo of what was let through may be before or behind.
+        // The echo of the bytes within the rate may come before or after it.
         assert!(heard.contains(&"to all".to_owned()), "{heard:?}");
     }
     assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
 }
 
-/// Nor for the warden, who would send them within half a second.
+/// Nor do they wait for the watchdog, which would send them within half a second.
 #[test]
-fn replies_are_not_held_back() {
+fn replies_are_not_throttled() {
     let server = Loopback::echo(limited(messages().messages(1)));
     let mut took: Vec<Duration> = Version::ALL
         .into_iter()
@@ -247,11 +248,11 @@ fn replies_are_not_held_back() {
 }
 
 #[test]
-fn a_goodbye_does_not_wait_for_the_rate() {
+fn a_close_frame_does_not_wait_for_the_rate() {
     let server = Loopback::echo(limited(bytes()));
     for version in Version::ALL {
         let mut peer = open_and_held_back(&server, version);
-        // It is held back before this is echoed: that is let through first.
+        // It is throttled before its message is echoed: the message is let through first.
         let handle = server.client(&peer);
         let since = Instant::now();
         handle.close(CloseCode::new(4000), "enough").unwrap();
@@ -274,7 +275,7 @@ fn a_shutdown_does_not_wait_for_the_rate() {
     server.join();
     assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
 
-    // Nor does one that waits for nobody.
+    // Nor does a shutdown without a timeout.
     let mut server = Loopback::echo(limited(bytes()));
     let peers = Version::ALL.map(|version| open_and_held_back(&server, version));
     let since = Instant::now();
@@ -284,9 +285,10 @@ fn a_shutdown_does_not_wait_for_the_rate() {
     drop(peers);
 }
 
-/// One that is given up meanwhile is gone at once: its queue was full, or it takes nothing.
+/// A throttled client that is disconnected is gone at once: its queue was full, or it takes
+/// nothing.
 #[test]
-fn who_is_given_up_is_not_held_back_any_longer() {
+fn a_throttled_client_can_be_disconnected_at_once() {
     let evicting = limited(bytes()).outbox(16 * 1024);
     let impatient = limited(bytes())
         .slow_client(SlowClient::DropNewest)
@@ -401,7 +403,7 @@ fn what_was_said_before_the_end_of_the_stream_is_still_heard_at_its_rate() {
 
 /// It is not its fault that it is not listened to.
 #[test]
-fn keepalive_does_not_take_who_is_held_back_for_dead() {
+fn keepalive_does_not_disconnect_a_throttled_client() {
     const SHORT: Duration = Duration::from_millis(60);
     let rate = Rate::per_second()
         .bytes(1000)
@@ -412,7 +414,7 @@ fn keepalive_does_not_take_who_is_held_back_for_dead() {
     let server = Loopback::echo(builder);
     with_all(&server, &Version::ALL, |mut peer| {
         let since = Instant::now();
-        // Half a second of it; what answers the pings comes behind.
+        // Half a second's worth; the pongs come behind it.
         let words = "x".repeat(600);
         peer.write(&text(peer.version, &words));
         peer.write(&text(peer.version, "last"));
@@ -424,7 +426,7 @@ fn keepalive_does_not_take_who_is_held_back_for_dead() {
 }
 
 #[test]
-fn who_has_other_things_to_do_is_not_held_back_with_the_client() {
+fn a_busy_handler_is_not_throttled_with_its_client() {
     let (turns, turn) = bounded(100);
     let server = Loopback::run(limited(bytes()), move |client| {
         loop {
@@ -448,7 +450,7 @@ fn who_has_other_things_to_do_is_not_held_back_with_the_client() {
 fn it_is_logged_once_per_client() {
     keep_logbook();
     let server = Loopback::echo(limited(messages()));
-    // Clients of other servers, on whatever port, come from elsewhere.
+    // Clients of other servers, on any port, come from another address.
     let stream = dial_from(server.address, [127, 0, 82, 1].into(), None);
     let bytes = Head::of(Version::Rfc6455).bytes();
     let mut peer = Peer::on(stream, Version::Rfc6455, &bytes);
@@ -462,7 +464,7 @@ fn it_is_logged_once_per_client() {
     assert_eq!(levels, [Level::Info]);
 }
 
-/// What is glued to the handshake is let through at the same rate as what follows.
+/// Bytes that arrive with the handshake have the same rate as those that follow.
 #[test]
 fn the_rate_holds_from_the_first_message_on() {
     let server = Loopback::run(limited(messages()), echo);

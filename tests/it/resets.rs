@@ -1,5 +1,5 @@
-//! A connection that TCP throws away, at every point of its life: that costs this one client, and
-//! nobody else anything.
+//! A connection that TCP resets, at every point of its life: that costs this one client, and
+//! affects no other.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -18,13 +18,13 @@ enum When {
     BeforeKey3,
     Open,
     InAMessage,
-    /// Its handler is busy, and only then has something to say.
+    /// The handler is busy, and only then sends something.
     HandlerBusy,
-    /// Its handler waits for it to read.
+    /// The handler waits for the client to read.
     NotReading,
-    /// The server has said goodbye, and it has not answered.
+    /// The server has sent its close frame, and the client has not answered.
     ToldGoodbye,
-    /// It has said goodbye, been answered, and not hung up.
+    /// The client has sent its close frame, been answered, and not closed TCP.
     Parted,
 }
 
@@ -40,7 +40,7 @@ const MOMENTS: [When; 9] = [
     When::Parted,
 ];
 
-/// Does what it is told to; everything else comes back.
+/// Executes the peer's commands; echoes everything else.
 fn obey(client: &mut Client, go_on: &Receiver<()>) -> Outcome {
     client.join("lobby");
     while let Some(message) = client.recv()? {
@@ -61,7 +61,7 @@ fn reset(stream: TcpStream) {
     sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
 }
 
-/// Brings a client to that point; `None` where its version has none.
+/// Brings a client to that point; `None` if its version does not have it.
 fn bring(server: &Loopback, version: Version, when: When) -> Option<TcpStream> {
     let head = Head::of(version).bytes();
     match when {
@@ -90,7 +90,7 @@ fn bring(server: &Loopback, version: Version, when: When) -> Option<TcpStream> {
         }
         When::NotReading => {
             peer.say("say much");
-            // The first byte of it.
+            // The first byte of the reply.
             peer.stream.peek(&mut [0]).unwrap();
         }
         When::ToldGoodbye => {
@@ -108,7 +108,7 @@ fn bring(server: &Loopback, version: Version, when: When) -> Option<TcpStream> {
 }
 
 #[test]
-fn a_reset_at_any_point_costs_one_client_and_nobody_else_anything() {
+fn a_reset_at_any_point_affects_only_its_own_client() {
     let (go_on, told) = crossbeam_channel::unbounded();
     let server = Loopback::run(Server::builder(), move |client| obey(client, &told));
     let mut others = server.open_all();
@@ -144,9 +144,9 @@ fn a_reset_at_any_point_costs_one_client_and_nobody_else_anything() {
     assert!(counters.lost.is_empty(), "{counters:?}");
 }
 
-/// Draft-75's only goodbye is hanging up. A reset is not that: something was thrown away.
+/// Draft-75's only closing handshake is the end of TCP. A reset is different: bytes were lost.
 #[test]
-fn a_reset_is_nobodys_goodbye() {
+fn a_reset_is_not_a_clean_close() {
     let (departed, departures) = crossbeam_channel::unbounded();
     let builder = Server::builder().on_close(move |departure| {
         let closed = &departure.closed;
@@ -175,7 +175,7 @@ fn a_reset_is_nobodys_goodbye() {
         let departure = departures.recv_timeout(PATIENCE).unwrap();
         assert_eq!(departure, (1006, Initiator::Nobody, false), "{version}");
         let expected = match version {
-            // Its browsers left without a word.
+            // Browsers of draft-76 left without a close frame.
             Version::Draft76 => "in good order",
             _ => "lost",
         };

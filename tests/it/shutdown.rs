@@ -1,4 +1,5 @@
-//! The end of a server: everybody is told, nobody is waited for longer than was said.
+//! The shutdown of a server: every client gets a close frame, and no client delays it beyond the
+//! timeout.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +14,8 @@ use crate::support::{
 
 const REASON: &str = "the server is going down";
 
-/// Nobody answers at that address any more, or whoever does hangs up at once.
+/// Asserts that no server accepts at that address any more, or that the connection is closed at
+/// once.
 fn assert_closed(address: SocketAddr) {
     match TcpStream::connect(address) {
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
@@ -28,7 +30,7 @@ fn assert_closed(address: SocketAddr) {
 }
 
 #[test]
-fn every_version_is_told_in_its_own_way() {
+fn every_version_is_closed_in_its_own_way() {
     let mut server = Loopback::echo(Server::builder());
     let mut peers = server.open_all();
     let since = Instant::now();
@@ -70,7 +72,7 @@ fn a_server_that_is_shut_down_before_it_runs_ends_at_once() {
 }
 
 #[test]
-fn a_server_that_never_runs_lets_go_of_its_address() {
+fn a_server_that_never_runs_releases_its_address() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
     let handle = server.handle();
@@ -81,7 +83,7 @@ fn a_server_that_never_runs_lets_go_of_its_address() {
 }
 
 #[test]
-fn those_in_their_handshake_are_told_503() {
+fn clients_in_their_handshake_get_503() {
     let mut server = Loopback::echo(Server::builder());
     let mut silent = dial(server.address);
     let mut half = dial(server.address);
@@ -94,7 +96,7 @@ fn those_in_their_handshake_are_told_503() {
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.body, format!("{REASON}\n").as_bytes());
     }
-    // Its 101 is out: all that is left is to hang up.
+    // Its 101 is sent: only TCP can be closed.
     assert_eq!(read_end(&mut no_key3.stream), Heard::End);
     drop((silent, half, no_key3));
     server.join();
@@ -103,7 +105,7 @@ fn those_in_their_handshake_are_told_503() {
 }
 
 #[test]
-fn those_who_do_not_answer_are_cut_off_when_the_time_is_over() {
+fn clients_that_do_not_answer_are_aborted_after_the_timeout() {
     let patience = Duration::from_millis(200);
     let mut server = Loopback::echo(Server::builder());
     let mut peers = server.open_all();
@@ -120,14 +122,14 @@ fn those_who_do_not_answer_are_cut_off_when_the_time_is_over() {
         assert!(matches!(peer.hear(), Heard::End | Heard::Reset));
     }
     let counters = server.handle.counters();
-    // Hanging up is all that there is in draft-75: it need not be answered.
+    // Draft-75 has only the end of TCP, which need not be answered.
     let cut = counters.lost.get(&Loss::Cut).copied().unwrap_or_default();
     assert!(cut == 4 || cut == 5, "{counters:?}");
     assert_eq!(counters.connections, 0);
 }
 
 #[test]
-fn no_time_at_all_is_enough_to_say_goodbye() {
+fn a_timeout_of_zero_is_enough_to_send_close_frames() {
     let mut server = Loopback::echo(Server::builder());
     let mut peers = server.open_all();
     let since = Instant::now();
@@ -144,7 +146,7 @@ fn no_time_at_all_is_enough_to_say_goodbye() {
 }
 
 #[test]
-fn those_who_do_not_read_are_cut_off_too() {
+fn clients_that_do_not_read_are_aborted_too() {
     let mut server = Loopback::run_with_send_buffer(0, Server::builder(), echo);
     let peers = server.open_all();
     for peer in &peers {
@@ -170,7 +172,7 @@ fn a_handler_may_shut_its_own_server_down() {
         while let Some(message) = client.recv()? {
             if message.as_text() == Some("shut down") {
                 handle.shutdown(PATIENCE);
-                // It has said goodbye to this client, too.
+                // The close frame has been sent to this client, too.
                 assert!(matches!(client.send("too late"), Err(Error::Closed)));
             }
         }
@@ -187,7 +189,7 @@ fn a_handler_may_shut_its_own_server_down() {
 }
 
 #[test]
-fn what_a_handler_says_in_its_last_moments_is_not_lost_before_the_goodbye() {
+fn a_handlers_last_messages_arrive_before_the_close_frame() {
     let mut server = Loopback::echo(Server::builder());
     let mut peers = server.open_all();
     for peer in &mut peers {
@@ -196,7 +198,7 @@ fn what_a_handler_says_in_its_last_moments_is_not_lost_before_the_goodbye() {
     for number in 0..100 {
         server.handle.broadcast(number.to_string());
     }
-    // Once the hub has worked that off.
+    // Once the hub has processed that.
     server.handle.room("nobody").members();
     server.handle.shutdown(PATIENCE);
     for peer in &mut peers {
@@ -208,7 +210,7 @@ fn what_a_handler_says_in_its_last_moments_is_not_lost_before_the_goodbye() {
 }
 
 #[test]
-fn fifty_clients_of_all_versions_are_all_told() {
+fn fifty_clients_of_all_versions_all_get_a_close_frame() {
     let mut server = Loopback::echo(Server::builder());
     let versions = Version::ALL.into_iter().cycle().take(50);
     let peers: Vec<Peer> = versions.map(|version| server.open(version)).collect();
@@ -226,9 +228,9 @@ fn fifty_clients_of_all_versions_are_all_told() {
     assert!(counters.lost.is_empty(), "{counters:?}");
 }
 
-/// They come while it goes: each is served, told, or turned away, and none is left hanging.
+/// They connect during the shutdown: each is served, closed, or rejected, and none is left open.
 #[test]
-fn who_comes_while_the_server_goes_is_not_left_hanging() {
+fn a_client_that_connects_during_the_shutdown_is_not_left_open() {
     for _ in 0..10 {
         let mut server = Loopback::echo(Server::builder());
         let address = server.address;

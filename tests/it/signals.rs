@@ -1,4 +1,4 @@
-//! The chat example as a process: what a signal does to it.
+//! The chat example as a process, and its reactions to signals.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -37,8 +37,8 @@ fn build_with_cargo(example: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--example", example, "--target-dir"]);
     cargo.arg(profile.parent().unwrap());
-    // What cargo tells this test of itself would be news to build scripts, and all that they are for
-    // compiled anew.
+    // The variables that cargo sets for this test would be new to build scripts, and everything
+    // that depends on them would be compiled anew.
     let of_this_test =
         |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in std::env::vars().filter(|(name, _)| of_this_test(name)) {
@@ -63,7 +63,7 @@ fn build_with_cargo(example: &str) -> PathBuf {
 }
 
 impl Chat {
-    /// On a port of its own, and with `options`, which come first.
+    /// Starts it on a port of its own, with `options`, which come first.
     pub(crate) fn start(options: &[String]) -> Chat {
         let mut child = Command::new(build("chat"))
             .args(options)
@@ -73,7 +73,7 @@ impl Chat {
             .unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut lines = output.lines().map_while(Result::ok);
-        // The port is the last that it listens on.
+        // The port is the last address that it listens on.
         let address = lines.find_map(|line| {
             let (_, address) = line.split_once("://")?;
             address.trim_end_matches('/').parse().ok()
@@ -84,7 +84,7 @@ impl Chat {
         }
     }
 
-    /// A member of the room, who has been welcomed.
+    /// Returns a member of the room that has received the welcome.
     fn join(&self, version: Version) -> Peer {
         let mut peer = Peer::open(self.address, version);
         peer.say(&format!(r#"{{"type":"join","name":"{version}"}}"#));
@@ -108,7 +108,7 @@ impl Drop for Chat {
     }
 }
 
-/// What is said meanwhile is skipped: who joined, who left.
+/// Expects the close frame; messages before it, that others joined or left, are skipped.
 fn expect_goodbye(peer: &mut Peer) {
     loop {
         match peer.hear() {
@@ -124,7 +124,7 @@ fn expect_goodbye(peer: &mut Peer) {
 }
 
 #[test]
-fn one_signal_says_goodbye_to_everybody_and_ends_the_chat_well() {
+fn one_signal_closes_every_client_and_ends_the_chat_cleanly() {
     for signal in [Signal::INT, Signal::TERM] {
         let mut chat = Chat::start(&[]);
         let mut peers = Version::ALL.map(|version| chat.join(version));
@@ -145,14 +145,14 @@ fn one_signal_says_goodbye_to_everybody_and_ends_the_chat_well() {
 fn the_second_signal_ends_the_chat_at_once() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut chat = Chat::start(&[]);
-        // They are told, and do not answer.
+        // They receive the close frame, and do not answer.
         let mut peers = Version::ALL.map(|version| chat.join(version));
         chat.signal(signal);
         peers.iter_mut().for_each(expect_goodbye);
         let since = Instant::now();
         chat.signal(signal);
         assert_eq!(chat.end().code(), Some(code));
-        // Far less than the five seconds that they were given.
+        // Far less than their timeout of five seconds.
         assert!(since.elapsed() < Duration::from_secs(3));
     }
 }

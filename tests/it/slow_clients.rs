@@ -1,6 +1,6 @@
-//! Clients that do not read: what they cost the others (nothing) and the server (a bounded queue).
+//! Slow consumers: their cost for other clients (none) and for the server (a bounded queue).
 //!
-//! The servers here have small send buffers, so that what is not read is soon in the outbox.
+//! The servers here have small send buffers, so that unread bytes are soon in the send queue.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -25,13 +25,13 @@ fn open_small(server: &Loopback, version: Version) -> Peer {
     Peer::on(stream, version, &Head::of(version).bytes())
 }
 
-/// A message of about that length, of which no part looks like a part of another.
+/// Returns a message of about that length, of which no part looks like a part of another.
 fn numbered(number: usize, len: usize) -> String {
     let word = format!("{number:08} ");
     word.repeat(len / word.len() + number % 7)
 }
 
-/// The number of such a message, which must be whole.
+/// Returns the number of such a message, which must be complete.
 fn number_of(text: &str) -> usize {
     let (word, _) = text.split_at(9);
     let repeated = text
@@ -43,13 +43,14 @@ fn number_of(text: &str) -> usize {
 }
 
 #[test]
-fn those_who_read_get_everything_while_those_who_do_not_are_evicted() {
+fn readers_get_everything_while_slow_consumers_are_evicted() {
     const READERS: usize = 45;
     const SLEEPERS: usize = 5;
     const ROUNDS: usize = 30;
     const A_ROUND: usize = 20;
     keep_logbook();
-    // Evicted, and not given up for want of time: however long the machine takes for all of this.
+    // The clients are evicted, and do not reach the write timeout: however long the machine takes
+    // for all of this.
     let builder = Server::builder()
         .outbox(OUTBOX)
         .write_deadline(PATIENCE * 10);
@@ -66,8 +67,8 @@ fn those_who_read_get_everything_while_those_who_do_not_are_evicted() {
         .collect();
     assert_eq!(server.handle.count(), READERS + SLEEPERS);
 
-    // Each round begins when all who read have heard the one before: this is not about how fast
-    // they are.
+    // Each round begins when all readers have received the one before: this does not test their
+    // speed.
     let heard = AtomicUsize::new(0);
     let slowest = thread::scope(|scope| {
         for mut reader in readers {
@@ -91,7 +92,7 @@ fn those_who_read_get_everything_while_those_who_do_not_are_evicted() {
         }
         slowest
     });
-    // Nobody has waited for the write deadline, or for anything else.
+    // No client has waited for the write timeout, or for anything else.
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 
     becomes(&SLEEPERS as &usize, || {
@@ -116,7 +117,7 @@ fn dropping(policy: SlowClient) -> ServerBuilder {
 /// Each is more than a socket takes at a time.
 const LARGE: usize = 20_000;
 
-/// Broadcasts until so many messages were dropped; `sent` counts what was sent.
+/// Broadcasts until this many messages were dropped; `sent` counts the messages sent.
 fn broadcast_until_dropped(server: &Loopback, dropped: u64, sent: &mut usize) {
     eventually("drops", || {
         server.handle.broadcast(numbered(*sent, LARGE));
@@ -125,13 +126,13 @@ fn broadcast_until_dropped(server: &Loopback, dropped: u64, sent: &mut usize) {
     });
 }
 
-/// Waits until the hub has worked off what was posted to it.
+/// Waits until the hub has processed everything posted to it.
 fn settled(server: &Loopback) -> Counters {
     server.handle.room("nobody").members();
     server.handle.counters()
 }
 
-/// Reads on until a certain message comes, not fast; the numbers of those before it.
+/// Reads on, slowly, until a certain message comes; returns the numbers of those before it.
 fn numbers_until(peer: &mut Peer, last: &str) -> Vec<usize> {
     let mut numbers = Vec::new();
     loop {
@@ -143,9 +144,9 @@ fn numbers_until(peer: &mut Peer, last: &str) -> Vec<usize> {
     }
 }
 
-/// The client sleeps, wakes up while there is still too much for it, and finds gaps but neither
-/// disorder nor broken frames; what is missing was counted. Returns what it has heard, and how
-/// many were sent.
+/// The client stops reading, reads again while there is still too much for it, and finds gaps but
+/// neither disorder nor broken frames; the missing messages were counted. Returns the messages it
+/// has received, and the number sent.
 fn sleep_and_recover(policy: SlowClient, version: Version) -> (Vec<usize>, usize) {
     let what = format!("{policy:?} {version}");
     let server = Loopback::run_with_send_buffer(0, dropping(policy), echo);
@@ -178,11 +179,11 @@ fn sleep_and_recover(policy: SlowClient, version: Version) -> (Vec<usize>, usize
     let missing = (sent - numbers.len()) as u64;
     let later = settled(&server).dropped;
     match policy {
-        // The others that were dropped were attempts to wake it.
+        // The others that were dropped were attempts to send the wake-up message.
         SlowClient::DropNewest => assert_eq!(missing, counters.dropped, "{what}"),
         _ => assert_eq!(missing, later, "{what}"),
     }
-    // And all is well again.
+    // And the connection works again.
     sleeper.expect_echo("hello");
     server.handle.broadcast("to all");
     sleeper.expect_text("to all");
@@ -212,7 +213,7 @@ fn a_sleeper_may_miss_the_oldest_and_recovers() {
 }
 
 #[test]
-fn a_handle_is_told_what_became_of_its_message() {
+fn a_handle_gets_the_result_of_its_message() {
     let fill = |server: &Loopback, peer: &Peer| {
         let client = server.client(peer);
         eventually("a full queue", || client.send(numbered(0, 4000)).err())
@@ -268,8 +269,8 @@ fn the_handler_of_an_evicted_client_comes_back_from_recv() {
     assert_eq!(server.handle.counters().closes, [(1006, 5)].into());
 }
 
-/// It sends and sends, and never reads what comes back. TCP holds it back, the handler waits, and
-/// the write deadline ends that.
+/// It sends all the time, and never reads the replies. Backpressure stops it, the handler waits,
+/// and the write timeout ends that.
 fn flood(version: Version, frame: &[u8]) {
     let patience = Duration::from_millis(200);
     let builder = Server::builder().outbox(OUTBOX).write_deadline(patience);
@@ -282,7 +283,7 @@ fn flood(version: Version, frame: &[u8]) {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(SeqCst) {
-                // Held back, or refused: what counts is that the server notices.
+                // Stopped by backpressure, or rejected: only the server's reaction counts.
                 let _ = flooder.stream.write_all(frame);
             }
         });
@@ -296,23 +297,23 @@ fn flood(version: Version, frame: &[u8]) {
 }
 
 #[test]
-fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
+fn a_client_that_floods_and_never_reads_is_ended_by_the_write_timeout() {
     for version in Version::ALL {
         flood(version, &text(version, &"x".repeat(10_000)));
     }
 }
 
 #[test]
-fn one_who_pings_and_never_reads_is_ended_by_the_write_deadline() {
+fn a_client_that_pings_and_never_reads_is_ended_by_the_write_timeout() {
     for version in HYBI {
         flood(version, &masked(0x89, &[7; 125]).repeat(100));
     }
 }
 
-/// It reads all the time, only slowly: in each deadline's length it takes something, though much
-/// less than the send buffer holds. Of its own handler's replies and of what comes from elsewhere.
+/// It reads all the time, only slowly: within each timeout it takes something, though much less
+/// than the send buffer holds. Tested for its own handler's replies and for messages of others.
 #[test]
-fn one_who_reads_slowly_is_not_mistaken_for_one_who_does_not() {
+fn a_client_that_reads_slowly_is_not_evicted() {
     const LARGE: usize = 2_000_000;
     let builder = Server::builder()
         .outbox(OUTBOX)
@@ -361,7 +362,7 @@ fn a_sleeper_does_not_delay_anothers_replies() {
             peer.say(&number.to_string());
             loop {
                 match peer.hear() {
-                    // What is still broadcast.
+                    // Messages still being broadcast.
                     Heard::Text(text) if text.len() > 1000 => {}
                     other => break assert_eq!(other, Heard::Text(number.to_string())),
                 }
@@ -373,7 +374,7 @@ fn a_sleeper_does_not_delay_anothers_replies() {
 }
 
 #[test]
-fn a_message_above_the_bound_reaches_one_whose_queue_is_empty() {
+fn a_message_above_the_limit_reaches_a_client_whose_queue_is_empty() {
     let server = Loopback::run_with_send_buffer(0, Server::builder().outbox(1000), echo);
     let large = "x".repeat(500_000);
     for version in Version::ALL {

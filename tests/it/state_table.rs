@@ -1,4 +1,4 @@
-//! The transition table: the drawing in the documentation is the code, and the engine keeps to it.
+//! The transition table: the drawing in the documentation is the code, and the engine follows it.
 
 use stentor::protocol::{Accept, Config, Connection, Event, Refusal, State, Trigger, Version};
 
@@ -41,8 +41,8 @@ fn no_message_flows_once_it_is_over() {
     }
 }
 
-/// That every transition is in the table, [`Driven`] asserts of every test; here is that the table
-/// has no more than what happens.
+/// [`Driven`] asserts in every test that each transition is in the table; this test asserts that
+/// the table has no other ones.
 #[test]
 fn every_change_of_the_table_happens() {
     let mut seen = Vec::new();
@@ -106,7 +106,7 @@ fn drawn() -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// Conversations of all versions that end in as many ways as there are.
+/// Conversations of all versions, with all kinds of ends.
 fn conversations() -> Vec<Driven> {
     let mut all = Vec::new();
     for version in Version::ALL {
@@ -115,7 +115,7 @@ fn conversations() -> Vec<Driven> {
         let ready = || Driven::ready(version);
         let mut talk = |mut driven: Driven, script: &dyn Fn(&mut Driven)| {
             script(&mut driven);
-            // Whatever happens afterwards changes nothing any more.
+            // Nothing that happens afterwards changes anything.
             driven.receive(b"\x00late\xff").end();
             driven.connection.close(None).unwrap_or_default();
             driven.drain();
@@ -158,7 +158,7 @@ fn conversations() -> Vec<Driven> {
     all
 }
 
-/// What only a client can come to.
+/// The ends that only a client can reach.
 fn conversations_of_clients(version: Version) -> [Driven; 3] {
     let answered = |answer: &[u8]| {
         let mut driven = Driven::client(&request(version));
@@ -173,7 +173,7 @@ fn conversations_of_clients(version: Version) -> [Driven; 3] {
     [hangs_up, refused, answered(b"HTTP/1.1 101 ?\r\n\r\n")]
 }
 
-/// The beginning of a frame that no limit lets in.
+/// The beginning of a frame that every limit rejects.
 fn too_long(version: Version) -> Vec<u8> {
     match version {
         Version::Draft75 | Version::Draft76 => vec![0x80, 0xff, 0xff, 0xff, 0xff, 0x7f],

@@ -1,5 +1,5 @@
-//! The end of a server that is busy: what was said before is delivered, everybody is told, and it
-//! takes no longer than was said.
+//! The shutdown of a busy server: earlier messages are delivered, every client gets a close frame,
+//! and it takes no longer than its timeout.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -11,19 +11,19 @@ use crate::support::{Heard, Loopback, PATIENCE, Peer, eventually};
 
 const REASON: &str = "the server is going down";
 
-/// Of these, each handler and each thread says numbers, one after the other, as fast as it can.
+/// Each of these handlers and threads sends numbers, in sequence, as fast as it can.
 const HANDLERS: usize = 5;
 const THREADS: usize = 3;
 
-/// Who says much at once, right before the end.
+/// The sender that posts much at once, directly before the end.
 const LAST: usize = HANDLERS + THREADS;
 const ALL: usize = LAST + 1;
 
-/// How many each of them has posted: counted when `broadcast` has returned.
+/// The number of messages that each of them has posted: counted when `broadcast` has returned.
 type Posted = [AtomicUsize; ALL];
 
-/// A server whose handlers talk, once they are told to, for as long as their clients are open, and
-/// threads that do so until this is dropped.
+/// A server whose handlers send, once they get the signal, for as long as their clients are open,
+/// and threads that do so until this is dropped.
 struct Storm {
     server: Loopback,
     posted: &'static Posted,
@@ -35,7 +35,7 @@ impl Storm {
     fn new() -> Storm {
         let posted: &Posted = Box::leak(Box::default());
         let over: &AtomicBool = Box::leak(Box::default());
-        // Nobody is thrown out for reading slowly: there are many of them on few processors.
+        // No client is evicted for reading slowly: there are many of them on few processors.
         let builder = Server::builder().outbox(64 * 1024 * 1024);
         let server = Loopback::run(builder, move |client| {
             client.join("lobby");
@@ -60,7 +60,7 @@ impl Storm {
         }
     }
 
-    /// Everybody begins to talk.
+    /// All handlers and threads begin to send.
     fn rise(&mut self, peers: &mut [Peer]) {
         self.server.wait_for_members("lobby", peers.len());
         for (who, peer) in peers.iter_mut().take(HANDLERS).enumerate() {
@@ -85,7 +85,7 @@ impl Storm {
         });
     }
 
-    /// More than the hub can have worked off when this returns.
+    /// More than the hub can have processed when this returns.
     fn burst(&self) {
         let filler = "x".repeat(10_000);
         for number in 0..300 {
@@ -110,8 +110,8 @@ impl Drop for Storm {
     }
 }
 
-/// How many were heard of each who talks, which must be the first ones, in order; up to the
-/// server's goodbye, which is answered.
+/// Returns the number of messages received from each sender, which must be the first ones, in
+/// order; up to the server's close frame, which is answered.
 fn hear_until_goodbye(mut peer: Peer) -> Vec<usize> {
     let mut heard = vec![0; ALL];
     let goodbye = loop {
@@ -137,7 +137,7 @@ fn hear_until_goodbye(mut peer: Peer) -> Vec<usize> {
 }
 
 #[test]
-fn what_was_posted_before_a_shutdown_is_heard_by_all_before_the_goodbye() {
+fn messages_posted_before_a_shutdown_reach_all_clients_before_the_close_frame() {
     let mut storm = Storm::new();
     let versions = Version::ALL.into_iter().cycle().take(20);
     let mut peers: Vec<Peer> = versions.map(|version| storm.server.open(version)).collect();
@@ -165,7 +165,7 @@ fn what_was_posted_before_a_shutdown_is_heard_by_all_before_the_goodbye() {
         }
         heard
     });
-    // All of one audience have heard the same.
+    // All clients of one audience have received the same.
     assert!(heard.iter().all(|one| *one == heard[0]), "{heard:?}");
     let counters = storm.server.handle.counters();
     assert_eq!(counters.closes, [(1001, count as u64)].into());
@@ -180,14 +180,14 @@ fn a_storm_does_not_delay_the_end() {
     let mut storm = Storm::new();
     let mut peers = storm.server.open_all();
     storm.rise(&mut peers);
-    // Nobody reads, and nobody answers.
+    // No client reads, and none answers.
     let since = Instant::now();
     storm.server.handle.shutdown(patience);
     storm.server.join();
     let took = since.elapsed();
     assert!(took < patience + Duration::from_secs(3), "{took:?}");
     let counters = storm.server.handle.counters();
-    // Hanging up is all that there is in draft-75: it need not be answered.
+    // Draft-75 has only the end of TCP, which need not be answered.
     let cut = counters.lost.get(&Loss::Cut).copied().unwrap_or_default();
     assert!(cut == 4 || cut == 5, "{counters:?}");
 }

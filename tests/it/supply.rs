@@ -1,4 +1,4 @@
-//! What the library is made of besides its own source.
+//! The library's dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,8 +9,8 @@ use crate::support::ROOT;
 /// Licences under which a dependency may be had; where there is a choice, one is enough.
 const LICENCES: [&str; 4] = ["MIT", "Apache-2.0", "BSD-3-Clause", "Zlib"];
 
-/// What only features bring: ISC is MIT in fewer words (`ring`, `rustls-webpki`, `untrusted`); under the other
-/// is the list of authorities in `webpki-roots`, which is data.
+/// Licences that only features add: ISC is MIT in fewer words (`ring`, `rustls-webpki`,
+/// `untrusted`); the other is for the list of authorities in `webpki-roots`, which is data.
 const LICENCES_OF_FEATURES: [&str; 2] = ["ISC", "CDLA-Permissive-2.0"];
 
 /// What the library is without unless it is asked for.
@@ -19,7 +19,7 @@ const FEATURES: [&str; 4] = ["deflate", "systemd", "tls", "self-signed"];
 /// The crates that the first command may compile, its own not counted: each costs a newcomer time.
 const MOST_CRATES: usize = 40;
 
-/// Where the README's tree was drawn; others differ by a crate or two.
+/// The target for which the README's tree was drawn; others differ by a crate or two.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The dependencies of the library with these options, as cargo tells them, without looking anything up.
@@ -40,12 +40,12 @@ fn tree_along(edges: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Each crate of the default build once, in a format of cargo's.
+/// Returns each crate of the default build once, in a format of cargo's.
 fn crates(format: &str) -> Vec<String> {
     crates_with("", format)
 }
 
-/// The same of a build with these features.
+/// Returns the same for a build with these features.
 fn crates_with(features: &str, format: &str) -> Vec<String> {
     let plain = ["--prefix", "none", "--no-dedupe", "--features", features];
     let tree = tree(&[&plain[..], &["--format", format]].concat());
@@ -55,8 +55,8 @@ fn crates_with(features: &str, format: &str) -> Vec<String> {
     crates
 }
 
-/// Whether something with this licence expression may be had: all of what is joined by AND, one of what
-/// is joined by OR. Parentheses would be refused.
+/// Whether something with this licence expression may be used: all parts joined by AND, one of
+/// those joined by OR. Parentheses would be rejected.
 fn may_be_had(expression: &str, licences: &[&str]) -> bool {
     let one_of = |part: &str| {
         let mut choices = part.split(" OR ").flat_map(|part| part.split('/'));
@@ -76,14 +76,14 @@ fn every_dependency_may_be_used_under_a_licence_that_goes_with_mit() {
 }
 
 #[test]
-fn what_features_add_may_be_used_under_licences_that_go_with_mit_too() {
+fn dependencies_of_features_may_be_used_under_licences_that_go_with_mit_too() {
     let licences = [&LICENCES[..], &LICENCES_OF_FEATURES].concat();
     let crates = crates_with(&FEATURES.join(","), "{p}: {l}");
     assert!(crates.len() > 30, "{crates:?}");
     for line in &crates {
         let (name, expression) = line.split_once(": ").unwrap();
         assert!(may_be_had(expression, &licences), "{line}");
-        // Nothing from elsewhere, and no macros: these would be followed by a word about it.
+        // No other sources, and no macros: these would be followed by a note.
         assert_eq!(name.split(' ').count(), 2, "{line}");
     }
 }
@@ -92,7 +92,7 @@ fn what_features_add_may_be_used_under_licences_that_go_with_mit_too() {
 fn every_dependency_is_there_once_and_from_the_registry() {
     let mut versions = BTreeMap::new();
     for line in crates("{p}") {
-        // What comes from elsewhere is followed by where from, and a macro by what it is.
+        // A crate from another source is followed by that source, and a macro by its kind.
         let [name, version] = line.split(' ').collect::<Vec<_>>()[..] else {
             panic!("{line}: neither a plain crate nor from the registry");
         };

@@ -1,4 +1,4 @@
-//! The example of a terminal's client as a process, in the room of the chat example.
+//! The terminal client example as a process, in the room of the chat example.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -17,7 +17,8 @@ fn start(arguments: &[&str]) -> Child {
     client.spawn().unwrap()
 }
 
-/// Fails unless it is welcomed, hears itself, and leaves well at the end of its input.
+/// Fails unless it gets the welcome, receives its own message, and ends cleanly at the end of its
+/// input.
 fn expect_talk(arguments: &[&str]) {
     let mut client = start(arguments);
     let mut keyboard = client.stdin.take().unwrap();
@@ -28,7 +29,7 @@ fn expect_talk(arguments: &[&str]) {
         (r#"{"type":"join","name":"Ann"}"#, "\"welcome\""),
         (r#"{"type":"say","text":"hello"}"#, "\"hello\""),
     ] {
-        // Where it has ended already, its own words say why.
+        // If it has ended already, its own output says why.
         let _ = writeln!(keyboard, "{typed}");
         loop {
             match heard.recv_timeout(PATIENCE) {
@@ -43,7 +44,7 @@ fn expect_talk(arguments: &[&str]) {
     assert!(status.success(), "{arguments:?}: {status}");
 }
 
-/// What it says while it fails.
+/// Returns its output, which must report a failure.
 fn fails(mut client: Child) -> String {
     drop(client.stdin.take());
     let status = eventually("the end of the client", || client.try_wait().unwrap());
@@ -93,7 +94,7 @@ fn control_characters_of_others_are_escaped_on_the_terminal() {
 }
 
 #[test]
-fn the_terminals_client_says_what_it_understands() {
+fn the_terminals_client_prints_its_usage() {
     for wrong in [
         &[][..],
         &["--as"],

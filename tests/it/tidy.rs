@@ -1,4 +1,4 @@
-//! The rules of the house, held against the source itself.
+//! The rules of the project, checked against the source itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::support::ROOT;
 /// The most lines a file may have, its unit tests not counted.
 const MOST_LINES: usize = 600;
 
-/// What the protocol core must not name: it has no socket, no thread and no clock.
+/// Names that the protocol core must not use: it has no socket, no thread and no clock.
 const NOT_IN_THE_CORE: [&str; 12] = [
     "std::net::Tcp",
     "TcpStream",

@@ -1,4 +1,4 @@
-//! Puts the model's sockets, locks and clock in the place of the real ones.
+//! Replaces the real sockets, locks and clock by the model's.
 
 fn main() {
     println!("cargo::rustc-cfg=stentor_model");

@@ -1,20 +1,21 @@
-//! A client that does what its input says, and says what came of it: for servers whose tests want
-//! more of a client than a terminal does.
+//! A client that executes the commands on its input and prints the results: for tests of
+//! servers that need more of a client than a terminal offers.
 //!
-//! Input and output are JSON, a line each. The first line says where to go, the others what to do:
+//! Input and output are JSON, a line each. The first line names the server, the others are
+//! commands:
 //!
 //! ```text
 //! {"url": "ws://…", "version": "RFC 6455", "subprotocols": ["a", "b"], "origin": "http://…",
 //!  "fields": {"Authorization": "…"}, "cookies": {"name": "value"}, "trust": "file.pem",
 //!  "proxy": "http://user:password@…"}
 //! {"text": "…"}  {"binary": [0, 255]}  {"ping": "…"}  {"close": [4000, "reason"]}
-//! {"echo": 3}    sends back the next messages, as many as that, and tells nothing of them
-//! {"wait": 3}    until as many things have happened, which are told
+//! {"echo": 3}    sends back the next messages, as many as that, and prints nothing about them
+//! {"wait": 3}    until this many events have happened, which are printed
 //! ```
 //!
-//! In the first line all but the URL may be left out. `trust` wants the feature `tls`.
+//! In the first line all but the URL may be left out. `trust` needs the feature `tls`.
 //!
-//! What comes of it: `open`, or `declined` with the server's answer, or `failed`; then `text`,
+//! The output: `open`, or `declined` with the server's response, or `failed`; then `text`,
 //! `binary`, `pong` and at last `closed`.
 
 use std::error::Error;
@@ -130,7 +131,7 @@ fn follow(socket: &mut WebSocket, line: &Value) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The next thing that happens, pings aside; the end is the last, however it has come.
+/// Returns the next event, pings excluded; the end is the last, however it has come.
 fn happened(socket: &mut WebSocket) -> Result<Value, Box<dyn Error>> {
     loop {
         return Ok(match socket.recv_event() {

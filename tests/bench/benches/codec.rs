@@ -10,7 +10,7 @@ use stentor::protocol::{Accept, Config, Connection, Event, Version};
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// How many messages come in one read, as a busy client's do.
+/// The number of messages in one read, as a busy client sends them.
 const BURST: usize = 256;
 
 fn main() {
@@ -33,7 +33,7 @@ fn small_messages(bencher: Bencher, version: Version) {
     bencher.bench_local(|| assert_eq!(receive(&mut connection, &burst), BURST));
 }
 
-/// A message of about 1 MiB: copied, unmasked, and checked to be UTF-8.
+/// A message of about 1 MiB, copied, unmasked and checked to be UTF-8.
 #[divan::bench(args = ["ASCII", "naïve café", "Привет"])]
 fn text(bencher: Bencher, sample: &str) {
     let text = sample.repeat((1 << 20) / sample.len());
@@ -43,7 +43,7 @@ fn text(bencher: Bencher, sample: &str) {
     bencher.bench_local(|| assert_eq!(receive(&mut connection, &bytes), 1));
 }
 
-/// Items are handshakes, from the first byte of the request to the last of the answer.
+/// Items are handshakes, from the first byte of the request to the last of the response.
 #[divan::bench(args = Version::ALL)]
 fn handshake(bencher: Bencher, version: Version) {
     let (config, request) = (Arc::default(), request(version));
@@ -51,7 +51,7 @@ fn handshake(bencher: Bencher, version: Version) {
     bencher.bench_local(|| open(&request, &config).data_to_send());
 }
 
-/// A connection on which the handshake is done.
+/// Returns a connection whose handshake is done.
 fn open(request: &[u8], config: &Arc<Config>) -> Connection {
     let mut connection = Connection::new(Arc::clone(config));
     connection.receive_data(black_box(request));
@@ -65,7 +65,7 @@ fn open(request: &[u8], config: &Arc<Config>) -> Connection {
     panic!("it did not open");
 }
 
-/// How many messages the bytes contain.
+/// Returns the number of messages in the bytes.
 fn receive(connection: &mut Connection, bytes: &[u8]) -> usize {
     connection.receive_data(black_box(bytes));
     let events = std::iter::from_fn(|| connection.next_event());
@@ -75,7 +75,7 @@ fn receive(connection: &mut Connection, bytes: &[u8]) -> usize {
         .count()
 }
 
-/// A text message as a client writes it.
+/// Returns a text message as a client writes it.
 fn message(version: Version, text: &str) -> Vec<u8> {
     if matches!(version, Version::Draft75 | Version::Draft76) {
         return [b"\x00", text.as_bytes(), b"\xff"].concat();

@@ -1,4 +1,4 @@
-//! The certificate that all servers show, and what goes with it on both sides.
+//! The certificate that all servers use, with the TLS configuration of both sides.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::Outcome;
 
-/// A certificate that has signed itself, and its key behind it: PEM.
+/// A self-signed certificate, followed by its key: PEM.
 pub(crate) struct Identity(String);
 
 impl Identity {
-    /// A new one, for 127.0.0.1.
+    /// Makes a new one, for 127.0.0.1.
     pub(crate) fn make() -> Outcome<Identity> {
         let key = KeyPair::generate()?;
         let params = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
@@ -23,7 +23,7 @@ impl Identity {
         Ok(Identity(certificate + &key.serialize_pem()))
     }
 
-    /// The one that this process was given.
+    /// Reads the one that was given to this process.
     pub(crate) fn given() -> io::Result<Identity> {
         let mut pem = String::new();
         io::stdin().read_to_string(&mut pem)?;
@@ -34,7 +34,7 @@ impl Identity {
         self.0.as_bytes()
     }
 
-    /// A server's side, as the others are given it.
+    /// Returns a server's configuration, as the servers other than Stentor need it.
     pub(crate) fn server(&self) -> io::Result<Arc<ServerConfig>> {
         let certificate = CertificateDer::from_pem_slice(self.pem()).map_err(io::Error::other)?;
         let key = PrivateKeyDer::from_pem_slice(self.pem()).map_err(io::Error::other)?;
@@ -48,7 +48,7 @@ impl Identity {
         config.map(Arc::new).map_err(io::Error::other)
     }
 
-    /// A client that believes this one.
+    /// Returns a client configuration that trusts this certificate.
     pub(crate) fn believer(&self) -> Outcome<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem())?)?;

@@ -1,4 +1,5 @@
-//! Stentor beside other servers: what a message, a delivery, a connection and a silent client cost.
+//! Stentor beside other servers: the cost of a message, a delivery, a connection and a silent
+//! client.
 //!
 //! ```sh
 //! cargo run --release --manifest-path tests/bench/Cargo.toml
@@ -8,14 +9,14 @@
 //!
 //! All runs take less than five minutes; the tables go to standard output, in Markdown. Linux only.
 //! Each run has a server of its own: this program once more, as a child process. All of them listen
-//! on 127.0.0.1, and none outlives this program. Rounds are interleaved (A B C, A B C), so that a
-//! restless machine troubles all servers alike; a cell is the median of its rounds.
+//! on 127.0.0.1, and none outlives this program. Rounds are interleaved (A B C, A B C), so that
+//! other load on the machine affects all servers alike; a cell is the median of its rounds.
 //!
 //! # The servers
 //! - `floor-threads`: no WebSocket at all, plain TCP with a thread for each connection, and one
 //!   thread that broadcasts. Nothing that has a thread for each connection and sends each message
 //!   by itself is expected to be cheaper. `floor-joined` joins messages that wait into one send.
-//! - `stentor`: default settings, every limit and deadline on; `stentor-76`: the same server, with
+//! - `stentor`: default settings, every limit and timeout on; `stentor-76`: the same server, with
 //!   clients that speak draft-76; `stentor-once` and `stentor-each`, of JSON only: clients that take
 //!   compression, which the hub does once for all, or a loop over all of them once for each.
 //! - In `tls-…` with TLS: Stentor by its feature, tungstenite by rustls's own stream, tokio-tungstenite by
@@ -28,7 +29,7 @@
 //! - *CPU µs*: the server's CPU time, user and system, by the message, delivery or connection.
 //! - *÷*: the first column divided by that of another server in the same run.
 //! - *1000 messages/s* and the like: how many thousands there were.
-//! - *p50*, *p99*: time from the send to the answer's arrival; of a broadcast, to its arrival at the
+//! - *p50*, *p99*: time from the send to the reply's arrival; of a broadcast, to its arrival at the
 //!   last client; of a connection, to the end of the handshake.
 //! - *RSS*: the server's own memory that is there. The kernel's part is not in it: sockets, and some
 //!   16 KiB for the kernel stack of each thread.
@@ -36,15 +37,16 @@
 //!   of a CPU, it was the limit: then only CPU time counts.
 //! - *noise %*: the share of all CPUs that was taken by others.
 //!
-//! A message that is lost, repeated, reordered or of another length fails the run, and in an echo one
-//! with another content; so does standing still. The lines below a table tell. In `slow`, the floors are expected to fail: they wait for everyone.
+//! A message that is lost, repeated, reordered or of another length fails the run, and in an echo
+//! also a message with other content; so does a run without progress. The lines below a table
+//! report it. In `slow`, the floors are expected to fail: they wait for every client.
 //!
 //! # How far to trust them
 //! Compare ratios within one run, never figures of two runs or two machines, and read CPU time
-//! beside the rates: who spreads over all CPUs is fast while nobody else needs them. A virtual
-//! machine that has nothing else to do pays tens of microseconds to wake a CPU, which hits those
-//! with one message on the way the hardest; a busy one makes every system call dearer. A server that
-//! joins what waits gets cheaper the more there is to do, so look at `-w1` as well as `-w16`. Clock
+//! beside the rates: a server that spreads over all CPUs is fast while no other process needs them.
+//! An idle virtual machine needs tens of microseconds to wake a CPU, which costs runs with one
+//! message in flight the most; a busy one makes every system call more expensive. A server that
+//! joins queued messages gets cheaper under more load, so look at `-w1` as well as `-w16`. Clock
 //! ticks are 10 ms: short runs are coarse. With the noise above a few percent, repeat.
 
 mod identity;
@@ -92,7 +94,8 @@ fn main() -> ExitCode {
 
 fn compare(arguments: &[String]) -> Outcome<()> {
     let options = Options::parse(arguments)?;
-    // A thousand clients need as many files, here and in the servers, which inherit this.
+    // A thousand clients need as many descriptors, here and in the servers, which inherit the
+    // limit.
     let files = getrlimit(Resource::Nofile);
     let current = files.maximum;
     setrlimit(Resource::Nofile, Rlimit { current, ..files })?;

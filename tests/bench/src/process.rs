@@ -1,4 +1,4 @@
-//! Servers as child processes, and what the kernel knows about them.
+//! Servers as child processes, and the kernel's figures about them.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -17,7 +17,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts this program anew, as a server on a port that is free.
+    /// Starts this program again, as a server on a free port.
     pub(crate) fn start(contender: &Contender, mode: Mode, identity: &Identity) -> Outcome<Server> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", contender.name, mode.name(), "0"])
@@ -30,7 +30,7 @@ impl Server {
             child,
             address: (Ipv4Addr::LOCALHOST, 0).into(),
         };
-        // One that speaks no TLS does not look at it.
+        // A server without TLS does not read it.
         if let (Some(mut input), Mode::SecureEcho) = (input, mode) {
             input.write_all(identity.pem())?;
         }
@@ -45,8 +45,8 @@ impl Server {
         Ok(server)
     }
 
-    /// KiB of memory that are its own and there. What the kernel keeps for it, its threads'
-    /// kernel stacks and its sockets' buffers, is not among them.
+    /// Returns the server's own resident memory in KiB. The kernel's memory for the server, its
+    /// threads' kernel stacks and its sockets' buffers, is not included.
     pub(crate) fn memory(&self) -> Outcome<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -62,8 +62,8 @@ impl Drop for Server {
     }
 }
 
-/// Seconds that have passed: on the clock, and on CPUs for the server, for the load generator, for
-/// all that runs on this machine, with what its host took from it, and for that and nothing at all.
+/// Elapsed seconds: on the clock, and on CPUs for the server, for the load generator, for
+/// everything on this machine including time stolen by its host, and for that with idle time added.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
     pub(crate) clock: Instant,
@@ -77,7 +77,8 @@ impl Times {
     pub(crate) fn now(server: &Server) -> Outcome<Times> {
         let ticks = rustix::param::clock_ticks_per_second() as f64;
         let stat = fs::read_to_string("/proc/stat")?;
-        // user nice system idle iowait irq softirq steal; the others are contained in these.
+        // user nice system idle iowait irq softirq steal; the remaining columns are contained in
+        // these.
         let fields = stat.split_whitespace().skip(1).take(8);
         let fields: Vec<f64> = fields.map(str::parse).collect::<Result<_, _>>()?;
         let (all, idle) = (fields.iter().sum::<f64>(), fields[3] + fields[4]);

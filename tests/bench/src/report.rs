@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::load::Figures;
 use crate::scenario::Scenario;
 
-/// Whom the others are compared with.
+/// The servers that the others are compared with.
 const BASES: [&str; 2] = ["floor-threads", "stentor"];
 
 /// All rounds of one server in one scenario.
@@ -19,7 +19,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The median of a column, unless most runs failed.
+    /// Returns the median of a column, unless most runs failed.
     fn median(&self, column: usize) -> Option<f64> {
         if self.failures.len() > self.runs.len() {
             return None;
@@ -31,7 +31,7 @@ impl Row {
     }
 }
 
-/// The table of one scenario, with the failures below it.
+/// Returns the table of one scenario, with the failures below it.
 pub(crate) fn table(scenario: &Scenario, rows: &[Row]) -> String {
     let mut text = format!("### {}\n\n{}.\n\n", scenario.name, scenario.about);
     if let Some(run) = rows.iter().find_map(|row| row.runs.first()) {
@@ -64,7 +64,7 @@ pub(crate) fn table(scenario: &Scenario, rows: &[Row]) -> String {
     text
 }
 
-/// As many digits as mean something.
+/// Formats a number with its significant digits only.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size < 10.0 => 2,
@@ -74,7 +74,7 @@ fn number(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Every run of a scenario.
+/// Returns every run of a scenario.
 pub(crate) fn json(rows: &[Row]) -> Value {
     let run = |run: &Figures| json!(run.iter().copied().collect::<BTreeMap<_, _>>());
     let row = |row: &Row| {

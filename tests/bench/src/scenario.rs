@@ -1,4 +1,4 @@
-//! What is asked of each server.
+//! The scenarios that each server runs.
 
 use crate::Outcome;
 use crate::load::{Broadcast, Echo, Figures, Target, connect, idle};

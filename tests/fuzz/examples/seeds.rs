@@ -32,7 +32,7 @@ fn main() -> io::Result<()> {
     writeln!(io::stdout(), "{} seeds", seeds.written)
 }
 
-/// Whole requests, and their fields one on a line.
+/// Whole requests, and their headers one per line.
 fn requests(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     for vector in list(&vectors["handshakes"]) {
         let chunks = list(&vector["chunks_latin1"]);
@@ -60,7 +60,7 @@ fn requests(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     Ok(())
 }
 
-/// Keys, good and bad.
+/// Keys, valid and invalid.
 fn keys(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     for vector in list(&vectors["hixie76_key_pairs"]) {
         let key = |name: &str| vector[name].as_str().unwrap_or_default();
@@ -94,7 +94,7 @@ fn keys(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     Ok(())
 }
 
-/// Frames of every version they are for, alone and behind a handshake.
+/// Frames, in every version that they are for, alone and behind a handshake.
 fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     for (framing, versions) in [("hixie", 2), ("hybi", 3)] {
         for vector in list(&vectors["frames"][framing]) {
@@ -106,14 +106,14 @@ fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
                 let mut prefix = fixed::<Frames>();
                 prefix[0] = version + if framing == "hybi" { 2 } else { 0 };
                 seeds.plant("client_frames", prefix.clone(), &bytes)?;
-                // The same without masks: such a key is most of what makes a client's frame.
+                // The same without masks: the mask is most of the difference to a server's frame.
                 let plain: Vec<u8> = unmasked(&bytes);
                 seeds.plant("client_frames", prefix, &plain)?;
                 let mut prefix = fixed::<Script>();
                 prefix[0] = 1 + version + if framing == "hybi" { 2 } else { 0 };
                 seeds.plant("connection", prefix, &bytes)?;
             }
-            // These bytes only choose what is said; any do.
+            // These bytes only choose the messages; any bytes do.
             seeds.plant("round_trip", Vec::new(), &bytes)?;
         }
     }
@@ -131,7 +131,7 @@ fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     Ok(())
 }
 
-/// Compressed messages, each vector's as so many messages of one connection.
+/// Compressed messages, those of each vector as messages of one connection.
 fn payloads(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     for vector in list(&vectors["permessage_deflate"]) {
         let payloads: Vec<Vec<u8>> = list(&vector["message_payloads_hex"])
@@ -150,7 +150,7 @@ fn payloads(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     Ok(())
 }
 
-/// Short frames of a client as a server would have written them, as far as there are such.
+/// Turns short frames of a client into frames of a server, as far as these exist.
 fn unmasked(mut bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     while let [first, second, a, b, c, d, rest @ ..] = bytes {
@@ -172,7 +172,7 @@ struct Seeds {
 }
 
 impl Seeds {
-    /// Writes one seed, under a name that is the same each time.
+    /// Writes one seed, under a name that is the same in every run.
     fn plant(&mut self, target: &str, fixed: Vec<u8>, rest: &[u8]) -> io::Result<()> {
         if rest.len() > MOST {
             return Ok(());
@@ -186,7 +186,7 @@ impl Seeds {
     }
 }
 
-/// What stands before the rest of an input of this kind: nothing chosen.
+/// Returns the bytes in front of the rest of an input of this kind: all zeros, nothing chosen.
 fn fixed<'a, T: Arbitrary<'a>>() -> Vec<u8> {
     vec![0; T::size_hint(0).0]
 }
@@ -205,13 +205,13 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Each character is one byte.
+/// Converts each character to one byte.
 fn latin1(value: &Value) -> Vec<u8> {
     let text = value.as_str().unwrap_or_default();
     text.chars().map(|char| char as u8).collect()
 }
 
-/// A string of hex digits, or one that is repeated.
+/// Decodes a string of hex digits, or one that is repeated.
 fn hex(value: &Value) -> Vec<u8> {
     let Some(digits) = value.as_str() else {
         let times = value["times"].as_u64().unwrap_or(1) as usize;

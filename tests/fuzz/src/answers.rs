@@ -1,5 +1,5 @@
-//! Answers to a client of each version that are spoilt in a few places, or not at all; and once more
-//! what a client must make of them, from the specifications and from the library's documentation.
+//! Responses to a client of each version, spoilt in a few places or not at all; with a second
+//! judgement of each response, from the specifications and the library's documentation.
 
 use std::sync::Arc;
 
@@ -12,34 +12,34 @@ use crate::law;
 use crate::ways::alike;
 use crate::wire;
 
-/// What is fixed in size comes first, so that the rest of an input is text, as in a request: values
-/// for fields, one on each line, after the field's name and a colon; a line without a colon is the
-/// status.
+/// Fields of fixed size come first, so that the rest of an input is text, as in a request: values
+/// for headers, one on each line, after the header's name and a colon; a line without a colon is
+/// the status.
 #[derive(Debug, Arbitrary)]
 pub struct Answered<'a> {
     version: u8,
-    /// How many subprotocols were offered.
+    /// The number of subprotocols offered.
     offered: u8,
-    /// What the proof is spoilt with.
+    /// The bytes that spoil the proof.
     proof: [u8; 16],
     cuts: u32,
     spoils: [Spoil; 3],
     lines: &'a [u8],
 }
 
-/// What must become of an answer.
+/// The required result for a response.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// There is a connection, with this subprotocol.
+    /// The connection opens, with this subprotocol.
     Opens(Option<String>),
     Declined,
-    /// Either, so far as this file knows.
+    /// Either result: this file does not decide it.
     Open,
 }
 
 const SUBPROTOCOLS: [&str; 2] = ["chat", "superchat"];
 
-/// Holds what becomes of the answer against what must.
+/// Compares the result for the response with the required one.
 pub fn judge(answered: &Answered) {
     let version = Version::ALL[usize::from(answered.version) % Version::ALL.len()];
     let offered = &SUBPROTOCOLS[..usize::from(answered.offered) % (SUBPROTOCOLS.len() + 1)];
@@ -98,7 +98,7 @@ pub fn judge(answered: &Answered) {
     }
 }
 
-/// Judges the head of an answer to [`wire::asked`]; the proof of draft-76 excluded.
+/// Judges the header block of a response to [`wire::asked`]; the proof of draft-76 excluded.
 fn law(head: &Head, version: Version, offered: &[&str], config: &Config) -> Verdict {
     let values = head.fields.iter().map(|field| &field.value);
     let odd = |byte: &u8| byte.is_ascii_control() || !byte.is_ascii();
@@ -115,7 +115,7 @@ fn law(head: &Head, version: Version, offered: &[&str], config: &Config) -> Verd
     }
 }
 
-/// The subprotocol that is agreed on; `None` for what is to be declined.
+/// Returns the negotiated subprotocol; `None` if the response must be declined.
 fn opens(
     head: &Head,
     version: Version,
@@ -171,7 +171,7 @@ fn opens(
         Version::Draft76 => ("Sec-WebSocket-Protocol", true),
         _ => ("Sec-WebSocket-Protocol", false),
     };
-    // The old drafts ask for the first alone.
+    // The old drafts request only the first.
     let mut known = offered.iter().take(if needed { 1 } else { 2 });
     match head.all(name)[..] {
         [] if needed && !offered.is_empty() => None,

@@ -1,5 +1,6 @@
 //! The whole engine: any bytes in any pieces, behind a handshake or not, and an application that
-//! calls anything at any time. However the bytes are cut between the calls, the same must come of it.
+//! calls anything at any time. However the bytes are cut between the calls, the result must be the
+//! same.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::wire;
 use arbitrary::Arbitrary;
 use stentor::protocol::{CloseCode, CloseFrame, Config, Ending, Message, Version, Versions};
 
-/// What is fixed in size comes first, so that the rest of an input is what stands on the wire.
+/// Fields of fixed size come first, so that the rest of an input is the bytes of the wire.
 #[derive(Debug, Arbitrary)]
 pub struct Script<'a> {
     /// Whether a handshake comes first, and of which version.
@@ -55,7 +56,7 @@ pub fn judge(script: &Script) {
         });
         driven.call(&Call::EndOfStream);
         assert_eq!(driven.connection().close_expected(), Some(Ending::Linger));
-        // Whatever comes now comes too late.
+        // Anything that arrives now arrives too late.
         way.cut(&bytes, |piece, reading| driven.receive(piece, reading));
         for (_, call) in &calls {
             driven.call(call);

@@ -1,4 +1,4 @@
-//! A connection, an application that meddles, and what must be true of them whatever happens.
+//! A connection, an application that calls it in any order, and the invariants of both.
 
 use std::sync::Arc;
 
@@ -7,24 +7,25 @@ use stentor::protocol::{
     Message, Refusal, Response, Role, State, Transition, Unsupported,
 };
 
-/// The most that a connection says of its own accord, apart from what it repeats of its input: a
-/// 101's own fields, or a refusal's, which escapes 100 bytes of a value at most, and a goodbye.
+/// The most output that a connection produces by itself, apart from the input that it repeats: a
+/// 101's own headers, or a rejection's, which escapes 100 bytes of a value at most, and a close
+/// frame.
 const OF_ITS_OWN: usize = 1000;
 
-/// What the application does when a request has come.
+/// The application's reaction to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     /// Accepts it.
     Accepts,
-    /// Refuses it.
+    /// Rejects it.
     Refuses,
     /// Answers it with a page.
     Answers,
-    /// Lets it wait.
+    /// Leaves it waiting.
     Waits,
 }
 
-/// What the application may do at any time, whether or not it makes sense then.
+/// The calls that the application may make at any time, whether or not they make sense then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     Accept(Option<String>),
@@ -38,7 +39,7 @@ pub enum Call {
     EndOfStream,
 }
 
-/// What happened, in its order.
+/// The events, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     Event(Event),
@@ -60,10 +61,11 @@ pub struct Driven {
     pub journal: Vec<Entry>,
     pub output: Vec<u8>,
     pub transitions: Vec<Transition>,
-    /// Bytes received, and the most that the application's calls may have put into the output.
+    /// Bytes received, and the most bytes that the application's calls may have put into the
+    /// output.
     received: usize,
     asked: usize,
-    /// Bytes in events, and the events.
+    /// Bytes in events, and the number of events.
     delivered: usize,
     events: usize,
     opened: bool,
@@ -78,8 +80,8 @@ impl Driven {
         Driven::of(Connection::new(Arc::clone(config)), manner)
     }
 
-    /// A client's connection, whose request is sent. It draws nothing but zeros, so that its masks
-    /// change nothing.
+    /// Returns a client's connection, whose request is sent. Its random bytes are all zeros, so
+    /// that its masks change nothing.
     pub fn client(config: &Arc<Config>, request: &ClientRequest) -> Driven {
         let mut connection = Connection::client(Arc::clone(config), request, |bytes| bytes.fill(0));
         assert!(connection.data_to_send().starts_with(b"GET "));
@@ -123,7 +125,7 @@ impl Driven {
         self.drain();
     }
 
-    /// Forgets what has happened so far, not what must be true of the rest.
+    /// Forgets all events and output so far, but not the invariants of the rest.
     pub fn forget(&mut self) {
         self.journal.clear();
         self.output.clear();
@@ -210,7 +212,7 @@ impl Driven {
             self.transitions.push(Transition { from, trigger, to });
         }
         let state = self.connection.state();
-        assert_eq!(state, self.state_told(), "a change that was not told");
+        assert_eq!(state, self.state_told(), "a change that was not reported");
         let ending = self.connection.close_expected();
         self.over = matches!(ending, Some(Ending::Linger | Ending::Follow));
         if self.over {
@@ -224,11 +226,11 @@ impl Driven {
         self.hold_bounds();
     }
 
-    /// The order of events, and what each may say.
+    /// Checks the order of events, and the contents of each.
     fn admit(&mut self, event: &Event) {
         assert!(!self.ended, "{event:?} behind the last event");
         let last = matches!(event, Event::Closed(_));
-        assert!(last || !self.our_goodbye, "{event:?} behind our goodbye");
+        assert!(last || !self.our_goodbye, "{event:?} after our close");
         self.events += 1;
         match event {
             Event::Request => assert!(self.events == 1 && self.connection.request().is_some()),
@@ -266,7 +268,7 @@ impl Driven {
             CloseCode::ABNORMAL,
             CloseCode::TOO_LARGE_BEFORE_13,
         ];
-        // What was told to have been sent elsewhere was not checked.
+        // A close code that was reported as sent elsewhere was not checked.
         assert!(code.may_be_sent() || reported.contains(&code) || self.our_goodbye);
         let Some(violation) = &closed.violation else {
             return;
@@ -278,10 +280,10 @@ impl Driven {
         }
     }
 
-    /// Neither what comes out nor what is handed on is more than what came in, and was asked for.
+    /// Checks that output and events are no larger than the input and the calls allow.
     fn hold_bounds(&self) {
         let written = self.output.len();
-        // A client's answer to an empty ping is four bytes longer than the ping.
+        // A client's response to an empty ping is four bytes longer than the ping.
         let masked = match self.connection.role() {
             Role::Server => 1,
             Role::Client => 3,
@@ -292,7 +294,7 @@ impl Driven {
             self.received,
             self.asked
         );
-        // Bad UTF-8 that is replaced may grow threefold.
+        // Invalid UTF-8 that is replaced may grow to three times its size.
         assert!(self.delivered <= 3 * self.received);
         assert!(self.events <= self.received + 4);
     }

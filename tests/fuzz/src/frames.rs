@@ -1,4 +1,4 @@
-//! Frames behind a handshake, with limits that are soon reached.
+//! Frames behind a handshake, with low limits.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use crate::reference::{Account, End};
 use crate::ways::alike;
 use crate::wire;
 
-/// Frames of the other side. What is fixed in size comes first, so that the rest of an input is what
-/// stands on the wire.
+/// Frames of the other side. Fields of fixed size come first, so that the rest of an input is the
+/// bytes of the wire.
 #[derive(Debug, Arbitrary)]
 pub struct Frames<'a> {
     version: u8,
     /// The limit of a message as a power of two, and that of its fragments.
     limits: [u8; 2],
-    /// What fails in the old drafts: two bits.
+    /// The errors that fail the connection in the old drafts: two bits.
     strict: u8,
     cuts: u32,
     wire: &'a [u8],
 }
 
-/// Holds what the library reads against what the reference reads.
+/// Compares the events of the library with those of the reference decoder.
 pub fn judge(framing: Framing, frames: &Frames) {
     compare(
         wire::of_framing(framing, frames.version),

@@ -11,8 +11,8 @@ use crate::law::{self, Verdict};
 use crate::ways::alike;
 use crate::wire::Frame;
 
-/// What is fixed in size comes first, so that the rest of an input is text: values for fields, one
-/// on each line, after the field's name and a colon; a line without a colon is the target.
+/// Fields of fixed size come first, so that the rest of an input is text: values for headers, one
+/// on each line, after the header's name and a colon; a line without a colon is the target.
 #[derive(Debug, Arbitrary)]
 pub struct Spoilt<'a> {
     key3: [u8; 8],
@@ -23,7 +23,7 @@ pub struct Spoilt<'a> {
     lines: &'a [u8],
 }
 
-/// Holds what becomes of the request against what must.
+/// Compares the result for the request with the required one.
 pub fn judge(version: Version, spoilt: &Spoilt) {
     let config = spoilt.config();
     let mut head = Head::of(version);

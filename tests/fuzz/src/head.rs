@@ -1,19 +1,19 @@
-//! A request head that can be spoilt, or one of an answer.
+//! A request's header block that can be spoilt, or a response's.
 
 use arbitrary::Arbitrary;
 use stentor::protocol::Version;
 
 use crate::wire::ACCEPT;
 
-/// A request, as it is meant before it becomes bytes; or an answer, whose first line has three parts as
-/// well: what is the method here is its version of HTTP, the target its status, the protocol its words.
+/// A request before it becomes bytes; or a response, whose first line has three parts as well: the
+/// method here is its version of HTTP, the target its status, the protocol its reason phrase.
 #[derive(Debug, Clone)]
 pub struct Head {
     pub method: String,
     pub target: Vec<u8>,
     pub protocol: String,
     pub fields: Vec<Field>,
-    /// What ends the lines of all fields but the last.
+    /// The line ending of all headers except the last.
     line_end: &'static str,
 }
 
@@ -25,7 +25,7 @@ pub struct Field {
     separator: &'static str,
 }
 
-/// One thing done to a head: of what kind, to which field, with what.
+/// One change to a header block: its kind, the header it changes, its argument.
 #[derive(Debug, Arbitrary)]
 pub struct Spoil {
     kind: u8,
@@ -33,7 +33,7 @@ pub struct Spoil {
     with: u8,
 }
 
-/// Fields that mean something to somebody.
+/// Headers that are significant for some program.
 const ADDED: [(&str, &str); 22] = [
     ("Content-Length", "0"),
     ("Content-Length", "8"),
@@ -59,7 +59,7 @@ const ADDED: [(&str, &str); 22] = [
     ("Host", "example.com"),
 ];
 
-/// Values for any field.
+/// Values for any header.
 const VALUES: [&str; 18] = [
     "",
     "websocket",
@@ -102,7 +102,7 @@ const METHODS: [&str; 4] = ["HEAD", "POST", "get", "GETT"];
 const PROTOCOLS: [&str; 4] = ["HTTP/1.0", "HTTP/1.1", "HTTP/1.2", "HTTP/2.0"];
 
 impl Head {
-    /// A request of this version that nothing is wrong with.
+    /// Returns a valid request of this version.
     pub fn of(version: Version) -> Head {
         let fields: &[(&str, &str)] = match version {
             Version::Draft75 => &[("Origin", "http://example.com")],
@@ -142,8 +142,8 @@ impl Head {
         }
     }
 
-    /// The answer of this version to a client that draws nothing but zeros, and that asks for this
-    /// subprotocol.
+    /// Returns the response of this version to a client whose random bytes are all zeros, and that
+    /// requests this subprotocol.
     pub fn answering(version: Version, subprotocol: Option<&str>) -> Head {
         let (words, upgrade, prefix) = match version {
             Version::Draft75 => ("Web Socket Protocol Handshake", "WebSocket", ""),
@@ -175,7 +175,8 @@ impl Head {
         }
     }
 
-    /// Sets what each line names: a field's value, after its name and a colon, or the target.
+    /// Sets the part that each line names: a header's value, after its name and a colon, or the
+    /// target.
     pub fn fill(&mut self, lines: &[u8]) {
         for line in lines.split(|byte| *byte == b'\n') {
             let (name, value) = match line.iter().position(|byte| *byte == b':') {
@@ -271,13 +272,13 @@ impl Head {
         bytes
     }
 
-    /// Whether it is spoilt in a way that no HTTP parser may let pass.
+    /// Whether it is spoilt in a way that no HTTP parser may accept.
     pub fn is_broken(&self) -> bool {
         let blank = |field: &Field| field.separator.starts_with(' ');
         self.fields.iter().any(blank) || self.line_end != "\r\n" && self.fields.len() > 1
     }
 
-    /// The values of all fields of a name, without the blanks around them.
+    /// Returns the values of all headers of a name, without the blanks around them.
     pub fn all(&self, name: &str) -> Vec<&[u8]> {
         self.fields
             .iter()
@@ -302,7 +303,7 @@ impl Field {
         }
     }
 
-    /// The value without blanks and tabs around it (RFC 9110 §5.5).
+    /// Returns the value without blanks and tabs around it (RFC 9110 §5.5).
     pub fn trimmed(&self) -> &[u8] {
         trim(&self.value)
     }

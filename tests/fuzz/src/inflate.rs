@@ -1,5 +1,5 @@
-//! Compressed messages behind a handshake: what is inflated, what is refused, and that what is sent
-//! back is the same.
+//! Compressed messages behind a handshake: which are inflated, which are rejected, and that the
+//! reply carries the same message.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use stentor::protocol::{Accept, Config, Connection, Event, Message, Version, Vio
 use crate::reference::deflate::{Fault, inflate};
 use crate::wire::{self, Frame};
 
-/// The payloads of messages. What is fixed in size comes first, so that the rest of an input is
-/// what stands in the first of them.
+/// The payloads of messages. Fields of fixed size come first, so that the rest of an input is the
+/// first payload.
 #[derive(Debug, Arbitrary)]
 pub struct Compressed<'a> {
-    /// The limit of a message as a power of two.
+    /// The message limit as a power of two.
     limit: u8,
-    /// Takeover in both directions, and the level: two bits and four.
+    /// Context takeover in both directions, and the level: two bits and four.
     settings: u8,
-    /// How many bytes there are in a fragment, and in a piece of what is read.
+    /// The number of bytes in a fragment, and in a piece that is read.
     fragment: u8,
     piece: u8,
-    /// How many bytes of the payload are each of the first messages'.
+    /// The number of payload bytes of each of the first messages.
     messages: [u8; 3],
     payload: &'a [u8],
 }
@@ -29,7 +29,7 @@ pub struct Compressed<'a> {
 /// The masking key, where it does not matter.
 const KEY: [u8; 4] = [1, 2, 3, 4];
 
-/// Holds what the library makes of it against what the reference does.
+/// Compares the library's results with those of the reference inflater.
 pub fn judge(compressed: &Compressed) {
     let limit = 4096 >> (compressed.limit % 13);
     let (send, receive) = (compressed.settings & 1 != 0, compressed.settings & 2 != 0);
@@ -42,7 +42,7 @@ pub fn judge(compressed: &Compressed) {
     let (mut heard, mut said) = (Vec::new(), Vec::new());
     for payload in compressed.payloads() {
         let expected = inflate(&heard, payload, limit);
-        // Whatever it becomes. In fragments, what is broken may be seen before.
+        // Too long, whatever it inflates to. In fragments, an error may be found before.
         let too_long = payload.len() > 2 * limit + 1024;
         let found = compressed.receive(&mut connection, payload);
         let message = match (found, expected) {
@@ -68,7 +68,7 @@ pub fn judge(compressed: &Compressed) {
     }
 }
 
-/// A connection that has agreed on compression.
+/// Returns a connection that has negotiated compression.
 fn ready(config: Config) -> Connection {
     let mut connection = Connection::new(Arc::new(config));
     let head = wire::handshake(Version::Rfc6455).trim_ascii_end();
@@ -95,7 +95,8 @@ impl Compressed<'_> {
         payloads
     }
 
-    /// Sends a payload in fragments, and those in pieces; what comes of it.
+    /// Sends a payload in fragments, and those in pieces; returns the message or the protocol
+    /// error.
     fn receive(&self, connection: &mut Connection, payload: &[u8]) -> Result<Vec<u8>, Violation> {
         let mut bytes = Vec::new();
         let fragments: Vec<&[u8]> = match self.fragment {
@@ -136,7 +137,7 @@ impl Compressed<'_> {
     }
 }
 
-/// What a peer makes of a message that is sent to it, which may refer to `said`.
+/// Sends a message, which may refer to `said`, and returns it as the peer inflates it.
 fn echoed(connection: &mut Connection, message: &[u8], said: &[u8]) -> Vec<u8> {
     let sent = connection.send(&Message::Binary(message.to_vec()));
     assert_eq!(sent, Ok(()));

@@ -1,33 +1,35 @@
-//! What makes a request a handshake, and what it is answered: once more, from the specifications and
-//! from what the library's documentation promises. Where this is not certain, it says so.
+//! The rules for a handshake request and its response: written a second time, from the
+//! specifications and the library's documentation. If the result is not certain, the verdict says
+//! so.
 
 use stentor::protocol::{Config, Version};
 
 use crate::head::{Field, Head, trim};
 
-/// What must become of a request.
+/// The required result for a request.
 #[derive(Debug)]
 pub enum Verdict {
     Refused,
-    /// This very answer, draft-76's proof excluded.
+    /// Exactly this response, draft-76's proof excluded.
     Accepted(Version, Answer),
-    /// Either, so far as this file knows.
+    /// Either result: this file does not decide it.
     Open,
 }
 
-/// How a handshake must be answered.
+/// The required response to a handshake.
 #[derive(Debug)]
 pub struct Answer {
     pub head: Vec<u8>,
-    /// What draft-76's proof is made of, beside key3.
+    /// The numbers that draft-76's proof is computed from, in addition to key3.
     pub parts: Option<[u32; 2]>,
 }
 
-/// Judges a head. `config` has the defaults but for subprotocols and the list of origins.
+/// Judges a header block. `config` has the defaults except for subprotocols and the list of
+/// origins.
 pub fn judge(head: &Head, config: &Config) -> Verdict {
     let (fields, limits) = (&head.fields, &config.limits);
     let (target, values) = (&head.target, fields.iter().map(|field| &field.value));
-    // A value may end its line and begin another.
+    // A value may contain a line ending and so begin another header.
     if values.clone().flatten().any(|byte| b"\r\n".contains(byte)) || !target.is_ascii() {
         return Verdict::Open;
     }
@@ -36,7 +38,7 @@ pub fn judge(head: &Head, config: &Config) -> Verdict {
     {
         return Verdict::Refused;
     }
-    // What is no ASCII is noise in a key; elsewhere it may be text, or not.
+    // Non-ASCII bytes are noise in a key; elsewhere they may be text, or not.
     let noise = |field: &Field| field.value.is_ascii() || field.name.contains("-Key");
     if !fields.iter().all(noise) {
         return Verdict::Open;
@@ -55,7 +57,8 @@ pub fn judge(head: &Head, config: &Config) -> Verdict {
     }
 }
 
-/// `None` for one that must be refused, `Some(None)` for one whose answer is not certain.
+/// Returns `None` for a request that must be rejected, `Some(None)` for one whose response is not
+/// certain.
 fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> {
     let version = detect(head)?;
     let hixie = matches!(version, Version::Draft75 | Version::Draft76);
@@ -121,14 +124,14 @@ fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> 
         match origin {
             None | Some(b"") => return None,
             Some(b"http://example.com") => assert_eq!(first, &"http://example.com".parse().ok()?),
-            // Spelt otherwise it may be the same one.
+            // Spelt differently it may be the same origin.
             Some(_) => return Some(None),
         }
     }
     Some(Some((version, Answer { head: out, parts })))
 }
 
-/// Which version it speaks: a number beats keys, keys beat their absence.
+/// Returns the version of a request: a number has priority over keys, keys over their absence.
 fn detect(head: &Head) -> Option<Version> {
     match head.all("Sec-WebSocket-Version")[..] {
         [] => {}
@@ -171,14 +174,14 @@ fn resource(target: &[u8], named: &[u8]) -> Option<Vec<u8>> {
     (path.starts_with(b"/") && !path.contains(&b'#')).then_some(path)
 }
 
-/// What stands before a port, in lower case.
+/// Returns the part before a port, in lower case.
 fn name(authority: &[u8]) -> Vec<u8> {
     let colon = authority.iter().rposition(|byte| b":]".contains(byte));
     let end = colon.filter(|colon| authority[*colon] == b':');
     authority[..end.unwrap_or(authority.len())].to_ascii_lowercase()
 }
 
-/// Host and port, in lower case and without the default port.
+/// Returns host and port, in lower case and without the default port.
 fn host(value: &[u8]) -> Option<String> {
     let value = str::from_utf8(value).ok()?.to_ascii_lowercase();
     let bad = |char| " \t/\\?#@[]<>\",".contains(char);
@@ -215,7 +218,8 @@ fn host(value: &[u8]) -> Option<String> {
     }
 }
 
-/// The origin where the version has it: `None` where it must be given once and is not, or twice.
+/// Returns the origin from the version's header: `None` if it is required once and is missing, or
+/// given twice.
 fn origin(head: &Head, version: Version) -> Option<Option<&[u8]>> {
     let names: &[&str] = match version {
         Version::Draft75 | Version::Draft76 | Version::Rfc6455 => &["Origin"],
@@ -233,7 +237,7 @@ fn origin(head: &Head, version: Version) -> Option<Option<&[u8]>> {
     Some(found)
 }
 
-/// The subprotocol that is agreed on; `None` where what is asked for makes it a refusal.
+/// Returns the negotiated subprotocol; `None` if the requested ones make it a rejection.
 fn subprotocol(head: &Head, version: Version, config: &Config) -> Option<Option<String>> {
     let known = |name: &[u8]| {
         let own = config.subprotocols.iter();
@@ -263,7 +267,7 @@ fn subprotocol(head: &Head, version: Version, config: &Config) -> Option<Option<
     Some(agreed.map(str::to_owned))
 }
 
-/// Whether the comma-separated lists of a field hold a word.
+/// Whether the comma-separated lists of a header contain a word.
 pub fn lists(head: &Head, name: &str, word: &[u8]) -> Option<()> {
     let values = head.all(name);
     let mut items = values
@@ -274,7 +278,7 @@ pub fn lists(head: &Head, name: &str, word: &[u8]) -> Option<()> {
         .then_some(())
 }
 
-/// `None` where a field stands twice.
+/// Returns `None` if a header is repeated.
 fn at_most_one<'a>(head: &'a Head, name: &str) -> Option<Option<&'a [u8]>> {
     match head.all(name)[..] {
         [] => Some(None),
@@ -283,7 +287,7 @@ fn at_most_one<'a>(head: &'a Head, name: &str) -> Option<Option<&'a [u8]>> {
     }
 }
 
-/// A draft-76 key's number divided by its spaces (draft-76 §5.2 steps 4 to 8).
+/// Returns a draft-76 key's number divided by its spaces (draft-76 §5.2 steps 4 to 8).
 fn number(key: &[u8]) -> Option<u32> {
     let digits: String = key
         .iter()
@@ -300,7 +304,7 @@ fn number(key: &[u8]) -> Option<u32> {
     whole.then(|| (number / spaces) as u32)
 }
 
-/// Draft-76's proof (draft-76 §5.2 steps 10 to 12).
+/// Returns draft-76's proof (draft-76 §5.2 steps 10 to 12).
 pub fn proof(parts: [u32; 2], key3: [u8; 8]) -> [u8; 16] {
     let mut hashed = Vec::new();
     hashed.extend(parts[0].to_be_bytes());
@@ -309,7 +313,8 @@ pub fn proof(parts: [u32; 2], key3: [u8; 8]) -> [u8; 16] {
     md5::compute(hashed).0
 }
 
-/// `Sec-WebSocket-Accept` for a key (RFC 6455 §4.2.2 step 5), or `None` where it is none.
+/// Returns `Sec-WebSocket-Accept` for a key (RFC 6455 §4.2.2 step 5), or `None` if the key is
+/// invalid.
 fn accept(key: &[u8]) -> Option<String> {
     let (letters, padding) = key.split_at_checked(22)?;
     let good = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');

@@ -1,7 +1,7 @@
-//! What the fuzz targets share. In the order in which to read it: a connection that is driven and
-//! held against what must always be true of one; the ways to cut a stream; decoders of both framings
+//! The code that the fuzz targets share. In the order in which to read it: a connection that is
+//! driven and checked against its invariants; the ways to cut a stream; decoders of both framings
 //! and of the handshakes, written a second time, plainly and from the specifications, to judge the
-//! library's; and what clients and servers write.
+//! library's; and the bytes that clients and servers write.
 //!
 //! Overflow and debug assertions are checked in every target, and each has the fuzzer's own limits
 //! on time and memory for one input.

@@ -1,4 +1,4 @@
-//! Any bytes as a request: a refusal, a request, or too few of them.
+//! Any bytes as a request: a rejection, a request, or too few of them.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::ways::alike;
 use arbitrary::Arbitrary;
 use stentor::protocol::{Config, Event, Refusal, Request, State};
 
-/// What is fixed in size comes first, so that the rest of an input is what stands on the wire.
+/// Fields of fixed size come first, so that the rest of an input is the bytes of the wire.
 #[derive(Debug, Arbitrary)]
 pub struct Asked<'a> {
-    /// The limits of the head: taken from 2000 bytes and 40 fields.
+    /// The limits of the header block: subtracted from 2000 bytes and 40 headers.
     less: [u8; 2],
     options: u8,
     cuts: u32,
@@ -47,7 +47,7 @@ pub fn judge(asked: &Asked) {
     if let Some(&first) = wire.first()
         && !(0x21..=0x7e).contains(&first)
     {
-        // No text begins so: the rest is not waited for.
+        // No text begins so: the connection does not wait for the rest.
         assert_eq!(events, [&Event::Refused(Refusal::NotHttp(first))]);
         return refused(&driven.output, &Refusal::NotHttp(first));
     }
@@ -77,8 +77,8 @@ pub fn judge(asked: &Asked) {
     }
 }
 
-/// The request says what stands in the head, by a parser that knows only how lines and fields are
-/// told from each other.
+/// Compares the request with its header block, by a parser that knows only how lines and headers
+/// are separated.
 fn compare(request: &Request, head: &[u8]) {
     let text = head.escape_ascii().to_string();
     let mut lines = head.split(|byte| *byte == b'\n');
@@ -123,7 +123,7 @@ fn compare(request: &Request, head: &[u8]) {
     assert!(request.forwarded_for().is_none() || request.field("X-Forwarded-For").is_some());
 }
 
-/// A refusal is an HTTP answer that a client can make sense of, and nothing else.
+/// Checks that a rejection is an HTTP response that a client can read, and nothing else.
 fn refused(answer: &[u8], refusal: &Refusal) {
     let answer = str::from_utf8(answer).expect("text");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a blank line");
@@ -142,7 +142,7 @@ fn refused(answer: &[u8], refusal: &Refusal) {
         }
     }
     if body.is_empty() {
-        // HEAD is told how long the body would be.
+        // The response to HEAD states the length of the omitted body.
         assert!(matches!(length, Some(Ok(1..))));
     } else {
         assert_eq!(length, Some(Ok(body.len())));

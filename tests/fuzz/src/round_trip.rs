@@ -1,4 +1,4 @@
-//! Messages there and back in every version: fragmented anywhere, with control frames between.
+//! Messages there and back in every version: fragmented anywhere, with control frames in between.
 
 use std::sync::Arc;
 
@@ -20,16 +20,16 @@ pub struct Talk {
 #[derive(Debug, Arbitrary)]
 struct Said {
     text: bool,
-    /// How often the payload is repeated: lengths have three forms.
+    /// The number of repetitions of the payload: lengths have three forms.
     times: u16,
-    /// Where the message is cut into fragments.
+    /// The positions at which the message is cut into fragments.
     cuts: Vec<u16>,
-    /// What stands before each fragment: nothing, a ping or a pong.
+    /// The frame in front of each fragment: none, a ping or a pong.
     between: Vec<u8>,
     payload: Vec<u8>,
 }
 
-/// The most bytes of all messages: enough for a length of 64 bits, and no more for the time it takes.
+/// The most bytes of all messages: enough for a length of 64 bits, and no more, to save time.
 const MOST: usize = 70_000;
 
 pub fn judge(talk: &Talk) {
@@ -60,7 +60,7 @@ pub fn judge(talk: &Talk) {
     assert!(matches!(events.pop(), Some(Event::Closed(closed)) if closed.clean));
     assert_eq!(events, expected);
 
-    // Back: what the server writes is what it was told to.
+    // Back: the server writes the messages that it is given.
     let mut driven = ready(version, &config);
     for message in &messages {
         driven.call(&Call::Send(message.clone()));
@@ -117,7 +117,7 @@ impl Said {
         }
     }
 
-    /// The message in fragments, with the control frames that stand before them.
+    /// Returns the message in fragments, with the control frames in front of them.
     fn hybi(&self, message: &Message, key: [u8; 4], wire: &mut Vec<u8>, events: &mut Vec<Event>) {
         let bytes = message.as_bytes();
         let mut cuts: Vec<usize> = self

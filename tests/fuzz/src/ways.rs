@@ -1,13 +1,13 @@
-//! The ways to cut a stream. Where it is cut, and how it is copied, must never matter.
+//! The ways to cut a stream. Neither the positions of the cuts nor the way of copying may matter.
 
 use crate::driven::{Driven, Reading};
 
-/// One way: the pieces' sizes, and how each is read.
+/// One way: the sizes of the pieces, and how each is read.
 #[derive(Debug, Clone, Copy)]
 pub enum Way {
     Whole,
     Bytewise,
-    /// Pieces of sizes that this seed gives, copied.
+    /// Pieces of sizes derived from this seed, copied.
     Copied(u32),
     /// Such pieces, read directly.
     Direct(u32),

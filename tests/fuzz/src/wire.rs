@@ -1,4 +1,4 @@
-//! What clients write, and what they read, as plainly as it can be said.
+//! The bytes that clients write and read, as plainly as possible.
 
 use stentor::protocol::{ClientRequest, Closing, Framing, Version};
 
@@ -16,7 +16,7 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
-/// A client's handshake that nothing is wrong with, draft-76's key3 included.
+/// Returns a valid handshake of a client, draft-76's key3 included.
 pub fn handshake(version: Version) -> &'static [u8] {
     match version {
         Version::Draft75 => {
@@ -47,14 +47,14 @@ pub fn handshake(version: Version) -> &'static [u8] {
     }
 }
 
-/// What a client asks for in this version, and draws nothing but zeros for.
+/// Returns a client's request in this version, with all zeros for random bytes.
 pub fn asked(version: Version) -> ClientRequest {
     let request = ClientRequest::to("ws://example.com/demo").expect("a URL");
     let origin = "http://example.com".parse().expect("an origin");
     request.version(version).origin(origin)
 }
 
-/// The answer to that, draft-76's proof included.
+/// Returns the response to that, draft-76's proof included.
 pub fn answer(version: Version) -> Vec<u8> {
     let mut bytes = Head::answering(version, None).bytes();
     if version == Version::Draft76 {
@@ -64,7 +64,7 @@ pub fn answer(version: Version) -> Vec<u8> {
 }
 
 impl Frame {
-    /// The frame as a client writes it, its length in the shortest form (RFC 6455 §5.2).
+    /// Writes the frame as a client, its length in the shortest form (RFC 6455 §5.2).
     pub fn masked(&self, key: [u8; 4], out: &mut Vec<u8>) {
         out.push(self.first);
         match self.payload.len() {
@@ -124,7 +124,7 @@ pub fn xor(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
         .collect()
 }
 
-/// The version that a byte chooses among those of a framing.
+/// Returns the version that a byte chooses among those of a framing.
 pub fn of_framing(framing: Framing, choice: u8) -> Version {
     let versions: Vec<Version> = Version::ALL
         .into_iter()
@@ -133,7 +133,7 @@ pub fn of_framing(framing: Framing, choice: u8) -> Version {
     versions[usize::from(choice) % versions.len()]
 }
 
-/// The client's goodbye without a code; draft-75 has none but the end of the stream.
+/// Returns the client's close frame without a code; draft-75 has none, only the end of the stream.
 pub fn goodbye(version: Version) -> Vec<u8> {
     match version.closing() {
         Closing::HangUp => Vec::new(),

@@ -1,4 +1,4 @@
-//! Answers to a client of every version, spoilt in a few places.
+//! Responses to a client of every version, spoilt in a few places.
 
 #![no_main]
 

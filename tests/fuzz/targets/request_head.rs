@@ -1,4 +1,4 @@
-//! Any bytes as a request: a refusal, a request, or too few of them.
+//! Any bytes as a request: a rejection, a request, or too few of them.
 
 #![no_main]
 

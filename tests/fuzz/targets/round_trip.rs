@@ -1,4 +1,4 @@
-//! Messages there and back in every version: fragmented anywhere, with control frames between.
+//! Messages there and back in every version: fragmented anywhere, with control frames in between.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! A 101: what a client takes for one, and every check of it, broken one at a time.
+//! The 101 response: which responses a client accepts, and every check of them, broken one at a
+//! time.
 
 use stentor::protocol::{Config, Ending, Event, HandshakeError, State, Trigger, Version};
 
@@ -21,7 +22,7 @@ fn accepted(version: Version, spoil: impl Fn(Head) -> Head) -> Driven {
     client
 }
 
-/// That the answer is not taken, and that this is the reason.
+/// Asserts that the response is declined, with this error.
 fn assert_declined(client: &mut Driven, answer: &Head, error: &HandshakeError) {
     let version = client.connection.version().unwrap();
     client.receive(&answer.bytes()).end();
@@ -60,7 +61,7 @@ fn not_offered(field: &'static str, found: &str, offered: &str) -> HandshakeErro
 }
 
 #[test]
-fn the_answer_of_each_version_opens_the_connection_however_it_is_cut() {
+fn the_response_of_each_version_opens_the_connection_however_it_is_cut() {
     for version in Version::ALL {
         let (_, answer) = asked(version);
         let bytes = [answer.bytes(), written(version, "glued")].concat();
@@ -100,7 +101,7 @@ fn draft_76_handshakes_until_the_last_byte_of_the_proof() {
 }
 
 #[test]
-fn the_fields_of_the_answer_can_be_read() {
+fn the_headers_of_the_response_can_be_read() {
     for version in Version::ALL {
         let client = accepted(version, |answer| {
             answer.with("Set-Cookie", "a=b").with("set-cookie", "c=d")
@@ -124,7 +125,7 @@ fn the_fields_of_the_answer_can_be_read() {
 }
 
 #[test]
-fn fields_may_come_in_any_order_and_letter_case_where_the_text_lets_them() {
+fn headers_may_come_in_any_order_and_letter_case_if_the_specification_allows_it() {
     for version in [
         Version::Draft76,
         Version::Hybi07,
@@ -162,7 +163,7 @@ fn fields_may_come_in_any_order_and_letter_case_where_the_text_lets_them() {
             answer.with("Sec-WebSocket-Extensions", " , ")
         });
     }
-    // Only the code counts there (draft-76 §4.1 steps 29 to 31).
+    // Only the status code counts there (draft-76 §4.1 steps 29 to 31).
     accepted(Version::Draft76, |answer| answer.line("HTTP/1.0 101 x"));
 }
 
@@ -204,7 +205,7 @@ fn draft_75_compares_the_first_three_lines_to_the_byte() {
 }
 
 #[test]
-fn the_old_drafts_want_their_origin_and_location_told_back_to_the_byte() {
+fn the_old_drafts_require_their_origin_and_location_back_to_the_byte() {
     for version in HIXIE {
         let prefix = if version == Version::Draft75 {
             ""
@@ -247,7 +248,7 @@ fn the_old_drafts_want_their_origin_and_location_told_back_to_the_byte() {
 }
 
 #[test]
-fn the_location_is_the_url_that_was_asked_for() {
+fn the_location_is_the_requested_url() {
     for version in HIXIE {
         let asked = to("wss://Example.com:444?x").version(version);
         let (mut client, answer) = asked_with(&asked);
@@ -358,7 +359,7 @@ fn the_accept_value_must_be_that_of_the_key() {
             let error = mismatch(FIELD, bad, RIGHT);
             assert_breaks(version, |answer| answer.set(FIELD, bad), error);
         }
-        // White space around a value is none of it.
+        // White space around a value is not part of it.
         accepted(version, |answer| answer.set(FIELD, format!(" {RIGHT}\t ")));
         assert_breaks(
             version,
@@ -383,7 +384,7 @@ fn http_1_0_has_no_101_in_the_hybi_versions() {
 }
 
 #[test]
-fn a_subprotocol_that_was_asked_for_is_agreed_on() {
+fn a_requested_subprotocol_is_negotiated() {
     for (version, name) in SUBPROTOCOL {
         let asked = request(version).subprotocols(["one", "two"]).unwrap();
         let (mut client, answer) = asked_with(&asked);
@@ -394,7 +395,7 @@ fn a_subprotocol_that_was_asked_for_is_agreed_on() {
         client.receive(&answer.clone().with(name, "two").bytes());
         let (mut other, _) = asked_with(&asked);
         if HIXIE.contains(&version) {
-            // Only the first was asked for, and it is needed.
+            // Only the first was offered, and it is required.
             assert_eq!(
                 client.declined(),
                 &not_offered(name, "two", "one"),
@@ -411,7 +412,7 @@ fn a_subprotocol_that_was_asked_for_is_agreed_on() {
 }
 
 #[test]
-fn a_subprotocol_that_was_not_asked_for_is_declined() {
+fn a_subprotocol_that_was_not_requested_is_declined() {
     for (version, name) in SUBPROTOCOL {
         for found in ["one", ""] {
             let error = not_offered(name, found, "");
@@ -444,14 +445,14 @@ fn an_extension_that_was_not_offered_is_declined() {
             twice,
         );
     }
-    // Nothing had that name then.
+    // No extension had that name then.
     for version in HIXIE {
         accepted(version, |answer| answer.with(FIELD, "deflate-stream"));
     }
 }
 
 #[test]
-fn a_malformed_answer_is_declined() {
+fn a_malformed_response_is_declined() {
     for version in Version::ALL {
         for (bytes, part) in [
             (&b"HTTP/1.1\r\n\r\n"[..], "status line"),
@@ -482,9 +483,9 @@ fn a_malformed_answer_is_declined() {
     }
 }
 
-/// RFC 9112 §4: a status line begins with `HTTP/`, and with nothing in front of it.
+/// RFC 9112 §4: a status line begins with `HTTP/`, and nothing may precede it.
 #[test]
-fn an_answer_that_cannot_be_http_is_declined_at_its_first_wrong_byte() {
+fn a_response_that_cannot_be_http_is_declined_at_its_first_wrong_byte() {
     for version in Version::ALL {
         for (bytes, begins) in [
             (&b"\x15\x03\x03\0\x02\x02\x46"[..], 1),
@@ -504,7 +505,7 @@ fn an_answer_that_cannot_be_http_is_declined_at_its_first_wrong_byte() {
                 assert_eq!(client.connection.state(), State::Error);
             }
         }
-        // The answer behind a 100 is an answer, too.
+        // The response behind a 100 is a response, too.
         let (mut client, _) = asked(version);
         client.receive(b"HTTP/1.1 100 Continue\r\n\r\n\x15");
         assert_eq!(client.declined(), &HandshakeError::NotHttp(vec![0x15]));
@@ -545,7 +546,7 @@ fn a_head_is_bounded_in_bytes_and_fields() {
 }
 
 #[test]
-fn a_server_that_hangs_up_in_the_handshake_has_declined() {
+fn a_server_that_closes_tcp_in_the_handshake_has_declined() {
     for version in Version::ALL {
         let (_, answer) = asked(version);
         let bytes = answer.bytes();
@@ -568,7 +569,7 @@ fn a_server_that_hangs_up_in_the_handshake_has_declined() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_both_values_and_without_the_peers_control_characters() {
+fn errors_contain_both_values_and_none_of_the_peers_control_characters() {
     for (error, words) in [
         (
             mismatch("Upgrade", "h2c", "websocket"),

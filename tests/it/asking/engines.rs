@@ -1,4 +1,4 @@
-//! A client's engine and a server's, with nothing between them but bytes.
+//! A client's engine and a server's, exchanging bytes directly.
 
 use stentor::protocol::{
     CloseCode, CloseFrame, Closed, Config, Ending, Event, Initiator, Message, Role, State,
@@ -8,8 +8,8 @@ use stentor::protocol::{
 use super::{ready, request};
 use crate::support::{Driven, HIXIE, HYBI, every_way};
 
-/// Carries what each side has written to the other, until both have nothing to say; returns all that
-/// the client wrote, and all that the server did.
+/// Carries the output of each side to the other, until both have no more; returns all bytes of the
+/// client, and all bytes of the server.
 fn exchange(client: &mut Driven, server: &mut Driven) -> (Vec<u8>, Vec<u8>) {
     let (mut all_up, mut all_down) = (Vec::new(), Vec::new());
     loop {
@@ -25,7 +25,7 @@ fn exchange(client: &mut Driven, server: &mut Driven) -> (Vec<u8>, Vec<u8>) {
     }
 }
 
-/// Both sides, with their handshake behind them.
+/// Both sides, with their handshake done.
 fn pair(version: Version) -> (Driven, Driven) {
     let mut client = Driven::client(&request(version));
     let mut server = Driven::new(&Config::default());
@@ -46,7 +46,7 @@ fn close(code: u16, reason: &str) -> CloseFrame {
     }
 }
 
-/// What the version can carry, of all lengths that are written in different ways.
+/// Messages that the version can carry, of all lengths that are encoded in different ways.
 fn messages(version: Version) -> Vec<Message> {
     let texts = ["", "x", "Grüße 👋", "\0"].map(Message::from);
     let lens = [125, 126, 127, 65_535, 65_536];
@@ -74,7 +74,7 @@ fn messages_go_both_ways() {
     }
 }
 
-/// A whole conversation, from the request to the goodbye that is answered.
+/// Runs a whole conversation, from the request to the reply to the close frame.
 fn conversation(version: Version, client_closes: bool) -> [(Driven, Vec<u8>); 2] {
     let mut client = Driven::client(&request(version));
     let mut server = Driven::new(&Config::default());
@@ -151,7 +151,7 @@ fn pings_are_answered_by_either_side() {
 }
 
 #[test]
-fn what_is_sent_before_draft_76_is_done_waits_for_it() {
+fn messages_sent_before_the_draft_76_handshake_is_done_wait_for_it() {
     let mut client = Driven::client(&request(Version::Draft76));
     assert_eq!(
         client.connection.send(&"early".into()),
@@ -169,7 +169,7 @@ fn what_is_sent_before_draft_76_is_done_waits_for_it() {
 }
 
 #[test]
-fn the_client_says_goodbye_and_the_server_hangs_up_first() {
+fn the_client_sends_a_close_frame_and_the_server_closes_tcp_first() {
     for version in Version::ALL {
         let (mut client, mut server) = pair(version);
         client.connection.close(Some(close(3000, "bye"))).unwrap();
@@ -178,7 +178,7 @@ fn the_client_says_goodbye_and_the_server_hangs_up_first() {
         assert_eq!(client.connection.close_expected(), Some(left), "{version}");
         exchange(&mut client, &mut server);
         if version == Version::Draft75 {
-            // Hanging up is the goodbye.
+            // The end of TCP is the closing handshake.
             server.end();
             exchange(&mut client, &mut server);
         } else {
@@ -219,7 +219,7 @@ fn the_client_says_goodbye_and_the_server_hangs_up_first() {
 }
 
 #[test]
-fn the_server_says_goodbye_and_hangs_up_first() {
+fn the_server_sends_a_close_frame_and_closes_tcp_first() {
     for version in Version::ALL {
         let (mut client, mut server) = pair(version);
         server.connection.close(Some(close(1001, "bye"))).unwrap();
@@ -252,7 +252,7 @@ fn the_server_says_goodbye_and_hangs_up_first() {
 }
 
 #[test]
-fn goodbyes_that_cross_are_each_others_answer() {
+fn close_frames_that_cross_answer_each_other() {
     for version in Version::ALL {
         let (mut client, mut server) = pair(version);
         client.connection.close(Some(close(1000, ""))).unwrap();
@@ -291,7 +291,7 @@ fn a_lost_connection_is_not_clean_for_a_client_either() {
 }
 
 #[test]
-fn a_client_may_give_up_while_it_waits_for_the_answer() {
+fn a_client_may_abort_while_it_waits_for_the_response() {
     for version in Version::ALL {
         let mut client = Driven::client(&request(version));
         client.forget();
@@ -327,7 +327,7 @@ fn only_a_server_answers_requests() {
     }
 }
 
-/// Draft-75 and draft-76 know no masks; from version 7 on, every frame of a client has one.
+/// Draft-75 and draft-76 have no masks; from version 7 on, every frame of a client has one.
 #[test]
 fn only_a_clients_frames_have_masks() {
     for version in Version::ALL {

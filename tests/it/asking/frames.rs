@@ -1,11 +1,11 @@
-//! What a client must refuse, and what it must not, once it is connected.
+//! Frames that a connected client must reject, and frames that it must accept.
 
 use stentor::protocol::{Config, Ending, State, Version, Violation};
 
 use super::{ready, ready_with};
 use crate::support::{HIXIE, HYBI, masked, written};
 
-/// RFC 6455 §5.1: a client must close the connection on it.
+/// RFC 6455 §5.1: a client must close the connection on a masked frame.
 #[test]
 fn a_frame_with_a_mask_is_closed_with_1002() {
     for version in HYBI {
@@ -50,7 +50,7 @@ fn a_frame_with_a_mask_is_closed_with_1002() {
 }
 
 #[test]
-fn what_breaks_a_rule_is_closed_with_its_code_by_a_client_as_well() {
+fn a_protocol_error_is_closed_with_its_code_by_a_client_as_well() {
     let mut config = Config::default();
     config.limits.message = 100;
     let newest = |version: Version| version == Version::Rfc6455;
@@ -90,7 +90,7 @@ fn what_breaks_a_rule_is_closed_with_its_code_by_a_client_as_well() {
     }
 }
 
-/// Draft-76 §4.2: it must, whatever a server may.
+/// Draft-76 §4.2: a client must, whatever is allowed to a server.
 #[test]
 fn an_old_client_replaces_bad_text_and_skips_unknown_frames() {
     let mut config = Config::default();

@@ -1,4 +1,4 @@
-//! The client's side: what it asks for and how, what it takes for an answer, and what not.
+//! The client handshake: the request that it writes, and the responses that it accepts or declines.
 
 mod urls;
 
@@ -17,7 +17,7 @@ use stentor::protocol::{ClientRequest, Config, Event, Version};
 
 use crate::support::{Driven, Head, KEY3};
 
-/// What [`Head::of`] asks for.
+/// The client request that matches [`Head::of`].
 pub(crate) fn request(version: Version) -> ClientRequest {
     let origin = "http://example.com".parse().unwrap();
     to("ws://example.com/demo").version(version).origin(origin)
@@ -27,13 +27,13 @@ fn to(url: &str) -> ClientRequest {
     ClientRequest::to(url).unwrap()
 }
 
-/// A client that has asked with [`request`], and the answer that is right.
+/// A client that has sent [`request`], and the response that it expects.
 fn asked(version: Version) -> (Driven, Head) {
     asked_with(&request(version))
 }
 
-/// A client that has asked with a request like it, and the answer that is right but for what is
-/// different.
+/// A client that has sent a similar request, and the response that it expects except for the
+/// differences.
 fn asked_with(request: &ClientRequest) -> (Driven, Head) {
     let mut client = Driven::client(request);
     let version = client.connection.version().unwrap();
@@ -45,7 +45,7 @@ fn asked_with(request: &ClientRequest) -> (Driven, Head) {
     (client, Head::answering(version).behind(&proof))
 }
 
-/// A client that is through with its handshake; what came out of that is forgotten.
+/// A client whose handshake is done; events and output of the handshake are forgotten.
 pub(crate) fn ready_with(version: Version, config: &Config) -> Driven {
     let mut client = Driven::client_with(&request(version), config);
     take_answer(&mut client, &Head::answering(version).head());
@@ -59,7 +59,7 @@ fn ready(version: Version) -> Driven {
     ready_with(version, &Config::default())
 }
 
-/// Takes the head of an answer, and behind it the proof that belongs to the request.
+/// Receives the header block of a response, and then the proof that belongs to the request.
 pub(crate) fn take_answer(client: &mut Driven, head: &[u8]) {
     let proof = match client.connection.version() {
         Some(Version::Draft76) => proof_of(&client.output).to_vec(),
@@ -68,7 +68,7 @@ pub(crate) fn take_answer(client: &mut Driven, head: &[u8]) {
     client.receive(&[head, &proof].concat());
 }
 
-/// The value of a field of a request.
+/// Returns the value of a header of a request.
 pub(crate) fn field<'a>(request: &'a [u8], name: &str) -> Option<&'a str> {
     let end = request.windows(4).position(|four| four == b"\r\n\r\n");
     let head = std::str::from_utf8(&request[..end.unwrap()]).unwrap();
@@ -76,7 +76,7 @@ pub(crate) fn field<'a>(request: &'a [u8], name: &str) -> Option<&'a str> {
     lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-/// The sixteen bytes that draft-76's server has to say.
+/// Returns the sixteen bytes that draft-76's server must send.
 fn proof_of(request: &[u8]) -> [u8; 16] {
     let part = |name: &str| draft76::solve(field(request, name).unwrap().as_bytes()).unwrap();
     let key3 = request[request.len() - KEY3.len()..].try_into().unwrap();

@@ -1,11 +1,12 @@
-//! Any other status: the answer comes whole, with its body, and is never trusted with more.
+//! Any status other than 101: the client gets the whole response with its body, and accepts nothing
+//! more.
 
 use stentor::protocol::{Answer, Ending, Event, HandshakeError, State, Trigger, Version};
 
 use super::{asked, request};
 use crate::support::{Driven, every_way};
 
-/// The answer that the client was refused with.
+/// Returns the response that rejected the client.
 fn refused(client: &Driven) -> &Answer {
     assert_eq!(client.connection.state(), State::Rejected);
     assert_eq!(client.connection.close_expected(), Some(Ending::Linger));
@@ -23,7 +24,7 @@ fn client() -> Driven {
 }
 
 #[test]
-fn a_refusal_comes_with_status_fields_and_body_however_it_is_cut() {
+fn a_rejection_comes_with_status_headers_and_body_however_it_is_cut() {
     let bytes =
         b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 5\r\n\r\nfull\n";
     for version in Version::ALL {
@@ -44,9 +45,9 @@ fn a_refusal_comes_with_status_fields_and_body_however_it_is_cut() {
     }
 }
 
-/// Neither early nor late: until then, the answer is not told.
+/// Neither early nor late: until then, the response is not reported.
 #[test]
-fn a_body_ends_where_its_head_says() {
+fn a_body_ends_where_its_header_block_says() {
     let cases: [(&str, &[u8], &[u8]); 10] = [
         ("404 Not Found\r\nContent-Length: 0", b"", b""),
         ("404 Not Found\r\nContent-Length: 3", b"abc", b"abc"),
@@ -60,7 +61,7 @@ fn a_body_ends_where_its_head_says() {
             b"1\r\n\0\r\n0\r\n",
             b"\0",
         ),
-        // The coding counts, not the length (RFC 9112 §6.3).
+        // The transfer coding counts, not the length (RFC 9112 §6.3).
         (
             "200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
             b"2\r\nab\r\n0\r\n",
@@ -69,7 +70,7 @@ fn a_body_ends_where_its_head_says() {
         ("204 No Content", b"", b""),
         ("304 Not Modified\r\nContent-Length: 9", b"", b""),
         ("204 No Content\r\nTransfer-Encoding: chunked", b"", b""),
-        // What is no chunk ends the body: it is the status that matters.
+        // A malformed chunk ends the body: only the status matters.
         (
             "500 x\r\nTransfer-Encoding: chunked",
             b"3\r\nabcX\n",
@@ -108,7 +109,7 @@ fn a_body_of_no_known_length_ends_with_the_stream() {
 }
 
 #[test]
-fn a_body_that_is_cut_short_is_told_as_far_as_it_came() {
+fn a_truncated_body_is_reported_as_far_as_it_came() {
     for (head, body, expected) in [
         ("Content-Length: 10", "abc", "abc"),
         ("Transfer-Encoding: chunked", "5\r\nabc", "abc"),
@@ -123,7 +124,7 @@ fn a_body_that_is_cut_short_is_told_as_far_as_it_came() {
 }
 
 #[test]
-fn of_a_long_body_64_kib_are_kept_and_no_more_is_waited_for() {
+fn a_long_body_is_kept_up_to_64_kib_and_no_more_is_waited_for() {
     let long = vec![b'x'; Answer::MAX_BODY + 1];
     let chunks = [&b"FFFFFFFF\r\n"[..], &long].concat();
     for (head, body) in [
@@ -157,7 +158,7 @@ fn a_chunk_size_without_end_is_not_waited_for() {
 }
 
 #[test]
-fn a_redirect_is_not_followed_but_told() {
+fn a_redirect_is_reported_and_not_followed() {
     let mut client = client();
     client.receive(
         b"HTTP/1.1 302 Found\r\nLocation: wss://example.com/\r\nContent-Length: 0\r\n\r\n",
@@ -169,9 +170,9 @@ fn a_redirect_is_not_followed_but_told() {
     assert_eq!(client.output, b"");
 }
 
-/// A refusal may come in HTTP/1.0, whatever the version, and without words.
+/// A rejection may come in HTTP/1.0, whatever the version, and without a reason phrase.
 #[test]
-fn a_refusal_is_one_in_any_http() {
+fn a_rejection_may_come_in_any_http_version() {
     for version in Version::ALL {
         for line in [
             "HTTP/1.0 403 Forbidden",
@@ -194,7 +195,7 @@ fn a_refusal_is_one_in_any_http() {
 
 /// RFC 9110 §15.2.
 #[test]
-fn what_comes_before_the_answer_is_skipped() {
+fn interim_responses_are_skipped() {
     for version in Version::ALL {
         let (mut client, answer) = asked(version);
         let interim =
@@ -206,7 +207,7 @@ fn what_comes_before_the_answer_is_skipped() {
 }
 
 #[test]
-fn all_that_comes_before_the_answer_counts_as_one_head() {
+fn interim_responses_and_the_final_header_block_have_one_limit() {
     let mut config = stentor::protocol::Config::default();
     config.limits.head_bytes = 500;
     let mut client = Driven::client_with(&request(Version::Rfc6455), &config);

@@ -1,4 +1,4 @@
-//! What a client writes, to the byte where the texts say so.
+//! The requests that a client writes, to the byte if the specifications define it.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use stentor::protocol::{Accept, ClientRequest, Config, Connection, Event, State,
 use super::{field, request, to};
 use crate::support::{Driven, HIXIE, HYBI};
 
-/// Another stream of bytes each time: splitmix64.
+/// Fills `bytes` with another stream each time: splitmix64.
 fn noise(bytes: &mut [u8]) {
     thread_local!(static SEED: Cell<u64> = const { Cell::new(0) });
     for byte in bytes {
@@ -48,7 +48,7 @@ fn draft_75_has_its_first_lines_in_their_order_and_spelling() {
 }
 
 #[test]
-fn the_hybi_versions_write_what_the_rfc_shows() {
+fn the_hybi_versions_write_the_request_that_the_rfc_shows() {
     for (version, number, origin) in [
         (Version::Hybi07, "7", "Sec-WebSocket-Origin"),
         (Version::Hybi08, "8", "Sec-WebSocket-Origin"),
@@ -72,7 +72,7 @@ fn the_hybi_versions_write_what_the_rfc_shows() {
 }
 
 #[test]
-fn draft_76_hides_two_numbers_in_keys_as_the_text_has_it() {
+fn draft_76_hides_two_numbers_in_keys_as_specified() {
     let mut seen = HashSet::new();
     for _ in 0..2000 {
         let bytes = written(&request(Version::Draft76));
@@ -97,7 +97,7 @@ fn draft_76_hides_two_numbers_in_keys_as_the_text_has_it() {
             seen.insert((spaces, noise));
         }
     }
-    // As many spaces and as much noise as there may be, and as few, in every combination.
+    // The most and the fewest possible spaces and noise characters, in every combination.
     assert_eq!(seen.len(), 144);
 }
 
@@ -152,7 +152,8 @@ fn draft_76_has_its_fields_in_every_order() {
     assert_eq!((firsts.len(), lasts.len()), (8, 8));
 }
 
-/// Not even where the bytes are all the same does it loop, or write what no server can solve.
+/// Even if all random bytes are equal, it does not loop, or write a request that no server can
+/// solve.
 #[test]
 fn no_entropy_breaks_a_request() {
     for entropy in [
@@ -176,7 +177,7 @@ fn no_entropy_breaks_a_request() {
 }
 
 #[test]
-fn a_server_reads_what_was_asked() {
+fn a_server_reads_the_clients_request() {
     for version in Version::ALL {
         let asked = to("wss://[::1]:8000/a?b=c")
             .version(version)
@@ -210,7 +211,7 @@ fn a_server_reads_what_was_asked() {
 }
 
 #[test]
-fn only_the_old_drafts_say_an_origin_that_nobody_gave() {
+fn only_the_old_drafts_send_a_default_origin() {
     let cases = [
         ("ws://example.com/", "http://example.com"),
         ("ws://example.com:443/", "http://example.com:443"),
@@ -290,7 +291,7 @@ fn a_subprotocol_must_have_a_name_and_only_once() {
 }
 
 #[test]
-fn an_origin_that_would_break_the_request_is_none() {
+fn an_origin_that_would_break_the_request_is_invalid() {
     for bad in [
         "a\r\nb: c://h",
         "http://h\r\nb: c",
@@ -304,7 +305,7 @@ fn an_origin_that_would_break_the_request_is_none() {
 }
 
 #[test]
-fn what_lets_one_in_is_not_shown_by_debug() {
+fn credentials_are_not_shown_by_debug() {
     let request = to("ws://example.com/")
         .cookie("session", "s3cret")
         .and_then(|request| request.field("authorization", "Bearer s3cret"))

@@ -1,4 +1,4 @@
-//! What is a URL that can be connected to, and what becomes of it.
+//! The URLs that a client can connect to, and their parts.
 
 use stentor::protocol::{BadUrl, ClientRequest};
 
@@ -155,7 +155,7 @@ fn a_url_is_taken_apart_and_put_into_its_shortest_form() {
 }
 
 #[test]
-fn a_bad_url_is_refused_for_what_is_bad_about_it() {
+fn a_bad_url_is_refused_with_its_exact_error() {
     let scheme = |scheme: &str| BadUrl::Scheme(scheme.to_owned());
     let host = |host: &str| BadUrl::Host(host.to_owned());
     let port = |port: &str| BadUrl::Port(port.to_owned());
@@ -218,7 +218,7 @@ fn a_bad_url_is_refused_for_what_is_bad_about_it() {
 }
 
 #[test]
-fn what_is_bad_about_a_url_is_said_in_words() {
+fn the_error_of_a_bad_url_is_described_in_words() {
     let cases = [
         ("example.com", "url without ws:// or wss://"),
         (

@@ -1,4 +1,4 @@
-//! Connections that are given up, rather than said goodbye to.
+//! Connections that are aborted, without a closing handshake.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -14,7 +14,7 @@ use crate::support::{Loopback, Script, becomes};
 /// More than the system's buffers hold.
 const MUCH: usize = 32 * 1024 * 1024;
 
-/// With deadlines that no test lives to see.
+/// Returns a connector whose timeouts no test reaches.
 fn patient() -> Connector {
     let long = Duration::from_secs(600);
     Connector::new().write_deadline(long).close_deadline(long)
@@ -31,8 +31,8 @@ fn is_aborted<T>(result: Result<T, Error>) -> bool {
     matches!(result, Err(Error::Lost(Loss::Aborted)))
 }
 
-/// A server that reads nothing before it is told to: then it reads what there is, and says how much
-/// that was, and how it ended.
+/// A server that reads nothing until it gets a signal: then it reads the available bytes, and
+/// reports their number and how the connection ended.
 fn deaf() -> (Script, mpsc::Sender<()>, mpsc::Receiver<(usize, ErrorKind)>) {
     let (hear, told) = mpsc::channel();
     let (tell, heard) = mpsc::channel();
@@ -53,7 +53,7 @@ fn deaf() -> (Script, mpsc::Sender<()>, mpsc::Receiver<(usize, ErrorKind)>) {
 }
 
 #[test]
-fn an_abort_waits_for_nobody_and_gives_up_what_waits() {
+fn an_abort_does_not_wait_and_discards_queued_bytes() {
     let (script, hear, heard) = deaf();
     let mut socket = patient().outbox(2 * MUCH).connect(&script.url).unwrap();
     let sender = socket.sender();
@@ -67,13 +67,13 @@ fn an_abort_waits_for_nobody_and_gives_up_what_waits() {
     script.join();
     let (total, end) = heard.recv().unwrap();
     assert!(total < MUCH, "{total}");
-    // The end comes first where the system was faster than the reset.
+    // The end comes first if the system was faster than the reset.
     let ends = [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof];
     assert!(ends.contains(&end), "{end:?}");
 }
 
 #[test]
-fn another_thread_that_aborts_wakes_the_one_that_reads() {
+fn an_abort_on_another_thread_wakes_the_reading_thread() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let mut socket = open(&server, version);
@@ -110,12 +110,12 @@ fn a_message_that_the_version_cannot_carry_is_lost_like_any_other_once_all_is_ov
 }
 
 #[test]
-fn an_abort_wakes_whoever_waits_for_room() {
+fn an_abort_wakes_a_thread_that_waits_for_room() {
     let (script, _hear, _heard) = deaf();
     let socket = patient().outbox(1).connect(&script.url).unwrap();
     let sender = socket.sender();
     let other = thread::spawn(move || sender.send("x".repeat(MUCH)));
-    // It counts as sent when it is in the outbox, and its thread waits from then on.
+    // It counts as sent when it is in the send queue, and its thread waits from then on.
     becomes(&1, || socket.traffic().messages_out);
     at_once(|| socket.abort());
     assert!(is_aborted(other.join().unwrap()));
@@ -128,7 +128,7 @@ fn an_abort_ends_a_drop_that_waits_for_the_server() {
     let script = Script::run(move |mut server| {
         server.accept("");
         server.expect_goodbye(1000);
-        // Which it does not answer.
+        // The server does not answer it.
         tell.send(()).unwrap();
         let _ = end.recv();
     });
@@ -180,7 +180,7 @@ impl Transport for Stuck {
 }
 
 #[test]
-fn a_bridge_whose_last_words_are_not_taken_falls_with_an_abort() {
+fn a_bridge_whose_last_bytes_are_not_taken_ends_with_an_abort() {
     let (script, _hear, _heard) = deaf();
     let alive = Arc::new(());
     let (writes, is_stuck) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! Transports that do what none should: the connection ends, and nothing of the bridge stays.
+//! Misbehaving transports: the connection ends, and nothing of the bridge stays.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,7 +10,7 @@ use stentor::{Connector, Error, Loss, Server, Transport};
 use super::{LONG, SOON, url};
 use crate::support::{Loopback, PATIENCE, Script, becomes};
 
-/// How many transports there are.
+/// The number of transports that exist.
 #[derive(Default)]
 struct Alive(Arc<AtomicUsize>);
 
@@ -27,7 +27,7 @@ impl Drop for Alive {
     }
 }
 
-/// One that answers calls in its own way.
+/// A transport that answers calls in its own way.
 struct Crooked {
     stream: TcpStream,
     read: fn(&TcpStream, &mut [u8]) -> io::Result<usize>,
@@ -91,7 +91,7 @@ fn a_transport_that_panics_or_lies_ends_the_connection() {
     }
 }
 
-/// One whose peer takes nothing and says nothing.
+/// A transport whose peer takes nothing and sends nothing.
 struct Stuck {
     ended: Mutex<bool>,
     ends: Condvar,
@@ -123,7 +123,7 @@ impl Transport for Stuck {
 }
 
 #[test]
-fn a_transport_that_takes_nothing_is_let_go_of() {
+fn a_transport_that_takes_nothing_is_dropped() {
     let count = Arc::default();
     let stuck = Stuck {
         ended: Mutex::default(),
@@ -140,7 +140,7 @@ fn a_transport_that_takes_nothing_is_let_go_of() {
     becomes(&0, || count.load(SeqCst));
 }
 
-/// One that writes only when it is told to.
+/// A transport that writes only when it gets a signal.
 struct Gate {
     stream: TcpStream,
     may_write: Mutex<mpsc::Receiver<()>>,
@@ -164,7 +164,7 @@ impl Transport for Gate {
 }
 
 #[test]
-fn what_was_said_last_leaves_when_the_connection_has_been_let_go_of() {
+fn the_last_message_is_sent_after_the_connection_has_been_dropped() {
     let script = Script::run(|mut server| {
         server.accept("");
         server.say_goodbye(1000);

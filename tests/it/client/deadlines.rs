@@ -1,4 +1,4 @@
-//! Servers that keep a client waiting, for each thing that it can wait for.
+//! Servers that delay a client, for each event that it can wait for.
 
 use std::io::{self, Write};
 use std::net::TcpListener;
@@ -18,8 +18,8 @@ fn lost(result: Result<impl std::fmt::Debug, Error>) -> Loss {
 }
 
 #[test]
-fn a_server_that_does_not_answer_the_request_is_given_up() {
-    // It accepts nobody; the system does.
+fn a_server_that_does_not_answer_the_request_is_disconnected() {
+    // It accepts no connection; the system does.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", silent.local_addr().unwrap());
     for version in Version::ALL {
@@ -51,7 +51,7 @@ fn a_server_that_answers_byte_by_byte_gains_no_time() {
 }
 
 #[test]
-fn a_refusal_whose_body_does_not_end_is_told_without_its_end() {
+fn a_rejection_whose_body_does_not_end_is_reported_without_its_end() {
     let script = Script::run(|mut server| {
         server.write(b"HTTP/1.1 503 No\r\nContent-Length: 100\r\n\r\nhalf");
         server.expect_end();
@@ -68,7 +68,7 @@ fn a_refusal_whose_body_does_not_end_is_told_without_its_end() {
 }
 
 #[test]
-fn a_server_that_does_not_answer_a_goodbye_is_not_waited_for() {
+fn a_server_that_does_not_answer_a_close_frame_is_disconnected() {
     let connector = Connector::new().close_deadline(SOON);
     for dropped in [true, false] {
         let script = Script::run(|mut server| {
@@ -90,7 +90,7 @@ fn a_server_that_does_not_answer_a_goodbye_is_not_waited_for() {
 }
 
 #[test]
-fn a_server_that_does_not_hang_up_first_is_not_waited_for() {
+fn a_server_that_does_not_close_tcp_first_is_disconnected() {
     let script = Script::run(|mut server| {
         server.accept("");
         server.expect_goodbye(1000);
@@ -103,15 +103,15 @@ fn a_server_that_does_not_hang_up_first_is_not_waited_for() {
     script.join();
 }
 
-/// And only as much is kept for it as the outbox holds: what the system's buffers take, some
-/// megabytes, and no more.
+/// The bytes kept for it are limited by the send queue and the system's buffers, which hold some
+/// megabytes.
 #[test]
-fn a_server_that_reads_nothing_is_given_up() {
+fn a_server_that_reads_nothing_is_disconnected() {
     const MEGABYTE: usize = 1 << 20;
     for from_elsewhere in [false, true] {
         let script = Script::run(|mut server| {
             server.accept("");
-            // Until the client has gone, which shows in writing only.
+            // Until the client has gone, which only writing shows.
             while server.stream.write_all(&[0x8a, 0]).is_ok() {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -142,9 +142,9 @@ fn a_server_that_reads_nothing_is_given_up() {
 }
 
 #[test]
-fn a_silent_server_is_pinged_and_then_given_up() {
+fn a_silent_server_is_pinged_and_then_disconnected() {
     for version in HYBI {
-        // It never reads, and so it never answers, until it is let go.
+        // It never reads, and so it never answers, until it is released.
         let (hold, held) = mpsc::channel::<()>();
         let held = Mutex::new(held);
         let server = Loopback::run(Server::builder(), move |_| {
@@ -183,7 +183,7 @@ fn a_server_that_answers_pings_may_be_silent() {
 }
 
 #[test]
-fn an_idle_server_is_given_up_in_every_version() {
+fn an_idle_server_is_disconnected_in_every_version() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let connector = Connector::new().version(version).idle_deadline(Some(SOON));
@@ -193,7 +193,7 @@ fn an_idle_server_is_given_up_in_every_version() {
 }
 
 #[test]
-fn each_connection_has_its_own_deadlines() {
+fn each_connection_has_its_own_timeouts() {
     let server = Loopback::echo(Server::builder());
     let mut patient = open(&server, Version::Rfc6455);
     let short = Connector::new().idle_deadline(Some(SOON));
@@ -201,13 +201,13 @@ fn each_connection_has_its_own_deadlines() {
     assert_eq!(lost(takes_soon(|| hasty.recv())), Loss::Idle);
     patient.send("still here").unwrap();
     assert_eq!(patient.recv().unwrap(), Some("still here".into()));
-    // And the other way round: those who were here before do not make it look less often.
+    // And the other way round: older connections do not make the watchdog look less often.
     let mut hasty = short.connect(&url(&server)).unwrap();
     assert_eq!(lost(takes_soon(|| hasty.recv())), Loss::Idle);
 }
 
 #[test]
-fn a_proxy_that_does_not_answer_is_given_up() {
+fn a_proxy_that_does_not_answer_is_disconnected() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let connector = Connector::new()
         .connect_deadline(SOON)

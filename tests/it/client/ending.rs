@@ -1,4 +1,5 @@
-//! The end of a conversation: who hangs up first, what is never reset, and what breaks the rules.
+//! The end of a conversation: which side closes TCP first, which bytes must not be lost to a reset,
+//! and which ends break the protocol.
 
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +10,7 @@ use super::SOON;
 use crate::support::{Script, hush};
 
 #[test]
-fn the_server_hangs_up_first() {
+fn the_server_closes_tcp_first() {
     for client_begins in [true, false] {
         let script = Script::run(move |mut server| {
             server.accept("");
@@ -20,10 +21,10 @@ fn the_server_hangs_up_first() {
             if client_begins {
                 server.say_goodbye(1000);
             }
-            // It does not: it waits for us.
+            // It does not: it waits for the client.
             server.stream.set_read_timeout(Some(SOON)).unwrap();
             let read = std::io::Read::read(&mut server.stream, &mut [0]);
-            assert!(read.is_err(), "it has hung up first");
+            assert!(read.is_err(), "it has closed first");
         });
         let mut socket = connect(&script.url).unwrap();
         if !client_begins {
@@ -35,10 +36,10 @@ fn the_server_hangs_up_first() {
 }
 
 #[test]
-fn what_a_server_has_yet_to_read_is_not_reset() {
+fn bytes_that_a_server_has_yet_to_read_are_not_lost_to_a_reset() {
     let script = Script::run(|mut server| {
         server.accept("");
-        // This lies unread in the client's socket when it leaves.
+        // These bytes lie unread in the client's socket when it leaves.
         for _ in 0..1000 {
             server.say("too late to be heard");
         }
@@ -55,7 +56,7 @@ fn what_a_server_has_yet_to_read_is_not_reset() {
 }
 
 #[test]
-fn all_that_was_sent_arrives_before_the_goodbye() {
+fn all_messages_arrive_before_the_close_frame() {
     const COUNT: usize = 200;
     let script = Script::run(|mut server| {
         server.accept("");
@@ -74,7 +75,7 @@ fn all_that_was_sent_arrives_before_the_goodbye() {
 }
 
 #[test]
-fn a_panic_says_that_it_was_one() {
+fn a_panic_is_reported_in_the_close_frame() {
     hush("a mistake of a client");
     let script = Script::run(|mut server| {
         server.accept("");
@@ -91,10 +92,10 @@ fn a_panic_says_that_it_was_one() {
 }
 
 #[test]
-fn a_server_that_breaks_the_protocol_is_told_so() {
+fn a_server_that_breaks_the_protocol_gets_the_close_code() {
     let script = Script::run(|mut server| {
         server.accept("");
-        // With a mask, which is the client's alone.
+        // With a mask, which only a client may use.
         server.write(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
         server.expect_close(1002, "frame with a mask from a server");
         server.stream.shutdown(Shutdown::Write).unwrap();
@@ -131,7 +132,7 @@ fn a_message_above_the_limit_is_refused_on_its_header() {
 }
 
 #[test]
-fn a_server_that_is_gone_without_a_word_is_a_loss() {
+fn a_server_that_leaves_without_a_close_frame_is_lost() {
     let script = Script::run(|mut server| server.accept(""));
     let mut socket = connect(&script.url).unwrap();
     script.join();
@@ -145,16 +146,17 @@ fn a_server_that_is_gone_without_a_word_is_a_loss() {
     assert_eq!((closed.initiator, closed.clean), (Initiator::Nobody, false));
 }
 
-/// Its browsers leave without a word; a server of it that does has cut its words short.
+/// Browsers of draft-76 leave without a close frame; a server that does so has broken off its
+/// output.
 #[test]
-fn so_is_one_of_draft_76() {
+fn a_draft_76_server_that_leaves_without_a_close_frame_is_lost() {
     use std::io::Write;
     use stentor::{Server, Version};
     let server = crate::support::Loopback::run(Server::builder(), |client| {
         while client.recv()?.is_some() {}
         Ok(())
     });
-    // A proxy in between that dies.
+    // A proxy in between that fails.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let (address, host) = (server.address, listener.local_addr().unwrap());
@@ -166,7 +168,7 @@ fn so_is_one_of_draft_76() {
         let (mut from, mut to) = (behind, client);
         let mut bytes = [0; 4096];
         let mut text = Vec::new();
-        // The head and the sixteen bytes behind it.
+        // The header block and the sixteen bytes behind it.
         while !text.windows(4).any(|four| four == b"\r\n\r\n") || !is_whole(&text) {
             let read = std::io::Read::read(&mut from, &mut bytes).unwrap();
             to.write_all(&bytes[..read]).unwrap();

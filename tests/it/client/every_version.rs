@@ -1,4 +1,4 @@
-//! What holds for every version, against a server of ours.
+//! Claims that hold for every version, against Stentor's own server.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -55,7 +55,7 @@ fn what_was_sent_together_arrives_in_order() {
 }
 
 #[test]
-fn our_goodbye_is_clean_on_both_sides() {
+fn our_close_is_clean_on_both_sides() {
     for version in Version::ALL {
         let departures: Arc<Mutex<Vec<Departure>>> = Arc::default();
         let seen = Arc::clone(&departures);
@@ -85,20 +85,20 @@ fn our_goodbye_is_clean_on_both_sides() {
 }
 
 #[test]
-fn dropping_says_goodbye() {
+fn dropping_sends_a_close_frame() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         drop(open(&server, version));
     }
     let counters = server.wait_until_empty();
     assert!(counters.lost.is_empty(), "{counters:?}");
-    // 1006 would stand for no goodbye.
+    // 1006 would stand for a missing close frame.
     let codes: Vec<_> = counters.closes.into_iter().collect();
     assert_eq!(codes, [(1000, 3), (1005, 2)]);
 }
 
 #[test]
-fn the_servers_goodbye_is_heard() {
+fn the_servers_close_frame_is_received() {
     let server = Loopback::run(Server::builder(), |client| {
         client.send("that was all")?;
         client.close(CloseCode::GOING_AWAY, "see you")?;
@@ -143,7 +143,7 @@ fn pings_are_answered_and_pongs_are_shown() {
             .collect();
         let ping = heard.remove(0);
         assert_eq!(ping, Event::Ping(b"there?".to_vec()), "{version}");
-        // The two answers may overtake each other.
+        // The two replies may overtake each other.
         assert!(heard.contains(&Event::Pong(b"and you?".to_vec())));
         assert!(heard.contains(&Event::Message("so you are".into())));
     }

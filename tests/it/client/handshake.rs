@@ -1,4 +1,4 @@
-//! Servers that refuse, and servers that break the rules, as the caller of `connect` sees them.
+//! Servers that reject, and servers that break the protocol, as the caller of `connect` sees them.
 
 use std::io::ErrorKind;
 
@@ -9,7 +9,7 @@ use stentor::{
 use super::url;
 use crate::support::{Loopback, Script};
 
-/// Why there is no connection.
+/// Returns the reason why there is no connection.
 fn failure(url: &str) -> HandshakeError {
     match connect(url) {
         Err(Error::Handshake(error)) => *error,
@@ -18,7 +18,7 @@ fn failure(url: &str) -> HandshakeError {
 }
 
 #[test]
-fn a_refusal_has_status_reason_fields_and_body() {
+fn a_rejection_has_status_reason_headers_and_body() {
     let builder = Server::builder().on_request(|_| Reply::refuse(403, "log in first"));
     let server = Loopback::echo(builder);
     for version in Version::ALL {
@@ -48,7 +48,7 @@ fn a_page_is_no_conversation() {
 }
 
 #[test]
-fn a_redirect_is_told_and_not_followed() {
+fn a_redirect_is_reported_and_not_followed() {
     let script = Script::run(|mut server| {
         server.write(
             b"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere.example/\r\n\
@@ -77,14 +77,14 @@ fn a_wrong_accept_value_is_no_proof() {
 }
 
 #[test]
-fn a_server_that_hangs_up_in_the_handshake_is_told_from_one_that_refuses() {
+fn a_server_that_closes_tcp_in_the_handshake_is_distinguished_from_one_that_rejects() {
     let script = Script::run(|mut server| server.write(b"HTTP/1.1 101 Swi"));
     assert_eq!(failure(&script.url), HandshakeError::StreamEnded);
     script.join();
 }
 
 #[test]
-fn a_request_is_one_that_others_understand() {
+fn a_request_is_understood_by_other_servers() {
     let script = Script::run(|mut server| {
         assert!(server.head.starts_with("GET /by/hand?yes HTTP/1.1\r\n"));
         let local = server.stream.local_addr().unwrap();
@@ -92,7 +92,7 @@ fn a_request_is_one_that_others_understand() {
         assert_eq!(server.field("Upgrade"), Some("websocket"));
         assert_eq!(server.field("Sec-WebSocket-Version"), Some("13"));
         assert_eq!(server.field("Origin"), None);
-        // Right behind the answer, in the same packet.
+        // Directly behind the response, in the same packet.
         server.accept("");
         server.say("welcome");
         server.say_goodbye(1000);
@@ -120,7 +120,7 @@ fn no_two_connections_have_the_same_key() {
 }
 
 #[test]
-fn what_is_no_url_is_told_before_anything_is_looked_up() {
+fn an_invalid_url_is_reported_before_any_name_is_looked_up() {
     let bad = |url: &str| match connect(url) {
         Err(Error::Url(bad)) => bad,
         other => panic!("{other:?}"),
@@ -137,7 +137,7 @@ fn ipv6_and_names_lead_to_a_server_too() {
     let mut socket = connect(&format!("ws://{}/", server.address)).unwrap();
     socket.send("hello").unwrap();
     assert_eq!(socket.recv().unwrap(), Some("hello".into()));
-    // A name of several addresses, at one of which nobody listens.
+    // A name with several addresses, at one of which no server listens.
     let server = Loopback::echo(Server::builder());
     let port = server.address.port();
     let socket = connect(&format!("ws://localhost:{port}/")).unwrap();
@@ -158,7 +158,7 @@ fn an_address_of_the_other_family_is_not_bound_to() {
 }
 
 #[test]
-fn what_is_asked_for_is_in_no_log() {
+fn the_requested_resource_is_in_no_log() {
     let connector = Connector::new()
         .cookie("session", "secret")
         .and_then(|connector| connector.field("Authorization", "secret"))
@@ -176,7 +176,7 @@ fn without_the_feature_there_is_no_tls_and_nothing_in_its_place() {
 }
 
 #[test]
-fn what_cannot_be_asked_for_goes_through_the_errors_of_connecting() {
+fn an_invalid_request_is_reported_as_an_error_of_connecting() {
     fn ask(name: &str, origin: &str) -> Result<(), Error> {
         let connector = Connector::new().subprotocols([name])?.origin(origin)?;
         connector.connect("ws://").map(drop)

@@ -1,4 +1,4 @@
-//! Servers that mean harm, and connections that end wherever they like.
+//! Hostile servers, and connections that end at any point.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -14,15 +14,15 @@ use stentor::{Connector, Error, Loss, Received, Server, Version, Violation};
 use super::{LONG, SOON, open, takes_soon};
 use crate::support::{ByHand, Loopback, Script};
 
-/// A short message, a ping, and a goodbye of version 13.
+/// A short message, a ping, and a close frame of version 13.
 const FRAMES: &[u8] = b"\x81\x05hello\x89\x04ping\x88\x02\x03\xe8";
 
-/// Draft-75 has an answer that does not depend on the question.
+/// Draft-75 has a response that does not depend on the request.
 const DRAFT_75: &str = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
      Connection: Upgrade\r\nWebSocket-Origin: http://example.com\r\n\
      WebSocket-Location: ws://example.com/\r\n\r\n";
 
-/// What comes of a connection on which all these bytes lie already, and no more will.
+/// Returns the results of a connection on which all these bytes have arrived, and no more will.
 fn over(bytes: &[u8], version: Version) -> Result<Vec<Result<Option<String>, Error>>, Error> {
     let (near, mut far) = UnixStream::pair().unwrap();
     far.write_all(bytes).unwrap();
@@ -41,9 +41,9 @@ fn over(bytes: &[u8], version: Version) -> Result<Vec<Result<Option<String>, Err
     }
 }
 
-/// Whether the request could still be sent or not makes no difference.
+/// It makes no difference whether the request could still be sent or not.
 #[test]
-fn wherever_an_answer_ends_the_handshake_has_failed_in_the_same_way() {
+fn truncated_response_always_fails_the_same_way() {
     let answers = [
         (Version::Draft75, DRAFT_75),
         (
@@ -68,11 +68,11 @@ fn wherever_an_answer_ends_the_handshake_has_failed_in_the_same_way() {
 }
 
 #[test]
-fn a_server_that_speaks_tls_to_a_plain_client_is_found_out_at_its_first_byte() {
+fn a_tls_server_is_detected_by_a_plain_client_at_its_first_byte() {
     for version in Version::ALL {
         let script = Script::run(|mut server| {
             server.write(b"\x15");
-            // key3 of draft-76, and the end.
+            // key3 of draft-76, and the end of the stream.
             let _ = server.stream.read_to_end(&mut Vec::new());
         });
         let connector = Connector::new().version(version).handshake_deadline(LONG);
@@ -87,7 +87,7 @@ fn a_server_that_speaks_tls_to_a_plain_client_is_found_out_at_its_first_byte() {
 }
 
 #[test]
-fn a_refusal_is_heard_from_a_server_that_has_gone_already() {
+fn a_rejection_is_received_from_a_server_that_has_gone_already() {
     let refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater";
     match over(refusal, Version::Rfc6455) {
         Err(Error::Handshake(error)) => {
@@ -99,7 +99,7 @@ fn a_refusal_is_heard_from_a_server_that_has_gone_already() {
 }
 
 #[test]
-fn wherever_a_conversation_ends_it_is_an_end() {
+fn a_conversation_may_end_at_any_byte() {
     let frames = b"\0hello\xff\0there\xff";
     for end in 0..=frames.len() {
         let mut bytes = DRAFT_75.as_bytes().to_vec();
@@ -129,17 +129,17 @@ fn wherever_a_conversation_ends_it_is_an_end() {
 }
 
 #[test]
-fn frames_that_no_server_may_send_are_told_so_once() {
+fn frames_that_no_server_may_send_get_one_close_frame() {
     let cases: [(&[u8], u16); 9] = [
-        // With a mask, each kind.
+        // A mask, on each kind of frame.
         (b"\x81\x85\0\0\0\0hello", 1002),
         (b"\x89\x80\0\0\0\0", 1002),
         (b"\x88\x82\0\0\0\0\x03\xe8", 1002),
-        // A reserved bit, a reserved opcode, a continuation of nothing.
+        // A reserved bit, a reserved opcode, a continuation without a message.
         (b"\xc1\x05hello", 1002),
         (b"\x83\x00", 1002),
         (b"\x80\x00", 1002),
-        // A ping in pieces, a ping above 125 bytes, a length with its highest bit.
+        // A fragmented ping, a ping above 125 bytes, a length with its highest bit set.
         (b"\x09\x00", 1002),
         (b"\x89\x7e\x00\x7e", 1002),
         (b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff", 1002),
@@ -171,9 +171,9 @@ fn frames_that_no_server_may_send_are_told_so_once() {
     }
 }
 
-/// The pongs that are owed to it are not kept without end.
+/// The pongs queued for it are bounded.
 #[test]
-fn a_server_that_pings_without_end_and_reads_nothing_is_given_up() {
+fn a_server_that_pings_without_end_and_reads_nothing_is_disconnected() {
     let script = Script::run(|mut server| {
         server.accept("");
         let pings = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(500);
@@ -188,7 +188,7 @@ fn a_server_that_pings_without_end_and_reads_nothing_is_given_up() {
 }
 
 #[test]
-fn a_flood_of_pings_keeps_nobody_beyond_the_time_that_was_given() {
+fn a_flood_of_pings_extends_no_timeout() {
     let script = Script::run(|mut server| {
         server.accept("");
         let mut reader = server.stream.try_clone().unwrap();
@@ -204,13 +204,13 @@ fn a_flood_of_pings_keeps_nobody_beyond_the_time_that_was_given() {
         assert_eq!(nothing, Received::Nothing);
         assert!(since.elapsed() < LONG);
     }
-    // Nor does it keep the one who says goodbye: the server has no time for one. What it has yet to
-    // send then keeps the server, until its own deadline: that is not waited for.
+    // Nor does it delay a close: the server is too busy to answer one. The bytes it has yet to send
+    // then keep the server, until its own timeout: the test does not wait for that.
     takes_soon(|| drop(socket));
 }
 
 #[test]
-fn a_server_that_talks_on_after_both_goodbyes_is_left() {
+fn a_server_that_sends_after_both_close_frames_is_disconnected() {
     let script = Script::run(|mut server| {
         server.accept("");
         server.say_goodbye(1000);
@@ -225,12 +225,12 @@ fn a_server_that_talks_on_after_both_goodbyes_is_left() {
     script.join();
 }
 
-/// RFC 6455 §10.3: fresh for each frame, on whatever thread it is made.
+/// RFC 6455 §10.3: a fresh mask for each frame, on whatever thread it is made.
 #[test]
 fn no_two_frames_have_the_same_mask() {
     const THREADS: usize = 4;
     const EACH: usize = 50;
-    /// All but the goodbye.
+    /// All frames except the close frame.
     const COUNT: usize = THREADS * EACH + 3;
     let script = Script::run(|mut server| {
         server.accept("");
@@ -248,8 +248,8 @@ fn no_two_frames_have_the_same_mask() {
             }
         }
         assert!(!masks.contains(&[0; 4]));
-        // Two of so many being equal by chance is one run in hundreds of thousands, three pairs
-        // are none.
+        // Two equal masks among so many occur in one run of hundreds of thousands, three pairs
+        // never.
         assert!(masks.len() > COUNT - 2, "{} masks", masks.len());
     });
     let mut socket = Connector::new().connect(&script.url).unwrap();
@@ -331,7 +331,7 @@ fn a_proxy_that_answers_byte_by_byte_gains_no_time() {
     script.join();
 }
 
-/// The warden is everybody's: one that stalls, or is late, is nobody else's matter.
+/// All connections share the watchdog: one that stalls, or is late, does not affect any other.
 #[test]
 fn a_connection_that_stalls_delays_no_other() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! The connecting side, against servers of ours and against such as no one should have to do with.
+//! The connecting side, against Stentor's own servers and against misbehaving ones.
 
 mod every_version;
 
@@ -28,13 +28,13 @@ use stentor::{Connector, Version, WebSocket};
 
 use crate::support::Loopback;
 
-/// A deadline that is tested.
+/// A timeout that is tested.
 const SOON: Duration = Duration::from_millis(50);
 
-/// Longer than any deadline that is tested, by far.
+/// Much longer than any timeout that is tested.
 const LONG: Duration = Duration::from_secs(5);
 
-/// A connection of a version to a server of ours.
+/// Opens a connection of a version to a Stentor server.
 fn open(server: &Loopback, version: Version) -> WebSocket {
     let connector = Connector::new().version(version);
     connector.connect(&url(server)).unwrap()
@@ -44,8 +44,8 @@ fn url(server: &Loopback) -> String {
     format!("ws://{}/chat?room=1", server.address)
 }
 
-/// Fails where `wait` does not take about as long as `SOON`, to a tick of the warden's, or where it
-/// takes as long as what is not tested would.
+/// Fails if `wait` does not take about as long as `SOON`, to a tick of the watchdog, or if it takes
+/// as long as the timeouts that are not tested would.
 fn takes_soon<T>(wait: impl FnOnce() -> T) -> T {
     let since = Instant::now();
     let result = wait();

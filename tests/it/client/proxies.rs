@@ -11,7 +11,7 @@ use stentor::{Connector, Error, ProxyError, Server, Version};
 
 use crate::support::{ByHand, Loopback, Script};
 
-/// A proxy that lets one client through to `target`, whatever it asks for, and tells what it was.
+/// A proxy that connects one client to `target`, whatever it requests, and reports the request.
 fn proxy(target: SocketAddr) -> (Script, mpsc::Receiver<String>) {
     proxy_saying(
         target,
@@ -47,7 +47,7 @@ fn through(script: &Script) -> Connector {
     Connector::new().proxy(&url).unwrap()
 }
 
-/// What is wrong with the way through a proxy that answers so.
+/// Returns the error for a proxy that responds so.
 fn refused(answer: &'static [u8]) -> Error {
     let script = Script::before_request(|stream| ByHand::on(stream).write(answer));
     let error = through(&script).connect("ws://example.com/").unwrap_err();
@@ -60,7 +60,7 @@ fn every_version_goes_through_a_proxy() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let (script, asked) = proxy(server.address);
-        // The name is the proxy's to look up.
+        // The proxy must look the name up.
         let connector = through(&script).version(version);
         let mut socket = connector.connect("ws://no.such.host.invalid/chat").unwrap();
         let head = asked.recv().unwrap();
@@ -99,7 +99,7 @@ fn name_and_password_are_for_the_proxy_alone() {
 }
 
 #[test]
-fn a_proxy_that_lets_nobody_through_says_why() {
+fn a_proxys_rejection_is_reported_with_its_reason() {
     match refused(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n") {
         Error::Proxy(ProxyError::Status { status, reason }) => {
             assert_eq!((status, reason.as_str()), (407, "Who are you?"));
@@ -109,7 +109,7 @@ fn a_proxy_that_lets_nobody_through_says_why() {
 }
 
 #[test]
-fn what_is_no_proxy_is_told() {
+fn a_server_that_is_not_a_proxy_is_reported() {
     let error = refused(b"SSH-2.0-OpenSSH\r\n\r\n");
     assert!(
         matches!(error, Error::Proxy(ProxyError::BadAnswer(_))),
@@ -182,7 +182,7 @@ fn a_proxy_that_does_not_speak_http_is_left_at_once() {
 fn an_answer_without_an_end_is_not_kept() {
     let script = Script::before_request(|stream| {
         let mut stream = ByHand::on(stream).stream;
-        // Until the client has had enough.
+        // Until the client closes the connection.
         while stream.write_all(&[b'x'; 1000]).is_ok() {}
     });
     let error = through(&script).connect("ws://example.com/").unwrap_err();
@@ -193,9 +193,10 @@ fn an_answer_without_an_end_is_not_kept() {
     script.join();
 }
 
-/// A server that speaks first would lose what it said, were it read with the proxy's answer.
+/// A server that sends first would lose its bytes if they were read as part of the proxy's
+/// response.
 #[test]
-fn what_stands_behind_the_proxys_answer_is_the_servers() {
+fn bytes_behind_the_proxys_response_are_the_servers() {
     let script = Script::before_request(|stream| {
         let mut client = ByHand::on(stream);
         client.write(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 418 I'm a teapot\r\n\r\n");
@@ -211,7 +212,7 @@ fn what_stands_behind_the_proxys_answer_is_the_servers() {
 }
 
 #[test]
-fn what_is_no_proxys_url_is_refused_without_its_password() {
+fn an_invalid_proxy_url_is_refused_without_showing_its_password() {
     let bad = Connector::new().proxy("ftp://user:secret@example.com");
     let error = bad.unwrap_err();
     assert_eq!(error, ProxyError::BadUrl("…@example.com".to_owned()));

@@ -1,4 +1,4 @@
-//! Other threads that send and close, while one reads.
+//! Other threads that send and close, while one receives.
 
 use std::collections::HashMap;
 use std::thread;
@@ -47,7 +47,7 @@ fn messages_of_several_threads_never_mix() {
 }
 
 #[test]
-fn a_goodbye_from_another_thread_wakes_the_one_that_reads() {
+fn a_close_on_another_thread_wakes_the_reading_thread() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let mut socket = open(&server, version);
@@ -78,7 +78,7 @@ fn a_sender_outlives_its_connection_and_keeps_nothing_open() {
 }
 
 #[test]
-fn what_a_version_cannot_carry_is_the_senders_mistake() {
+fn a_message_that_the_version_cannot_carry_is_the_senders_error() {
     let server = Loopback::echo(Server::builder());
     for version in [Version::Draft75, Version::Draft76] {
         let mut socket = open(&server, version);
@@ -97,7 +97,7 @@ fn what_a_version_cannot_carry_is_the_senders_mistake() {
     }
 }
 
-/// More than all buffers hold goes out while as much comes back.
+/// More bytes than all buffers hold are sent while as many come back.
 #[test]
 fn a_thread_that_sends_waits_for_room_while_another_reads() {
     const COUNT: usize = 200;

@@ -1,4 +1,4 @@
-//! Connections that the connector did not make.
+//! Connections that were not opened by the connector.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use stentor::{Connector, Error, Peer, Server, Transport, Version};
 use super::{SOON, url};
 use crate::support::{Loopback, Script, becomes};
 
-/// A transport of its own kind, and how many there are.
+/// A custom transport, and the number of those that exist.
 struct Tunnel {
     stream: TcpStream,
     alive: Arc<AtomicUsize>,
@@ -37,7 +37,7 @@ impl Drop for Tunnel {
 
 impl Transport for Tunnel {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        // A few at a time, as some do.
+        // A few at a time, as some transports do.
         let few = buffer.len().min(1000);
         (&self.stream).read(&mut buffer[..few])
     }
@@ -53,7 +53,7 @@ impl Transport for Tunnel {
 }
 
 #[test]
-fn a_stream_that_exists_will_do() {
+fn an_existing_stream_can_be_used() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let stream = TcpStream::connect(server.address).unwrap();
@@ -69,7 +69,7 @@ fn a_stream_that_exists_will_do() {
 }
 
 #[test]
-fn so_will_a_unix_socket() {
+fn a_unix_socket_can_be_used() {
     let detached = Server::builder().detach().unwrap();
     for version in Version::ALL {
         let (near, far) = UnixStream::pair().unwrap();
@@ -91,7 +91,7 @@ fn so_will_a_unix_socket() {
 }
 
 #[test]
-fn so_will_anything_that_reads_and_writes() {
+fn anything_that_reads_and_writes_can_be_used() {
     let server = Loopback::echo(Server::builder());
     let alive = Arc::default();
     for version in Version::ALL {
@@ -111,8 +111,8 @@ fn so_will_anything_that_reads_and_writes() {
 }
 
 #[test]
-fn the_bridge_to_a_silent_peer_falls_with_the_connection() {
-    // Nobody accepts, nobody hangs up.
+fn the_bridge_to_a_silent_peer_ends_with_the_connection() {
+    // No server accepts, and no side closes.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let alive = Arc::new(AtomicUsize::new(1));
     let tunnel = Tunnel {
@@ -142,8 +142,8 @@ fn a_transport_that_ends_ends_the_connection() {
     becomes(&0, || alive.load(SeqCst));
 }
 
-/// The peer may still be speaking when our own side has ended: were both ended at once, TCP would
-/// reset what it says.
+/// The peer may still be sending when our own side has ended: if both were ended at once, TCP would
+/// reset the peer's bytes.
 #[test]
 fn the_end_of_one_direction_is_passed_on_alone() {
     let script = Script::run(|mut server| {
@@ -156,7 +156,7 @@ fn the_end_of_one_direction_is_passed_on_alone() {
             )
             .as_bytes(),
         );
-        // Draft-75's goodbye.
+        // The close of draft-75.
         server.expect_end();
         for _ in 0..20 {
             server.write(b"\0words\xff");

@@ -1,4 +1,4 @@
-//! The client's side: what is offered, which answers are taken, and both engines together.
+//! The client's side: the offers, the responses that are accepted, and both engines together.
 
 use stentor::protocol::{ClientRequest, Config, Event, HandshakeError, Message, Version};
 use stentor::{Connector, Deflate};
@@ -17,7 +17,7 @@ fn client(version: Version, config: &Config) -> Driven {
     Driven::client_with(&request.version(version), config)
 }
 
-/// What is offered with these settings.
+/// Returns the offer made with these settings.
 fn offered(version: Version, config: &Config) -> Option<String> {
     let request = String::from_utf8_lossy(&client(version, config).output).into_owned();
     let mut lines = request.lines().filter_map(|line| line.strip_prefix(FIELD));
@@ -26,7 +26,7 @@ fn offered(version: Version, config: &Config) -> Option<String> {
     words
 }
 
-/// A client that was answered with these extensions.
+/// A client that received a response with these extensions.
 fn answered(version: Version, config: &Config, extensions: &[&str]) -> Driven {
     let mut driven = client(version, config);
     let mut answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -41,7 +41,7 @@ fn answered(version: Version, config: &Config, extensions: &[&str]) -> Driven {
 }
 
 #[test]
-fn what_is_offered_is_what_the_settings_need_and_allow() {
+fn the_offer_is_the_one_that_the_settings_need_and_allow() {
     let cases = [
         (
             Deflate::new(),
@@ -73,7 +73,7 @@ fn what_is_offered_is_what_the_settings_need_and_allow() {
 }
 
 #[test]
-fn answers_within_the_offer_are_taken() {
+fn responses_within_the_offer_are_accepted() {
     let cases: [(Deflate, &[&str]); 13] = [
         (takeover(), &[]),
         (takeover(), &[""]),
@@ -88,7 +88,7 @@ fn answers_within_the_offer_are_taken() {
             takeover(),
             &["permessage-deflate; client_no_context_takeover"],
         ),
-        // A server may say unasked how small its window is (RFC 7692 §7.1.2.1).
+        // A server may state the size of its window unasked (RFC 7692 §7.1.2.1).
         (
             takeover(),
             &["permessage-deflate; server_max_window_bits=8"],
@@ -121,7 +121,7 @@ fn answers_within_the_offer_are_taken() {
 }
 
 #[test]
-fn answers_beyond_the_offer_are_hung_up_on() {
+fn responses_beyond_the_offer_fail_the_connection() {
     let bounded = takeover().send_window(11).receive_window(10);
     let cases: [(Deflate, &str); 25] = [
         (takeover(), "permessage-bzip2"),
@@ -151,7 +151,7 @@ fn answers_beyond_the_offer_are_hung_up_on() {
         (takeover(), "permessage-deflate; client_max_window_bits=7"),
         (takeover(), "permessage-deflate; client_max_window_bits=16"),
         (takeover(), "permessage-deflate; client_max_window_bits=\"1"),
-        // Asked for, and not said.
+        // Requested, and not confirmed.
         (Deflate::new(), "permessage-deflate"),
         (
             Deflate::new(),
@@ -183,7 +183,7 @@ fn answers_beyond_the_offer_are_hung_up_on() {
 }
 
 #[test]
-fn what_was_not_offered_at_all_is_hung_up_on() {
+fn an_extension_that_was_not_offered_at_all_fails_the_connection() {
     let not_offered = |found: &str| HandshakeError::NotOffered {
         field: FIELD,
         found: found.to_owned(),
@@ -200,7 +200,7 @@ fn what_was_not_offered_at_all_is_hung_up_on() {
     assert_eq!(driven.declined(), &HandshakeError::Duplicate(FIELD));
 }
 
-/// Moves everything that either has to say to the other.
+/// Moves all pending output of either side to the other.
 fn exchange(client: &mut Driven, server: &mut Driven) {
     loop {
         let to_server = std::mem::take(&mut client.drain().output);
@@ -214,7 +214,7 @@ fn exchange(client: &mut Driven, server: &mut Driven) {
 }
 
 #[test]
-fn both_engines_understand_each_other_whatever_either_wants() {
+fn both_engines_understand_each_other_with_all_settings() {
     let both = [false, true];
     let wishes = || {
         both.into_iter().flat_map(move |send| {
@@ -246,7 +246,7 @@ fn both_engines_understand_each_other_whatever_either_wants() {
             assert_eq!(client.events, expected, "{asks:?} {answers:?}");
         }
     }
-    // All but the empty messages; and those, where the context is taken over.
+    // All except the empty messages; and those with context takeover.
     assert_eq!(compressed, 144 * 3 + 36);
 }
 
@@ -282,7 +282,7 @@ fn unmasked(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_and_a_server_talk_compressed() {
+fn a_client_and_a_server_exchange_compressed_messages() {
     for deflate in [Deflate::new(), takeover()] {
         let server = Loopback::run(server(deflate), echo);
         let url = format!("ws://{}/", server.address);
@@ -328,7 +328,7 @@ fn messages_from_many_threads_share_one_context_without_confusing_it() {
 }
 
 #[test]
-fn an_offer_that_nobody_takes_up_changes_nothing() {
+fn an_offer_that_is_not_accepted_changes_nothing() {
     let server = Loopback::echo(stentor::Server::builder());
     let url = format!("ws://{}/", server.address);
     let mut socket = Connector::new()
@@ -340,9 +340,9 @@ fn an_offer_that_nobody_takes_up_changes_nothing() {
     assert_eq!(socket.recv().unwrap(), Some(words(1, 1000).into()));
 }
 
-/// So that the two halves of this suite read the field alike.
+/// Checks that the two halves of this suite understand the header in the same way.
 #[test]
-fn the_default_offer_is_answered_with_all_that_it_asks_for() {
+fn the_default_offer_is_answered_with_all_that_it_requests() {
     let config = config(Deflate::new());
     let offer = offered(Version::Rfc6455, &config).unwrap();
     let mut driven = Driven::new(&config);

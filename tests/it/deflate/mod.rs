@@ -1,4 +1,5 @@
-//! permessage-deflate: what is agreed on, what is read and refused, what is sent, and by whom.
+//! permessage-deflate: the negotiation, the messages that are accepted and rejected, the messages
+//! that are sent, and by which side.
 
 mod negotiation;
 
@@ -20,12 +21,12 @@ use stentor::{Deflate, Server, ServerBuilder};
 
 use crate::support::{Answer, Driven, Head};
 
-/// What browsers offer.
+/// The offer of browsers.
 const USUAL: &str = "permessage-deflate; client_max_window_bits";
 
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// A request with an offer in each field.
+/// A request with an offer in each header.
 fn head(version: Version, offers: &[&str]) -> Head {
     offers.iter().fold(Head::of(version), |head, offer| {
         head.with("Sec-WebSocket-Extensions", offer)
@@ -42,7 +43,7 @@ fn server(deflate: Deflate) -> ServerBuilder {
     Server::builder().deflate(deflate)
 }
 
-/// What is answered to these offers; `None` where none is taken up.
+/// Returns the response to these offers; `None` if none is accepted.
 fn answered(version: Version, offers: &[&str], config: &Config) -> Option<String> {
     let mut driven = Driven::new(config);
     driven.receive(&head(version, offers).bytes());
@@ -52,7 +53,7 @@ fn answered(version: Version, offers: &[&str], config: &Config) -> Option<String
     words.map(str::to_owned)
 }
 
-/// A connection that has agreed on what was offered.
+/// A connection that has accepted this offer.
 fn ready(offer: &str, config: &Config) -> Driven {
     let mut driven = Driven::new(config);
     driven.receive(&head(Version::Rfc6455, &[offer]).bytes());
@@ -77,7 +78,7 @@ impl Zip {
         ))
     }
 
-    /// The payload of a message that may refer to those before it.
+    /// Returns the payload of a message that may refer to earlier ones.
     fn message(&mut self, payload: &[u8]) -> Vec<u8> {
         if payload.is_empty() {
             return vec![0];
@@ -90,7 +91,7 @@ impl Zip {
         zipped.strip_suffix(&TAIL).expect("the tail").to_vec()
     }
 
-    /// The payload of a message that refers to nothing.
+    /// Returns the payload of a message that refers to no other.
     fn alone(&mut self, payload: &[u8]) -> Vec<u8> {
         self.0.reset();
         self.message(payload)
@@ -124,13 +125,13 @@ impl Unzip {
     }
 }
 
-/// Words that shrink well, different for each number.
+/// Text that compresses well, different for each number.
 fn words(number: usize, len: usize) -> String {
     let line = format!("{{\"number\":{number},\"from\":\"somebody\",\"text\":\"and so on\"}}\n");
     line.repeat(len / line.len() + 1)[..len].to_owned()
 }
 
-/// Bytes that do not shrink.
+/// Bytes that do not compress.
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x5eed_u64;
     let mut next = || {

@@ -1,4 +1,4 @@
-//! Which offers are taken up, and in what words: RFC 7692 §5.1 and §7.1.
+//! The offers that are accepted, and the responses to them: RFC 7692 §5.1 and §7.1.
 
 use stentor::Deflate;
 use stentor::protocol::{Config, Version};
@@ -44,7 +44,7 @@ fn offers_are_answered_by_what_both_sides_can_keep() {
             "permessage-deflate",
             "permessage-deflate; server_no_context_takeover",
         ),
-        // The server's window is spoken of where it was asked for, and only there.
+        // The response contains the server's window if the offer requested it, and only then.
         (
             takeover(),
             "permessage-deflate; server_max_window_bits=15",
@@ -95,7 +95,7 @@ fn offers_are_answered_by_what_both_sides_can_keep() {
             "permessage-deflate",
             "permessage-deflate",
         ),
-        // The client's is bounded where it can be, and the takeover is declined where it cannot.
+        // The client's window is bounded if possible; otherwise context takeover is declined.
         (
             takeover().receive_window(10),
             USUAL,
@@ -126,7 +126,7 @@ fn offers_are_answered_by_what_both_sides_can_keep() {
             "permessage-deflate; client_max_window_bits=15",
             "permessage-deflate",
         ),
-        // Numbers that make no sense are taken for the nearest that do.
+        // Values that make no sense are replaced by the nearest that do.
         (
             takeover().send_window(1).receive_window(99).level(0),
             "permessage-deflate; server_max_window_bits=12; client_max_window_bits",
@@ -230,7 +230,7 @@ fn no_version_but_the_one_that_it_was_made_for_is_compressed() {
 }
 
 #[test]
-fn who_does_not_ask_for_it_has_no_compression() {
+fn a_client_that_does_not_offer_compression_has_none() {
     for version in Version::ALL {
         assert_eq!(answered(version, &[USUAL], &Config::default()), None);
         assert_eq!(answered(version, &[], &config(Deflate::new())), None);

@@ -1,4 +1,4 @@
-//! Whatever is said comes through, whatever was agreed on; and whatever is received does no harm.
+//! Every message arrives, whatever was negotiated; and no received bytes do harm.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

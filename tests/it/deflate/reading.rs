@@ -1,4 +1,4 @@
-//! What is read, and what is refused: RFC 7692 §6 and §7.2.2.
+//! The messages that are accepted, and those that are rejected: RFC 7692 §6 and §7.2.2.
 
 use stentor::Deflate;
 use stentor::protocol::{Event, Message, State, Version, Violation};
@@ -22,7 +22,7 @@ fn with_limit(limit: usize) -> Driven {
     ready(USUAL, &config)
 }
 
-/// What these bytes are taken for, however they are cut.
+/// Checks the events of these bytes, however they are cut.
 fn read(bytes: &[u8], mut check: impl FnMut(&str, &Driven)) {
     every_way(&[bytes.to_vec()], |way, pieces| {
         let mut driven = agreed();
@@ -96,7 +96,7 @@ fn blocks_of_every_kind_are_read() {
         (b"\x00\x05\x00\xfa\xffHello\x00", "Hello"),
         // A final one, and `00` behind it (§7.2.3.4).
         (b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00", "Hello"),
-        // The same without; where it ends is clear.
+        // The same without; its end is unambiguous.
         (b"\xf3\x48\xcd\xc9\xc9\x07\x00", "Hello"),
         // Two, the first flushed (§7.2.3.5).
         (
@@ -110,7 +110,7 @@ fn blocks_of_every_kind_are_read() {
         ),
         // A stored one that is final.
         (b"\x01\x05\x00\xfa\xffHello\x00", "Hello"),
-        // Blocks of nothing.
+        // Empty blocks.
         (b"\x00\x00\x00\xff\xff\x00\x00\x00\xff\xff\x00", ""),
     ];
     for (payload, expected) in cases {
@@ -121,15 +121,15 @@ fn blocks_of_every_kind_are_read() {
 }
 
 #[test]
-fn what_cannot_be_inflated_ends_with_1007() {
+fn a_message_that_cannot_be_inflated_ends_with_1007() {
     let cases: [&[u8]; 14] = [
         b"",
         b"\xff",
-        // A block of the reserved kind.
+        // A block of the reserved type.
         b"\x07\x00",
         // A stored block whose lengths disagree.
         b"\x00\x05\x00\x00\x00Hello\x00",
-        // It refers to what never was.
+        // A reference to data that never existed.
         b"\xf2\x00\x11\x00\x00",
         // Cut short.
         &HELLO[..6],
@@ -140,7 +140,7 @@ fn what_cannot_be_inflated_ends_with_1007() {
         b"\x00\x09\x00\xf6\xffHell",
         // The tail is not left out.
         b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff",
-        // Something else stands behind it.
+        // Other bytes follow it.
         b"\xf2\x48\xcd\xc9\xc9\x07\x00garbage",
         b"\xf3\x48\xcd\xc9\xc9\x07\x00garbage",
     ];
@@ -198,7 +198,7 @@ fn text_is_checked_as_it_is_inflated() {
     let mut driven = agreed();
     driven.receive(&[masked(0x41, first), masked(0x80, second)].concat());
     assert_eq!(driven.texts(), ["\u{20ac}".repeat(5000)]);
-    // What cannot become text any more is refused before the rest has come.
+    // Bytes that can no longer become text are rejected before the rest has come.
     let bad = [&b"\xff"[..], &noise(100_000)].concat();
     let zipped = zip.alone(&bad);
     let mut driven = agreed();
@@ -267,7 +267,7 @@ fn blocks_of_nothing_do_not_go_on_for_ever() {
         Some(Violation::MessageTooLarge(LIMIT))
     );
     assert!(sent < 3 * LIMIT, "{sent} bytes");
-    // The next message's account is its own.
+    // The next message has an account of its own.
     let mut driven = with_limit(100);
     for _ in 0..100 {
         driven.receive(&masked(BINARY, &HELLO));
@@ -275,8 +275,8 @@ fn blocks_of_nothing_do_not_go_on_for_ever() {
     assert_eq!(driven.events.len(), 100);
 }
 
-/// A final block of nothing ends a stream, in two bytes. The one behind it begins with all that it may
-/// refer to: 32 KiB of the message, and as much of those before.
+/// An empty final block ends a stream, in two bytes. The stream behind it begins with all data that
+/// it may refer to: 32 KiB of the message, and as much of earlier messages.
 #[test]
 fn final_blocks_of_nothing_do_not_go_on_for_ever() {
     const LIMIT: usize = 10 * 1024;
@@ -291,7 +291,7 @@ fn final_blocks_of_nothing_do_not_go_on_for_ever() {
         driven.receive(&masked(TEXT, &finals(STREAMS)));
         driven.receive_bytewise(&fragments(&finals(STREAMS)));
     }
-    // The next message's account is its own.
+    // The next message has an account of its own.
     assert_eq!(driven.texts(), ["Hello"; 6]);
 
     let too_many = finals(STREAMS + 1);

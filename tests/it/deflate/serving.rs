@@ -1,4 +1,5 @@
-//! Compression between a server and its clients: once for all who hear the same, and in order.
+//! Compression between a server and its clients: once for all clients that receive the same, and in
+//! order.
 
 use std::time::Duration;
 use stentor::protocol::Version;
@@ -8,13 +9,13 @@ use stentor::{Client, Deflate, FastClient, Outcome, Rate, Server};
 use super::{TAIL, USUAL, Unzip, Zip, head, noise, server, words};
 use crate::support::{Heard, Loopback, Peer, becomes, masked};
 
-/// A client that has agreed on compression.
+/// A client that has negotiated compression.
 struct Member {
     peer: Peer,
     unzip: Unzip,
-    /// The window that it has asked for.
+    /// The window that it has requested.
     bits: u8,
-    /// Whether messages may refer to those before them.
+    /// Whether messages may refer to earlier ones.
     takeover: bool,
 }
 
@@ -36,7 +37,7 @@ impl Member {
         }
     }
 
-    /// The next message, and whether it was compressed.
+    /// Returns the next message, and whether it was compressed.
     fn hear(&mut self) -> (String, bool) {
         match self.peer.hear() {
             Heard::Text(text) => (text, false),
@@ -52,7 +53,7 @@ impl Member {
     }
 }
 
-/// Joins the room, and says everything back.
+/// Joins the room, and echoes everything.
 fn chat(client: &mut Client) -> Outcome {
     client.join("room");
     while let Some(message) = client.recv()? {
@@ -62,7 +63,7 @@ fn chat(client: &mut Client) -> Outcome {
 }
 
 #[test]
-fn a_broadcast_reaches_everybody_in_the_form_that_was_agreed_on() {
+fn a_broadcast_reaches_every_client_in_its_negotiated_form() {
     let server = Loopback::run(server(Deflate::new()), chat);
     let mut plain = server.open_all();
     let offers = [
@@ -85,7 +86,7 @@ fn a_broadcast_reaches_everybody_in_the_form_that_was_agreed_on() {
             assert_eq!(member.hear(), (text.clone(), expected), "{offer}");
         }
     }
-    // What is repeated is farther away than some can look back.
+    // Repeated text is farther away than some windows reach.
     let once: String = noise(3000)
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -109,7 +110,7 @@ fn a_broadcast_reaches_everybody_in_the_form_that_was_agreed_on() {
 }
 
 #[test]
-fn those_who_agreed_on_the_same_hear_the_same_bytes() {
+fn clients_with_the_same_parameters_receive_the_same_bytes() {
     let server = Loopback::run(server(Deflate::new()), chat);
     let mut members = [(); 3].map(|()| Member::open(&server, USUAL).peer);
     server.wait_for_members("room", 3);
@@ -154,7 +155,7 @@ fn messages_of_a_handler_and_of_others_are_understood_in_the_order_of_sending() 
 }
 
 #[test]
-fn messages_from_many_sides_at_once_are_all_understood() {
+fn messages_from_many_senders_at_once_are_all_understood() {
     const EACH: usize = 200;
     let deflate = Deflate::new().send_takeover(true).level(1);
     let server = Loopback::run(server(deflate), chat);
@@ -232,7 +233,7 @@ fn a_rate_counts_what_was_inflated() {
     let mut member = Member::open(&server, USUAL);
     let bomb = masked(0xc1, &Zip::new(15).alone(&[b'x'; LEN]));
     assert!(bomb.len() < 200, "{} bytes", bomb.len());
-    // No more than was saved up, and half a second's more; then all of it at once.
+    // No more than the saved-up burst, and half a second's more; then all of it at once.
     member.peer.write(&bomb);
     assert_eq!(member.hear().0.len(), LEN);
     member.peer.write(&bomb.repeat(50));

@@ -19,14 +19,14 @@ fn offer(parameters: &[&str]) -> String {
         .collect()
 }
 
-/// What a compressed frame of less than 64 KiB carries; `None` where it is not compressed.
+/// Returns the payload of a compressed frame of less than 64 KiB; `None` if it is not compressed.
 fn payload(frame: &[u8]) -> Option<&[u8]> {
     assert!([0x81, 0x82, 0xc1, 0xc2].contains(&frame[0]), "{frame:x?}");
     let header = if frame[1] < 126 { 2 } else { 4 };
     (frame[0] & 0x40 != 0).then(|| &frame[header..])
 }
 
-/// Messages of many sizes, alike and not.
+/// Messages of many sizes, similar and different.
 fn messages() -> Vec<Vec<u8>> {
     let mut messages = vec![Vec::new(), b"x".to_vec()];
     for number in 0..20 {
@@ -40,7 +40,7 @@ fn messages() -> Vec<Vec<u8>> {
     messages
 }
 
-/// Says each message to the connection as the peer compresses it.
+/// Sends each message to the connection as the peer compresses it.
 fn say(driven: &mut Driven, mut compress: impl FnMut(&[u8]) -> Vec<u8>) {
     for message in messages() {
         driven.receive(&masked(0xc2, &compress(&message)));
@@ -50,7 +50,7 @@ fn say(driven: &mut Driven, mut compress: impl FnMut(&[u8]) -> Vec<u8>) {
     }
 }
 
-/// What the peer makes of all that the connection sends.
+/// Inflates, as the peer, all messages that the connection sends.
 fn hear(driven: &mut Driven, mut inflate: impl FnMut(&[u8]) -> Vec<u8>) {
     for message in messages() {
         driven
@@ -101,7 +101,7 @@ fn a_context_that_is_taken_over_makes_messages_smaller() {
 }
 
 #[test]
-fn a_peer_that_takes_over_what_it_must_not_is_refused() {
+fn a_peer_that_uses_a_context_that_it_must_not_is_refused() {
     for receive in [false, true] {
         let mut driven = ready("permessage-deflate", &config(deflate(false, receive)));
         // RFC 7692 §7.2.3.2.
@@ -126,7 +126,7 @@ fn a_window_is_as_long_as_agreed_and_no_longer() {
     for (gap, fits) in [(1000, true), (1024, true), (1030, false), (2000, false)] {
         let offer = offer(&["client_max_window_bits"]);
         let mut driven = ready(&offer, &config(remembering));
-        // What is looked for again, and then noise up to the distance.
+        // Text that occurs again later, and then noise up to the distance.
         let mut zip = Zip::new(15);
         let needle = words(1, 60);
         let first = [needle.as_bytes(), &noise(gap - needle.len())].concat();
@@ -172,7 +172,7 @@ fn fragments_that_are_flushed_one_by_one_share_their_context() {
 }
 
 #[test]
-fn who_wants_a_window_of_8_bits_is_sent_plain_messages() {
+fn a_client_that_requests_a_window_of_8_bits_gets_plain_messages() {
     let offer = offer(&["server_max_window_bits=8"]);
     let mut driven = ready(&offer, &config(deflate(true, true)));
     hear(&mut driven, |_| panic!("it is compressed"));
@@ -180,7 +180,7 @@ fn who_wants_a_window_of_8_bits_is_sent_plain_messages() {
 }
 
 #[test]
-fn what_gains_nothing_is_sent_as_it_is() {
+fn a_message_that_does_not_shrink_is_sent_uncompressed() {
     let mut driven = ready("permessage-deflate", &config(Deflate::new()));
     for message in [words(1, 255).into_bytes(), noise(1000), Vec::new()] {
         driven

@@ -1,4 +1,4 @@
-//! Saying goodbye, and not saying it.
+//! The closing handshake, and connections that end without it.
 
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ pub(super) fn a_second_goodbye_is_not_sent(version: Version) {
     driven.drain();
     assert!(driven.output.is_empty());
 
-    // One that somebody else has written counts.
+    // A close frame that was written elsewhere counts.
     let mut driven = Driven::ready(version);
     driven.connection.close_was_sent(None);
     driven.connection.close(None).unwrap();
@@ -99,7 +99,7 @@ pub(super) fn nothing_is_delivered_after_our_goodbye(version: Version) {
 }
 
 pub(super) fn nothing_is_processed_after_the_peers_goodbye(version: Version) {
-    // Draft-75 says goodbye by hanging up; after that, only a bug can feed it.
+    // Draft-75 closes by the end of TCP; after that, only a bug can pass it more bytes.
     let mut driven = Driven::ready(version);
     if version.closing() == Closing::HangUp {
         driven.end().receive(&text(version, "late"));
@@ -183,7 +183,7 @@ pub(super) fn open_is_told_before_closed(version: Version) {
     connection.receive_data(&Head::of(version).bytes());
     assert_eq!(connection.next_event(), Some(Event::Request));
     connection.accept(Accept::new()).unwrap();
-    // Draft-76 is not open yet: its close is a failure, and it never was.
+    // Draft-76 is not open yet: its close is a failure, and it never was open.
     connection.close(None).unwrap();
     connection.receive_data(&bye(version));
     connection.receive_eof();

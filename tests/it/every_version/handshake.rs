@@ -96,7 +96,7 @@ pub(super) fn a_version_that_is_not_allowed_is_refused(version: Version) {
     );
     assert_eq!(answer.field("Upgrade"), Some("websocket"));
 
-    // Where no version has a number, there is none to name.
+    // If no version has a number, there is none to name.
     config.versions = Versions::NONE;
     let mut driven = Driven::new(&config);
     driven.receive(&Head::of(version).bytes());

@@ -42,7 +42,7 @@ pub(super) fn a_long_message_is_refused_before_it_has_come(version: Version) {
     let mut config = Config::default();
     config.limits.message = 10;
     let bytes = text(version, "eleven byte");
-    // Without its last byte, and without all that follows the header where there is one.
+    // Without its last byte, and without everything after the header, in versions that have one.
     let enough = match version.framing() {
         Framing::Hixie => bytes.len() - 1,
         Framing::Hybi => 2,

@@ -1,4 +1,4 @@
-//! Messages, and frames that are none.
+//! Messages, and frames that are no messages.
 
 use stentor::protocol::{
     Config, Ending, Event, Framing, Message, State, Unsupported, Version, Violation,
@@ -147,7 +147,7 @@ pub(super) fn frames_of_unknown_kinds_are_skipped_or_refused(version: Version) {
     }
 }
 
-/// Every two first bytes behind the handshake, with some more behind them.
+/// Tries every two first bytes behind the handshake, with some more behind them.
 pub(super) fn every_first_byte_is_survived(version: Version) {
     for first in 0..=0xff {
         for second in [0x00, 0x01, 0x7d, 0x7e, 0x7f, 0x80, 0x81, 0xfd, 0xfe, 0xff] {

@@ -1,5 +1,5 @@
-//! One suite for every version. What is true of all five is claimed here, once; only what is true
-//! of some has a place of its own.
+//! One suite for every version. A claim that is true of all five is made here, once; a claim that
+//! is true of only some has its own place.
 
 mod handshake;
 

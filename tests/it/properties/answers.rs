@@ -1,4 +1,4 @@
-//! What an application says before the handshake is done cannot break the answer.
+//! Responses of an application before the handshake is done cannot break the server's response.
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
@@ -13,7 +13,7 @@ proptest! {
     #![proptest_config(always_the_same())]
 
     #[test]
-    fn a_page_has_the_fields_and_the_body_it_was_given_and_no_others(
+    fn a_page_has_the_headers_and_the_body_it_was_given_and_no_others(
         status in any::<u16>(),
         fields in vec((names(), values()), 0..4),
         kind in values(),
@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn a_101_has_the_fields_it_was_given_and_no_others(
+    fn a_101_has_the_headers_it_was_given_and_no_others(
         version in versions(),
         fields in vec((names(), values()), 0..4),
     ) {
@@ -56,7 +56,7 @@ proptest! {
         for (name, value) in fields {
             if let Ok(more) = accept.clone().field(&name, &value) {
                 accept = more;
-                // An answer is read as Latin-1.
+                // A response is read as Latin-1.
                 given.push((name, value.bytes().map(char::from).collect::<String>()));
             }
         }
@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn a_refusal_says_what_the_application_said_in_its_body(
+    fn a_rejections_body_is_the_applications_reason(
         status in any::<u16>(),
         reason in values(),
         name in values(),
@@ -114,7 +114,7 @@ fn values() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A connection whose request waits for its answer.
+/// A connection whose request waits for its response.
 fn asked(version: Version) -> Connection {
     let mut connection = Connection::new(Config::default().into());
     connection.receive_data(&Head::of(version).bytes());

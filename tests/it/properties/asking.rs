@@ -1,5 +1,5 @@
-//! A client and a server of this library agree, whatever is asked, said and drawn; and no answer is
-//! too odd for a client.
+//! A client and a server of this library agree, whatever requests, messages and random bytes there
+//! are; and a client survives every response.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn drawn(bytes: &mut [u8]) {
     }
 }
 
-/// A client that has asked, heard these pieces, and then no more.
+/// A client that has sent its request, and received these pieces, and then no more.
 fn heard(version: Version, pieces: &[&[u8]]) -> Driven {
     let mut client = Driven::client(&request(version));
     for piece in pieces {
@@ -57,7 +57,7 @@ fn assert_alike(version: Version, bytes: &[u8], cuts: &[Index]) {
     );
 }
 
-/// Lines of answers, right and wrong.
+/// Lines of responses, right and wrong.
 const LINES: [&str; 18] = [
     "HTTP/1.1 101 Switching Protocols",
     "HTTP/1.1 101 Web Socket Protocol Handshake",
@@ -83,7 +83,7 @@ proptest! {
     #![proptest_config(always_the_same())]
 
     #[test]
-    fn a_client_and_a_server_agree_on_whatever_is_asked(
+    fn a_client_and_a_server_agree_on_every_request(
         version in versions(),
         seed in any::<u64>(),
         secure in any::<bool>(),
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn what_either_side_says_the_other_hears(
+    fn each_side_receives_the_messages_of_the_other(
         version in versions(),
         seed in any::<u64>(),
         said in vec((any::<bool>(), messages()), 0..4),
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_odd_for_an_answer(
+    fn any_bytes_are_survived_as_a_response(
         version in versions(),
         lines in vec(prop_oneof![
             3 => select(&LINES[..]).prop_map(|line| line.as_bytes().to_vec()),
@@ -196,7 +196,7 @@ proptest! {
     }
 
     #[test]
-    fn a_spoilt_answer_is_read_the_same_however_it_is_cut(
+    fn a_spoilt_response_is_read_the_same_however_it_is_cut(
         version in versions(),
         noise in vec((any::<Index>(), any::<u8>()), 0..3),
         cuts in vec(any::<Index>(), 0..6),
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn a_url_is_taken_or_refused_and_its_shortest_form_stays_as_it_is(
+    fn a_url_is_accepted_or_refused_and_its_shortest_form_stays_as_it_is(
         url in prop_oneof![
             "\\PC{0,20}",
             "wss?://\\PC{0,20}",

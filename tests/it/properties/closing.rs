@@ -1,4 +1,4 @@
-//! Close codes, and that a goodbye is the end.
+//! Close codes, and that the close frame is the end.
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_oneof, proptest};
@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn a_goodbye_ends_it_once_whoever_begins(
+    fn a_close_ends_the_connection_once_whichever_side_starts(
         version in versions(),
         ours in any::<bool>(),
         frames in vec(frames(), 0..3),
@@ -68,7 +68,7 @@ proptest! {
             driven.end();
         }
         if ours {
-            assert_eq!(driven.events.len(), 1, "only the end is heard behind our goodbye");
+            assert_eq!(driven.events.len(), 1, "only the end is reported behind our close frame");
         }
         let initiator = if ours { Initiator::Us } else { Initiator::Peer };
         assert_eq!((driven.closed().initiator, driven.closed().clean), (initiator, true));

@@ -1,4 +1,4 @@
-//! Where a stream is cut never matters, and nothing in it is too odd.
+//! The positions at which a stream is cut never matter, and no input breaks the connection.
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
@@ -14,7 +14,7 @@ proptest! {
     #![proptest_config(always_the_same())]
 
     #[test]
-    fn however_a_conversation_is_cut_the_same_comes_of_it(
+    fn a_conversation_has_the_same_result_however_it_is_cut(
         version in versions(),
         config in configs(),
         frames in vec(frames(), 0..8),
@@ -39,7 +39,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_odd_for_a_request(
+    fn any_bytes_are_survived_as_a_request(
         lines in vec(prop_oneof![
             select(&LINES[..]).prop_map(|line| line.as_bytes().to_vec()),
             vec(any::<u8>(), 0..20),

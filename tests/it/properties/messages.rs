@@ -14,7 +14,7 @@ proptest! {
     #![proptest_config(always_the_same())]
 
     #[test]
-    fn every_message_comes_through_in_whatever_fragments(
+    fn every_message_arrives_in_any_fragments(
         version in versions(),
         key in any::<[u8; 4]>(),
         said in vec((messages(), vec(any::<Index>(), 0..4), any::<bool>()), 1..4),
@@ -48,7 +48,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_is_what_a_client_reads(
+    fn a_client_reads_the_messages_that_were_sent(
         version in versions(),
         said in vec(messages(), 0..4),
         ping in vec(any::<u8>(), 0..130),
@@ -73,7 +73,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_above_a_limit_never_arrives(
+    fn a_message_above_a_limit_never_arrives(
         version in versions(),
         limit in 0..300_usize,
         fragments in 1..5_usize,
@@ -94,7 +94,7 @@ proptest! {
             why = match () {
                 () if counted && before <= limit && lens.len() > fragments => {
                     let next = lens[..=fragments].iter().sum::<usize>();
-                    // Of the frame that is too many, the size is looked at first.
+                    // Of the frame that is too many, the size is checked first.
                     Some(if next > limit {
                         Violation::MessageTooLarge(limit)
                     } else {

@@ -1,10 +1,10 @@
-//! What must hold whatever is said, in whatever pieces: tried with many conversations, and made small
-//! where it fails.
+//! Properties that must hold for all messages, in all pieces: tried with many conversations, and
+//! minimized on failure.
 //!
-//! Each run tries the same ones, so that it fails for everybody or for nobody: looking for new ones
-//! is the fuzzer's work (`tests/fuzz`), or that of `PROPTEST_CASES=100000 PROPTEST_RNG_SEED=1 cargo
-//! test properties`. What fails is printed and nowhere written down: it belongs into a test with a
-//! name.
+//! Each run tries the same cases, so that it fails on every machine or on none: looking for new
+//! ones is the fuzzer's work (`tests/fuzz`), or that of `PROPTEST_CASES=100000 PROPTEST_RNG_SEED=1
+//! cargo test properties`. Failing cases are printed and not recorded: each belongs into a test
+//! with a name.
 
 mod said;
 

@@ -1,4 +1,4 @@
-//! What is said: frames, messages, lines of requests; and to whom.
+//! Inputs: frames, messages, lines of requests; and their receivers.
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -7,7 +7,7 @@ use stentor::protocol::{Config, Framing, Message, Version};
 
 use crate::support::{bye, close_frame, masked, text};
 
-/// What a client may send; in the drafts, what comes nearest to it.
+/// Frames that a client may send; in the drafts, the nearest equivalent.
 #[derive(Debug, Clone)]
 pub(super) enum Frame {
     Text(String),
@@ -33,7 +33,7 @@ impl Frame {
         }
     }
 
-    /// Whether it breaks no rule, wherever it comes, and ends nothing.
+    /// Whether it breaks no rule, at any position, and ends nothing.
     pub(super) fn is_harmless(&self) -> bool {
         matches!(self, Frame::Text(_) | Frame::Ping(_))
     }

@@ -1,11 +1,12 @@
-//! Streams: how they are cut, what comes of them, and what a client makes of the answer.
+//! Streams: how they are cut, the events that result, and the frames that a client reads from the
+//! output.
 
 use proptest::sample::Index;
 use stentor::protocol::{Config, Ending, Framing, Version};
 
 use crate::support::{Driven, masked};
 
-/// All that comes of these pieces and of the end of the stream.
+/// Returns the connection after these pieces and the end of the stream.
 pub(super) fn heard(config: &Config, pieces: &[&[u8]]) -> Driven {
     let mut driven = Driven::new(config);
     for piece in pieces {
@@ -37,7 +38,7 @@ pub(super) fn in_fragments(lens: &[usize]) -> Vec<u8> {
     lens.iter().enumerate().flat_map(frame).collect()
 }
 
-/// Opcodes and payloads, as a client reads them that knows nothing but whole frames without masks,
+/// Returns opcodes and payloads, as read by a client that knows only whole frames without masks,
 /// their lengths in the shortest form.
 pub(super) fn read_by_a_client(version: Version, mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut read = Vec::new();

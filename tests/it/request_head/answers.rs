@@ -1,4 +1,5 @@
-//! What is answered: no field too many, no 101 by mistake, and nothing of the request unescaped.
+//! The server's responses: no extra header, no 101 by mistake, and no part of the request
+//! unescaped.
 
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use stentor::protocol::{Accept, Config, Connection, Event, Refusal, Response, St
 use super::{ask, asked, assert_refused};
 use crate::support::{Answer, Driven, Head};
 
-/// What an application passes on from a request must not become a second field, or a second
-/// answer.
+/// Request data that an application copies into a response must not become a second header, or a
+/// second response.
 #[test]
 fn no_field_can_be_smuggled_into_an_answer() {
     let bad = [
@@ -24,7 +25,7 @@ fn no_field_can_be_smuggled_into_an_answer() {
         ("X-Evil:", "yes"),
         ("", "yes"),
         ("X-\u{e4}", "yes"),
-        // What the answer says by itself.
+        // Headers that the response has by itself.
         ("Connection", "keep-alive"),
         ("UPGRADE", "websocket"),
         ("Content-Length", "0"),
@@ -142,7 +143,7 @@ fn plain_http_can_be_read_and_not_accepted() {
     assert_refused(&driven, 400, "no upgrade");
 }
 
-/// What the peer wrote comes back in the body, and must do no harm in a terminal or a browser.
+/// The parts of the request that come back in the body must do no harm in a terminal or a browser.
 #[test]
 fn a_refusal_repeats_the_request_escaped_and_short() {
     let nasty = "\u{9b}2J\u{a0}\u{202e}".to_owned() + &"x".repeat(4000);

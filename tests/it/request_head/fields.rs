@@ -1,4 +1,4 @@
-//! The fields that make a handshake of a request, and those that are agreed on.
+//! The headers that make a request a handshake, and those that are negotiated.
 
 use stentor::protocol::{Accept, Config, Refusal, State, Version, Versions};
 

@@ -1,4 +1,5 @@
-//! The first byte of a request is judged as soon as it is there: what it begins may never end.
+//! The first byte of a request is checked as soon as it arrives: a connection that begins so may
+//! never end.
 
 use std::io::Write;
 use std::ops::RangeInclusive;
@@ -11,10 +12,10 @@ use stentor::{Server, Version};
 use super::{asked, assert_refused};
 use crate::support::{Head, Loopback, becomes, dial, keep_logbook, logged, read_answer};
 
-/// How a browser begins to speak TLS, which it may do without ever saying more.
+/// The beginning of a browser's TLS handshake, which may be all that it ever sends.
 const HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 
-/// VCHAR, what can be seen (RFC 5234 §B.1).
+/// VCHAR, the visible characters (RFC 5234 §B.1).
 const VISIBLE: RangeInclusive<u8> = 0x21..=0x7e;
 
 #[test]
@@ -33,7 +34,8 @@ fn a_byte_that_begins_no_text_is_refused_at_once_and_no_other() {
     }
 }
 
-/// What is not waited for would have been refused: behind the byte, too, no request is one.
+/// A request that is rejected at its first byte would be rejected in full, too: no valid request
+/// begins so.
 #[test]
 fn no_request_begins_with_a_byte_that_is_refused_at_once() {
     for version in Version::ALL {
@@ -100,7 +102,7 @@ fn an_empty_line_is_not_a_part_of_the_head() {
 #[test]
 fn a_handshake_of_tls_on_a_plain_port_is_answered_and_logged_at_once() {
     keep_logbook();
-    // Far behind the end of this test.
+    // Far longer than this test.
     let builder = Server::builder().handshake_deadline(Duration::from_secs(600));
     let server = Loopback::echo(builder);
     for len in 1..=HELLO.len() {

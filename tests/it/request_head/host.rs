@@ -1,4 +1,5 @@
-//! Where the client thinks it is: `Host`, the location made of it, and what proxies add.
+//! The server's name as the client knows it: `Host`, the location made of it, and headers added by
+//! proxies.
 
 use stentor::protocol::{Config, Refusal, State, Version};
 
@@ -48,7 +49,7 @@ fn a_host_is_a_name_and_perhaps_a_port() {
     }
 }
 
-/// The old clients compare it with the address that they dialled (draft-76 §4.1).
+/// The old clients compare it with the address that they connected to (draft-76 §4.1).
 #[test]
 fn the_location_is_the_host_without_the_default_port() {
     let good = [
@@ -84,7 +85,7 @@ fn the_location_is_the_host_without_the_default_port() {
 }
 
 #[test]
-fn a_proxys_word_counts_only_where_it_is_trusted() {
+fn a_proxys_headers_count_only_where_it_is_trusted() {
     for (trusted, proto, location) in [
         (false, "https", "ws://example.com/demo"),
         (true, "https", "wss://example.com/demo"),
@@ -105,7 +106,7 @@ fn a_proxys_word_counts_only_where_it_is_trusted() {
             );
         }
     }
-    // What is secure by configuration stays so.
+    // A connection that is secure by configuration stays so.
     let mut config = Config::default();
     config.secure = true;
     config.trust_forwarded = true;
@@ -117,7 +118,7 @@ fn a_proxys_word_counts_only_where_it_is_trusted() {
 }
 
 #[test]
-fn the_last_forwarded_address_is_the_proxys_own_word() {
+fn the_last_forwarded_address_is_the_one_added_by_the_proxy() {
     let address = |head: Head| {
         let driven = ask(&head);
         driven

@@ -1,4 +1,4 @@
-//! The request head: what is malformed, what is smuggled, and what each field may say.
+//! The request's header block: malformed ones, smuggling, and the values that each header may have.
 
 mod first_byte;
 
@@ -58,7 +58,7 @@ fn a_line_must_end_in_cr_lf_and_hold_neither() {
     }
 }
 
-/// Two lone LFs are no blank line; nothing but the limit or the clock ends such a head.
+/// Two lone LFs are no blank line; only the limit or the timeout ends such a header block.
 #[test]
 fn a_head_of_lone_lfs_never_ends() {
     let mut config = Config::default();

@@ -1,4 +1,4 @@
-//! Who is let in: origins, compared with a list.
+//! Access by origin: origins, compared with a list.
 
 use stentor::Origin;
 use stentor::protocol::{Config, Refusal, State, Version};
@@ -83,7 +83,7 @@ fn an_origin_is_compared_whole() {
 }
 
 #[test]
-fn null_is_let_in_only_by_name() {
+fn null_is_accepted_only_by_name() {
     let mut config = Config::default();
     let head = Head::of(Version::Rfc6455).set("Origin", "null").bytes();
     assert_eq!(
@@ -195,7 +195,7 @@ fn an_origin_is_made_of_good_parts_alone() {
 }
 
 #[test]
-fn the_origin_is_in_the_versions_own_field() {
+fn the_origin_is_in_the_versions_own_header() {
     let mut config = Config::default();
     config.origins = Some(vec!["http://example.com".parse().unwrap()]);
     let both = ["Origin", "Sec-WebSocket-Origin"];
@@ -217,7 +217,7 @@ fn the_origin_is_in_the_versions_own_field() {
 }
 
 #[test]
-fn the_old_drafts_want_one_origin_and_repeat_it_to_the_byte() {
+fn the_old_drafts_require_one_origin_and_repeat_it_to_the_byte() {
     for version in HIXIE {
         let twice = ask(&Head::of(version).with("Origin", "http://example.com"));
         assert_eq!(*twice.refused(), Refusal::Duplicate("Origin"));

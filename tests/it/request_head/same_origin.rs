@@ -1,4 +1,4 @@
-//! Who is let in: the server's own pages, and only under its own names.
+//! Access by origin: the server's own pages, and only under its own names.
 
 use stentor::protocol::{Config, Refusal, State, Version};
 use stentor::{HostName, Origin};
@@ -21,7 +21,7 @@ fn origin_field(version: Version) -> &'static str {
     }
 }
 
-/// A request of a page with this origin to this host.
+/// A request from a page with this origin to this host.
 fn from(version: Version, origin: &str, host: &str) -> Head {
     let head = Head::of(version).set(origin_field(version), origin);
     head.set("Host", host)
@@ -33,8 +33,8 @@ fn assert_let_in(head: &Head, config: &Config, what: &str) {
 }
 
 #[test]
-fn the_servers_own_pages_are_let_in_and_those_that_almost_are_are_not() {
-    // By whether TLS ends in front, and host: what is the same, and what is not.
+fn the_servers_own_pages_are_accepted_and_similar_origins_are_not() {
+    // Whether TLS ends in front, the host, origins that are the same, and origins that are not.
     let table: [(bool, &str, &[&str], &[&str]); 9] = [
         (
             false,
@@ -163,7 +163,7 @@ fn the_servers_own_pages_are_let_in_and_those_that_almost_are_are_not() {
 }
 
 #[test]
-fn the_scheme_is_the_proxys_word_where_that_is_trusted() {
+fn the_scheme_is_the_trusted_proxys() {
     for version in Version::ALL {
         let from =
             |origin: &str| from(version, origin, "example.com").with("X-Forwarded-Proto", "https");
@@ -177,9 +177,9 @@ fn the_scheme_is_the_proxys_word_where_that_is_trusted() {
     }
 }
 
-/// Browsers always name an origin; draft-75 and draft-76 demand one of everybody.
+/// Browsers always name an origin; draft-75 and draft-76 require one of every client.
 #[test]
-fn who_names_no_origin_is_no_browser() {
+fn a_client_without_an_origin_is_not_a_browser() {
     let both = ["Origin", "Sec-WebSocket-Origin"];
     for version in HYBI {
         let none = Head::of(version).without(both[0]).without(both[1]);
@@ -188,7 +188,7 @@ fn who_names_no_origin_is_no_browser() {
         config.origins = Some(vec!["http://example.com".parse().unwrap()]);
         let driven = asked(&none.bytes(), &config);
         assert_eq!(*driven.refused(), Refusal::Origin(None), "with a list");
-        // In another version's field, or as no text, an origin is not none.
+        // An origin in another version's header, or one that is not text, counts as an origin.
         for field in both {
             for value in [&b"http://\xff"[..], EVIL.as_bytes()] {
                 let driven = asked(&none.clone().with(field, value).bytes(), &same_origin());
@@ -203,7 +203,7 @@ fn who_names_no_origin_is_no_browser() {
 }
 
 #[test]
-fn a_list_and_ones_own_pages_go_together() {
+fn a_list_and_the_servers_own_pages_can_be_combined() {
     let mut config = same_origin();
     config.origins = Some(vec!["https://a.b".parse().unwrap(), Origin::null()]);
     for version in Version::ALL {
@@ -255,17 +255,17 @@ fn only_the_hosts_of_the_list_are_served() {
             let driven = asked(&Head::of(version).set("Host", host).bytes(), &config);
             assert_refused(&driven, 421, &format!("{version}: {host}"));
         }
-        // A resource with another host in it is no way past the list.
+        // A resource with another host in it does not bypass the list.
         let head = Head::of(version).line("GET http://evil.example/chat HTTP/1.1");
         let driven = asked(&head.set("Host", "chat.example.com").bytes(), &config);
         assert_refused(&driven, 400, version.name());
-        // What is broken is told that it is.
+        // An invalid header gets the response for invalid headers.
         let driven = asked(&Head::of(version).set("Host", "a/b").bytes(), &config);
         assert_refused(&driven, 400, version.name());
     }
 }
 
-/// A page that is read under an attacker's name is the attacker's.
+/// A page that is read under an attacker's name belongs to the attacker.
 #[test]
 fn pages_are_not_served_to_other_hosts_either() {
     let mut config = Config::default();
@@ -276,14 +276,15 @@ fn pages_are_not_served_to_other_hosts_either() {
     };
     assert_refused(&page("Host: evil.example:8000\r\n"), 421, "another name");
     assert_refused(&page(""), 400, "no name");
-    // As far as the host goes, it is let in; that nobody answers it is another matter.
+    // The host is allowed; that no handler responds is a different check.
     assert_eq!(
         *page("Host: localhost:8000\r\n").refused(),
         Refusal::NoUpgrade
     );
 }
 
-/// An attacker's name that leads here: the page is of the same origin, and the host gives it away.
+/// An attacker's name that leads here: the page is of the same origin, and only the host reveals
+/// it.
 #[test]
 fn dns_rebinding_is_what_the_list_of_hosts_is_for() {
     for version in Version::ALL {
@@ -296,7 +297,7 @@ fn dns_rebinding_is_what_the_list_of_hosts_is_for() {
 }
 
 #[test]
-fn what_is_no_hosts_name_cannot_be_served() {
+fn an_invalid_host_name_cannot_be_served() {
     for bad in [
         "",
         "example.com:8000",

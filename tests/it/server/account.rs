@@ -1,4 +1,4 @@
-//! What a server tells about its clients: every number, every ending, every change of state.
+//! The server's reports about its clients: every counter, every ending, every change of state.
 
 use std::collections::BTreeMap;
 use std::net::Shutdown;
@@ -14,7 +14,7 @@ use crate::support::{
     HYBI, Head, Heard, Loopback, Peer, becomes, dial, hush, read_answer, read_end,
 };
 
-/// A plain request and how many bytes went each way.
+/// Sends a plain request; returns the number of bytes in each direction.
 fn exchange(server: &Loopback, request: &[u8]) -> (u64, u64) {
     use std::io::{Read, Write};
     let mut stream = dial(server.address);
@@ -94,13 +94,13 @@ fn every_counter_counts() {
     expected.open = BTreeMap::new();
     expected.messages_in += 1;
     expected.failed_handlers = 1;
-    // Two goodbyes without a code, two with, and one of our own.
+    // Two close frames without a code, two with, and one of our own.
     expected.closes = [(1000, 2), (1005, 2), (1011, 1)].into();
     expected = with_bytes_of(&peers, expected);
     becomes(&expected, || server.handle.counters());
 }
 
-/// How a conversation ends, from the client's side and the handler's.
+/// The ways in which a conversation ends, on the client's side and the handler's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     PeerCloses,
@@ -108,9 +108,9 @@ enum End {
     HandlerReturns,
     HandlerFails,
     HandlerPanics,
-    /// The stream ends without a goodbye.
+    /// The stream ends without a close frame.
     Cut,
-    /// TCP throws the connection away.
+    /// TCP resets the connection.
     Reset,
     Violation,
 }
@@ -139,7 +139,7 @@ fn obey(client: &mut stentor::Client) -> Outcome {
     Ok(())
 }
 
-/// Brings the end about and reads what there is to read.
+/// Causes the end and reads the remaining bytes.
 fn end(peer: &mut Peer, end: End) {
     let told = |peer: &mut Peer, command: &str, code, reason: &str| {
         peer.say(command);
@@ -175,18 +175,18 @@ fn end(peer: &mut Peer, end: End) {
     }
 }
 
-/// Code, reason, who began, clean or not.
+/// Code, reason, the side that started, clean or not.
 fn account(version: Version, end: End) -> Closed {
     let hangs_up = version.closing() == Closing::HangUp;
     let (code, reason, initiator, clean) = match end {
         End::PeerCloses if version.has_close_codes() => (4001, "bye", Initiator::Peer, true),
         End::PeerCloses => (1005, "", Initiator::Peer, true),
-        // What the peer answers counts, and its answer has no reason.
+        // The code in the peer's answer counts, and its answer has no reason.
         End::WeClose if version.has_close_codes() => (4002, "", Initiator::Us, true),
         End::WeClose => (4002, "enough", Initiator::Us, true),
         End::HandlerReturns => (1000, "", Initiator::Us, true),
         End::HandlerFails | End::HandlerPanics => (1011, "", Initiator::Us, true),
-        // Draft-75 knows no other goodbye.
+        // Draft-75 has no other close.
         End::Cut if hangs_up => (1005, "", Initiator::Peer, true),
         End::Cut | End::Reset => (1006, "", Initiator::Nobody, false),
         End::Violation if version.has_close_codes() => (1002, "", Initiator::Us, false),
@@ -216,14 +216,14 @@ fn logging_departures(builder: ServerBuilder) -> (ServerBuilder, Log<Departure>)
 }
 
 #[test]
-fn every_ending_is_told_exactly_once() {
+fn every_ending_is_reported_exactly_once() {
     hush("on purpose");
     let (builder, departures) = logging_departures(Server::builder().max_message(1000));
     let server = Loopback::run(builder, obey);
     for version in Version::ALL {
         for how in ENDS {
             if how == End::Reset && version == Version::Draft75 {
-                // Hanging up is its goodbye, however it is done.
+                // The end of TCP is its close, in whatever way it happens.
                 continue;
             }
             let mut peer = server.open(version);
@@ -259,7 +259,7 @@ fn every_ending_is_told_exactly_once() {
 }
 
 #[test]
-fn a_handle_that_closes_is_told_as_our_own_close() {
+fn a_close_by_a_handle_is_reported_as_our_own() {
     let (builder, departures) = logging_departures(Server::builder());
     let server = Loopback::run(builder, obey);
     for version in Version::ALL {
@@ -290,7 +290,7 @@ fn a_handle_that_closes_is_told_as_our_own_close() {
 }
 
 #[test]
-fn who_was_never_open_never_departs() {
+fn a_client_that_was_never_open_has_no_close_report() {
     let (builder, departures) = logging_departures(Server::builder());
     let server = Loopback::run(builder, obey);
     drop(dial(server.address));
@@ -301,7 +301,7 @@ fn who_was_never_open_never_departs() {
     assert!(departures.lock().unwrap().is_empty());
 }
 
-/// The states that each ending passes through, after `Opening`.
+/// The states during each ending, after `Opening`.
 fn path(version: Version, end: End) -> Vec<State> {
     let last = match end {
         End::Cut if version.closing() != Closing::HangUp => State::Error,
@@ -358,7 +358,7 @@ fn every_change_of_state_is_seen_in_order() {
 }
 
 #[test]
-fn a_departure_tells_the_last_words_too() {
+fn a_close_report_counts_the_last_messages_too() {
     let (builder, departures) = logging_departures(Server::builder());
     let server = Loopback::run(builder, |client| {
         client.recv()?;

@@ -1,4 +1,4 @@
-//! What one address may do, at the door and behind a proxy that names it.
+//! Limits per address, before the request is read and behind a proxy that names the address.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -19,7 +19,7 @@ fn home(last: u8) -> IpAddr {
 }
 
 fn refused_to(mut stream: TcpStream, head: &Head) -> Answer {
-    // It may have been answered at the door already.
+    // The server may have answered it before the request.
     let _ = stream.write_all(&head.bytes());
     read_answer(&mut stream)
 }
@@ -29,7 +29,7 @@ fn behind_a_proxy() -> ServerBuilder {
 }
 
 #[test]
-fn who_comes_too_often_is_told_when_to_come_again() {
+fn an_address_above_its_rate_gets_a_retry_after() {
     for version in Version::ALL {
         let server = Loopback::echo(Server::builder().handshakes_per_address(3, HOUR));
         let head = Head::of(version);
@@ -52,7 +52,7 @@ fn who_comes_too_often_is_told_when_to_come_again() {
 }
 
 #[test]
-fn after_a_while_there_are_new_handshakes() {
+fn after_a_while_new_handshakes_are_accepted() {
     let time = Duration::from_millis(200);
     let server = Loopback::echo(Server::builder().handshakes_per_address(2, time));
     let mut refused = 0;
@@ -89,12 +89,12 @@ fn pages_count_as_handshakes() {
 }
 
 #[test]
-fn behind_a_proxy_the_address_that_it_names_counts() {
+fn behind_a_proxy_the_forwarded_address_counts() {
     let server = Loopback::echo(behind_a_proxy().max_clients_per_address(Some(1)));
     for version in Version::ALL {
         let from = |addresses: &str| Head::of(version).with(FORWARDED, addresses);
         let mut first = Peer::open_with(server.address, version, &from("6.6.6.6, 192.0.2.1"));
-        // What the client has put before the proxy's word changes nothing.
+        // Addresses that the client has put before the proxy's own change nothing.
         for claimed in ["192.0.2.1", "7.7.7.7, 192.0.2.1", "8.8.8.8,192.0.2.1:4711"] {
             let answer = refused_to(dial(server.address), &from(claimed));
             assert_eq!(answer.status(), 503, "{version}: {claimed}");
@@ -103,7 +103,7 @@ fn behind_a_proxy_the_address_that_it_names_counts() {
         let twice = from("192.0.2.9").with(FORWARDED, "192.0.2.1");
         assert_eq!(refused_to(dial(server.address), &twice).status(), 503);
         let mut other = Peer::open_with(server.address, version, &from("192.0.2.1, 192.0.2.2"));
-        // Who is not named counts as the proxy itself.
+        // A client that is not named counts as the proxy itself.
         let mut proxy = Peer::open_with(server.address, version, &from("unknown"));
         let plain = Head::of(version);
         assert_eq!(refused_to(dial(server.address), &plain).status(), 503);
@@ -138,7 +138,7 @@ fn behind_a_proxy_handshakes_are_counted_too() {
 }
 
 #[test]
-fn a_header_that_nobody_trusts_changes_nothing() {
+fn an_untrusted_header_changes_nothing() {
     let server = Loopback::echo(Server::builder().max_clients_per_address(Some(1)));
     let mut first = server.open(Version::Draft76);
     for version in Version::ALL {
@@ -149,7 +149,7 @@ fn a_header_that_nobody_trusts_changes_nothing() {
 }
 
 #[test]
-fn those_who_come_too_often_cannot_flood_the_log() {
+fn an_address_above_its_rate_cannot_flood_the_log() {
     keep_logbook();
     let mut server = Loopback::echo(Server::builder().handshakes_per_address(1, HOUR));
     for _ in 0..1 + 20 + 141 {

@@ -1,4 +1,4 @@
-//! What is said comes back, whatever the version, however it is cut or glued.
+//! Messages are echoed in every version, however the bytes are cut or joined.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -50,7 +50,7 @@ fn every_version_is_in_the_same_room() {
 }
 
 #[test]
-fn binary_for_a_hixie_client_is_an_error_of_whoever_sends_it() {
+fn binary_for_a_hixie_client_is_an_error_of_the_sender() {
     let (results, received) = bounded(4);
     let server = Loopback::run(Server::builder(), move |client| {
         while client.recv()?.is_some() {
@@ -73,7 +73,7 @@ fn binary_for_a_hixie_client_is_an_error_of_whoever_sends_it() {
                 other => panic!("{version}: {other:?}"),
             }
         }
-        // Nothing of it has gone out, and nothing is broken.
+        // No byte of it has been sent, and the connection is intact.
         server.client(&peer).send("text").unwrap();
         peer.expect_text("text");
         peer.leave();
@@ -130,7 +130,7 @@ fn bytes_behind_the_handshake_are_the_first_frames() {
     }
 }
 
-/// As HAProxy does: key3 is no body to HTTP, and so it waits for the answer.
+/// As HAProxy does: to HTTP, key3 is not a body, and so the proxy waits for the response.
 #[test]
 fn a_proxy_may_withhold_key3_until_it_has_seen_the_101() {
     let server = Loopback::echo(Server::builder());
@@ -159,7 +159,7 @@ fn a_handshake_may_come_byte_by_byte() {
     }
 }
 
-/// The handler says when it has waited in vain; only then does the next byte go out.
+/// The handler reports when its timeout has expired; only then is the next byte sent.
 #[test]
 fn a_message_survives_a_timeout_behind_each_of_its_bytes() {
     let (waits, waited) = bounded(0);
@@ -188,7 +188,7 @@ fn a_timeout_of_nothing_still_finds_what_has_come() {
     let (results, received) = bounded(1);
     let server = Loopback::run(Server::builder(), move |client| {
         let first = client.recv()?;
-        // The second message was glued to the first.
+        // The second message came in the same packet as the first.
         let second = client.recv_timeout(Duration::ZERO)?;
         let third = client.recv_timeout(Duration::ZERO)?;
         results.send((first, second, third))?;
@@ -283,8 +283,7 @@ fn replies_to_messages_that_came_together_leave_in_order() {
     }
 }
 
-/// A handler that replies to the first of two messages, and is then busy until it is told not to
-/// be.
+/// A handler that replies to the first of two messages, and is then busy until it gets a signal.
 fn busy_after_a_reply(flush: bool) -> (Loopback, Sender<()>, Receiver<()>) {
     let (release, gate) = bounded::<()>(0);
     let (busy, is_busy) = bounded(0);
@@ -301,8 +300,8 @@ fn busy_after_a_reply(flush: bool) -> (Loopback, Sender<()>, Receiver<()>) {
     (server, release, is_busy)
 }
 
-/// It leaves within two of the warden's ticks, which are half a second each; the handler is busy
-/// for ten, if nobody releases it.
+/// It leaves within two of the watchdog's ticks, which are half a second each; the handler is busy
+/// for ten, if it is not released.
 #[test]
 fn a_reply_does_not_wait_for_a_busy_handler_to_come_back() {
     let (server, release, is_busy) = busy_after_a_reply(false);
@@ -323,7 +322,7 @@ fn a_reply_does_not_wait_for_a_busy_handler_to_come_back() {
 fn flush_sends_what_waits_at_once() {
     let (server, release, is_busy) = busy_after_a_reply(true);
     let since = Instant::now();
-    // Twenty times, to tell it from the ticks of half a second.
+    // Twenty times, to distinguish it from the ticks of half a second.
     for _ in 0..20 {
         let mut peer = server.open(Version::Rfc6455);
         peer.write(&[text(peer.version, "one"), text(peer.version, "two")].concat());
@@ -365,7 +364,7 @@ fn a_handle_sends_from_any_thread_between_the_handlers_own_replies() {
 }
 
 #[test]
-fn what_is_sent_last_arrives_before_the_goodbye() {
+fn the_last_message_arrives_before_the_close_frame() {
     let large = "x".repeat(500_000);
     let words = large.clone();
     let server = Loopback::run(Server::builder(), move |client| {

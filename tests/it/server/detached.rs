@@ -22,7 +22,7 @@ fn one_stream_is_served_without_a_server() {
             let mut client = stentor::accept(listener.accept().unwrap().0).unwrap();
             let message = client.recv().unwrap().unwrap();
             client.send(message).unwrap();
-            // The end of the value is the end of the conversation.
+            // Dropping the value ends the conversation.
         }
     });
     for version in Version::ALL {
@@ -70,7 +70,7 @@ fn detached_clients_have_rooms_and_a_handle() {
 }
 
 #[test]
-fn what_becomes_no_client_is_an_error_that_says_why() {
+fn a_connection_that_becomes_no_client_is_an_error_with_its_reason() {
     let (listener, address) = listen();
     let detached = Server::builder()
         .on_request(|request| match request.path() {
@@ -103,7 +103,7 @@ fn what_becomes_no_client_is_an_error_that_says_why() {
 }
 
 #[test]
-fn a_detached_server_that_is_shut_down_refuses_and_says_goodbye() {
+fn a_detached_server_that_is_shut_down_rejects_new_clients_and_closes_the_others() {
     let (listener, address) = listen();
     let detached = Server::builder().detach().unwrap();
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! The log, which no peer can flood: a few lines of each kind, and a sum of the rest.
+//! The log, which no peer can flood: a few lines of each kind, and a summary of the rest.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,10 +11,10 @@ use crate::support::{
     read_end,
 };
 
-/// How many lines of one offence a log has at most before they are summed up.
+/// The most lines that one kind of event has in the log before they are summed up.
 const TOLD: usize = 20;
 
-/// A server whose end is waited for, so that all is said that there is to say.
+/// Runs a server to its end, so that everything to be logged is logged.
 fn told(builder: ServerBuilder, offend: impl FnOnce(&Loopback)) {
     keep_logbook();
     let mut server = Loopback::run(builder, |client| match client.request().path() {
@@ -27,7 +27,7 @@ fn told(builder: ServerBuilder, offend: impl FnOnce(&Loopback)) {
     server.join();
 }
 
-/// The level of the one line that sums up so many.
+/// Returns the level of the one line that sums up this many.
 fn summed_up(kind: &str, more: usize) -> Vec<Level> {
     let sum = format!("… and {more} more like it in the last ");
     let lines = logged(&[&format!("{kind}: "), &sum]);
@@ -35,7 +35,7 @@ fn summed_up(kind: &str, more: usize) -> Vec<Level> {
 }
 
 #[test]
-fn refusals_are_told_a_few_times_and_then_summed_up() {
+fn rejections_are_logged_a_few_times_and_then_summed_up() {
     let builder = Server::builder().origins(["https://a.b"]).unwrap();
     told(builder, |server| {
         for version in Version::ALL.into_iter().cycle().take(TOLD + 137) {
@@ -55,7 +55,7 @@ fn refusals_are_told_a_few_times_and_then_summed_up() {
 }
 
 #[test]
-fn those_who_are_turned_away_at_the_door_are_summed_up() {
+fn rejections_before_the_request_are_summed_up() {
     let own = IpAddr::V4(Ipv4Addr::new(127, 0, 71, 1));
     told(Server::builder().max_clients(0), |server| {
         for _ in 0..TOLD + 139 {
@@ -68,7 +68,7 @@ fn those_who_are_turned_away_at_the_door_are_summed_up() {
 }
 
 #[test]
-fn broken_protocol_is_summed_up_apart_from_good_ends() {
+fn protocol_errors_are_summed_up_apart_from_clean_closes() {
     told(Server::builder(), |server| {
         for version in [Version::Hybi07, Version::Hybi08, Version::Rfc6455] {
             for _ in 0..50 {
@@ -87,7 +87,7 @@ fn broken_protocol_is_summed_up_apart_from_good_ends() {
     let broken = logged(&["/told-when-broken: closed after", "reserved opcode"]);
     assert_eq!(broken.len(), TOLD);
     assert_eq!(summed_up("lost or broken", 150 - TOLD), [Level::Info]);
-    // A flood of the one does not hide the other.
+    // A flood of the one kind does not hide the other.
     assert_eq!(logged(&["/told-when-well: closed after"]).len(), 5);
 }
 

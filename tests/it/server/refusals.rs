@@ -1,5 +1,5 @@
-//! Refusals reach those that are refused, also those who have more to say than the server wants to
-//! read: nothing is lost to a reset.
+//! Rejections reach the clients that are rejected, also those that send more than the server reads:
+//! no rejection is lost to a reset.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -14,7 +14,7 @@ use crate::support::{
 
 const SHORT: Duration = Duration::from_millis(100);
 
-/// One of each kind: a name for it, the server that refuses, the request, the status.
+/// One of each kind: its name, the server that rejects, the request, the status.
 fn one_of_each_kind() -> Vec<(&'static str, ServerBuilder, Vec<u8>, u16)> {
     let server = Server::builder;
     let modern = || Head::of(Version::Rfc6455);
@@ -129,7 +129,7 @@ fn assert_refused(name: &'static str, status: u16, answer: &Answer, server: &Loo
 }
 
 #[test]
-fn every_kind_of_refusal_is_readable() {
+fn every_kind_of_rejection_is_readable() {
     for (name, builder, request, status) in one_of_each_kind() {
         let server = Loopback::echo(builder);
         let mut stream = dial(server.address);
@@ -141,26 +141,27 @@ fn every_kind_of_refusal_is_readable() {
     }
 }
 
-/// Closing a socket on which bytes wait unread makes TCP reset the connection, and the answer may
-/// be thrown away at the other end.
+/// Closing a socket with unread bytes makes TCP reset the connection, and the response may be
+/// discarded at the other end.
 #[test]
-fn a_refusal_is_readable_by_one_who_has_sent_more_than_was_read() {
+fn a_rejection_is_readable_by_a_client_that_has_sent_more_than_was_read() {
     for (name, builder, mut request, status) in one_of_each_kind() {
         if name == "timeout" {
-            // Whatever more it sends would be read as the rest of its request.
+            // Any further bytes would be read as the rest of its request.
             continue;
         }
         let server = Loopback::echo(builder);
         let mut stream = dial(server.address);
         request.resize(request.len() + 200_000, b'x');
-        // The server may hang up before all of it is written.
+        // The server may close the connection before all of it is written.
         let _ = stream.write_all(&request);
         let answer = read_answer(&mut stream);
         assert_refused(name, status, &answer, &server);
     }
 }
 
-/// The peer goes on sending while it is being refused, as a browser does that sees no answer yet.
+/// The peer goes on sending while it is being rejected, as a browser does that has not received the
+/// response yet.
 fn keep_sending(stream: &TcpStream, bytes: &'static [u8]) -> thread::JoinHandle<()> {
     let mut stream = stream.try_clone().unwrap();
     thread::spawn(move || {
@@ -171,7 +172,7 @@ fn keep_sending(stream: &TcpStream, bytes: &'static [u8]) -> thread::JoinHandle<
 }
 
 #[test]
-fn a_refusal_is_readable_by_one_who_goes_on_sending() {
+fn a_rejection_is_readable_by_a_client_that_goes_on_sending() {
     for (name, builder, request, status) in one_of_each_kind() {
         let server = Loopback::echo(builder);
         let mut stream = dial(server.address);
@@ -179,14 +180,14 @@ fn a_refusal_is_readable_by_one_who_goes_on_sending() {
         let sender = keep_sending(&stream, b"x");
         let answer = read_answer(&mut stream);
         assert_refused(name, status, &answer, &server);
-        // To the end, and the other thread with it.
+        // To the end, which also ends the other thread.
         let _ = stream.shutdown(std::net::Shutdown::Both);
         sender.join().unwrap();
     }
 }
 
 #[test]
-fn a_full_server_says_so_and_takes_the_next_when_one_has_left() {
+fn a_full_server_sends_503_and_accepts_the_next_client_when_one_has_left() {
     let server = Loopback::echo(Server::builder().max_clients(2));
     let (mut one, mut two) = (server.open(Version::Draft75), server.open(Version::Rfc6455));
     for version in Version::ALL {
@@ -204,7 +205,7 @@ fn a_full_server_says_so_and_takes_the_next_when_one_has_left() {
 }
 
 #[test]
-fn a_connection_that_has_said_nothing_yet_is_one_too() {
+fn a_connection_that_has_sent_nothing_yet_counts_too() {
     let server = Loopback::echo(Server::builder().max_clients(1));
     let silent = dial(server.address);
     becomes(&1, || server.handle.counters().connections);
@@ -225,7 +226,7 @@ fn one_address_may_not_take_all_the_room() {
     let mut third = dial(server.address);
     third.write_all(&request).unwrap();
     assert_eq!(read_answer(&mut third).status(), 503);
-    // From elsewhere there is room, and here there is again when one has left.
+    // Other addresses have room, and this one has again when a client has left.
     let elsewhere = dial_from(server.address, other, None);
     let mut elsewhere = Peer::on(elsewhere, Version::Rfc6455, &request);
     elsewhere.expect_echo("hello");
@@ -235,11 +236,11 @@ fn one_address_may_not_take_all_the_room() {
 }
 
 #[test]
-fn many_at_the_door_of_a_full_server_are_all_answered() {
+fn many_connections_to_a_full_server_are_all_answered() {
     let server = Loopback::echo(Server::builder().max_clients(0));
     let mut waiting: Vec<TcpStream> = (0..100).map(|_| dial(server.address)).collect();
     for stream in &mut waiting {
-        // What was sent is not read by the server, as it answers at the door.
+        // The server does not read the request, as it answers before reading.
         let _ = stream.write_all(&Head::of(Version::Rfc6455).bytes());
     }
     for stream in &mut waiting {
@@ -251,7 +252,7 @@ fn many_at_the_door_of_a_full_server_are_all_answered() {
 }
 
 #[test]
-fn a_thread_that_cannot_be_started_is_told_503_and_the_server_survives() {
+fn a_client_whose_thread_cannot_be_started_gets_503_and_the_server_survives() {
     let server = Loopback::echo(Server::builder().stack_size(1 << 47));
     for _ in 0..3 {
         let mut stream = dial(server.address);
@@ -274,7 +275,7 @@ fn a_refused_client_does_not_keep_its_place_for_long() {
     let server = Loopback::echo(builder);
     let mut refused = dial(server.address);
     refused.write_all(b"POST / HTTP/1.1\r\n\r\n").unwrap();
-    // It has read its answer and neither hangs up nor says anything.
+    // It has read its response and neither closes TCP nor sends anything.
     assert_eq!(read_answer(&mut refused).status(), 405);
     eventually("its place", || {
         (server.handle.counters().connections == 0).then_some(())

@@ -1,4 +1,4 @@
-//! The server's handle: who is there, and how each is told to leave.
+//! The server's handle: the list of clients, and the ways to disconnect them.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -47,7 +47,7 @@ fn clients_are_listed_in_the_order_of_their_arrival() {
     assert!(matches!(clients[2].send("too late"), Err(Error::Closed)));
     clients[2].close(CloseCode::NORMAL, "too late").unwrap();
 
-    // A number is never given out again.
+    // A number is never used again.
     let peer = server.open(Version::Rfc6455);
     let newcomer = server.client(&peer).id();
     assert!(clients.iter().all(|client| client.id() < newcomer));
@@ -78,7 +78,7 @@ fn all_are_disconnected_in_their_own_way() {
     let counters = server.wait_until_empty();
     assert_eq!(counters.closes.get(&4000), Some(&5));
     assert!(counters.lost.is_empty(), "{counters:?}");
-    // New ones are let in.
+    // New clients are accepted.
     server.open(Version::Rfc6455).expect_echo("hello");
 }
 
@@ -108,7 +108,7 @@ fn a_code_that_may_not_be_sent_is_an_error_and_disconnects_nobody() {
 }
 
 #[test]
-fn of_two_goodbyes_the_first_is_sent() {
+fn of_two_close_frames_the_first_is_sent() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
         let mut peer = server.open(version);
@@ -127,7 +127,7 @@ fn of_two_goodbyes_the_first_is_sent() {
 }
 
 #[test]
-fn a_handler_that_is_told_goodbye_elsewhere_comes_back_from_recv() {
+fn a_close_by_a_handle_makes_the_handlers_recv_return() {
     let server = Loopback::run(Server::builder(), |client| {
         let handle = client.handle();
         let closing = thread::spawn(move || handle.close(CloseCode::new(4003), "from elsewhere"));
@@ -144,21 +144,21 @@ fn a_handler_that_is_told_goodbye_elsewhere_comes_back_from_recv() {
     assert_eq!(server.wait_until_empty().failed_handlers, 0);
 }
 
-/// The goodbye comes from one thread while the client's own is in the middle of its work. Whoever
-/// is first, the peer is told.
+/// The close frame comes from one thread while the client's own is in the middle of its work.
+/// Whichever thread is first, the peer gets a close frame.
 #[test]
-fn a_goodbye_from_elsewhere_is_never_lost_in_traffic() {
+fn a_close_frame_from_another_thread_is_never_lost_in_traffic() {
     const ROUNDS: u64 = 40;
     let server = Loopback::echo(Server::builder());
     for version in [Version::Draft76, Version::Rfc6455] {
-        // Many and small: the loop goes round quickly.
+        // Many and small: the loop runs quickly.
         let words = text(version, "x").repeat(10_000);
         for round in 0..ROUNDS {
             let mut peer = server.open(version);
             let handle = server.client(&peer);
             let mut stream = peer.stream.try_clone().unwrap();
             thread::scope(|scope| {
-                // The server may be gone before all is said.
+                // The server may be gone before all is written.
                 scope.spawn(|| stream.write_all(&words));
                 thread::sleep(Duration::from_micros(500 * (round % 20)));
                 handle.close(CloseCode::new(4000), "enough").unwrap();
@@ -178,10 +178,10 @@ fn a_goodbye_from_elsewhere_is_never_lost_in_traffic() {
     }
 }
 
-/// Hanging up is draft-75's goodbye, and what was said before it must arrive, even where the peer
-/// is talking all the time.
+/// The end of TCP is draft-75's close, and everything sent before it must arrive, even if the peer
+/// is sending all the time.
 #[test]
-fn what_was_sent_before_draft_75_is_hung_up_on_arrives() {
+fn messages_sent_before_a_draft_75_close_arrive() {
     let large = "x".repeat(3_000_000);
     let server = Loopback::run(Server::builder(), |client| {
         while client.recv()?.is_some() {}
@@ -215,7 +215,7 @@ fn a_handler_reaches_its_server() {
     });
     let mut peers = server.open_all();
     for (at, peer) in peers.iter_mut().enumerate() {
-        // Those who came later may be counted already.
+        // Later clients may be counted already.
         let count: usize = peer.hear_text().parse().unwrap();
         assert!((at + 1..=5).contains(&count), "{count}");
     }
@@ -227,12 +227,12 @@ fn a_handler_reaches_its_server() {
 }
 
 #[test]
-fn the_rooms_are_those_that_somebody_is_in() {
+fn the_rooms_are_those_with_members() {
     let mut server = Loopback::run(Server::builder(), |client| {
         for room in ["south", "north", "south"] {
             client.join(room);
         }
-        // What was posted before is done by then, also by this very thread.
+        // Earlier posts are done by then, also those of this very thread.
         client.send(client.server().rooms().join("+"))?;
         client.leave("north");
         client.send(client.server().rooms().join("+"))?;

@@ -1,4 +1,4 @@
-//! What the application sees of a request, and the three ways in which it can answer.
+//! The application's view of a request, and its three ways to answer.
 
 use crossbeam_channel::bounded;
 use stentor::{Accept, BadField, Reply, Request, Response, Server, Version};
@@ -10,7 +10,7 @@ fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\n\r\n").into_bytes()
 }
 
-/// The chat's own hook: a page, a health check, and a way in.
+/// The hook of the chat example: a page, a health check, and the chat itself.
 fn front_door(request: &Request) -> Reply {
     match (request.version(), request.path()) {
         (Some(_), "/demo") => Reply::accept(),
@@ -95,7 +95,7 @@ fn a_large_page_arrives_whole() {
 }
 
 #[test]
-fn plain_http_is_refused_where_nobody_answers_it() {
+fn plain_http_is_refused_if_no_hook_answers_it() {
     let accepting = Server::builder().on_request(|_| Reply::accept());
     for builder in [Server::builder(), accepting] {
         let server = Loopback::echo(builder);
@@ -106,7 +106,7 @@ fn plain_http_is_refused_where_nobody_answers_it() {
     }
 }
 
-/// Everything that can be read off a request, in one line.
+/// Returns everything that can be read from a request, in one line.
 fn describe(request: &Request) -> String {
     let cookies: Vec<String> = request
         .cookies()
@@ -255,7 +255,8 @@ fn the_hook_chooses_among_the_subprotocols_that_are_offered() {
     let offer = |names: &str| Head::of(Version::Rfc6455).with("Sec-WebSocket-Protocol", names);
     let peer = Peer::open_with(server.address, Version::Rfc6455, &offer("json, v2, v3"));
     assert_eq!(peer.answer.field("Sec-WebSocket-Protocol"), Some("v2"));
-    // A client must hang up on one that it did not offer: so that is our own side's mistake.
+    // A client must fail the connection on a subprotocol that it did not offer: so choosing one is
+    // the server's own error.
     assert_eq!(ask(server.address, &offer("json").bytes()).status(), 500);
 }
 

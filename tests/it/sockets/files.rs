@@ -1,4 +1,4 @@
-//! The file of a Unix socket: when it is taken over, when it is left alone, when it is removed.
+//! The file of a Unix socket: when it is replaced, when it is left alone, when it is removed.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,7 +17,7 @@ const ANY: &str = "127.0.0.1:0";
 fn a_dead_servers_file_is_taken_over() {
     let folder = Folder::new();
     let path = folder.file("socket");
-    // What is left when nobody removes it.
+    // The file that stays if nobody removes it.
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
@@ -38,7 +38,7 @@ fn a_living_servers_file_is_left_alone() {
     open_unix(&path, Version::Rfc6455).expect_echo("still here");
 }
 
-/// To knock there would wait for ever.
+/// Connecting to it would wait for ever.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_living_server_whose_queue_is_full_is_left_alone() {
@@ -54,7 +54,7 @@ fn a_living_server_whose_queue_is_full_is_left_alone() {
 }
 
 #[test]
-fn what_is_no_servers_file_is_left_alone() {
+fn a_file_that_is_no_servers_is_left_alone() {
     let folder = Folder::new();
     let (text, mail, link) = (
         folder.file("text"),
@@ -109,9 +109,9 @@ fn a_file_that_is_another_servers_by_now_stays() {
     open_unix(&path, Version::Rfc6455).expect_echo("hello");
 }
 
-/// Otherwise one of them would remove what another has just bound.
+/// Otherwise one of them would remove the socket that another has just bound.
 #[test]
-fn of_many_that_find_a_dead_servers_file_at_once_one_gets_it() {
+fn of_many_servers_that_find_a_dead_servers_file_at_once_one_gets_it() {
     const SERVERS: usize = 8;
     const ROUNDS: usize = 200;
     let folder = Folder::new();
@@ -125,7 +125,7 @@ fn of_many_that_find_a_dead_servers_file_at_once_one_gets_it() {
                     scope.spawn(move || {
                         ready.wait();
                         let server = Server::builder().bind_unix(path);
-                        // None goes before all have tried.
+                        // None is dropped before all have tried.
                         done.wait();
                         server.is_ok()
                     })

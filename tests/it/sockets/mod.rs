@@ -1,4 +1,5 @@
-//! What a server listens on, and who comes by it: ports, Unix sockets, and what systemd hands over.
+//! The sockets that a server listens on, and their clients: ports, Unix sockets, and sockets passed
+//! by systemd.
 
 mod several;
 

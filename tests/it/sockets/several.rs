@@ -21,7 +21,7 @@ fn chat(client: &mut Client) -> Outcome {
     Ok(())
 }
 
-/// The addresses, without the Unix sockets.
+/// Returns the addresses, without the Unix sockets.
 fn addresses(server: &Server) -> Vec<SocketAddr> {
     let endpoints = server.endpoints().unwrap();
     let addresses = endpoints.iter().filter_map(|endpoint| match endpoint {
@@ -83,7 +83,7 @@ fn an_unspecified_ipv6_address_takes_ipv4_too_and_shows_it_as_such() {
     }
 }
 
-/// An address has the same place in the registers, whichever way it came.
+/// An address counts as the same in the limits, whichever socket it came by.
 #[test]
 fn an_address_counts_once_at_all_sockets() {
     let builder = Server::builder().max_clients_per_address(Some(2));
@@ -121,7 +121,7 @@ fn a_server_says_where_it_listens() {
 }
 
 #[test]
-fn what_cannot_be_had_is_an_error_that_names_it() {
+fn an_address_that_cannot_be_bound_is_an_error_that_names_it() {
     let taken = TcpListener::bind(ANY).unwrap().local_addr().unwrap();
     let server = Server::bind(taken).unwrap();
     let error = Server::bind(taken).unwrap_err();
@@ -132,7 +132,7 @@ fn what_cannot_be_had_is_an_error_that_names_it() {
 }
 
 #[test]
-fn of_several_addresses_the_first_that_can_be_had_is_bound() {
+fn of_several_addresses_the_first_possible_one_is_bound() {
     let taken = Server::bind(ANY).unwrap().local_addr().unwrap();
     let holder = Server::bind(taken).unwrap();
     let any: SocketAddr = ANY.parse().unwrap();
@@ -141,7 +141,7 @@ fn of_several_addresses_the_first_that_can_be_had_is_bound() {
     assert_eq!(server.endpoints().unwrap().len(), 1);
 }
 
-/// Who comes alone is not behind all who came in a crowd, by another way.
+/// A single client of one socket does not wait behind all the clients of another.
 #[test]
 fn sockets_take_turns() {
     let folder = Folder::new();
@@ -196,7 +196,7 @@ fn a_server_whose_sockets_are_all_broken_says_so() {
 }
 
 #[test]
-fn a_shutdown_closes_all_sockets_and_says_goodbye_to_all() {
+fn a_shutdown_closes_all_sockets_and_all_clients() {
     let folder = Folder::new();
     let path = folder.file("socket");
     let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();

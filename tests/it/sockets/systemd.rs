@@ -1,5 +1,6 @@
-//! Listeners that were bound before the server was started, handed over as systemd does it
-//! (`sd_listen_fds(3)`): descriptors from 3 on, and two variables that say how many and to whom.
+//! Listeners that were bound before the server was started, and passed as systemd does it
+//! (`sd_listen_fds(3)`): descriptors from 3 on, and two variables that hold their number and the
+//! process they are for.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -15,11 +16,11 @@ use crate::support::{Folder, Peer, eventually, open_unix};
 
 const TO_IT: &str = "LISTEN_PID=$$ LISTEN_FDS=2";
 
-/// A chat that takes what it is handed over; killed when this is dropped.
+/// A chat that takes the sockets passed to it; killed when this is dropped.
 struct Chat(Child);
 
 impl Chat {
-    /// The shell has no descriptors but these to put in place, and becomes the chat.
+    /// The shell has only these descriptors to put in place, and becomes the chat.
     fn start(first: impl Into<OwnedFd>, second: impl Into<OwnedFd>, told: &str) -> Chat {
         let chat = build("chat");
         let in_place = "exec 3<&0 4<&1 0</dev/null 1>&2";
@@ -33,13 +34,13 @@ impl Chat {
         Chat(shell.stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// The first lines that it prints.
+    /// Returns the first lines that it prints.
     fn lines(&mut self, count: usize) -> Vec<String> {
         let printed = BufReader::new(self.0.stderr.take().unwrap()).lines();
         printed.take(count).map(Result::unwrap).collect()
     }
 
-    /// What it says when it fails.
+    /// Returns its message when it fails.
     fn failure(mut self) -> String {
         let status = eventually("its end", || self.0.try_wait().unwrap());
         let mut words = String::new();
@@ -72,11 +73,11 @@ fn listen() -> (TcpListener, SocketAddr) {
 }
 
 #[test]
-fn all_that_is_handed_over_is_one_server() {
+fn all_passed_sockets_make_one_server() {
     let folder = Folder::new();
     let path = folder.file("socket");
     let (listener, address) = listen();
-    // Who comes before the server waits for it.
+    // A client that connects before the server starts waits for it.
     let early = TcpStream::connect(address).unwrap();
     let mut chat = Chat::start(listener, UnixListener::bind(&path).unwrap(), TO_IT);
     let expected = [
@@ -95,12 +96,12 @@ fn all_that_is_handed_over_is_one_server() {
     }
     kill_process(Pid::from_child(&chat.0), Signal::TERM).unwrap();
     one.answer_goodbye(1001, "the server is going down");
-    // It was not the server's to make, and is not the server's to remove.
+    // The server did not make it, and does not remove it.
     assert!(path.exists());
 }
 
 #[test]
-fn nothing_that_is_handed_over_is_an_error_that_says_so() {
+fn no_passed_socket_is_an_error_that_says_so() {
     for told in [
         "",
         "LISTEN_PID=$$ LISTEN_FDS=0",
@@ -114,7 +115,7 @@ fn nothing_that_is_handed_over_is_an_error_that_says_so() {
 }
 
 #[test]
-fn what_is_no_listener_is_an_error_that_says_which() {
+fn a_passed_descriptor_that_is_no_listener_is_an_error_that_names_it() {
     let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     let unbound = rustix::net::socket(
         rustix::net::AddressFamily::UNIX,

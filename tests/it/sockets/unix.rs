@@ -1,4 +1,4 @@
-//! Clients that come over a Unix socket: what holds for all others holds for them.
+//! Clients that connect over a Unix socket: all rules for other clients hold for them.
 
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
@@ -84,7 +84,7 @@ fn a_local_peer_has_no_address() {
 }
 
 #[test]
-fn limits_per_address_are_for_those_who_have_one() {
+fn limits_per_address_do_not_apply_to_clients_without_an_address() {
     let builder = Server::builder()
         .max_clients_per_address(Some(1))
         .handshakes_per_address(1, Duration::from_secs(3600));
@@ -133,16 +133,16 @@ fn a_local_proxy_that_is_trusted_names_addresses() {
         std::io::Write::write_all(&mut again, &head).unwrap();
         assert_eq!(read_answer(&mut again).status(), 503);
         through(&forwarded("203.0.113.8")).expect_text("203.0.113.8");
-        // Of whom the proxy says nothing, nothing is known, and nothing is counted.
+        // If the proxy does not name a client's address, none is known, and none is counted.
         for _ in 0..2 {
             through(&Head::of(Version::Rfc6455)).expect_text("none");
         }
     }
 }
 
-/// What a local proxy says is believed, what anybody says is not.
+/// The headers of a local proxy are trusted, those of other clients are not.
 #[test]
-fn trust_in_a_local_proxy_is_not_trust_in_everybody() {
+fn trust_in_a_local_proxy_is_not_trust_in_every_client() {
     let both = Both::run(Server::builder().trust_local_proxy(true), tell_address);
     let head = forwarded("203.0.113.7");
     let mut peer = Peer::open_with(both.server.address, Version::Rfc6455, &head);
@@ -158,7 +158,7 @@ fn trust_in_a_local_proxy_is_not_trust_in_everybody() {
 }
 
 #[test]
-fn nobody_is_trusted_unless_told_so() {
+fn no_proxy_is_trusted_by_default() {
     let both = Both::run(Server::builder(), tell_address);
     let head = forwarded("203.0.113.7").bytes();
     let mut peer = Peer::on(dial_unix(&both.path), Version::Rfc6455, &head);
@@ -166,7 +166,7 @@ fn nobody_is_trusted_unless_told_so() {
 }
 
 #[test]
-fn a_local_peer_that_does_not_read_is_evicted_and_delays_nobody() {
+fn a_local_peer_that_does_not_read_is_evicted_and_delays_no_other() {
     let both = Both::run(Server::builder().outbox(64 * 1024), echo);
     let mut sleepers: Vec<Peer> = Version::ALL.map(|version| both.open(version)).into();
     let mut reader = both.server.open(Version::Rfc6455);
@@ -182,7 +182,7 @@ fn a_local_peer_that_does_not_read_is_evicted_and_delays_nobody() {
 }
 
 #[test]
-fn deadlines_hold_over_a_unix_socket() {
+fn timeouts_hold_over_a_unix_socket() {
     let short = Duration::from_millis(50);
     let hasty = Both::run(Server::builder().handshake_deadline(short), echo);
     let mut silent = dial_unix(&hasty.path);

@@ -1,6 +1,6 @@
-//! An HTTP answer, taken apart.
+//! An HTTP response, parsed.
 
-/// Status line, fields and body, as a client would read them.
+/// Status line, headers and body, as a client would read them.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status_line: String,
@@ -9,7 +9,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Takes an answer apart; panics where a client would be at a loss.
+    /// Parses a response; panics if a client could not read it.
     pub(crate) fn read(bytes: &[u8]) -> Answer {
         let blank = bytes
             .windows(4)
@@ -37,7 +37,7 @@ impl Answer {
         rest[..3].parse().unwrap()
     }
 
-    /// The value of a field that may stand once.
+    /// Returns the value of a header that may occur once.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let mut values = self
             .fields
@@ -48,7 +48,7 @@ impl Answer {
         value
     }
 
-    /// Asserts what holds for every answer that is not a 101: it says where its body ends, and
+    /// Asserts the rules for every response that is not a 101: it says where its body ends, and
     /// that it is the last.
     pub(crate) fn assert_last(&self) {
         assert_ne!(self.status(), 101);

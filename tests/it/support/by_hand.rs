@@ -1,4 +1,4 @@
-//! A server of RFC 6455 by hand, for one client: so that it can do wrong whatever it likes.
+//! A hand-written server of RFC 6455, for one client: so that it can break any rule.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,17 +10,17 @@ use sha1::{Digest, Sha1};
 
 use super::loopback::{PATIENCE, eventually};
 
-/// A server that does what its script says, on a thread of its own.
+/// A server that runs its script, on a thread of its own.
 pub(crate) struct Script {
     pub(crate) address: SocketAddr,
     pub(crate) url: String,
     thread: JoinHandle<()>,
 }
 
-/// What a script has in its hands: a client whose request has come.
+/// The connection that a script works with: a client whose request has come.
 pub(crate) struct ByHand {
     pub(crate) stream: TcpStream,
-    /// The request's head.
+    /// The request's header block.
     pub(crate) head: String,
 }
 
@@ -29,7 +29,7 @@ impl Script {
         Script::before_request(|stream| script(ByHand::on(stream)))
     }
 
-    /// A script for what comes before the request, or instead of it.
+    /// Runs a script before the request, or instead of it.
     pub(crate) fn before_request(script: impl FnOnce(TcpStream) + Send + 'static) -> Script {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -46,7 +46,7 @@ impl Script {
         }
     }
 
-    /// Waits for its end, and fails where it has failed.
+    /// Waits for its end, and fails if it has failed.
     pub(crate) fn join(self) {
         eventually("the script's end", || {
             self.thread.is_finished().then_some(())
@@ -67,14 +67,14 @@ impl ByHand {
         ByHand { stream, head }
     }
 
-    /// The value of a field that the client has sent.
+    /// Returns the value of a header that the client has sent.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let fields = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
         values.next().map(|(_, value)| value)
     }
 
-    /// A right answer; `more` fields are whole lines.
+    /// Sends a valid response; `more` are further headers, as whole lines.
     pub(crate) fn accept(&mut self, more: &str) {
         let key = self.field("Sec-WebSocket-Key").expect("a key");
         let accept = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
@@ -92,7 +92,7 @@ impl ByHand {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// A frame as a server writes it, of up to 125 bytes.
+    /// Writes a frame as a server does, of up to 125 bytes.
     pub(crate) fn frame(&mut self, first: u8, payload: &[u8]) {
         let len = u8::try_from(payload.len()).unwrap();
         assert!(len < 126);
@@ -109,7 +109,8 @@ impl ByHand {
         self.frame(0x88, &code.to_be_bytes());
     }
 
-    /// The next frame of up to 65,535 bytes, which must have a mask: its first byte and its payload.
+    /// Reads the next frame of up to 65,535 bytes, which must have a mask; returns its first byte
+    /// and its payload.
     pub(crate) fn hear(&mut self) -> (u8, Vec<u8>) {
         let [first, len] = self.take();
         assert_ne!(len & 0x80, 0, "a client's frame has a mask");
@@ -139,7 +140,7 @@ impl ByHand {
         self.expect(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat());
     }
 
-    /// The client has hung up, in good order.
+    /// Expects that the client has closed TCP, cleanly.
     pub(crate) fn expect_end(&mut self) {
         let read = self.stream.read(&mut [0]);
         assert!(matches!(read, Ok(0)), "{read:?}");

@@ -1,4 +1,4 @@
-//! The ways to cut a stream. Where it is cut must never matter.
+//! The ways to cut a stream. The positions of the cuts must never matter.
 
 /// Above this many bytes, a stream is not cut in two everywhere, but only near its ends: that is
 /// where headers and end marks are, and 65,536 replays of 64 KiB are too many.

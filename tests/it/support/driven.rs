@@ -1,4 +1,4 @@
-//! A connection with an application that accepts everything, and all that came out of it.
+//! A connection with an application that accepts everything, with all its events and output.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ pub(crate) struct Driven {
 }
 
 impl Driven {
-    /// A server's connection on which nothing was received yet.
+    /// A server's connection that has received nothing yet.
     pub(crate) fn new(config: &Config) -> Driven {
         Driven::of(Connection::new(Arc::new(config.clone())))
     }
 
-    /// A client's connection, which has sent its request and heard nothing yet. Its unpredictable
-    /// bytes are [`sample_entropy`].
+    /// A client's connection, which has sent its request and received nothing yet. Its random bytes
+    /// are [`sample_entropy`].
     pub(crate) fn client_with(request: &ClientRequest, config: &Config) -> Driven {
         let config = Arc::new(config.clone());
         let mut driven = Driven::of(Connection::client(config, request, sample_entropy));
@@ -47,7 +47,7 @@ impl Driven {
         }
     }
 
-    /// A connection that has its handshake behind it; what came out of that is forgotten.
+    /// A connection whose handshake is done; events and output of the handshake are forgotten.
     pub(crate) fn ready_with(version: Version, config: &Config) -> Driven {
         let mut driven = Driven::new(config);
         driven.receive(&Head::of(version).bytes());
@@ -81,7 +81,7 @@ impl Driven {
         self.drain()
     }
 
-    /// All events and all output that there are, each change of state held against the table.
+    /// Takes all events and all output, and checks each change of state against the table.
     pub(crate) fn drain(&mut self) -> &mut Driven {
         while let Some(event) = self.connection.next_event() {
             assert!(!self.is_closed(), "{event:?} after the last event");
@@ -109,7 +109,7 @@ impl Driven {
         assert_eq!(
             self.connection.state(),
             self.state_told(),
-            "a change that was not told"
+            "a change that was not reported"
         );
         self
     }
@@ -153,7 +153,7 @@ impl Driven {
         self.events.iter().filter_map(text).collect()
     }
 
-    /// How it ended. It must have.
+    /// Returns the close report. The connection must have ended.
     pub(crate) fn closed(&self) -> &Closed {
         match self.events.last() {
             Some(Event::Closed(closed)) => closed,
@@ -165,7 +165,7 @@ impl Driven {
         matches!(self.events.last(), Some(Event::Closed(_)))
     }
 
-    /// Why it was refused. It must have been.
+    /// Returns the rejection. The request must have been rejected.
     pub(crate) fn refused(&self) -> &Refusal {
         match self.events.last() {
             Some(Event::Refused(refusal)) => refusal,
@@ -173,7 +173,7 @@ impl Driven {
         }
     }
 
-    /// Why a client has no connection. It must have none.
+    /// Returns the reason why a client has no connection. It must have none.
     pub(crate) fn declined(&self) -> &HandshakeError {
         match self.events.last() {
             Some(Event::Declined(error)) => error,
@@ -181,7 +181,7 @@ impl Driven {
         }
     }
 
-    /// The state that the transitions add up to.
+    /// Returns the state that the transitions add up to.
     fn state_told(&self) -> State {
         self.transitions
             .last()
@@ -189,7 +189,7 @@ impl Driven {
     }
 }
 
-/// Bytes that everybody can predict: `the sample nonce` of RFC 6455 §1.3, from its beginning.
+/// Fills `bytes` predictably: with `the sample nonce` of RFC 6455 §1.3, from its beginning.
 fn sample_entropy(bytes: &mut [u8]) {
     for (byte, sample) in bytes.iter_mut().zip(b"the sample nonce".iter().cycle()) {
         *byte = *sample;

@@ -1,5 +1,5 @@
-//! What the library logs, kept for tests to look at. One for the process: tests run side by side
-//! and look for what only they can have caused, such as an address.
+//! The library's log, kept for tests to read. One for the process: tests run side by side and look
+//! for entries that only they can have caused, such as an address.
 
 use std::sync::{Mutex, Once, PoisonError};
 
@@ -9,7 +9,7 @@ static LOGBOOK: Logbook = Logbook(Mutex::new(Vec::new()));
 
 struct Logbook(Mutex<Vec<(Level, String)>>);
 
-/// From now on, and for the whole process, what is logged is kept.
+/// Keeps every log entry from now on, for the whole process.
 pub(crate) fn keep_logbook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -18,7 +18,7 @@ pub(crate) fn keep_logbook() {
     });
 }
 
-/// The lines that contain all of these words.
+/// Returns the lines that contain all of these words.
 pub(crate) fn logged(words: &[&str]) -> Vec<(Level, String)> {
     let lines = LOGBOOK.0.lock().unwrap_or_else(PoisonError::into_inner);
     let found = lines

@@ -1,4 +1,4 @@
-//! A server on a port of the system's choice, with its thread; gone when the value is.
+//! A server on a port of the system's choice, with its thread; stopped when the value is dropped.
 
 use std::fmt::Debug;
 use std::net::{SocketAddr, TcpListener};
@@ -11,8 +11,8 @@ use stentor::{
 
 use super::peer::Peer;
 
-/// How long anything may take that is not itself about time. Nothing ever waits that long, unless
-/// it fails.
+/// The most time for any event that is not itself about time. No test waits that long, unless it
+/// fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Loopback {
@@ -30,8 +30,8 @@ impl Loopback {
         Loopback::start(builder.bind("127.0.0.1:0").unwrap(), handler)
     }
 
-    /// The same, on sockets with a send buffer of that many bytes: with none, it is as small as
-    /// the system allows, and what a client does not read is soon the server's problem.
+    /// The same, on sockets with a send buffer of that many bytes: with 0, it is as small as the
+    /// system allows, and bytes that a client does not read are soon in the send queue.
     pub(crate) fn run_with_send_buffer<H>(
         bytes: usize,
         builder: ServerBuilder,
@@ -46,7 +46,7 @@ impl Loopback {
         Loopback::start(builder.attach(listener).unwrap(), handler)
     }
 
-    /// Sends every message back to where it came from.
+    /// Sends every message back to its sender.
     pub(crate) fn echo(builder: ServerBuilder) -> Loopback {
         Loopback::run(builder, echo)
     }
@@ -62,7 +62,7 @@ impl Loopback {
         }
     }
 
-    /// A client that has its handshake behind it.
+    /// Opens a client, with its handshake done.
     pub(crate) fn open(&self, version: Version) -> Peer {
         Peer::open(self.address, version)
     }
@@ -72,7 +72,7 @@ impl Loopback {
         Version::ALL.map(|version| self.open(version)).into()
     }
 
-    /// What the server has of this client, which must be open.
+    /// Returns the server's handle of this client, which must be open.
     pub(crate) fn client(&self, peer: &Peer) -> ClientHandle {
         let clients = self.handle.clients().into_iter();
         let mut found = clients.filter(|client| client.peer() == peer.local_addr().into());
@@ -87,7 +87,7 @@ impl Loopback {
         });
     }
 
-    /// Waits until nobody is connected any more, and all that there was to say about them is said.
+    /// Waits until all connections are closed, and all reports about them are made.
     pub(crate) fn wait_until_empty(&self) -> Counters {
         eventually("everybody gone", || {
             let counters = self.handle.counters();
@@ -95,7 +95,7 @@ impl Loopback {
         })
     }
 
-    /// Waits until the server has ended by itself, or somebody has ended it.
+    /// Waits until the server has ended, by itself or by a shutdown.
     pub(crate) fn join(&mut self) {
         let thread = self.thread.take().expect("it was joined before");
         eventually("the server's end", || thread.is_finished().then_some(()));
@@ -125,7 +125,7 @@ pub(crate) fn echo(client: &mut Client) -> Outcome {
     Ok(())
 }
 
-/// The handler of an echo server that panics at the word; see [`hush`](super::hush).
+/// The handler of an echo server that panics on the message `panic`; see [`hush`](super::hush).
 pub(crate) fn panic_when_told(client: &mut Client) -> Outcome {
     while let Some(message) = client.recv()? {
         assert_ne!(message.as_text(), Some("panic"), "panicking on purpose");
@@ -134,7 +134,7 @@ pub(crate) fn panic_when_told(client: &mut Client) -> Outcome {
     Ok(())
 }
 
-/// Waits until something is so, and gives up loudly.
+/// Waits until `look` returns a value; panics after a timeout.
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let since = Instant::now();
     loop {
@@ -146,11 +146,11 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// Waits until what is looked at equals what is expected; shows both where it never does.
+/// Waits until the observed value equals the expected one; prints both if it never does.
 pub(crate) fn becomes<T: PartialEq + Debug>(expected: &T, mut look: impl FnMut() -> T) {
     let since = Instant::now();
     loop {
-        // Looked at once a turn: what it was when it was right is what counts.
+        // Read once per turn: the compared value is also the printed one.
         let seen = look();
         if seen == *expected {
             return;

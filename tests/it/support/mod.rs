@@ -1,5 +1,5 @@
-//! What the tests share: the bytes of every version, a connection that is driven, the ways to cut a
-//! stream; and for whole servers, one on loopback and a client of any version.
+//! Code that the tests share: the bytes of every version, a connection that is driven, the ways to
+//! cut a stream; and for whole servers, one on loopback and a client of any version.
 
 /// The project's folder.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");

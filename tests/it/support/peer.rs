@@ -1,5 +1,5 @@
 //! A client of any version on a blocking socket, built by hand so that no test trusts the code it
-//! tests. Every read has a deadline.
+//! tests. Every read has a timeout.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::loopback::PATIENCE;
 use super::wire::{Head, PROOF, close_frame, masked, text};
 
-/// What a client hears.
+/// The items that a client receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Heard {
     Text(String),
@@ -21,20 +21,20 @@ pub(crate) enum Heard {
     Deflated(u8, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
-    /// A close frame; 1005 stands for none in it.
+    /// A close frame; 1005 stands for one without a code.
     Close(u16, String),
     /// Draft-76's `FF 00`.
     Marker,
-    /// The server has hung up.
+    /// The server has closed TCP.
     End,
-    /// The server's TCP has thrown everything away.
+    /// The server has reset the connection.
     Reset,
 }
 
 pub(crate) struct Peer {
     pub(crate) version: Version,
     pub(crate) stream: TcpStream,
-    /// The server's answer to the handshake, draft-76's proof not included.
+    /// The server's response to the handshake, draft-76's proof not included.
     pub(crate) answer: Answer,
     /// All bytes that were written and read, the handshake's too.
     pub(crate) written: u64,
@@ -43,12 +43,12 @@ pub(crate) struct Peer {
     start: usize,
 }
 
-/// A connection to the server on which nothing was said yet.
+/// Connects to the server, and sends nothing yet.
 pub(crate) fn dial(address: SocketAddr) -> TcpStream {
     ready(TcpStream::connect(address).unwrap())
 }
 
-/// The same, from an address of one's own, and with a receive buffer of one's own size.
+/// The same, from an own address, and with a receive buffer of an own size.
 pub(crate) fn dial_from(address: SocketAddr, own: IpAddr, buffer: Option<usize>) -> TcpStream {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     if let Some(buffer) = buffer {
@@ -66,15 +66,16 @@ fn ready(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Asks for a page, or for anything else that is answered once, and reads to the end. Fails where
-/// TCP resets the connection: then another client, at another time, had not read its answer.
+/// Requests a page, or sends any other request that gets one response, and reads to the end. Fails
+/// if TCP resets the connection: another client, at another time, might then not have received its
+/// response.
 pub(crate) fn ask(address: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = dial(address);
     stream.write_all(request).unwrap();
     read_answer(&mut stream)
 }
 
-/// Reads the one answer that comes and the end of the stream behind it.
+/// Reads the single response and the end of the stream behind it.
 pub(crate) fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
@@ -84,7 +85,7 @@ pub(crate) fn read_answer(stream: &mut TcpStream) -> Answer {
     answer
 }
 
-/// How the connection ends if nothing more is heard.
+/// Returns how the connection ends if nothing more is received.
 pub(crate) fn read_end(stream: &mut TcpStream) -> Heard {
     match stream.read(&mut [0; 1]) {
         Ok(0) => Heard::End,
@@ -102,24 +103,24 @@ fn is_reset(error: &std::io::Error) -> bool {
 }
 
 impl Peer {
-    /// A client whose handshake has succeeded.
+    /// Opens a client whose handshake has succeeded.
     pub(crate) fn open(address: SocketAddr, version: Version) -> Peer {
         Peer::open_with(address, version, &Head::of(version))
     }
 
-    /// The same, with a request of one's own.
+    /// The same, with an own request.
     pub(crate) fn open_with(address: SocketAddr, version: Version, head: &Head) -> Peer {
         Peer::on(dial(address), version, &head.bytes())
     }
 
-    /// The same on a connection that exists; `bytes` are the handshake and whatever is glued to
-    /// it.
+    /// The same on an existing connection; `bytes` are the handshake and any bytes that are sent
+    /// with it.
     pub(crate) fn on(mut stream: TcpStream, version: Version, bytes: &[u8]) -> Peer {
         stream.write_all(bytes).unwrap();
         Peer::after(stream, version, bytes.len())
     }
 
-    /// A client that has written that many bytes of its handshake and now reads the answer.
+    /// A client that has written that many bytes of its handshake and now reads the response.
     pub(crate) fn after(stream: TcpStream, version: Version, written: usize) -> Peer {
         let mut peer = Peer {
             version,
@@ -141,12 +142,13 @@ impl Peer {
         peer
     }
 
-    /// Draft-76's first half of a handshake: everything but key3. The answer's head has come.
+    /// Draft-76's first half of a handshake: everything except key3. The response's header block
+    /// has come.
     pub(crate) fn without_key3(address: SocketAddr) -> Peer {
         let head = Head::of(Version::Draft76).head();
         let mut stream = dial(address);
         stream.write_all(&head).unwrap();
-        // Read as if it were draft-75, which expects nothing behind the head.
+        // Read as if it were draft-75, which expects nothing behind the header block.
         let mut peer = Peer::after(stream, Version::Draft75, head.len());
         peer.version = Version::Draft76;
         peer
@@ -199,7 +201,7 @@ impl Peer {
         self.write(&masked(0x8a, payload));
     }
 
-    /// The next thing that is heard.
+    /// Returns the next item received.
     pub(crate) fn hear(&mut self) -> Heard {
         match self.version.framing() {
             Framing::Hixie => self.hear_hixie(),
@@ -208,7 +210,7 @@ impl Peer {
         .unwrap_or_else(|end| end)
     }
 
-    /// The next thing, within another time than usual; `None` when nothing comes.
+    /// Returns the next item, with another timeout than usual; `None` when nothing comes.
     pub(crate) fn hear_within(&mut self, time: Duration) -> Option<Heard> {
         self.stream.set_read_timeout(Some(time)).unwrap();
         let something = self.unread().is_empty().then(|| self.stream.peek(&mut [0]));
@@ -219,7 +221,7 @@ impl Peer {
         }
     }
 
-    /// The next thing, which must be text.
+    /// Returns the next item, which must be text.
     pub(crate) fn hear_text(&mut self) -> String {
         match self.hear() {
             Heard::Text(text) => text,
@@ -227,7 +229,7 @@ impl Peer {
         }
     }
 
-    /// That many texts.
+    /// Returns that many texts.
     pub(crate) fn hear_texts(&mut self, count: usize) -> Vec<String> {
         (0..count).map(|_| self.hear_text()).collect()
     }
@@ -241,7 +243,7 @@ impl Peer {
         );
     }
 
-    /// The same, where pings may come before.
+    /// The same, but pings may come before.
     pub(crate) fn expect_text_after_pings(&mut self, expected: &str) {
         loop {
             match self.hear() {
@@ -254,7 +256,7 @@ impl Peer {
         }
     }
 
-    /// Says something and expects to hear it.
+    /// Sends a message and expects its echo.
     pub(crate) fn expect_echo(&mut self, words: &str) {
         self.say(words);
         self.expect_text(words);
@@ -264,7 +266,7 @@ impl Peer {
         assert_eq!(self.hear(), Heard::End, "{}", self.version);
     }
 
-    /// The server's goodbye in this version's own way.
+    /// Expects the server's close frame in this version's own form.
     pub(crate) fn expect_goodbye(&mut self, code: u16, reason: &str) {
         let expected = match self.version.closing() {
             Closing::HangUp => Heard::End,
@@ -274,7 +276,7 @@ impl Peer {
         assert_eq!(self.hear(), expected, "{}", self.version);
     }
 
-    /// Says goodbye in this version's own way; what follows is not waited for.
+    /// Sends a close frame in this version's own form; does not wait for an answer.
     pub(crate) fn say_goodbye(&mut self, code: u16, reason: &str) {
         match self.version.closing() {
             Closing::HangUp => self.stream.shutdown(Shutdown::Write).unwrap(),
@@ -283,14 +285,14 @@ impl Peer {
         }
     }
 
-    /// Expects the server's goodbye, answers it, and hangs up.
+    /// Expects the server's close frame, answers it, and closes TCP.
     pub(crate) fn answer_goodbye(&mut self, code: u16, reason: &str) {
         self.expect_goodbye(code, reason);
         self.say_goodbye(code, "");
         self.hang_up();
     }
 
-    /// Says goodbye, expects the server's, and hangs up.
+    /// Sends a close frame, expects the server's, and closes TCP.
     pub(crate) fn leave(&mut self) {
         self.say_goodbye(1000, "");
         self.expect_goodbye(1000, "");
@@ -301,7 +303,7 @@ impl Peer {
         if self.version.closing() != Closing::HangUp {
             self.expect_end();
         }
-        // Where it has hung up already, there is nothing more to do.
+        // If it has closed TCP already, there is nothing more to do.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
@@ -386,7 +388,7 @@ impl Peer {
         &self.input[self.start..]
     }
 
-    /// Reads more; the way in which it ends, where it does.
+    /// Reads more; returns how the connection ends, if it does.
     fn fill(&mut self) -> Option<Heard> {
         self.input.drain(..self.start);
         self.start = 0;

@@ -1,12 +1,12 @@
-//! Panics that are meant, without their noise.
+//! Intended panics, without their output.
 
 use std::panic;
 use std::sync::{Mutex, Once, PoisonError};
 
 static HUSHED: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 
-/// From now on, and for the whole process, panics with these words are not printed. All others
-/// are.
+/// Stops printing panics with these words, from now on, for the whole process. All others are
+/// printed.
 pub(crate) fn hush(words: &'static str) {
     static ONCE: Once = Once::new();
     let hushed = || HUSHED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -28,7 +28,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// One that has signed itself, for these names.
+    /// A self-signed one, for these names.
     pub(crate) fn of(names: &[&str]) -> Identity {
         Identity::with(names, |_| {})
     }
@@ -55,7 +55,7 @@ impl Identity {
         TlsServer::from_pem(self.certificate.as_bytes(), self.key.as_bytes()).unwrap()
     }
 
-    /// A server of rustls's own.
+    /// A server's configuration for rustls itself.
     pub(crate) fn server_config(&self) -> ServerConfig {
         let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap();
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
@@ -67,12 +67,12 @@ impl Identity {
             .unwrap()
     }
 
-    /// A client that believes this one only.
+    /// A client's configuration that trusts only this certificate.
     pub(crate) fn believer(&self) -> ClientConfig {
         self.believer_with(rustls::ALL_VERSIONS)
     }
 
-    /// The same, that speaks these versions.
+    /// The same, with these TLS versions.
     pub(crate) fn believer_with(
         &self,
         versions: &[&'static SupportedProtocolVersion],
@@ -88,20 +88,20 @@ impl Identity {
     }
 }
 
-/// A connection of TLS to a server with the common certificate; nothing is said on it yet.
+/// A TLS connection to a server with the common certificate; nothing is sent on it yet.
 pub(crate) fn secure(stream: TcpStream) -> Secure {
     secure_as(stream, Identity::common().believer())
 }
 
-/// The same, with a configuration of one's own.
+/// The same, with an own configuration.
 pub(crate) fn secure_as(stream: TcpStream, config: ClientConfig) -> Secure {
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let session = ClientConnection::new(Arc::new(config), name).unwrap();
     StreamOwned::new(session, stream)
 }
 
-/// A plain connection to a server that speaks TLS: whatever is said at this end is encrypted on the
-/// way, and either side's end is passed on as such.
+/// A plain connection to a server with TLS: all bytes sent at this end are encrypted on the way,
+/// and either side's end is passed on as such.
 pub(crate) fn tunnel(address: SocketAddr) -> TcpStream {
     let wire = dial(address);
     let door = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -121,7 +121,7 @@ fn dig(mut plain: &TcpStream, mut tls: Secure) {
         let mut of_wire = PollFlags::empty();
         of_wire.set(PollFlags::IN, hears);
         of_wire.set(PollFlags::OUT, tls.conn.wants_write());
-        // Behind the handshake, for the end is among what is said.
+        // Behind the handshake, for the end is part of the encrypted stream.
         let may_speak = !tls.conn.is_handshaking() && !tls.conn.wants_write();
         let of_plain = match speaks && may_speak {
             true => PollFlags::IN,
@@ -170,7 +170,7 @@ fn dig(mut plain: &TcpStream, mut tls: Secure) {
                 Ok(0) => break false,
                 Ok(read) => {
                     if plain.write_all(&chunk[..read]).is_err() {
-                        // Nobody is there to hear it.
+                        // There is no reader any more.
                         return;
                     }
                 }

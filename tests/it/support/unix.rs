@@ -13,7 +13,7 @@ use super::loopback::PATIENCE;
 use super::peer::Peer;
 use super::wire::Head;
 
-/// A folder of one's own, gone when this is.
+/// A folder of its own, removed when this is dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -36,8 +36,8 @@ impl Drop for Folder {
     }
 }
 
-/// A connection to the server on which nothing was said yet. The type is a stream's like any
-/// other: all that it is used for works on any socket that is connected.
+/// Connects to the server, and sends nothing yet. The type is that of any other stream: all
+/// functions used work on any connected socket.
 pub(crate) fn dial_unix(path: &Path) -> TcpStream {
     as_tcp(UnixStream::connect(path).unwrap())
 }
@@ -48,7 +48,7 @@ pub(crate) fn as_tcp(stream: UnixStream) -> TcpStream {
     TcpStream::from(OwnedFd::from(stream))
 }
 
-/// A client whose handshake has succeeded.
+/// Opens a client whose handshake has succeeded.
 pub(crate) fn open_unix(path: &Path, version: Version) -> Peer {
     Peer::on(dial_unix(path), version, &Head::of(version).bytes())
 }

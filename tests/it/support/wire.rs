@@ -1,4 +1,4 @@
-//! What each version puts on the wire, built by hand so that no test trusts the code it tests.
+//! The bytes of each version on the wire, built by hand so that no test trusts the code it tests.
 
 use stentor::protocol::{Framing, Version};
 
@@ -14,7 +14,7 @@ pub(crate) const PROOF: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
 /// The masking key of RFC 6455 §5.7.
 pub(crate) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A request or an answer, to be spoilt before it is sent.
+/// A request or a response, to be spoilt before it is sent.
 #[derive(Clone)]
 pub(crate) struct Head {
     line: String,
@@ -23,7 +23,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// A request of this version that nothing is wrong with.
+    /// Returns a valid request of this version.
     pub(crate) fn of(version: Version) -> Head {
         let hybi = |number: &'static str, origin: &'static str| {
             vec![
@@ -61,7 +61,7 @@ impl Head {
         Head::with_fields("GET /demo HTTP/1.1", &fields).behind(key3)
     }
 
-    /// The answer of this version to [`Head::of`], without draft-76's proof.
+    /// Returns the response of this version to [`Head::of`], without draft-76's proof.
     pub(crate) fn answering(version: Version) -> Head {
         let (line, upgrade) = match version {
             Version::Draft75 => ("HTTP/1.1 101 Web Socket Protocol Handshake", "WebSocket"),
@@ -104,32 +104,32 @@ impl Head {
         self
     }
 
-    /// One more field, behind the others.
+    /// One more header, behind the others.
     pub(crate) fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Head {
         self.fields.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
-    /// Without a field.
+    /// Without a header.
     pub(crate) fn without(mut self, name: &str) -> Head {
         self.fields.retain(|(own, _)| own != name);
         self
     }
 
-    /// With another value in a field's place.
+    /// With another value for a header.
     pub(crate) fn set(mut self, name: &str, value: impl AsRef<[u8]>) -> Head {
         let field = self.fields.iter_mut().find(|(own, _)| own == name).unwrap();
         field.1 = value.as_ref().to_vec();
         self
     }
 
-    /// Filled up so that the head has exactly this many bytes, the blank line included.
+    /// Filled up so that the header block has exactly this many bytes, the blank line included.
     pub(crate) fn filled_to(self, bytes: usize) -> Head {
         let without = self.clone().with("X-Filler", "").head().len();
         self.with("X-Filler", "x".repeat(bytes - without))
     }
 
-    /// How many fields it has.
+    /// Returns the number of headers.
     pub(crate) fn field_count(&self) -> usize {
         self.fields.len()
     }
@@ -206,7 +206,7 @@ pub(crate) fn written(version: Version, text: &str) -> Vec<u8> {
     [&header, text.as_bytes()].concat()
 }
 
-/// The client's goodbye, without a code; draft-75 has none but the end of the stream.
+/// Returns the client's close frame, without a code; draft-75 has none, only the end of the stream.
 pub(crate) fn bye(version: Version) -> Vec<u8> {
     match version {
         Version::Draft75 => Vec::new(),

@@ -1,5 +1,5 @@
-//! What comes back of what a peer, or an application that trusts a peer, has said: never a line's
-//! end, never a second field, never a second answer.
+//! Data of a peer, or of an application that trusts a peer, that comes back in a response: never a
+//! line ending, never a second header, never a second response.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use crate::support::{
     Answer, Driven, HYBI, Head, Loopback, Peer, ask, echo, keep_logbook, logged, masked,
 };
 
-/// Where a peer can put a byte of its choice and see it again: the resource, a field's value.
+/// Places in which a peer can put a byte of its choice and see it again: the resource, a header's
+/// value.
 const PLACES: [&str; 7] = [
     "resource",
     "Host",
@@ -51,11 +52,11 @@ fn no_byte_of_a_request_can_break_a_line_of_the_answer() {
                 driven.receive(&with_byte(version, place, byte));
                 let context = format!("{version}, {place} with {byte:#04x}");
                 if driven.output.is_empty() {
-                    // A lone LF ends no line, and so no head.
+                    // A lone LF ends no line, and so no header block.
                     assert_eq!(byte, b'\n', "{context}");
                     continue;
                 }
-                // Taking it apart fails on a line with a control character.
+                // Parsing fails on a line with a control character.
                 let answer = Answer::read(&driven.output);
                 if answer.status() == 101 {
                     let agreed = usize::from(driven.connection.subprotocol().is_some());
@@ -71,9 +72,9 @@ fn no_byte_of_a_request_can_break_a_line_of_the_answer() {
     }
 }
 
-/// Markup in an answer is text: nobody renders it.
+/// Markup in a response is text: no browser renders it.
 #[test]
-fn what_a_refusal_repeats_is_plain_text() {
+fn text_repeated_in_a_rejection_is_plain_text() {
     let markup = "<script>alert(1)</script>";
     for version in Version::ALL {
         for head in [
@@ -97,7 +98,7 @@ fn what_a_refusal_repeats_is_plain_text() {
 
 const NASTY: &str = "no\r\n\r\nHTTP/1.1 200 OK\r\nX-Evil: yes\r\n\0";
 
-/// An application may put into its reason what it has from a peer.
+/// An application may copy a peer's data into its reason.
 #[test]
 fn an_applications_reason_stays_inside_the_body() {
     let builder = Server::builder().on_request(|_| Reply::refuse(403, NASTY));
@@ -119,8 +120,8 @@ fn an_applications_reason_stays_inside_the_body() {
     Answer::read(&connection.data_to_send()).assert_last();
 }
 
-/// What the server's own settings name is sent only to one who has asked for it, and nobody can ask
-/// for a line's end.
+/// A name from the server's own settings is sent only to a client that has requested it, and no
+/// client can request a line ending.
 #[test]
 fn a_subprotocol_with_a_line_in_it_is_never_sent() {
     for version in Version::ALL {
@@ -141,9 +142,10 @@ fn a_subprotocol_with_a_line_in_it_is_never_sent() {
     }
 }
 
-/// A line in the log is one line, whatever the peer has put into it, and the query is no part of it.
+/// An entry in the log is one line, whatever the peer has put into it, and does not contain the
+/// query.
 #[test]
-fn what_a_peer_says_is_one_line_in_the_log() {
+fn a_peers_text_is_one_line_in_the_log() {
     keep_logbook();
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
@@ -165,7 +167,8 @@ fn what_a_peer_says_is_one_line_in_the_log() {
     }
 }
 
-/// Nothing of another's, or of nobody's, memory: a pong is the ping, a close is its code.
+/// No other connection's memory leaks, nor uninitialized memory: a pong equals the ping, a close
+/// frame its code.
 #[test]
 fn a_pong_is_the_ping_and_a_close_is_its_code_and_no_byte_more() {
     for version in HYBI {

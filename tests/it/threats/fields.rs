@@ -1,4 +1,4 @@
-//! Header fields that stand twice, that are too many or too long, and that hold odd words.
+//! Headers that are repeated, too many or too long, and headers with unusual values.
 
 use stentor::protocol::{Config, Refusal, State, Version};
 
@@ -10,7 +10,7 @@ fn ask(head: &Head) -> Driven {
     driven
 }
 
-/// The fields of which two programs could each take another one for the field.
+/// The headers for which two programs could choose different ones if they are repeated.
 fn stand_once(version: Version) -> Vec<&'static str> {
     let own: &[&str] = match version {
         Version::Draft75 => &["Upgrade", "Origin", "WebSocket-Protocol"],
@@ -51,7 +51,7 @@ fn a_field_that_stands_once_is_refused_twice() {
                 _ => "http://example.com",
             };
             let (lower, upper) = (field.to_ascii_lowercase(), field.to_ascii_uppercase());
-            // The same twice, another one, and none; and in whatever letter case.
+            // The same twice, a different one, and an empty one; and in any letter case.
             for second in [value, "other", ""] {
                 for name in [field, &lower, &upper] {
                     let head = Head::of(version).without(field);
@@ -71,7 +71,7 @@ fn a_field_that_stands_once_is_refused_twice() {
     }
 }
 
-/// Those are lists, and a list may be in several fields (RFC 9110 §5.3).
+/// These are lists, and a list may be in several headers (RFC 9110 §5.3).
 #[test]
 fn a_list_may_be_in_several_fields() {
     for version in Version::ALL {
@@ -89,9 +89,9 @@ fn a_list_may_be_in_several_fields() {
     }
 }
 
-/// One server of others dropped what was above the count, and then used it as if it were there.
+/// Another server dropped the headers above the limit, and then used them as if they were there.
 #[test]
-fn the_fields_that_matter_may_come_last_and_count_all_the_same() {
+fn required_headers_may_come_last_and_still_count() {
     for version in Version::ALL {
         let head = String::from_utf8(Head::of(version).head()).unwrap();
         let (line, fields) = head.split_once("\r\n").unwrap();
@@ -132,8 +132,7 @@ fn one_field_may_be_as_long_as_the_head() {
     }
 }
 
-/// Names that are something in one language or another, lists without items, and quotes that do not
-/// end.
+/// Names with a meaning in one language or another, lists without items, and unterminated quotes.
 const ODD: [&str; 18] = [
     "constructor",
     "__proto__",
@@ -155,7 +154,7 @@ const ODD: [&str; 18] = [
     " \t \t ,\t",
 ];
 
-/// No extension is spoken, and so none is agreed on: not even by somebody's odd name.
+/// No extension is supported, and so none is negotiated: not even with an unusual name.
 #[test]
 fn odd_extensions_are_never_agreed_on() {
     for version in Version::ALL {
@@ -191,7 +190,8 @@ fn odd_subprotocols_are_refused_or_not_agreed_on() {
             let answer = Answer::read(&driven.output);
             assert_eq!(answer.field(field), None, "{version}, {odd}");
             match driven.connection.state() {
-                // To ask for what is not spoken is an error only where there is one to ask for.
+                // An unknown subprotocol is an error only in versions in which it must be
+                // negotiated.
                 State::Ready => assert!(!HIXIE.contains(&version), "{version}, {odd}"),
                 _ => assert_eq!(answer.status(), 400, "{version}, {odd}"),
             }

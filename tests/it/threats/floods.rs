@@ -1,4 +1,4 @@
-//! Streams that never end by themselves: each is ended at a limit, not far behind it.
+//! Streams that never end by themselves: each is ended at a limit, or shortly after.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 const MESSAGE: usize = 10_000;
-/// What one read may bring beyond the limit that ends it.
+/// The bytes that one read may bring beyond the limit that ends it.
 const ONE_READ: u64 = 64 * 1024;
 
 fn limited() -> ServerBuilder {
@@ -22,7 +22,7 @@ fn limited() -> ServerBuilder {
     Server::builder().limits(limits)
 }
 
-/// Writes it again and again until the server has hung up, as it must.
+/// Writes it again and again until the server has closed the connection, as it must.
 fn flood(stream: &mut TcpStream, first: &[u8], again: &[u8], what: &str) {
     let since = Instant::now();
     let again = again.repeat(1 + 10_000 / again.len());
@@ -56,7 +56,7 @@ fn a_request_without_an_end_is_ended_at_the_limit() {
     }
 }
 
-/// What is announced by its first bytes, and what then follows without an end.
+/// The first bytes of a frame, and the bytes that then follow without an end.
 fn endless(version: Version) -> Vec<(Vec<u8>, Vec<u8>)> {
     match version.framing() {
         Framing::Hixie => vec![
@@ -95,11 +95,11 @@ fn a_message_without_an_end_is_ended_at_the_limit() {
     }
 }
 
-/// Pongs may follow our goodbye, and nothing holds back one that pings and does not read them: what
-/// waits is bounded all the same.
+/// Pongs may follow our close frame, and nothing throttles a client that sends pings and does not
+/// read the pongs: the queue is bounded even so.
 #[test]
-fn pongs_behind_a_goodbye_do_not_pile_up() {
-    // More than twice what both kernels hold on the way.
+fn pongs_behind_a_close_frame_do_not_accumulate() {
+    // More than twice the capacity of both kernels' buffers.
     const PINGS: usize = 200_000;
     for version in HYBI {
         let builder = Server::builder().close_deadline(PATIENCE);
@@ -119,7 +119,7 @@ fn pongs_behind_a_goodbye_do_not_pile_up() {
     }
 }
 
-/// Large enough to be read past the usual buffer, where there is such a way.
+/// Large enough to be read past the usual buffer, if the version has such a path.
 #[test]
 fn a_large_message_may_come_byte_by_byte() {
     let server = Loopback::echo(Server::builder());
@@ -139,7 +139,7 @@ fn a_large_message_may_come_byte_by_byte() {
     });
 }
 
-/// The same for a head, up to the last byte that fits.
+/// The same for a header block, up to the last byte that fits.
 #[test]
 fn the_largest_head_may_come_byte_by_byte() {
     let server = Loopback::echo(Server::builder());

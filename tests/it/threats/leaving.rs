@@ -1,7 +1,7 @@
-//! Peers that stop playing along, at every point of a conversation and in every version: they fall
+//! Peers that stop taking part, at every point of a conversation and in every version: they fall
 //! silent, they close their half, they reset the connection. None of them keeps its place.
 //!
-//! The servers here have small buffers, so that what is not read is soon the server's problem.
+//! The servers here have small buffers, so that unread bytes are soon in the send queue.
 
 use std::fmt::Debug;
 use std::io::{ErrorKind, Read, Write};
@@ -16,9 +16,9 @@ use crate::support::{
     HYBI, Head, KEY3, Loopback, PATIENCE, Peer, becomes, bye, dial_from, masked, text,
 };
 
-/// What is waited for in vain.
+/// A timeout that expires in these tests.
 const SHORT: Duration = Duration::from_millis(400);
-/// What must not pass.
+/// A time that must not pass.
 const LONG: Duration = Duration::from_secs(60);
 /// Far more than the one, far less than the other.
 const PROMPT: Duration = Duration::from_millis(4500);
@@ -26,31 +26,31 @@ const PROMPT: Duration = Duration::from_millis(4500);
 /// More than all buffers hold.
 const LARGE: usize = 1_000_000;
 
-/// Where a peer stops playing along.
+/// The point at which a peer stops taking part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Point {
-    /// It has said nothing.
+    /// It has sent nothing.
     Connected,
     InTheHead,
     /// Draft-76 has its 101, and the server waits for key3.
     BeforeKey3,
     InKey3,
-    /// It is being sent a page.
+    /// A page is being sent to it.
     InAPage,
     Open,
     InAFrame,
     BetweenFragments,
     /// The handler waits until a reply is taken.
     InAReply,
-    /// Something from elsewhere waits in the outbox.
+    /// A message of another thread waits in the send queue.
     InAPush,
-    /// The server has said goodbye, and waits for the answer.
+    /// The server has sent its close frame, and waits for the answer.
     InOurGoodbye,
-    /// The server's goodbye waits behind something else.
+    /// The server's close frame waits behind other bytes.
     BehindAPush,
-    /// It has said goodbye itself, with a reply that it has not read.
+    /// It has sent its own close frame, with a reply that it has not read.
     InItsOwnGoodbye,
-    /// Both have said goodbye: all that is missing is that it hangs up.
+    /// Both close frames are sent: only the end of TCP is missing.
     BehindBothGoodbyes,
 }
 
@@ -97,7 +97,7 @@ fn serve(builder: ServerBuilder) -> Loopback {
     Loopback::run_with_send_buffer(0, builder.outbox(2 * LARGE).on_request(door), obey)
 }
 
-/// All deadlines at this.
+/// Sets all timeouts to this.
 fn deadlines(all: Duration) -> ServerBuilder {
     Server::builder()
         .handshake_deadline(all)
@@ -112,13 +112,13 @@ impl Point {
         match self {
             BeforeKey3 | InKey3 => version == Version::Draft76,
             BetweenFragments => HYBI.contains(&version),
-            // Where there is no goodbye but hanging up, none is answered.
+            // If the version has no close except the end of TCP, none is answered.
             BehindBothGoodbyes => version.closing() != Closing::HangUp,
             _ => true,
         }
     }
 
-    /// A peer that has come this far, and how many bytes it has written.
+    /// Brings a peer to this point; returns it with the number of bytes it has written.
     fn reach(self, server: &Loopback, version: Version) -> (TcpStream, u64) {
         let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut stream = dial_from(server.address, home, Some(8 * 1024));
@@ -135,7 +135,7 @@ impl Point {
         (stream, before.len() as u64)
     }
 
-    /// The same, for points that have the handshake behind them.
+    /// The same, for points after the handshake.
     fn reach_from(self, mut peer: Peer) -> (TcpStream, u64) {
         let version = peer.version;
         match self {
@@ -163,7 +163,7 @@ impl Point {
         (peer.stream, peer.written)
     }
 
-    /// Whether the server has more to say than all buffers hold.
+    /// Whether the server has more to send than all buffers hold.
     fn is_in_the_middle_of_much(self) -> bool {
         matches!(
             self,
@@ -172,7 +172,7 @@ impl Point {
     }
 }
 
-/// One peer of each version that has the point, and a server that is at that point with all of them.
+/// Brings one peer of each version that has the point to it, and the server, too.
 fn all_at(point: Point, server: &Loopback) -> Vec<(Version, TcpStream)> {
     let mut written = 0;
     let mut peers = Vec::new();
@@ -191,7 +191,7 @@ fn all_at(point: Point, server: &Loopback) -> Vec<(Version, TcpStream)> {
     peers
 }
 
-/// Waits until their places are free, and sees that others find theirs.
+/// Waits until their places are free, and checks that other clients can take them.
 fn assert_rid_of_them(server: &Loopback, what: impl Debug) {
     let since = Instant::now();
     while server.handle.counters().connections > 0 {
@@ -206,7 +206,7 @@ fn assert_rid_of_them(server: &Loopback, what: impl Debug) {
     }
 }
 
-/// Each point with a server of its own, all at once.
+/// Tests each point with a server of its own, all at once.
 fn at_every_point(test: impl Fn(Point) + Sync) {
     thread::scope(|scope| {
         for point in POINTS {
@@ -217,7 +217,7 @@ fn at_every_point(test: impl Fn(Point) + Sync) {
 }
 
 #[test]
-fn one_who_falls_silent_is_let_go_at_every_point() {
+fn a_client_that_falls_silent_is_disconnected_at_every_point() {
     at_every_point(|point| {
         let server = serve(deadlines(SHORT));
         let peers = all_at(point, &server);
@@ -226,9 +226,9 @@ fn one_who_falls_silent_is_let_go_at_every_point() {
     });
 }
 
-/// Its own deadlines do not wait for what it would still read.
+/// Its own timeouts do not wait for the bytes that it would still read.
 #[test]
-fn one_who_closes_its_half_and_falls_silent_is_let_go_at_every_point() {
+fn a_client_that_closes_its_half_and_falls_silent_is_disconnected_at_every_point() {
     at_every_point(|point| {
         let server = serve(deadlines(SHORT));
         let peers = all_at(point, &server);
@@ -240,9 +240,10 @@ fn one_who_closes_its_half_and_falls_silent_is_let_go_at_every_point() {
     });
 }
 
-/// What it was being sent it still gets, and then the end: no reset, and no deadline.
+/// It still receives the bytes that were being sent to it, and then the end: no reset, and no
+/// timeout.
 #[test]
-fn one_who_closes_its_half_hears_the_rest_and_the_end_at_every_point() {
+fn a_client_that_closes_its_half_receives_the_rest_and_the_end_at_every_point() {
     at_every_point(|point| {
         let server = serve(deadlines(LONG));
         for (version, mut stream) in all_at(point, &server) {
@@ -260,7 +261,7 @@ fn one_who_closes_its_half_hears_the_rest_and_the_end_at_every_point() {
 }
 
 #[test]
-fn one_who_resets_the_connection_is_gone_at_once_at_every_point() {
+fn a_client_that_resets_the_connection_is_gone_at_once_at_every_point() {
     at_every_point(|point| {
         let server = serve(deadlines(LONG));
         for (_, stream) in all_at(point, &server) {
@@ -270,9 +271,9 @@ fn one_who_resets_the_connection_is_gone_at_once_at_every_point() {
     });
 }
 
-/// What was sent before the end is worked off before it, in one piece or not.
+/// Messages sent before the end are processed before it, in one piece or not.
 #[test]
-fn what_was_said_before_the_half_was_closed_is_answered() {
+fn messages_sent_before_the_half_was_closed_are_answered() {
     let server = Loopback::echo(deadlines(LONG));
     for version in Version::ALL {
         let head = Head::of(version).bytes();
@@ -291,10 +292,10 @@ fn what_was_said_before_the_half_was_closed_is_answered() {
     assert_eq!(server.wait_until_empty().lost, [].into());
 }
 
-/// The server says what was wrong and then reads on for a while: to close on unread bytes would be
-/// a reset, and the last word might be lost to it.
+/// The server sends the reason and then reads on for a while: closing with unread bytes would be a
+/// reset, which might discard the close frame.
 #[test]
-fn one_who_broke_a_rule_and_goes_on_sending_hears_which() {
+fn a_client_that_breaks_a_rule_and_goes_on_sending_receives_the_close_code() {
     let server = Loopback::echo(deadlines(LONG).max_message(1000));
     for version in Version::ALL {
         let mut peer = server.open(version);
@@ -315,10 +316,9 @@ fn one_who_broke_a_rule_and_goes_on_sending_hears_which() {
     }
 }
 
-/// More than the server reads of one that is told goodbye: it may say so by a reset, but it does
-/// say so.
+/// More than the server reads after its close frame: the end may be a reset, but it does come.
 #[test]
-fn one_who_sends_without_an_end_is_hung_up_on() {
+fn a_client_that_sends_without_an_end_is_disconnected() {
     let server = Loopback::echo(deadlines(LONG).max_message(1000));
     for version in Version::ALL {
         let mut peer = server.open(version);

@@ -1,4 +1,4 @@
-//! Masks: without one, a proxy could be led to cache what an attacker wrote (RFC 6455 §10.3).
+//! Masks: without one, a proxy could be led to cache bytes that an attacker wrote (RFC 6455 §10.3).
 
 use stentor::protocol::{CloseCode, Event, Violation};
 
@@ -45,7 +45,7 @@ fn a_frame_without_a_mask_is_refused_whatever_its_length_and_kind() {
                 }
                 driven.receive(&bytes[..1]);
                 assert!(!driven.is_closed());
-                // The second byte has the bit: nothing more need come.
+                // The second byte has the mask bit: nothing more need come.
                 driven.receive(&bytes[1..2]);
                 let context = format!("{version}, {first:#04x}, {len}");
                 let closed = driven.closed();
@@ -59,7 +59,7 @@ fn a_frame_without_a_mask_is_refused_whatever_its_length_and_kind() {
     }
 }
 
-/// Zeros are a mask like any other: what matters is that the peer could not be made to choose none.
+/// Zeros are a mask like any other: it matters only that the peer could not be made to choose none.
 #[test]
 fn any_mask_is_a_mask() {
     for version in HYBI {

@@ -1,5 +1,5 @@
-//! What attackers try, one module for each family. `SECURITY.md` says which test stands for which
-//! threat; those that have a place elsewhere, with the rule that they break, are not repeated here.
+//! The attacks, one module for each family. `SECURITY.md` says which test stands for which threat;
+//! those that have a place elsewhere, with the rule that they break, are not repeated here.
 
 mod sizes;
 

@@ -1,5 +1,5 @@
-//! Lengths that lie, and lengths at the edges of integers: each is judged by its value alone,
-//! before anything is reserved or multiplied.
+//! Wrong lengths, and lengths at the edges of integers: each is judged by its value alone, before
+//! any memory is reserved or any product computed.
 
 use stentor::protocol::{Config, Event, Version, Violation};
 
@@ -48,7 +48,7 @@ fn headers(first: u8, len: u64) -> Vec<(Vec<u8>, bool)> {
     headers
 }
 
-/// What the length of a frame means where `before` bytes of its message have come.
+/// The judgement on a frame's length when `before` bytes of its message have come.
 fn judgement(
     version: Version,
     len: u64,
@@ -88,7 +88,7 @@ fn a_declared_length_is_judged_by_its_value_in_every_form() {
                             _ => None,
                         };
                         assert_eq!(violation, expected, "{context}");
-                        // And whatever follows is survived.
+                        // And any bytes that follow are survived.
                         driven.receive(&MASK).receive(&[b'x'; 100]).end();
                         assert!(driven.is_closed(), "{context}");
                     }
@@ -143,7 +143,7 @@ fn a_hixie_length_is_judged_by_its_value_whatever_the_frames_type() {
     }
 }
 
-/// A message in frames, with nothing in the first and the last of three.
+/// A message in frames, of which the first and the last of three are empty.
 fn in_three(word: &[u8]) -> Vec<u8> {
     [masked(0x01, b""), masked(0x00, word), masked(0x80, b"")].concat()
 }
@@ -153,7 +153,7 @@ fn in_two(word: &[u8], border: usize) -> Vec<u8> {
     [masked(0x01, first), masked(0x80, second)].concat()
 }
 
-/// One server of others gave a message of a few bytes too many to its application, cut off.
+/// Another server passed a message of a few bytes too many to its application, truncated.
 #[test]
 fn a_message_is_whole_or_refused_and_never_cut_off() {
     let mut config = Config::default();
@@ -188,7 +188,7 @@ fn a_message_is_whole_or_refused_and_never_cut_off() {
     }
 }
 
-/// "No limit" is a limit that somebody will set.
+/// "No limit" is a limit that some user will set.
 #[test]
 fn limits_may_be_as_large_as_numbers_are() {
     let mut config = Config::default();

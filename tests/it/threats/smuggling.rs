@@ -1,5 +1,5 @@
-//! Requests that two programs could read differently, and requests behind requests: one answer is
-//! given, the connection ends with it, and what follows is never taken for a request.
+//! Requests that two programs could read differently, and requests behind requests: one response is
+//! sent, the connection ends with it, and the bytes that follow are never taken for a request.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -9,10 +9,10 @@ use stentor::{Response, Server};
 
 use crate::support::{Answer, Driven, Head, Loopback, dial, echo, text};
 
-/// What is behind a request, for a parser that sees the request's end where we do not.
+/// The bytes behind a request, for a parser that sees the request's end at another place.
 const SECOND: &str = "GET /admin HTTP/1.1\r\nHost: example.com\r\n\r\n";
 
-/// Ways to say how long a body is that not everybody reads alike (RFC 9112 §6.3, §11.2).
+/// Ways to state a body's length that programs read differently (RFC 9112 §6.3, §11.2).
 const BODIES: [&str; 20] = [
     "Content-Length: 5",
     "Content-Length: 00",
@@ -82,8 +82,8 @@ fn a_handshake_has_no_body_however_it_is_announced() {
     }
 }
 
-/// A page is another matter: a GET may have a body that means nothing (RFC 9110 §9.3.1). It is not
-/// read as a second request, since there is no second.
+/// A page is different: a GET may have a body that means nothing (RFC 9110 §9.3.1). It is not read
+/// as a second request, since there is no second.
 #[test]
 fn a_page_is_the_last_answer_whatever_body_its_request_had() {
     let builder = Server::builder().on_request(|_| Response::text("page").into());
@@ -104,7 +104,7 @@ fn a_page_is_the_last_answer_whatever_body_its_request_had() {
     }
 }
 
-/// A proxy that took the answer for an ordinary one would send somebody else's request next.
+/// A proxy that took the response for an ordinary one would send another client's request next.
 #[test]
 fn a_request_behind_a_handshake_is_no_request() {
     for version in Version::ALL {
@@ -123,7 +123,7 @@ fn a_request_behind_a_handshake_is_no_request() {
     }
 }
 
-/// Glued to the handshake and behind it: frames are what is read there, and nothing else.
+/// In the same packet as the handshake and behind it: only frames are read there.
 #[test]
 fn junk_behind_the_handshake_is_frames_or_the_end() {
     let junk: [&[u8]; 8] = [
@@ -150,7 +150,7 @@ fn junk_behind_the_handshake_is_frames_or_the_end() {
                 let context = format!("{version}, {}", junk.escape_ascii());
                 assert_eq!(answers(&driven.output), 1, "{context}");
                 assert!(driven.is_closed(), "{context}");
-                // Where it broke a rule, nothing behind it counts.
+                // If it broke a rule, nothing behind it counts.
                 let violated = driven.closed().violation.is_some();
                 assert!(!violated || driven.texts().is_empty(), "{context}");
                 let broken = version.has_close_codes();
@@ -164,7 +164,7 @@ fn junk_behind_the_handshake_is_frames_or_the_end() {
     }
 }
 
-/// The same over a socket, where the server must not lose its last words to a reset.
+/// The same over a socket, where the server must not lose its last bytes to a reset.
 #[test]
 fn junk_glued_to_a_handshake_is_answered_once_and_to_the_end() {
     let server = Loopback::echo(Server::builder());

@@ -1,4 +1,4 @@
-//! `SECURITY.md` names a test for each threat. This sees that each of them is there.
+//! `SECURITY.md` names a test for each threat. This checks that each of them exists.
 
 use std::fs;
 use std::path::Path;
@@ -21,12 +21,12 @@ fn rows(document: &str) -> Vec<Vec<&str>> {
     cells.collect()
 }
 
-/// What stands between backticks.
+/// Yields the names between backticks.
 fn names(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-/// The source in which a test must be whose path is `module::name`.
+/// Returns the source that must contain a test with the path `module::name`.
 fn source(module: &str) -> String {
     let file = module.replace("::", "/");
     if ["exhaustion", "faults", "logger", "trace"].contains(&file.as_str()) {
@@ -79,7 +79,7 @@ fn every_threat_has_tests_and_each_of_them_exists() {
     }
 }
 
-/// What the build must go on forbidding, and what must not come back.
+/// Settings that must stay forbidden, and a defect that must not come back.
 #[test]
 fn the_build_forbids_what_it_must() {
     let manifest = read("Cargo.toml");

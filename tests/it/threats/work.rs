@@ -1,5 +1,5 @@
-//! Work in proportion to bytes: whatever is sent, sixteen times as much of it costs about sixteen
-//! times as much, and not 256 times. Measured as processor time of this very thread, without limits that
+//! Work in proportion to bytes: sixteen times as many bytes of any kind cost about sixteen times as
+//! much, and not 256 times. Measured as processor time of this very thread, without limits that
 //! would end the attack early.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use stentor::protocol::{Accept, Config, Connection, Event, Version};
 
 use crate::support::{HIXIE, HYBI, Head, masked, text};
 
-/// How much more of it the second time.
+/// The factor of the second, larger attack.
 const MORE: usize = 16;
 /// Sixteen is linear, 256 is quadratic; between the two there is room for a busy machine.
 const AT_MOST: u32 = 64;
@@ -20,7 +20,7 @@ fn processor_time() -> Duration {
     Duration::try_from(time).unwrap()
 }
 
-/// What it costs to receive these bytes, cut in pieces of this size.
+/// Returns the cost of receiving these bytes, cut in pieces of this size.
 fn cost(bytes: &[u8], piece: usize) -> Duration {
     let mut config = Config::default();
     config.limits.head_bytes = usize::MAX;
@@ -43,7 +43,7 @@ fn cost(bytes: &[u8], piece: usize) -> Duration {
     processor_time() - began
 }
 
-/// Holds an attack of 2 KiB against the same attack, `MORE` times as large.
+/// Compares an attack of 2 KiB with the same attack, `MORE` times as large.
 fn assert_linear(what: &str, piece: usize, attack: impl Fn(usize) -> Vec<u8>) {
     const SIZE: usize = 2 * 1024;
     let cheapest = |size: usize| {
@@ -109,7 +109,7 @@ fn a_list_of_subprotocols_costs_what_its_bytes_cost() {
     }
 }
 
-/// What looks like the end of a head, again and again.
+/// Bytes that look like the end of a header block, again and again.
 #[test]
 fn a_head_that_seems_to_end_all_the_time_costs_what_its_bytes_cost() {
     for filler in ["\r", "\r\n\r", "\n", "\r\n"] {
@@ -124,7 +124,7 @@ fn a_head_that_seems_to_end_all_the_time_costs_what_its_bytes_cost() {
     }
 }
 
-/// A handshake and what follows it.
+/// A handshake and the frames behind it.
 fn behind(version: Version, frames: impl Into<Vec<u8>>) -> Vec<u8> {
     let mut bytes = Head::of(version).bytes();
     bytes.append(&mut frames.into());
@@ -144,7 +144,7 @@ fn a_message_costs_what_its_bytes_cost() {
     }
 }
 
-/// Copies are cheap: it takes a large message to see that all of it is copied with each byte.
+/// Copies are cheap: only a large message shows that all of it is copied with each byte.
 #[test]
 fn a_message_is_not_copied_with_each_of_its_bytes() {
     for version in [Version::Draft76, Version::Rfc6455] {
@@ -158,7 +158,7 @@ fn a_message_is_not_copied_with_each_of_its_bytes() {
     }
 }
 
-/// Frames that are as small as frames can be.
+/// Frames of the smallest possible size.
 #[test]
 fn many_frames_cost_what_their_bytes_cost() {
     for version in HYBI {

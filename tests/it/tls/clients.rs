@@ -1,4 +1,5 @@
-//! Our own client over TLS: whom it believes, and that it says nothing to anybody else.
+//! Stentor's own client over TLS: the certificates it trusts, and that it sends nothing to any
+//! other server.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -26,13 +27,13 @@ fn url(server: &Loopback) -> String {
     format!("wss://{}/demo", server.address)
 }
 
-/// Why a client that believes one identity does not believe a server that shows another.
+/// Returns the reason why a client that trusts one identity rejects a server with another.
 fn refusal(believed: &Identity, shown: &Identity, host: &str) -> CertificateError {
     let server = Loopback::echo(Server::builder().tls(shown.server()));
     let url = format!("wss://{host}:{}/", server.address.port());
     let stream = std::net::TcpStream::connect(server.address).unwrap();
     let error = believing(believed).connect_over(stream, &url).unwrap_err();
-    // The server has not heard a word of the request.
+    // The server has not received a byte of the request.
     assert_eq!(server.wait_until_empty().refused, [("tls", 1)].into());
     match error {
         Error::Tls(TlsError::Rustls(rustls::Error::InvalidCertificate(why))) => why,
@@ -41,7 +42,7 @@ fn refusal(believed: &Identity, shown: &Identity, host: &str) -> CertificateErro
 }
 
 #[test]
-fn every_version_talks_to_a_server_that_it_believes() {
+fn every_version_connects_to_a_trusted_server() {
     let server = Loopback::echo(over_tls());
     for version in Version::ALL {
         let connector = believing(Identity::common()).version(version);
@@ -100,7 +101,7 @@ fn another_hosts_certificate_is_refused() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_refused() {
+fn a_certificate_without_a_trusted_issuer_is_refused() {
     let (one, namesake) = (Identity::of(&["127.0.0.1"]), Identity::of(&["127.0.0.1"]));
     let stranger = Identity::with(&["127.0.0.1"], |params| {
         params
@@ -111,7 +112,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
     assert!(matches!(why, CertificateError::UnknownIssuer), "{why}");
     let why = refusal(&one, &namesake, "127.0.0.1");
     assert!(matches!(why, CertificateError::BadSignature), "{why}");
-    // And by default nobody of one's own making is believed.
+    // And by default no self-made certificate is trusted.
     let server = Loopback::echo(over_tls());
     let error = stentor::connect(&url(&server)).unwrap_err();
     let words = error.to_string();
@@ -140,7 +141,7 @@ fn a_certificate_out_of_its_time_is_refused() {
 }
 
 #[test]
-fn an_authority_vouches_for_others() {
+fn a_trusted_authority_is_enough() {
     let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -157,7 +158,7 @@ fn an_authority_vouches_for_others() {
 }
 
 #[test]
-fn roots_that_are_none_are_an_error() {
+fn invalid_roots_are_an_error() {
     let error = TlsClient::trusting(b"").unwrap_err();
     assert!(matches!(error, TlsError::NoCertificate));
     let key = Identity::common().key.as_bytes();
@@ -168,7 +169,7 @@ fn roots_that_are_none_are_an_error() {
 }
 
 #[test]
-fn a_server_that_speaks_no_tls_is_found_out_and_told_nothing() {
+fn a_server_without_tls_is_detected_and_receives_no_request() {
     let (tell, told) = std::sync::mpsc::channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -191,7 +192,7 @@ fn a_server_that_speaks_no_tls_is_found_out_and_told_nothing() {
 }
 
 #[test]
-fn a_server_that_never_answers_has_the_deadline_of_the_handshake() {
+fn a_server_that_never_answers_is_subject_to_the_handshake_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let connector = Connector::new().handshake_deadline(Duration::from_millis(100));
@@ -202,7 +203,7 @@ fn a_server_that_never_answers_has_the_deadline_of_the_handshake() {
 }
 
 #[test]
-fn a_server_that_hangs_up_instead_is_an_error() {
+fn a_server_that_closes_tcp_instead_is_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || drop(listener.accept()));
@@ -259,7 +260,7 @@ fn recv_timeout_loses_nothing_and_other_threads_send_meanwhile() {
 }
 
 #[test]
-fn a_client_that_comes_again_need_not_be_shown_everything_again() {
+fn a_client_that_reconnects_resumes_its_session() {
     let identity = Identity::common();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -269,7 +270,7 @@ fn a_client_that_comes_again_need_not_be_shown_everything_again() {
             let (stream, _) = listener.accept().unwrap();
             let session = ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut stream = StreamOwned::new(session, stream);
-            // What it asks does not matter; the answer is that this is all.
+            // The request does not matter; the response is the end of the session.
             assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
             stream.conn.send_close_notify();
             stream.flush().unwrap();

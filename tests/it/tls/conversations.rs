@@ -1,4 +1,4 @@
-//! Conversations over TLS: the same as without, in every version, and beside those without.
+//! Conversations over TLS: the same as without, in every version, and together with plain ones.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -72,7 +72,7 @@ fn clients_with_and_without_tls_are_in_one_room() {
     for peer in &mut peers {
         peer.expect_text("to all");
     }
-    // And the other port's clients are told the truth about where they are.
+    // And the other port's clients see the right scheme for their connection.
     for (peer, scheme) in peers.iter().zip(["wss", "ws"].into_iter().cycle()) {
         let location = peer.answer.field("WebSocket-Location");
         let location = location.or(peer.answer.field("Sec-WebSocket-Location"));
@@ -123,7 +123,7 @@ fn the_servers_own_origin_is_https() {
     }
 }
 
-/// The end of what is read: announced, or cut short.
+/// Reads to the end, which is announced, or cut short.
 fn read_to_end(stream: &mut Secure) -> Result<Vec<u8>, ErrorKind> {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
@@ -146,7 +146,7 @@ fn the_servers_end_is_announced_in_every_version() {
         let bytes = read_to_end(&mut stream);
         assert!(bytes.is_ok(), "{version}: {bytes:?}");
     }
-    // An answer's too.
+    // A response's end too.
     let mut stream = secure(dial(server.address));
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
@@ -160,12 +160,12 @@ fn the_servers_end_is_announced_in_every_version() {
 }
 
 #[test]
-fn a_stream_that_somebody_may_have_cut_short_is_no_clean_end() {
+fn a_stream_that_may_have_been_truncated_is_not_a_clean_end() {
     let (tell, told) = crossbeam_channel::unbounded();
     let server = Loopback::echo(over_tls().on_close(move |departure| {
         let _ = tell.send(departure.closed.clean);
     }));
-    // Draft-75 has no other goodbye than the end of the stream.
+    // Draft-75 has no close except the end of the stream.
     let mut announced = open_directly(&server, Version::Draft75);
     announced.conn.send_close_notify();
     announced.flush().unwrap();
@@ -176,7 +176,7 @@ fn a_stream_that_somebody_may_have_cut_short_is_no_clean_end() {
     assert!(!told.recv_timeout(PATIENCE).unwrap());
 }
 
-/// What the client has encrypted and not sent.
+/// Returns the bytes that the client has encrypted and not sent.
 fn record(stream: &mut Secure, bytes: &[u8]) -> Vec<u8> {
     stream.conn.writer().write_all(bytes).unwrap();
     let mut record = Vec::new();
@@ -206,11 +206,11 @@ fn half_a_record_is_not_waited_for_beyond_the_timeout_and_not_lost() {
         stream.read_exact(&mut payload).unwrap();
         String::from_utf8(payload).unwrap()
     };
-    // With its last byte it is whole.
+    // With its last byte it is complete.
     let (last, rest) = record.split_last().unwrap();
     for (index, byte) in rest.iter().enumerate() {
         stream.sock.write_all(&[*byte]).unwrap();
-        // Only so many at a time: the handler goes round in between.
+        // Only a few at a time: the handler's loop runs in between.
         if index % 16 == 0 {
             assert_eq!(hear(&mut stream), "nothing");
         }
@@ -220,7 +220,7 @@ fn half_a_record_is_not_waited_for_beyond_the_timeout_and_not_lost() {
 }
 
 #[test]
-fn what_is_decrypted_already_is_found_although_the_socket_is_silent() {
+fn decrypted_messages_are_found_although_the_socket_is_silent() {
     let server = Loopback::run(over_tls(), |client| {
         // One read brings the first two; the third is left for calls that look at the socket.
         while let Received::Message(message) = client.recv_timeout(PATIENCE)? {
@@ -241,7 +241,7 @@ fn what_is_decrypted_already_is_found_although_the_socket_is_silent() {
 }
 
 #[test]
-fn a_client_may_change_its_keys_and_ask_for_new_ones() {
+fn a_client_may_change_its_keys_and_request_new_ones() {
     let server = Loopback::echo(over_tls());
     let mut stream = open_directly(&server, Version::Rfc6455);
     for number in 0..20 {
@@ -275,7 +275,7 @@ fn both_versions_of_tls_are_spoken_and_http_1_1_is_agreed_on() {
 }
 
 #[test]
-fn who_comes_again_need_not_prove_everything_again() {
+fn a_session_is_resumed_on_reconnection() {
     let server = Loopback::echo(over_tls());
     let config = Arc::new(Identity::common().believer());
     let connect = || {
@@ -291,10 +291,10 @@ fn who_comes_again_need_not_prove_everything_again() {
 }
 
 #[test]
-fn a_shutdown_says_goodbye_over_tls_too() {
+fn a_shutdown_sends_close_frames_over_tls_too() {
     let server = Loopback::echo(over_tls());
     let peers: Vec<Peer> = Version::ALL.map(|version| open(&server, version)).into();
-    // One that is still in its handshake of TLS is told by an alert.
+    // A client that is still in its TLS handshake gets an alert.
     let mut late: TcpStream = dial(server.address);
     late.write_all(&[0x16, 0x03, 0x01]).unwrap();
     becomes(&6, || server.handle.counters().connections);

@@ -1,4 +1,4 @@
-//! Clients of TLS that say much and mean nothing, or stop in odd places.
+//! TLS clients that send much without meaning, or stop at unusual points.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -19,7 +19,7 @@ use crate::support::{
 
 use super::{open, over_tls};
 
-/// The client's half of a session, with the record layer laid open.
+/// The client's half of a session, with access to the record layer.
 struct Records {
     stream: TcpStream,
     suite: &'static Tls13CipherSuite,
@@ -28,7 +28,7 @@ struct Records {
     sequence: u64,
 }
 
-/// Keeps the secret that the client's records are encrypted by.
+/// Keeps the secret with which the client's records are encrypted.
 #[derive(Debug, Default)]
 struct Secrets(Mutex<Vec<u8>>);
 
@@ -63,7 +63,7 @@ impl Records {
         }
     }
 
-    /// With the handshake behind it.
+    /// With the handshake done.
     fn open_whole(server: &Loopback) -> Records {
         let mut client = Records::open(server);
         let head = Head::of(Version::Rfc6455).bytes();
@@ -89,8 +89,8 @@ impl Records {
         self.stream.write_all(&record).unwrap();
     }
 
-    /// A record of nothing, and a change of keys (RFC 8446 §4.6.3): either of them makes rustls
-    /// forget how many there were of the other.
+    /// An empty record, and a change of keys (RFC 8446 §4.6.3): either of them makes rustls forget
+    /// the number of the other.
     fn nothing(&mut self) -> Vec<u8> {
         let mut records = self.record(ContentType::ApplicationData, b"");
         records.extend(self.record(ContentType::Handshake, &[24, 0, 0, 1, 0]));
@@ -101,7 +101,7 @@ impl Records {
         records
     }
 
-    /// Says nothing until the server does not take it any more, or has taken 4 MiB of it.
+    /// Sends empty records until the server takes no more, or has taken 4 MiB of them.
     fn flood(&mut self) -> bool {
         let mut sent = 0;
         while sent < 4 * 1024 * 1024 {
@@ -155,10 +155,10 @@ fn records_without_content_do_not_hold_up_a_handler_that_did_not_want_to_wait() 
 }
 
 #[test]
-fn records_without_content_now_and_then_are_nobodys_harm() {
+fn occasional_records_without_content_are_harmless() {
     let server = Loopback::echo(over_tls());
     let mut client = Records::open_whole(&server);
-    // In all, much more than may come at once.
+    // In total, much more than may come at once.
     for _ in 0..10 {
         let nothing: Vec<u8> = (0..2000).flat_map(|_| client.nothing()).collect();
         client.stream.write_all(&nothing).unwrap();
@@ -186,11 +186,11 @@ fn many_changes_of_keys_in_a_row_end_that_one_connection() {
 }
 
 #[test]
-fn what_follows_the_end_of_a_session_is_not_heard() {
+fn bytes_behind_the_end_of_a_session_are_ignored() {
     let server = Loopback::echo(over_tls());
     let head = Head::of(Version::Rfc6455).bytes();
     let frame = text(Version::Rfc6455, "half");
-    // In the middle of a head, behind it, in the middle of a frame, behind one.
+    // In the middle of a header block, behind it, in the middle of a frame, behind one.
     let whole = [head.clone(), frame.clone()].concat();
     for sent in [0, 10, head.len(), head.len() + 3, whole.len()] {
         let mut stream = secure(dial(server.address));
@@ -232,7 +232,7 @@ fn a_shutdown_does_not_wait_for_handshakes_that_stall() {
     let peer = open(&server, Version::Rfc6455);
     let since = Instant::now();
     server.handle.shutdown(PATIENCE);
-    // Who is told has to read it, and to hang up.
+    // A client has to read its rejection, and to close TCP.
     for mut stream in stalled {
         let mut told = Vec::new();
         let _ = stream.read_to_end(&mut told);
@@ -244,7 +244,7 @@ fn a_shutdown_does_not_wait_for_handshakes_that_stall() {
 }
 
 #[test]
-fn certificates_change_while_many_come_and_nobody_is_refused() {
+fn certificates_change_while_many_connect_and_no_client_is_refused() {
     const COMERS: usize = 4;
     let tls = Identity::common().server();
     let server = Loopback::run(Server::builder().tls(tls.clone()), echo);

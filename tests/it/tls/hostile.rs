@@ -1,4 +1,4 @@
-//! Who comes to a port of TLS and speaks something else, or nothing, or will not believe.
+//! Clients of a TLS port that speak another protocol, or nothing, or do not trust the certificate.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -16,7 +16,7 @@ use super::over_tls;
 /// A fatal `internal_error`, in the clear (RFC 8446 §6).
 const ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
 
-/// All that comes, to an end that is no reset.
+/// Returns all received bytes, up to an end that is not a reset.
 fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
@@ -25,7 +25,7 @@ fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
 }
 
 #[test]
-fn who_speaks_plain_http_is_told_so_in_plain_http() {
+fn a_plain_http_request_gets_a_plain_http_rejection() {
     let server = Loopback::echo(over_tls());
     let page = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n".to_vec();
     let upgrades = Version::ALL.map(|version| Head::of(version).bytes());
@@ -40,7 +40,7 @@ fn who_speaks_plain_http_is_told_so_in_plain_http() {
 }
 
 #[test]
-fn garbage_ends_at_once_and_is_no_answer_in_http() {
+fn garbage_ends_at_once_and_gets_no_http_response() {
     keep_logbook();
     let server = Loopback::echo(over_tls());
     let long = vec![0xff; 100_000];
@@ -49,7 +49,7 @@ fn garbage_ends_at_once_and_is_no_answer_in_http() {
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"\x16\x03\x01\xff\xff\x01\x00\x00\x00",
         b"\x16\x03\x01\x00\x05hello",
-        // Who is asked for everything that the client knows (SSL 2).
+        // A hello of SSL 2, which lists everything that the client supports.
         b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10",
         &long,
     ] {
@@ -57,7 +57,7 @@ fn garbage_ends_at_once_and_is_no_answer_in_http() {
         let since = Instant::now();
         let mut told = Vec::new();
         let _ = (&stream).write_all(garbage);
-        // TCP may reset the connection where there was more than was read.
+        // TCP may reset the connection if there were more bytes than were read.
         let _ = (&stream).read_to_end(&mut told);
         assert!(
             since.elapsed() < Duration::from_secs(5),
@@ -83,7 +83,7 @@ fn garbage_ends_at_once_and_is_no_answer_in_http() {
 }
 
 #[test]
-fn a_handshake_of_tls_that_is_not_finished_costs_a_thread_until_the_deadline() {
+fn an_unfinished_tls_handshake_costs_a_thread_until_the_timeout() {
     let patience = Duration::from_millis(200);
     let server = Loopback::echo(over_tls().handshake_deadline(patience));
     let hello = {
@@ -102,7 +102,7 @@ fn a_handshake_of_tls_that_is_not_finished_costs_a_thread_until_the_deadline() {
             stream
         })
         .collect();
-    // Meanwhile nobody else waits.
+    // Meanwhile no other client waits.
     let bytes = Head::of(Version::Rfc6455).bytes();
     Peer::on(tunnel(server.address), Version::Rfc6455, &bytes).expect_echo("not my business");
     for stream in &stalled {
@@ -117,7 +117,7 @@ fn a_handshake_of_tls_that_is_not_finished_costs_a_thread_until_the_deadline() {
 }
 
 #[test]
-fn one_who_shakes_hands_and_then_says_nothing_has_the_same_deadline() {
+fn a_client_that_is_silent_after_the_tls_handshake_has_the_same_timeout() {
     let patience = Duration::from_millis(200);
     let server = Loopback::echo(over_tls().handshake_deadline(patience));
     let mut stream = secure(dial(server.address));
@@ -127,7 +127,7 @@ fn one_who_shakes_hands_and_then_says_nothing_has_the_same_deadline() {
 }
 
 #[test]
-fn who_is_turned_away_at_the_door_is_told_by_an_alert() {
+fn a_client_rejected_before_the_tls_handshake_gets_an_alert() {
     let server = Loopback::echo(over_tls().max_clients(1));
     let bytes = Head::of(Version::Rfc6455).bytes();
     let mut first = Peer::on(tunnel(server.address), Version::Rfc6455, &bytes);
@@ -139,7 +139,7 @@ fn who_is_turned_away_at_the_door_is_told_by_an_alert() {
 }
 
 #[test]
-fn one_who_does_not_believe_the_certificate_is_named_in_the_log() {
+fn a_client_that_does_not_trust_the_certificate_is_named_in_the_log() {
     keep_logbook();
     let server = Loopback::echo(over_tls());
     let mut stream = secure_as(
@@ -154,7 +154,7 @@ fn one_who_does_not_believe_the_certificate_is_named_in_the_log() {
 }
 
 #[test]
-fn one_who_speaks_another_protocol_inside_is_refused_by_tls() {
+fn a_client_of_another_protocol_inside_is_refused_by_tls() {
     let server = Loopback::echo(over_tls());
     let mut config = Identity::common().believer();
     config.alpn_protocols = vec![b"h2".to_vec()];
@@ -188,7 +188,7 @@ fn a_record_that_was_tampered_with_ends_that_one_connection() {
 }
 
 #[test]
-fn those_who_hang_up_at_any_point_of_the_handshake_are_gone_at_once() {
+fn clients_that_close_tcp_at_any_point_of_the_handshake_are_gone_at_once() {
     let server = Loopback::echo(over_tls());
     let mut hello = Vec::new();
     secure(dial(server.address))

@@ -1,4 +1,4 @@
-//! What a server shows, and when it shows something new.
+//! The certificate of a server, and when a new one is used.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use stentor::{Server, TlsError, TlsServer, Version};
 
 use crate::support::{Head, Identity, Loopback, dial, echo, secure_as, text};
 
-/// A folder of this test's own, gone when the value is.
+/// A folder of this test's own, removed when the value is dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -40,7 +40,7 @@ fn der(identity: &Identity) -> CertificateDer<'static> {
 }
 
 #[test]
-fn a_server_shows_its_new_certificate_to_those_who_come_after_a_reload() {
+fn a_server_uses_its_new_certificate_for_clients_that_connect_after_a_reload() {
     let folder = Folder::new("reload");
     let (old, new) = (Identity::of(&["127.0.0.1"]), Identity::of(&["127.0.0.1"]));
     let (certificate, key) = folder.write(&old);
@@ -58,13 +58,13 @@ fn a_server_shows_its_new_certificate_to_those_who_come_after_a_reload() {
     assert!(connect(&new).is_err());
 
     folder.write(&new);
-    // Until it is told, it does not look.
+    // Without a reload, it does not look.
     connect(&old).unwrap();
     tls.reload().unwrap();
     let after = connect(&new).unwrap();
     assert_eq!(after.conn.peer_certificates().unwrap(), [der(&new)]);
     assert!(connect(&old).is_err());
-    // Who was there has noticed nothing.
+    // Existing clients have noticed nothing.
     before
         .write_all(&text(Version::Rfc6455, "still here"))
         .unwrap();
@@ -72,7 +72,7 @@ fn a_server_shows_its_new_certificate_to_those_who_come_after_a_reload() {
     before.read_exact(&mut heard).unwrap();
     assert_eq!(&heard[2..], b"still here");
 
-    // What cannot be read changes nothing.
+    // Files that cannot be read change nothing.
     fs::write(&key, "nothing").unwrap();
     let error = tls.reload().unwrap_err();
     let expected = format!("{}: no private key in the PEM", key.display());
@@ -86,7 +86,7 @@ fn a_server_shows_its_new_certificate_to_those_who_come_after_a_reload() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_an_error_at_once() {
+fn an_unusable_certificate_is_an_error_at_once() {
     let (one, other) = (Identity::of(&["localhost"]), Identity::of(&["localhost"]));
     let from = |certificate: &str, key: &str| {
         let made = TlsServer::from_pem(certificate.as_bytes(), key.as_bytes());

@@ -1,4 +1,4 @@
-//! TLS: that all which is promised holds over it too, and what it adds.
+//! TLS: every promise holds over it too, and the claims about TLS itself.
 
 mod clients;
 
@@ -23,14 +23,13 @@ fn over_tls() -> ServerBuilder {
     Server::builder().tls(Identity::common().server())
 }
 
-/// A client of TLS whose handshake has succeeded.
+/// A TLS client whose handshake has succeeded.
 fn open(server: &Loopback, version: Version) -> Peer {
     let bytes = Head::of(version).bytes();
     Peer::on(tunnel(server.address), version, &bytes)
 }
 
-/// The same on a stream of one's own, with nothing between the test and the session; the answer is
-/// read.
+/// The same on an own stream, with nothing between the test and the session; the response is read.
 fn open_on(stream: TcpStream, version: Version) -> Secure {
     let mut stream = secure(stream);
     stream.write_all(&Head::of(version).bytes()).unwrap();

@@ -1,5 +1,5 @@
-//! Clients of TLS that do not read, or read slowly: the same policies and deadlines, and not a
-//! record in pieces.
+//! TLS clients that do not read, or read slowly: the same policies and timeouts, and no partial
+//! records.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,14 +17,14 @@ use super::{open, open_on, over_tls};
 
 const OUTBOX: usize = 64 * 1024;
 
-/// A client with a small receive buffer and nothing in between, whose answer is read.
+/// A client with a small receive buffer and nothing in between, whose response is read.
 fn open_small(server: &Loopback, version: Version) -> Secure {
     let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
     open_on(dial_from(server.address, home, Some(8 * 1024)), version)
 }
 
 #[test]
-fn those_who_do_not_read_stall_nobody_and_are_evicted() {
+fn clients_that_do_not_read_delay_no_other_and_are_evicted() {
     const ROUNDS: usize = 100;
     let builder = over_tls().outbox(OUTBOX);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
@@ -42,7 +42,7 @@ fn those_who_do_not_read_stall_nobody_and_are_evicted() {
         }
         slowest = slowest.max(since.elapsed());
     }
-    // The write deadline is ten seconds. Nobody has waited for it, or for anything else.
+    // The write timeout is ten seconds. No client has waited for it, or for anything else.
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
     becomes(&5, || server.handle.counters().evicted);
     assert_eq!(server.handle.counters().lost, [(Loss::Evicted, 5)].into());
@@ -50,7 +50,7 @@ fn those_who_do_not_read_stall_nobody_and_are_evicted() {
 }
 
 #[test]
-fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
+fn a_client_that_floods_and_never_reads_is_ended_by_the_write_timeout() {
     let patience = Duration::from_millis(200);
     let builder = over_tls().outbox(OUTBOX).write_deadline(patience);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
@@ -62,7 +62,8 @@ fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(SeqCst) {
-                // Only writing: reading would let the server go on. Held back, or refused.
+                // Only writing: reading would let the server go on. Stopped by backpressure, or
+                // rejected.
                 let _ = flooder.conn.writer().write(&frame);
                 let _ = flooder.conn.write_tls(&mut flooder.sock);
             }
@@ -77,9 +78,9 @@ fn one_who_floods_and_never_reads_is_ended_by_the_write_deadline() {
     assert_eq!(server.handle.counters().lost, [(Loss::Write, 1)].into());
 }
 
-/// In each deadline's length it takes something, and never a whole record.
+/// Within each timeout it takes something, and never a whole record.
 #[test]
-fn one_who_reads_less_than_a_record_per_deadline_is_not_given_up() {
+fn a_client_that_reads_less_than_a_record_per_timeout_is_not_disconnected() {
     let patience = Duration::from_millis(400);
     let builder = over_tls()
         .outbox(OUTBOX)
@@ -102,9 +103,9 @@ fn one_who_reads_less_than_a_record_per_deadline_is_not_given_up() {
     assert_eq!(server.handle.counters().lost, [].into());
 }
 
-/// What is encrypted must be sent, whatever the policy says: else the stream would break.
+/// Encrypted bytes must be sent, whatever the policy: otherwise the stream would break.
 #[test]
-fn a_sleeper_that_misses_the_oldest_hears_whole_messages_when_it_wakes() {
+fn a_sleeper_that_misses_the_oldest_receives_whole_messages_when_it_wakes() {
     for version in Version::ALL {
         let builder = over_tls()
             .outbox(4 * OUTBOX)
@@ -134,7 +135,7 @@ fn a_sleeper_that_misses_the_oldest_hears_whole_messages_when_it_wakes() {
     }
 }
 
-/// The number of the last message; each is whole, and newer than the one before.
+/// Returns the number of the last message; each is complete, and newer than the one before.
 fn hear_until_goodbye(peer: &mut Secure, version: Version) -> usize {
     let mut bytes = Vec::new();
     let mut last = None;
@@ -160,7 +161,7 @@ fn hear_until_goodbye(peer: &mut Secure, version: Version) -> usize {
     }
 }
 
-/// The first of the messages, and what is behind it.
+/// Returns the first of the messages, and the bytes behind it.
 fn split(bytes: &[u8], version: Version) -> Option<(String, Vec<u8>)> {
     let (start, len, end) = match (version.framing(), bytes) {
         (Framing::Hixie, [0x00, rest @ ..]) => (1, rest.iter().position(|byte| *byte == 0xff)?, 1),
@@ -175,7 +176,7 @@ fn split(bytes: &[u8], version: Version) -> Option<(String, Vec<u8>)> {
 }
 
 #[test]
-fn whatever_the_sizes_everything_arrives_through_small_buffers() {
+fn messages_of_all_sizes_arrive_through_small_buffers() {
     let server = Loopback::run_with_send_buffer(0, over_tls(), echo);
     let mut peer = open(&server, Version::Rfc6455);
     for size in (0..30).map(|number| number * number * 100) {

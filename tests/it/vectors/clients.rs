@@ -1,4 +1,4 @@
-//! The same collection, from the other end: what it has servers say, a client takes.
+//! The same collection, from the other end: a client accepts the bytes that servers send in it.
 
 use serde_json::Value;
 use stentor::protocol::{ClientRequest, Config, Event, State, Version, Violation};
@@ -9,7 +9,7 @@ use crate::asking::{field, ready_with, take_answer};
 use crate::support::{Driven, every_way};
 
 #[test]
-fn every_answer_is_taken_by_the_client_that_asked_for_it() {
+fn every_response_is_accepted_by_the_client_that_requested_it() {
     let mut ran = [0; 2];
     for vector in section("handshakes") {
         let expect = &vector["expect"];
@@ -23,7 +23,7 @@ fn every_answer_is_taken_by_the_client_that_asked_for_it() {
         let mut answer: Vec<u8> = outputs.iter().flat_map(latin1).collect();
         let mut client = Driven::client(&request);
         if version == Version::Draft76 {
-            // The proof is for the collection's own keys: this client has others.
+            // The proof is for the collection's own keys: this client has other keys.
             answer.truncate(answer.len() - 16);
             take_answer(&mut client, &answer);
         } else {
@@ -42,8 +42,8 @@ fn every_answer_is_taken_by_the_client_that_asked_for_it() {
     assert_eq!(ran, [43, 15]);
 }
 
-/// The request whose answer a vector has. Each of the newer versions asks with the key of the
-/// RFC's example, and so does this client.
+/// The request whose response a vector has. Each of the newer versions uses the key of the RFC's
+/// example, and so does this client.
 fn request_of(vector: &Value, version: Version) -> ClientRequest {
     let expect = &vector["expect"];
     let location = match expect["location"].as_str() {
@@ -69,7 +69,7 @@ fn request_of(vector: &Value, version: Version) -> ClientRequest {
 fn every_frame_of_a_hixie_server_is_read() {
     let mut ran = 0;
     for vector in list(&VECTORS["frames"], "hixie") {
-        // What a server may fail on, a client must get over.
+        // On some errors a server may fail, but a client must continue.
         if vector["options"]["unknown"] == "fail" || vector["options"]["utf8"] == "fail" {
             continue;
         }
@@ -128,7 +128,7 @@ fn refuse_masked(vector: &Value, version: Version) {
     );
 }
 
-/// A client's short frames as a server would have written them.
+/// Turns a client's short frames into those of a server.
 fn without_masks(mut frames: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     while let [first, second, a, b, c, d, rest @ ..] = frames {

@@ -1,4 +1,4 @@
-//! Goodbyes, step by step.
+//! The closing handshake, step by step.
 
 use serde_json::Value;
 use stentor::protocol::{
@@ -9,7 +9,7 @@ use super::{hex, list, section, string, version};
 use crate::support::{Driven, Head, KEY3, PROOF, written};
 
 #[test]
-fn every_goodbye_is_said_step_by_step() {
+fn every_closing_handshake_is_done_step_by_step() {
     let mut ran = 0;
     for vector in section("closing") {
         let version = version(vector["version"].as_u64().unwrap());
@@ -45,7 +45,7 @@ fn take(driven: &mut Driven, step: &Value, version: Version, id: &str) {
         }
         Some("send") => {
             let sent = driven.connection.send(&Message::from(string(step, "text")));
-            // Too early waits, too late is told.
+            // A call that is too early waits, one that is too late gets an error.
             let early = driven.connection.state() == State::Handshaking;
             assert_eq!(sent.is_ok(), early, "{id}");
             driven.drain();
@@ -53,7 +53,7 @@ fn take(driven: &mut Driven, step: &Value, version: Version, id: &str) {
         Some("eof") => {
             driven.end();
         }
-        // Whoever owns the clock hangs up; what is asked of it is to wait no longer than it likes.
+        // The owner of the clock closes TCP; the engine leaves the length of the wait to it.
         Some("timeout") => {
             assert_eq!(
                 driven.connection.close_expected(),
@@ -79,7 +79,7 @@ fn take(driven: &mut Driven, step: &Value, version: Version, id: &str) {
         assert_eq!(driven.output, hex(&step["out_hex"]), "{id}");
     }
     if let Some(expected) = step["events"].as_array() {
-        // The vectors have no event for the end of what this side began.
+        // The vectors have no event for the end of a closing handshake that this side started.
         let told: Vec<&Closed> = driven.events[before..].iter().map(closed).collect();
         for event in expected {
             assert_eq!(event["type"], "close", "{id}");

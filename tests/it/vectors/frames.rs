@@ -36,7 +36,7 @@ fn every_hybi_frame_is_read() {
     assert_eq!(ran, [5, 81]);
 }
 
-/// permessage-deflate is declined, so its first bit is a violation.
+/// permessage-deflate is declined, so its first bit is a protocol error.
 #[test]
 fn every_compressed_message_is_refused() {
     let mut ran = 0;
@@ -88,7 +88,7 @@ fn replay(vector: &Value, version: Version) {
         assert_replayed(driven, vector, version, &format!("{id}, {version}, {how}"));
     });
 
-    // Glued to the handshake.
+    // In the same packet as the handshake.
     let mut driven = Driven::new(&config);
     driven.receive(&[Head::of(version).bytes(), chunks.concat()].concat());
     let answer = driven
@@ -102,7 +102,7 @@ fn replay(vector: &Value, version: Version) {
     driven.events.drain(..2);
     assert_replayed(driven, vector, version, &format!("{id}, {version}, glued"));
 
-    // With something behind it, unless that would be the rest of an unfinished frame.
+    // With a message behind it, unless that would be the rest of an unfinished frame.
     let state = string(&vector["expect"], "state");
     if state != "partial" {
         let mut driven = Driven::ready_with(version, &config);
@@ -187,7 +187,7 @@ pub(super) fn assert_replayed(mut driven: Driven, vector: &Value, version: Versi
     };
     assert_eq!(driven.output, reply, "{context}");
 
-    // Whether a frame is unfinished shows where the end of the stream is a goodbye.
+    // An unfinished frame shows only in the version that closes by the end of the stream.
     if version == Version::Draft75 && driven.connection.state() == State::Ready {
         driven.end();
         assert_eq!(driven.closed().clean, state == "open", "{context}");
@@ -248,7 +248,7 @@ fn write(vector: &Value, version: Version) {
     assert_eq!(out, hex(&vector["out_hex"]), "{id}, {version}");
 }
 
-/// An expected event that is no close; those are looked at by their state.
+/// Returns an expected event other than a close; closes are checked by their state.
 fn message_event(event: &Value) -> Option<Event> {
     let payload = || hex(event);
     Some(match string(event, "type") {
@@ -261,7 +261,7 @@ fn message_event(event: &Value) -> Option<Event> {
     })
 }
 
-/// Whether a violation is the one that a hixie vector's error means.
+/// Whether a protocol error is the one that a hixie vector's error means.
 fn fits(error: &str, violation: &Violation) -> bool {
     match violation {
         Violation::InvalidUtf8 => error == "invalid_utf8",
@@ -271,7 +271,7 @@ fn fits(error: &str, violation: &Violation) -> bool {
     }
 }
 
-/// The code that a failure has: one for all versions, or one for each; none where there are none.
+/// Returns the code of a failure: one for all versions, or one for each; none if there is none.
 fn fail_code(expect: &Value, version: Version) -> Option<CloseCode> {
     let code = &expect["fail_code"];
     let code = match version.wire_number() {

@@ -1,4 +1,4 @@
-//! Whole handshakes: the request in pieces, and every byte of the answer.
+//! Whole handshakes: the request in pieces, and every byte of the response.
 
 use serde_json::Value;
 use stentor::protocol::{Config, Ending, Event, Refusal, State, Version};
@@ -6,7 +6,7 @@ use stentor::protocol::{Config, Ending, Event, Refusal, State, Version};
 use super::{hex, latin1, list, section, string, version};
 use crate::support::{Answer, Driven, every_way, text};
 
-/// A message that is glued behind the handshake, and must come out of it.
+/// A message in the same packet as the handshake, which must be delivered.
 const GLUED: &str = "glued";
 
 #[test]
@@ -45,9 +45,9 @@ fn every_handshake_is_answered_to_the_byte() {
     assert_eq!(ran, [58, 51, 2]);
 }
 
-/// With something behind it, in one piece and cut at every place.
+/// With a message behind it, in one piece and cut at every place.
 #[test]
-fn what_is_glued_behind_a_handshake_survives_it() {
+fn a_message_in_the_same_packet_as_a_handshake_is_delivered() {
     let mut ran = [0; 2];
     for vector in section("handshakes") {
         let mut bytes: Vec<u8> = list(vector, "chunks_latin1")
@@ -58,7 +58,7 @@ fn what_is_glued_behind_a_handshake_survives_it() {
         let accepted = match string(expect, "outcome") {
             "accept" => true,
             "reject" => false,
-            // What follows would complete it.
+            // The bytes that follow would complete it.
             _ => continue,
         };
         let glued_for = if accepted {
@@ -87,7 +87,7 @@ fn what_is_glued_behind_a_handshake_survives_it() {
 }
 
 #[test]
-fn every_version_is_told_from_the_others() {
+fn every_version_is_distinguished_from_the_others() {
     let mut ran = 0;
     for vector in section("version_detection") {
         let (id, expect) = (string(vector, "id"), string(vector, "expect"));
@@ -216,7 +216,7 @@ fn assert_incomplete(driven: &Driven, expect: &Value, context: &str) {
     assert_eq!(driven.connection.close_expected(), None, "{context}");
 }
 
-/// Whether a refusal is the one that a vector's reason means.
+/// Whether a rejection is the one that a vector's reason means.
 fn fits(reason: &str, refusal: &Refusal) -> bool {
     let names: &[&str] = match reason {
         "method" => &["method"],
@@ -231,7 +231,7 @@ fn fits(reason: &str, refusal: &Refusal) -> bool {
         "not_divisible" | "no_digits" | "part_overflow" => &["bad challenge"],
         "origin" => &["origin"],
         "no_colon" => &["malformed head"],
-        // HTTP/1.0 has a refusal of its own here.
+        // HTTP/1.0 has a rejection of its own here.
         "request_line" => &["malformed head", "http version"],
         "http_version" => &["http version"],
         "resource" => &["resource"],
@@ -272,7 +272,7 @@ fn expected_outputs(expect: &Value) -> Option<Vec<Vec<u8>>> {
     Some(outputs.iter().map(latin1).collect())
 }
 
-/// For comparing: a difference can be read.
+/// Makes bytes readable, so that a difference shows.
 fn printed(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }

@@ -79,7 +79,7 @@ fn every_single_key_is_solved_or_refused_by_its_name() {
     assert_eq!(ran, 18);
 }
 
-/// Others round the quotient down; a rest of one is still a rest.
+/// Others round the quotient down; a remainder of one is still a remainder.
 #[test]
 fn a_rest_of_any_size_is_refused() {
     for spaces in 1..=12 {

@@ -1,5 +1,5 @@
 //! `tests/vectors/vectors.json`, collected from the drafts, the RFC and the tests of two dozen
-//! implementations: every vector is replayed, and every replay says how many it has run.
+//! implementations: every vector is replayed, and every replay counts the vectors that it has run.
 
 mod keys;
 
@@ -20,8 +20,8 @@ static VECTORS: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../vectors/vectors.json")).expect("JSON")
 });
 
-/// Vectors whose expectation is not met on purpose, and why. All others are met as they stand,
-/// those included that the collection marks as a matter of policy.
+/// Vectors whose expectation is deliberately not met, with the reason. All others are met as they
+/// stand, those included that the collection marks as a matter of policy.
 const DECIDED_OTHERWISE: [(&str, &str); 2] = [
     (
         "AQIDBAUGBwgJCgsMDQ4PEC==",
@@ -53,7 +53,7 @@ fn list<'a>(vector: &'a Value, name: &str) -> &'a [Value] {
         .unwrap_or_else(|| panic!("no {name} in {vector}"))
 }
 
-/// Each character is one byte.
+/// Converts each character to one byte.
 fn latin1(value: &Value) -> Vec<u8> {
     let text = value.as_str().expect("a string");
     text.chars()
@@ -61,7 +61,7 @@ fn latin1(value: &Value) -> Vec<u8> {
         .collect()
 }
 
-/// A string of hex digits, or one that is repeated.
+/// Decodes a string of hex digits, or one that is repeated.
 fn hex(value: &Value) -> Vec<u8> {
     if let Some(digits) = value.as_str() {
         let digit = |byte: u8| char::from(byte).to_digit(16).expect("a hex digit") as u8;
@@ -75,7 +75,7 @@ fn hex(value: &Value) -> Vec<u8> {
     hex(&value["hex"]).repeat(times as usize)
 }
 
-/// A version by the number that the vectors have for it.
+/// Returns a version by the number that the vectors have for it.
 fn version(number: u64) -> Version {
     let number_of = |version: &Version| match version {
         Version::Draft75 => 75,
@@ -97,7 +97,7 @@ fn versions(vector: &Value) -> impl Iterator<Item = Version> {
 }
 
 #[test]
-fn what_is_decided_otherwise_is_in_the_collection() {
+fn deliberate_deviations_are_in_the_collection() {
     let frames = VECTORS["frames"].as_object().unwrap().values();
     let ids: Vec<&str> = frames
         .chain(["encode", "accept_keys_bad"].map(|name| &VECTORS[name]))

@@ -12,8 +12,8 @@ use super::{check, run};
 /// More than the whole budget.
 const MUCH: usize = 5 * 1024 * 1024;
 
-/// The smallest cases, in every schedule there is: with one who waits a few dozen, with two about a
-/// million, for those who have the time.
+/// Checks the smallest cases in every schedule: with one waiting thread a few dozen, with two about
+/// a million, which run only when there is time for them.
 fn check_all(release: fn(&Budget)) {
     let most = match super::number("STENTOR_MODEL_SECONDS") {
         Some(_) => 2,
@@ -39,12 +39,12 @@ fn check_all(release: fn(&Budget)) {
 }
 
 #[test]
-fn whoever_waits_for_the_budget_is_woken_in_every_schedule() {
+fn a_thread_that_waits_for_the_budget_is_woken_in_every_schedule() {
     check_all(|budget| budget.give_back(MUCH));
 }
 
 #[test]
-fn nobody_waits_for_a_closed_budget_in_any_schedule() {
+fn no_thread_waits_for_a_closed_budget_in_any_schedule() {
     check_all(Budget::close);
 }
 

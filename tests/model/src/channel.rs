@@ -1,5 +1,5 @@
-//! In the place of crossbeam-channel: a bounded queue with its interface, and with so little room
-//! that it is full more often than not.
+//! Replaces crossbeam-channel: a bounded queue with its interface, and with so little room that it
+//! is full most of the time.
 
 use std::collections::VecDeque;
 use std::fmt;

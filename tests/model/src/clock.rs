@@ -1,5 +1,5 @@
-//! Time stands still unless a test lets it pass: then a thread that nobody has woken is found out,
-//! because no timeout comes to its rescue.
+//! Time stands still unless a test advances it: then a thread that nobody has woken is detected,
+//! because no timeout wakes it.
 
 use std::ops::{Add, AddAssign, Sub};
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl Sub<Instant> for Instant {
     }
 }
 
-/// Lets time pass, and everybody who waits look at the clock.
+/// Advances the time, and makes all waiting threads check the clock.
 pub(crate) fn pass(duration: Duration) {
     let nanos = u64::try_from(duration.as_nanos()).unwrap();
     world::call(|_| CLOCK.now.fetch_add(nanos, SeqCst));
@@ -77,8 +77,8 @@ pub(crate) fn pass(duration: Duration) {
     }
 }
 
-/// A condition variable whose timeouts are of this clock. One that ends while nobody looks is
-/// noticed when time passes again.
+/// A condition variable whose timeouts use this clock. A timeout that expires while no thread
+/// checks is noticed when time advances again.
 #[derive(Debug, Default)]
 pub(crate) struct Condvar {
     inner: Arc<shuttle::sync::Condvar>,
@@ -100,7 +100,7 @@ impl Condvar {
                 waits.push(Arc::clone(&self.inner));
             }
         }
-        // Its callers look at the clock themselves: that time has passed is all they need.
+        // Its callers check the clock themselves: they need to know only that time has passed.
         self.inner.wait_timeout(guard, Duration::MAX)
     }
 

@@ -1,4 +1,4 @@
-//! Goodbyes from several sides at once: one is written, and the engine knows which.
+//! Close frames from several sides at once: one is written, and the engine knows which.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ fn until_closed(client: &mut Client) -> Outcome {
     Ok(())
 }
 
-/// The peer's goodbye, a handle's and the server's cross each other.
+/// The close frames of the peer, of a handle and of the server cross each other.
 #[test]
-fn whoever_says_goodbye_first_the_engine_learns_of_it_once() {
+fn the_engine_learns_of_the_first_close_frame_once() {
     check(|| {
         let seen = Seen::default();
         let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
@@ -52,20 +52,20 @@ fn whoever_says_goodbye_first_the_engine_learns_of_it_once() {
         match closed.initiator {
             Initiator::Us => assert!(matches!(written, Some(4001 | 1001)), "{frames:?}"),
             Initiator::Peer => assert!(written.is_some()),
-            Initiator::Nobody => panic!("a goodbye was heard"),
+            Initiator::Nobody => panic!("a close frame was received"),
         }
         assert!(peer.is_closed());
     });
 }
 
-/// The peer speaks only when spoken to: then it never began.
+/// The peer sends only replies, so it never started the closing handshake.
 #[test]
-fn the_answer_to_a_handles_goodbye_is_never_taken_for_the_peers_own() {
+fn the_answer_to_a_handles_close_frame_is_never_taken_for_the_peers_own() {
     check(|| answered(until_closed));
 }
 
 #[test]
-fn the_answer_to_one_of_two_goodbyes_is_never_taken_for_the_peers_own() {
+fn the_answer_to_one_of_two_close_frames_is_never_taken_for_the_peers_own() {
     check(|| {
         answered(|client| {
             // Leaves after one message, unless it is closed before.
@@ -99,9 +99,9 @@ fn answered(handler: fn(&mut Client) -> Outcome) {
     assert_eq!(seen.closings(), 1);
 }
 
-/// The smallest case: nothing but the goodbye, its answer, and whoever reads that.
+/// The smallest case: only the close frame, its reply, and the thread that reads the reply.
 #[test]
-fn whoever_reads_the_answer_knows_of_the_goodbye() {
+fn the_thread_that_reads_the_answer_knows_of_the_close_frame() {
     check(|| {
         let (link, peer) = link(&settings(), 100);
         let own = {
@@ -124,9 +124,9 @@ fn whoever_reads_the_answer_knows_of_the_goodbye() {
     });
 }
 
-/// The queue is full at the very moment of the goodbye.
+/// The queue is full at the very moment of the close frame.
 #[test]
-fn a_goodbye_that_was_refused_is_not_heard_of() {
+fn a_close_frame_that_was_refused_is_not_recorded() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);

@@ -1,4 +1,5 @@
-//! The warden's deadlines, while time passes: whoever waits is woken, and each loss counts once.
+//! The watchdog's timeouts, while time advances: each waiting thread is woken, and each disconnect
+//! counts once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +29,9 @@ fn counters(shared: &Shared) -> Counters {
     shared.registry.counters(&shared.totals)
 }
 
-/// The warden sleeps without an end while there is nobody.
+/// The watchdog sleeps without a timeout while there is no client.
 #[test]
-fn a_client_that_comes_while_the_warden_falls_asleep_is_watched() {
+fn a_client_that_connects_while_the_watchdog_falls_asleep_is_watched() {
     check(|| {
         let (crew, _woken) = Crew::new(settings()).unwrap();
         let shared = Arc::clone(&crew.shared);
@@ -43,7 +44,7 @@ fn a_client_that_comes_while_the_warden_falls_asleep_is_watched() {
             "{:?}",
             answer.escape_ascii().to_string()
         );
-        // It does not hang up: the warden ends the lingering.
+        // It does not close TCP: the watchdog ends the lingering.
         client.join().unwrap();
         ticking.stop();
         drop(crew);
@@ -77,9 +78,9 @@ fn a_client_that_does_not_read_is_lost_once_and_its_thread_wakes() {
     });
 }
 
-/// Its own thread only reads: the warden alone sees that nothing is taken.
+/// Its own thread only reads: only the watchdog notices that the peer takes nothing.
 #[test]
-fn what_others_say_to_a_client_that_does_not_read_has_the_write_deadline() {
+fn messages_to_a_client_that_does_not_read_have_the_write_timeout() {
     check(|| {
         let seen = Seen::default();
         let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
@@ -127,7 +128,7 @@ fn a_silent_client_is_pinged_between_messages_and_lost_once() {
     });
 }
 
-/// Time stands still again once it has begun: only the warden's `poll` can finish it.
+/// Time stands still again once the write has begun: only the watchdog's `poll` can finish it.
 #[test]
 fn a_ping_that_is_taken_in_part_is_finished() {
     check(|| {
@@ -142,7 +143,7 @@ fn a_ping_that_is_taken_in_part_is_finished() {
         loop {
             let read = peer.read();
             let taken = peer.taken();
-            // Where too much time had passed, it is lost instead.
+            // If too much time has passed, the client is disconnected instead.
             if read.is_empty() || frames(behind_head(&taken), true).contains(&Frame::Ping) {
                 break;
             }
@@ -155,7 +156,7 @@ fn a_ping_that_is_taken_in_part_is_finished() {
 }
 
 #[test]
-fn a_goodbye_that_nobody_answers_ends_all_the_same() {
+fn a_close_frame_without_an_answer_ends_the_connection() {
     check(|| {
         let seen = Seen::default();
         let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
@@ -179,9 +180,10 @@ fn a_goodbye_that_nobody_answers_ends_all_the_same() {
     });
 }
 
-/// All was said, on both sides: its thread waits for the end of the stream, and no loss is counted.
+/// The closing handshake is complete: the client's thread waits for the end of the stream, and no
+/// disconnect is counted.
 #[test]
-fn a_peer_that_never_hangs_up_is_let_go() {
+fn a_peer_that_never_closes_tcp_is_disconnected() {
     check(|| {
         let seen = Seen::default();
         let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
@@ -203,7 +205,7 @@ fn a_peer_that_never_hangs_up_is_let_go() {
     });
 }
 
-/// A handler with other things to do: its turns end by the clock, or with a message.
+/// A handler with other work: its calls to receive end by the clock, or with a message.
 #[test]
 fn a_handler_that_waits_with_a_timeout_misses_nothing() {
     check(|| {
@@ -237,7 +239,7 @@ fn a_handler_that_waits_with_a_timeout_misses_nothing() {
         let echoed = assert_in_order(&frames, 'a');
         match counters(&shared).lost.is_empty() {
             true => assert_eq!((echoed, assert_ends(&frames)), (2, Some(4000))),
-            // Time may have passed faster than the peer was let to answer.
+            // Time may have advanced faster than the peer was scheduled to reply.
             false => assert!(echoed <= 2),
         }
     });

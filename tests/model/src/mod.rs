@@ -1,17 +1,17 @@
-//! The shell's threads in orders of the checker's choice. Everything but the kernel, the clock and
-//! what threads meet by is the library's very source.
+//! The shell's threads in orders chosen by the model checker. Everything except the kernel, the
+//! clock and the synchronization between threads is the library's own source.
 //!
-//! A thread that nobody wakes shows as a deadlock, for time stands still unless a test lets it
-//! pass. A test that fails prints the schedule that made it fail.
+//! A thread that nobody wakes shows as a deadlock, for time stands still unless a test advances it.
+//! A test that fails prints the schedule that made it fail.
 //!
 //! The checker is shuttle, not loom: the scenarios are whole servers, with a handful of threads and
-//! hundreds of steps, which no exhaustive search comes to the end of; only the budget is small
-//! enough for that. So this finds errors, and proves little.
+//! hundreds of steps, which no exhaustive search can finish; only the budget is small enough for
+//! that. So this finds errors, and proves little.
 //!
 //! Not covered: orders of memory weaker than the program's (here every atomic is sequentially
 //! consistent, and loom would take the budget's for weaker than they are), crossbeam's channel,
 //! which has a simple one in its place, condition variables that wake by themselves, the listener
-//! and its threads, and whatever the real kernel does otherwise than `socket.rs`.
+//! and its threads, and any difference between the real kernel and `socket.rs`.
 
 mod budget;
 
@@ -34,7 +34,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, MaxSteps, Runner};
 
-/// How many schedules of each kind are tried, again and again for as long as
+/// The number of schedules of each kind that are tried, again and again for as long as
 /// `STENTOR_MODEL_SECONDS` says.
 const SCHEDULES: usize = 300;
 
@@ -42,7 +42,7 @@ const SCHEDULES: usize = 300;
 /// less one.
 const DEPTH: usize = 4;
 
-/// More than any scenario takes: one that takes more goes round in circles.
+/// More steps than any scenario takes: a scenario that takes more is in an endless loop.
 const STEPS: usize = 200_000;
 
 /// Runs a scenario in many schedules: the same ones each time, or new ones for as long as asked.
@@ -80,7 +80,7 @@ fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 
     Runner::new(scheduler, config).run(scenario)
 }
 
-/// Says what was done under the name of the test.
+/// Prints the counts of schedules under the name of the test.
 fn report(what: &str) {
     let thread = std::thread::current();
     let name = thread.name().and_then(|path| path.rsplit("::").next());

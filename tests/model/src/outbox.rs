@@ -1,4 +1,5 @@
-//! What enters an outbox leaves it: all of it, once, in order, and without anybody waiting for ever.
+//! Everything that enters a send queue leaves it: completely, once, in order, and no thread waits
+//! for ever.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::stage::{LIMIT, Watched, link, link_of, push, reply, reply_owned, sett
 use super::wire::{Frame, assert_ends, assert_in_order, close, frame, frames, ping};
 
 #[test]
-fn what_waits_is_drained_in_the_end() {
+fn queued_bytes_are_drained_in_the_end() {
     check(|| {
         let settings = Settings {
             outbox: 10_000,
@@ -55,7 +56,7 @@ fn what_waits_is_drained_in_the_end() {
     });
 }
 
-/// The queue empties and fills again: the warden has let go of it in between, or has not.
+/// The queue empties and fills again: in between, the watchdog has stopped watching it, or has not.
 #[test]
 fn a_queue_that_stalls_again_is_watched_again() {
     check(|| {
@@ -67,7 +68,7 @@ fn a_queue_that_stalls_again_is_watched_again() {
             let link = Arc::clone(&link);
             thread::spawn(move || {
                 for number in 0..4 {
-                    // One at a time: the next comes when the last is with the kernel.
+                    // One at a time: the next frame comes when the kernel has the last one.
                     while link.outbox.weight() > 0 {
                         thread::yield_now();
                     }
@@ -86,10 +87,10 @@ fn a_queue_that_stalls_again_is_watched_again() {
     });
 }
 
-/// What the warden is told is bounded by the clients there are: a queue that it watches already is
-/// not handed over again, and each that it let go of is.
+/// The number of clients handed to the watchdog is bounded by the number of clients: a queue that
+/// it already watches is not handed over again, and each queue that it has stopped watching is.
 #[test]
-fn a_client_is_handed_to_the_warden_once_at_a_time() {
+fn a_client_is_handed_to_the_watchdog_once_at_a_time() {
     check(|| {
         let settings = Settings {
             outbox: 10_000,
@@ -198,7 +199,8 @@ fn frames_of_all_senders_stay_whole_and_in_order() {
     });
 }
 
-/// Many replies that leave together are more than fits, and nobody watches yet.
+/// Many replies that leave together are more than fits, and the watchdog does not watch the queue
+/// yet.
 #[test]
 fn a_clients_own_thread_that_waits_for_room_wakes() {
     check(|| {
@@ -209,7 +211,7 @@ fn a_clients_own_thread_that_waits_for_room_wakes() {
             let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
             thread::spawn(move || {
                 for number in 0..25 {
-                    // What is left when there is room is the warden's.
+                    // The rest is sent by the watchdog once there is room.
                     let went = reply(&link, &warden, number == 24, &frame('o', number));
                     assert_ne!(went, Push::Over);
                 }
@@ -227,7 +229,7 @@ fn a_clients_own_thread_that_waits_for_room_wakes() {
 }
 
 #[test]
-fn whoever_waits_for_room_learns_of_the_loss() {
+fn a_thread_that_waits_for_room_learns_of_the_disconnect() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
@@ -254,7 +256,7 @@ fn whoever_waits_for_room_learns_of_the_loss() {
 }
 
 #[test]
-fn after_a_goodbye_no_message_follows_and_no_second_one() {
+fn after_a_close_frame_no_message_follows_and_no_second_one() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
@@ -302,9 +304,9 @@ fn after_a_goodbye_no_message_follows_and_no_second_one() {
     });
 }
 
-/// Draft-75 has no other goodbye: the stream ends, but not before all that was said.
+/// Draft-75 has no close frame: the stream ends, but only after all queued messages.
 #[test]
-fn hanging_up_ends_the_stream_behind_all_that_was_said() {
+fn closing_tcp_ends_the_stream_behind_all_messages() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);

@@ -1,4 +1,4 @@
-//! Full queues: eviction and dropping, while others push, reply, and wait.
+//! Full queues: eviction and dropping, while other threads push, reply, and wait.
 
 use std::sync::Arc;
 
@@ -62,7 +62,8 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
         let reader = thread::spawn(move || {
             let mut stream = peer.read();
             stream.extend(peer.read());
-            // Not reading any more is what evicts; leaving ends it where nothing did.
+            // The eviction happens because the peer does not read; if there was none, leaving ends
+            // the connection.
             (stream, peer)
         });
         let evicted: usize = pushers
@@ -90,7 +91,7 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
 }
 
 #[test]
-fn what_is_dropped_was_whole_and_no_reply_is_dropped() {
+fn dropped_messages_were_whole_and_no_reply_is_dropped() {
     check(|| {
         for policy in [SlowClient::DropOldest, SlowClient::DropNewest] {
             dropping(policy);
@@ -149,14 +150,14 @@ fn dropping(policy: SlowClient) {
     assert_eq!(tally.bytes, stream.len() as u64);
 }
 
-/// The end of the stream, behind everything.
+/// The watchdog ends the stream, behind everything else.
 fn warden_hangs_up(watched: &Watched, link: &Arc<crate::shell::link::Link>) {
     watched.warden.mind(link.outbox.hang_up(), link);
 }
 
-/// The peer resets while others send: everybody learns, nobody waits.
+/// The peer resets while others send: every thread learns of it, none waits.
 #[test]
-fn a_reset_wakes_whoever_waits() {
+fn a_reset_wakes_every_waiting_thread() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
@@ -164,7 +165,7 @@ fn a_reset_wakes_whoever_waits() {
         let own = {
             let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
             thread::spawn(move || {
-                // Four do not fit: by the fifth it must have found out.
+                // Four do not fit: by the fifth it must have noticed the reset.
                 let mut went = Push::Done;
                 for number in 0..5 {
                     went = reply(&link, &warden, true, &frame('o', number));

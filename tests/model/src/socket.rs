@@ -1,5 +1,5 @@
-//! In the place of `src/shell/socket.rs`: a wire with a little room, which takes a prefix of its
-//! own choice of what it is given, and the peer at its other end.
+//! Replaces `src/shell/socket.rs`: a wire with little room, which takes a prefix, whose length it
+//! chooses, of each write, and the peer at its other end.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -28,7 +28,7 @@ pub(crate) struct Socket {
     pub(super) wire: usize,
 }
 
-/// The other end, for a test to hold.
+/// The other end, used by the test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     wire: usize,
@@ -39,12 +39,12 @@ pub(crate) struct Peer {
 pub(crate) struct Wire {
     /// The most bytes that are taken before the peer reads.
     room: usize,
-    /// All that was ever taken, and how much of it the peer has read.
+    /// All bytes ever taken, and the number of them that the peer has read.
     taken: Vec<u8>,
     read: usize,
-    /// What the peer has said and nobody has read.
+    /// Bytes that the peer has sent and nobody has read.
     said: VecDeque<u8>,
-    /// The peer will say no more.
+    /// The peer will send no more.
     peer_done: bool,
     /// The peer has reset the connection.
     reset: bool,
@@ -53,7 +53,7 @@ pub(crate) struct Wire {
     closed: bool,
 }
 
-/// A connection whose kernel buffer has `room` bytes.
+/// Returns a connection whose kernel buffer has `room` bytes.
 pub(crate) fn connection(room: usize) -> (Socket, Peer) {
     let wire = world::call(|kernel| {
         kernel.wires.push(Wire {
@@ -66,7 +66,8 @@ pub(crate) fn connection(room: usize) -> (Socket, Peer) {
 }
 
 impl Wire {
-    /// As `poll(2)` has it: only when a good part of the buffer is free, or when writing fails.
+    /// Whether the socket is writable, as for `poll(2)`: only when a good part of the buffer is
+    /// free, or when writing fails.
     pub(crate) fn is_writable(&self) -> bool {
         self.free() * 3 >= self.room || self.write_shut || self.reset
     }
@@ -95,7 +96,7 @@ impl Wire {
         Ok(sent)
     }
 
-    /// What a read brings, or `None` while there is nothing to bring.
+    /// Returns the result of a read, or `None` while it would block.
     fn bring(&mut self, most: usize) -> Option<Result<Vec<u8>>> {
         if self.reset {
             return Some(Err(Errno::CONNRESET));
@@ -248,7 +249,7 @@ impl Peer {
         }
     }
 
-    /// From now on the kernel's buffer has `room` bytes.
+    /// Sets the size of the kernel's buffer to `room` bytes.
     pub(crate) fn narrow(self, room: usize) {
         self.call(|wire| wire.room = room);
     }
@@ -265,7 +266,7 @@ impl Peer {
         self.call(|wire| wire.reset = true);
     }
 
-    /// All that the kernel has taken, read or not.
+    /// Returns all bytes that the kernel has taken, read or not.
     pub(crate) fn taken(self) -> Vec<u8> {
         self.call(|wire| wire.taken.clone())
     }

@@ -1,4 +1,4 @@
-//! The pieces of a scenario: a link without a conversation, a warden, a server without a listener.
+//! The parts of a scenario: a link without a conversation, a watchdog, a server without a listener.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::shell::warden::Warden;
 
 use super::wire::{Frame, frames};
 
-/// The most bytes that may wait in an outbox: two small messages with what they take beside.
+/// The most bytes that may wait in a send queue: two small messages with their overhead.
 pub(super) const LIMIT: usize = 280;
 
 /// Settings with little room everywhere.
@@ -35,7 +35,7 @@ pub(super) fn settings() -> Settings {
     }
 }
 
-/// A warden on its own thread, and what it counts.
+/// A watchdog on its own thread, and its counters.
 pub(super) struct Watched {
     pub(super) warden: Arc<Warden>,
     pub(super) totals: Arc<Totals>,
@@ -80,17 +80,17 @@ pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Ar
     (Arc::new(link), peer)
 }
 
-/// Room for everything.
+/// Returns a total limit that has room for everything.
 fn backlog() -> Arc<Backlog> {
     Backlog::new(usize::MAX)
 }
 
-/// Frames as a broadcast has them.
+/// Returns frames as a broadcast has them.
 pub(super) fn shared(bytes: Vec<u8>) -> Arc<Frames> {
     Frames::new(bytes, &backlog())
 }
 
-/// What the hub and a handle do with a message.
+/// Pushes a message as the hub or a handle does.
 pub(super) fn push(link: &Arc<Link>, warden: &Warden, totals: &Totals, bytes: Vec<u8>) -> Push {
     let push = link.outbox.push(&shared(bytes), 1);
     match push {
@@ -100,7 +100,7 @@ pub(super) fn push(link: &Arc<Link>, warden: &Warden, totals: &Totals, bytes: Ve
     push
 }
 
-/// What a client's own thread does with a reply; `false` once it is over.
+/// Sends a reply as a client's own thread does; `false` once the connection is over.
 pub(super) fn reply(link: &Arc<Link>, warden: &Warden, at_once: bool, bytes: &[u8]) -> Push {
     let push = link.outbox.reply(at_once, |out| {
         out.extend_from_slice(bytes);
@@ -133,14 +133,14 @@ fn settle(link: &Arc<Link>, warden: &Warden, push: Push) -> Push {
     }
 }
 
-/// What the hooks of a server's clients have seen.
+/// The events that the hooks of a server's clients have seen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     inside: Arc<Mutex<(Vec<Departure>, Vec<Transition>)>>,
 }
 
 impl Seen {
-    /// Settings whose hooks tell this.
+    /// Returns settings whose hooks record these.
     pub(super) fn watching(&self, settings: Settings) -> Settings {
         let (departures, transitions) = (self.clone(), self.clone());
         Settings {
@@ -154,7 +154,7 @@ impl Seen {
         }
     }
 
-    /// The only departure.
+    /// Returns the only departure.
     pub(super) fn departure(&self) -> Departure {
         let seen = self.lock();
         assert_eq!(seen.0.len(), 1, "{seen:?}");
@@ -165,7 +165,7 @@ impl Seen {
         self.lock().0.len()
     }
 
-    /// How often the state became `Closing`.
+    /// Returns how often the state became `Closing`.
     pub(super) fn closings(&self) -> usize {
         let seen = self.lock();
         let closings = seen.1.iter().filter(|change| change.to == State::Closing);
@@ -177,7 +177,7 @@ impl Seen {
     }
 }
 
-/// Time that passes, a tick of the warden's at a time, until it is stopped.
+/// Advances time, one tick of the watchdog at a time, until it is stopped.
 pub(super) struct Ticking {
     done: Arc<AtomicBool>,
     thread: JoinHandle<()>,
@@ -226,7 +226,7 @@ pub(super) fn let_in(
     Some((thread, link, peer))
 }
 
-/// Turns one client away at the door, as the listener does.
+/// Rejects one client at the client limit, as the listener does.
 pub(super) fn turn_away(shared: &Arc<Shared>) -> Peer {
     let (socket, peer) = connection(256);
     let (socket, link) = shared.welcome(socket, address());
@@ -243,11 +243,11 @@ pub(super) const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// Goes through the handshake, as the peer; then the kernel's buffer has `room` bytes.
+/// Does the handshake, as the peer; then the kernel's buffer has `room` bytes.
 pub(super) fn shake_hands(peer: Peer, room: usize) {
     peer.say(REQUEST);
     let mut head = Vec::new();
-    // Frames may stand right behind it.
+    // Frames may follow it directly.
     while !head.windows(4).any(|four| four == b"\r\n\r\n") {
         let read = peer.read();
         assert!(
@@ -260,11 +260,12 @@ pub(super) fn shake_hands(peer: Peer, room: usize) {
     peer.narrow(room);
 }
 
-/// The rest of a peer's life: answers the goodbye, and hangs up at the end of the stream.
+/// Runs the rest of a peer's life: answers the close frame, and closes TCP at the end of the
+/// stream.
 pub(super) fn read_politely(peer: Peer) {
     let mut has_answered = false;
     loop {
-        // It may have come with the last bytes that were read.
+        // The close frame may have come with the last bytes that were read.
         let taken = peer.taken();
         let frames = frames(behind_head(&taken), true);
         if let (false, Some(Frame::Close(code))) = (has_answered, frames.last()) {
@@ -278,7 +279,7 @@ pub(super) fn read_politely(peer: Peer) {
     }
 }
 
-/// What stands behind the answer to [`REQUEST`], where it was let in.
+/// Returns the bytes behind the response to [`REQUEST`], if it was accepted.
 pub(super) fn behind_head(stream: &[u8]) -> &[u8] {
     let end = stream.windows(4).position(|four| four == b"\r\n\r\n");
     match end {
@@ -287,7 +288,7 @@ pub(super) fn behind_head(stream: &[u8]) -> &[u8] {
     }
 }
 
-/// A client's frame; its mask is all zeros.
+/// Returns a client's frame; its mask is all zeros.
 pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let len = u8::try_from(payload.len()).unwrap();
     let mut frame = vec![0x80 | opcode, 0x80 | len, 0, 0, 0, 0];

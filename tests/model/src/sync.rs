@@ -1,5 +1,5 @@
-//! In the place of `src/shell/sync.rs`: every lock, atomic, channel and thread is a point at which
-//! the model checker may let another thread run, and time passes when a test says so.
+//! Replaces `src/shell/sync.rs`: at every lock, atomic, channel and thread the model checker may
+//! switch to another thread, and time advances when a test says so.
 
 pub(crate) mod channel;
 

@@ -1,5 +1,5 @@
-//! A whole server but for its listener: handlers that broadcast to themselves, a hub that sends to
-//! them meanwhile, full queues everywhere, and an end in the middle of it.
+//! A whole server except its listener: handlers that broadcast to themselves, a hub that sends to
+//! them meanwhile, full queues everywhere, and a shutdown in the middle of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::wire::{Frame, assert_ends, assert_in_order, frames, numbers, text};
 /// More than the whole budget; nobody is in the room that it is for, so nobody encodes it.
 const MUCH: usize = 5 * 1024 * 1024;
 
-/// Each message goes to everybody twice, the sender too.
+/// Broadcasts each message to everybody twice, the sender included.
 fn repeat(client: &mut Client) -> Outcome {
     client.join("room");
     while let Some(message) = client.recv()? {
@@ -77,7 +77,7 @@ fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
             peer.join().unwrap();
         }
         drop(crew);
-        // The second may have come too late to be let in.
+        // The second may have come too late to be accepted.
         let mut open = 0;
         for (link, peer) in streams {
             let is_cut = link.outbox.loss().is_some();
@@ -98,7 +98,7 @@ fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
 }
 
 #[test]
-fn clients_that_neither_read_nor_leave_are_cut_off() {
+fn clients_that_neither_read_nor_leave_are_aborted() {
     check(|| {
         let seen = Seen::default();
         let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
@@ -120,7 +120,8 @@ fn clients_that_neither_read_nor_leave_are_cut_off() {
     });
 }
 
-/// It is let in, or not, while the others are told; either way it need not wait for a deadline.
+/// The client is accepted, or not, while the others are closed; either way it need not wait for a
+/// timeout.
 #[test]
 fn a_client_in_its_handshake_learns_of_the_shutdown() {
     check(|| {
@@ -147,7 +148,7 @@ fn a_client_in_its_handshake_learns_of_the_shutdown() {
 }
 
 #[test]
-fn posts_that_come_with_the_end_of_the_hub_hold_nobody() {
+fn posts_that_come_with_the_end_of_the_hub_block_no_thread() {
     check(|| {
         let (crew, _woken) = Crew::new(settings()).unwrap();
         let shared = Arc::clone(&crew.shared);
@@ -217,7 +218,8 @@ fn all_members_see_all_broadcasts_in_the_same_order() {
         for poster in posters {
             poster.join().unwrap();
         }
-        // The hub's own order: whoever is answered knows that all that came before is done.
+        // The hub works in order: a caller that gets its answer knows that all earlier posts are
+        // done.
         room.members();
         shared.shutdown(Duration::from_secs(60));
         shared.see_off();
@@ -267,13 +269,14 @@ fn no_broadcast_comes_before_the_handshakes_last_bytes() {
         );
         let frames = frames(behind_head(&stream), false);
         assert_eq!(assert_ends(&frames), Some(1001));
-        // What was posted before it came, or reaches the hub after the goodbye, is not for it.
+        // Messages that were posted before it came, or that reach the hub after the close frame,
+        // are not for it.
         let numbers = numbers(&frames, 'a');
         assert!(numbers.windows(2).all(|two| two[0] + 1 == two[1]));
     });
 }
 
-/// The hub meets a full outbox in the middle of a broadcast, and goes on to the next member.
+/// The hub meets a full send queue in the middle of a broadcast, and goes on to the next member.
 #[test]
 fn a_member_that_does_not_read_holds_up_no_other() {
     check(|| {
@@ -310,9 +313,9 @@ fn a_member_that_does_not_read_holds_up_no_other() {
     });
 }
 
-/// Nobody serves it: the warden alone sees that it has read why it was turned away.
+/// No thread serves it: only the watchdog notices that it has read its rejection.
 #[test]
-fn a_client_that_is_turned_away_is_closed_when_it_hangs_up() {
+fn a_rejected_client_is_closed_when_it_closes_tcp() {
     check(|| {
         let settings = Settings {
             max_clients: 0,

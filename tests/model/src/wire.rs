@@ -1,8 +1,8 @@
-//! What a peer sees: frames, and what must hold for any sequence of them.
+//! The frames that a peer receives, and the rules for any sequence of them.
 
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
-/// One frame of the server's.
+/// One frame of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Frame {
     Text(String),
@@ -10,7 +10,7 @@ pub(super) enum Frame {
     Close(u16),
 }
 
-/// Message `number` of a sender; its length changes with the number.
+/// Returns message `number` of a sender; its length changes with the number.
 pub(super) fn text(sender: char, number: usize) -> String {
     format!("{sender}{number}{}", "~".repeat(number * 3 % 7))
 }
@@ -37,7 +37,8 @@ pub(super) fn close(code: u16) -> Vec<u8> {
     bytes
 }
 
-/// The frames of a stream, which must be whole, but for the last where it was cut off.
+/// Returns the frames of a stream, which must be complete, except the last if the stream was cut
+/// off.
 pub(super) fn frames(mut bytes: &[u8], is_cut: bool) -> Vec<Frame> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {
@@ -62,8 +63,8 @@ pub(super) fn frames(mut bytes: &[u8], is_cut: bool) -> Vec<Frame> {
     frames
 }
 
-/// The messages of one sender, which must be whole, each once, and in the order of sending; how
-/// many they are.
+/// Checks that the messages of one sender are complete, each once, and in the order of sending;
+/// returns their number.
 pub(super) fn assert_in_order(frames: &[Frame], sender: char) -> usize {
     let numbers = numbers(frames, sender);
     let expected: Vec<usize> = (0..numbers.len()).collect();
@@ -86,12 +87,12 @@ pub(super) fn numbers(frames: &[Frame], sender: char) -> Vec<usize> {
     numbers
 }
 
-/// At most one goodbye, and nothing behind it; its code.
+/// Checks that there is at most one close frame, and nothing behind it; returns its code.
 pub(super) fn assert_ends(frames: &[Frame]) -> Option<u16> {
     let at = frames
         .iter()
         .position(|frame| matches!(frame, Frame::Close(_)))?;
-    assert_eq!(at, frames.len() - 1, "after the goodbye: {frames:?}");
+    assert_eq!(at, frames.len() - 1, "after the close frame: {frames:?}");
     match frames[at] {
         Frame::Close(code) => Some(code),
         _ => None,

@@ -14,12 +14,12 @@ pub(crate) struct World {
 #[derive(Default)]
 pub(crate) struct Kernel {
     pub(crate) wires: Vec<Wire>,
-    /// Whether each pipe has something in it.
+    /// Whether each pipe contains anything.
     pub(crate) pipes: Vec<bool>,
 }
 
 shuttle::lazy_static! {
-    /// A new one in each execution.
+    /// A new kernel in each execution.
     static ref WORLD: World = World {
         kernel: Mutex::default(),
         changed: Condvar::new(),

@@ -1,4 +1,4 @@
-//! A client that is written by hand: its connection, and its buffers.
+//! A hand-written client: its connection, and its buffers.
 
 use std::io::ErrorKind;
 
@@ -17,11 +17,11 @@ pub(crate) struct ByHand {
     pub(crate) codec: Option<Codec>,
     pub(crate) input: Vec<u8>,
     output: Vec<u8>,
-    /// The write side is shut once all is out.
+    /// The write side is shut down once all output is sent.
     shuts: bool,
     /// TLS holds what the socket has not taken.
     stuck: bool,
-    /// What the poller was told.
+    /// The poller's current interests.
     pub(crate) reads: bool,
     pub(crate) waits: bool,
 }
@@ -99,7 +99,7 @@ impl ByHand {
         self.shuts = true;
     }
 
-    /// The beginning of a message.
+    /// Writes the beginning of a message.
     pub(crate) fn say_half(&mut self) {
         match self.version.framing() {
             Framing::Hixie => self.output.extend(b"\x00half a mess"),
@@ -107,9 +107,9 @@ impl ByHand {
         }
     }
 
-    /// Something that no version knows, one of several kinds.
+    /// Writes something that no version knows, one of several kinds.
     pub(crate) fn say_garbage(&mut self, which: usize) {
-        // More than the server takes, and none of it said in earnest.
+        // More than the server takes, and none of it meaningful.
         let endless = vec![b'x'; 70 * 1024];
         match self.version.framing() {
             Framing::Hixie => {
@@ -121,14 +121,14 @@ impl ByHand {
                 1 => masked(0x83, b"reserved"),
                 2 => masked(0x81, b"\xc0\xaf"),
                 3 => masked(0x82, &endless),
-                // Of few bytes, and endless for those who have agreed on that.
+                // Few bytes, which inflate without end for clients that negotiated compression.
                 4 => masked(0xc2, &codec::alone(&endless)),
                 _ => [&[0x82, 0xff, 0x80][..], &[0; 11]].concat(),
             }),
         }
     }
 
-    /// Sends what the socket takes.
+    /// Sends as much as the socket takes.
     pub(crate) fn flush(&mut self) {
         while !self.output.is_empty() {
             match self.line.write(&self.output) {
@@ -137,7 +137,7 @@ impl ByHand {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // How it ended, the next read tells.
+                // The next read reports how it ended.
                 Err(_) => self.output.clear(),
             }
         }
@@ -157,7 +157,7 @@ impl ByHand {
         !self.output.is_empty() || self.stuck
     }
 
-    /// Reads what is there, but not for ever; how it ended, if it has.
+    /// Reads the available bytes, but not for ever; returns how the connection ended, if it has.
     pub(crate) fn fill(&mut self, scratch: &mut [u8]) -> Option<End> {
         match self.line.read(scratch, &mut self.input) {
             Ok(0) => Some(End::Stream),

@@ -1,4 +1,4 @@
-//! What must hold in the end, and the table.
+//! The conditions at the end, and the table.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ pub(crate) struct Checks {
     failed: usize,
 }
 
-/// By how many KiB memory may grow, by the slope of its line, over all the time that is looked at.
-/// The heap tells of a leak. What is resident grows for minutes, ever more slowly, while five hundred
-/// threads come to use all of the allocator's arenas, and each of these comes to have room for the
-/// most compressors that it ever had at a time.
+/// The number of KiB by which memory may grow, by the slope of its line, over the whole observed
+/// time. The heap shows a leak. Resident memory grows for minutes, ever more slowly, while five
+/// hundred threads come to use all of the allocator's arenas, and each of these comes to have room
+/// for the most compressors that it ever had at a time.
 const HEAP_GROWTH: f64 = 1024.0;
 const RESIDENT_GROWTH: f64 = 48.0 * 1024.0;
 
-/// By how many KiB the heap of an empty server may differ: tables that have grown stay large, and
-/// up to eight compressors of 370 KiB are kept for those who come next.
+/// The number of KiB by which the heap of an empty server may differ: tables that have grown stay
+/// large, and up to eight compressors of 370 KiB are kept for the next clients.
 const KEPT: f64 = 384.0 + 8.0 * 370.0;
 
 impl Checks {
@@ -39,7 +39,7 @@ impl Checks {
         self.check(one == other, &format!("{what}: {one} and {other}"));
     }
 
-    /// What was said was heard.
+    /// Checks that every message sent was received.
     pub(crate) fn messages(&mut self, crowd: &Crowd, spoken_for: Duration) {
         let ledger = &crowd.ledger;
         for wrong in ledger.wrongs.iter().take(20) {
@@ -62,7 +62,7 @@ impl Checks {
         self.check(rate > 500.0, &format!("{rate:.0} messages a second"));
     }
 
-    /// The server has counted what the clients have.
+    /// Checks that the server's counters match those of the clients.
     pub(crate) fn counters(&mut self, crowd: &Crowd, report: &Report) {
         let get = |name: &str| report.get(name).copied().unwrap_or_default();
         let sum = |prefix: &str| {
@@ -85,7 +85,7 @@ impl Checks {
         self.equal("closed, and accounts", get("closed"), sum("clients:"));
         self.equal("connections left", get("connections"), 0);
         self.equal("pages, by both sides", get("answered"), answered("200"));
-        // Who goes away in that very moment does not see its 408.
+        // A client that leaves at that very moment does not see its 408.
         let gone = crowd.ends.get(&(Class::HalfRequest, "hung up"));
         let (refused, told) = (get("refused"), answered("4"));
         self.check(
@@ -107,7 +107,8 @@ impl Checks {
             get("messages_out"),
             sum("out:"),
         );
-        // Who was excused has not read all that was written to it, nor written all that it said.
+        // An excused client has not read all that was written to it, nor written all of its
+        // messages.
         let exact = crowd.excused == 0;
         for class in [Class::Healthy, Class::Own] {
             let tally = ledger.tally(class);
@@ -147,7 +148,7 @@ impl Checks {
         );
     }
 
-    /// Everybody is heard, whatever way they have come.
+    /// Checks that messages of all clients arrived, whatever way they connect.
     pub(crate) fn manners(&mut self, crowd: &Crowd, report: &Report) {
         let heard = |manner: &Manner| crowd.heard.get(manner).copied().unwrap_or_default();
         let all: Vec<_> = Manner::all()
@@ -179,7 +180,7 @@ impl Checks {
             own == counted || !exact && own > counted,
             &format!("messages that Stentor's own clients heard, and counted: {own} and {counted}"),
         );
-        // Once it has said goodbye, it listens no more.
+        // Once it has sent its close frame, it ignores messages.
         let sent = report.get("out:Own").copied().unwrap_or_default();
         self.check(
             sent >= own && sent - own < sent / 20,
@@ -206,7 +207,7 @@ impl Checks {
         }
     }
 
-    /// What the server keeps once nobody is there.
+    /// Checks the resources that the server keeps once all clients are gone.
     pub(crate) fn remains(&mut self, before: &Sample, after: &Sample) {
         self.equal(
             "threads, before and after",

@@ -1,4 +1,4 @@
-//! One client, and what it is up to.
+//! One client, and its present activity.
 
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use crate::own::Own;
 /// How a client behaves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Class {
-    /// Talks, listens, takes naps that the server can bear, answers pings, and says goodbye.
+    /// Sends, reads, takes pauses that the server can bear, answers pings, and closes with a close
+    /// frame.
     Healthy,
     /// The same, and it is Stentor's own client.
     Own,
     /// Ends with a reset.
     Reset,
-    /// Hangs up in the middle of a message.
+    /// Closes TCP in the middle of a message.
     Torn,
     /// Shuts its side, and waits.
     HalfClose,
@@ -26,9 +27,9 @@ pub(crate) enum Class {
     Garbage,
     /// Stops reading for good.
     Sleeper,
-    /// Reads, and says nothing any more, no pong either.
+    /// Reads, and sends nothing any more, no pong either.
     Mute,
-    /// Asks for what no server can give.
+    /// Sends a request that no server can accept.
     BadRequest,
     /// Stops in the middle of its request; some of them go away.
     HalfRequest,
@@ -37,7 +38,7 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// All that is not healthy.
+    /// All classes that are not healthy.
     pub(crate) const ILL: [Class; 9] = [
         Class::Reset,
         Class::Torn,
@@ -50,7 +51,7 @@ impl Class {
         Class::Page,
     ];
 
-    /// Whether every message that it says, and that is for it, counts.
+    /// Whether every message that it sends, and every message for it, counts.
     pub(crate) fn is_healthy(self) -> bool {
         self <= Class::Own
     }
@@ -63,15 +64,15 @@ impl Class {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
-    /// The answer to its request has not come.
+    /// The response to its request has not come.
     Asking,
     Talking,
-    /// It has said its last word, which has not come back.
+    /// It has sent its last message, which has not come back.
     LastWord,
-    /// It has said goodbye; the second once the server has, too.
+    /// It has sent its close frame; the second once the server has sent one, too.
     Goodbye,
     Parted,
-    /// It has misbehaved; whatever comes, the end must.
+    /// It has misbehaved; whatever comes, the connection must end.
     Doomed,
 }
 
@@ -90,17 +91,17 @@ pub(crate) struct Client {
     pub(crate) body: Body,
     pub(crate) phase: Phase,
     pub(crate) ears: Ears,
-    /// When it does what its class does; and when it should have been over.
+    /// The time of its next action by class; and the time by which it should be over.
     pub(crate) due: Duration,
     pub(crate) deadline: Duration,
-    /// When it falls asleep next, and when it wakes up.
+    /// The time of its next pause in reading, and of the end of that pause.
     pub(crate) nap: Option<Duration>,
     pub(crate) wakes: Option<Duration>,
-    /// Until then a reset is nobody's fault.
+    /// Until then a reset is not counted as an error.
     pub(crate) excused: Duration,
 }
 
-/// Who speaks for it.
+/// The implementation that runs the connection.
 pub(crate) enum Body {
     ByHand(Box<ByHand>),
     Own(Own),

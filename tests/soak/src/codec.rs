@@ -1,10 +1,10 @@
-//! permessage-deflate (RFC 7692), by another hand than the library's.
+//! permessage-deflate (RFC 7692), in an implementation that is not the library's.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 use crate::manner::Deflate;
 
-/// What every message ends with, and leaves out.
+/// The bytes at the end of every message, which are left out.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// The most that a message may inflate to.
@@ -17,13 +17,13 @@ pub(crate) struct Codec {
     decompress: Decompress,
 }
 
-/// The payload of a compressed message that refers to no other.
+/// Returns the payload of a compressed message that refers to no other.
 pub(crate) fn alone(message: &[u8]) -> Vec<u8> {
     Codec::of(Deflate::Alone).map_or_else(Vec::new, |mut codec| codec.deflated(message))
 }
 
 impl Codec {
-    /// None for who does not compress.
+    /// Returns `None` for a client that does not compress.
     pub(crate) fn of(deflate: Deflate) -> Option<Codec> {
         let codec = |takeover| Codec {
             takeover,
@@ -37,12 +37,12 @@ impl Codec {
         }
     }
 
-    /// The payload of a compressed message.
+    /// Returns the payload of a compressed message.
     pub(crate) fn deflated(&mut self, message: &[u8]) -> Vec<u8> {
         if !self.takeover {
             self.compress.reset();
         }
-        // What cannot be compressed grows by a few bytes; with room to spare one call is enough.
+        // Incompressible data grows by a few bytes; with room to spare one call is enough.
         let mut out = Vec::with_capacity(message.len() + message.len() / 8 + 64);
         let _ = self
             .compress
@@ -51,7 +51,7 @@ impl Codec {
         out
     }
 
-    /// The message of a compressed payload.
+    /// Returns the message of a compressed payload.
     pub(crate) fn inflated(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
         if !self.takeover {
             self.decompress.reset(false);
@@ -65,7 +65,7 @@ impl Codec {
                     .decompress_vec(rest, &mut out, FlushDecompress::Sync);
                 step.map_err(|error| format!("a message that is not compressed: {error}"))?;
                 rest = &rest[(self.decompress.total_in() - before) as usize..];
-                // All that was there is out once there is room left.
+                // All output is written once there is room left.
                 match out.len() < out.capacity() {
                     true if rest.is_empty() => break,
                     true => return Err("a compressed message that ends too early".to_owned()),

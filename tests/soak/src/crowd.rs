@@ -1,4 +1,4 @@
-//! All clients, on one thread: who comes, what each is up to, who talks, who goes.
+//! All clients, on one thread: which connect, what each one does next, which send, which leave.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,20 +24,21 @@ use crate::own::{News, Own, Way};
 use crate::process::Doors;
 use crate::talk;
 
-/// Messages a second that healthy clients say together, where nothing holds them back.
+/// Messages a second that healthy clients send together, if nothing delays them.
 const RATE: f64 = 2500.0;
 
-/// The most messages under way, of all and of one. What is under way bounds what anybody who takes
-/// a nap may find in its queue, so that none of them need be thrown out.
+/// The most messages in flight, of all clients and of one. This bounds the messages that a client
+/// that pauses its reading may find in its queue, so that none of them is disconnected.
 const UNDER_WAY: u64 = 256;
 const EACH: u32 = 8;
 
 const ROOMS: usize = 20;
 
-/// For how long a sleeper sleeps; then it finds the end of the stream, or soon leaves by itself.
+/// The time for which a sleeper does not read; then it finds the end of the stream, or soon leaves
+/// by itself.
 const ASLEEP: Duration = Duration::from_secs(20);
 
-/// After a pause, by when all who nap have woken up.
+/// The time after a pause by which all pausing clients read again.
 const EXCUSED: Duration = Duration::from_secs(5);
 
 /// No phase of a client's life takes longer.
@@ -47,7 +48,8 @@ pub(crate) struct Crowd {
     pub(crate) ledger: Ledger,
     places: Vec<Place>,
     doors: Doors,
-    /// What those believe that are written by hand, and what Stentor's own begin with.
+    /// The trusted certificates of the hand-written clients, and the base configuration of
+    /// Stentor's own.
     believer: Arc<ClientConfig>,
     connector: Connector,
     poller: OwnedFd,
@@ -56,13 +58,13 @@ pub(crate) struct Crowd {
     payload: Vec<u8>,
     dice: Dice,
     now: Duration,
-    /// What may be said now, and where to look for the next who does.
+    /// The number of messages that may be sent now, and the place of the next sender.
     tokens: f64,
     next_speaker: usize,
     winding_up: bool,
     pub(crate) connected: u64,
     pub(crate) opened: u64,
-    /// The first lines of the answers to those who were not let in, without their reasons.
+    /// The first lines of the responses to clients that were not accepted, without their reasons.
     pub(crate) answers: BTreeMap<String, u64>,
     pub(crate) lives: BTreeMap<(Class, Option<Version>), u64>,
     pub(crate) heard: BTreeMap<Manner, Hearing>,
@@ -70,11 +72,11 @@ pub(crate) struct Crowd {
     pub(crate) naps: u64,
     /// Messages that Stentor's own clients have counted.
     pub(crate) received_by_own: u64,
-    /// Healthy clients that were given up because of a pause.
+    /// Healthy clients that were disconnected because of a pause.
     pub(crate) excused: u64,
 }
 
-/// What came in one manner.
+/// The messages received in one manner.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Hearing {
     pub(crate) messages: u64,
@@ -83,7 +85,7 @@ pub(crate) struct Hearing {
 }
 
 enum Place {
-    /// Nobody, until then.
+    /// No client, until then.
     Empty(Duration),
     Taken(Box<Client>),
 }
@@ -91,7 +93,7 @@ enum Place {
 impl Crowd {
     pub(crate) fn new(doors: &Doors, clients: usize, seed: u64) -> Outcome<Crowd> {
         let mut dice = Dice::new(seed);
-        // They come over two seconds.
+        // They connect over two seconds.
         let places = (0..clients).map(|_| Place::Empty(dice.millis(0, 2000)));
         Ok(Crowd {
             ledger: Ledger::new(clients),
@@ -121,7 +123,7 @@ impl Crowd {
         })
     }
 
-    /// Nobody comes any more, and everybody goes as soon as it can.
+    /// Stops new connections, and makes every client leave as soon as it can.
     pub(crate) fn wind_up(&mut self) {
         self.winding_up = true;
         for place in &mut self.places {
@@ -137,7 +139,7 @@ impl Crowd {
         self.places.iter().filter(taken).count()
     }
 
-    /// Those who are still there, some of them.
+    /// Describes the clients that are still there, some of them.
     pub(crate) fn remaining(&self) -> String {
         let clients = self.places.iter().filter_map(|place| match place {
             Place::Taken(client) => Some(client),
@@ -150,7 +152,7 @@ impl Crowd {
         shown.take(5).collect::<Vec<_>>().join(", ")
     }
 
-    /// Waits until something happens, a hundredth of a second at most, and deals with it.
+    /// Waits until an event happens, a hundredth of a second at most, and handles it.
     pub(crate) fn turn(&mut self, now: Duration, paused: bool) -> Outcome<()> {
         let passed = now - self.now;
         self.now = now;
@@ -195,7 +197,7 @@ impl Crowd {
         }
     }
 
-    /// Healthy clients say something, each in its turn.
+    /// Sends messages of healthy clients, each in its turn.
     fn talk(&mut self, passed: Duration) {
         if self.winding_up {
             return;
@@ -223,7 +225,7 @@ impl Crowd {
         }
     }
 
-    /// Whatever is due at this place; then what waits is sent.
+    /// Does everything that is due at this place; then sends the pending output.
     fn attend(&mut self, slot: usize) -> Outcome<()> {
         match &mut self.places[slot] {
             Place::Empty(until) if *until <= self.now && !self.winding_up => self.arrive(slot)?,
@@ -249,7 +251,7 @@ impl Crowd {
         }
     }
 
-    /// A new client.
+    /// Connects a new client.
     fn arrive(&mut self, slot: usize) -> Outcome<()> {
         let manner = Manner::of(slot);
         let class = match slot % 10 {
@@ -307,7 +309,8 @@ impl Crowd {
         Ok(())
     }
 
-    /// What the client does by itself, now that this time has come; whether it stays.
+    /// Does the client's own next action, now that its time has come; returns whether the client
+    /// stays.
     fn act(&mut self, slot: usize) -> bool {
         let Place::Taken(client) = &mut self.places[slot] else {
             return true;
@@ -335,13 +338,13 @@ impl Crowd {
             return true;
         }
         match (client.class, &mut client.body) {
-            // Where too little is said, nothing fills its queue.
+            // If few messages are sent, nothing fills its queue.
             (Class::Sleeper, Body::ByHand(hand)) if client.phase == Phase::Doomed => {
                 hand.line.reset();
                 return false;
             }
             (Class::HalfRequest, _) if client.phase == Phase::Asking => {
-                // One half of them waits to be told.
+                // One half of them waits for the server's 408.
                 client.phase = Phase::Doomed;
                 return client.life % 2 == 0;
             }
@@ -380,7 +383,7 @@ impl Crowd {
         true
     }
 
-    /// What has come, and the end if it has.
+    /// Handles received bytes, and the end of the connection if it has come.
     fn listen(&mut self, slot: usize, end: Option<End>) {
         let Place::Taken(client) = &mut self.places[slot] else {
             return;
@@ -437,7 +440,8 @@ impl Crowd {
         self.leave(slot, how);
     }
 
-    /// What the thread of one of Stentor's own tells next; whether there may be more.
+    /// Handles the next report of the thread of one of Stentor's own clients; returns whether there
+    /// may be more.
     fn follow(&mut self, slot: usize) -> bool {
         let Place::Taken(client) = &mut self.places[slot] else {
             return false;
@@ -494,7 +498,7 @@ impl Crowd {
         }
     }
 
-    /// Tells the poller what this client is interested in, where that has changed.
+    /// Updates the poller's interests for this client, if they have changed.
     fn poll_for(&mut self, slot: usize) -> Outcome<()> {
         let Place::Taken(client) = &mut self.places[slot] else {
             return Ok(());
@@ -511,7 +515,7 @@ impl Crowd {
         flags.set(epoll::EventFlags::IN, reads);
         flags.set(epoll::EventFlags::OUT, waits && reads);
         match (hand.reads, reads) {
-            // Who sleeps does not hear of a reset either, which no mask would hide.
+            // A sleeper is not notified of a reset either, which no mask would hide.
             (true, false) => epoll::delete(&self.poller, &hand.line.socket)?,
             (false, true) => epoll::add(&self.poller, &hand.line.socket, token, flags)?,
             (false, false) => {}
@@ -522,7 +526,7 @@ impl Crowd {
     }
 }
 
-/// Says the next message; its number.
+/// Sends the next message; returns its number.
 fn say(client: &mut Client, ledger: &mut Ledger, payload: &mut Vec<u8>) -> u32 {
     let number = ledger.says(client.life);
     payload.clear();
@@ -533,8 +537,8 @@ fn say(client: &mut Client, ledger: &mut Ledger, payload: &mut Vec<u8>) -> u32 {
     number
 }
 
-/// Says something that comes back, and what comes before it; its number. What does not come back would
-/// count as under way for as long as its sender is silent.
+/// Sends messages up to one that comes back; returns its number. Messages that do not come back
+/// would count as in flight for as long as their sender is silent.
 fn say_until_heard(client: &mut Client, ledger: &mut Ledger, payload: &mut Vec<u8>) -> u32 {
     let traits = ledger.life(client.life).traits;
     loop {
@@ -545,7 +549,8 @@ fn say_until_heard(client: &mut Client, ledger: &mut Ledger, payload: &mut Vec<u
     }
 }
 
-/// A client that has got its last word back says goodbye; one that has got its first may take its time.
+/// Closes a client that has received its last message back; a client that has received its first
+/// may take its time.
 fn part_when_settled(client: &mut Client, ledger: &mut Ledger) {
     let life = ledger.life(client.life);
     if client.phase == Phase::LastWord && life.through == life.said {
@@ -558,7 +563,7 @@ fn part_when_settled(client: &mut Client, ledger: &mut Ledger) {
     }
 }
 
-/// Takes apart what has come.
+/// Parses the received bytes.
 fn hear(
     client: &mut Client,
     ledger: &mut Ledger,
@@ -592,7 +597,7 @@ fn hear(
         used += len;
         match heard {
             Heard::Message(..) | Heard::Deflated(..) if client.phase == Phase::Parted => {
-                return Err("a message after the goodbye".to_owned());
+                return Err("a message after the close frame".to_owned());
             }
             Heard::Message(message, binary) => {
                 hearing.messages += 1;
@@ -611,7 +616,7 @@ fn hear(
             Heard::Goodbye(code) => match client.phase {
                 Phase::Goodbye if code == 1000 || code == 0 => client.phase = Phase::Parted,
                 Phase::Doomed => {}
-                phase => return Err(format!("a goodbye with {code}, {phase:?}")),
+                phase => return Err(format!("a close frame with {code}, {phase:?}")),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Chance that can be repeated.
+//! Repeatable random numbers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ impl Dice {
         Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// A number below `sides`.
+    /// Returns a number below `sides`.
     pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -18,7 +18,7 @@ impl Dice {
         (self.0 >> 11) as usize % sides
     }
 
-    /// A duration between two, in milliseconds.
+    /// Returns a duration between two, in milliseconds.
     pub(crate) fn millis(&mut self, least: usize, most: usize) -> Duration {
         Duration::from_millis((least + self.roll(most - least + 1)) as u64)
     }

@@ -1,5 +1,5 @@
-//! What a server writes, taken apart as it comes; written for this, so that no test trusts the code
-//! that it tests.
+//! A parser for the server's output; written separately, so that no test trusts the code that it
+//! tests.
 
 use stentor::protocol::Framing;
 use stentor::{Closing, Version};
@@ -7,21 +7,21 @@ use stentor::{Closing, Version};
 use crate::manner::Deflate;
 use crate::wire::PROOF;
 
-/// What a client hears.
+/// The items that a client receives.
 #[derive(Debug)]
 pub(crate) enum Heard<'a> {
     Message(&'a [u8], bool),
     /// The same, compressed.
     Deflated(&'a [u8], bool),
     Ping(&'a [u8]),
-    /// A close frame's code, or 0 for none and for draft-76's `FF 00`.
+    /// A close frame's code, or 0 for a frame without one and for draft-76's `FF 00`.
     Goodbye(u16),
 }
 
-/// How many bytes it took, and what it was; `None` while it is not all there.
+/// The number of bytes of an item, and the item; `None` while it is incomplete.
 type Piece<T> = Result<Option<(usize, T)>, String>;
 
-/// The server's 101, the proofs compared, and what it says to an offer.
+/// Reads the server's 101, checks the proofs, and its response to the offered extension.
 pub(crate) fn answer(version: Version, deflate: Deflate, bytes: &[u8]) -> Piece<()> {
     let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
         return Ok(None);
@@ -57,7 +57,7 @@ pub(crate) fn answer(version: Version, deflate: Deflate, bytes: &[u8]) -> Piece<
     }
 }
 
-/// The next frame.
+/// Reads the next frame.
 pub(crate) fn next(version: Version, bytes: &[u8]) -> Piece<Heard<'_>> {
     match version.framing() {
         Framing::Hixie => next_hixie(bytes),

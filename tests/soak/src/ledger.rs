@@ -1,16 +1,18 @@
-//! Who has said what, and who must have heard it.
+//! The messages that each client has sent, and those that each must have received.
 //!
-//! Each time that a client comes it is a new life, with a number of its own, and numbers what it says
-//! from 0. A message that its sender has got back has been through the hub, and so have all that it
-//! said before: its own thread posted them in that order. All members hear the hub's order. So:
+//! Each connection of a client is a new life, with a number of its own, and numbers its messages
+//! from 0. A message that its sender has received back has been through the hub, and so have all
+//! that it sent before: its own thread posted them in that order. All members receive messages in
+//! the hub's order. So:
 //!
-//! - Once a life has heard its own first word it is confirmed: of everybody else it must hear, without
-//!   a gap, at least what is said from now on.
-//! - When it hears its own last word it must have heard all that was through the hub when it said
-//!   that.
-//! - When a new life speaks up in the place of an old one, all that the old one has got back must have
-//!   been heard.
-//! - What is echoed to its sender alone comes before it has got the message back, in order and once.
+//! - Once a life has received its own first message it is confirmed: of every other life it must
+//!   receive, without a gap, at least the messages sent from now on.
+//! - When it receives its own last message it must have received all that was through the hub when
+//!   it sent that.
+//! - When a new life sends in the place of an old one, all that the old one has received back must
+//!   have been received.
+//! - An echo to its sender alone comes before the sender has received the message back, in order
+//!   and once.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +21,14 @@ use stentor::Version;
 use crate::client::Class;
 use crate::talk::{self, Traits};
 
-/// One stay of one client.
+/// One connection of one client.
 pub(crate) struct Life {
     pub(crate) traits: Traits,
     pub(crate) class: Class,
     pub(crate) slot: usize,
-    /// The one before it in the same place.
+    /// The life before it in the same place.
     previous: Option<u32>,
-    /// How many messages it has said, and how many of these are through the hub.
+    /// The number of messages it has sent, and of those that are through the hub.
     pub(crate) said: u32,
     pub(crate) through: u32,
 }
@@ -35,38 +37,38 @@ pub(crate) struct Ledger {
     pub(crate) lives: Vec<Life>,
     /// The last life in each place.
     current: Vec<Option<u32>>,
-    /// What should not have happened.
+    /// The errors found.
     pub(crate) wrongs: Vec<String>,
-    /// Messages of each class, echoes among what was heard.
+    /// Messages of each class, echoes included in those received.
     pub(crate) tallies: BTreeMap<Class, Tally>,
-    /// Of those who behave: said, and not yet through.
+    /// Of well-behaved clients: messages sent, and not yet through.
     pub(crate) under_way: u64,
 }
 
-/// Messages that were said and heard.
+/// Counts of messages sent and received.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tally {
     pub(crate) said: u64,
     pub(crate) heard: u64,
 }
 
-/// What one life has heard of each place.
+/// The messages that one life has received of each place.
 pub(crate) struct Ears {
     life: u32,
     streams: Vec<Stream>,
     pub(crate) confirmed: bool,
-    /// What must have been heard when the last word comes back.
+    /// The messages that must have been received when the last one comes back.
     owed: Vec<(u32, u32)>,
-    /// One behind the last of its own messages that was echoed.
+    /// One more than the number of the last of its own messages that was echoed.
     echoed: u32,
 }
 
 #[derive(Clone, Copy)]
 struct Stream {
     life: Option<u32>,
-    /// One behind the last message that was heard.
+    /// One more than the number of the last message received.
     heard: u32,
-    /// The first that must not be missing.
+    /// The first message that must not be missing.
     due: u32,
 }
 
@@ -85,7 +87,7 @@ impl Ledger {
         self.tallies.get(&class).copied().unwrap_or_default()
     }
 
-    /// All that anybody has said and heard.
+    /// Returns the sum of all messages sent and received.
     pub(crate) fn total(&self) -> Tally {
         let mut total = Tally::default();
         for tally in self.tallies.values() {
@@ -95,7 +97,7 @@ impl Ledger {
         total
     }
 
-    /// A new life in this place.
+    /// Begins a new life in this place.
     pub(crate) fn begin(
         &mut self,
         slot: usize,
@@ -123,7 +125,7 @@ impl Ledger {
         &self.lives[life as usize]
     }
 
-    /// The number of what this life says next.
+    /// Returns the number of this life's next message.
     pub(crate) fn says(&mut self, life: u32) -> u32 {
         let speaker = &mut self.lives[life as usize];
         self.tallies.entry(speaker.class).or_default().said += 1;
@@ -141,7 +143,7 @@ impl Ledger {
             .push(format!("{class:?} {life}, {version}, room {room}: {what}"));
     }
 
-    /// Somebody has heard a message.
+    /// Records a message that a client has received.
     pub(crate) fn hear(&mut self, ears: &mut Ears, payload: &[u8], binary: bool) {
         let class = self.life(ears.life).class;
         self.tallies.entry(class).or_default().heard += 1;
@@ -184,10 +186,11 @@ impl Ledger {
         }
         let slot = speaker.slot;
         if ears.streams[slot].life > Some(sender) {
-            // Who hangs up without waiting may still be read when its successor has come.
+            // A client that closes without waiting may still be read when its successor has
+            // connected.
             return match speaker.class {
                 Class::Reset | Class::Torn => Ok(()),
-                _ => Err(format!("{sender} speaks up after its successor")),
+                _ => Err(format!("{sender} sends after its successor")),
             };
         }
         if ears.streams[slot].life != Some(sender) {
@@ -229,13 +232,13 @@ impl Ledger {
         speaker.through = count;
     }
 
-    /// What this life has under way will not come back.
+    /// Marks this life's messages in flight as never coming back.
     pub(crate) fn give_up(&mut self, life: u32) {
         let speaker = self.life(life);
         self.under_way -= u64::from(speaker.said - speaker.through);
     }
 
-    /// From now on nothing may be missing.
+    /// From now on no message may be missing.
     fn confirm(&mut self, ears: &mut Ears) {
         ears.confirmed = true;
         for (slot, stream) in ears.streams.iter_mut().enumerate() {
@@ -247,7 +250,7 @@ impl Ledger {
         }
     }
 
-    /// Another life speaks up in this place: those before it must be complete.
+    /// Another life sends its first message in this place: those before it must be complete.
     fn succeed(&self, ears: &mut Ears, slot: usize, sender: u32) -> Result<(), String> {
         let stream = &mut ears.streams[slot];
         if ears.confirmed {
@@ -265,7 +268,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether all that a life had said, up to a number, has been heard.
+    /// Checks that all messages of a life, up to a number, have been received.
     fn complete(&self, hearer: u32, stream: &Stream, life: u32, upto: u32) -> Result<(), String> {
         let from = match stream.life {
             Some(heard) if heard == life => stream.heard.max(stream.due),
@@ -281,7 +284,8 @@ impl Ledger {
         }
     }
 
-    /// The life is about to say its last word: takes down what it must have heard by its return.
+    /// Records, before a life sends its last message, the messages that it must have received by
+    /// its return.
     pub(crate) fn take_stock(&self, ears: &mut Ears) {
         let current = self.current.iter().flatten();
         ears.owed = current
@@ -289,7 +293,7 @@ impl Ledger {
             .collect();
     }
 
-    /// Its last word has come back.
+    /// Its last message has come back.
     pub(crate) fn settle(&mut self, ears: &mut Ears) {
         for (life, through) in std::mem::take(&mut ears.owed) {
             let stream = ears.streams[self.life(life).slot];
@@ -317,12 +321,12 @@ impl Ears {
     }
 }
 
-/// The first of these numbers that is for the hearer.
+/// Returns the first of these numbers that is for the receiver.
 fn first_for(mut numbers: std::ops::Range<u32>, sender: &Traits, hearer: &Traits) -> Option<u32> {
     numbers.find(|number| talk::reaches(*number, sender, hearer))
 }
 
-/// The first message from this number on that is echoed.
+/// Returns the first message from this number on that is echoed.
 fn next_echoed(mut number: u32) -> u32 {
     while !talk::is_echoed(number) {
         number += 1;

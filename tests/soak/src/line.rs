@@ -1,5 +1,5 @@
-//! A connection that does not block, with TLS around it or not; by rustls itself, so that the
-//! library's own sessions are not tested with one another only.
+//! A non-blocking connection, with or without TLS; by rustls itself, so that the library's own
+//! sessions are not tested only with one another.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -20,17 +20,18 @@ pub(crate) struct Line {
     tls: Option<Box<ClientConnection>>,
 }
 
-/// The receive buffer: small, so that who naps is soon the server's concern.
+/// The receive buffer: small, so that a client that pauses its reading soon fills the server's
+/// queue.
 const BUFFER: usize = 8 * 1024;
 
-/// What the server's kernel keeps for a client grows with its segments, and the loopback's are of
-/// 64 KiB: who sleeps would be the server's concern only after megabytes.
+/// The server's kernel buffers for a client grow with its segments, and the loopback's are of 64
+/// KiB: a client that does not read would fill the server's queue only after megabytes.
 const SEGMENT: u32 = 1400;
 
-/// Reads of the wire at a time; TLS takes few KiB with each.
+/// Reads of the socket at a time; TLS takes few KiB with each.
 const READS: usize = 8;
 
-/// A connection, small in all that waits.
+/// Connects, with small buffers.
 pub(crate) fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
     sockopt::set_socket_recv_buffer_size(&socket, BUFFER)?;
@@ -43,7 +44,7 @@ pub(crate) fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Whoever believes this certificate; sessions are resumed where they can be.
+/// Returns a configuration that trusts this certificate; sessions are resumed if possible.
 pub(crate) fn believer(certificate: &str) -> Outcome<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(certificate.as_bytes())?)?;
@@ -69,7 +70,7 @@ impl Line {
         })
     }
 
-    /// Takes some bytes, and sends what can be; with TLS, a part may wait in here.
+    /// Takes some bytes, and sends as many as possible; with TLS, a part may stay buffered here.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
             return self.socket.write(bytes);
@@ -81,7 +82,7 @@ impl Line {
         }
     }
 
-    /// Sends what waits in here: it blocks while there is some.
+    /// Sends the buffered bytes: it returns `WouldBlock` while there are some left.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         match &mut self.tls {
             Some(tls) => send(tls, &mut self.socket),
@@ -89,7 +90,8 @@ impl Line {
         }
     }
 
-    /// Appends what has come, and tells how much; 0 at the end, which TLS must have announced.
+    /// Appends the bytes that have arrived, and returns their number; 0 at the end, which TLS must
+    /// have announced.
     pub(crate) fn read(&mut self, scratch: &mut [u8], input: &mut Vec<u8>) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
             let read = self.socket.read(scratch)?;
@@ -113,7 +115,7 @@ impl Line {
         }
     }
 
-    /// Says that nothing more will be said; [`hush`](Line::hush) follows once that is out.
+    /// Announces the end of this side's output; [`hush`](Line::hush) follows once that is sent.
     pub(crate) fn announce_end(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
@@ -124,7 +126,7 @@ impl Line {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
-    /// Hangs up so that the server hears of a reset.
+    /// Closes TCP with a reset.
     pub(crate) fn reset(&self) {
         let _ = sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
     }
@@ -137,7 +139,7 @@ fn send(tls: &mut ClientConnection, socket: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes all that is decrypted; what comes behind it: the end, or nothing yet.
+/// Takes all decrypted bytes; returns what follows: the end, or nothing yet.
 fn drain(tls: &mut ClientConnection, scratch: &mut [u8], out: &mut Vec<u8>) -> io::Result<usize> {
     loop {
         match tls.reader().read(scratch) {

@@ -1,25 +1,25 @@
-//! A server under five hundred clients that join, leave, nap, fall asleep, reset, talk garbage and
-//! hang up half-way, in all five versions, for minutes or hours; and every message accounted for.
+//! A server under five hundred clients that join, leave, pause or stop reading, reset, send garbage
+//! and close half-way, in all five versions, for minutes or hours; and every message accounted for.
 //!
 //! ```sh
 //! tests/soak/run 3
 //! ```
 //!
 //! The server is a process of its own, this program once more, so that its memory, its threads and
-//! its descriptors are nobody else's. It has a port with TLS and one without, and compresses for
-//! those who ask for it. The clients are written by hand, all on one thread here; but for every tenth,
-//! which is Stentor's own, with a thread of its own that reads. What is proved, all the time
-//! and at the end:
+//! its descriptors are its own only. It has a port with TLS and one without, and compresses for
+//! clients that request it. The clients are written by hand, all on one thread here; except every
+//! tenth, which is Stentor's own, with a thread of its own that reads. These claims are checked all
+//! the time and at the end:
 //!
-//! - What a healthy client said reaches every healthy member it is for, exactly once and in its
-//!   sender's order, and nobody else; [`ledger`] says how that is known.
-//! - What the server has counted is what the clients have counted.
+//! - A healthy client's message reaches every healthy member it is for, exactly once and in its
+//!   sender's order, and nobody else; [`ledger`] says how this is checked.
+//! - The server's counters equal those of the clients.
 //! - The server's memory does not grow; its threads and descriptors go back to where they were.
 //!
 //! Time is counted while this process lives: a gap between two turns counts as a quarter of a
-//! second, so that nothing here expires while both processes are stopped. One clock goes on then, TCP's:
-//! a client of an old draft that had something unread may be given up by the server's kernel, and is
-//! excused.
+//! second, so that nothing here expires while both processes are stopped. One clock goes on then,
+//! TCP's: a client of an old draft that had unread bytes may be disconnected by the server's
+//! kernel, and is excused.
 
 #[allow(
     dead_code,
@@ -57,16 +57,16 @@ use trend::Trend;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// How many clients there are at a time.
+/// The number of clients at a time.
 const CLIENTS: usize = 500;
 
-/// How long the last clients may take to leave, and the server to forget them.
+/// The most time for the last clients to leave, and the server to forget them.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The longest gap between two turns that counts as time.
 const LONGEST_GAP: Duration = Duration::from_millis(250);
 
-/// Time that this process has lived through.
+/// Time during which this process was running.
 struct Clock {
     lived: Duration,
     last: Instant,
@@ -123,7 +123,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether every check held.
+/// Runs the test; returns whether every check held.
 fn soak(minutes: f64, seed: u64) -> Outcome<bool> {
     let files = getrlimit(Resource::Nofile);
     let current = files.maximum;
@@ -171,7 +171,8 @@ fn soak(minutes: f64, seed: u64) -> Outcome<bool> {
     Ok(checks.all_hold())
 }
 
-/// The server at rest: threads that served the last clients wait a while for others.
+/// Waits for the server to be at rest: threads that served the last clients wait a while for
+/// others.
 fn settled(server: &mut Server, before: &Sample, clock: &mut Clock) -> Outcome<Sample> {
     let deadline = clock.lived + PATIENCE;
     loop {

@@ -1,5 +1,5 @@
-//! In what manner the client of a place comes: that is the place's, so that there are always as many
-//! of each, and what they cost the server is the same at all times.
+//! The manner in which the client of a place connects: it belongs to the place, so that there are
+//! always as many of each manner, and their cost for the server is the same at all times.
 
 use std::fmt;
 
@@ -14,18 +14,18 @@ pub(crate) struct Manner {
     pub(crate) deflate: Deflate,
 }
 
-/// What is offered to the server, and taken up.
+/// The compression that is offered to the server, and accepted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Deflate {
     No,
     /// Each message by itself.
     Alone,
-    /// Messages refer to those before them, in both directions.
+    /// Messages refer to earlier ones, in both directions.
     Takeover,
 }
 
 impl Manner {
-    /// The manners that there are.
+    /// Yields all manners.
     pub(crate) fn all() -> impl Iterator<Item = Manner> {
         let deflates = [Deflate::No, Deflate::Alone, Deflate::Takeover];
         deflates.into_iter().flat_map(|deflate| {
@@ -37,14 +37,15 @@ impl Manner {
         })
     }
 
-    /// Every tenth place is Stentor's own, every third ten comes over TLS, and every fifth compresses.
+    /// Every tenth place has Stentor's own client, every third group of ten uses TLS, and every
+    /// fifth place compresses.
     pub(crate) fn of(slot: usize) -> Manner {
         let (ten, place) = (slot / 10, slot % 10);
         Manner {
             own: place == 3,
             tls: ten % 3 == 0,
             deflate: match ten {
-                // The server's memory for each is large; those that misbehave come and go too fast.
+                // The server's memory for each is large; misbehaving clients come and go too fast.
                 0 | 10 if place < HEALTHY => Deflate::Takeover,
                 _ if ten % 5 == 0 => Deflate::Alone,
                 _ => Deflate::No,

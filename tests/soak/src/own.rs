@@ -1,4 +1,4 @@
-//! Stentor's own client: a thread of its own reads, and the crowd's thread sends.
+//! Stentor's own client: a thread of its own reads, and the thread of all clients sends.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use crate::manner::{Deflate, Manner};
 pub(crate) struct Own {
     sender: Option<Sender>,
     news: Receiver<News>,
-    /// For how many milliseconds its thread is to sleep behind the next message.
+    /// The number of milliseconds for which its thread sleeps after the next message.
     nap: Arc<AtomicU64>,
 }
 
-/// What its thread tells.
+/// The reports of its thread.
 pub(crate) enum News {
     Open(Sender),
     Message(Message),
-    /// The end, and all that went over the connection.
+    /// The end, and all traffic of the connection.
     End(Traffic),
     Failed(String),
 }
 
-/// How it reaches the server.
+/// The way in which it connects to the server.
 pub(crate) enum Way {
-    /// By the shortest call there is.
+    /// By the shortest call.
     Plainly,
     With(Connector),
     /// Over a connection with small buffers.
@@ -39,7 +39,8 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    /// Each life goes another way than the one before it, as far as its manner allows.
+    /// Chooses the way: each life goes another way than the one before it, as far as its manner
+    /// allows.
     pub(crate) fn of(
         life: u32,
         version: Version,
@@ -91,7 +92,7 @@ impl Own {
         })
     }
 
-    /// What there is to tell, if anything.
+    /// Returns the next report, if there is one.
     pub(crate) fn news(&mut self) -> Option<News> {
         match self.news.try_recv() {
             Ok(News::Open(sender)) => {
@@ -116,7 +117,7 @@ impl Own {
 
     pub(crate) fn say_goodbye(&self) {
         if let Some(sender) = &self.sender {
-            // Where that fails, its thread tells.
+            // If that fails, its thread reports it.
             let _ = sender.close(CloseCode::NORMAL, "");
         }
     }
@@ -126,7 +127,7 @@ impl Own {
     }
 }
 
-/// From the handshake to an end in good order.
+/// Runs from the handshake to a clean end.
 fn live(way: Way, url: &str, nap: &AtomicU64, tell: impl Fn(News)) -> Result<Traffic, String> {
     let mut socket = way
         .open(url)

@@ -1,4 +1,4 @@
-//! The server as a child process, and what the kernel knows about it.
+//! The server as a child process, and the kernel's figures about it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,31 +17,31 @@ pub(crate) struct Server {
     pub(crate) doors: Doors,
 }
 
-/// How a server is reached.
+/// The addresses of a server.
 #[derive(Clone)]
 pub(crate) struct Doors {
     pub(crate) plain: SocketAddr,
     pub(crate) secure: SocketAddr,
-    /// What it shows there, in PEM.
+    /// The certificate it uses there, in PEM.
     pub(crate) certificate: String,
 }
 
-/// What a server has counted, by name.
+/// The counters of a server, by name.
 pub(crate) type Report = BTreeMap<String, u64>;
 
-/// What a process takes at one moment; memory in KiB.
+/// The resources of a process at one moment; memory in KiB.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sample {
     pub(crate) resident: f64,
     pub(crate) proportional: f64,
-    /// What was allocated and not given back.
+    /// Bytes allocated and not freed.
     pub(crate) heap: f64,
     pub(crate) threads: usize,
     pub(crate) descriptors: usize,
 }
 
 impl Server {
-    /// Starts this program anew, as a server on a port that is free.
+    /// Starts this program again, as a server on a free port.
     pub(crate) fn start() -> Outcome<Server> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("serve")
@@ -81,7 +81,7 @@ impl Server {
         })
     }
 
-    /// Shuts it down, and returns its counters; fails unless it ends well.
+    /// Shuts it down, and returns its counters; fails unless it ends cleanly.
     pub(crate) fn stop(mut self) -> Outcome<Report> {
         self.input = None;
         let line = self.line()?;
@@ -103,7 +103,7 @@ impl Server {
     }
 }
 
-/// What a server prints when it has started.
+/// Reads the lines that a server prints when it has started.
 fn doors(output: &mut impl BufRead) -> Outcome<Doors> {
     let mut lines = output.lines();
     let ports = lines.next().ok_or("the server did not start")??;

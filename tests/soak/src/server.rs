@@ -1,5 +1,5 @@
-//! The server under load: what a message is for, its number says; the rest is the library's. All
-//! that it allocates is counted.
+//! The server under load: the number of a message decides its receivers; the rest is the library's.
+//! All of its allocations are counted.
 
 use std::alloc::System;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use crate::talk::{self, To};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// What became of those who left, by the class that they named themselves.
+/// The results of clients that have left, by the class that they named themselves.
 #[derive(Default)]
 struct Departed {
     clients: u64,
@@ -34,13 +34,13 @@ struct Departed {
 
 type Ledger = Arc<Mutex<BTreeMap<String, Departed>>>;
 
-/// Serves on two ports that it prints, the second with TLS, and prints its certificate. For each line
-/// of input it prints how many bytes its heap holds; when there are no more it shuts down and prints
-/// its counters.
+/// Serves on two ports that it prints, the second with TLS, and prints its certificate. For each
+/// line of input it prints the size of its heap in bytes; when there are no more it shuts down and
+/// prints its counters.
 pub(crate) fn serve() -> Outcome<()> {
     let (certificate, tls) = identity()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    // What is not read is soon in the outbox, and not for megabytes in the kernel.
+    // Unread bytes are soon in the send queue, and do not fill megabytes in the kernel first.
     sockopt::set_socket_send_buffer_size(&listener, 16 * 1024)?;
     let ledger = Ledger::default();
     let departed = Arc::clone(&ledger);
@@ -68,7 +68,7 @@ pub(crate) fn serve() -> Outcome<()> {
         }
         stopper.shutdown(Duration::from_secs(10));
     });
-    // All threads that stay are there by now.
+    // All threads that stay are running by now.
     println!("{}\n{certificate}", ports.join(" "));
     let handled = AtomicU64::new(0);
     server.run(|client| pass_on(client, &handled))?;
@@ -76,7 +76,7 @@ pub(crate) fn serve() -> Outcome<()> {
     Ok(())
 }
 
-/// A certificate that has signed itself, in PEM, and the server's side of it.
+/// Returns a self-signed certificate, in PEM, and the server's configuration for it.
 fn identity() -> Outcome<(String, TlsServer)> {
     let key = KeyPair::generate()?;
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
@@ -85,7 +85,7 @@ fn identity() -> Outcome<(String, TlsServer)> {
     Ok((certificate, tls))
 }
 
-/// Whatever the client asks for; lines of chat are compressed, too.
+/// Accepts any offer of the client; lines of chat are compressed, too.
 fn compression() -> Deflate {
     let deflate = Deflate::new().threshold(32);
     deflate.send_takeover(true).receive_takeover(true)
@@ -143,7 +143,7 @@ fn depart(ledger: &Ledger, departure: &Departure) {
     departed.messages_out += departure.messages_out;
 }
 
-/// Names and numbers on one line.
+/// Returns names and numbers on one line.
 fn report(handle: &ServerHandle, ledger: &Ledger, handled: u64) -> String {
     let counters = handle.counters();
     let mut line = String::new();

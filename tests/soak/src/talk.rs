@@ -1,12 +1,12 @@
-//! What is said: by whom, the how-manieth it is, and bytes that must arrive as they were sent.
-//! Its number alone decides for whom it is, so that everybody knows what is missing.
+//! The messages: each holds its sender, its number, and bytes that must arrive as they were sent.
+//! Its number alone decides its receivers, so that everybody knows which messages are missing.
 
 use std::io::Write;
 
 use stentor::Version;
 use stentor::protocol::Framing;
 
-/// To whom a message goes.
+/// The receivers of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum To {
     All,
@@ -15,7 +15,8 @@ pub(crate) enum To {
     Roommates,
 }
 
-/// What the reach of a message depends on, of its sender and of whoever might hear it.
+/// The properties, of its sender and of each possible receiver, that the reach of a message depends
+/// on.
 #[derive(Clone, Copy)]
 pub(crate) struct Traits {
     pub(crate) life: u32,
@@ -23,7 +24,8 @@ pub(crate) struct Traits {
     pub(crate) version: Version,
 }
 
-/// Out of so many messages one goes to all, one to all others, and one is binary where it can be.
+/// Out of this many messages one goes to all, one to all others, and one is binary if the version
+/// has binary messages.
 const ROUND: u32 = 32;
 
 pub(crate) fn to(number: u32) -> To {
@@ -39,15 +41,15 @@ pub(crate) fn is_binary(number: u32, sender: Version) -> bool {
     sender.framing() == Framing::Hybi && number % ROUND == ROUND - 1
 }
 
-/// Whether its sender, and nobody else, is told of it once more, before it goes out.
+/// Whether its sender, and nobody else, also gets it echoed before it is sent to the others.
 pub(crate) fn is_echoed(number: u32) -> bool {
     number % (ROUND / 2) == ROUND / 4
 }
 
-/// What an echo begins with; the message follows.
+/// The beginning of an echo; the message follows.
 pub(crate) const ECHO: &[u8] = b"echo ";
 
-/// Whether a message is for somebody.
+/// Whether a message is for this receiver.
 pub(crate) fn reaches(number: u32, sender: &Traits, hearer: &Traits) -> bool {
     if is_binary(number, sender.version) && hearer.version.framing() == Framing::Hixie {
         return false;
@@ -61,7 +63,7 @@ pub(crate) fn reaches(number: u32, sender: &Traits, hearer: &Traits) -> bool {
     }
 }
 
-/// Filler: no two places in it look alike.
+/// Returns filler: no two places in it look alike.
 fn filler() -> &'static [u8] {
     const LEN: usize = 64 * 1024;
     static FILLER: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
@@ -84,13 +86,13 @@ fn filler_of(life: u32, number: u32) -> &'static [u8] {
     &filler()[start..start + len]
 }
 
-/// The payload of a message.
+/// Writes the payload of a message.
 pub(crate) fn write(life: u32, number: u32, out: &mut Vec<u8>) {
     let _ = write!(out, "{life} {number} ");
     out.extend_from_slice(filler_of(life, number));
 }
 
-/// Life and number of a message, once it is certain that these are its bytes.
+/// Returns life and number of a message, once it is certain that these are its bytes.
 pub(crate) fn read(payload: &[u8]) -> Option<(u32, u32)> {
     let mut parts = payload.splitn(3, |byte| *byte == b' ');
     let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse().ok();
@@ -98,7 +100,7 @@ pub(crate) fn read(payload: &[u8]) -> Option<(u32, u32)> {
     (parts.next()? == filler_of(life, number)).then_some((life, number))
 }
 
-/// The number of a message, without a look at the rest.
+/// Returns the number of a message, without checking the rest.
 pub(crate) fn number(payload: &[u8]) -> Option<u32> {
     let mut parts = payload.splitn(3, |byte| *byte == b' ');
     std::str::from_utf8(parts.nth(1)?).ok()?.parse().ok()

@@ -17,7 +17,7 @@ impl Trend {
         self.samples.push((lived.as_secs_f64() / 60.0, sample));
     }
 
-    /// The minutes that the samples span.
+    /// Returns the minutes that the samples span.
     pub(crate) fn minutes(&self) -> f64 {
         match (self.samples.first(), self.samples.last()) {
             (Some((first, _)), Some((last, _))) => last - first,
@@ -37,7 +37,7 @@ impl Trend {
         })
     }
 
-    /// KiB per minute.
+    /// Returns KiB per minute.
     pub(crate) fn slope(&self, what: Measure) -> f64 {
         let count = self.samples.len() as f64;
         let mean_time = self.samples.iter().map(|(time, _)| time).sum::<f64>() / count;

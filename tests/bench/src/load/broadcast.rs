@@ -1,6 +1,6 @@
-//! Every message of a few publishers comes to all. A message is complete when the last client has
-//! it; only then its publisher may send another one beyond its window. A message that is lost,
-//! repeated or out of order fails the run.
+//! Every message of a few publishers goes to all clients. A message is complete when the last
+//! client has received it; only then may its publisher send another one beyond its window. A
+//! message that is lost, repeated or out of order fails the run.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::Outcome;
 /// A message begins with its publisher and its number, in decimal digits.
 const PUBLISHER: usize = 4;
 const NUMBER: usize = 8;
-/// What follows.
+/// The rest of a message, after publisher and number.
 const JSON: &[u8] =
     br#"{"from":"somebody","room":"lobby","at":"12:34:56","text":"and so on, and on"}"#;
 
@@ -22,11 +22,11 @@ const JSON: &[u8] =
 pub(crate) struct Broadcast {
     /// Clients that read.
     pub(crate) clients: usize,
-    /// Clients beside them that never do.
+    /// Clients in addition to them that never read.
     pub(crate) stalled: usize,
     pub(crate) size: usize,
     pub(crate) publishers: usize,
-    /// Messages of a publisher that are on the way.
+    /// Messages of a publisher in flight at a time.
     pub(crate) window: usize,
 }
 
@@ -81,21 +81,22 @@ impl Broadcast {
 
 #[derive(Clone, Default)]
 struct Publisher {
-    /// How many of its messages are complete.
+    /// The number of its complete messages.
     done: usize,
-    /// The others: when they were sent, and how many clients wait for them.
+    /// The others: when they were sent, and how many clients have yet to receive them.
     flying: VecDeque<(Instant, usize)>,
 }
 
 struct Flights {
     publishers: Vec<Publisher>,
-    /// The number that is due next, for each client and publisher.
+    /// The number that is expected next, for each client and publisher.
     next: Vec<usize>,
     clients: usize,
 }
 
 impl Flights {
-    /// A client has a message; if it is the last one to get it, tells how long that took.
+    /// Counts a message that a client has received; if it is the last client to receive it, returns
+    /// the latency.
     fn landed(&mut self, client: usize, message: &[u8]) -> Outcome<Option<Duration>> {
         let (from, number) = parse(message)?;
         let due = self.next.get_mut(from * self.clients + client);
@@ -111,7 +112,7 @@ impl Flights {
         if *left > 0 {
             return Ok(None);
         }
-        // All have got the ones before, since each gets them in order.
+        // All clients have received the earlier messages, since each gets them in order.
         let latency = at.elapsed();
         publisher.flying.pop_front();
         publisher.done += 1;
@@ -132,8 +133,8 @@ fn parse(message: &[u8]) -> Outcome<(usize, usize)> {
     Ok((publisher.parse()?, number.parse()?))
 }
 
-/// A server may enter a client into its list later than it has answered it: calls until all have
-/// heard the same call. Nothing is on the way then.
+/// A server may add a client to its list later than it answers the client: sends messages until all
+/// clients have received the same one. Nothing is in flight then.
 fn roll_call(crowd: &mut Crowd) -> Outcome<()> {
     let mut heard = vec![0; crowd.clients.len()];
     for call in 1..=50 {

@@ -1,4 +1,4 @@
-//! Open, handshake, goodbye, the server's hanging up; and again. A few clients at a time.
+//! Open, handshake, close frame, the server closes TCP; and again. A few clients at a time.
 
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ pub(crate) fn connect(target: &Target) -> Outcome<Figures> {
                     meter.took(dialled[index].elapsed());
                     client.say_goodbye();
                 }
-                Heard::Gone if !client.open => return Err("hung up on before the answer".into()),
+                Heard::Gone if !client.open => return Err("closed before the response".into()),
                 Heard::Gone => {
                     meter.count();
                     gone.push(index);

@@ -16,7 +16,7 @@ use super::line::{Line, WIRE};
 use super::wire::{Heard, Protocol, Wire};
 use crate::Outcome;
 
-/// Handshakes at a time while a crowd comes in, and how long that may take.
+/// The number of handshakes at a time while many clients connect, and the most time that may take.
 const AT_ONCE: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -28,12 +28,12 @@ pub(super) struct Client {
     output: Vec<u8>,
     /// How much of the output the socket has taken.
     written: usize,
-    /// Whether the poller was asked to tell when the socket takes more.
+    /// Whether the poller reports when the socket takes more.
     waits: bool,
 }
 
 impl Client {
-    /// Lets a message go out, at the latest after the turn.
+    /// Sends a message, at the latest at the end of this turn.
     pub(super) fn send(&mut self, encoded: &[u8]) {
         self.output.extend_from_slice(encoded);
     }
@@ -45,7 +45,7 @@ impl Client {
         }
     }
 
-    /// What has come; `None` once nothing will come any more.
+    /// Reads the bytes that have arrived; `None` once no more will arrive.
     fn read(&mut self, wire: &mut [u8], scratch: &mut [u8]) -> Option<usize> {
         match self.line.read(wire, scratch) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
@@ -84,13 +84,13 @@ pub(super) struct Crowd {
     tls: Option<Arc<ClientConfig>>,
     poller: OwnedFd,
     ready: Vec<epoll::Event>,
-    /// What comes, and what it is once it is decrypted.
+    /// The bytes as they arrive, and after decryption.
     encrypted: Vec<u8>,
     scratch: Vec<u8>,
 }
 
 impl Crowd {
-    /// Nobody yet.
+    /// Returns a set without clients.
     pub(super) fn new(target: &Target, size: usize) -> Outcome<Crowd> {
         Ok(Crowd {
             clients: Vec::new(),
@@ -107,7 +107,7 @@ impl Crowd {
         })
     }
 
-    /// So many clients, all of them open.
+    /// Connects this many clients, and waits until all are open.
     pub(super) fn gather(target: &Target, size: usize, count: usize) -> Outcome<Crowd> {
         let mut crowd = Crowd::new(target, size)?;
         let start = Instant::now();
@@ -124,14 +124,14 @@ impl Crowd {
                     open += 1;
                     Ok(())
                 }
-                Heard::Gone => Err("a client was hung up on".into()),
+                Heard::Gone => Err("the server closed a client's connection".into()),
                 _ => Ok(()),
             })?;
         }
         Ok(crowd)
     }
 
-    /// Connects one more client, or one anew, and asks for the handshake.
+    /// Connects one more client, or one anew, and sends its handshake request.
     pub(super) fn dial(&mut self, index: usize) -> Outcome<()> {
         let line = Line::dial(self.address, self.tls.as_ref())?;
         let token = epoll::EventData::new_u64(index as u64);
@@ -152,7 +152,8 @@ impl Crowd {
         self.flush(index)
     }
 
-    /// Waits until something has come, a hundredth of a second at most, and lets `heard` know.
+    /// Waits until something has arrived, a hundredth of a second at most, and passes it to
+    /// `heard`.
     pub(super) fn turn<F>(&mut self, mut heard: F) -> Outcome<()>
     where
         F: FnMut(usize, &mut Client, Heard) -> Outcome<()>,
@@ -171,7 +172,7 @@ impl Crowd {
                 heard(index, client, Heard::Gone)?;
                 continue;
             };
-            // Only what is incomplete is ever copied.
+            // Only incomplete messages are ever copied.
             let mut input = mem::take(&mut client.input);
             if input.is_empty() {
                 let used = client.hear(&self.scratch[..read], index, &mut heard)?;
@@ -188,8 +189,8 @@ impl Crowd {
         Ok(())
     }
 
-    /// Writes what waits, as far as the socket takes it. That the other end is gone is found out
-    /// by reading.
+    /// Writes the pending output, as far as the socket takes it. A closed connection is noticed by
+    /// reading.
     pub(super) fn flush(&mut self, index: usize) -> Outcome<()> {
         let client = &mut self.clients[index];
         if (client.written < client.output.len() || client.line.holds())

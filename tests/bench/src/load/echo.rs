@@ -1,4 +1,4 @@
-//! Every message comes back; each client always has the same number of them on the way.
+//! Every message comes back; each client always has the same number of messages in flight.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::Outcome;
 pub(crate) struct Echo {
     pub(crate) clients: usize,
     pub(crate) size: usize,
-    /// Messages of a client that are on the way.
+    /// Messages of a client in flight at a time.
     pub(crate) depth: usize,
 }
 

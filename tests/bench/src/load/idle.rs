@@ -1,4 +1,4 @@
-//! What a client costs that says nothing, before and after it has heard something.
+//! The cost of a client that sends nothing, before and after it has received something.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub(crate) fn idle(clients: usize, target: &Target) -> Outcome<Figures> {
     let mut crowd = Crowd::gather(target, broadcast.size, clients)?;
     let came = start.elapsed().as_secs_f64();
     let each = |memory: f64| (memory - empty) / clients as f64;
-    // Threads that have started last still settle.
+    // Threads that have just started still settle.
     thread::sleep(Duration::from_millis(300));
     let silent = each(target.server.memory()?);
     let figures = broadcast.run_in(&mut crowd, target)?;

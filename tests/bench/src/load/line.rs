@@ -1,4 +1,4 @@
-//! A connection that does not block, with TLS around it or not.
+//! A non-blocking connection, with or without TLS.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,14 +14,14 @@ pub(super) struct Line {
     tls: Option<Box<ClientConnection>>,
 }
 
-/// The most that a read of the wire brings: so much that few are needed.
+/// The most bytes per read of the socket: large, so that few reads are needed.
 pub(super) const WIRE: usize = 128 * 1024;
 
-/// The most that is encrypted ahead of what the socket takes.
+/// The most bytes that are encrypted before the socket takes them.
 const AHEAD: usize = 256 * 1024;
 
 impl Line {
-    /// Over the loopback, connecting waits for nobody.
+    /// Connects. Over the loopback this does not wait for the peer.
     pub(super) fn dial(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> Outcome<Line> {
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
@@ -38,7 +38,7 @@ impl Line {
         Ok(Line { socket, tls })
     }
 
-    /// What has come, into `clear`, which has room for twice as much as `wire`.
+    /// Reads the bytes that have arrived into `clear`, which has room for twice as much as `wire`.
     pub(super) fn read(&mut self, wire: &mut [u8], clear: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
             return self.socket.read(clear);
@@ -60,7 +60,8 @@ impl Line {
         }
     }
 
-    /// Takes some bytes, and sends what the socket takes; with TLS, the rest waits in here.
+    /// Takes some bytes, and sends as many as the socket takes; with TLS, the rest stays buffered
+    /// here.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
             return self.socket.write(bytes);
@@ -76,7 +77,7 @@ impl Line {
         Ok(taken)
     }
 
-    /// Whether something waits in here.
+    /// Whether bytes are buffered here.
     pub(super) fn holds(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }

@@ -1,4 +1,4 @@
-//! What is counted while a run lasts, and what becomes of it.
+//! The counts taken during a run, and the figures made from them.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use super::Target;
 use crate::Outcome;
 use crate::process::{Server, Times};
 
-/// For how long nothing may happen.
+/// The longest time without progress before a run fails.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The same when the run ends: else a rate would be told that was none.
+/// The same at the end of a run: otherwise the run would report a rate that was not there.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Named figures, in the order of their columns. The first is what servers are compared by.
+/// Named figures, in the order of their columns. Servers are compared by the first.
 pub(crate) type Figures = Vec<(&'static str, f64)>;
 
 /// Counts from the end of a warm-up to the end of a run.
@@ -22,7 +22,7 @@ pub(super) struct Meter<'a> {
     begin: Option<Times>,
     count: u64,
     latencies: Vec<Duration>,
-    /// When was counted last, and how far.
+    /// The time of the last progress, and the count at that time.
     progress: (Instant, u64),
 }
 
@@ -49,7 +49,7 @@ impl<'a> Meter<'a> {
         self.latencies.push(latency);
     }
 
-    /// Whether the run lasts still.
+    /// Whether the run continues.
     pub(super) fn goes_on(&mut self) -> Outcome<bool> {
         let now = Instant::now();
         if self.begin.is_none() && now >= self.warm {
@@ -65,7 +65,7 @@ impl<'a> Meter<'a> {
         Ok(now < self.end)
     }
 
-    /// The figures; `cost` and `rate` name those of what was counted.
+    /// Returns the figures; `cost` and `rate` name the figures per counted unit.
     pub(super) fn finish(mut self, cost: &'static str, rate: &'static str) -> Outcome<Figures> {
         let (Some(begin), end) = (self.begin, Times::now(self.server)?) else {
             return Err("ended before it began".into());

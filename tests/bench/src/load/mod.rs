@@ -1,4 +1,4 @@
-//! The load generator: one thread, sockets that do not block, epoll.
+//! The load generator: one thread, non-blocking sockets, epoll.
 
 mod broadcast;
 mod connect;
@@ -23,11 +23,11 @@ use rustls::ClientConfig;
 
 use crate::process::Server;
 
-/// Where the load goes, what is spoken there, and for how long is measured.
+/// The target of the load, the protocol spoken there, and the duration of the measurement.
 pub(crate) struct Target<'a> {
     pub(crate) server: &'a Server,
     pub(crate) protocol: Protocol,
-    /// Around it, where it is TLS.
+    /// The TLS configuration, if the connection uses TLS.
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) time: Duration,
 }

@@ -1,5 +1,5 @@
-//! What clients write and read: as little of each protocol as a load needs, and written for that,
-//! so that no server is measured with its own code.
+//! The bytes that clients write and read: as little of each protocol as a load needs, and written
+//! separately, so that no server is measured with its own code.
 
 use std::borrow::Cow;
 
@@ -7,20 +7,20 @@ use flate2::{Decompress, FlushDecompress};
 
 use crate::Outcome;
 
-/// The byte with which a floor says that it is ready.
+/// The byte with which a floor reports that it is ready.
 pub(crate) const WELCOME: &[u8] = b"!";
 
-/// The example of RFC 6455 §1.3, and its answer.
+/// The example of RFC 6455 §1.3, and its response.
 const RFC6455: (&str, &str) = (
     "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
     "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
 );
-/// The same, with what browsers offer.
+/// The same, with the extension that browsers offer.
 const DEFLATE: &str = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
      Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
-/// The example of draft-76 §1.2, and its proof, which follows the answer's head.
+/// The example of draft-76 §1.2, and its proof, which follows the response's header block.
 const DRAFT76: (&str, &str) = (
     "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
      Origin: http://127.0.0.1\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
@@ -42,11 +42,11 @@ pub(crate) enum Protocol {
     Raw,
     Draft76,
     Rfc6455,
-    /// The same, where the server may compress.
+    /// The same, but the server may compress.
     Deflate,
 }
 
-/// What a client hears. [`Gone`](Heard::Gone) comes from the socket, the others from its bytes.
+/// What a client receives: [`Gone`](Heard::Gone) comes from the socket, the others from its bytes.
 pub(super) enum Heard<'a> {
     Open,
     Message(Cow<'a, [u8]>),
@@ -55,7 +55,7 @@ pub(super) enum Heard<'a> {
     Gone,
 }
 
-/// A protocol, and the one size that the messages of a run have.
+/// A protocol, and the one message size of a run.
 #[derive(Clone, Copy)]
 pub(super) struct Wire {
     pub(super) protocol: Protocol,
@@ -72,7 +72,8 @@ impl Wire {
         }
     }
 
-    /// A message as it is sent: text, or bytes where it is large and the protocol knows them.
+    /// Returns a message as it is sent: text, or binary if it is large and the protocol has binary
+    /// messages.
     pub(super) fn message(self, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         match self.protocol {
@@ -88,7 +89,7 @@ impl Wire {
         masked(PONG, payload, out);
     }
 
-    /// Appends a goodbye; for a floor there is none but the end of the stream.
+    /// Appends a close frame; a floor has none, its connection ends with the stream.
     pub(super) fn goodbye(self, out: &mut Vec<u8>) {
         match self.protocol {
             Protocol::Raw => {}
@@ -97,7 +98,7 @@ impl Wire {
         }
     }
 
-    /// The server's answer to the hello: how many bytes it has, once it is there.
+    /// Reads the server's response to the handshake: its length in bytes, once it is complete.
     pub(super) fn answer(self, bytes: &[u8]) -> Outcome<Option<usize>> {
         let (proof, behind) = match self.protocol {
             Protocol::Raw => return Ok(bytes.starts_with(WELCOME).then_some(WELCOME.len())),
@@ -119,7 +120,7 @@ impl Wire {
         Ok(Some(end))
     }
 
-    /// The next thing in what a server has written, and how many bytes it took.
+    /// Reads the next item of the server's output, and returns the number of bytes it took.
     pub(super) fn next(self, bytes: &[u8]) -> Outcome<Option<(usize, Heard<'_>)>> {
         let (first, start, len, behind) = match (self.protocol, bytes) {
             (_, []) => return Ok(None),

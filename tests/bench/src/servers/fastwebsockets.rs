@@ -1,5 +1,5 @@
 //! fastwebsockets behind hyper on tokio's runtime of several threads, and tokio's channel to
-//! broadcast. A read of a frame cannot be given up half-way, so reading and writing are two tasks.
+//! broadcast. A read of a frame cannot be cancelled half-way, so reading and writing are two tasks.
 
 use std::convert::Infallible;
 use std::io;
@@ -84,7 +84,7 @@ async fn broadcast(socket: UpgradeFut, room: Sender<Message>) -> Result<(), WebS
             }
         }
     });
-    // Pings and closes stay unanswered: the writing half is elsewhere.
+    // Pings and close frames stay unanswered: the writing half is in another task.
     let mut answer = async |_| Ok::<(), Infallible>(());
     while let Ok(frame) = reading.read_frame(&mut answer).await {
         match frame.opcode {

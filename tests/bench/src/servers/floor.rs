@@ -1,8 +1,8 @@
-//! The floors: what a thread per connection costs with no WebSocket at all. A client says how long
-//! its messages are, gets one byte back, and from then on all bytes are messages.
+//! The floors: the cost of a thread per connection with no WebSocket at all. A client sends the
+//! length of its messages, gets one byte back, and from then on all bytes are messages.
 //!
-//! Their sends block: a client that reads nothing stops them all. That is no model to follow, only
-//! the least that can be done.
+//! Their sends block: a client that does not read stops all others. That is no model to follow,
+//! only the minimum that a server can do.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use std::thread;
 use super::Mode;
 use crate::load::WELCOME;
 
-/// As much as is joined into one send, about.
+/// About the number of bytes that are joined into one send.
 const JOINED: usize = 64 * 1024;
 
 type Clients = Arc<Mutex<Vec<Arc<TcpStream>>>>;
@@ -23,7 +23,7 @@ pub(super) fn threads(listener: TcpListener, mode: Mode) -> io::Result<()> {
     run(listener, mode, 0)
 }
 
-/// One send for all messages that wait, for each client.
+/// One send for all queued messages, for each client.
 pub(super) fn joined(listener: TcpListener, mode: Mode) -> io::Result<()> {
     run(listener, mode, JOINED)
 }

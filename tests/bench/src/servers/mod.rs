@@ -1,5 +1,5 @@
-//! Who is compared. Each server is as simple as the documentation of its library suggests, with that
-//! library's defaults; what could be won by hand, with any of them, is not looked for.
+//! The servers that are compared. Each is as simple as the documentation of its library suggests,
+//! with that library's defaults; hand-made optimizations are not applied to any of them.
 
 mod fastwebsockets;
 mod floor;
@@ -16,7 +16,7 @@ use crate::Outcome;
 use crate::load::Protocol;
 use crate::scenario::Scenario;
 
-/// What a server does with a message.
+/// The way a server treats a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// It goes back to its sender.
@@ -41,7 +41,7 @@ impl Mode {
 
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
-    /// What its clients speak.
+    /// The protocol of its clients.
     pub(crate) protocol: Protocol,
     program: fn(TcpListener, Mode) -> io::Result<()>,
 }
@@ -60,8 +60,9 @@ pub(crate) const CONTENDERS: [Contender; 9] = [
 ];
 
 impl Contender {
-    /// A floor that differs only where there is something to be joined is not run elsewhere, nor are
-    /// those that compress where there is nothing to compress. Three speak TLS.
+    /// A floor that differs only in joining messages is not run in scenarios without messages to
+    /// join, nor are those that compress in scenarios without anything to compress. Three servers
+    /// have TLS.
     pub(crate) fn takes_part(&self, scenario: &Scenario) -> bool {
         match self.name {
             "stentor" | "tungstenite" | "tokio-tungstenite" => true,
@@ -72,9 +73,9 @@ impl Contender {
     }
 }
 
-/// The child process: prints the port, for 0 the one that was free, and serves until it is killed.
+/// Runs the child process: prints the port (the one chosen, for 0) and serves until it is killed.
 pub(crate) fn serve(name: &str, mode: &str, port: &str) -> Outcome<()> {
-    // Whatever happens to the parent, nobody stays behind.
+    // If the parent ends in any way, no child stays behind.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let contender = CONTENDERS.iter().find(|contender| contender.name == name);
     let contender = contender.ok_or_else(|| format!("no server {name}"))?;

@@ -1,4 +1,4 @@
-//! Stentor: default settings, every deadline and limit on.
+//! Stentor: default settings, every timeout and limit on.
 
 use std::io;
 use std::net::TcpListener;

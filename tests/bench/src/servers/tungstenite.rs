@@ -1,5 +1,5 @@
-//! tungstenite on blocking sockets: a thread per connection. To broadcast, a second one per
-//! connection, that writes what comes over a channel: the first one waits in a read.
+//! tungstenite on blocking sockets: a thread per connection. To broadcast, a second thread per
+//! connection writes the messages from a channel: the first one waits in a read.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -54,7 +54,7 @@ fn secure(
 }
 
 fn open<S: Read + Write>(stream: S) -> Result<WebSocket<S>> {
-    // The only way for this to be interrupted is a socket that does not block.
+    // This is interrupted only on a non-blocking socket.
     accept(stream).map_err(|_| tungstenite::Error::ConnectionClosed)
 }
 

@@ -1,23 +1,23 @@
-//! DEFLATE once more (RFC 1951), a bit at a time, and what permessage-deflate makes of it
-//! (RFC 7692 §7.2.2).
+//! A second DEFLATE (RFC 1951), a bit at a time, with the changes of permessage-deflate (RFC 7692
+//! §7.2.2).
 
-/// What is wrong with a payload.
+/// The error of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is no stream, or not a whole one.
+    /// It is not a stream, or not a complete one.
     Broken,
-    /// It becomes larger than the limit, or is too many streams for that.
+    /// It inflates to more than the limit, or has too many streams for that.
     TooLarge,
 }
 
-/// The farthest that a match may reach back.
+/// The farthest back-reference of a match.
 const WINDOW: usize = 32 * 1024;
 
-/// What a sender leaves out, and a final block of nothing.
+/// The bytes that a sender leaves out, and an empty final block.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 const END: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
 
-/// The message of a payload, which may refer to `before`.
+/// Returns the message of a payload, which may refer to `before`.
 pub fn inflate(before: &[u8], payload: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
     let bytes = [payload, &TAIL, &END].concat();
     let mut inflater = Inflater {
@@ -34,7 +34,7 @@ pub fn inflate(before: &[u8], payload: &[u8], limit: usize) -> Result<Vec<u8>, F
         }
         inflater.at = inflater.at.next_multiple_of(8);
         let ended = inflater.at / 8;
-        // Only the final block of nothing may end behind the payload.
+        // Only the empty final block may end behind the payload.
         if ended == payload.len() || ended == bytes.len() {
             return Ok(inflater.out.split_off(before.len()));
         }
@@ -50,20 +50,20 @@ pub fn inflate(before: &[u8], payload: &[u8], limit: usize) -> Result<Vec<u8>, F
 
 struct Inflater<'a> {
     bytes: &'a [u8],
-    /// In bits.
+    /// Position in bits.
     at: usize,
     out: Vec<u8>,
     most: usize,
 }
 
-/// A prefix code: how many codes of each length there are, and their symbols in order.
+/// A prefix code: the number of codes of each length, and their symbols in order.
 struct Code {
     counts: [u16; 16],
     symbols: Vec<u16>,
 }
 
 impl Inflater<'_> {
-    /// One block; whether it is final.
+    /// Reads one block; returns whether it is final.
     fn block(&mut self) -> Result<bool, Fault> {
         let last = self.bits(1)? == 1;
         match self.bits(2)? {
@@ -134,7 +134,7 @@ impl Inflater<'_> {
         }
         let (literals, distances) = lengths.split_at(literals);
         let (literals, distances) = (Code::new(literals), Code::new(distances));
-        // What is incomplete may only be a single code of one bit, or none at all.
+        // An incomplete code may only be a single code of one bit, or no code at all.
         for code in [&literals, &distances] {
             let single = code.counts[2..].iter().all(|count| *count == 0);
             if code.left() < 0 || code.left() > 0 && !single {
@@ -232,7 +232,7 @@ impl Code {
         Code { counts, symbols }
     }
 
-    /// What is left of the space of all codes; less than nothing where there are too many.
+    /// Returns the unused space of all codes; negative if there are too many.
     fn left(&self) -> i32 {
         let used = (1..16).map(|length| i32::from(self.counts[length]) << (15 - length));
         (1 << 15) - used.sum::<i32>()

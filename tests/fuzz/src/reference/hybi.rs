@@ -62,7 +62,7 @@ impl Reader<'_> {
             1 | 2 => self.message.is_none(),
             _ => fin && short <= 125,
         };
-        // Who reads as a server reads masks, and nobody else does.
+        // A server requires masks; a client accepts none.
         let masked = second & 0x80 != 0;
         if first & 0x70 != 0 || masked != (self.role == Role::Server) || !known || !fits {
             return Err(PROTOCOL_ERROR);

@@ -1,5 +1,4 @@
-//! Both framings once more, and what compresses them: decoders that have all the bytes before them at
-//! once.
+//! Second decoders of both framings, and of compression, that have all bytes before them at once.
 
 pub mod deflate;
 mod hixie;
@@ -7,16 +6,16 @@ mod hybi;
 
 use stentor::protocol::{CloseCode, Config, Event, Framing, Initiator, Role, Version};
 
-/// What must come of a stream of frames that ends behind its last byte.
+/// The required result for a stream of frames that ends after its last byte.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Account {
-    /// All events but the last.
+    /// All events except the last.
     pub events: Vec<Event>,
     pub end: End,
     pub output: Vec<u8>,
 }
 
-/// What must be said of the end.
+/// The required report of the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     pub code: CloseCode,
@@ -26,13 +25,13 @@ pub struct End {
 }
 
 impl Account {
-    /// Reads frames behind a handshake, as this side of the connection.
+    /// Reads frames behind a handshake, for this side of the connection.
     pub fn of((version, role): (Version, Role), bytes: &[u8], config: &Config) -> Account {
         match (version.framing(), role) {
             (Framing::Hixie, Role::Server) => hixie::read(version, bytes, config),
             (Framing::Hixie, Role::Client) => {
                 let mut config = config.clone();
-                // Draft-76 §4.2: what is odd is skipped, what is no UTF-8 is replaced.
+                // Draft-76 §4.2: unknown frames are skipped, invalid UTF-8 is replaced.
                 config.fail_on_unknown_frames = false;
                 config.fail_on_bad_hixie_text = false;
                 hixie::read(version, bytes, &config)
@@ -52,7 +51,7 @@ impl End {
         }
     }
 
-    /// The stream has ended without a goodbye.
+    /// The stream has ended without a close frame.
     fn lost() -> End {
         End::new(1006, Initiator::Nobody, false)
     }

@@ -154,9 +154,11 @@
 //!
 //! Unix is the platform: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
 
+mod error;
+
 pub mod protocol;
 
-mod shell;
+mod net;
 
 mod server;
 
@@ -164,6 +166,14 @@ mod client;
 
 #[doc(inline)]
 pub use client::{Connector, Sender, Traffic, Transport, WebSocket, connect};
+#[cfg(feature = "tls")]
+#[doc(inline)]
+pub use net::tls::{TlsClient, TlsError, TlsServer};
+#[doc(inline)]
+pub use net::{
+    ClientId, Counters, Error, FastClient, Loss, Peer, ProxyError, Rate, Received, SlowClient,
+    Stream,
+};
 #[cfg(feature = "deflate")]
 pub use protocol::Deflate;
 #[doc(inline)]
@@ -181,12 +191,4 @@ pub use rustls;
 pub use server::{
     Audience, Client, ClientHandle, Departure, Detached, Endpoint, JoinError, Listener, Outcome,
     Reply, Server, ServerBuilder, ServerHandle, accept,
-};
-#[cfg(feature = "tls")]
-#[doc(inline)]
-pub use shell::tls::{TlsClient, TlsError, TlsServer};
-#[doc(inline)]
-pub use shell::{
-    ClientId, Counters, Error, FastClient, Loss, Peer, ProxyError, Rate, Received, SlowClient,
-    Stream,
 };

@@ -5,22 +5,23 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::{Error, ProxyError};
+use crate::net::connection::{Conversation, Patience};
+use crate::net::socket::Socket;
+use crate::net::stream::Stream;
+use crate::net::timeouts::{Deadlines, MessageRate};
+use crate::net::tls::{TlsClient, TlsSession};
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::{
     BadField, BadOrigin, ClientRequest, Config, Connection, Limits, Origin, Version,
 };
-use crate::shell::conversation::{Conversation, Patience};
-use crate::shell::deadlines::{Deadlines, MessageRate};
-use crate::shell::error::{Error, ProxyError};
-use crate::shell::socket::Socket;
-use crate::shell::stream::Stream;
-use crate::shell::tls::{TlsClient, TlsSession};
 
-use super::common::Common;
-use super::dial::dial;
+use super::connect::dial;
 use super::entropy;
-use super::proxy::{self, Proxy};
+use super::proxy;
+use super::proxy::Proxy;
+use super::runtime::Common;
 use super::transport::{Transport, bridge};
 use super::websocket::WebSocket;
 

@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::shell::process::Process;
+use crate::net::process::Process;
 
 /// Bytes that are fetched at a time: the masks of 256 frames.
 const POOL: usize = 1024;

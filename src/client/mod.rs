@@ -14,13 +14,11 @@
 
 mod connector;
 
-mod dial;
+mod connect;
 
 mod resolve;
 
 mod proxy;
-
-mod no_proxy;
 
 mod transport;
 
@@ -28,7 +26,7 @@ mod websocket;
 
 mod sender;
 
-mod common;
+mod runtime;
 
 mod entropy;
 
@@ -38,7 +36,7 @@ pub use sender::Sender;
 pub use transport::Transport;
 pub use websocket::{Traffic, WebSocket};
 
-use crate::shell::error::Error;
+use crate::error::Error;
 
 /// Connects to a server, with all options at their defaults.
 ///

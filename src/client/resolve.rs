@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::shell::conversation::Patience;
+use crate::net::connection::Patience;
 
 /// The most names that the process resolves at a time. Each has a thread, which a resolver that hangs
 /// keeps occupied; a further lookup waits for one of them to end.

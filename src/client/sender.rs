@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::{Error, Loss};
+use crate::net::link::Link;
+use crate::net::log::shown::Shown;
+use crate::net::log::trace;
+use crate::net::log::traced::Written;
+use crate::net::watchdog::Warden;
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
-use crate::shell::error::{Error, Loss};
-use crate::shell::link::Link;
-use crate::shell::log::trace;
-use crate::shell::shown::Shown;
-use crate::shell::traced::Written;
-use crate::shell::warden::Warden;
 
 use super::transport::Bridge;
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{SendFlags, send};
 
-use crate::shell::caught::caught;
+use crate::net::catch_panic::caught;
 
 /// A stream of bytes in both directions, for [`Connector::connect_through`](super::Connector::connect_through).
 ///

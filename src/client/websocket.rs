@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::{Error, Loss};
+use crate::net::connection::{Conversation, Patience, Received, Step};
+use crate::net::link::Stage;
+use crate::net::log::debug;
+use crate::net::peer::Peer;
+use crate::net::sync::atomic::Ordering::Relaxed;
+use crate::net::tls::TlsSession;
 use crate::protocol::{
     Answer, CloseCode, CloseFrame, Closed, Event, HandshakeError, Message, State, Version,
 };
-use crate::shell::conversation::{Conversation, Patience, Received, Step};
-use crate::shell::error::{Error, Loss};
-use crate::shell::link::Stage;
-use crate::shell::log::debug;
-use crate::shell::peer::Peer;
-use crate::shell::sync::atomic::Ordering::Relaxed;
-use crate::shell::tls::TlsSession;
 
 use super::sender::Sender;
 use super::transport::Bridge;

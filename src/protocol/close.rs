@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::error::Violation;
-use super::escape::Escaped;
+use super::http::text::Escaped;
 
 /// The code of a close frame (RFC 6455 §7.4; draft-07 §7.4 for its beginnings).
 ///

@@ -3,12 +3,12 @@
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::error::Refusal;
-use super::escape::escaped;
-use super::host::HostName;
+use super::handshake::request::{Request, split_port};
+use super::handshake::response::Date;
+use super::http::host::HostName;
+use super::http::origin::Origin;
+use super::http::text::escaped;
 use super::limits::Limits;
-use super::origin::Origin;
-use super::request::{Request, split_port};
-use super::response::Date;
 use super::version::{Proof, Version, Versions};
 
 /// The settings of the protocol core, each with its default. A client uses only the limits, and

@@ -3,18 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::asking::{Answer, Asked, Refused};
-use super::body::Body;
 use super::close::CloseFrame;
+use super::closing::Ending;
 use super::config::Config;
 use super::deflate::Deflater;
-use super::ending::Ending;
 use super::error::{Refusal, Unsupported};
 use super::framing::{Decoded, Decoder, Encoder, Note};
-use super::input::Input;
+use super::handshake::request::{Request, Search};
+use super::handshake::response;
+use super::handshake::response::{Accept, Response};
+use super::handshake::{Answer, Asked, Refused};
+use super::http::body::Body;
 use super::message::{Event, Message};
-use super::request::{Request, Search};
-use super::response::{self, Accept, Response};
+use super::receive_buffer::Input;
 use super::role::Role;
 use super::state::{State, Transition, Trigger};
 use super::version::{Agreed, Proof, Version, draft76};

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::close::CloseCode;
-use super::head::BadHead;
+use super::http::head::BadHead;
 use super::limits::Limits;
 use super::version::{Version, Versions};
 

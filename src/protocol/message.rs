@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::asking::HandshakeError;
 use super::close::Closed;
 use super::error::Refusal;
+use super::handshake::HandshakeError;
 
 /// A complete message. Control frames are not messages: see [`Event`].
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -64,29 +64,19 @@ pub mod state;
 
 pub mod connection;
 
+pub(crate) mod http;
+
+pub mod handshake;
+
 mod sending;
 
-mod input;
+mod receive_buffer;
 
-mod head;
+mod random;
 
-pub(crate) mod escape;
-
-mod dice;
-
-pub mod ending;
-
-pub mod request;
-
-pub mod response;
-
-mod body;
-
-pub mod asking;
+pub mod closing;
 
 pub mod version;
-
-mod naming;
 
 pub mod framing;
 
@@ -97,53 +87,45 @@ pub mod deflate;
 #[cfg(not(feature = "deflate"))]
 pub(crate) mod deflate;
 
-#[cfg(feature = "deflate")]
-mod extension;
-
 pub mod message;
 
 pub mod close;
 
 pub mod config;
 
-pub mod host;
-
-pub mod origin;
-
 pub mod limits;
 
 pub mod error;
 
-mod redacted;
-
-pub(crate) use asking::Heads;
-pub use asking::{Answer, BadUrl, ClientRequest, HandshakeError};
-pub use body::Body;
 pub use close::{CloseCode, CloseFrame, Closed, Initiator};
+pub use closing::Ending;
 pub use config::Config;
 pub use connection::Connection;
 #[cfg(feature = "deflate")]
 pub use deflate::Deflate;
-pub use ending::Ending;
 pub use error::{KeyError, Refusal, Unsupported, Violation};
-pub use escape::Printable;
 pub(crate) use framing::Note;
 pub use framing::{Encoder, Framing};
-pub use host::{BadHost, HostName};
+pub(crate) use handshake::Heads;
+pub use handshake::request::Request;
+pub use handshake::response::{Accept, BadField, Date, Response};
+pub use handshake::{Answer, ClientRequest, HandshakeError};
+pub use http::body::Body;
+pub use http::host::{BadHost, HostName};
+pub use http::origin::{BadOrigin, Origin};
+pub(crate) use http::redacted::Redacted;
+pub use http::text::Printable;
+pub use http::url::BadUrl;
 pub use limits::Limits;
 pub use message::{Event, Message};
-pub use naming::BadVersion;
-pub use origin::{BadOrigin, Origin};
-pub(crate) use redacted::Redacted;
-pub use request::Request;
-pub use response::{Accept, BadField, Date, Response};
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
+pub use version::name::BadVersion;
 pub use version::{Closing, Version, Versions};
 
 /// Encodes a rejection without a [`Connection`].
 pub(crate) fn refusal_bytes(refusal: &Refusal, date: Option<Date>) -> Vec<u8> {
-    let answer = response::refusal(refusal);
+    let answer = handshake::response::refusal(refusal);
     let mut bytes = answer.encode_head(date);
     bytes.extend_from_slice(answer.into_body().as_bytes());
     bytes

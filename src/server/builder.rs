@@ -4,19 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::net::addresses::PerAddress;
+use crate::net::connection::OnState;
+use crate::net::date;
+use crate::net::link::ClientId;
+use crate::net::rate_limit::{FastClient, Rate};
+use crate::net::send_queue::SlowClient;
+use crate::net::timeouts::{Deadlines, MessageRate};
+use crate::net::tls::TlsServer;
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
-use crate::shell::addresses::PerAddress;
-use crate::shell::conversation::OnState;
-use crate::shell::date;
-use crate::shell::deadlines::{Deadlines, MessageRate};
-use crate::shell::link::ClientId;
-use crate::shell::outbox::SlowClient;
-use crate::shell::rate::{FastClient, Rate};
-use crate::shell::tls::TlsServer;
 
-use super::farewell::Departure;
+use super::teardown::Departure;
 
 /// What `on_request` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]

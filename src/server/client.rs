@@ -5,18 +5,18 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::error::Error;
+use crate::net::catch_panic::caught;
+use crate::net::connection::Received;
+use crate::net::link::ClientId;
+use crate::net::peer::Peer;
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
-use crate::shell::caught::caught;
-use crate::shell::conversation::Received;
-use crate::shell::error::Error;
-use crate::shell::link::ClientId;
-use crate::shell::peer::Peer;
 
-use super::crew::Crew;
-use super::farewell::Ended;
-use super::handle::{Audience, ClientHandle, ServerHandle};
+use super::handles::{Audience, ClientHandle, ServerHandle};
 use super::membership::JoinError;
 use super::session::Session;
+use super::shared::Crew;
+use super::teardown::Ended;
 
 /// What a handler returns. An error, like a panic, closes its one client with 1011 and is logged.
 /// A stack overflow is no panic: it aborts the process, see

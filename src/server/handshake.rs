@@ -3,16 +3,16 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::protocol::escape::{Escaped, shown};
+use crate::error::{Error, Loss};
+use crate::net::catch_panic::caught;
+use crate::net::connection::{Patience, Step};
+use crate::net::link::Stage;
+use crate::net::log::quota::Kind;
+use crate::net::log::{debug, log_limited};
+use crate::net::sync::atomic::Ordering::Relaxed;
+use crate::net::tls::TlsSession;
+use crate::protocol::http::text::{Escaped, shown};
 use crate::protocol::{Event, Refusal, Request, Response, State, Unsupported};
-use crate::shell::caught::caught;
-use crate::shell::conversation::{Patience, Step};
-use crate::shell::error::{Error, Loss};
-use crate::shell::link::Stage;
-use crate::shell::log::{debug, log_limited};
-use crate::shell::log_gate::Kind;
-use crate::shell::sync::atomic::Ordering::Relaxed;
-use crate::shell::tls::TlsSession;
 
 use super::builder::Reply;
 use super::hub::Post;

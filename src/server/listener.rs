@@ -1,245 +1,199 @@
-//! The listener: accepts, starts a thread for each client, and survives when there is none.
+//! What a server listens on: sockets that are bound, of either kind.
 
+use std::fmt;
 use std::io;
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread::{self, Scope};
-use std::time::{Duration, Instant};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
-use crate::protocol::Refusal;
-use crate::shell::log::{error, log_limited};
-use crate::shell::log_gate::Kind;
-use crate::shell::peer::Peer;
-use crate::shell::socket::Socket;
-use crate::shell::stream::Stream;
+use crate::net::peer::Peer;
+use crate::net::stream::Stream;
 
-use super::bound::Bound;
-use super::client::{Client, Outcome};
-use super::crew::Shared;
-use super::memory;
-use super::session::Session;
+use super::unix_file;
+use super::unix_file::SocketFile;
 
-/// How long a listener rests when the system has no descriptor, or no memory, for one more
-/// connection. What is waiting in the kernel's queue stays there.
-const EXHAUSTED: Duration = Duration::from_millis(100);
+/// A listening socket of the system's, of any kind that clients can come over.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Listener {
+    /// TCP, over IPv4, IPv6, or both.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(UnixListener),
+}
 
-/// How many are let in at one socket before it is the next one's turn.
-const AT_A_TIME: usize = 64;
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// A TCP port.
+    Net(SocketAddr),
+    /// A Unix socket; `None` where it has no path, but an abstract name or none at all.
+    Unix(Option<PathBuf>),
+}
 
-/// How many threads without a client are kept, and for how long.
-const KEPT: usize = 64;
-const KEPT_FOR: Duration = Duration::from_secs(2);
+/// A listening socket, and the file that goes with it.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    /// Before the listener, so that the file goes first: its number is nobody else's until the
+    /// socket is closed.
+    file: Option<SocketFile>,
+    listener: Listener,
+    /// There is no TLS here, even where the server has some.
+    is_plain: bool,
+}
 
-/// How long the listener waits for a thread to have begun, where the process's memory is limited.
-const BEGINS: Duration = Duration::from_millis(100);
+/// Connections that the kernel keeps until they are accepted. The standard library asks for 128,
+/// which a burst of clients fills: the rest would try again a second later. The system may allow
+/// less than this.
+const BACKLOG: i32 = 4096;
 
-/// Accepts until the server stops, or until all sockets are broken for good.
-pub(crate) fn listen<'scope, 'env, F>(
-    listeners: Vec<Bound>,
-    woken: &UnixStream,
-    shared: &'env Arc<Shared>,
-    scope: &'scope Scope<'scope, 'env>,
-    handler: &'env F,
-    idle: &'env AtomicUsize,
-) -> io::Result<()>
-where
-    F: Fn(&mut Client) -> Outcome + Sync,
-{
-    let (next, waiting) = bounded(0);
-    let workers = Workers {
-        shared,
-        scope,
-        handler,
-        next,
-        waiting,
-        idle,
+#[cfg(not(target_vendor = "apple"))]
+const CLOEXEC: SocketFlags = SocketFlags::CLOEXEC;
+#[cfg(target_vendor = "apple")]
+const CLOEXEC: SocketFlags = SocketFlags::empty();
+
+impl Bound {
+    /// Binds to the first of the addresses that can be had.
+    pub(crate) fn tcp(addresses: impl ToSocketAddrs) -> io::Result<Bound> {
+        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+        for address in addresses.to_socket_addrs()? {
+            match listen_on(&address) {
+                Ok(listener) => return Bound::attach(listener.into()),
+                Err(error) => failed = cannot_listen(&address, &error),
+            }
+        }
+        Err(failed)
+    }
+
+    /// Binds to a path.
+    pub(crate) fn unix(path: &Path) -> io::Result<Bound> {
+        let failed = |error| cannot_listen(&path.display(), &error);
+        let (listener, file) = unix_file::bind(path).map_err(failed)?;
+        let _ = listen(&listener, BACKLOG);
+        let mut bound = Bound::attach(listener.into())?;
+        bound.file = Some(file);
+        Ok(bound)
+    }
+
+    /// Takes a listener as it is.
+    pub(crate) fn attach(listener: Listener) -> io::Result<Bound> {
+        match &listener {
+            Listener::Tcp(listener) => listener.set_nonblocking(true)?,
+            Listener::Unix(listener) => listener.set_nonblocking(true)?,
+        }
+        Ok(Bound {
+            listener,
+            file: None,
+            is_plain: false,
+        })
+    }
+
+    /// The same, for clients that know no TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn plain(self) -> Bound {
+        Bound {
+            is_plain: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// The next client that waits, if one does.
+    pub(crate) fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match &self.listener {
+            Listener::Tcp(listener) => {
+                let (stream, address) = listener.accept()?;
+                Ok((stream.into(), address.into()))
+            }
+            Listener::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                Ok((stream.into(), Peer::Local))
+            }
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> io::Result<Endpoint> {
+        match (&self.listener, &self.file) {
+            (Listener::Tcp(listener), _) => listener.local_addr().map(Endpoint::Net),
+            (Listener::Unix(_), Some(file)) => Ok(Endpoint::Unix(Some(file.path().to_owned()))),
+            (Listener::Unix(listener), None) => {
+                let address = listener.local_addr()?;
+                Ok(Endpoint::Unix(address.as_pathname().map(Path::to_owned)))
+            }
+        }
+    }
+}
+
+/// A socket of its own making, since the standard library's has no options before it is bound.
+fn listen_on(address: &SocketAddr) -> io::Result<TcpListener> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
     };
-    let mut doors: Vec<Door> = listeners.into_iter().map(Door::new).collect();
-    let mut broken = None;
-    while !shared.is_stopping() {
-        doors.retain_mut(|door| match door.let_in(&workers) {
-            Ok(()) => true,
-            Err(error) => {
-                error!("{} is broken for good: {error}", door.bound);
-                broken = Some(error);
-                false
-            }
-        });
-        match broken.take() {
-            Some(error) if doors.is_empty() => return Err(error),
-            _ => wait(&doors, woken),
-        }
+    let socket = socket_with(family, SocketType::STREAM, CLOEXEC, None)?;
+    // For systems whose sockets are not made with it.
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    // A server that comes back need not wait for the connections of the one before to be forgotten.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // Where the system insists on one family, this is the one.
+        let _ = sockopt::set_ipv6_v6only(&socket, false);
     }
-    Ok(())
+    bind(&socket, address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
-/// Blocks until somebody knocks, a door has rested, or the server stops.
-fn wait(doors: &[Door], woken: &UnixStream) {
-    let now = Instant::now();
-    let rests = doors.iter().filter_map(|door| door.rests_until);
-    let timeout = rests
-        .map(|until| until.saturating_duration_since(now))
-        .min();
-    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-    let open = doors.iter().filter(|door| door.rests_until.is_none());
-    let mut polled = vec![PollFd::new(woken, PollFlags::IN)];
-    polled.extend(open.map(|door| PollFd::new(&door.bound, PollFlags::IN)));
-    // An interrupted or failed poll is a short wait.
-    let _ = poll(&mut polled, timeout.as_ref());
+fn cannot_listen(endpoint: &dyn fmt::Display, error: &io::Error) -> io::Error {
+    let words = format!("cannot listen on {endpoint}: {error}");
+    io::Error::new(error.kind(), words)
 }
 
-/// One of the sockets that clients come by.
-struct Door {
-    bound: Bound,
-    /// While the system has nothing left for one more client.
-    rests_until: Option<Instant>,
-}
-
-impl Door {
-    fn new(bound: Bound) -> Door {
-        Door {
-            bound,
-            rests_until: None,
-        }
-    }
-
-    /// Lets in those who wait, as many as it is their turn for.
-    ///
-    /// # Errors
-    /// Where the socket is broken for good.
-    fn let_in<F>(&mut self, workers: &Workers<'_, '_, F>) -> io::Result<()>
-    where
-        F: Fn(&mut Client) -> Outcome + Sync,
-    {
-        if self.rests_until.is_some_and(|until| Instant::now() < until) {
-            return Ok(());
-        }
-        self.rests_until = None;
-        for _ in 0..AT_A_TIME {
-            let error = match self.bound.accept() {
-                Ok((stream, peer)) => {
-                    workers.start(stream, peer, self.bound.is_plain());
-                    continue;
-                }
-                Err(error) => error,
-            };
-            match error.kind() {
-                io::ErrorKind::WouldBlock => break,
-                // The client was gone before it was accepted, or a signal came.
-                io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
-                io::ErrorKind::InvalidInput => return Err(error),
-                _ => {
-                    let bound = &self.bound;
-                    log_limited!(
-                        workers.shared.warden,
-                        Kind::Exhausted,
-                        "cannot accept on {bound}: {error}; trying again in {EXHAUSTED:?}"
-                    );
-                    self.rests_until = Some(Instant::now() + EXHAUSTED);
-                    break;
-                }
-            }
-        }
-        Ok(())
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Listener {
+        Listener::Tcp(listener)
     }
 }
 
-/// The threads that serve clients. One whose client has left waits a while for the next: starting
-/// a thread costs more than everything else that a connection does.
-struct Workers<'scope, 'env, F> {
-    shared: &'env Arc<Shared>,
-    scope: &'scope Scope<'scope, 'env>,
-    handler: &'env F,
-    /// Without room in it: what is sent is taken by a thread that waits, or not at all.
-    next: Sender<Box<Session>>,
-    waiting: Receiver<Box<Session>>,
-    idle: &'env AtomicUsize,
-}
-
-impl<'scope, 'env, F> Workers<'scope, 'env, F>
-where
-    F: Fn(&mut Client) -> Outcome + Sync,
-{
-    fn start(&self, stream: Stream, peer: Peer, is_plain: bool) {
-        // Where accepted sockets inherit it from the listener.
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = stream.set_blocking();
-        let socket = match is_plain {
-            true => Ok(Socket::new(stream)),
-            false => self.shared.secure(stream),
-        };
-        let socket = match socket {
-            Ok(socket) => socket,
-            Err(error) => {
-                let warden = &self.shared.warden;
-                log_limited!(warden, Kind::Exhausted, "no TLS for {peer}: {error}");
-                return;
-            }
-        };
-        let (socket, link) = self.shared.welcome(socket, peer);
-        if let Err(refusal) = self.shared.admit(&link) {
-            self.shared.turn_away(&link, socket, &refusal);
-            return;
-        }
-        let shared = Arc::clone(self.shared);
-        let talk = Session::new(Arc::clone(&link), Arc::clone(&socket), shared);
-        let Err(refused) = self.next.try_send(talk) else {
-            return;
-        };
-        let stack = memory::stack(self.shared.settings.stack_size);
-        let started = match stack {
-            Ok(stack) => self.start_thread(stack, refused.into_inner()),
-            Err(limit) => Err(io::Error::other(format!("{limit} leaves no room for it"))),
-        };
-        if let Err(error) = started {
-            let (warden, id) = (&self.shared.warden, link.id);
-            log_limited!(
-                warden,
-                Kind::Exhausted,
-                "client {id}: no thread for it: {error}"
-            );
-            self.shared.registry.remove(&link, &self.shared.totals);
-            self.shared.turn_away(&link, socket, &Refusal::Full);
-        }
-    }
-
-    fn start_thread(&self, stack: usize, talk: Box<Session>) -> io::Result<()> {
-        let (waiting, handler, idle) = (self.waiting.clone(), self.handler, self.idle);
-        let (begun, has_begun) = bounded(1);
-        thread::Builder::new()
-            .name("client thread".to_owned())
-            .stack_size(stack)
-            .spawn_scoped(self.scope, move || {
-                // By now it has its signal stack, and with this its heap.
-                let _ = begun.send(vec![0_u8; 64]);
-                Client::serve(talk, handler);
-                serve_more(&waiting, handler, idle);
-            })?;
-        if memory::is_limited() {
-            let _ = has_begun.recv_timeout(BEGINS);
-        }
-        Ok(())
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Listener {
+        Listener::Unix(listener)
     }
 }
 
-fn serve_more<F>(waiting: &Receiver<Box<Session>>, handler: &F, idle: &AtomicUsize)
-where
-    F: Fn(&mut Client) -> Outcome + Sync,
-{
-    loop {
-        let others = idle.fetch_add(1, Relaxed);
-        let next = match others < KEPT {
-            true => waiting.recv_timeout(KEPT_FOR).ok(),
-            false => None,
-        };
-        idle.fetch_sub(1, Relaxed);
-        match next {
-            Some(talk) => Client::serve(talk, handler),
-            None => return,
+impl AsFd for Bound {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.listener {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// Where it listens, for the log.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.endpoint() {
+            Ok(endpoint) => endpoint.fmt(f),
+            Err(error) => write!(f, "a socket of which the system says: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Net(address) => address.fmt(f),
+            Endpoint::Unix(Some(path)) => path.display().fmt(f),
+            Endpoint::Unix(None) => f.write_str("a Unix socket without a path"),
         }
     }
 }

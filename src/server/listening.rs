@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
-use super::bound::{Bound, Endpoint, Listener};
+use super::listener::{Bound, Endpoint, Listener};
 #[cfg(feature = "systemd")]
 use super::systemd;
 use super::{Detached, Server, ServerBuilder};

@@ -10,11 +10,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::shell::log::log_limited;
-use crate::shell::log_gate::Kind;
-use crate::shell::sync::atomic::AtomicUsize;
-use crate::shell::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::shell::sync::{MutexGuard, PoisonError};
+use crate::net::log::log_limited;
+use crate::net::log::quota::Kind;
+use crate::net::sync::atomic::AtomicUsize;
+use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::net::sync::{MutexGuard, PoisonError};
 
 use super::hub::Post;
 use super::session::Session;

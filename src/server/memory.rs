@@ -11,7 +11,7 @@ use std::fs;
 use rustix::param::page_size;
 use rustix::process::{Resource, getrlimit};
 
-use crate::shell::log::warn;
+use crate::net::log::warn;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

@@ -22,13 +22,13 @@ mod protections;
 
 mod listening;
 
-mod crew;
+mod shared;
+
+mod accept_loop;
 
 mod listener;
 
-mod bound;
-
-mod socket_file;
+mod unix_file;
 
 #[cfg(feature = "systemd")]
 mod systemd;
@@ -39,23 +39,17 @@ mod session;
 
 mod handshake;
 
-mod farewell;
+mod teardown;
 
 mod hub;
 
-mod rooms;
-
 mod membership;
 
-mod turn;
-
-mod budget;
-
-mod capacity;
+mod os_limits;
 
 mod memory;
 
-mod handle;
+mod handles;
 
 #[cfg(all(test, stentor_model))]
 #[path = "../../tests/model/src/mod.rs"]
@@ -69,21 +63,21 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-pub use bound::{Endpoint, Listener};
 pub use builder::{Reply, ServerBuilder};
 pub use client::{Client, Outcome};
-pub use farewell::Departure;
-pub use handle::{Audience, ClientHandle, ServerHandle};
+pub use handles::{Audience, ClientHandle, ServerHandle};
+pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+pub use teardown::Departure;
 
-use crate::shell::error::Error;
-use crate::shell::log::info;
-use crate::shell::stream::Stream;
+use crate::error::Error;
+use crate::net::log::info;
+use crate::net::stream::Stream;
 
-use bound::Bound;
 use builder::Settings;
-use crew::Crew;
+use listener::Bound;
 use session::Session;
+use shared::Crew;
 
 /// A server that is bound to its addresses and ready to [`run`](Server::run).
 ///
@@ -192,7 +186,7 @@ impl Server {
         let idle = AtomicUsize::new(0);
         let result = thread::scope(|scope| {
             // Nobody is let in any more, from where this ends.
-            let result = listener::listen(listeners, &woken, shared, scope, &handler, &idle);
+            let result = accept_loop::listen(listeners, &woken, shared, scope, &handler, &idle);
             shared.see_off();
             result
         });
@@ -324,8 +318,8 @@ impl fmt::Debug for Detached {
 #[cfg(test)]
 mod tests {
     use super::Server;
-    use crate::shell::error::Error;
-    use crate::shell::process::Process;
+    use crate::error::Error;
+    use crate::net::process::Process;
     use std::io;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;

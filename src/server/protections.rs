@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::net::addresses::Handshakes;
+use crate::net::rate_limit::{FastClient, Rate};
 use crate::protocol::{BadHost, BadOrigin};
-use crate::shell::addresses::Handshakes;
-use crate::shell::rate::{FastClient, Rate};
 
 use super::ServerBuilder;
 

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use crate::net::connection::Conversation;
+use crate::net::link::Link;
+use crate::net::rate_limit::Throttle;
+use crate::net::socket::Socket;
+use crate::net::sync::Mutex;
 use crate::protocol::Connection;
-use crate::shell::conversation::Conversation;
-use crate::shell::link::Link;
-use crate::shell::rate::Throttle;
-use crate::shell::socket::Socket;
-use crate::shell::sync::Mutex;
 
-use super::crew::Shared;
+use super::shared::Shared;
 
 /// A client's life on a server: its conversation, from the request, which the server answers, to the
 /// account that it keeps of it.

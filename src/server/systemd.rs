@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use listenfd::ListenFd;
 
-use super::bound::Listener;
+use super::listener::Listener;
 
 /// The listeners that were handed over, in their order; each of them only once.
 ///

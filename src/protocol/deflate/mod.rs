@@ -70,6 +70,6 @@ pub(crate) use negotiation::Terms;
 pub use settings::Deflate;
 
 #[cfg(not(feature = "deflate"))]
-mod absent;
+mod disabled;
 #[cfg(not(feature = "deflate"))]
-pub(crate) use absent::{Deflater, Inflater, Terms};
+pub(crate) use disabled::{Deflater, Inflater, Terms};

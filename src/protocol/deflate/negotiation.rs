@@ -2,8 +2,9 @@
 
 use super::settings::{Deflate, Window};
 use crate::protocol::config::Config;
-use crate::protocol::extension::{self, Extension, Parameter};
-use crate::protocol::request::Request;
+use crate::protocol::handshake::request::Request;
+use crate::protocol::http::extensions;
+use crate::protocol::http::extensions::{Extension, Parameter};
 use crate::protocol::version::{Version, hybi07};
 
 /// The negotiated parameters: how each side compresses.
@@ -63,7 +64,7 @@ impl Config {
     /// on without compression.
     pub(crate) fn take_up(&self, request: &Request) -> Option<(Terms, String)> {
         let deflate = self.deflate.as_ref()?;
-        let offers = extension::parse(request.all(hybi07::EXTENSIONS))?;
+        let offers = extensions::parse(request.all(hybi07::EXTENSIONS))?;
         offers
             .iter()
             .filter(|offer| offer.name == NAME)
@@ -79,7 +80,7 @@ impl Config {
     /// Reads which part of that offer the server has accepted, if any; `None` if the response is
     /// invalid.
     pub(crate) fn agree(&self, version: Version, answer: &[u8]) -> Option<Option<Terms>> {
-        match &extension::parse([answer].into_iter())?[..] {
+        match &extensions::parse([answer].into_iter())?[..] {
             [] => Some(None),
             [taken_up] if taken_up.name == NAME => {
                 let deflate = self.deflate.filter(|_| version.row().deflate)?;

@@ -29,11 +29,11 @@
 //! - The response must name a subprotocol if the client has requested one, and must not if it has not.
 
 use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie};
-use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};
 use crate::protocol::error::Refusal;
-use crate::protocol::escape::escaped;
 use crate::protocol::framing::Framing;
-use crate::protocol::request::Request;
+use crate::protocol::handshake::request::Request;
+use crate::protocol::handshake::{Answer, ClientRequest, Due, HandshakeError};
+use crate::protocol::http::text::escaped;
 
 pub(crate) const ROW: Row = Row {
     name: "draft-75",

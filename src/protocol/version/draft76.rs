@@ -39,10 +39,10 @@
 use md5::{Digest, Md5};
 
 use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie, draft75};
-use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};
-use crate::protocol::dice::Dice;
 use crate::protocol::error::{KeyError, Refusal};
-use crate::protocol::request::Request;
+use crate::protocol::handshake::request::Request;
+use crate::protocol::handshake::{Answer, ClientRequest, Due, HandshakeError};
+use crate::protocol::random::Dice;
 use crate::protocol::role::Entropy;
 
 pub(crate) const ROW: Row = Row {

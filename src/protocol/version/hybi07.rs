@@ -36,14 +36,14 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
 use super::{Closing, Codes, Proof, Row, Version, check_upgrade};
-use crate::protocol::asking::{Answer, ClientRequest, Due, HandshakeError};
 use crate::protocol::close::CloseCode;
-use crate::protocol::dice::Dice;
 use crate::protocol::error::Refusal;
-use crate::protocol::escape::escaped;
 use crate::protocol::framing::Framing;
-use crate::protocol::request::Request;
-use crate::protocol::response;
+use crate::protocol::handshake::request::Request;
+use crate::protocol::handshake::response;
+use crate::protocol::handshake::{Answer, ClientRequest, Due, HandshakeError};
+use crate::protocol::http::text::escaped;
+use crate::protocol::random::Dice;
 use crate::protocol::role::Entropy;
 
 pub(crate) const ROW: Row = Row {

@@ -27,7 +27,7 @@
 use super::{Codes, Proof, Row, Version, hybi07};
 use crate::protocol::close::CloseCode;
 use crate::protocol::error::Refusal;
-use crate::protocol::request::Request;
+use crate::protocol::handshake::request::Request;
 
 pub(crate) const ROW: Row = Row {
     name: "version 8",

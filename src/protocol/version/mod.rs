@@ -19,16 +19,19 @@ pub mod hybi07;
 pub mod hybi08;
 pub mod rfc6455;
 
+pub(crate) mod name;
+
 use std::fmt;
 
 use super::close::CloseCode;
 use super::config::Config;
 use super::deflate::Terms;
 use super::error::Refusal;
-use super::escape::{Escaped, escaped};
 use super::framing::Framing;
-use super::request::Request;
-use super::response::{self, Accept};
+use super::handshake::request::Request;
+use super::handshake::response;
+use super::handshake::response::Accept;
+use super::http::text::{Escaped, escaped};
 
 /// A version of the protocol that a browser shipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -32,7 +32,7 @@
 use super::{Codes, Proof, Row, Version, hybi07, hybi08};
 use crate::protocol::close::CloseCode;
 use crate::protocol::error::Refusal;
-use crate::protocol::request::Request;
+use crate::protocol::handshake::request::Request;
 
 pub(crate) const ROW: Row = Row {
     name: "RFC 6455",

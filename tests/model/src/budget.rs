@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use shuttle::scheduler::DfsScheduler;
 
-use crate::server::budget::Budget;
-use crate::shell::sync::thread;
+use crate::net::sync::thread;
+use crate::server::hub::admission::Budget;
 
 use super::{check, run};
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::net::send_queue::Push;
+use crate::net::sync::thread;
 use crate::protocol::{CloseCode, CloseFrame, Initiator};
 use crate::server::client::{Client, Outcome};
-use crate::server::crew::Crew;
-use crate::server::handle::ClientHandle;
-use crate::shell::outbox::Push;
-use crate::shell::sync::thread;
+use crate::server::handles::ClientHandle;
+use crate::server::shared::Crew;
 
 use super::check;
 use super::stage::{

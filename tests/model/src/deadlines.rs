@@ -4,15 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Loss;
+use crate::net::connection::Received;
+use crate::net::counters::Counters;
+use crate::net::link::Stage;
+use crate::net::sync::{clock, thread};
 use crate::protocol::CloseCode;
 use crate::server::client::{Client, Outcome};
-use crate::server::crew::{Crew, Shared};
-use crate::server::handle::{Audience, ClientHandle};
-use crate::shell::conversation::Received;
-use crate::shell::counters::Counters;
-use crate::shell::error::Loss;
-use crate::shell::link::Stage;
-use crate::shell::sync::{clock, thread};
+use crate::server::handles::{Audience, ClientHandle};
+use crate::server::shared::{Crew, Shared};
 
 use super::check;
 use super::stage::{

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 
+use crate::error::Loss;
+use crate::net::send_queue::Push;
+use crate::net::sync::channel::bounded;
+use crate::net::sync::thread;
 use crate::protocol::{CloseCode, CloseFrame, Version};
 use crate::server::builder::Settings;
-use crate::shell::error::Loss;
-use crate::shell::outbox::Push;
-use crate::shell::sync::channel::bounded;
-use crate::shell::sync::thread;
 
 use super::check;
 use super::stage::{LIMIT, Watched, link, link_of, push, reply, reply_owned, settings, shared};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::error::Loss;
+use crate::net::counters::Totals;
+use crate::net::send_queue::{Push, SlowClient};
+use crate::net::sync::thread;
 use crate::server::builder::Settings;
-use crate::shell::counters::Totals;
-use crate::shell::error::Loss;
-use crate::shell::outbox::{Push, SlowClient};
-use crate::shell::sync::thread;
 
 use super::check;
 use super::stage::{Watched, link, push, reply, settings};
@@ -151,7 +151,7 @@ fn dropping(policy: SlowClient) {
 }
 
 /// The watchdog ends the stream, behind everything else.
-fn warden_hangs_up(watched: &Watched, link: &Arc<crate::shell::link::Link>) {
+fn warden_hangs_up(watched: &Watched, link: &Arc<crate::net::link::Link>) {
     watched.warden.mind(link.outbox.hang_up(), link);
 }
 

@@ -10,11 +10,12 @@ use rustix::event::PollFlags;
 use rustix::io::{Errno, Result};
 use shuttle::rand::{Rng, thread_rng};
 
-use crate::shell::tls::TlsSession;
+use crate::net::tls::TlsSession;
 
 use super::stream::Stream;
 use super::sync::Instant;
-use super::sync::world::{self, Kernel};
+use super::sync::world;
+use super::sync::world::Kernel;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerEnd {

@@ -4,23 +4,25 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::net::counters::Totals;
+use crate::net::link::{ClientId, Identity, Link, Stage};
+use crate::net::peer;
+use crate::net::registry::Registry;
+use crate::net::send_queue::total::{Backlog, Frames};
+use crate::net::send_queue::{Outbox, Push};
+use crate::net::socket::{Peer, connection};
+use crate::net::sync::atomic::AtomicBool;
+use crate::net::sync::atomic::Ordering::SeqCst;
+use crate::net::sync::thread;
+use crate::net::sync::thread::JoinHandle;
+use crate::net::sync::{Mutex, MutexGuard, clock};
+use crate::net::watchdog::Warden;
 use crate::protocol::{Encoder, Role, State, Transition, Version};
 use crate::server::builder::Settings;
 use crate::server::client::{Client, Outcome};
-use crate::server::crew::Shared;
-use crate::server::farewell::Departure;
 use crate::server::session::Session;
-use crate::shell::backlog::{Backlog, Frames};
-use crate::shell::counters::Totals;
-use crate::shell::link::{ClientId, Identity, Link, Stage};
-use crate::shell::outbox::{Outbox, Push};
-use crate::shell::peer;
-use crate::shell::registry::Registry;
-use crate::shell::socket::{Peer, connection};
-use crate::shell::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use crate::shell::sync::thread::{self, JoinHandle};
-use crate::shell::sync::{Mutex, MutexGuard, clock};
-use crate::shell::warden::Warden;
+use crate::server::shared::Shared;
+use crate::server::teardown::Departure;
 
 use super::wire::{Frame, frames};
 

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::net::send_queue::SlowClient;
+use crate::net::sync::thread;
 use crate::protocol::Message;
 use crate::server::builder::Settings;
 use crate::server::client::{Client, Outcome};
-use crate::server::crew::Crew;
-use crate::server::handle::Audience;
-use crate::shell::outbox::SlowClient;
-use crate::shell::sync::thread;
+use crate::server::handles::Audience;
+use crate::server::shared::Crew;
 
 use super::check;
 use super::stage::{
@@ -59,7 +59,7 @@ fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
             thread::spawn(move || {
                 // Somewhere in the middle.
                 while seen.messages_in.load(std::sync::atomic::Ordering::Relaxed) == 0
-                    && seen.stage() < crate::shell::link::Stage::Closing
+                    && seen.stage() < crate::net::link::Stage::Closing
                 {
                     thread::yield_now();
                 }

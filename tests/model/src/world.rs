@@ -4,7 +4,7 @@
 use shuttle::sync::{Condvar, Mutex};
 
 use super::clock::Instant;
-use crate::shell::socket::Wire;
+use crate::net::socket::Wire;
 
 pub(crate) struct World {
     kernel: Mutex<Kernel>,

@@ -1,0 +1,254 @@
+//! Compressing what is sent: for many at once, or for one client alone.
+//!
+//! What goes to many refers to nothing but itself, so that all of them can read it. Compressors are
+//! large and used briefly, so those who need one for that share a few.
+//!
+//! What is said on one connection alone may refer to what was said there before, where that was agreed
+//! on: [`Context`]. What is pushed in between is in the peer's window too, and not in the context's
+//! compressor, which therefore begins anew.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::protocol::deflate::{Deflater, Terms};
+use crate::protocol::{Message, Unsupported};
+
+use super::link::Link;
+use super::log::traced::Written;
+use super::send_queue::Push;
+
+/// The compressors that nobody is using.
+static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
+
+/// The most that are kept, of some 370 KiB each.
+const KEPT: usize = 8;
+
+/// The payload of a message that refers to nothing but itself; `None` where it is not worth it.
+pub(crate) fn deflate(terms: &Terms, message: &Message) -> Option<Vec<u8>> {
+    if !terms.is_worth(message.len()) {
+        return None;
+    }
+    let mut deflater = borrow(terms);
+    let payload = deflater.compress_alone(message);
+    give_back(deflater);
+    payload
+}
+
+fn borrow(terms: &Terms) -> Deflater {
+    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let fitting = idle.iter().position(|deflater| deflater.fits(terms));
+    let found = fitting.map(|place| idle.swap_remove(place));
+    drop(idle);
+    found.unwrap_or_else(|| Deflater::new(terms))
+}
+
+fn give_back(deflater: Deflater) {
+    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    // The one that has not been used for longest may be of a window that nobody has any more.
+    if idle.len() >= KEPT {
+        idle.remove(0);
+    }
+    idle.push(deflater);
+}
+
+/// What was compressed for one connection, and after how many pushes.
+#[derive(Debug, Default)]
+pub(crate) struct Context {
+    deflater: Option<Box<Deflater>>,
+    pushes: u64,
+    /// The client is gone: nothing is compressed for it any more.
+    over: bool,
+}
+
+impl Context {
+    /// The payload of a message that may refer to those before it, unless there were pushes since.
+    fn deflate(&mut self, terms: &Terms, message: &Message, pushes: u64) -> Option<Vec<u8>> {
+        if self.over {
+            return None;
+        }
+        let deflater = match &mut self.deflater {
+            Some(deflater) => {
+                if self.pushes != pushes {
+                    deflater.reset();
+                }
+                deflater
+            }
+            none => none.insert(Box::new(Deflater::new(terms))),
+        };
+        self.pushes = pushes;
+        let payload = deflater.compress(message.as_bytes());
+        if payload.is_none() {
+            self.deflater = None;
+        }
+        payload
+    }
+}
+
+impl Link {
+    /// A message from somebody who may be made to wait, compressed, as
+    /// [`reply`](super::send_queue::Outbox::reply) sends it; `None` where it is better sent as it is.
+    pub(crate) fn reply_deflated(
+        &self,
+        at_once: bool,
+        message: &Message,
+        written: &mut Written,
+    ) -> Option<Push> {
+        let encoder = self.encoder()?;
+        let terms = encoder.terms()?;
+        if !terms.is_worth(message.len()) {
+            return None;
+        }
+        if !terms.takes_over() {
+            let payload = deflate(&terms, message)?;
+            let sent = self.outbox.reply(at_once, |out| {
+                written.by(out, |out| encoder.encode_deflated(message, &payload, out));
+                Ok::<u64, Unsupported>(1)
+            });
+            return sent.ok();
+        }
+        // Held until the message has its place, for the next one may refer to it.
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        let pushes = self.outbox.pushes();
+        let payload = context.deflate(&terms, message, pushes)?;
+        self.reply_in_context((at_once, pushes), message, &payload, written)
+    }
+
+    /// The client is gone, but its handles may stay: they keep no compressor.
+    pub(crate) fn let_go_of_context(&self) {
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        *context = Context {
+            over: true,
+            ..Context::default()
+        };
+    }
+
+    /// Sends what was compressed when there had been so many pushes. Where one was faster, the peer's
+    /// window is not what it was: the message goes as it is.
+    fn reply_in_context(
+        &self,
+        (at_once, pushes): (bool, u64),
+        message: &Message,
+        payload: &[u8],
+        written: &mut Written,
+    ) -> Option<Push> {
+        let encoder = self.encoder()?;
+        let sent = self.outbox.reply(at_once, |out| {
+            let in_context = self.outbox.pushes() == pushes;
+            written.by(out, |out| match in_context {
+                true => {
+                    encoder.encode_deflated(message, payload, out);
+                    Ok(1)
+                }
+                false => encoder.encode(message, out).map(|()| 1),
+            })
+        });
+        sent.ok()
+    }
+}
+
+#[cfg(all(test, feature = "deflate"))]
+mod tests {
+    use super::{Link, deflate};
+    use crate::net::link::{ClientId, Identity};
+    use crate::net::log::traced::Written;
+    use crate::net::send_queue::total::{Backlog, Frames};
+    use crate::net::send_queue::{Outbox, SlowClient};
+    use crate::net::socket::Socket;
+    use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version};
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    const PLAIN: u8 = 0x81;
+    const DEFLATED: u8 = 0xc1;
+
+    /// The first bytes of the frames that arrive, none of which is longer than 125 bytes.
+    fn arrived(stream: &mut TcpStream, frames: usize) -> std::io::Result<Vec<u8>> {
+        let mut firsts = Vec::new();
+        for _ in 0..frames {
+            let mut header = [0; 2];
+            stream.read_exact(&mut header)?;
+            stream.read_exact(&mut vec![0; usize::from(header[1])])?;
+            firsts.push(header[0]);
+        }
+        Ok(firsts)
+    }
+
+    /// A link that compresses, with its context, and the peer's end.
+    fn link() -> std::io::Result<(Link, TcpStream, Arc<Backlog>)> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let socket = Arc::new(Socket::new(TcpStream::connect(address)?));
+        let stream = listener.accept()?.0;
+        let backlog = Backlog::new(0);
+        let outbox = Outbox::new(socket, 0, SlowClient::default(), Arc::clone(&backlog));
+        let (id, deadlines) = (ClientId(1), Arc::default());
+        let link = Link::new(id, Role::Server, address.into(), outbox, deadlines);
+        let takeover = Deflate::new().threshold(0);
+        let config = Config {
+            deflate: Some(takeover.send_takeover(true).receive_takeover(true)),
+            ..Config::default()
+        };
+        let terms = config.agree(Version::Rfc6455, b"permessage-deflate");
+        let encoder = Encoder::server(Version::Rfc6455).deflating(terms.flatten());
+        let target = "/".into();
+        link.identity.get_or_init(|| Identity { encoder, target });
+        Ok((link, stream, backlog))
+    }
+
+    #[test]
+    fn what_a_push_has_overtaken_is_sent_plain_and_refers_to_nothing_later() -> std::io::Result<()>
+    {
+        let (link, mut stream, backlog) = link()?;
+        let encoder = link.encoder().ok_or(std::io::ErrorKind::Other)?;
+        let message = Message::from("and so on, and so on, and so on, and so on, and so on");
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert_eq!(arrived(&mut stream, 2)?, [DEFLATED, DEFLATED]);
+
+        let late = link.outbox.pushes();
+        let pushed = encoder.terms().and_then(|terms| deflate(&terms, &message));
+        let mut frame = Vec::new();
+        encoder.encode_deflated(&message, &pushed.unwrap_or_default(), &mut frame);
+        link.outbox.push(&Frames::new(frame, &backlog), 1);
+        assert!(
+            link.reply_in_context((true, late), &message, b"", &mut Written::for_log())
+                .is_some()
+        );
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert_eq!(arrived(&mut stream, 3)?, [DEFLATED, PLAIN, DEFLATED]);
+        Ok(())
+    }
+
+    /// A handle, or a thread that sends, may keep the link for as long as it likes.
+    #[test]
+    fn a_client_that_is_gone_keeps_no_compressor() -> std::io::Result<()> {
+        let (link, _stream, _) = link()?;
+        let message = Message::from("and so on ".repeat(100));
+        let has_compressor = || {
+            let context = link.context.lock();
+            context.is_ok_and(|context| context.deflater.is_some())
+        };
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert!(has_compressor());
+        link.let_go_of_context();
+        assert!(!has_compressor());
+        assert_eq!(
+            link.reply_deflated(true, &message, &mut Written::for_log()),
+            None
+        );
+        assert!(!has_compressor());
+        Ok(())
+    }
+}

@@ -1,0 +1,365 @@
+//! How the watchdog tells a live peer from a dead one, and a slow message from a stuck one.
+//!
+//! Two things are signs of life: bytes that a read has brought, and bytes that the socket has taken
+//! after it was full, since only the peer can have made that room. Bytes that an empty socket takes
+//! are no sign: the kernel takes them for a dead peer as well. So neither a ping that has left nor
+//! a broadcast that did not fill the socket keeps a dead peer alive.
+//!
+//! A peer that takes a large message slowly cannot get a ping before the message ends. So a ping is
+//! written only where nothing waits before it, its pong is due only once its last byte has left
+//! towards the socket, and the pong timeout starts then. While something waits and the socket takes
+//! none of it, the write timeout runs instead.
+//!
+//! Time counts only while the client's thread reads, or looks for input from time to time: a busy
+//! handler is not the peer's fault.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::counters::Totals;
+use super::link::{Link, Stage};
+use super::log::debug;
+use super::timeouts::Deadlines;
+use super::watchdog::Warden;
+use crate::error::Loss;
+
+/// A client and its signs of life at the last look.
+pub(crate) struct Watched {
+    pub(super) link: Arc<Link>,
+    pub(super) stage: Stage,
+    /// When it entered its stage.
+    pub(super) since: Duration,
+    /// The kernel still holds bytes before our close frame; until when it may, unless the kernel
+    /// watches that itself.
+    held: Option<Option<Duration>>,
+    reads: u64,
+    looks: u64,
+    /// How often its socket had taken more after it was full.
+    relieved: u64,
+    /// For how long it has shown no sign of life while its thread was reading.
+    silent: Duration,
+    ping: Ping,
+    /// The message that has begun to come and has not ended.
+    message: Unfinished,
+}
+
+/// How far the ping of the present silence is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ping {
+    /// There is none.
+    None,
+    /// It has left once the socket has taken so many bytes in all.
+    Waits(u64),
+    /// It left when the client had been silent for so long.
+    Left(Duration),
+}
+
+/// A message that has begun to come and has not ended, at the last look.
+#[derive(Debug, Default)]
+struct Unfinished {
+    /// How many messages had come before it.
+    number: u64,
+    /// How many bytes of it have come; 0 where there is none.
+    bytes: u64,
+    /// For how long it has been coming while its thread was reading.
+    age: Duration,
+    /// For how long no byte of anything has come while its thread was reading.
+    quiet: Duration,
+}
+
+/// A ping's payload says nothing: any sign of life answers it.
+const PING: &[u8] = b"";
+
+impl Watched {
+    pub(super) fn new(link: Arc<Link>, now: Duration) -> Watched {
+        Watched {
+            link,
+            stage: Stage::Handshake,
+            since: now,
+            held: None,
+            reads: 0,
+            looks: 0,
+            relieved: 0,
+            silent: Duration::ZERO,
+            ping: Ping::None,
+            message: Unfinished::default(),
+        }
+    }
+
+    /// One look at an open client, `passed` after the last.
+    pub(super) fn keep_alive(&mut self, totals: &Totals, warden: &Warden, passed: Duration) {
+        let link = Arc::clone(&self.link);
+        let received = changed(&mut self.reads, link.reads());
+        let relieved = changed(&mut self.relieved, link.outbox.relieved());
+        let looked = changed(&mut self.looks, link.looks());
+        let is_alive = received || relieved;
+        if is_alive {
+            self.silent = Duration::ZERO;
+            self.ping = Ping::None;
+        }
+        if !looked && !link.is_reading() {
+            // The handler is busy; its replies so far need not wait for it.
+            return warden.mind(link.outbox.flush(), &link);
+        }
+        if !is_alive {
+            self.silent += passed;
+        }
+        self.message.look(&link, received, passed);
+        match self.overdue(&link.deadlines) {
+            Some(loss) => link.lose(loss, totals),
+            None => self.ping_if_due(warden),
+        }
+    }
+
+    /// Whether the client's time is over, and of which timeout.
+    fn overdue(&mut self, deadlines: &Deadlines) -> Option<Loss> {
+        if deadlines.idle.is_some_and(|idle| self.silent >= idle) {
+            return Some(Loss::Idle);
+        }
+        if self.message.is_late(deadlines) {
+            return Some(Loss::Unfinished);
+        }
+        if let Ping::Waits(end) = self.ping
+            && self.link.outbox.has_sent(end)
+        {
+            self.ping = Ping::Left(self.silent);
+        }
+        match self.ping {
+            Ping::Left(at) if self.silent - at >= deadlines.pong => Some(Loss::NoPong),
+            _ => None,
+        }
+    }
+
+    /// The close timeout has passed since the kernel took our close frame. If it still holds
+    /// bytes before it, the peer cannot have seen it: the close timeout starts anew once the peer
+    /// has taken them. A peer that takes nothing has the write timeout for that.
+    pub(super) fn close_is_late(&mut self, totals: &Totals, now: Duration) {
+        let write = self.link.deadlines.write;
+        let Some((is_held, socket)) = self.link.outbox.kernel_holds_close_frame() else {
+            return;
+        };
+        match (is_held, self.held) {
+            (true, None) => {
+                // The kernel knows when it last got rid of a byte: better than a time for all of it.
+                let until = (!socket.set_user_timeout(write)).then(|| now.saturating_add(write));
+                self.held = Some(until);
+            }
+            (true, Some(until)) if until.is_none_or(|until| now < until) => {}
+            (false, Some(_)) => (self.since, self.held) = (now, None),
+            (true, Some(_)) | (false, None) => self.link.lose(Loss::Close, totals),
+        }
+    }
+
+    fn ping_if_due(&mut self, warden: &Warden) {
+        let due = |every| self.silent >= every && self.ping == Ping::None;
+        if !self.link.deadlines.ping.is_some_and(due) {
+            return;
+        }
+        // If something waits, the next look tries again.
+        if let Some(end) = ping(&self.link, warden) {
+            debug!("{}: ping", self.link);
+            self.ping = match self.link.outbox.has_sent(end) {
+                true => Ping::Left(self.silent),
+                false => Ping::Waits(end),
+            };
+        }
+    }
+}
+
+/// Pings a client, unless its version has no ping or something waits for its socket. Returns how
+/// many bytes the socket will have taken once it has taken the ping.
+pub(super) fn ping(link: &Arc<Link>, warden: &Warden) -> Option<u64> {
+    let mut frame = Vec::new();
+    link.encoder()?.encode_ping(PING, &mut frame).ok()?;
+    let (push, end) = link.outbox.ping(&frame);
+    warden.mind(push, link);
+    end
+}
+
+impl Unfinished {
+    fn look(&mut self, link: &Link, received: bool, passed: Duration) {
+        let (number, bytes) = (link.messages(), link.unfinished());
+        // Fewer bytes than before are those of another: of a frame without a meaning, perhaps.
+        let is_same = self.bytes > 0 && bytes >= self.bytes && number == self.number;
+        if bytes > 0 && is_same {
+            self.age += passed;
+        } else {
+            self.age = Duration::ZERO;
+        }
+        if received || bytes == 0 {
+            self.quiet = Duration::ZERO;
+        } else {
+            self.quiet += passed;
+        }
+        (self.number, self.bytes) = (number, bytes);
+    }
+
+    fn is_late(&self, deadlines: &Deadlines) -> bool {
+        let too_slow = || {
+            let rate = deadlines.message_rate.as_ref();
+            rate.is_some_and(|rate| self.age > rate.time_for(self.bytes))
+        };
+        self.bytes > 0 && (self.quiet >= deadlines.unfinished() || too_slow())
+    }
+}
+
+fn changed(known: &mut u64, now: u64) -> bool {
+    std::mem::replace(known, now) != now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ping, Watched};
+    use crate::error::Loss;
+    use crate::net::counters::Totals;
+    use crate::net::link::{ClientId, Identity, Link, Stage};
+    use crate::net::peer::Peer;
+    use crate::net::send_queue::total::Backlog;
+    use crate::net::send_queue::{Outbox, SlowClient};
+    use crate::net::socket::Socket;
+    use crate::net::timeouts::{Deadlines, MessageRate};
+    use crate::net::watchdog::Warden;
+    use crate::protocol::{Encoder, Role, Version};
+    use std::io::{self, Read};
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A client whose thread reads, as the watchdog sees it, and its peer.
+    struct Scene {
+        watched: Watched,
+        warden: Arc<Warden>,
+        totals: Totals,
+        peer: UnixStream,
+        sent: Option<u64>,
+    }
+
+    impl Scene {
+        fn new(deadlines: Deadlines) -> io::Result<Scene> {
+            let (own, peer) = UnixStream::pair()?;
+            let (socket, backlog) = (Arc::new(Socket::new(own)), Backlog::new(usize::MAX));
+            let (warden, _) = Warden::new(Arc::clone(&backlog), None, Arc::default())?;
+            let outbox = Outbox::new(socket, 1 << 20, SlowClient::default(), backlog);
+            let deadlines = Arc::new(deadlines);
+            let link = Link::new(ClientId(1), Role::Server, Peer::Local, outbox, deadlines);
+            let identity = Identity {
+                encoder: Encoder::server(Version::Rfc6455),
+                target: "/".into(),
+            };
+            assert!(link.identity.set(identity).is_ok());
+            link.enter(Stage::Open);
+            link.set_reading(true);
+            let mut watched = Watched::new(Arc::new(link), Duration::ZERO);
+            watched.looks = watched.link.looks();
+            peer.set_nonblocking(true)?;
+            Ok(Scene {
+                watched,
+                warden,
+                totals: Totals::default(),
+                peer,
+                sent: None,
+            })
+        }
+
+        fn pass(&mut self, passed: Duration) -> Option<Loss> {
+            self.watched.keep_alive(&self.totals, &self.warden, passed);
+            self.watched.link.outbox.loss()
+        }
+
+        /// Sends more than the socket takes.
+        fn stall(&self) {
+            self.watched
+                .link
+                .outbox
+                .reply_owned(b"", vec![b'x'; 1 << 20]);
+        }
+
+        /// As the watchdog does it; whether something waits still.
+        fn drain(&mut self) -> bool {
+            self.sent = self.watched.link.outbox.drain(self.sent);
+            self.sent.is_some()
+        }
+
+        /// Has the peer read all that has come.
+        fn read(&mut self) -> usize {
+            let mut all = Vec::new();
+            let _ = self.peer.read_to_end(&mut all);
+            all.len()
+        }
+    }
+
+    #[test]
+    fn nothing_is_due_for_a_ping_that_could_not_be_sent() -> io::Result<()> {
+        let mut stage = Scene::new(Deadlines::default())?;
+        stage.stall();
+        for _ in 0..10 {
+            assert_eq!(stage.pass(30 * SECOND), None);
+            assert_eq!(stage.watched.ping, Ping::None);
+        }
+        // Once nothing waits any more, it is pinged, and then a pong is due.
+        while stage.drain() {
+            assert!(stage.read() > 0);
+        }
+        assert_eq!(stage.pass(SECOND), None);
+        assert_eq!(stage.watched.silent, Duration::ZERO);
+        assert_eq!(stage.pass(20 * SECOND), None);
+        assert_eq!(stage.watched.ping, Ping::Left(20 * SECOND));
+        assert_eq!(stage.pass(19 * SECOND), None);
+        assert_eq!(stage.pass(SECOND), Some(Loss::NoPong));
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_full_socket_takes_is_a_sign_of_life_and_what_an_empty_one_takes_is_none()
+    -> io::Result<()> {
+        let deadlines = Deadlines {
+            idle: Some(15 * SECOND),
+            ..Deadlines::default()
+        };
+        let mut stage = Scene::new(deadlines)?;
+        stage.stall();
+        for _ in 0..3 {
+            assert!(stage.drain());
+            assert_eq!(stage.pass(14 * SECOND), None);
+            assert!(stage.read() > 0 && stage.drain());
+            assert_eq!(stage.pass(14 * SECOND), None);
+        }
+        while stage.drain() {
+            stage.read();
+        }
+        stage.pass(SECOND);
+        for _ in 0..14 {
+            stage.watched.link.outbox.reply_owned(b"", vec![b'x'; 10]);
+            assert_eq!(stage.pass(SECOND), None);
+        }
+        assert_eq!(stage.pass(SECOND), Some(Loss::Idle));
+        Ok(())
+    }
+
+    #[test]
+    fn the_age_of_a_message_counts_from_its_first_byte() -> io::Result<()> {
+        let deadlines = Deadlines {
+            message_rate: Some(MessageRate::new(10, 5 * SECOND)),
+            ..Deadlines::default()
+        };
+        let mut stage = Scene::new(deadlines)?;
+        for message in 1..4 {
+            for second in 0..6 {
+                stage.watched.link.set_unfinished(1 + second);
+                stage.watched.link.heard(1);
+                assert_eq!(stage.pass(SECOND), None, "{message}, {second}");
+            }
+            stage.watched.link.received_message();
+        }
+        stage.watched.link.set_unfinished(100);
+        for _ in 0..16 {
+            stage.watched.link.heard(1);
+            assert_eq!(stage.pass(SECOND), None);
+        }
+        stage.watched.link.heard(1);
+        assert_eq!(stage.pass(SECOND), Some(Loss::Unfinished));
+        Ok(())
+    }
+}

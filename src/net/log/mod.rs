@@ -1,0 +1,89 @@
+//! The log. Whoever installed it wrote it: where it panics, that costs the line, and neither the
+//! thread that logs, which may be everybody's, nor the client whom the line is about.
+//!
+//! All of the library logs by these macros, which are those of the crate `log` but for that. What
+//! they do beyond comparing levels is done elsewhere, off the stack of a thread that waits.
+
+pub(crate) mod quota;
+pub(crate) mod shown;
+pub(crate) mod traced;
+
+use std::fmt;
+
+use ::log::{Level, Record};
+
+use super::catch_panic::caught;
+
+/// Whether lines of this level are wanted, by the logger's own word.
+macro_rules! log_enabled {
+    ($level:expr) => {{
+        let level: ::log::Level = $level;
+        level <= ::log::STATIC_MAX_LEVEL
+            && level <= ::log::max_level()
+            && $crate::net::log::is_wanted(level, module_path!())
+    }};
+}
+
+macro_rules! log {
+    ($level:expr, $($words:tt)+) => {{
+        let level: ::log::Level = $level;
+        if level <= ::log::STATIC_MAX_LEVEL && level <= ::log::max_level() {
+            let place = &(module_path!(), file!(), line!());
+            $crate::net::log::tell(level, place, format_args!($($words)+));
+        }
+    }};
+}
+
+macro_rules! error {
+    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Error, $($words)+) };
+}
+
+macro_rules! warning {
+    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Warn, $($words)+) };
+}
+
+macro_rules! info {
+    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Info, $($words)+) };
+}
+
+macro_rules! debug {
+    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Debug, $($words)+) };
+}
+
+macro_rules! trace {
+    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Trace, $($words)+) };
+}
+
+/// Logs a line that a peer has caused, at the level of its kind, if [`LogGate`](quota::LogGate) lets it through.
+macro_rules! log_limited {
+    ($warden:expr, $kind:expr, $($words:tt)+) => {{
+        let kind: $crate::net::log::quota::Kind = $kind;
+        if let Some(line) = $warden.line_of(kind, format_args!($($words)+)) {
+            $crate::net::log::log!(kind.level(), "{line}");
+        }
+    }};
+}
+
+// `warn` is an attribute's name, too.
+pub(crate) use {debug, error, info, log, log_enabled, log_limited, trace, warning as warn};
+
+/// A module, a file, and a line of it.
+pub(crate) type Place = (&'static str, &'static str, u32);
+
+#[cold]
+#[inline(never)]
+pub(crate) fn tell(level: Level, &(module, file, line): &'static Place, words: fmt::Arguments<'_>) {
+    let _ = caught(|| {
+        let mut record = Record::builder();
+        record.level(level).target(module).args(words);
+        record.module_path_static(Some(module));
+        record.file_static(Some(file)).line(Some(line));
+        ::log::logger().log(&record.build());
+    });
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn is_wanted(level: Level, module: &'static str) -> bool {
+    caught(|| ::log::log_enabled!(target: module, level)).unwrap_or(false)
+}

@@ -1,0 +1,83 @@
+//! What both sides are made of, around the engine in [`protocol`](crate::protocol): the loop that
+//! every connection runs, the way out, and the thread that knows the time.
+//!
+//! ```text
+//!  socket ──read──> conversation ──reply──> outbox ──send──> socket
+//!                        │                    ^ │
+//!                        │      hub, handles ─┘ │ what the socket does not take
+//!                        │                      │
+//!                        └── woken by ─ warden ─┘ is drained by
+//! ```
+//!
+//! A [`Link`](link::Link) is what the threads share about one connection. The
+//! [`Conversation`](conversation::Conversation) is its reader's own, and the
+//! [`Outbox`](outbox::Outbox) the only way bytes leave, for whichever thread has some. No lock is held
+//! across a call that can block. `server` and `client` are built on this, and nothing here
+//! knows of them.
+
+pub(crate) mod connection;
+
+pub(crate) mod opening;
+
+pub(crate) mod ending;
+
+pub(crate) mod link;
+
+pub(crate) mod send_queue;
+
+pub(crate) mod deflate;
+
+#[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
+pub(crate) mod socket;
+
+pub(crate) mod stream;
+
+#[cfg_attr(not(feature = "tls"), path = "tls/disabled.rs")]
+pub(crate) mod tls;
+
+pub(crate) mod peer;
+
+pub(crate) mod watchdog;
+
+pub(crate) mod timeouts;
+
+#[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
+pub(crate) mod waker;
+
+pub(crate) mod keepalive;
+
+pub(crate) mod peer_end;
+
+pub(crate) mod incoming;
+
+pub(crate) mod rate_limit;
+
+pub(crate) mod token_bucket;
+
+pub(crate) mod parker;
+
+pub(crate) mod catch_panic;
+
+pub(crate) mod process;
+
+pub(crate) mod log;
+
+pub(crate) mod date;
+
+pub(crate) mod registry;
+
+pub(crate) mod addresses;
+
+pub(crate) mod counters;
+
+#[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
+pub(crate) mod sync;
+
+pub use crate::error::{Error, Loss, ProxyError};
+pub use connection::Received;
+pub use counters::Counters;
+pub use link::ClientId;
+pub use peer::Peer;
+pub use rate_limit::{FastClient, Rate};
+pub use send_queue::SlowClient;
+pub use stream::Stream;

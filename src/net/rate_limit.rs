@@ -1,0 +1,331 @@
+//! How much a client may say, and what happens to one that says more.
+
+use std::time::Duration;
+
+use crate::protocol::{CloseCode, CloseFrame, State};
+
+use super::connection::{Conversation, Patience, Step};
+use super::link::Link;
+use super::log::log_limited;
+use super::log::quota::Kind;
+use super::peer_end::Watch;
+use super::sync::Instant;
+use super::sync::atomic::Ordering::Relaxed;
+use super::token_bucket::Bucket;
+
+/// How much a client may say, in messages and in bytes; what is not set is not limited.
+///
+/// A client that was silent has saved up for [`burst`](Rate::burst), and may say that much at
+/// once; then it may go on at its rate. The same holds for every version. Pings and pongs count as
+/// messages. Bytes are those on the wire after the handshake (with TLS, inside of it), counted as they
+/// are read: fragments, and the frames that draft-75 and draft-76 skip, count by these alone, so set
+/// both. Where compression makes more of them, a thousand times as many perhaps, those count, as soon
+/// as they are made.
+///
+/// ```
+/// use stentor::{Rate, Server};
+/// let server = Server::builder().rate(Rate::per_second().messages(50).bytes(256 * 1024));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rate {
+    messages: Option<u32>,
+    bytes: Option<u32>,
+    burst: Duration,
+}
+
+/// What happens to a client that exceeds its [`Rate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FastClient {
+    /// It is not read from until its rate allows: TCP holds it back, and nothing is lost.
+    /// Broadcasts reach it meanwhile, keepalive does not mistake it for dead, and a goodbye or a
+    /// shutdown does not wait for it. Counted as held back, each time.
+    ///
+    /// The end of its connection is noticed within 5 s. After a reset, unread bytes are dropped at
+    /// once. After an orderly end of its stream, the bytes before it are read at the client's rate
+    /// for as long as the [close timeout](crate::ServerBuilder::close_deadline), 5 s by default;
+    /// the rest is dropped then, and `recv` fails with
+    /// [`Loss::EndOfStream`](crate::Loss::EndOfStream).
+    ///
+    /// An end behind more bytes than the system's buffer holds shows only when something is sent to
+    /// the client. So a client that can be pinged is, every 4 s, unless keepalive is off; the
+    /// pongs do not count for its rate. Where the system does not tell of an orderly end (macOS,
+    /// NetBSD, OpenBSD), the next read does.
+    #[default]
+    Delay,
+    /// It is told 1008, in its version's own way: draft-76 has only its `FF 00`, draft-75 is hung
+    /// up on. Counted as too fast. Its handler's `recv` returns `Ok(None)`.
+    Close,
+}
+
+impl Rate {
+    /// No limits yet, and a burst of 5 s.
+    pub fn per_second() -> Rate {
+        Rate {
+            messages: None,
+            bytes: None,
+            burst: Duration::from_secs(5),
+        }
+    }
+
+    /// Messages, pings and pongs a second. 0 counts as 1.
+    pub fn messages(mut self, messages: u32) -> Rate {
+        self.messages = Some(messages);
+        self
+    }
+
+    /// Bytes a second. 0 counts as 1.
+    pub fn bytes(mut self, bytes: u32) -> Rate {
+        self.bytes = Some(bytes);
+        self
+    }
+
+    /// How long a silent client saves up: what it may say at once is what its rate allows in this
+    /// time, and one message in any case. Default: 5 s.
+    pub fn burst(mut self, burst: Duration) -> Rate {
+        self.burst = burst;
+        self
+    }
+
+    fn bucket(&self, tokens: u32) -> Bucket {
+        Bucket::new(
+            u64::from(tokens),
+            Duration::from_secs(1),
+            self.saved_up(tokens),
+        )
+    }
+
+    fn saved_up(&self, tokens: u32) -> u64 {
+        let nanos = self.burst.as_nanos().saturating_mul(u128::from(tokens));
+        u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX)
+    }
+}
+
+/// What one client has left. The clock is read where bytes are, and where there is nothing left.
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    messages: Option<Bucket>,
+    bytes: Option<Bucket>,
+    /// The most bytes that one read should bring.
+    most: usize,
+    /// How many of the client's messages have been paid for.
+    paid: u64,
+    /// How many bytes have been paid for, and how many its messages have had.
+    paid_bytes: u64,
+    delivered: u64,
+    filled: Instant,
+    told: bool,
+    pub(super) watch: Watch,
+    pub(crate) policy: FastClient,
+}
+
+impl Throttle {
+    pub(crate) fn new(rate: &Rate, policy: FastClient) -> Throttle {
+        // A read of more than was saved up would be a long debt.
+        let most = rate.bytes.map_or(u64::MAX, |bytes| rate.saved_up(bytes));
+        Throttle {
+            messages: rate.messages.map(|messages| rate.bucket(messages)),
+            bytes: rate.bytes.map(|bytes| rate.bucket(bytes)),
+            most: usize::try_from(most).unwrap_or(usize::MAX).max(1024),
+            paid: 0,
+            paid_bytes: 0,
+            delivered: 0,
+            filled: Instant::now(),
+            told: false,
+            watch: Watch::default(),
+            policy,
+        }
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// A read has brought bytes.
+    pub(crate) fn heard(&mut self, bytes: usize) {
+        self.refill();
+        self.pay_bytes(bytes as u64);
+    }
+
+    /// Bytes on the wire have become a message of so many, which may be more.
+    pub(crate) fn delivered(&mut self, bytes: usize) {
+        self.delivered = self.delivered.saturating_add(bytes as u64);
+        self.pay_bytes(self.delivered.saturating_sub(self.paid_bytes));
+    }
+
+    /// A message that is not finished has so many bytes by now, which may be more than have come on
+    /// the wire: those are owed for at once, and not again when it is finished.
+    fn unfinished(&mut self, bytes: usize) {
+        let due = self.delivered.saturating_add(bytes as u64);
+        self.pay_bytes(due.saturating_sub(self.paid_bytes));
+    }
+
+    fn pay_bytes(&mut self, bytes: u64) {
+        self.paid_bytes = self.paid_bytes.saturating_add(bytes);
+        if let Some(bucket) = &mut self.bytes {
+            bucket.take(bytes);
+        }
+    }
+
+    /// A pong has come. The pongs that answer our pings to a throttled client are free.
+    pub(crate) fn pong(&mut self) {
+        match self.watch.pongs_due {
+            0 => self.control(),
+            due => self.watch.pongs_due = due - 1,
+        }
+    }
+
+    /// A ping or a pong has come.
+    pub(crate) fn control(&mut self) {
+        if let Some(bucket) = &mut self.messages {
+            bucket.take(1);
+        }
+    }
+
+    /// So many messages have come in all.
+    fn pay(&mut self, messages: u64) {
+        if let Some(bucket) = &mut self.messages {
+            bucket.take(messages - self.paid);
+            self.paid = messages;
+        }
+    }
+
+    fn refill(&mut self) {
+        let now = Instant::now();
+        let passed = now - self.filled;
+        self.filled = now;
+        for bucket in [&mut self.messages, &mut self.bytes].into_iter().flatten() {
+            bucket.refill(passed);
+        }
+    }
+
+    /// What was read is owed for in bytes; a message only where there may be one.
+    fn wait(&self, has_input: bool) -> Duration {
+        let messages = self.messages.iter().filter(|_| has_input);
+        let waits = messages.chain(&self.bytes).map(Bucket::wait);
+        waits.max().unwrap_or_default()
+    }
+}
+
+impl Conversation {
+    /// Where the client has said more than its rate allows, waits until it may go on, or closes.
+    /// Only what is said in the open conversation counts: its end has deadlines of its own.
+    #[inline(never)]
+    pub(crate) fn hold_back(&mut self, patience: &Patience) -> Option<Step> {
+        let messages = self.link.messages_in.load(Relaxed);
+        let throttle = self.throttle.as_mut()?;
+        throttle.pay(messages);
+        throttle.unfinished(self.connection.unfinished());
+        let has_input = self.connection.has_input();
+        if throttle.wait(has_input).is_zero() || self.connection.state() != State::Ready {
+            return None;
+        }
+        throttle.refill();
+        if throttle.wait(has_input).is_zero() || self.link.outbox.loss().is_some() {
+            return None;
+        }
+        let close = throttle.policy == FastClient::Close;
+        self.tell_too_fast(close);
+        if close {
+            self.warden.totals().too_fast.fetch_add(1, Relaxed);
+            // This frame may always be sent.
+            let _ = self.close(CloseFrame {
+                code: CloseCode::POLICY,
+                reason: "too much at a time".to_owned(),
+            });
+            return None;
+        }
+        self.warden.totals().held_back.fetch_add(1, Relaxed);
+        // Replies to what was let through need not wait for what is not.
+        self.flush();
+        self.wait_for_rate(patience)
+    }
+
+    /// Once per client.
+    fn tell_too_fast(&mut self, close: bool) {
+        let (id, peer) = (self.link.id, self.link.peer);
+        let Some(throttle) = &mut self.throttle else {
+            return;
+        };
+        if std::mem::replace(&mut throttle.told, true) {
+            return;
+        }
+        let is = if close { "closed" } else { "held back" };
+        log_limited!(
+            self.warden,
+            Kind::TooFast,
+            "client {id} {peer}: says more than its rate allows, and is {is}"
+        );
+    }
+
+    fn wait_for_rate(&mut self, patience: &Patience) -> Option<Step> {
+        self.count_held();
+        loop {
+            let throttle = self.throttle.as_mut()?;
+            let now = throttle.filled;
+            let wait = throttle.wait(self.connection.has_input());
+            let is_over = |link: &Link| link.has_goodbye() || link.outbox.loss().is_some();
+            if wait.is_zero() || is_over(&self.link) || self.has_left(now) {
+                return None;
+            }
+            let left = patience.left().unwrap_or(wait);
+            if left.is_zero() {
+                return Some(Step::Late);
+            }
+            let throttle = self.throttle.as_mut()?;
+            let look = throttle.watch.wait(now, self.link.deadlines.close);
+            let link = &self.link;
+            link.pause.wait(wait.min(left).min(look), || is_over(link));
+            throttle.refill();
+            self.hear_goodbye();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FastClient, Rate, Throttle};
+    use std::time::Duration;
+
+    #[test]
+    fn no_rate_overflows_and_none_forbids_everything() {
+        for number in [0, 1, u32::MAX] {
+            for burst in [Duration::ZERO, Duration::from_secs(5), Duration::MAX] {
+                let rate = Rate::per_second().messages(number).bytes(number);
+                let mut throttle = Throttle::new(&rate.burst(burst), FastClient::Delay);
+                assert_eq!(throttle.wait(true), Duration::ZERO);
+                throttle.heard(usize::MAX);
+                throttle.delivered(usize::MAX);
+                throttle.control();
+                throttle.pay(u64::MAX);
+                throttle.wait(true);
+                assert!(throttle.most() >= 1024);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_is_not_limited() {
+        let mut throttle = Throttle::new(&Rate::per_second(), FastClient::Delay);
+        throttle.heard(usize::MAX);
+        throttle.pay(u64::MAX);
+        assert_eq!(throttle.wait(true), Duration::ZERO);
+        let mut throttle = Throttle::new(&Rate::per_second().bytes(1000), FastClient::Delay);
+        throttle.pay(u64::MAX);
+        assert_eq!(throttle.wait(true), Duration::ZERO);
+        throttle.heard(5000);
+        assert!(throttle.wait(true) > Duration::ZERO);
+    }
+
+    #[test]
+    fn what_was_paid_for_on_the_wire_is_not_paid_for_again() {
+        let rate = Rate::per_second().bytes(1000).burst(Duration::from_secs(1));
+        let mut throttle = Throttle::new(&rate, FastClient::Delay);
+        throttle.heard(500);
+        throttle.delivered(300);
+        throttle.delivered(200);
+        assert_eq!(throttle.wait(true), Duration::ZERO);
+        // What compression has made of it.
+        throttle.delivered(2499);
+        assert!(throttle.wait(true) >= Duration::from_millis(1900));
+    }
+}

@@ -1,0 +1,320 @@
+//! What waits for one socket: replies that leave together, and frames that the socket has not
+//! taken yet.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::total::Frames;
+use crate::error::Loss;
+use crate::net::socket::Socket;
+
+/// The queue of one client. Whoever holds the outbox's lock may do anything with it; nothing here
+/// blocks.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    /// `None` once the connection is closed for good: the file descriptor is free again, whoever
+    /// else still holds a handle.
+    socket: Option<Arc<Socket>>,
+    /// The client's own replies that were not tried yet; they leave together.
+    replies: Vec<u8>,
+    chunks: VecDeque<Chunk>,
+    /// Bytes in the chunks, without those that are sent.
+    waiting: usize,
+    /// The memory of the chunks that are this client's alone, sent or not.
+    own: usize,
+    /// Bytes of the first chunk that are sent.
+    head_sent: usize,
+    /// Why the client was cut off, if it was.
+    loss: Option<Loss>,
+    tally: Tally,
+}
+
+/// Whole frames: of this client's own, or of many, with the number of their messages.
+#[derive(Debug)]
+enum Chunk {
+    Own(Vec<u8>),
+    Shared(Arc<Frames>, u64),
+}
+
+/// What has left, or never will.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) dropped: u64,
+}
+
+/// A reply buffer that is larger than this is given back once it is empty.
+const REPLIES_AT_REST: usize = 4 * 1024;
+
+/// What a chunk takes beside its bytes: its place in the queue, and its allocations.
+const CHUNK: usize = 128;
+
+/// The most chunks that leave in one system call.
+pub(crate) const VECTORS: usize = 16;
+
+impl Queue {
+    pub(crate) fn new(socket: Arc<Socket>) -> Queue {
+        Queue {
+            socket: Some(socket),
+            replies: Vec::new(),
+            chunks: VecDeque::new(),
+            waiting: 0,
+            own: 0,
+            head_sent: 0,
+            loss: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// What waits, in bytes of memory: a tiny message takes more than it weighs. 0 only when
+    /// nothing waits.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting + self.chunks.len() * CHUNK
+    }
+
+    /// How many bytes will have been sent once nothing waits any more.
+    pub(crate) fn end(&self) -> u64 {
+        self.tally.bytes + self.waiting as u64
+    }
+
+    /// The memory that this queue alone takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.own + self.chunks.len() * CHUNK
+    }
+
+    /// The memory that it takes, of what it shares with others its share.
+    pub(crate) fn weight(&self) -> usize {
+        let share = |chunk: &Chunk| match chunk {
+            Chunk::Own(_) => 0,
+            Chunk::Shared(frames, _) => frames.len() / Arc::strong_count(frames),
+        };
+        self.memory() + self.chunks.iter().map(share).sum::<usize>()
+    }
+
+    /// Replies, to append whole frames to.
+    pub(crate) fn replies(&mut self) -> &mut Vec<u8> {
+        &mut self.replies
+    }
+
+    pub(crate) fn loss(&self) -> Option<Loss> {
+        self.loss
+    }
+
+    pub(crate) fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    pub(crate) fn socket(&self) -> Option<&Arc<Socket>> {
+        self.socket.as_ref()
+    }
+
+    /// Sends what the socket takes: what waits, then the replies.
+    pub(crate) fn send(&mut self) {
+        if self.chunks.is_empty() && !self.replies.is_empty() {
+            return self.send_replies();
+        }
+        self.enqueue_replies();
+        while !self.chunks.is_empty() {
+            let sent = self.send_chunks();
+            if sent == 0 {
+                break;
+            }
+            self.forget(sent);
+        }
+    }
+
+    /// Sends `messages` messages behind everything that waits; what is not taken waits too.
+    pub(crate) fn send_shared(&mut self, bytes: &Arc<Frames>, messages: u64) {
+        self.tally.messages += messages;
+        if self.chunks.is_empty() && self.replies.is_empty() {
+            let sent = self.send_now(bytes);
+            if sent < bytes.len() && self.loss.is_none() {
+                self.head_sent = sent;
+                self.waiting = bytes.len() - sent;
+                self.chunks
+                    .push_back(Chunk::Shared(Arc::clone(bytes), messages));
+                bytes.wait();
+            }
+            return;
+        }
+        self.enqueue_replies();
+        self.waiting += bytes.len();
+        self.chunks
+            .push_back(Chunk::Shared(Arc::clone(bytes), messages));
+        self.send();
+        if !self.chunks.is_empty() {
+            // The last of those that wait.
+            bytes.wait();
+        }
+    }
+
+    /// Puts the body of an answer behind everything that waits. It was counted before.
+    pub(crate) fn enqueue_page(&mut self, page: &Arc<Frames>) {
+        self.enqueue_replies();
+        self.waiting += page.len();
+        self.chunks.push_back(Chunk::Shared(Arc::clone(page), 0));
+    }
+
+    /// Sends the client's own bytes behind everything that waits.
+    pub(crate) fn send_owned(&mut self, bytes: Vec<u8>) {
+        self.enqueue_replies();
+        self.waiting += bytes.len();
+        self.own += bytes.capacity();
+        self.chunks.push_back(Chunk::Own(bytes));
+        self.send();
+    }
+
+    /// Drops shared chunks from the front, one by one, until `enough`. What is partly sent must
+    /// be finished, and replies are not for others to drop.
+    pub(crate) fn drop_oldest(&mut self, enough: impl Fn(&Queue) -> bool) {
+        let mut at = self.begun();
+        while !enough(self) && at < self.chunks.len() {
+            match self.chunks.get(at) {
+                Some(Chunk::Shared(bytes, messages)) => {
+                    self.waiting -= bytes.len();
+                    self.tally.messages -= messages;
+                    self.tally.dropped += messages;
+                    self.chunks.remove(at);
+                }
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// How many chunks, from the front, are partly sent, or as good as sent.
+    fn begun(&self) -> usize {
+        let committed = self.socket.as_ref().map_or(0, |socket| socket.committed());
+        let mut rest = self.head_sent + committed;
+        let is_begun = |chunk: &&Chunk| {
+            let begun = rest > 0;
+            rest = rest.saturating_sub(chunk.bytes().len());
+            begun
+        };
+        self.chunks.iter().take_while(is_begun).count()
+    }
+
+    /// Cuts the client off: nothing more is sent, nothing more is read. Only the first cause
+    /// counts; whether this was it is returned.
+    pub(crate) fn cut(&mut self, loss: Loss) -> bool {
+        self.clear();
+        if let Some(socket) = &self.socket {
+            if !matches!(loss, Loss::Close | Loss::EndOfStream) {
+                socket.forget_unsent();
+            }
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        let first = self.loss.is_none();
+        self.loss.get_or_insert(loss);
+        first
+    }
+
+    /// Lets go of the socket and of everything that waits.
+    pub(crate) fn close(&mut self) {
+        self.clear();
+        self.socket = None;
+    }
+
+    fn clear(&mut self) {
+        self.replies = Vec::new();
+        self.chunks = VecDeque::new();
+        self.waiting = 0;
+        self.own = 0;
+        self.head_sent = 0;
+    }
+
+    fn send_replies(&mut self) {
+        let mut replies = std::mem::take(&mut self.replies);
+        let sent = self.send_now(&replies);
+        if sent == replies.len() {
+            replies.clear();
+            replies.shrink_to(REPLIES_AT_REST);
+            self.replies = replies;
+        } else if self.loss.is_none() {
+            self.head_sent = sent;
+            self.waiting = replies.len() - sent;
+            self.own = replies.capacity();
+            self.chunks.push_back(Chunk::Own(replies));
+        }
+    }
+
+    fn enqueue_replies(&mut self) {
+        if !self.replies.is_empty() {
+            let replies = std::mem::take(&mut self.replies);
+            self.waiting += replies.len();
+            self.own += replies.capacity();
+            self.chunks.push_back(Chunk::Own(replies));
+        }
+    }
+
+    /// One `send`; how many bytes were taken.
+    fn send_now(&mut self, bytes: &[u8]) -> usize {
+        let Some(socket) = &self.socket else {
+            return 0;
+        };
+        let result = socket.send(bytes);
+        self.sent(result)
+    }
+
+    /// One `sendmsg` with the front of the queue; how many bytes were taken.
+    fn send_chunks(&mut self) -> usize {
+        let Some(socket) = &self.socket else {
+            return 0;
+        };
+        let mut vectors = [IoSlice::new(&[]); VECTORS];
+        let mut count = 0;
+        for (vector, chunk) in vectors.iter_mut().zip(&self.chunks) {
+            let skip = if count == 0 { self.head_sent } else { 0 };
+            *vector = IoSlice::new(&chunk.bytes()[skip..]);
+            count += 1;
+        }
+        let result = socket.send_vectored(&vectors[..count]);
+        self.sent(result)
+    }
+
+    /// An error is the end of the connection.
+    fn sent(&mut self, result: rustix::io::Result<usize>) -> usize {
+        match result {
+            Ok(sent) => {
+                self.tally.bytes += sent as u64;
+                sent
+            }
+            Err(Errno::AGAIN) => 0,
+            Err(_) => {
+                self.cut(Loss::EndOfStream);
+                0
+            }
+        }
+    }
+
+    /// Takes sent bytes off the front.
+    fn forget(&mut self, sent: usize) {
+        self.waiting -= sent;
+        self.head_sent += sent;
+        while let Some(chunk) = self.chunks.front() {
+            let len = chunk.bytes().len();
+            if self.head_sent < len {
+                return;
+            }
+            self.head_sent -= len;
+            if let Some(Chunk::Own(bytes)) = self.chunks.pop_front() {
+                self.own -= bytes.capacity();
+            }
+        }
+        // A queue that was long gives its memory back.
+        self.chunks = VecDeque::new();
+    }
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Chunk::Own(bytes) => bytes,
+            Chunk::Shared(bytes, _) => bytes,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What waits for all clients together, in bytes of memory.
+//!
+//! Each outbox has a bound of its own; this is the bound of them all, for the day when many are
+//! nearly full. Only what a socket did not take is counted, and what waits in many queues is
+//! counted once. Whoever makes it too much evicts: those first whose queues take most memory,
+//! rather than whoever happens to be next.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
+
+use crate::protocol::Body;
+
+use crate::error::Loss;
+use crate::net::counters::Totals;
+use crate::net::registry::Registry;
+use crate::net::sync::atomic::Ordering::Relaxed;
+use crate::net::sync::atomic::{AtomicBool, AtomicUsize};
+use crate::net::sync::{Mutex, PoisonError};
+
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    most: usize,
+    waiting: AtomicUsize,
+    /// The bodies of HTTP answers that are on their way now, by where they lie in memory.
+    pages: Mutex<HashMap<Place, Weak<Frames>>>,
+    /// Held by the one that evicts.
+    relief: Mutex<()>,
+}
+
+/// Where bytes lie: the address and the length.
+type Place = (usize, usize);
+
+#[derive(Debug)]
+enum Bytes {
+    Own(Vec<u8>),
+    Page(Body),
+}
+
+/// Whole frames for many, or the body of an answer, counted once in however many queues they wait.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    bytes: Bytes,
+    counted: AtomicBool,
+    backlog: Arc<Backlog>,
+}
+
+impl Backlog {
+    pub(crate) fn new(most: usize) -> Arc<Backlog> {
+        Arc::new(Backlog {
+            most,
+            waiting: AtomicUsize::new(0),
+            pages: Mutex::default(),
+            relief: Mutex::new(()),
+        })
+    }
+
+    /// What waits now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
+    /// A client's queue, which took `before`, takes `after`.
+    pub(crate) fn adjust(&self, before: usize, after: usize) {
+        match after.checked_sub(before) {
+            Some(more) => self.waiting.fetch_add(more, Relaxed),
+            None => self.waiting.fetch_sub(before - after, Relaxed),
+        };
+    }
+
+    /// The body of an answer, for one client more. It is counted from now on, once for all clients that
+    /// are sent the same one; `None` where that would be too much.
+    pub(crate) fn page(self: &Arc<Backlog>, body: &Body) -> Option<Arc<Frames>> {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(frames) = pages.get(&place(body.as_bytes())).and_then(Weak::upgrade) {
+            return Some(frames);
+        }
+        let more = |waiting: usize| {
+            let after = waiting.saturating_add(body.memory());
+            (after <= self.most).then_some(after)
+        };
+        self.waiting.fetch_update(Relaxed, Relaxed, more).ok()?;
+        let frames = Arc::new(Frames {
+            bytes: Bytes::Page(body.clone()),
+            counted: AtomicBool::new(true),
+            backlog: Arc::clone(self),
+        });
+        pages.insert(place(&frames), Arc::downgrade(&frames));
+        Some(frames)
+    }
+
+    /// A page is let go of by the last client. Another may have come for it meanwhile.
+    fn forget(&self, page: &[u8]) {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(entry) = pages.entry(place(page))
+            && entry.get().strong_count() == 0
+        {
+            entry.remove();
+        }
+    }
+
+    /// Where too much waits, evicts the clients whose queues take most memory, the oldest of
+    /// equals first, until an eighth is free: so that it need not be done for every message.
+    pub(crate) fn relieve(&self, registry: &Registry, totals: &Totals) {
+        if self.waiting() <= self.most {
+            return;
+        }
+        let _relief = self.relief.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.waiting() <= self.most {
+            return;
+        }
+        let clients = registry.all().into_iter();
+        let mut weighed: Vec<_> = clients
+            .map(|link| (link.outbox.weight(), link))
+            .filter(|(weight, _)| *weight > 0)
+            .collect();
+        weighed.sort_unstable_by_key(|(weight, link)| (Reverse(*weight), link.id));
+        for (_, link) in weighed {
+            if self.waiting() <= self.most - self.most / 8 {
+                return;
+            }
+            link.lose(Loss::Crowded, totals);
+        }
+    }
+}
+
+impl Frames {
+    pub(crate) fn new(bytes: Vec<u8>, backlog: &Arc<Backlog>) -> Arc<Frames> {
+        Arc::new(Frames {
+            bytes: Bytes::Own(bytes),
+            counted: AtomicBool::new(false),
+            backlog: Arc::clone(backlog),
+        })
+    }
+
+    /// They wait in a queue, from now on until the last queue has let go of them.
+    pub(crate) fn wait(&self) {
+        if !self.counted.load(Relaxed) && !self.counted.swap(true, Relaxed) {
+            self.backlog.adjust(0, self.memory());
+        }
+    }
+
+    fn memory(&self) -> usize {
+        match &self.bytes {
+            Bytes::Own(bytes) => bytes.capacity(),
+            Bytes::Page(body) => body.memory(),
+        }
+    }
+}
+
+fn place(bytes: &[u8]) -> Place {
+    (bytes.as_ptr().addr(), bytes.len())
+}
+
+impl Deref for Frames {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Own(bytes) => bytes,
+            Bytes::Page(body) => body.as_bytes(),
+        }
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        if *self.counted.get_mut() {
+            self.backlog.adjust(self.memory(), 0);
+        }
+        if let Bytes::Page(body) = &self.bytes {
+            self.backlog.forget(body.as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backlog, Frames};
+    use std::sync::Arc;
+
+    #[test]
+    fn frames_count_once_and_only_while_they_wait() {
+        let backlog = Backlog::new(1000);
+        let frames = Frames::new(vec![0; 100], &backlog);
+        assert_eq!(backlog.waiting(), 0);
+        let queues = [Arc::clone(&frames), Arc::clone(&frames)];
+        queues.iter().for_each(|frames| frames.wait());
+        assert_eq!(backlog.waiting(), 100);
+        drop(frames);
+        assert_eq!(backlog.waiting(), 100);
+        drop(queues);
+        assert_eq!(backlog.waiting(), 0);
+    }
+
+    #[test]
+    fn frames_that_never_waited_are_not_given_back() {
+        let backlog = Backlog::new(1000);
+        backlog.adjust(0, 10);
+        drop(Frames::new(vec![0; 100], &backlog));
+        assert_eq!(backlog.waiting(), 10);
+        backlog.adjust(10, 3);
+        assert_eq!(backlog.waiting(), 3);
+    }
+}

@@ -1,0 +1,379 @@
+//! A TLS session between a socket and its outbox.
+//!
+//! To the outbox it looks like the socket itself: it takes a part of what it is given, and whoever has
+//! more comes again with the rest. It encrypts a record at a time, and no other before that one has
+//! left; a byte counts as sent when as much of its record has, and the last one only when all of
+//! it has. So a queue that is empty is empty in here too, one that is stuck holds one record, and what
+//! a slow peer takes is seen as it takes it.
+//!
+//! The lock is held for work in memory and for calls that do not block. The client's own thread
+//! waits without it, until there is plaintext: what merely arrives on the wire may be half a
+//! record, or none of the application's business.
+
+use std::fmt;
+use std::io::{self, BufRead, IoSlice, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rustix::event::PollFlags;
+use rustix::io::{Errno, Result, retry_on_intr};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, Shutdown, recv, sendmsg, shutdown};
+use rustls::Connection;
+
+use crate::net::date;
+use crate::net::send_queue::queue::VECTORS;
+use crate::net::socket::{FLAGS, poll_until};
+use crate::protocol::{Refusal, refusal_bytes};
+
+use super::error::TlsError;
+
+/// One side of a TLS connection. Each call is given the socket.
+pub(crate) struct TlsSession {
+    inside: Mutex<Inside>,
+}
+
+struct Inside {
+    connection: Connection,
+    /// Bytes of the outbox's that are encrypted and that it does not know to be sent: what it sends
+    /// next begins with them.
+    committed: usize,
+    /// How many of those are sent.
+    credit: usize,
+    /// The last read brought all that it had room for: there may be more.
+    readable: bool,
+    /// Bytes that have come since there was plaintext.
+    fruitless: usize,
+    /// The first byte that the peer ever sent.
+    first: Option<u8>,
+    /// Why nothing more will be read.
+    broken: Option<Errno>,
+    /// Why nothing more will be sent.
+    mute: Option<Errno>,
+    /// The last word is encrypted: nothing comes behind it.
+    finished: bool,
+    failure: Option<TlsError>,
+}
+
+/// The socket as rustls sees it: a call that would block comes back.
+struct Wire<'a> {
+    socket: BorrowedFd<'a>,
+    /// What the last read has brought was all it had room for.
+    filled: bool,
+    first: Option<u8>,
+}
+
+/// What is encrypted ahead: one record (RFC 8446 §5.1).
+const RECORD: usize = 16 * 1024;
+
+/// The most that may come before there is plaintext: a handshake with long chains of certificates
+/// fits. A peer that says nothing without an end would keep a thread busy that only wanted to look:
+/// rustls bounds empty records in a row, and changes of keys in a row, but not both in turns.
+const FRUITLESS: usize = 256 * 1024;
+
+/// What is told whom this server cannot serve before there is a session: a fatal `internal_error`
+/// (RFC 8446 §6.2), which needs no keys.
+const ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
+
+impl TlsSession {
+    pub(super) fn new(mut connection: Connection) -> TlsSession {
+        connection.set_buffer_limit(Some(RECORD));
+        TlsSession {
+            inside: Mutex::new(Inside {
+                connection,
+                committed: 0,
+                credit: 0,
+                readable: false,
+                fruitless: 0,
+                first: None,
+                broken: None,
+                mute: None,
+                finished: false,
+                failure: None,
+            }),
+        }
+    }
+
+    /// Sends what the kernel takes at once; how many bytes those are. What was not counted must be
+    /// what comes first the next time.
+    ///
+    /// Before both sides are who they say, nothing leaves in the clear: a client's request waits in
+    /// here, and what a server has to say by then, which is that there will be no conversation,
+    /// becomes an alert.
+    pub(crate) fn send(&self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) -> Result<usize> {
+        let mut inside = self.lock();
+        let early = inside.connection.is_handshaking();
+        match inside.connection {
+            Connection::Client(_) if early => inside.keep(socket, vectors),
+            Connection::Server(_) if early => inside.refuse(socket),
+            _ => return inside.send(socket, vectors),
+        }
+        Ok(vectors.iter().map(|vector| vector.len()).sum())
+    }
+
+    /// How many bytes that were not counted as sent must be sent all the same.
+    pub(crate) fn committed(&self) -> usize {
+        self.lock().committed
+    }
+
+    /// One blocking read, into the buffer's spare room; 0 at the end that the peer has announced. An
+    /// end without a word may be anybody's: it is an error.
+    pub(crate) fn receive(&self, socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<usize> {
+        self.wait_for_plaintext(socket, None);
+        self.lock().take(buffer)
+    }
+
+    /// Blocks until [`receive`](TlsSession::receive) would not, or until `end`; `false` for the latter.
+    pub(crate) fn wait_for_plaintext(&self, socket: BorrowedFd<'_>, end: Option<Instant>) -> bool {
+        let mut readable = false;
+        loop {
+            let flags = {
+                let mut inside = self.lock();
+                // Where that fails, reading tells why.
+                let _ = inside.flush(socket);
+                if inside.has_plaintext() || inside.broken.is_some() {
+                    return true;
+                }
+                // One read, and the lock is free for who has something to send.
+                if std::mem::take(&mut inside.readable) || readable {
+                    inside.read(socket);
+                    readable = false;
+                    continue;
+                }
+                // What reading has made us say may wait for the socket, too.
+                match inside.is_stuck() {
+                    true => PollFlags::IN | PollFlags::OUT,
+                    false => PollFlags::IN,
+                }
+            };
+            if !poll_until(socket, flags, end) {
+                return false;
+            }
+            readable = true;
+        }
+    }
+
+    /// Says that nothing more will be said, and shuts the write side: `WouldBlock` where that waits
+    /// for the socket, and is to be tried again.
+    pub(crate) fn shut_write(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let mut inside = self.lock();
+        if !inside.finished && !inside.connection.is_handshaking() {
+            inside.connection.send_close_notify();
+        }
+        inside.finished = true;
+        // Where it cannot be said any more, it need not be.
+        let _ = inside.flush(socket);
+        if inside.is_stuck() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        inside.mute = Some(Errno::PIPE);
+        Ok(shutdown(socket, Shutdown::Write)?)
+    }
+
+    /// Why there is no session; told once.
+    pub(crate) fn failure(&self) -> Option<TlsError> {
+        self.lock().failure.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn send(&mut self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) -> Result<usize> {
+        let mut own = [IoSlice::new(&[]); VECTORS];
+        let count = vectors.len().min(VECTORS);
+        own[..count].copy_from_slice(&vectors[..count]);
+        let mut rest = &mut own[..count];
+        let mut sent = 0;
+        loop {
+            self.flush(socket)?;
+            let credit = std::mem::take(&mut self.credit);
+            self.committed -= credit;
+            sent += credit;
+            IoSlice::advance_slices(&mut rest, credit);
+            if self.is_stuck() || rest.is_empty() {
+                break;
+            }
+            self.committed = match self.finished {
+                true => 0,
+                false => self.connection.writer().write_vectored(rest).unwrap_or(0),
+            };
+            if self.committed == 0 {
+                return Err(Errno::PIPE);
+            }
+        }
+        match sent {
+            0 => Err(Errno::AGAIN),
+            sent => Ok(sent),
+        }
+    }
+
+    /// Sends what is encrypted, as far as the kernel takes it.
+    fn flush(&mut self, socket: BorrowedFd<'_>) -> Result<()> {
+        if let Some(error) = self.mute {
+            return Err(error);
+        }
+        while self.connection.wants_write() {
+            match self.connection.write_tls(&mut Wire::new(socket)) {
+                // A record is longer than what is in it: the last byte is sent when all of it is.
+                Ok(sent) => {
+                    self.credit = (self.credit + sent).min(self.committed.saturating_sub(1));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => {
+                    let error = Errno::from_io_error(&error).unwrap_or(Errno::PIPE);
+                    self.mute = Some(error);
+                    return Err(error);
+                }
+            }
+        }
+        self.credit = self.committed;
+        Ok(())
+    }
+
+    /// What is encrypted waits for the socket.
+    fn is_stuck(&self) -> bool {
+        self.mute.is_none() && self.connection.wants_write()
+    }
+
+    /// One read, and what it means.
+    fn read(&mut self, socket: BorrowedFd<'_>) {
+        let mut wire = Wire::new(socket);
+        let read = self.connection.read_tls(&mut wire);
+        self.readable = wire.filled;
+        self.first = self.first.or(wire.first);
+        match read {
+            Ok(0) => self.broken = Some(Errno::CONNRESET),
+            Ok(read) => {
+                self.fruitless += read;
+                match self.connection.process_new_packets() {
+                    Err(error) => self.fail(socket, error),
+                    Ok(_) if self.has_plaintext() => self.fruitless = 0,
+                    Ok(_) if self.fruitless > FRUITLESS => {
+                        let words = "records without content, without an end";
+                        self.fail(socket, rustls::Error::General(words.to_owned()));
+                    }
+                    Ok(_) => {}
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => self.broken = Some(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+        }
+    }
+
+    /// Whether there is plaintext, or its end.
+    fn has_plaintext(&mut self) -> bool {
+        let chunk = self.connection.reader().into_first_chunk();
+        !matches!(chunk, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn take(&mut self, buffer: &mut Vec<u8>) -> Result<usize> {
+        let before = buffer.len();
+        let mut reader = self.connection.reader();
+        while let Ok(chunk) = reader.fill_buf() {
+            let most = chunk.len().min(buffer.capacity() - buffer.len());
+            if most == 0 && buffer.len() == before {
+                // The peer has said that this is the end.
+                return Ok(0);
+            }
+            if most == 0 {
+                break;
+            }
+            buffer.extend_from_slice(&chunk[..most]);
+            reader.consume(most);
+        }
+        match (buffer.len() - before, self.broken) {
+            (0, error) => Err(error.unwrap_or(Errno::CONNRESET)),
+            (taken, _) => Ok(taken),
+        }
+    }
+
+    /// The peer has broken the rules, or does not believe us: rustls has encrypted what there is to
+    /// say to that. To who speaks HTTP it is said in HTTP.
+    fn fail(&mut self, socket: BorrowedFd<'_>, error: rustls::Error) {
+        let is_plain = self.connection.is_handshaking() && self.first != Some(HANDSHAKE);
+        let _ = match (&self.connection, self.first) {
+            (Connection::Server(_), Some(b'A'..=b'Z')) if is_plain => {
+                Wire::new(socket).write(&plain_answer()).map(drop)
+            }
+            _ => self.flush(socket).map_err(io::Error::from),
+        };
+        self.mute = Some(Errno::PIPE);
+        self.broken = Some(Errno::PROTO);
+        self.failure = Some(match is_plain {
+            true => TlsError::NotTls,
+            false => TlsError::Rustls(error),
+        });
+    }
+
+    /// A request: it leaves behind the handshake.
+    fn keep(&mut self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) {
+        self.connection.set_buffer_limit(None);
+        // Into memory, which takes all of it.
+        let _ = self.connection.writer().write_vectored(vectors);
+        self.connection.set_buffer_limit(Some(RECORD));
+        let _ = self.flush(socket);
+    }
+
+    fn refuse(&mut self, socket: BorrowedFd<'_>) {
+        if self.mute.replace(Errno::PIPE).is_none() {
+            let _ = Wire::new(socket).write(ALERT);
+        }
+    }
+}
+
+/// The type of a record that a handshake begins with (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 0x16;
+
+fn plain_answer() -> Vec<u8> {
+    let refusal = Refusal::Application {
+        status: 400,
+        reason: "this port speaks TLS: try https:// or wss://".to_owned(),
+    };
+    refusal_bytes(&refusal, Some(date::now))
+}
+
+impl Wire<'_> {
+    fn new(socket: BorrowedFd<'_>) -> Wire<'_> {
+        Wire {
+            socket,
+            filled: false,
+            first: None,
+        }
+    }
+}
+
+impl Read for Wire<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer.len();
+        let read = retry_on_intr(|| recv(self.socket, &mut *buffer, RecvFlags::DONTWAIT))?.0;
+        self.filled = read == room;
+        self.first = buffer[..read].first().copied();
+        Ok(read)
+    }
+}
+
+impl Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, vectors: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut nothing_else = SendAncillaryBuffer::default();
+        Ok(retry_on_intr(|| {
+            sendmsg(self.socket, vectors, &mut nothing_else, FLAGS)
+        })?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TlsSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSession").finish_non_exhaustive()
+    }
+}

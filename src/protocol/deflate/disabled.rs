@@ -1,0 +1,112 @@
+//! Replaces compression without the feature `deflate`: it is never agreed on. These types have no
+//! values: code that needs one never runs, and no other code depends on the feature.
+
+use crate::protocol::config::Config;
+use crate::protocol::error::Violation;
+use crate::protocol::framing::Partial;
+use crate::protocol::handshake::request::Request;
+use crate::protocol::message::Message;
+use crate::protocol::version::Version;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Never {}
+
+/// See `negotiation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terms(Never);
+
+/// See `deflater`.
+#[derive(Debug)]
+pub(crate) struct Deflater(Never);
+
+/// See `inflater`.
+#[derive(Debug)]
+pub(crate) struct Inflater(Never);
+
+impl Config {
+    pub(crate) fn take_up(&self, _: &Request) -> Option<(Terms, String)> {
+        None
+    }
+
+    pub(crate) fn offer(&self, _: Version) -> Option<String> {
+        None
+    }
+
+    /// Accepts only an empty list: nothing was offered, so the server may accept nothing.
+    pub(crate) fn agree(&self, _: Version, answer: &[u8]) -> Option<Option<Terms>> {
+        let empty = answer.iter().all(|byte| b", \t".contains(byte));
+        empty.then_some(None)
+    }
+}
+
+impl Terms {
+    pub(crate) fn is_worth(&self, _: usize) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn takes_over(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn window(&self) -> u8 {
+        match self.0 {}
+    }
+}
+
+impl Deflater {
+    pub(crate) fn new(terms: &Terms) -> Deflater {
+        match terms.0 {}
+    }
+
+    pub(crate) fn fits(&self, _: &Terms) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn reset(&mut self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn compress(&mut self, _: &[u8]) -> Option<Vec<u8>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn compress_alone(&mut self, _: &Message) -> Option<Vec<u8>> {
+        match self.0 {}
+    }
+}
+
+impl Inflater {
+    pub(crate) fn new(terms: &Terms) -> Inflater {
+        match terms.0 {}
+    }
+
+    pub(crate) fn begin(&mut self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_reading(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn room(&self, _: usize) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn inflate(
+        &mut self,
+        _: &[u8],
+        _: &mut Partial,
+        _: bool,
+        _: usize,
+    ) -> Result<(), Violation> {
+        match self.0 {}
+    }
+
+    pub(crate) fn finish(&mut self, _: &mut Partial, _: usize) -> Result<(), Violation> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,263 @@
+//! A server's response: the header block of every response, and the body of a rejection.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::protocol::http::head;
+use crate::protocol::http::head::{BadHead, Head};
+use crate::protocol::http::text::escaped;
+use crate::protocol::limits::Limits;
+
+use super::error::HandshakeError;
+
+/// A server's response: status, headers and, unless it is a 101, the body.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    head: Head,
+    status: u16,
+    minor: u8,
+    reason: Range<usize>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// The most bytes of a body that are kept, 64 KiB; the rest is not read.
+    pub const MAX_BODY: usize = 64 * 1024;
+
+    /// Returns the status, such as 404.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the words after the status; often empty, and never binding (RFC 9112 §4).
+    pub fn reason(&self) -> &str {
+        std::str::from_utf8(&self.head.bytes()[self.reason.clone()]).unwrap_or("")
+    }
+
+    /// Returns the value of the first header of that name, in any letter case, if it is UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.head.text(name)
+    }
+
+    /// Returns the values of all headers of that name, in the order in which they were received:
+    /// `Set-Cookie`.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.head.all(name)
+    }
+
+    /// Returns all headers, with their names as written, in the order in which they were received.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head.fields()
+    }
+
+    /// Returns the received part of the body, without its transfer coding, at most
+    /// [`MAX_BODY`](Answer::MAX_BODY) bytes.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Parses a complete header block.
+    fn parse(head: &[u8], limits: &Limits) -> Result<Answer, BadHead> {
+        const FIRST_LINE: &str = "status line";
+        let count = head::count_fields(head, limits, FIRST_LINE)?;
+        let mut fields = vec![httparse::EMPTY_HEADER; count];
+        let mut parsed = httparse::Response::new(&mut fields);
+        match parsed.parse(head) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(BadHead::Malformed(FIRST_LINE)),
+            Err(error) => return Err(head::malformed(error, limits, FIRST_LINE)),
+        }
+        let (Some(status @ 100..), Some(minor)) = (parsed.code, parsed.version) else {
+            return Err(BadHead::Malformed(FIRST_LINE));
+        };
+        // The parser replaces a phrase that is not text by one of its own.
+        let reason = parsed.reason.filter(|reason| !reason.is_empty());
+        Ok(Answer {
+            reason: reason.map_or(0..0, |reason| head::range_of(reason.as_bytes(), head)),
+            status,
+            minor,
+            head: Head::new(head, parsed.headers),
+            body: Vec::new(),
+        })
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(crate) fn is_http_1_0(&self) -> bool {
+        self.minor == 0
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("head", &self.head)
+            .field("body", &escaped(&self.body))
+            .finish()
+    }
+}
+
+/// Reads the header blocks of the responses to one request, from a server or a proxy: interim
+/// responses, which are skipped, and the final one.
+#[derive(Debug, Default)]
+pub(crate) struct Heads {
+    /// How far the response was searched for the end of its header block.
+    searched: usize,
+    /// The bytes of the interim responses. All header blocks together have the limit of one.
+    before: usize,
+    /// How many interim responses there were.
+    interim: usize,
+}
+
+impl Heads {
+    /// The most interim responses (RFC 9110 §15.2) before the final one. Servers send one, or two.
+    const MAX_INTERIM: usize = 10;
+
+    /// Reads the complete header blocks at the front of `input`: returns how many bytes they have, and
+    /// the final response once it has arrived. The caller must pass unused bytes again, with further
+    /// bytes after them.
+    ///
+    /// # Errors
+    /// As soon as it is certain that this is not a response: it does not begin as one must (RFC 9112
+    /// §4), or is above a limit.
+    pub(crate) fn read(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<(usize, Option<Answer>), HandshakeError> {
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            let Some((head, answer)) = self.read_one(rest, limits)? else {
+                return Ok((used, None));
+            };
+            used += head;
+            // 101 ends HTTP on the connection: it is not an interim response.
+            if !matches!(answer.status, 100 | 102..200) {
+                return Ok((used, Some(answer)));
+            }
+            self.interim += 1;
+            if self.interim > Heads::MAX_INTERIM {
+                return Err(HandshakeError::TooManyInterim(Heads::MAX_INTERIM));
+            }
+        }
+    }
+
+    /// Returns the next response and the length of its header block; `None` while it is incomplete.
+    fn read_one(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<(usize, Answer)>, HandshakeError> {
+        let mut begins = input.iter().zip(b"HTTP/");
+        if let Some(wrong) = begins.position(|(found, must)| found != must) {
+            return Err(HandshakeError::NotHttp(input[..=wrong].to_vec()));
+        }
+        let most = limits.head_bytes.saturating_sub(self.before);
+        match head::search(input, self.searched, most) {
+            Ok(head::Search::Incomplete(searched)) => {
+                self.searched = searched;
+                Ok(None)
+            }
+            Ok(head::Search::Complete(used)) => {
+                self.searched = 0;
+                self.before += used;
+                Ok(Some((used, Answer::parse(&input[..used], limits)?)))
+            }
+            Err(_) => Err(HandshakeError::HeadTooLarge(limits.head_bytes)),
+        }
+    }
+}
+
+/// Reads the body of a rejection (RFC 9112 §6.3).
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) answer: Answer,
+    left: Left,
+}
+
+/// The remaining part of the body.
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    /// All bytes up to the end of the stream.
+    Everything,
+    /// This many bytes.
+    Bytes(u64),
+    /// A chunk's size, the chunk, and the chunks after it.
+    Size,
+    /// This many bytes of a chunk, and the chunks after it.
+    Chunk(u64),
+}
+
+impl Refused {
+    pub(crate) fn new(answer: Answer) -> Refused {
+        let left = match answer.status {
+            204 | 304 => Left::Bytes(0),
+            _ if answer.head.lists("Transfer-Encoding", "chunked") => Left::Size,
+            _ => match length(&answer.head) {
+                Some(length) => Left::Bytes(length),
+                None => Left::Everything,
+            },
+        };
+        Refused { answer, left }
+    }
+
+    /// Reads the available part of the body. Returns how many bytes were used, and whether the body is
+    /// complete: also if the limit is reached, or if the coding is invalid. The status of a rejection
+    /// matters, not its body.
+    pub(crate) fn read(&mut self, input: &[u8]) -> (usize, bool) {
+        const CHUNK_END: &[u8] = b"\r\n";
+        /// With a chunk extension, which no server uses.
+        const MAX_SIZE_LINE: usize = 1024;
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            match &mut self.left {
+                Left::Bytes(0) => return (used, true),
+                Left::Chunk(0) if rest.len() < CHUNK_END.len() => return (used, false),
+                Left::Chunk(0) if rest.starts_with(CHUNK_END) => {
+                    used += CHUNK_END.len();
+                    self.left = Left::Size;
+                }
+                Left::Chunk(0) => return (used, true),
+                Left::Size => match httparse::parse_chunk_size(rest) {
+                    Ok(httparse::Status::Complete((_, 0))) | Err(_) => return (used, true),
+                    Ok(httparse::Status::Complete((line, size))) => {
+                        used += line;
+                        self.left = Left::Chunk(size);
+                    }
+                    Ok(httparse::Status::Partial) => return (used, rest.len() > MAX_SIZE_LINE),
+                },
+                Left::Everything if rest.is_empty() => return (used, false),
+                Left::Bytes(_) | Left::Chunk(_) if rest.is_empty() => return (used, false),
+                Left::Everything => used += keep(&mut self.answer.body, rest),
+                Left::Bytes(left) | Left::Chunk(left) => {
+                    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                    let kept = keep(&mut self.answer.body, &rest[..rest.len().min(most)]);
+                    *left -= kept as u64;
+                    used += kept;
+                }
+            }
+            if self.answer.body.len() >= Answer::MAX_BODY {
+                return (used, true);
+            }
+        }
+    }
+}
+
+/// Returns the length of a body, if there is one valid `Content-Length`.
+fn length(head: &Head) -> Option<u64> {
+    let length = std::str::from_utf8(head.once("Content-Length").ok()??).ok()?;
+    let digits = length.bytes().all(|byte| byte.is_ascii_digit());
+    length.parse().ok().filter(|_| digits)
+}
+
+/// Appends as many bytes as there is room for, and returns how many.
+fn keep(body: &mut Vec<u8>, bytes: &[u8]) -> usize {
+    let room = Answer::MAX_BODY - body.len();
+    let kept = &bytes[..bytes.len().min(room)];
+    body.extend_from_slice(kept);
+    kept.len()
+}

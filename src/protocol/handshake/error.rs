@@ -1,0 +1,162 @@
+//! Why a handshake failed, on the client's side.
+
+use std::fmt;
+
+use crate::protocol::error::tls_hint;
+use crate::protocol::http::head::BadHead;
+use crate::protocol::http::text::Escaped;
+
+use super::client_response::Answer;
+
+/// Why the handshake failed. `Display` names the rule, the found value and the expected one, with the
+/// peer's bytes escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// A status other than 101: the server has rejected the request, redirects the client (redirects
+    /// are not followed: the `Location` is in the headers), or does not speak the protocol.
+    Status(Answer),
+    /// No blank line within the limit of bytes.
+    HeadTooLarge(usize),
+    /// More headers than the limit.
+    TooManyFields(usize),
+    /// More interim responses (1xx) than this, and no final one.
+    TooManyInterim(usize),
+    /// Not an HTTP response; names the malformed part.
+    MalformedHead(&'static str),
+    /// Not HTTP at all: the first bytes of the response, up to the first that is not in `HTTP/`.
+    NotHttp(Vec<u8>),
+    /// The first three lines are not those of draft-75, to the byte (draft-75 §4.1).
+    Preamble(String),
+    /// HTTP older than 1.1, which has no 101, in versions 7, 8 and RFC 6455.
+    HttpVersion,
+    /// A header that this version requires is missing.
+    Missing(&'static str),
+    /// A header that may occur only once occurs twice.
+    Duplicate(&'static str),
+    /// A header has not the required value.
+    Mismatch {
+        /// The name of the header.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// The required value.
+        expected: String,
+    },
+    /// A subprotocol or an extension that was not offered.
+    NotOffered {
+        /// The name of the header.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// The offer, as it was sent; empty if there was none.
+        offered: String,
+    },
+    /// Draft-76: the sixteen bytes do not match the challenge.
+    Proof {
+        /// The received bytes.
+        found: [u8; 16],
+        /// The expected bytes.
+        expected: [u8; 16],
+    },
+    /// The server closed the TCP connection before its response was complete.
+    StreamEnded,
+}
+
+impl HandshakeError {
+    /// Returns the server's response if it has a status other than 101, and so is meant to be read.
+    pub fn answer(&self) -> Option<&Answer> {
+        match self {
+            HandshakeError::Status(answer) => Some(answer),
+            _ => None,
+        }
+    }
+}
+
+impl From<BadHead> for HandshakeError {
+    fn from(bad: BadHead) -> Self {
+        match bad {
+            BadHead::TooLarge(limit) => HandshakeError::HeadTooLarge(limit),
+            BadHead::TooManyFields(limit) => HandshakeError::TooManyFields(limit),
+            BadHead::Malformed(part) => HandshakeError::MalformedHead(part),
+            BadHead::Duplicate(field) => HandshakeError::Duplicate(field),
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HandshakeError::Status(answer) => {
+                let reason = answer.reason();
+                let blank = if reason.is_empty() { "" } else { " " };
+                write!(
+                    f,
+                    "the server answered {}{blank}{}",
+                    answer.status(),
+                    Escaped::Text(reason)
+                )?;
+                match first_line(answer) {
+                    Some(words) => write!(f, ": {}", Escaped::Text(&words)),
+                    None => Ok(()),
+                }
+            }
+            HandshakeError::HeadTooLarge(limit) => write!(f, "answer head above {limit} bytes"),
+            HandshakeError::TooManyFields(limit) => {
+                write!(f, "answer of more than {limit} header fields")
+            }
+            HandshakeError::TooManyInterim(limit) => {
+                write!(f, "more than {limit} interim answers (1xx)")
+            }
+            HandshakeError::MalformedHead(part) => write!(f, "malformed answer head: {part}"),
+            HandshakeError::NotHttp(found) => write!(
+                f,
+                "not HTTP: the answer begins with \"{}\"{}",
+                Escaped::Bytes(found),
+                found.first().copied().map_or("", tls_hint)
+            ),
+            HandshakeError::Preamble(found) => write!(
+                f,
+                "the answer begins with \"{found}\" and not with the three lines of draft-75"
+            ),
+            HandshakeError::HttpVersion => f.write_str("101 in HTTP older than 1.1"),
+            HandshakeError::Missing(field) => write!(f, "answer without {field}"),
+            HandshakeError::Duplicate(field) => write!(f, "answer with more than one {field}"),
+            HandshakeError::Mismatch {
+                field,
+                found,
+                expected,
+            } => write!(f, "{field} is \"{found}\" instead of \"{expected}\""),
+            HandshakeError::NotOffered {
+                field,
+                found,
+                offered,
+            } if offered.is_empty() => {
+                write!(f, "{field} is \"{found}\", and none was offered")
+            }
+            HandshakeError::NotOffered {
+                field,
+                found,
+                offered,
+            } => write!(f, "{field} is \"{found}\", and \"{offered}\" was offered"),
+            HandshakeError::Proof { found, expected } => write!(
+                f,
+                "the proof is \"{}\" instead of \"{}\"",
+                Escaped::Bytes(found),
+                Escaped::Bytes(expected)
+            ),
+            HandshakeError::StreamEnded => f.write_str("the server hung up in the handshake"),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeError {}
+
+/// Returns the first line of a plain text body, shortened for a log.
+fn first_line(answer: &Answer) -> Option<String> {
+    const SHOWN: usize = 160;
+    let is_plain = answer.text("Content-Type")?.starts_with("text/plain");
+    let body = std::str::from_utf8(answer.body()).ok()?;
+    let line: String = body.lines().next()?.trim().chars().take(SHOWN).collect();
+    (is_plain && !line.is_empty()).then_some(line)
+}

@@ -1,0 +1,23 @@
+//! The handshake: the request and the response, as a server and as a client read and write them.
+
+pub mod request;
+
+pub mod response;
+
+mod client;
+
+mod client_request;
+
+mod client_response;
+
+mod error;
+
+pub use client_request::ClientRequest;
+pub use client_response::Answer;
+pub use error::HandshakeError;
+pub use request::Request;
+pub use response::{Accept, BadField, Response};
+
+pub(crate) use client::Asked;
+pub(crate) use client::Due;
+pub(crate) use client_response::{Heads, Refused};

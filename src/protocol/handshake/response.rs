@@ -1,0 +1,337 @@
+//! Writes HTTP responses: rejections, ordinary pages, and the headers of a 101.
+
+use std::fmt;
+
+use crate::protocol::error::Refusal;
+use crate::protocol::http::body::Body;
+use crate::protocol::http::redacted::Shown;
+use crate::protocol::http::text::Escaped;
+use crate::protocol::version::Versions;
+
+/// Returns the current time as the header `Date` has it (RFC 9110 §5.6.7), such as
+/// `Sun, 06 Nov 1994 08:49:37 GMT`. The protocol has no clock of its own.
+pub type Date = fn() -> String;
+
+/// The header that makes a browser trust the `Content-Type` instead of guessing from the body.
+const CONTENT_TYPE_OPTIONS: &str = "X-Content-Type-Options";
+
+/// An ordinary HTTP response: a page, a health check, a redirect. It always ends the connection. A clone
+/// shares the [`Body`].
+///
+/// Beside its own headers it has `Content-Length`, `Connection: close`, `Date` if there is a clock, and
+/// `X-Content-Type-Options: nosniff`. If one of the last two was added by [`field`](Response::field), it
+/// replaces the automatic one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    status: u16,
+    fields: Vec<(String, String)>,
+    body: Body,
+}
+
+/// How a handshake is accepted: the subprotocol, and additional headers of the 101.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Accept {
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) fields: Vec<(String, String)>,
+}
+
+/// A header that would break a request or a response: its name is not a token, it is one that the
+/// handshake writes itself, or its value has a control character.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadField(String);
+
+impl Response {
+    /// Creates a response with this status (200 to 599; anything else is sent as 500) and an empty
+    /// body.
+    pub fn new(status: u16) -> Self {
+        Response {
+            status: if (200..600).contains(&status) {
+                status
+            } else {
+                500
+            },
+            fields: Vec::new(),
+            body: Body::default(),
+        }
+    }
+
+    /// Creates a 200 with a page, as `text/html; charset=utf-8`.
+    pub fn html(page: impl Into<Body>) -> Self {
+        Response::new(200).body("text/html; charset=utf-8", page)
+    }
+
+    /// Creates a 200 with plain text, as `text/plain; charset=utf-8`.
+    pub fn text(text: impl Into<Body>) -> Self {
+        Response::new(200).body("text/plain; charset=utf-8", text)
+    }
+
+    /// Sets the body and its type. A control character in `kind` turns it into
+    /// `application/octet-stream`.
+    pub fn body(mut self, kind: &str, body: impl Into<Body>) -> Self {
+        let kind = if is_value(kind) {
+            kind
+        } else {
+            "application/octet-stream"
+        };
+        self.fields
+            .retain(|(name, _)| !name.eq_ignore_ascii_case("Content-Type"));
+        self.fields
+            .push(("Content-Type".to_owned(), kind.to_owned()));
+        self.body = body.into();
+        self
+    }
+
+    /// Adds a header; `Content-Type`, `Date` and `X-Content-Type-Options` replace the existing one.
+    ///
+    /// # Errors
+    /// [`BadField`] if the header would break the response; no value from a request can smuggle a
+    /// second header in.
+    pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+        const ONCE: [&str; 3] = ["Content-Type", "Date", CONTENT_TYPE_OPTIONS];
+        let field = checked(name, value)?;
+        if ONCE.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            self.fields
+                .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+        }
+        self.fields.push(field);
+        Ok(self)
+    }
+
+    /// Returns the status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Its body, where the status allows one.
+    pub(crate) fn into_body(self) -> Body {
+        match self.has_body() {
+            true => self.body,
+            false => Body::default(),
+        }
+    }
+
+    /// The bytes before the body, with its length; of the answer to a HEAD request, all of them.
+    /// `date` is for where there is a clock (RFC 9110 §6.6.1).
+    pub(crate) fn encode_head(&self, date: Option<Date>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        line(
+            &mut out,
+            &[
+                "HTTP/1.1 ",
+                &self.status.to_string(),
+                " ",
+                phrase(self.status),
+            ],
+        );
+        for (name, value) in &self.fields {
+            field(&mut out, name, value);
+        }
+        let has = |name: &str| {
+            let mut fields = self.fields.iter();
+            fields.any(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
+        if let Some(date) = date.filter(|_| !has("Date")) {
+            field(&mut out, "Date", date());
+        }
+        if !has(CONTENT_TYPE_OPTIONS) {
+            field(&mut out, CONTENT_TYPE_OPTIONS, "nosniff");
+        }
+        // RFC 9110 §8.6: no length with 204, and 304 has no body either.
+        if self.has_body() {
+            field(&mut out, "Content-Length", self.body.len().to_string());
+        }
+        // RFC 9110 §7.8: a sender of Upgrade names it in Connection as well.
+        let upgrade = has("Upgrade");
+        field(
+            &mut out,
+            "Connection",
+            if upgrade { "close, Upgrade" } else { "close" },
+        );
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+
+    fn has_body(&self) -> bool {
+        !matches!(self.status, 204 | 304)
+    }
+
+    /// Its body, where one is sent that is as large as `least`.
+    pub(crate) fn large_body(&self, least: usize) -> Option<&Body> {
+        (self.has_body() && self.body.len() >= least).then_some(&self.body)
+    }
+}
+
+impl Accept {
+    /// Accepts, with the subprotocol that the configuration agrees on, if any.
+    pub fn new() -> Self {
+        Accept::default()
+    }
+
+    /// Chooses the subprotocol: one of those that the client offered. Otherwise the request is rejected
+    /// with 500, since the client would have to fail the connection.
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocol = Some(name.into());
+        self
+    }
+
+    /// Adds a header to the 101: `Set-Cookie`, most likely.
+    ///
+    /// # Errors
+    /// [`BadField`] if the header would break the response or belongs to the handshake.
+    pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+        self.fields.push(checked(name, value)?);
+        Ok(self)
+    }
+}
+
+impl fmt::Debug for Accept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self
+            .fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        f.debug_struct("Accept")
+            .field("subprotocol", &self.subprotocol)
+            .field("fields", &Shown(shown))
+            .finish()
+    }
+}
+
+impl BadField {
+    pub(crate) fn of(what: &str) -> BadField {
+        BadField(what.to_owned())
+    }
+}
+
+impl fmt::Display for BadField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "header field \"{}\" cannot be sent",
+            Escaped::Text(&self.0)
+        )
+    }
+}
+
+impl std::error::Error for BadField {}
+
+impl From<BadField> for std::io::Error {
+    fn from(bad: BadField) -> Self {
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
+    }
+}
+
+/// Creates the response to a rejected request: status, a body that names the error, and the headers
+/// that the status requires.
+pub(crate) fn refusal(refusal: &Refusal) -> Response {
+    let body = format!("{refusal}\n");
+    let mut answer = Response::new(refusal.status()).body("text/plain; charset=utf-8", body);
+    let mut add = |name: &str, value: String| answer.fields.push((name.to_owned(), value));
+    match refusal {
+        Refusal::Method(_) => add("Allow", "GET, HEAD".to_owned()),
+        Refusal::UnsupportedVersion { allowed, .. } => {
+            // One comma list (RFC 6455 §4.4 allows several headers, clients read one).
+            if let Some(list) = number_list(*allowed) {
+                add("Upgrade", "websocket".to_owned());
+                add("Sec-WebSocket-Version", list);
+            }
+        }
+        Refusal::Full | Refusal::AddressFull => add("Retry-After", "10".to_owned()),
+        Refusal::TooManyHandshakes { retry_after } => add("Retry-After", retry_after.to_string()),
+        _ => {}
+    }
+    answer
+}
+
+/// Begins a 101: the status line and the headers that every version has, in the spelling and the
+/// order that draft-75's clients compare byte for byte (draft-75 §4.1 step 12).
+pub(crate) fn switching(phrase: &str, upgrade: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    line(&mut out, &["HTTP/1.1 101 ", phrase]);
+    field(&mut out, "Upgrade", upgrade);
+    field(&mut out, "Connection", "Upgrade");
+    out
+}
+
+/// Appends one header. The caller must ensure that the value is valid: it is our own, was checked, or
+/// came through the parser, which accepts no control character except the tab.
+pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
+    for part in [name.as_bytes(), b": ", value.as_ref(), b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+fn number_list(versions: Versions) -> Option<String> {
+    let numbers: Vec<String> = versions
+        .numbers()
+        .map(|number| number.to_string())
+        .collect();
+    (!numbers.is_empty()).then(|| numbers.join(", "))
+}
+
+fn line(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Checks a header that is added to those of the handshake.
+pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), BadField> {
+    const OURS: [&str; 4] = [
+        "connection",
+        "upgrade",
+        "content-length",
+        "transfer-encoding",
+    ];
+    let lower = name.to_ascii_lowercase();
+    let ours = OURS.contains(&lower.as_str())
+        || lower.starts_with("sec-websocket-")
+        || lower.starts_with("websocket-");
+    if ours || !is_token(name) || !is_value(value) {
+        return Err(BadField::of(name));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn is_token(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn is_value(value: &str) -> bool {
+    !value
+        .bytes()
+        .any(|byte| byte < 0x20 && byte != b'\t' || byte == 0x7f)
+}
+
+fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        410 => "Gone",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        // RFC 9112 §4: the phrase may be any text, and clients ignore it.
+        _ => "Status",
+    }
+}

@@ -1,0 +1,99 @@
+//! `Host`: the server that a client means to reach.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use super::text::Escaped;
+use crate::protocol::handshake::request::split_port;
+
+/// The name or the address of a host, without a port. Letter case does not matter, nor does the
+/// notation of an IPv6 address.
+///
+/// ```
+/// use stentor::HostName;
+/// let host: HostName = "Example.com".parse()?;
+/// assert_eq!(host, "example.com".parse()?);
+/// assert_eq!("::1".parse::<HostName>()?, "[0:0::1]".parse()?);
+/// assert!("example.com:8000".parse::<HostName>().is_err());
+/// # Ok::<(), stentor::BadHost>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostName(String);
+
+/// Not the name of a host: it has a port, a scheme, a path, or invalid bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadHost(String);
+
+impl FromStr for HostName {
+    type Err = BadHost;
+
+    fn from_str(text: &str) -> Result<Self, BadHost> {
+        if let Ok(address) = text.parse::<Ipv6Addr>() {
+            return Ok(HostName::of_address(address));
+        }
+        match name_and_port(text) {
+            // A pattern would look like one that works.
+            Some((name, None)) if !name.contains('*') => Ok(HostName::of(name)),
+            _ => Err(BadHost(text.to_owned())),
+        }
+    }
+}
+
+impl HostName {
+    /// Creates a host name from a valid name.
+    pub(crate) fn of(name: &str) -> HostName {
+        let inner = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        match inner.and_then(|inner| inner.parse().ok()) {
+            Some(address) => HostName::of_address(address),
+            None => HostName(name.to_ascii_lowercase()),
+        }
+    }
+
+    fn of_address(address: Ipv6Addr) -> HostName {
+        HostName(format!("[{address}]"))
+    }
+}
+
+/// Splits a `Host` into name and port; `None` if the name is invalid.
+pub(crate) fn name_and_port(host: &str) -> Option<(&str, Option<&str>)> {
+    let (name, port) = split_port(host);
+    let bracketed = name.starts_with('[') && name.ends_with(']') && name.len() > 2;
+    let inner = if bracketed {
+        &name[1..name.len() - 1]
+    } else {
+        name
+    };
+    let valid = |byte: u8| match byte {
+        b':' => bracketed,
+        b'/' | b'\\' | b'?' | b'#' | b'@' | b'[' | b']' | b'<' | b'>' | b'"' | b',' => false,
+        _ => byte.is_ascii_graphic(),
+    };
+    (!inner.is_empty() && inner.bytes().all(valid)).then_some((name, port))
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for BadHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Escaped::Text(&self.0);
+        write!(
+            f,
+            "\"{text}\" is not a host's name without a port, such as example.com"
+        )
+    }
+}
+
+impl std::error::Error for BadHost {}
+
+impl From<BadHost> for std::io::Error {
+    fn from(bad: BadHost) -> Self {
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
+    }
+}

@@ -1,0 +1,18 @@
+//! The parts of HTTP that both sides of a handshake are made of.
+
+#[cfg(feature = "deflate")]
+pub(crate) mod extensions;
+
+pub(crate) mod head;
+
+pub(crate) mod host;
+
+pub(crate) mod url;
+
+pub(crate) mod origin;
+
+pub(crate) mod text;
+
+pub(crate) mod body;
+
+pub(crate) mod redacted;

@@ -1,0 +1,134 @@
+//! Header blocks for logs, without credentials, since logs are kept.
+//!
+//! Hidden are queries, and the values of headers that by their names are credentials. So are
+//! subprotocols: a browser's page can send no other header, and many pass a token there.
+
+use std::fmt;
+
+use super::text::Escaped;
+
+/// Headers for `Debug`: complete, except for secrets.
+pub(crate) struct Shown<I>(pub(crate) I);
+
+/// A header block on the wire, and the bytes after it, for one line of a log.
+pub(crate) struct Redacted<'a>(pub(crate) &'a [u8]);
+
+/// The first line of a header block.
+pub(crate) struct FirstLine<'a>(pub(crate) &'a [u8]);
+
+/// The replacement for a hidden value.
+const HIDDEN: &str = "...";
+
+/// Returns whether the value of a header may be a credential.
+fn is_secret(name: &str) -> bool {
+    /// Parts of a header's name, in any letter case.
+    const WORDS: [&str; 9] = [
+        "auth",
+        "cookie",
+        "token",
+        "secret",
+        "password",
+        "session",
+        "api-key",
+        "apikey",
+        "websocket-protocol",
+    ];
+    let name = name.to_ascii_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Returns a header's value for a log: without secrets, and without the query of a URL.
+fn value(name: &str, value: &[u8]) -> String {
+    if is_secret(name) {
+        return HIDDEN.to_owned();
+    }
+    let name = name.to_ascii_lowercase();
+    match name == "referer" || name.ends_with("location") {
+        true => without_query(value),
+        false => Escaped::Bytes(value).to_string(),
+    }
+}
+
+fn without_query(text: &[u8]) -> String {
+    match text.iter().position(|byte| *byte == b'?') {
+        Some(at) => format!("{}{HIDDEN}", Escaped::Bytes(&text[..=at])),
+        None => Escaped::Bytes(text).to_string(),
+    }
+}
+
+impl fmt::Display for FirstLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The words after a status may contain a question mark.
+        if self.0.starts_with(b"HTTP/") {
+            return Escaped::Bytes(self.0).fmt(f);
+        }
+        let parts = self.0.split(|byte| *byte == b' ').map(without_query);
+        f.write_str(&parts.collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl fmt::Display for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = memchr::memmem::find(self.0, b"\r\n\r\n").unwrap_or(self.0.len());
+        let (head, behind) = self.0.split_at(end);
+        for (at, line) in head.split(|byte| *byte == b'\n').enumerate() {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let colon = line.iter().position(|byte| *byte == b':');
+            match colon {
+                _ if at == 0 => FirstLine(line).fmt(f)?,
+                Some(colon) => {
+                    let name = Escaped::Bytes(&line[..colon]).to_string();
+                    let value = value(&name, line[colon + 1..].trim_ascii());
+                    write!(f, "\\r\\n{name}: {value}")?;
+                }
+                // A line that is not a header may be a secret.
+                None => write!(f, "\\r\\n{HIDDEN}")?,
+            }
+        }
+        match behind.len().saturating_sub(4) {
+            0 => Ok(()),
+            bytes => write!(f, ", and {bytes} bytes"),
+        }
+    }
+}
+
+impl<'a, V, I> fmt::Debug for Shown<I>
+where
+    V: AsRef<[u8]> + ?Sized + 'a,
+    I: Iterator<Item = (&'a str, &'a V)> + Clone,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(name, own): (&'a str, &'a V)| (name, value(name, own.as_ref()));
+        f.debug_map().entries(self.0.clone().map(shown)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Redacted;
+
+    #[test]
+    fn no_secret_of_a_request_is_shown() {
+        let request = b"GET /chat?token=SECRET1 HTTP/1.1\r\nHost: example.com\r\n\
+            Cookie: a=SECRET2\r\nauthorization:Basic SECRET3\r\nX-Api-Key: SECRET4\r\n\
+            Sec-WebSocket-Protocol: chat, SECRET5\r\nReferer: https://a.b/c?SECRET6\r\n\
+            X-CSRF-Token: SECRET7\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nSECRET8\0";
+        assert_eq!(
+            Redacted(request).to_string(),
+            r"GET /chat?... HTTP/1.1\r\nHost: example.com\r\nCookie: ...\r\nauthorization: ...\
+              \r\nX-Api-Key: ...\r\nSec-WebSocket-Protocol: ...\r\nReferer: https://a.b/c?...\
+              \r\nX-CSRF-Token: ...\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==, and 8 bytes"
+                .replace("\\\n              ", "")
+        );
+    }
+
+    #[test]
+    fn no_secret_of_an_answer_is_shown() {
+        let answer = b"HTTP/1.1 101 What?\r\nSec-WebSocket-Location: ws://a.b/c?SECRET1\r\n\
+            Set-Cookie: s=SECRET2\r\nno header, SECRET3";
+        assert_eq!(
+            Redacted(answer).to_string(),
+            r"HTTP/1.1 101 What?\r\nSec-WebSocket-Location: ws://a.b/c?...\r\nSet-Cookie: ...\r\n..."
+        );
+    }
+}

@@ -1,0 +1,245 @@
+//! The listener: accepts, starts a thread for each client, and survives when there is none.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::net::log::quota::Kind;
+use crate::net::log::{error, log_limited};
+use crate::net::peer::Peer;
+use crate::net::socket::Socket;
+use crate::net::stream::Stream;
+use crate::protocol::Refusal;
+
+use super::client::{Client, Outcome};
+use super::listener::Bound;
+use super::memory;
+use super::session::Session;
+use super::shared::Shared;
+
+/// How long a listener rests when the system has no descriptor, or no memory, for one more
+/// connection. What is waiting in the kernel's queue stays there.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// How many are let in at one socket before it is the next one's turn.
+const AT_A_TIME: usize = 64;
+
+/// How many threads without a client are kept, and for how long.
+const KEPT: usize = 64;
+const KEPT_FOR: Duration = Duration::from_secs(2);
+
+/// How long the listener waits for a thread to have begun, where the process's memory is limited.
+const BEGINS: Duration = Duration::from_millis(100);
+
+/// Accepts until the server stops, or until all sockets are broken for good.
+pub(crate) fn listen<'scope, 'env, F>(
+    listeners: Vec<Bound>,
+    woken: &UnixStream,
+    shared: &'env Arc<Shared>,
+    scope: &'scope Scope<'scope, 'env>,
+    handler: &'env F,
+    idle: &'env AtomicUsize,
+) -> io::Result<()>
+where
+    F: Fn(&mut Client) -> Outcome + Sync,
+{
+    let (next, waiting) = bounded(0);
+    let workers = Workers {
+        shared,
+        scope,
+        handler,
+        next,
+        waiting,
+        idle,
+    };
+    let mut doors: Vec<Door> = listeners.into_iter().map(Door::new).collect();
+    let mut broken = None;
+    while !shared.is_stopping() {
+        doors.retain_mut(|door| match door.let_in(&workers) {
+            Ok(()) => true,
+            Err(error) => {
+                error!("{} is broken for good: {error}", door.bound);
+                broken = Some(error);
+                false
+            }
+        });
+        match broken.take() {
+            Some(error) if doors.is_empty() => return Err(error),
+            _ => wait(&doors, woken),
+        }
+    }
+    Ok(())
+}
+
+/// Blocks until somebody knocks, a door has rested, or the server stops.
+fn wait(doors: &[Door], woken: &UnixStream) {
+    let now = Instant::now();
+    let rests = doors.iter().filter_map(|door| door.rests_until);
+    let timeout = rests
+        .map(|until| until.saturating_duration_since(now))
+        .min();
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    let open = doors.iter().filter(|door| door.rests_until.is_none());
+    let mut polled = vec![PollFd::new(woken, PollFlags::IN)];
+    polled.extend(open.map(|door| PollFd::new(&door.bound, PollFlags::IN)));
+    // An interrupted or failed poll is a short wait.
+    let _ = poll(&mut polled, timeout.as_ref());
+}
+
+/// One of the sockets that clients come by.
+struct Door {
+    bound: Bound,
+    /// While the system has nothing left for one more client.
+    rests_until: Option<Instant>,
+}
+
+impl Door {
+    fn new(bound: Bound) -> Door {
+        Door {
+            bound,
+            rests_until: None,
+        }
+    }
+
+    /// Lets in those who wait, as many as it is their turn for.
+    ///
+    /// # Errors
+    /// Where the socket is broken for good.
+    fn let_in<F>(&mut self, workers: &Workers<'_, '_, F>) -> io::Result<()>
+    where
+        F: Fn(&mut Client) -> Outcome + Sync,
+    {
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        self.rests_until = None;
+        for _ in 0..AT_A_TIME {
+            let error = match self.bound.accept() {
+                Ok((stream, peer)) => {
+                    workers.start(stream, peer, self.bound.is_plain());
+                    continue;
+                }
+                Err(error) => error,
+            };
+            match error.kind() {
+                io::ErrorKind::WouldBlock => break,
+                // The client was gone before it was accepted, or a signal came.
+                io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
+                io::ErrorKind::InvalidInput => return Err(error),
+                _ => {
+                    let bound = &self.bound;
+                    log_limited!(
+                        workers.shared.warden,
+                        Kind::Exhausted,
+                        "cannot accept on {bound}: {error}; trying again in {EXHAUSTED:?}"
+                    );
+                    self.rests_until = Some(Instant::now() + EXHAUSTED);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The threads that serve clients. One whose client has left waits a while for the next: starting
+/// a thread costs more than everything else that a connection does.
+struct Workers<'scope, 'env, F> {
+    shared: &'env Arc<Shared>,
+    scope: &'scope Scope<'scope, 'env>,
+    handler: &'env F,
+    /// Without room in it: what is sent is taken by a thread that waits, or not at all.
+    next: Sender<Box<Session>>,
+    waiting: Receiver<Box<Session>>,
+    idle: &'env AtomicUsize,
+}
+
+impl<'scope, 'env, F> Workers<'scope, 'env, F>
+where
+    F: Fn(&mut Client) -> Outcome + Sync,
+{
+    fn start(&self, stream: Stream, peer: Peer, is_plain: bool) {
+        // Where accepted sockets inherit it from the listener.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = stream.set_blocking();
+        let socket = match is_plain {
+            true => Ok(Socket::new(stream)),
+            false => self.shared.secure(stream),
+        };
+        let socket = match socket {
+            Ok(socket) => socket,
+            Err(error) => {
+                let warden = &self.shared.warden;
+                log_limited!(warden, Kind::Exhausted, "no TLS for {peer}: {error}");
+                return;
+            }
+        };
+        let (socket, link) = self.shared.welcome(socket, peer);
+        if let Err(refusal) = self.shared.admit(&link) {
+            self.shared.turn_away(&link, socket, &refusal);
+            return;
+        }
+        let shared = Arc::clone(self.shared);
+        let talk = Session::new(Arc::clone(&link), Arc::clone(&socket), shared);
+        let Err(refused) = self.next.try_send(talk) else {
+            return;
+        };
+        let stack = memory::stack(self.shared.settings.stack_size);
+        let started = match stack {
+            Ok(stack) => self.start_thread(stack, refused.into_inner()),
+            Err(limit) => Err(io::Error::other(format!("{limit} leaves no room for it"))),
+        };
+        if let Err(error) = started {
+            let (warden, id) = (&self.shared.warden, link.id);
+            log_limited!(
+                warden,
+                Kind::Exhausted,
+                "client {id}: no thread for it: {error}"
+            );
+            self.shared.registry.remove(&link, &self.shared.totals);
+            self.shared.turn_away(&link, socket, &Refusal::Full);
+        }
+    }
+
+    fn start_thread(&self, stack: usize, talk: Box<Session>) -> io::Result<()> {
+        let (waiting, handler, idle) = (self.waiting.clone(), self.handler, self.idle);
+        let (begun, has_begun) = bounded(1);
+        thread::Builder::new()
+            .name("client thread".to_owned())
+            .stack_size(stack)
+            .spawn_scoped(self.scope, move || {
+                // By now it has its signal stack, and with this its heap.
+                let _ = begun.send(vec![0_u8; 64]);
+                Client::serve(talk, handler);
+                serve_more(&waiting, handler, idle);
+            })?;
+        if memory::is_limited() {
+            let _ = has_begun.recv_timeout(BEGINS);
+        }
+        Ok(())
+    }
+}
+
+fn serve_more<F>(waiting: &Receiver<Box<Session>>, handler: &F, idle: &AtomicUsize)
+where
+    F: Fn(&mut Client) -> Outcome + Sync,
+{
+    loop {
+        let others = idle.fetch_add(1, Relaxed);
+        let next = match others < KEPT {
+            true => waiting.recv_timeout(KEPT_FOR).ok(),
+            false => None,
+        };
+        idle.fetch_sub(1, Relaxed);
+        match next {
+            Some(talk) => Client::serve(talk, handler),
+            None => return,
+        }
+    }
+}

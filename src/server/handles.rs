@@ -1,0 +1,274 @@
+//! What can be done with a server and its clients from any thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Loss};
+use crate::net::counters::Counters;
+use crate::net::deflate::deflate;
+use crate::net::link::{ClientId, Link};
+use crate::net::log::shown::Shown;
+use crate::net::log::trace;
+use crate::net::peer::Peer;
+use crate::net::send_queue::Push;
+use crate::net::send_queue::total::Frames;
+use crate::protocol::{CloseCode, CloseFrame, Message, Version};
+
+use super::hub::Post;
+use super::hub::batch::Target;
+use super::shared::Shared;
+
+/// A running server, from outside: broadcasts, counts, lists, shuts down. Cheap to clone.
+#[derive(Clone)]
+pub struct ServerHandle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// A client, from any thread: sends, closes, identifies. Cheap to clone; keeping one keeps no
+/// connection open.
+#[derive(Clone)]
+pub struct ClientHandle {
+    pub(crate) link: Arc<Link>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// Those a broadcast goes to: a room, or everybody; without one of them, if need be.
+///
+/// A broadcast is posted to the hub and reaches every member that is `Ready` at that point of the
+/// hub's order. Members that cannot carry it (binary, in draft-75 and draft-76) are skipped and
+/// counted.
+#[derive(Clone)]
+pub struct Audience {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) target: Target,
+}
+
+impl ServerHandle {
+    /// Sends a message to every client.
+    pub fn broadcast(&self, message: impl Into<Message>) {
+        self.everyone().broadcast(message);
+    }
+
+    /// Every client, as an audience.
+    pub fn everyone(&self) -> Audience {
+        Audience::new(&self.shared, None)
+    }
+
+    /// The members of a room, as an audience. A room exists as long as somebody is in it.
+    pub fn room(&self, name: &str) -> Audience {
+        Audience::new(&self.shared, Some(name))
+    }
+
+    /// The names of all rooms that somebody is in, in alphabetical order: as they are in the hub's
+    /// order, after all that was posted before. A list of more than a thousand comes from the hub in
+    /// pieces, so that nobody waits for it: a room that comes or goes meanwhile may be in it or not.
+    pub fn rooms(&self) -> Vec<String> {
+        self.shared.rooms()
+    }
+
+    /// How many clients are open.
+    pub fn count(&self) -> usize {
+        self.shared.registry.count_open()
+    }
+
+    /// The clients that are open, in the order of arrival.
+    pub fn clients(&self) -> Vec<ClientHandle> {
+        let open = self.shared.registry.open().into_iter();
+        open.map(|link| ClientHandle::new(link, &self.shared))
+            .collect()
+    }
+
+    /// A client by its number, while it is open.
+    pub fn client(&self, id: ClientId) -> Option<ClientHandle> {
+        let link = self.shared.registry.get(id).filter(|link| link.is_open())?;
+        Some(ClientHandle::new(link, &self.shared))
+    }
+
+    /// The server's counters at this moment.
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.shared.registry.counters(&self.shared.totals);
+        counters.waiting = self.shared.backlog.waiting();
+        counters
+    }
+
+    /// Closes every open client with a code and a reason, each version in its own way. New clients
+    /// are still let in.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
+    pub fn disconnect_all(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        // So that a mistake shows even where nobody is connected.
+        Version::Rfc6455.encode_close(Some(&frame(code, reason)), &mut Vec::new())?;
+        for client in self.clients() {
+            client.close(code, reason)?;
+        }
+        Ok(())
+    }
+
+    /// Stops the server: nobody is let in any more, every client is told 1001 in its version's own
+    /// way, behind all broadcasts that were posted before, and those that have not gone by
+    /// themselves when `deadline` has passed are cut off. Said again, the new deadline counts.
+    /// Returns when they are told, which no client can delay;
+    /// [`Server::run`](super::Server::run) returns when the last handler has.
+    pub fn shutdown(&self, deadline: Duration) {
+        self.shared.shutdown(deadline);
+    }
+}
+
+impl ClientHandle {
+    pub(crate) fn new(link: Arc<Link>, shared: &Arc<Shared>) -> ClientHandle {
+        ClientHandle {
+            link,
+            shared: Arc::clone(shared),
+        }
+    }
+
+    /// The client's number.
+    pub fn id(&self) -> ClientId {
+        self.link.id
+    }
+
+    /// The version that the client speaks.
+    pub fn version(&self) -> Version {
+        // A handle is only given out once the handshake is done.
+        self.link.version().unwrap_or(Version::Rfc6455)
+    }
+
+    /// Who is at the other end of the connection; behind a proxy, the proxy.
+    pub fn peer(&self) -> Peer {
+        self.link.peer
+    }
+
+    /// The resource that the client asked for: path, and query if there is one.
+    pub fn target(&self) -> &str {
+        self.link.target()
+    }
+
+    /// Whether messages can still be sent.
+    pub fn is_open(&self) -> bool {
+        self.link.is_open()
+    }
+
+    /// Sends a message, without ever waiting for the client's socket.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the client's version cannot carry it; [`Error::Closed`] once
+    /// the conversation is over; where the client's queue is full, [`Error::Dropped`] or
+    /// [`Error::Lost`], by the server's [`SlowClient`](crate::SlowClient) policy.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let Some(encoder) = self.link.encoder() else {
+            return Err(Error::Closed);
+        };
+        let message = message.into();
+        trace!("client {}: > {}", self.link.id, Shown(&message));
+        let mut bytes = Vec::new();
+        match encoder.terms().and_then(|terms| deflate(&terms, &message)) {
+            Some(payload) => encoder.encode_deflated(&message, &payload, &mut bytes),
+            None => encoder.encode(&message, &mut bytes)?,
+        }
+        // Let go of before the push is minded: what is evicted then is freed.
+        let push = self
+            .link
+            .outbox
+            .push(&Frames::new(bytes, &self.shared.backlog), 1);
+        match push {
+            Push::Over => Err(Error::Closed),
+            Push::Dropped => Err(Error::Dropped),
+            Push::Evicted => {
+                self.link.evicted(&self.shared.totals);
+                Err(Error::Lost(Loss::Evicted))
+            }
+            push => {
+                self.shared.warden.mind(push, &self.link);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says goodbye with a code and a reason, in the version's own way: draft-76 has only its
+    /// `FF 00`, draft-75 hangs up. Returns at once; the client's handler gets `Ok(None)` once the
+    /// peer has answered, or when the close deadline has passed. A second goodbye is not sent.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
+    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let push = self.link.close(frame(code, reason))?;
+        self.shared.warden.mind(push, &self.link);
+        Ok(())
+    }
+}
+
+impl Audience {
+    pub(crate) fn new(shared: &Arc<Shared>, room: Option<&str>) -> Audience {
+        let target = Target {
+            room: room.map(Arc::from),
+            except: Vec::new(),
+        };
+        Audience {
+            shared: Arc::clone(shared),
+            target,
+        }
+    }
+
+    /// This audience without one client: the sender, most likely. May be said more than once.
+    pub fn except(mut self, id: ClientId) -> Audience {
+        self.target.except.push(id);
+        self
+    }
+
+    /// Sends a message to all of them. All members of an audience see its messages in the same
+    /// order. Once the server stops, nothing happens.
+    pub fn broadcast(&self, message: impl Into<Message>) {
+        self.shared
+            .post(Post::Broadcast(self.target.clone(), message.into()));
+    }
+
+    /// The members, in the order of their arrival at the server. A room's are those that it has
+    /// in the hub's order: after all that was posted before. Of everyone, those that are open now.
+    pub fn members(&self) -> Vec<ClientId> {
+        let mut ids = match &self.target.room {
+            None => self
+                .shared
+                .registry
+                .open()
+                .iter()
+                .map(|link| link.id)
+                .collect(),
+            Some(room) => self.shared.members(room),
+        };
+        ids.retain(|id| !self.target.except.contains(id));
+        ids
+    }
+}
+
+fn frame(code: CloseCode, reason: &str) -> CloseFrame {
+    CloseFrame {
+        code,
+        reason: reason.to_owned(),
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle")
+            .field("clients", &self.count())
+            .finish()
+    }
+}
+
+impl fmt::Debug for ClientHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientHandle")
+            .field("id", &self.id())
+            .field("version", &self.version())
+            .field("peer", &self.peer())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.target.fmt(f)
+    }
+}

@@ -1,0 +1,100 @@
+//! How many bytes of messages may wait for the hub.
+//!
+//! Its channel is bounded in posts; this bounds what they weigh. Who has more to say waits until
+//! the hub, which nothing can block, has worked off enough.
+
+use crate::net::sync::atomic::Ordering::SeqCst;
+use crate::net::sync::atomic::{AtomicBool, AtomicUsize};
+use crate::net::sync::{Condvar, Mutex, PoisonError};
+
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
+    spent: AtomicUsize,
+    waiting: AtomicUsize,
+    closed: AtomicBool,
+    lock: Mutex<()>,
+    given_back: Condvar,
+}
+
+/// The bytes that may wait, and one more message: so that a large one has the same chance of
+/// getting in as the small ones around it.
+const MOST: usize = 4 * 1024 * 1024;
+
+impl Budget {
+    /// Takes `bytes` out of the budget, once it is not all spent.
+    pub(crate) fn take(&self, bytes: usize) {
+        if self.try_take(bytes) {
+            return;
+        }
+        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_add(1, SeqCst);
+        // Whoever gives back after this look sees us waiting, and cannot notify before we do.
+        while !self.try_take(bytes) && !self.closed.load(SeqCst) {
+            let woken = self.given_back.wait(guard);
+            guard = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        self.waiting.fetch_sub(1, SeqCst);
+    }
+
+    pub(crate) fn give_back(&self, bytes: usize) {
+        self.spent.fetch_sub(bytes, SeqCst);
+        self.notify();
+    }
+
+    /// Nobody works anything off any more: nobody need wait.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, SeqCst);
+        self.notify();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(SeqCst)
+    }
+
+    fn try_take(&self, bytes: usize) -> bool {
+        let more = |spent: usize| (spent < MOST).then(|| spent.saturating_add(bytes));
+        self.spent.fetch_update(SeqCst, SeqCst, more).is_ok()
+    }
+
+    fn notify(&self) {
+        if self.waiting.load(SeqCst) > 0 {
+            let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            self.given_back.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, MOST};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn who_has_more_to_say_waits_until_something_is_given_back() {
+        let budget = Budget::default();
+        budget.take(MOST - 1);
+        budget.take(MOST);
+        std::thread::scope(|scope| {
+            let (taken, told) = mpsc::channel();
+            let budget = &budget;
+            scope.spawn(move || {
+                budget.take(1);
+                taken.send(()).unwrap_or_default();
+            });
+            assert!(told.recv_timeout(Duration::from_millis(20)).is_err());
+            budget.give_back(MOST);
+            assert!(told.recv_timeout(Duration::from_secs(10)).is_ok());
+        });
+    }
+
+    #[test]
+    fn nobody_waits_for_a_hub_that_is_gone() {
+        let budget = Budget::default();
+        budget.take(MOST);
+        std::thread::scope(|scope| {
+            scope.spawn(|| budget.take(MOST));
+            budget.close();
+        });
+    }
+}

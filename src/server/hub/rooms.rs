@@ -1,0 +1,303 @@
+//! Which clients are in which room: the hub's own tables, made so that no single change takes long,
+//! however many rooms there are.
+//!
+//! A table that grows or shrinks moves all that is in it. So the rooms lie in many small tables, and
+//! each moves for itself; all of them shrink when they have become nearly empty. A long list of the
+//! rooms is told in pieces, and sorted by whoever asked for it.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use crate::net::link::{ClientId, Link};
+
+/// How many tables there are: each of a million rooms' has four thousand.
+const TABLES: usize = 256;
+
+/// A crowd of so many is searched; a larger one has a table.
+const FEW: usize = 8;
+
+/// So many names are told at a time, or all of one table.
+const PIECE: usize = 1024;
+
+/// What has no more room than this is not worth shrinking.
+const SMALL: usize = 64;
+
+/// All rooms that somebody is in.
+pub(crate) struct Rooms {
+    tables: Vec<HashMap<Arc<str>, Crowd>>,
+    hasher: RandomState,
+}
+
+/// Names of rooms, in no order.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) names: Vec<Arc<str>>,
+    /// Where the next are, if there are more.
+    pub(crate) next: Option<usize>,
+}
+
+/// Clients in a row, with a way to find each in it.
+#[derive(Default)]
+pub(crate) struct Crowd {
+    links: Vec<Arc<Link>>,
+    /// Where each is, if they are many.
+    // In a box, since most crowds have none.
+    #[allow(clippy::box_collection)]
+    places: Option<Box<HashMap<ClientId, usize>>>,
+}
+
+impl Default for Rooms {
+    fn default() -> Rooms {
+        Rooms {
+            tables: (0..TABLES).map(|_| HashMap::new()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl Rooms {
+    /// The members of a room.
+    pub(crate) fn members(&self, room: &Arc<str>) -> &[Arc<Link>] {
+        self.get(room).map_or(&[], Crowd::links)
+    }
+
+    pub(crate) fn get(&self, room: &Arc<str>) -> Option<&Crowd> {
+        self.tables[self.table(room)].get(room)
+    }
+
+    /// Lets a client in; whether it was not in there already.
+    pub(crate) fn enter(&mut self, room: Arc<str>, link: Arc<Link>) -> bool {
+        let table = self.table(&room);
+        self.tables[table].entry(room).or_default().insert(link)
+    }
+
+    /// Takes a client out; whether it was in there. A room that nobody is in is gone.
+    pub(crate) fn leave(&mut self, name: &Arc<str>, id: ClientId) -> bool {
+        let place = self.table(name);
+        let table = &mut self.tables[place];
+        let Some(crowd) = table.get_mut(name) else {
+            return false;
+        };
+        let was_in = crowd.remove(id);
+        if crowd.links.is_empty() {
+            table.remove(name);
+            shrink(table);
+        }
+        was_in
+    }
+
+    /// The names of some rooms, from one of the tables on.
+    pub(crate) fn names(&self, from: usize) -> Names {
+        let mut names = Vec::new();
+        for (place, table) in self.tables.iter().enumerate().skip(from) {
+            if names.len() >= PIECE {
+                let next = Some(place);
+                return Names { names, next };
+            }
+            names.extend(table.keys().cloned());
+        }
+        Names { names, next: None }
+    }
+
+    fn table(&self, room: &Arc<str>) -> usize {
+        // No remainder is as large as this.
+        usize::try_from(self.hasher.hash_one(room) % TABLES as u64).unwrap_or(0)
+    }
+}
+
+impl Crowd {
+    pub(crate) fn links(&self) -> &[Arc<Link>] {
+        &self.links
+    }
+
+    /// Whether it was not there already.
+    pub(crate) fn insert(&mut self, link: Arc<Link>) -> bool {
+        if self.place(link.id).is_some() {
+            return false;
+        }
+        let place = self.links.len();
+        if let Some(places) = &mut self.places {
+            places.insert(link.id, place);
+        }
+        self.links.push(link);
+        if self.places.is_none() && self.links.len() > FEW {
+            let links = self.links.iter().enumerate();
+            let places = links.map(|(place, link)| (link.id, place)).collect();
+            self.places = Some(Box::new(places));
+        }
+        true
+    }
+
+    /// Whether it was there.
+    pub(crate) fn remove(&mut self, id: ClientId) -> bool {
+        let Some(place) = self.place(id) else {
+            return false;
+        };
+        self.links.swap_remove(place);
+        if self.links.capacity() > SMALL && self.links.len() < self.links.capacity() / 4 {
+            self.links.shrink_to(2 * self.links.len());
+        }
+        let Some(places) = &mut self.places else {
+            return true;
+        };
+        places.remove(&id);
+        if let Some(moved) = self.links.get(place) {
+            places.insert(moved.id, place);
+        }
+        shrink(places);
+        if self.links.len() < FEW / 2 {
+            self.places = None;
+        }
+        true
+    }
+
+    pub(crate) fn get(&self, id: ClientId) -> Option<Arc<Link>> {
+        self.place(id).map(|place| Arc::clone(&self.links[place]))
+    }
+
+    /// The numbers of all, in no order.
+    pub(crate) fn ids(&self) -> Vec<ClientId> {
+        match &self.places {
+            Some(places) => places.keys().copied().collect(),
+            None => self.links.iter().map(|link| link.id).collect(),
+        }
+    }
+
+    fn place(&self, id: ClientId) -> Option<usize> {
+        match &self.places {
+            Some(places) => places.get(&id).copied(),
+            None => self.links.iter().position(|link| link.id == id),
+        }
+    }
+}
+
+/// Gives memory back, where three quarters of it are empty.
+fn shrink<K: Eq + std::hash::Hash, V>(table: &mut HashMap<K, V>) {
+    if table.capacity() > SMALL && table.len() < table.capacity() / 4 {
+        table.shrink_to(2 * table.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Crowd, FEW, PIECE, Rooms, SMALL, TABLES};
+    use crate::net::link::{ClientId, Link};
+    use crate::net::peer::Peer;
+    use crate::net::send_queue::total::Backlog;
+    use crate::net::send_queue::{Outbox, SlowClient};
+    use crate::net::socket::Socket;
+    use crate::protocol::Role;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+
+    fn links(count: u64) -> std::io::Result<Vec<Arc<Link>>> {
+        let (stream, _) = UnixStream::pair()?;
+        let socket = Arc::new(Socket::new(stream));
+        let link = |id| {
+            let socket = Arc::clone(&socket);
+            let outbox = Outbox::new(socket, 0, SlowClient::default(), Backlog::new(0));
+            let id = ClientId(id);
+            Arc::new(Link::new(
+                id,
+                Role::Server,
+                Peer::Local,
+                outbox,
+                Arc::default(),
+            ))
+        };
+        Ok((0..count).map(link).collect())
+    }
+
+    fn name(number: usize) -> Arc<str> {
+        format!("room {number}").into()
+    }
+
+    /// All of them, in order, and in how many pieces they came.
+    fn names(rooms: &Rooms) -> (Vec<String>, usize) {
+        let (mut all, mut next, mut pieces) = (Vec::new(), Some(0), 0);
+        while let Some(from) = next {
+            let piece = rooms.names(from);
+            all.extend(piece.names.iter().map(|name| name.to_string()));
+            (next, pieces) = (piece.next, pieces + 1);
+        }
+        all.sort();
+        (all, pieces)
+    }
+
+    #[test]
+    fn a_crowd_finds_its_own_however_many_they_are() -> std::io::Result<()> {
+        let links = links(100)?;
+        let mut crowd = Crowd::default();
+        for link in &links {
+            assert!(crowd.insert(Arc::clone(link)));
+            assert!(!crowd.insert(Arc::clone(link)), "twice is once");
+        }
+        for gone in 0..100 {
+            let mut ids = crowd.ids();
+            ids.sort_unstable();
+            assert_eq!(ids, (gone..100).map(ClientId).collect::<Vec<_>>());
+            for id in 0..100 {
+                let found = crowd.get(ClientId(id)).map(|link| link.id);
+                assert_eq!(found, (id >= gone).then_some(ClientId(id)));
+            }
+            assert_eq!(crowd.places.is_some(), 100 - gone > (FEW / 2 - 1) as u64);
+            assert!(crowd.remove(ClientId(gone)));
+            assert!(!crowd.remove(ClientId(gone)));
+        }
+        assert!(crowd.links.capacity() <= SMALL);
+        Ok(())
+    }
+
+    #[test]
+    fn rooms_come_with_the_first_and_go_with_the_last() -> std::io::Result<()> {
+        let links = links(2)?;
+        let mut rooms = Rooms::default();
+        for number in 0..1000 {
+            assert!(rooms.enter(name(number), Arc::clone(&links[0])));
+            assert!(rooms.enter(name(number), Arc::clone(&links[1])));
+            assert!(!rooms.enter(name(number), Arc::clone(&links[1])));
+        }
+        // From both ends.
+        let mut left: Vec<usize> = (0..1000).collect();
+        while let Some(number) = left.pop() {
+            assert!(rooms.leave(&name(number), ClientId(0)));
+            assert_eq!(rooms.members(&name(number)).len(), 1);
+            assert!(rooms.leave(&name(number), ClientId(1)));
+            assert!(!rooms.leave(&name(number), ClientId(1)));
+            assert_eq!(rooms.members(&name(number)).len(), 0);
+            left.reverse();
+            if left.len().is_multiple_of(100) {
+                let mut expected: Vec<String> = left
+                    .iter()
+                    .map(|number| name(*number).to_string())
+                    .collect();
+                expected.sort();
+                assert_eq!(names(&rooms), (expected, 1));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn no_table_is_large_and_all_give_back_what_they_do_not_need() -> std::io::Result<()> {
+        const MANY: usize = 100_000;
+        let links = links(1)?;
+        let mut rooms = Rooms::default();
+        for number in 0..MANY {
+            rooms.enter(name(number), Arc::clone(&links[0]));
+        }
+        let largest = rooms.tables.iter().map(|table| table.len()).max();
+        assert!(largest < Some(4 * MANY / TABLES), "{largest:?}");
+        let (all, pieces) = names(&rooms);
+        assert_eq!(all.len(), MANY);
+        assert!(pieces > MANY / (PIECE + 4 * MANY / TABLES), "{pieces}");
+        for number in 0..MANY {
+            rooms.leave(&name(number), ClientId(0));
+        }
+        let left: usize = rooms.tables.iter().map(|table| table.capacity()).sum();
+        assert!(left <= TABLES * SMALL, "{left}");
+        assert_eq!(names(&rooms), (Vec::new(), 1));
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! How many clients the system has room for.
+//!
+//! Running out of descriptors can be answered; running out of memory mappings cannot: a thread that
+//! has started and cannot map its signal stack takes the whole process with it. So the server stays
+//! away from either. Limits of memory are looked at for each client: see [`memory`](super::memory).
+
+use std::fs;
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::net::log::warn;
+
+/// What a thread maps: its stack, its signal stack, and a guard for each.
+const MAPPINGS: usize = 4;
+
+/// Descriptors that are for everything but clients.
+const DESCRIPTORS: usize = 64;
+
+/// `wanted`, or less where the system has less.
+pub(crate) fn at_most(wanted: usize) -> usize {
+    let smallest = limits().into_iter().min_by_key(|(_, room)| *room);
+    match smallest {
+        Some((name, room)) if room < wanted => {
+            warn!("{name} leaves room for {room} clients, not for {wanted}");
+            room
+        }
+        _ => wanted,
+    }
+}
+
+/// Each limit's name and the clients it leaves room for; a tenth is kept for the rest of the
+/// program.
+fn limits() -> Vec<(&'static str, usize)> {
+    let mut limits = Vec::new();
+    let files = getrlimit(Resource::Nofile).current;
+    if let Some(files) = files.and_then(|files| usize::try_from(files).ok()) {
+        limits.push(("the limit of open files", files.saturating_sub(DESCRIPTORS)));
+    }
+    let system = [
+        ("vm.max_map_count", "/proc/sys/vm/max_map_count", MAPPINGS),
+        ("kernel.pid_max", "/proc/sys/kernel/pid_max", 1),
+        ("kernel.threads-max", "/proc/sys/kernel/threads-max", 1),
+    ];
+    for (name, path, each) in system {
+        // Other systems than Linux have none of these files.
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if let Ok(value) = text.trim().parse::<usize>() {
+            limits.push((name, (value - value / 10) / each));
+        }
+    }
+    limits
+}

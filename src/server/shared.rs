@@ -1,0 +1,364 @@
+//! What all threads of a server share, and the two that serve them all.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Loss;
+use crate::net::addresses::Net;
+use crate::net::counters::Totals;
+use crate::net::link::{ClientId, Haste, Link, Stage};
+use crate::net::log::quota::Kind;
+use crate::net::log::{error, log_limited};
+use crate::net::peer::Peer;
+use crate::net::process::Process;
+use crate::net::registry::Registry;
+use crate::net::send_queue::Outbox;
+use crate::net::send_queue::total::Backlog;
+use crate::net::socket::Socket;
+use crate::net::stream::Stream;
+use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::net::sync::atomic::{AtomicBool, AtomicU64};
+use crate::net::sync::channel::{RecvTimeoutError, Sender, bounded};
+use crate::net::sync::thread;
+use crate::net::sync::thread::JoinHandle;
+use crate::net::sync::{Instant, Mutex, PoisonError};
+use crate::net::tls::TlsError;
+use crate::net::watchdog::Warden;
+use crate::protocol::{Config, Refusal, Role, refusal_bytes};
+
+use super::builder::Settings;
+use super::hub::admission::Budget;
+use super::hub::{Hub, Post, QUEUE};
+use super::membership::Memberships;
+use super::memory;
+use super::os_limits;
+
+/// What all threads of a server share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    /// What the settings say of those who come over a Unix socket.
+    local_config: Arc<Config>,
+    /// The same, of those who come over TLS.
+    pub(crate) secure_config: Arc<Config>,
+    pub(crate) totals: Arc<Totals>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) backlog: Arc<Backlog>,
+    pub(crate) warden: Arc<Warden>,
+    posts: Sender<Post>,
+    budget: Arc<Budget>,
+    pub(super) memberships: Arc<Memberships>,
+    stopping: AtomicBool,
+    /// How long the clients may take to leave.
+    patience: Mutex<Duration>,
+    waker: UnixStream,
+    next_id: AtomicU64,
+}
+
+/// The hub's and the warden's threads; dropping this ends both.
+pub(crate) struct Crew {
+    pub(crate) shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// Where they run.
+    pub(super) process: Process,
+}
+
+impl Crew {
+    /// Starts the hub and the warden. The other end of the waker is for the listener.
+    pub(crate) fn new(mut settings: Settings) -> io::Result<(Crew, UnixStream)> {
+        settings.max_clients = os_limits::at_most(settings.max_clients);
+        settings.all_outboxes = memory::at_most(settings.all_outboxes, "messages to send");
+        settings.all_incoming = memory::at_most(settings.all_incoming, "incoming messages");
+        let totals = Arc::new(Totals::default());
+        let registry = Registry::new(settings.per_address.clone());
+        let registry = Arc::new(registry.with_incoming(settings.all_incoming));
+        let backlog = Backlog::new(settings.all_outboxes);
+        let (warden, watch) = Warden::new(
+            Arc::clone(&backlog),
+            Some(Arc::clone(&registry)),
+            Arc::clone(&totals),
+        )?;
+        let (posts, posted) = bounded(QUEUE);
+        let budget = Arc::new(Budget::default());
+        let memberships = Arc::new(Memberships::new(settings.max_memberships));
+        let (waker, woken) = UnixStream::pair()?;
+        waker.set_nonblocking(true)?;
+        let mut local_config = Arc::clone(&settings.config);
+        if settings.trust_local_proxy {
+            Arc::make_mut(&mut local_config).trust_forwarded = true;
+        }
+        let mut secure_config = Arc::clone(&settings.config);
+        if settings.tls.is_some() {
+            Arc::make_mut(&mut secure_config).secure = true;
+        }
+        let shared = Arc::new(Shared {
+            settings,
+            local_config,
+            secure_config,
+            totals: Arc::clone(&totals),
+            registry,
+            backlog: Arc::clone(&backlog),
+            warden: Arc::clone(&warden),
+            posts,
+            budget: Arc::clone(&budget),
+            memberships: Arc::clone(&memberships),
+            stopping: AtomicBool::new(false),
+            patience: Mutex::default(),
+            waker,
+            next_id: AtomicU64::new(1),
+        });
+        let hub = Hub::new(posted, budget, backlog, warden, totals, memberships);
+        let mut crew = Crew {
+            shared,
+            threads: Vec::new(),
+            process: Process::current(),
+        };
+        crew.start("stentor hub", move || hub.run())?;
+        crew.start("stentor warden", move || watch.run())?;
+        Ok((crew, woken))
+    }
+
+    /// # Errors
+    /// In a child that was forked after this was made: the threads are not there.
+    pub(crate) fn check_process(&self) -> io::Result<()> {
+        self.process.check("the server")
+    }
+
+    fn start(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let builder = thread::Builder::new().name(name.to_owned());
+        self.threads.push(builder.spawn(run)?);
+        Ok(())
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        if !self.process.is_current() {
+            // They are the parent's, which needs them; here, nobody would ever come to be joined.
+            return self.threads.drain(..).for_each(std::mem::forget);
+        }
+        self.shared.stopping.store(true, SeqCst);
+        self.shared.post(Post::Stop);
+        self.shared.warden.stop();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                error!("a thread of the server panicked");
+            }
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn post(&self, post: Post) {
+        if self.budget.is_closed() {
+            return;
+        }
+        // Once the server stops, this would come behind everybody's goodbye.
+        if self.is_stopping() && matches!(post, Post::Broadcast(..)) {
+            return;
+        }
+        let weight = post.weight();
+        if weight > 0 {
+            self.budget.take(weight);
+        }
+        // The hub is gone once the server has stopped: there is nobody to reach then.
+        let _ = self.posts.send(post);
+    }
+
+    /// What holds for a connection with this peer.
+    pub(crate) fn config_for(&self, peer: Peer) -> &Arc<Config> {
+        match peer {
+            Peer::Net(_) => &self.settings.config,
+            Peer::Local => &self.local_config,
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(SeqCst)
+    }
+
+    /// Tells everybody, behind all that the hub had accepted before, and waits until that is done:
+    /// for the hub, which nothing can block, and for no longer than `patience`.
+    pub(crate) fn shutdown(&self, patience: Duration) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience;
+        self.stopping.store(true, SeqCst);
+        // A full pipe has woken the listener already.
+        let _ = io::Write::write(&mut &self.waker, &[1]);
+        self.registry.look_again();
+        self.refuse_handshakes();
+        if self.ask_hub(Post::Farewell, patience).is_none() {
+            self.send_all_away();
+        }
+    }
+
+    /// Those who are on their way in get a 503.
+    fn refuse_handshakes(&self) {
+        for link in self.registry.all() {
+            if link.version().is_none() {
+                link.refuse(Haste::Stopping);
+            }
+        }
+    }
+
+    /// Tells everybody at once, whatever waits for the hub.
+    fn send_all_away(&self) {
+        for link in self.registry.all() {
+            link.send_away(&self.warden);
+        }
+    }
+
+    /// Who is in a room, in the order of arrival; nobody, once the hub is gone. Sorted here: the
+    /// hub has others to serve.
+    pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
+        let post = |answer| Post::Members(Arc::clone(room), answer);
+        let mut ids = self.ask_hub(post, Duration::MAX).unwrap_or_default();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The rooms that somebody is in, in alphabetical order; none, once the hub is gone.
+    pub(crate) fn rooms(&self) -> Vec<String> {
+        let (mut names, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            let post = |answer| Post::Rooms(from, answer);
+            let some = self.ask_hub(post, Duration::MAX).unwrap_or_default();
+            names.extend(some.names.iter().map(|name| name.as_ref().to_owned()));
+            next = some.next;
+        }
+        names.sort_unstable();
+        names
+    }
+
+    /// What the hub answers; `None` once it is gone, or when that took too long.
+    pub(super) fn ask_hub<T>(
+        &self,
+        post: impl FnOnce(Sender<T>) -> Post,
+        patience: Duration,
+    ) -> Option<T> {
+        const A_WHILE: Duration = Duration::from_millis(20);
+        let since = Instant::now();
+        let (answer, answered) = bounded(1);
+        self.post(post(answer));
+        // A post that comes behind the last one is never answered, and never dropped either as
+        // long as somebody could post: so this looks up from time to time.
+        loop {
+            let left = patience.saturating_sub(since.elapsed());
+            match answered.recv_timeout(left.min(A_WHILE)) {
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() && !self.budget.is_closed() => {}
+                answer => return answer.ok(),
+            }
+        }
+    }
+
+    /// Waits for the clients to leave, and then does not wait any longer.
+    pub(crate) fn see_off(&self) {
+        // Once more: one may have come in meanwhile.
+        self.refuse_handshakes();
+        let began = Instant::now();
+        let left = || {
+            let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+            patience.saturating_sub(began.elapsed())
+        };
+        if self.registry.wait_until_empty(left) {
+            return;
+        }
+        // Where the hub was given no time for it.
+        self.send_all_away();
+        for link in self.registry.all() {
+            if link.stage() < Stage::Closed {
+                link.lose(Loss::Cut, &self.totals);
+            } else {
+                // All was said, only the hanging up is missing: that is no loss.
+                link.outbox.cut(Loss::Cut);
+            }
+        }
+    }
+
+    /// The socket of an accepted stream, with TLS around it where that is asked of those who come
+    /// over a network.
+    ///
+    /// # Errors
+    /// Where the user's own configuration of TLS does not allow a connection.
+    pub(crate) fn secure(&self, stream: Stream) -> Result<Socket, TlsError> {
+        match (&self.settings.tls, &stream) {
+            (Some(tls), Stream::Tcp(_)) => Ok(Socket::secured(stream, tls.session()?)),
+            _ => Ok(Socket::new(stream)),
+        }
+    }
+
+    /// Gives an accepted socket its number and its outbox.
+    pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
+        if self.settings.no_delay {
+            socket.set_no_delay();
+        }
+        let socket = Arc::new(socket);
+        let id = ClientId(self.next_id.fetch_add(1, Relaxed));
+        let Settings {
+            outbox,
+            slow_client,
+            deadlines,
+            ..
+        } = &self.settings;
+        let backlog = Arc::clone(&self.backlog);
+        let outbox = Outbox::new(Arc::clone(&socket), *outbox, *slow_client, backlog);
+        let deadlines = Arc::clone(deadlines);
+        let link = Arc::new(Link::new(id, Role::Server, peer, outbox, deadlines));
+        (socket, link)
+    }
+
+    /// Lets an accepted stream in. Where proxies are believed, its address is known later.
+    pub(crate) fn admit(&self, link: &Arc<Link>) -> Result<(), Refusal> {
+        let admitted = self.register(link);
+        // A connection that is counted can be found, or is gone.
+        self.totals.accepted.fetch_add(1, Relaxed);
+        admitted
+    }
+
+    fn register(&self, link: &Arc<Link>) -> Result<(), Refusal> {
+        if self.is_stopping() {
+            return Err(Refusal::ShuttingDown);
+        }
+        let is_counted = self.is_counted() && !self.config_for(link.peer).trust_forwarded;
+        let net = link.peer.ip().filter(|_| is_counted).map(Net::of);
+        self.registry.admit(link, self.settings.max_clients, net)?;
+        self.warden.watch(link);
+        Ok(())
+    }
+
+    /// Counts a client for the address that a proxy has named, or else the proxy's own, if it has
+    /// one.
+    pub(crate) fn admit_forwarded(
+        &self,
+        link: &Link,
+        address: Option<IpAddr>,
+    ) -> Result<(), Refusal> {
+        let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded;
+        match address {
+            Some(address) if is_counted => self.registry.enter_from(link, Net::of(address)),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_counted(&self) -> bool {
+        !self.settings.per_address.is_unlimited()
+    }
+
+    /// Answers at the door, without a thread and without waiting.
+    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>, refusal: &Refusal) {
+        let (id, peer, status) = (link.id, link.peer, refusal.status());
+        log_limited!(
+            self.warden,
+            Kind::TurnedAway,
+            "client {id} {peer}: turned away with {status}: {refusal}"
+        );
+        self.totals.refused(refusal.name());
+        link.outbox
+            .goodbye(&refusal_bytes(refusal, self.settings.config.date));
+        link.enter(Stage::Gone);
+        link.outbox.close();
+        self.totals.absorb(link);
+        self.warden.turned_away(socket);
+    }
+}

@@ -1,0 +1,127 @@
+//! A Unix socket's file: taken over from a server that died, and removed with the server.
+//!
+//! Nothing removes the file of a server that was killed, and nothing can be bound where a file is.
+//! So who finds one knocks: where nobody listens, it is removed. Servers of this kind that come and
+//! go in one folder at the same time take turns at that, by a lock on the folder: between the
+//! knocking and the removing, the file might become another server's.
+
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
+
+use crate::net::process::Process;
+
+/// The file of a socket that is bound; gone when the value is.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Device and number: whose the file at that path is.
+    identity: (u64, u64),
+    /// In a forked child, it is the parent's.
+    process: Process,
+}
+
+/// Turns are waited for this often and this long each time; then it goes on without, since who can
+/// read the folder could hold the lock for ever.
+const TURNS: usize = 1000;
+const TURN: Duration = Duration::from_millis(1);
+
+/// Binds a listener to a path.
+///
+/// # Errors
+/// [`AddrInUse`](io::ErrorKind::AddrInUse) where there is something already that is not a dead
+/// server's.
+pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    // The program may go to another folder.
+    let absolute = std::path::absolute(path)?;
+    let _turn = wait_for_turn(&absolute);
+    if is_socket(path) && !is_listening(path)? {
+        fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    let file = SocketFile {
+        identity: identity(&fs::symlink_metadata(path)?),
+        process: Process::current(),
+        path: absolute,
+    };
+    Ok((listener, file))
+}
+
+impl SocketFile {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if !self.process.is_current() {
+            return;
+        }
+        let _turn = wait_for_turn(&self.path);
+        let is_ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| identity(&metadata) == self.identity);
+        if is_ours {
+            // Where it cannot be removed, it is the next server's to take over.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
+/// Whether a server takes connections there, or may do.
+fn is_listening(path: &Path) -> io::Result<bool> {
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    // A server whose queue is full would let this wait.
+    ioctl_fionbio(&socket, true)?;
+    match connect(&socket, &SocketAddrUnix::new(path)?) {
+        Err(Errno::CONNREFUSED) => Ok(false),
+        _ => Ok(true),
+    }
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// The lock on the folder, given back when it is dropped; none where it cannot be had.
+fn wait_for_turn(path: &Path) -> Option<File> {
+    let folder = File::open(path.parent()?).ok()?;
+    for _ in 0..TURNS {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) => thread::sleep(TURN),
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Process, bind};
+
+    #[test]
+    fn only_the_process_that_has_bound_it_removes_the_file() -> std::io::Result<()> {
+        let path = std::env::temp_dir().join(format!("stentor-{}-fork", std::process::id()));
+        let (listener, mut file) = bind(&path)?;
+        file.process = Process::another();
+        drop(file);
+        assert!(path.exists());
+        drop(listener);
+        // Nobody listens there any more: it is taken over, and removed.
+        drop(bind(&path)?);
+        assert!(!path.exists());
+        Ok(())
+    }
+}

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let [mode, port] = arguments.as_slice() else {
         return usage();
     };
-    let handler: fn(&mut Client) -> stentor::Outcome = match mode.as_str() {
+    let handler: fn(&mut Client) -> stentor::HandlerResult = match mode.as_str() {
         "echo" => echo,
         "broadcast" => broadcast,
         "chat-idle" => chat_idle,
@@ -33,9 +33,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(port: u16, handler: fn(&mut Client) -> stentor::Outcome) -> std::io::Result<()> {
+fn serve(port: u16, handler: fn(&mut Client) -> stentor::HandlerResult) -> std::io::Result<()> {
     let server = Server::builder()
-        .max_message(64 * 1024 * 1024)
+        .max_message_size(64 * 1024 * 1024)
         .bind(("127.0.0.1", port))?;
     server.run(handler)
 }
@@ -45,21 +45,21 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-fn echo(client: &mut Client) -> stentor::Outcome {
+fn echo(client: &mut Client) -> stentor::HandlerResult {
     while let Some(message) = client.recv()? {
         client.send(message)?;
     }
     Ok(())
 }
 
-fn broadcast(client: &mut Client) -> stentor::Outcome {
+fn broadcast(client: &mut Client) -> stentor::HandlerResult {
     while let Some(message) = client.recv()? {
         client.broadcast(message);
     }
     Ok(())
 }
 
-fn chat_idle(client: &mut Client) -> stentor::Outcome {
+fn chat_idle(client: &mut Client) -> stentor::HandlerResult {
     while client.recv()?.is_some() {}
     Ok(())
 }

@@ -22,14 +22,14 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use stentor::{
-    Audience, BadField, Client, ClientId, CloseCode, Message, Rate, Reply, Request, Response,
-    Server, ServerHandle,
+    Audience, Client, ClientId, CloseCode, InvalidHeader, Message, RateLimit, Reply, Request,
+    Response, Server, ServerHandle,
 };
 
-#[path = "chat/doors.rs"]
-mod doors;
 #[path = "chat/names.rs"]
 mod names;
+#[path = "chat/doors.rs"]
+mod sockets;
 
 const PAGE: &str = include_str!("chat.html");
 const SCRIPT: &str = include_str!("chat/chat.js");
@@ -69,22 +69,22 @@ fn main() -> ExitCode {
 }
 
 fn serve() -> std::io::Result<()> {
-    let rate = Rate::per_second().messages(MESSAGES_PER_SECOND);
+    let rate = RateLimit::per_second().messages(MESSAGES_PER_SECOND);
     let builder = Server::builder()
-        .max_message(64 * 1024)
+        .max_message_size(64 * 1024)
         .rate(rate.bytes(BYTES_PER_SECOND))
         .max_clients_per_address(Some(MOST_PER_ADDRESS))
         .same_origin()
         .on_request(answer);
     let mut places: Vec<String> = std::env::args().skip(1).collect();
-    let (builder, scheme) = doors::secure(builder, &mut places)?;
+    let (builder, scheme) = sockets::secure(builder, &mut places)?;
     if let Some(option) = places.iter().find(|place| is_unknown(place)) {
         eprintln!("{option} is no option here: {USAGE}");
         std::process::exit(2);
     }
-    let server = doors::listen(builder, &places)?;
+    let server = sockets::listen(builder, &places)?;
     end_on_signals(server.handle())?;
-    doors::announce(&server, scheme)?;
+    sockets::announce(&server, scheme)?;
     let rooms = Rooms::default();
     server.run(|client| chat(client, &rooms))
 }
@@ -117,16 +117,16 @@ fn answer(request: &Request) -> Reply {
     let room = room_of(request);
     match request.version() {
         Some(_) if room.len() <= LONGEST_ROOM => Reply::accept(),
-        Some(_) => Reply::refuse(404, "that is no name for a room"),
+        Some(_) => Reply::reject(404, "that is no name for a room"),
         None if room == "health" => Response::text("ok\n").into(),
         // No room's page is at these two: a dot is not in a room's name.
         None if room == "chat.js" => asset("text/javascript; charset=utf-8", SCRIPT),
         None if room == "chat.css" => asset("text/css; charset=utf-8", STYLE),
         None if is_word(room) => match page(request) {
             Ok(page) => page.into(),
-            Err(_) => Reply::refuse(500, "this page cannot be shown"),
+            Err(_) => Reply::reject(500, "this page cannot be shown"),
         },
-        None => Reply::refuse(404, "nothing here"),
+        None => Reply::reject(404, "nothing here"),
     }
 }
 
@@ -136,15 +136,15 @@ fn asset(kind: &str, text: &str) -> Reply {
 
 /// The page runs the server's own script and no other, speaks to this server alone, and is never shown
 /// inside of another page.
-fn page(request: &Request) -> Result<Response, BadField> {
+fn page(request: &Request) -> Result<Response, InvalidHeader> {
     // `'self'` means WebSockets too only since 2020 or so; before that, they must be named.
-    let host = request.text("Host").filter(|host| is_plain(host));
+    let host = request.header_str("Host").filter(|host| is_plain(host));
     let sockets = host.map_or_else(String::new, |host| format!(" ws://{host} wss://{host}"));
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
          connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
-    Response::html(PAGE).field("Content-Security-Policy", &policy)
+    Response::html(PAGE).header("Content-Security-Policy", &policy)
 }
 
 /// Nothing that means something in a policy; an IPv6 address cannot stand there at all.
@@ -163,7 +163,7 @@ fn is_word(name: &str) -> bool {
     name.len() <= LONGEST_ROOM && name.bytes().all(allowed)
 }
 
-fn chat(client: &mut Client, rooms: &Rooms) -> stentor::Outcome {
+fn chat(client: &mut Client, rooms: &Rooms) -> stentor::HandlerResult {
     let Some(wanted) = ask_name(client)? else {
         return Ok(());
     };

@@ -6,7 +6,7 @@
 fn main() -> std::io::Result<()> {
     env_logger::init();
     let address = std::env::args().nth(1);
-    let builder = stentor::Server::builder().max_message(64 * 1024 * 1024);
+    let builder = stentor::Server::builder().max_message_size(64 * 1024 * 1024);
     #[cfg(feature = "deflate")]
     let builder = {
         let deflate = stentor::Deflate::new().send_takeover(true);

@@ -32,7 +32,7 @@ fn echo() -> Result<(), Box<dyn Error>> {
     };
     let connector = Connector::new()
         .version(version.parse()?)
-        .max_message(LARGE);
+        .max_message_size(LARGE);
     #[cfg(feature = "deflate")]
     let connector = {
         let deflate = stentor::Deflate::new().send_takeover(true);

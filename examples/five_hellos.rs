@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stentor::protocol::framing::mask;
 use stentor::protocol::{Accept, Config, Connection, Event, Framing, Printable, Version};
 
-fn main() -> Result<(), stentor::Unsupported> {
+fn main() -> Result<(), stentor::SendError> {
     for version in Version::ALL {
         println!("== {version} {}", "=".repeat(60 - version.name().len()));
         let mut connection = Connection::new(Arc::new(Config::default()));
@@ -38,7 +38,7 @@ fn main() -> Result<(), stentor::Unsupported> {
 }
 
 /// Accepts what asks for it, echoes every message, and takes what is to be sent.
-fn answer(connection: &mut Connection) -> Result<Vec<u8>, stentor::Unsupported> {
+fn answer(connection: &mut Connection) -> Result<Vec<u8>, stentor::SendError> {
     while let Some(event) = connection.next_event() {
         match event {
             Event::Request => connection.accept(Accept::new())?,

@@ -15,7 +15,7 @@ const SENT: [&[u8]; 5] = [
     b"\xff\x00",
 ];
 
-fn main() -> Result<(), stentor::Unsupported> {
+fn main() -> Result<(), stentor::SendError> {
     let mut connection = Connection::new(Arc::new(Config::default()));
     for bytes in SENT {
         println!("peer sends   {}", Printable(bytes));

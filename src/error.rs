@@ -5,7 +5,7 @@ use std::io;
 
 use crate::protocol::http::text::Escaped;
 use crate::protocol::{
-    BadField, BadOrigin, BadUrl, HandshakeError, Refusal, Unsupported, Violation,
+    HandshakeError, InvalidHeader, InvalidOrigin, InvalidUrl, ProtocolError, Rejection, SendError,
 };
 
 #[cfg(feature = "tls")]
@@ -16,28 +16,28 @@ use crate::net::tls::TlsError;
 #[non_exhaustive]
 pub enum Error {
     /// The peer is gone without the goodbye of its version; says how it was noticed.
-    Lost(Loss),
+    Disconnected(DisconnectReason),
     /// The peer broke a rule; it was told the close code that its version has for it.
-    Violation(Violation),
+    Protocol(ProtocolError),
     /// The peer's request was refused; it was told the status and the reason.
-    Refused(Refusal),
+    Rejected(Rejection),
     /// The peer asked for a page and got one: no conversation follows.
     Answered,
     /// We asked, and the server has refused, or has answered what breaks the version's rules.
     Handshake(Box<HandshakeError>),
     /// What was to be connected to is no WebSocket URL.
-    Url(BadUrl),
+    Url(InvalidUrl),
     /// A field, a cookie or a subprotocol that was to go along cannot be sent.
-    Field(BadField),
+    Field(InvalidHeader),
     /// What was to be asked from is no origin.
-    Origin(BadOrigin),
+    Origin(InvalidOrigin),
     /// There is no TLS with the server: it does not prove to be the one that was asked for, above all.
     #[cfg(feature = "tls")]
     Tls(TlsError),
     /// There is no way through the proxy.
     Proxy(ProxyError),
     /// What was asked for cannot be sent; nothing was.
-    Unsupported(Unsupported),
+    Send(SendError),
     /// The conversation is over: nothing can be sent any more.
     Closed,
     /// The client's queue is full and its policy is to drop: this message was not sent.
@@ -49,7 +49,7 @@ pub enum Error {
 /// How the loss of a peer was noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Loss {
+pub enum DisconnectReason {
     /// The stream ended, or was reset.
     EndOfStream,
     /// The handshake was not complete in time.
@@ -82,7 +82,7 @@ pub enum Loss {
 #[non_exhaustive]
 pub enum ProxyError {
     /// This is no `http://` URL of a proxy. Shown without the password.
-    BadUrl(String),
+    InvalidUrl(String),
     /// The proxy answered with another status than 200: 407 wants a user's name and password, 403
     /// does not let anybody through to there.
     Status {
@@ -92,7 +92,7 @@ pub enum ProxyError {
         reason: String,
     },
     /// The proxy's answer is no HTTP answer, or above a limit of those that hold for a server's.
-    BadAnswer(Box<HandshakeError>),
+    InvalidResponse(Box<HandshakeError>),
     /// The proxy hung up.
     EndOfStream,
 }
@@ -100,7 +100,10 @@ pub enum ProxyError {
 impl Error {
     /// Whether it says only that the conversation is over, which is no failure of a handler.
     fn is_the_end(&self) -> bool {
-        matches!(self, Error::Lost(_) | Error::Violation(_) | Error::Closed)
+        matches!(
+            self,
+            Error::Disconnected(_) | Error::Protocol(_) | Error::Closed
+        )
     }
 }
 
@@ -131,21 +134,21 @@ pub(crate) fn is_the_end(error: &(dyn std::error::Error + 'static), words: &[Str
     false
 }
 
-impl fmt::Display for Loss {
+impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Loss::EndOfStream => "the stream ended",
-            Loss::Handshake => "the handshake took too long",
-            Loss::NoPong => "no pong came in time",
-            Loss::Idle => "nothing came in time",
-            Loss::Unfinished => "the rest of a message did not come in time",
-            Loss::Write => "nothing that was sent was taken in time",
-            Loss::Evicted => "evicted, its queue was full",
-            Loss::Crowded => "evicted, all queues together were full",
-            Loss::Incoming => "too much memory was held for incoming messages",
-            Loss::Close => "its close did not come in time",
-            Loss::Cut => "the server stopped",
-            Loss::Aborted => "aborted by this side",
+            DisconnectReason::EndOfStream => "the stream ended",
+            DisconnectReason::Handshake => "the handshake took too long",
+            DisconnectReason::NoPong => "no pong came in time",
+            DisconnectReason::Idle => "nothing came in time",
+            DisconnectReason::Unfinished => "the rest of a message did not come in time",
+            DisconnectReason::Write => "nothing that was sent was taken in time",
+            DisconnectReason::Evicted => "evicted, its queue was full",
+            DisconnectReason::Crowded => "evicted, all queues together were full",
+            DisconnectReason::Incoming => "too much memory was held for incoming messages",
+            DisconnectReason::Close => "its close did not come in time",
+            DisconnectReason::Cut => "the server stopped",
+            DisconnectReason::Aborted => "aborted by this side",
         })
     }
 }
@@ -153,9 +156,15 @@ impl fmt::Display for Loss {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Lost(loss) => write!(f, "connection lost: {loss}"),
-            Error::Violation(violation) => write!(f, "the peer broke the protocol: {violation}"),
-            Error::Refused(refusal) => write!(f, "refused with {}: {refusal}", refusal.status()),
+            Error::Disconnected(disconnect_reason) => {
+                write!(f, "connection lost: {disconnect_reason}")
+            }
+            Error::Protocol(protocol_error) => {
+                write!(f, "the peer broke the protocol: {protocol_error}")
+            }
+            Error::Rejected(rejection) => {
+                write!(f, "refused with {}: {rejection}", rejection.status())
+            }
             Error::Answered => f.write_str("the request was answered with a page"),
             Error::Handshake(error) => write!(f, "handshake failed: {error}"),
             Error::Url(bad) => bad.fmt(f),
@@ -164,7 +173,7 @@ impl fmt::Display for Error {
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.fmt(f),
             Error::Proxy(error) => error.fmt(f),
-            Error::Unsupported(unsupported) => unsupported.fmt(f),
+            Error::Send(send_error) => send_error.fmt(f),
             Error::Closed => f.write_str("the conversation is over"),
             Error::Dropped => f.write_str("the client's queue is full: message dropped"),
             Error::Io(error) => error.fmt(f),
@@ -181,42 +190,42 @@ impl std::error::Error for Error {
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.source(),
             // These have no cause of their own.
-            Error::Lost(_)
-            | Error::Violation(_)
-            | Error::Refused(_)
+            Error::Disconnected(_)
+            | Error::Protocol(_)
+            | Error::Rejected(_)
             | Error::Answered
             | Error::Handshake(_)
             | Error::Url(_)
             | Error::Field(_)
             | Error::Origin(_)
             | Error::Proxy(_)
-            | Error::Unsupported(_)
+            | Error::Send(_)
             | Error::Closed
             | Error::Dropped => None,
         }
     }
 }
 
-impl From<Unsupported> for Error {
-    fn from(unsupported: Unsupported) -> Self {
-        Error::Unsupported(unsupported)
+impl From<SendError> for Error {
+    fn from(send_error: SendError) -> Self {
+        Error::Send(send_error)
     }
 }
 
-impl From<BadUrl> for Error {
-    fn from(bad: BadUrl) -> Self {
+impl From<InvalidUrl> for Error {
+    fn from(bad: InvalidUrl) -> Self {
         Error::Url(bad)
     }
 }
 
-impl From<BadField> for Error {
-    fn from(bad: BadField) -> Self {
+impl From<InvalidHeader> for Error {
+    fn from(bad: InvalidHeader) -> Self {
         Error::Field(bad)
     }
 }
 
-impl From<BadOrigin> for Error {
-    fn from(bad: BadOrigin) -> Self {
+impl From<InvalidOrigin> for Error {
+    fn from(bad: InvalidOrigin) -> Self {
         Error::Origin(bad)
     }
 }
@@ -246,13 +255,13 @@ impl From<io::Error> for Error {
 impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ProxyError::BadUrl(url) => {
+            ProxyError::InvalidUrl(url) => {
                 write!(f, "no http:// URL of a proxy: \"{}\"", Escaped::Text(url))
             }
             ProxyError::Status { status, reason } => {
                 write!(f, "the proxy answered {status} {}", Escaped::Text(reason))
             }
-            ProxyError::BadAnswer(error) => write!(f, "bad answer of the proxy: {error}"),
+            ProxyError::InvalidResponse(error) => write!(f, "bad answer of the proxy: {error}"),
             ProxyError::EndOfStream => f.write_str("the proxy hung up"),
         }
     }

@@ -29,9 +29,9 @@
 //! | [RFC 6455](protocol::version::rfc6455) | every browser since 2012 | yes | yes | yes | yes | a list |
 //!
 //! What a version cannot carry is answered by one rule: to send it to that client is an
-//! [`Error::Unsupported`] for the one who does, and in a broadcast that client is skipped and
+//! [`Error::Send`] for the one who does, and in a broadcast that client is skipped and
 //! [counted](Counters::skipped). Never are odd bytes sent instead. A close code that has no place on
-//! the wire is left out, and kept for the [account](Departure).
+//! the wire is left out, and kept for the [account](CloseReport).
 //!
 //! # A guided tour
 //!
@@ -68,16 +68,16 @@
 //! use stentor::{Accept, Reply, Response, Server};
 //!
 //! let server = Server::builder()
-//!     .origins(["https://example.com"])?
+//!     .allowed_origins(["https://example.com"])?
 //!     .on_request(|request| match (request.version(), request.path()) {
 //!         (None, "/health") => Response::text("ok\n").into(),
 //!         (Some(_), "/chat") => match request.cookie("session") {
 //!             Some(_) => Reply::accept(),
-//!             None => Reply::refuse(403, "log in first"),
+//!             None => Reply::reject(403, "log in first"),
 //!         },
-//!         _ => Reply::refuse(404, "nothing here"),
+//!         _ => Reply::reject(404, "nothing here"),
 //!     });
-//! # Ok::<(), stentor::BadOrigin>(())
+//! # Ok::<(), stentor::InvalidOrigin>(())
 //! ```
 //!
 //! **On the open internet.** Limits and deadlines are on by default. What only you can know is not:
@@ -85,15 +85,15 @@
 //!
 //! ```
 //! # use std::time::Duration;
-//! use stentor::{Rate, Server};
+//! use stentor::{RateLimit, Server};
 //!
 //! let server = Server::builder()
-//!     .hosts(["chat.example.com"])?
+//!     .allowed_hosts(["chat.example.com"])?
 //!     .same_origin()
-//!     .rate(Rate::per_second().messages(20).bytes(64 * 1024))
+//!     .rate(RateLimit::per_second().messages(20).bytes(64 * 1024))
 //!     .max_clients_per_address(Some(50))
 //!     .handshakes_per_address(100, Duration::from_secs(60));
-//! # Ok::<(), stentor::BadHost>(())
+//! # Ok::<(), stentor::InvalidHost>(())
 //! ```
 //!
 //! **On several sockets.** A server listens on ports of both families, on Unix sockets, and on what
@@ -125,7 +125,7 @@
 //! hear it. It is off by default; `protocol::deflate` says what it costs, and what it tells an attacker.
 //!
 //! **Bringing your own loop.** [`accept`] serves one [`Stream`], TCP or Unix, on the calling thread, and
-//! [`ServerBuilder::detach`] does so with options. Below both is [`protocol::Connection`], which
+//! [`ServerBuilder::acceptor`] does so with options. Below both is [`protocol::Connection`], which
 //! has never seen a socket.
 //!
 //! # Reading the source
@@ -165,23 +165,23 @@ mod server;
 mod client;
 
 #[doc(inline)]
-pub use client::{Connector, Sender, Traffic, Transport, WebSocket, connect};
+pub use client::{ConnectionStats, Connector, Sender, Transport, WebSocket, connect};
 #[cfg(feature = "tls")]
 #[doc(inline)]
 pub use net::tls::{TlsClient, TlsError, TlsServer};
 #[doc(inline)]
 pub use net::{
-    ClientId, Counters, Error, FastClient, Loss, Peer, ProxyError, Rate, Received, SlowClient,
-    Stream,
+    ClientId, Counters, DisconnectReason, Error, OnRateLimit, Peer, ProxyError, RateLimit,
+    Received, SlowClient, Stream,
 };
 #[cfg(feature = "deflate")]
 pub use protocol::Deflate;
 #[doc(inline)]
 pub use protocol::{
-    Accept, Answer, BadField, BadHost, BadOrigin, BadUrl, BadVersion, Body, CloseCode, CloseFrame,
-    Closed, Closing, Event, Framing, HandshakeError, HostName, Initiator, Limits, Message, Origin,
-    Refusal, Request, Response, State, Transition, Trigger, Unsupported, Version, Versions,
-    Violation,
+    Accept, Body, CloseCode, CloseFrame, Closed, Closing, Event, Framing, HandshakeError,
+    HandshakeResponse, HostName, Initiator, InvalidHeader, InvalidHost, InvalidOrigin, InvalidUrl,
+    InvalidVersion, Limits, Message, Origin, ProtocolError, Rejection, Request, Response,
+    SendError, State, Transition, Trigger, Version, Versions,
 };
 /// The version of rustls that [`TlsServer::from_config`] and [`TlsClient::from_config`] take configurations of.
 #[cfg(feature = "tls")]
@@ -189,6 +189,6 @@ pub use protocol::{
 pub use rustls;
 #[doc(inline)]
 pub use server::{
-    Audience, Client, ClientHandle, Departure, Detached, Endpoint, JoinError, Listener, Outcome,
-    Reply, Server, ServerBuilder, ServerHandle, accept,
+    Acceptor, Audience, Client, ClientHandle, CloseReport, Endpoint, HandlerResult, JoinError,
+    Listener, Reply, Server, ServerBuilder, ServerHandle, accept,
 };

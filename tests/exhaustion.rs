@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use stentor::{Loss, Server, SlowClient, Version};
+use stentor::{DisconnectReason, Server, SlowClient, Version};
 
 use support::{
     Folder, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, eventually, keep_logbook, logged,
@@ -169,7 +169,7 @@ fn a_pause_of_the_whole_process_does_not_count_as_silence() {
     let _alone = alone();
     let (ping, idle) = (Duration::from_millis(100), Duration::from_millis(600));
     let builder = Server::builder().keepalive(Some(ping), PATIENCE);
-    let server = Loopback::echo(builder.idle_deadline(Some(idle)));
+    let server = Loopback::echo(builder.idle_timeout(Some(idle)));
     let mut peer = server.open(Version::Rfc6455);
     let since = Instant::now();
     let pid = std::process::id();
@@ -301,7 +301,7 @@ fn unread_messages_cost_no_more_than_their_bound() {
     const MESSAGES: usize = 600;
     let _alone = alone();
     let builder = Server::builder()
-        .outbox(OUTBOX)
+        .send_queue(OUTBOX)
         .slow_client(SlowClient::DropNewest);
     let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
     let _sleepers: Vec<Peer> = (0..SLEEPERS)
@@ -333,8 +333,8 @@ fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
     const FLOODERS: usize = 10;
     let _alone = alone();
     let builder = Server::builder()
-        .outbox(128 * 1024)
-        .write_deadline(Duration::from_millis(500));
+        .send_queue(128 * 1024)
+        .write_timeout(Duration::from_millis(500));
     let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
     let peers: Vec<Peer> = (0..FLOODERS)
         .map(|_| server.open(Version::Rfc6455))
@@ -356,8 +356,8 @@ fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
         }
         eventually("their end", || {
             most = most.max(resident().saturating_sub(before));
-            let lost = server.handle.counters().lost;
-            (lost.get(&Loss::Write) == Some(&(FLOODERS as u64))).then_some(())
+            let disconnected = server.handle.counters().disconnected;
+            (disconnected.get(&DisconnectReason::Write) == Some(&(FLOODERS as u64))).then_some(())
         });
         ended.store(true, SeqCst);
     });
@@ -372,7 +372,7 @@ fn bytes_queued_for_the_hub_are_bounded() {
     const EACH: usize = 250;
     let _alone = alone();
     let builder = Server::builder()
-        .outbox(128 * 1024)
+        .send_queue(128 * 1024)
         .slow_client(SlowClient::DropNewest);
     let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
     let _sleepers = server.open_all();

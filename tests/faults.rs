@@ -31,7 +31,7 @@ use rustix::net::sockopt;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use rustix::thread::gettid;
 use signal_hook::consts::SIGUSR1;
-use stentor::{Client, CloseCode, Loss, Outcome, Server, Version};
+use stentor::{Client, CloseCode, DisconnectReason, HandlerResult, Server, Version};
 
 use support::{Head, Loopback, PATIENCE, Peer, dial, read_answer};
 
@@ -67,7 +67,7 @@ fn pelt(until: &AtomicBool) -> usize {
 }
 
 /// Echoes each message, and sends it to everybody in the room.
-fn echo_and_tell(client: &mut Client) -> Outcome {
+fn echo_and_tell(client: &mut Client) -> HandlerResult {
     client.join("lobby");
     while let Some(message) = client.recv()? {
         client.send(message.clone())?;
@@ -100,12 +100,12 @@ fn signals_in_the_middle_of_every_call_lose_nothing() {
             .enumerate()
             .map(|(who, mut peer)| {
                 scope.spawn(move || {
-                    let mut heard = [0; Version::ALL.len()];
+                    let mut received = [0; Version::ALL.len()];
                     for number in 0..EACH {
                         peer.say(&format!("{who} {number} {}", "x".repeat(number * 50)));
-                        hear(&mut peer, &mut heard, |heard| heard[who] > number);
+                        hear(&mut peer, &mut received, |received| received[who] > number);
                     }
-                    hear(&mut peer, &mut heard, |heard| *heard == [EACH; 5]);
+                    hear(&mut peer, &mut received, |received| *received == [EACH; 5]);
                     peer
                 })
             })
@@ -125,19 +125,19 @@ fn signals_in_the_middle_of_every_call_lose_nothing() {
     });
     let counters = server.handle.counters();
     assert_eq!(counters.closes, [(1001, 5)].into());
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 /// Receives the messages of all senders, each in order, until `enough` is true.
-fn hear(peer: &mut Peer, heard: &mut [usize; 5], enough: impl Fn(&[usize; 5]) -> bool) {
-    while !enough(heard) {
+fn hear(peer: &mut Peer, received: &mut [usize; 5], enough: impl Fn(&[usize; 5]) -> bool) {
+    while !enough(received) {
         let text = peer.hear_text();
         let mut words = text.split(' ').map(|word| word.parse::<usize>());
         let mut number = || words.next().unwrap().unwrap();
         let (who, number) = (number(), number());
-        assert_eq!(number, heard[who], "{} of {who}", peer.version);
+        assert_eq!(number, received[who], "{} of {who}", peer.version);
         assert!(text.ends_with(&format!(" {}", "x".repeat(number * 50))));
-        heard[who] += 1;
+        received[who] += 1;
     }
 }
 
@@ -182,7 +182,7 @@ fn a_client_without_a_thread_gets_503_until_there_is_one() {
     for version in Version::ALL {
         server.open(version).expect_echo("and others come");
     }
-    assert_eq!(server.handle.counters().refused, [("full", 5)].into());
+    assert_eq!(server.handle.counters().rejected, [("full", 5)].into());
 }
 
 /// A process may be stopped, and so may a machine: no timeout expires meanwhile.
@@ -191,10 +191,10 @@ fn a_pause_of_the_whole_process_counts_in_no_timeout() {
     let _alone = alone();
     let deadline = Duration::from_secs(2);
     let builder = Server::builder()
-        .outbox(64 * 1024)
-        .handshake_deadline(deadline)
-        .write_deadline(deadline)
-        .close_deadline(deadline);
+        .send_queue(64 * 1024)
+        .handshake_timeout(deadline)
+        .write_timeout(deadline)
+        .close_timeout(deadline);
     let server = Loopback::run_with_send_buffer(0, builder, |client| {
         while let Some(message) = client.recv()? {
             match message.as_text() {
@@ -213,9 +213,9 @@ fn a_pause_of_the_whole_process_counts_in_no_timeout() {
     told.expect_goodbye(1000, "");
     // One client whose own handler sends much to it, and one that receives much from another
     // thread.
-    let mut asking = server.open(Version::Hybi07);
-    asking.say("say much");
-    asking.stream.peek(&mut [0]).unwrap();
+    let mut client_handshake = server.open(Version::Hybi07);
+    client_handshake.say("say much");
+    client_handshake.stream.peek(&mut [0]).unwrap();
     let mut addressed = server.open(Version::Draft76);
     let handle = server.client(&addressed);
     handle.send("x".repeat(500_000)).unwrap();
@@ -235,12 +235,12 @@ fn a_pause_of_the_whole_process_counts_in_no_timeout() {
     thread::sleep(deadline / 5);
     coming.write_all(&head[100..]).unwrap();
     Peer::after(coming, Version::Rfc6455, head.len()).expect_echo("here at last");
-    told.say_goodbye(1000, "");
+    told.start_close(1000, "");
     told.expect_end();
-    assert_eq!(asking.hear_text().len(), 500_000);
+    assert_eq!(client_handshake.hear_text().len(), 500_000);
     assert_eq!(addressed.hear_text().len(), 500_000);
     let counters = server.handle.counters();
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 const INSIDE: &str = "STENTOR_TEST_IS_IN_A_NETWORK_OF_ITS_OWN";
@@ -311,6 +311,9 @@ fn vanish() {
     let took = since.elapsed();
     assert!(took < Duration::from_secs(8), "{took:?}");
     // The others were found by TCP.
-    assert_eq!(counters.lost, [(Loss::NoPong, 6)].into());
+    assert_eq!(
+        counters.disconnected,
+        [(DisconnectReason::NoPong, 6)].into()
+    );
     assert_eq!(counters.closes.values().sum::<u64>(), 10);
 }

@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 use log::{LevelFilter, Log, Metadata, Record};
-use stentor::{Connector, Error, Loss, Server, Version};
+use stentor::{Connector, DisconnectReason, Error, Server, Version};
 
 use support::{
     Loopback, PATIENCE, Script, ask, becomes, dial, echo, eventually, hush, panic_when_told,
@@ -81,7 +81,7 @@ fn wait_for_panic(thread: &str, words: &str) {
 fn a_logger_that_panics_does_not_end_the_watchdogs_timeouts() {
     install();
     let builder = Server::builder().keepalive(Some(Duration::from_millis(20)), LONG);
-    let server = Loopback::echo(builder.handshake_deadline(SHORT));
+    let server = Loopback::echo(builder.handshake_timeout(SHORT));
     let mut peers = server.open_all();
     wait_for_panic("stentor warden", "ping");
     for _ in 0..2 {
@@ -134,8 +134,14 @@ fn a_logger_that_panics_does_not_end_the_timeouts_of_clients() {
         });
         let connector = Connector::new().keepalive(Some(Duration::from_millis(20)), SHORT);
         let mut socket = connector.connect(&script.url).unwrap();
-        let lost = socket.recv();
-        assert!(matches!(lost, Err(Error::Lost(Loss::NoPong))), "{lost:?}");
+        let disconnected = socket.recv();
+        assert!(
+            matches!(
+                disconnected,
+                Err(Error::Disconnected(DisconnectReason::NoPong))
+            ),
+            "{disconnected:?}"
+        );
         drop(socket);
         script.join();
     }

@@ -53,9 +53,9 @@ fn begin() -> MutexGuard<'static, ()> {
         log::set_logger(&Everything).unwrap();
         log::set_max_level(LevelFilter::Trace);
     });
-    let turn = lock(&ONE_AT_A_TIME);
+    let batch = lock(&ONE_AT_A_TIME);
     lock(&LINES).clear();
-    turn
+    batch
 }
 
 fn lines() -> Vec<String> {
@@ -73,9 +73,9 @@ fn place_of(words: &str) -> usize {
 fn secretive() -> Loopback {
     let builder = Server::builder().subprotocols(["SECRET-protocol"]);
     let builder = builder.on_request(|request| match (request.version(), request.path()) {
-        (Some(_), "/refused") => Reply::refuse(403, "no"),
+        (Some(_), "/refused") => Reply::reject(403, "no"),
         (Some(_), _) => Accept::new()
-            .field("Set-Cookie", "s=SECRET")
+            .header("Set-Cookie", "s=SECRET")
             .unwrap()
             .into(),
         (None, _) => Response::text("SECRET").into(),
@@ -92,9 +92,9 @@ fn no_secret_of_a_request_or_an_answer_is_in_the_log() {
             .version(version)
             .subprotocols(["SECRET-protocol"])
             .and_then(|connector| connector.cookie("session", "SECRET"))
-            .and_then(|connector| connector.field("Authorization", "Bearer SECRET"))
-            .and_then(|connector| connector.field("X-Auth-Token", "SECRET"))
-            .and_then(|connector| connector.field("User-Agent", "harmless"))
+            .and_then(|connector| connector.header("Authorization", "Bearer SECRET"))
+            .and_then(|connector| connector.header("X-Auth-Token", "SECRET"))
+            .and_then(|connector| connector.header("User-Agent", "harmless"))
             .unwrap();
         let url = format!("ws://{}/chat?token=SECRET", server.address);
         let mut socket = connector.connect(&url).unwrap();
@@ -162,7 +162,7 @@ fn a_request_is_logged_before_its_answer() {
 fn a_frames_header_is_logged_in_hex() {
     for version in HYBI {
         let _turn = begin();
-        let server = Loopback::echo(Server::builder().max_message(100_000));
+        let server = Loopback::echo(Server::builder().max_message_size(100_000));
         let mut peer = server.open(version);
         peer.expect_echo("Hello");
         place_of("< frame 818537fa213d");
@@ -222,7 +222,7 @@ fn frames_of_the_old_drafts_are_logged_by_their_type() {
         peer.expect_echo("hello");
         place_of("< frame 8003");
         if version == Version::Draft76 {
-            peer.say_goodbye(1000, "");
+            peer.start_close(1000, "");
             place_of("< frame ff00");
             place_of("> frame ff00");
         }

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, bind, connect, sockopt};
 
-use crate::net::connection::Patience;
+use crate::net::connection::WaitLimit;
 
 use super::resolve::resolve;
 
@@ -25,16 +25,16 @@ pub(super) fn dial(
     host: &str,
     port: u16,
     local: Option<IpAddr>,
-    patience: &Patience,
+    limit: &WaitLimit,
 ) -> io::Result<TcpStream> {
     let mut addresses = match host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
-        Err(_) => resolve(host, port, patience)?,
+        Err(_) => resolve(host, port, limit)?,
     };
     if let Some(local) = local {
         addresses.retain(|address| address.is_ipv4() == local.is_ipv4());
     }
-    let stream = race(&in_turn(addresses), local, patience)
+    let stream = race(&in_turn(addresses), local, limit)
         .map_err(|error| io::Error::new(error.kind(), format!("{host} port {port}: {error}")))?;
     stream.set_nonblocking(false)?;
     Ok(stream)
@@ -62,7 +62,7 @@ fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 fn race(
     addresses: &[SocketAddr],
     local: Option<IpAddr>,
-    patience: &Patience,
+    limit: &WaitLimit,
 ) -> io::Result<TcpStream> {
     let mut waiting = addresses.iter();
     let mut running: Vec<TcpStream> = Vec::new();
@@ -78,7 +78,7 @@ fn race(
             None if running.is_empty() => return Err(failure),
             None => {}
         }
-        let left = patience.left();
+        let left = limit.left();
         let alone = waiting.as_slice().is_empty();
         let wait = match (alone, left) {
             (true, left) => left,
@@ -160,7 +160,7 @@ fn late(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressFamily, Patience, bind, connect, dial, in_turn, is_its_own_peer};
+    use super::{AddressFamily, WaitLimit, bind, connect, dial, in_turn, is_its_own_peer};
     use super::{race, socket};
     use std::io;
     use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -186,11 +186,11 @@ mod tests {
         let gone = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let here = listener.local_addr()?;
-        let patience = Patience::of(Duration::from_secs(10));
-        let stream = race(&[gone, gone, here], None, &patience)?;
+        let limit = WaitLimit::of(Duration::from_secs(10));
+        let stream = race(&[gone, gone, here], None, &limit)?;
         assert_eq!(stream.peer_addr()?, here);
-        let refused = race(&[gone, gone], None, &patience).map_err(|error| error.kind());
-        assert_eq!(refused.err(), Some(io::ErrorKind::ConnectionRefused));
+        let rejected = race(&[gone, gone], None, &limit).map_err(|error| error.kind());
+        assert_eq!(rejected.err(), Some(io::ErrorKind::ConnectionRefused));
         Ok(())
     }
 
@@ -199,8 +199,8 @@ mod tests {
         let (silent, _queue) = silent()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let here = listener.local_addr()?;
-        let patience = Patience::of(Duration::from_secs(10));
-        let stream = race(&[silent, here], None, &patience)?;
+        let limit = WaitLimit::of(Duration::from_secs(10));
+        let stream = race(&[silent, here], None, &limit)?;
         assert_eq!(stream.peer_addr()?, here);
         Ok(())
     }
@@ -208,8 +208,8 @@ mod tests {
     #[test]
     fn silent_address_fails_when_the_timeout_passes() -> io::Result<()> {
         let (silent, _queue) = silent()?;
-        let patience = Patience::of(Duration::from_millis(20));
-        let late = dial(&silent.ip().to_string(), silent.port(), None, &patience);
+        let limit = WaitLimit::of(Duration::from_millis(20));
+        let late = dial(&silent.ip().to_string(), silent.port(), None, &limit);
         assert_eq!(
             late.err().map(|error| error.kind()),
             Some(io::ErrorKind::TimedOut)
@@ -233,9 +233,9 @@ mod tests {
     fn name_is_resolved_and_the_local_address_is_used() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let own: IpAddr = [127, 0, 0, 9].into();
-        let patience = Patience::of(Duration::from_secs(10));
+        let limit = WaitLimit::of(Duration::from_secs(10));
         let port = listener.local_addr()?.port();
-        let stream = dial("localhost", port, Some(own), &patience)?;
+        let stream = dial("localhost", port, Some(own), &limit)?;
         assert_eq!(stream.local_addr()?.ip(), own);
         Ok(())
     }

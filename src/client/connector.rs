@@ -6,22 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ProxyError};
-use crate::net::connection::{Conversation, Patience};
+use crate::net::connection::{Conversation, WaitLimit};
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
-use crate::net::timeouts::{Deadlines, MessageRate};
+use crate::net::timeouts::{MessageRate, Timeouts};
 use crate::net::tls::{TlsClient, TlsSession};
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::{
-    BadField, BadOrigin, ClientRequest, Config, Connection, Limits, Origin, Version,
+    ClientRequest, Config, Connection, InvalidHeader, InvalidOrigin, Limits, Origin, Version,
 };
 
 use super::connect::dial;
 use super::entropy;
 use super::proxy;
 use super::proxy::Proxy;
-use super::runtime::Common;
+use super::runtime::Runtime;
 use super::transport::{Transport, bridge};
 use super::websocket::WebSocket;
 
@@ -33,7 +33,7 @@ use super::websocket::WebSocket;
 /// let socket = stentor::Connector::new()
 ///     .subprotocols(["chat"])?
 ///     .cookie("session", "e8bb43229de9")?
-///     .handshake_deadline(Duration::from_secs(3))
+///     .handshake_timeout(Duration::from_secs(3))
 ///     .connect("ws://127.0.0.1:8000/chat")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -42,9 +42,9 @@ pub struct Connector {
     /// The request, without the URL.
     request: ClientRequest,
     config: Arc<Config>,
-    deadlines: Arc<Deadlines>,
-    connect_deadline: Duration,
-    outbox: usize,
+    timeouts: Arc<Timeouts>,
+    connect_timeout: Duration,
+    send_queue: usize,
     no_delay: bool,
     local: Option<IpAddr>,
     way: Way,
@@ -71,9 +71,9 @@ impl Connector {
         Connector {
             request: ClientRequest::nowhere(),
             config: Arc::default(),
-            deadlines: Arc::default(),
-            connect_deadline: Duration::from_secs(10),
-            outbox: 1024 * 1024,
+            timeouts: Arc::default(),
+            connect_timeout: Duration::from_secs(10),
+            send_queue: 1024 * 1024,
             no_delay: true,
             local: None,
             way: Way::Straight,
@@ -93,8 +93,8 @@ impl Connector {
     /// accept it.
     ///
     /// # Errors
-    /// [`BadField`] for a name that is empty, has an invalid byte, or is offered already.
-    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, BadField>
+    /// [`InvalidHeader`] for a name that is empty, has an invalid byte, or is offered already.
+    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, InvalidHeader>
     where
         I: IntoIterator,
         I::Item: Into<String>,
@@ -106,17 +106,17 @@ impl Connector {
     /// Adds a header to the request: `Authorization`, `User-Agent`. Default: none.
     ///
     /// # Errors
-    /// [`BadField`] if the header would break the request or belongs to the handshake.
-    pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
-        self.request = self.request.field(name, value)?;
+    /// [`InvalidHeader`] if the header would break the request or belongs to the handshake.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
+        self.request = self.request.header(name, value)?;
         Ok(self)
     }
 
     /// Adds a cookie. Default: none; cookies that servers set are not kept.
     ///
     /// # Errors
-    /// [`BadField`] for an invalid name or value.
-    pub fn cookie(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+    /// [`InvalidHeader`] for an invalid name or value.
+    pub fn cookie(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         self.request = self.request.cookie(name, value)?;
         Ok(self)
     }
@@ -125,8 +125,8 @@ impl Connector {
     /// draft-75 and draft-76 require an origin, and get the server's own.
     ///
     /// # Errors
-    /// [`BadOrigin`] if `origin` is not an origin.
-    pub fn origin(mut self, origin: &str) -> Result<Self, BadOrigin> {
+    /// [`InvalidOrigin`] if `origin` is not an origin.
+    pub fn origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
         self.request = self.request.origin(origin.parse::<Origin>()?);
         Ok(self)
     }
@@ -135,28 +135,28 @@ impl Connector {
     /// The system's resolver has no timeout: a lookup may continue, on its own thread, after this
     /// timeout. A process has 64 such threads at most; further names wait, within this timeout, for one
     /// to end.
-    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
-        self.connect_deadline = deadline;
+    pub fn connect_timeout(mut self, deadline: Duration) -> Self {
+        self.connect_timeout = deadline;
         self
     }
 
     /// Sets the timeout for the handshake after that, up to the last byte of the response. Default:
     /// 10 s.
-    pub fn handshake_deadline(mut self, deadline: Duration) -> Self {
-        self.deadlines().handshake = deadline;
+    pub fn handshake_timeout(mut self, deadline: Duration) -> Self {
+        self.timeouts().handshake = deadline;
         self
     }
 
     /// Sets how long the server may read nothing of the queued bytes. Default: 10 s.
-    pub fn write_deadline(mut self, deadline: Duration) -> Self {
-        self.deadlines().write = deadline;
+    pub fn write_timeout(mut self, deadline: Duration) -> Self {
+        self.timeouts().write = deadline;
         self
     }
 
     /// Sets how long the server may take to answer a close, and then to close the TCP connection.
     /// Default: 5 s.
-    pub fn close_deadline(mut self, deadline: Duration) -> Self {
-        self.deadlines().close = deadline;
+    pub fn close_timeout(mut self, deadline: Duration) -> Self {
+        self.timeouts().close = deadline;
         self
     }
 
@@ -170,34 +170,34 @@ impl Connector {
     /// once it has left towards the socket. The system's own buffer, of up to 4 MiB on Linux, comes
     /// after that: both times together must be enough for the server to read that much. A server
     /// that takes nothing although something waits for it has the
-    /// [write timeout](Connector::write_deadline).
+    /// [write timeout](Connector::write_timeout).
     ///
     /// A message that has begun and does not end may bring no byte for as long as both times
     /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the server
-    /// is given up with [`Loss::Unfinished`](crate::Loss::Unfinished).
+    /// is given up with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
     pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
-        self.deadlines().ping = ping;
-        self.deadlines().pong = pong;
+        self.timeouts().ping = ping;
+        self.timeouts().pong = pong;
         self
     }
 
     /// Sets the minimum rate of an incoming message: it may take `grace`, and one second more for
     /// every `bytes_per_second` bytes of it that were received. If a message takes longer, this side
-    /// disconnects with [`Loss::Unfinished`](crate::Loss::Unfinished). Default: no minimum rate.
+    /// disconnects with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished). Default: no minimum rate.
     ///
     /// Time counts while a thread waits in `recv`. The bytes are those of the message, without
     /// headers and pings between its fragments; a compressed message counts decompressed. A rate of 0
     /// counts as 1.
     pub fn min_message_rate(mut self, bytes_per_second: u32, grace: Duration) -> Self {
         let rate = MessageRate::new(bytes_per_second, grace);
-        self.deadlines().message_rate = Some(rate);
+        self.timeouts().message_rate = Some(rate);
         self
     }
 
     /// Sets the silence after which this side disconnects, in every version. A pong ends the silence,
     /// and so does a full socket that accepts more bytes. Default: never.
-    pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.deadlines().idle = deadline;
+    pub fn idle_timeout(mut self, deadline: Option<Duration>) -> Self {
+        self.timeouts().idle = deadline;
         self
     }
 
@@ -209,7 +209,7 @@ impl Connector {
     }
 
     /// Sets the most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
-    pub fn max_message(mut self, bytes: usize) -> Self {
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.config().limits.message = bytes;
         self
     }
@@ -234,8 +234,8 @@ impl Connector {
     /// Sets the limit of the send queue, for a server that reads too slowly; sending beyond the limit
     /// waits (backpressure). Default: 1 MiB. The system's own buffer, of up to 4 MiB on Linux, is filled
     /// first.
-    pub fn outbox(mut self, bytes: usize) -> Self {
-        self.outbox = bytes;
+    pub fn send_queue(mut self, bytes: usize) -> Self {
+        self.send_queue = bytes;
         self
     }
 
@@ -256,7 +256,7 @@ impl Connector {
     /// directly. The proxy resolves the server's name.
     ///
     /// # Errors
-    /// [`ProxyError::BadUrl`] if `url` is not the URL of a proxy.
+    /// [`ProxyError::InvalidUrl`] if `url` is not the URL of a proxy.
     pub fn proxy(mut self, url: &str) -> Result<Self, ProxyError> {
         self.way = Way::Through(url.parse()?);
         Ok(self)
@@ -290,23 +290,23 @@ impl Connector {
     /// [`Error::Url`] if the URL is not such a URL; [`Error::Io`] if there is no such host, or if none
     /// of its addresses answers, or not in time; [`Error::Proxy`] if the proxy rejects the request;
     /// [`Error::Handshake`] if the server rejects it, with its response, or does not speak the version;
-    /// [`Error::Lost`] if the server disconnects, or if the handshake takes too long. With `wss`,
+    /// [`Error::Disconnected`] if the server disconnects, or if the handshake takes too long. With `wss`,
     /// `Error::Tls` if the server does not prove to be the server of that name, and [`Error::Io`] if
     /// the library was built without `tls`.
     pub fn connect(&self, url: &str) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
         let tls = self.tls_for(&request)?;
-        let patience = Patience::of(self.connect_deadline);
+        let limit = WaitLimit::of(self.connect_timeout);
         let proxy = match &self.way {
             Way::Straight => None,
             Way::Through(proxy) => Some(proxy.clone()),
             Way::AsUsual => proxy::from_env(&request)?,
         };
         let stream = match proxy {
-            None => dial(request.host(), request.port(), self.local, &patience)?,
+            None => dial(request.host(), request.port(), self.local, &limit)?,
             Some(proxy) => {
-                let mut stream = dial(&proxy.host, proxy.port, self.local, &patience)?;
-                proxy.pass(&mut stream, &request, &self.config.limits, &patience)?;
+                let mut stream = dial(&proxy.host, proxy.port, self.local, &limit)?;
+                proxy.pass(&mut stream, &request, &self.config.limits, &limit)?;
                 stream
             }
         };
@@ -337,7 +337,7 @@ impl Connector {
         url: &str,
     ) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
-        let (near, bridge) = bridge(transport, self.deadlines.close)?;
+        let (near, bridge) = bridge(transport, self.timeouts.close)?;
         let mut socket = self.begin(near.into(), None, &request)?;
         socket.bridge = Some(bridge);
         Ok(socket)
@@ -352,7 +352,7 @@ impl Connector {
     ) -> Result<WebSocket, Error> {
         // Before anything is sent: without random bytes a client could send no frame.
         entropy::check()?;
-        let common = Common::get()?;
+        let common = Runtime::get()?;
         let (peer, local) = (stream.peer()?, stream.local_addr());
         stream.set_blocking()?;
         let socket = Arc::new(match tls {
@@ -362,10 +362,10 @@ impl Connector {
         if self.no_delay {
             socket.set_no_delay();
         }
-        let link = common.watch(&socket, peer, self.outbox, Arc::clone(&self.deadlines));
+        let link = common.watch(&socket, peer, self.send_queue, Arc::clone(&self.timeouts));
         let connection = Connection::client(Arc::clone(&self.config), request, entropy::fill);
-        let warden = Arc::clone(&common.warden);
-        let talk = Conversation::new(connection, link, socket, warden);
+        let watchdog = Arc::clone(&common.watchdog);
+        let talk = Conversation::new(connection, link, socket, watchdog);
         WebSocket::open(talk, request.target(), local)
     }
 
@@ -385,8 +385,8 @@ impl Connector {
         Arc::make_mut(&mut self.config)
     }
 
-    fn deadlines(&mut self) -> &mut Deadlines {
-        Arc::make_mut(&mut self.deadlines)
+    fn timeouts(&mut self) -> &mut Timeouts {
+        Arc::make_mut(&mut self.timeouts)
     }
 }
 
@@ -395,9 +395,9 @@ impl fmt::Debug for Connector {
         // Without the request: it contains cookies and passwords, and logs are kept.
         f.debug_struct("Connector")
             .field("config", &self.config)
-            .field("deadlines", &self.deadlines)
-            .field("connect_deadline", &self.connect_deadline)
-            .field("outbox", &self.outbox)
+            .field("deadlines", &self.timeouts)
+            .field("connect_deadline", &self.connect_timeout)
+            .field("outbox", &self.send_queue)
             .field("no_delay", &self.no_delay)
             .field("local", &self.local)
             .field("way", &self.way)

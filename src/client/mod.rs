@@ -34,7 +34,7 @@ pub use connector::Connector;
 
 pub use sender::Sender;
 pub use transport::Transport;
-pub use websocket::{Traffic, WebSocket};
+pub use websocket::{ConnectionStats, WebSocket};
 
 use crate::error::Error;
 

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::net::connection::Patience;
+use crate::net::connection::WaitLimit;
 
 /// The most names that the process resolves at a time. Each has a thread, which a resolver that hangs
 /// keeps occupied; a further lookup waits for one of them to end.
@@ -16,10 +16,10 @@ const MOST: usize = 64;
 ///
 /// # Errors
 /// If the name is not found; [`io::ErrorKind::TimedOut`] if that takes too long.
-pub(super) fn resolve(host: &str, port: u16, patience: &Patience) -> io::Result<Vec<SocketAddr>> {
+pub(super) fn resolve(host: &str, port: u16, limit: &WaitLimit) -> io::Result<Vec<SocketAddr>> {
     static LOOKUPS: Lookups = Lookups::new(MOST);
     let system = move |host: &str| Ok((host, port).to_socket_addrs()?.collect());
-    LOOKUPS.find(host, patience, system)
+    LOOKUPS.find(host, limit, system)
 }
 
 /// The lookups in progress, each on its own thread.
@@ -45,25 +45,25 @@ impl Lookups {
     fn find(
         &'static self,
         host: &str,
-        patience: &Patience,
+        limit: &WaitLimit,
         look_up: impl FnOnce(&str) -> io::Result<Vec<SocketAddr>> + Send + 'static,
     ) -> io::Result<Vec<SocketAddr>> {
-        let Some(lookup) = self.begin(patience) else {
+        let Some(lookup) = self.begin(limit) else {
             let most = self.most;
             return Err(late(&format!(
                 "{host} was not looked up: {most} names are being looked up already"
             )));
         };
         let name = host.to_owned();
-        let (tell, told) = mpsc::channel();
+        let (update, told) = mpsc::channel();
         let builder = thread::Builder::new().name("stentor resolver".to_owned());
         builder.spawn(move || {
             let found = look_up(&name);
             drop(lookup);
             // The receiver may have stopped waiting.
-            let _ = tell.send(found);
+            let _ = update.send(found);
         })?;
-        let found = match patience.left() {
+        let found = match limit.left() {
             Some(left) => told.recv_timeout(left).ok(),
             None => told.recv().ok(),
         };
@@ -76,10 +76,10 @@ impl Lookups {
     }
 
     /// Waits until one more lookup may start; `None` if that takes too long.
-    fn begin(&'static self, patience: &Patience) -> Option<Lookup> {
+    fn begin(&'static self, limit: &WaitLimit) -> Option<Lookup> {
         let mut running = self.running();
         while *running >= self.most {
-            running = match patience.left() {
+            running = match limit.left() {
                 Some(left) if left.is_zero() => return None,
                 Some(left) => {
                     let waited = self.ended.wait_timeout(running, left);
@@ -113,7 +113,7 @@ fn late(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lookups, Patience};
+    use super::{Lookups, WaitLimit};
     use std::io;
     use std::net::SocketAddr;
     use std::sync::mpsc;
@@ -139,32 +139,32 @@ mod tests {
                 let _ = hang.recv();
                 Ok(Vec::new())
             };
-            let found = LOOKUPS.find("hangs.example", &Patience::of(SOON), look_up);
+            let found = LOOKUPS.find("hangs.example", &WaitLimit::of(SOON), look_up);
             (ends, in_words(found))
         };
-        let answers = |patience| {
-            let found = LOOKUPS.find("a.example", &patience, move |_| Ok(vec![here]));
+        let answers = |limit| {
+            let found = LOOKUPS.find("a.example", &limit, move |_| Ok(vec![here]));
             in_words(found)
         };
         let late = |words: &str| Err((io::ErrorKind::TimedOut, words.to_owned()));
 
         let (ends, first) = hangs();
         assert_eq!(first, late("hangs.example was not found in time"));
-        assert_eq!(answers(Patience::of(LONG)), Ok(vec![here]));
+        assert_eq!(answers(WaitLimit::of(LONG)), Ok(vec![here]));
         let (_other_ends, second) = hangs();
         assert_eq!(second, late("hangs.example was not found in time"));
         let full = "a.example was not looked up: 2 names are being looked up already";
-        assert_eq!(answers(Patience::of(SOON)), late(full));
+        assert_eq!(answers(WaitLimit::of(SOON)), late(full));
         // One of them ends, now or while this waits.
         drop(ends);
-        assert_eq!(answers(Patience::of(LONG)), Ok(vec![here]));
+        assert_eq!(answers(WaitLimit::of(LONG)), Ok(vec![here]));
     }
 
     #[test]
     fn resolver_errors_name_the_host() {
         static LOOKUPS: Lookups = Lookups::new(1);
         for _ in 0..2 {
-            let found = LOOKUPS.find("no.example", &Patience::of(LONG), |host| {
+            let found = LOOKUPS.find("no.example", &WaitLimit::of(LONG), |host| {
                 Err(io::Error::new(
                     io::ErrorKind::NotFound,
                     format!("no {host}"),

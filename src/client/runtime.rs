@@ -7,57 +7,58 @@ use crate::net::counters::Totals;
 use crate::net::link::{ClientId, Link};
 use crate::net::peer::Peer;
 use crate::net::process::Process;
-use crate::net::send_queue::total::Backlog;
-use crate::net::send_queue::{Outbox, SlowClient};
+use crate::net::send_queue::total::TotalQueued;
+use crate::net::send_queue::{SendQueue, SlowClient};
 use crate::net::socket::Socket;
 use crate::net::sync::atomic::AtomicU64;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::sync::{Mutex, PoisonError, thread};
-use crate::net::timeouts::Deadlines;
-use crate::net::watchdog::Warden;
+use crate::net::timeouts::Timeouts;
+use crate::net::watchdog::Watchdog;
 use crate::protocol::Role;
 
 /// The watchdog of all client connections of the process. Its thread starts with the first connection,
 /// and sleeps while there is no connection. A forked child starts one of its own.
-pub(super) struct Common {
+pub(super) struct Runtime {
     process: Process,
-    pub(super) warden: Arc<Warden>,
-    backlog: Arc<Backlog>,
+    pub(super) watchdog: Arc<Watchdog>,
+    total_queued: Arc<TotalQueued>,
     next_id: AtomicU64,
 }
 
-impl Common {
+impl Runtime {
     /// Returns the process's shared state.
     ///
     /// # Errors
     /// If the thread cannot be started; the next call tries again.
-    pub(super) fn get() -> io::Result<Arc<Common>> {
-        static COMMON: Mutex<Option<Arc<Common>>> = Mutex::new(None);
-        Common::get_from(&COMMON)
+    pub(super) fn get() -> io::Result<Arc<Runtime>> {
+        static COMMON: Mutex<Option<Arc<Runtime>>> = Mutex::new(None);
+        Runtime::get_from(&COMMON)
     }
 
-    fn get_from(common: &Mutex<Option<Arc<Common>>>) -> io::Result<Arc<Common>> {
+    fn get_from(common: &Mutex<Option<Arc<Runtime>>>) -> io::Result<Arc<Runtime>> {
         let mut common = common.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(common) = &*common
             && common.process.is_current()
         {
             return Ok(Arc::clone(common));
         }
-        let started = Arc::new(Common::start()?);
+        let started = Arc::new(Runtime::start()?);
         *common = Some(Arc::clone(&started));
         Ok(started)
     }
 
-    fn start() -> io::Result<Common> {
+    fn start() -> io::Result<Runtime> {
         // Each send queue has a limit, but there is no total limit: a sender waits for room in its own.
-        let backlog = Backlog::new(usize::MAX);
-        let (warden, watch) = Warden::new(Arc::clone(&backlog), None, Arc::new(Totals::default()))?;
+        let total_queued = TotalQueued::new(usize::MAX);
+        let (watchdog, watch) =
+            Watchdog::new(Arc::clone(&total_queued), None, Arc::new(Totals::default()))?;
         let builder = thread::Builder::new().name("stentor warden".to_owned());
         builder.spawn(move || watch.run())?;
-        Ok(Common {
+        Ok(Runtime {
             process: Process::current(),
-            warden,
-            backlog,
+            watchdog,
+            total_queued,
             next_id: AtomicU64::new(1),
         })
     }
@@ -68,41 +69,41 @@ impl Common {
         &self,
         socket: &Arc<Socket>,
         peer: Peer,
-        outbox: usize,
-        deadlines: Arc<Deadlines>,
+        send_queue: usize,
+        timeouts: Arc<Timeouts>,
     ) -> Arc<Link> {
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
         // The policy matters for broadcasts only, and a client receives none from a hub.
         let policy = SlowClient::default();
-        let backlog = Arc::clone(&self.backlog);
-        let outbox = Outbox::new(Arc::clone(socket), outbox, policy, backlog);
-        let link = Arc::new(Link::new(id, Role::Client, peer, outbox, deadlines));
-        self.warden.watch(&link);
+        let total_queued = Arc::clone(&self.total_queued);
+        let send_queue = SendQueue::new(Arc::clone(socket), send_queue, policy, total_queued);
+        let link = Arc::new(Link::new(id, Role::Client, peer, send_queue, timeouts));
+        self.watchdog.watch(&link);
         link
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Common, Mutex, Process};
+    use super::{Arc, Mutex, Process, Runtime};
 
     /// A real fork needs `unsafe`: instead, the recorded process of the watchdog is changed.
     #[test]
     fn a_forked_child_has_a_warden_of_its_own() -> std::io::Result<()> {
-        let parents = Arc::new(Common {
+        let parents = Arc::new(Runtime {
             process: Process::another(),
-            ..Common::start()?
+            ..Runtime::start()?
         });
         let common = Mutex::new(Some(Arc::clone(&parents)));
-        let own = Common::get_from(&common)?;
+        let own = Runtime::get_from(&common)?;
         assert!(own.process.is_current());
-        assert!(!Arc::ptr_eq(&own.warden, &parents.warden));
+        assert!(!Arc::ptr_eq(&own.watchdog, &parents.watchdog));
         assert!(
-            Arc::ptr_eq(&own, &Common::get_from(&common)?),
+            Arc::ptr_eq(&own, &Runtime::get_from(&common)?),
             "one is enough"
         );
         for common in [own, parents] {
-            common.warden.stop();
+            common.watchdog.stop();
         }
         Ok(())
     }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::{Error, Loss};
+use crate::error::{DisconnectReason, Error};
 use crate::net::link::Link;
 use crate::net::log::shown::Shown;
 use crate::net::log::trace;
 use crate::net::log::traced::Written;
-use crate::net::watchdog::Warden;
+use crate::net::watchdog::Watchdog;
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
 use super::transport::Bridge;
@@ -18,7 +18,7 @@ use super::transport::Bridge;
 #[derive(Clone)]
 pub struct Sender {
     pub(super) link: Arc<Link>,
-    pub(super) warden: Arc<Warden>,
+    pub(super) watchdog: Arc<Watchdog>,
     pub(super) bridge: Option<Bridge>,
 }
 
@@ -27,31 +27,31 @@ const LARGE: usize = 16 * 1024;
 
 impl Sender {
     /// Sends a message at once. If the peer does not read, this waits (backpressure) until the message
-    /// fits into the [send queue](super::Connector::outbox), for as long as the peer reads some bytes
+    /// fits into the [send queue](super::Connector::send_queue), for as long as the peer reads some bytes
     /// within the write timeout. Messages of several threads never mix.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the version cannot carry the message; [`Error::Closed`] once the
-    /// connection is closed; [`Error::Lost`] when the write timeout passes.
+    /// [`Error::Send`] if the version cannot carry the message; [`Error::Closed`] once the
+    /// connection is closed; [`Error::Disconnected`] when the write timeout passes.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let Some(encoder) = self.link.encoder() else {
             return Err(Error::Closed);
         };
         let message = message.into();
         trace!("{}: > {}", self.link, Shown(&message));
-        let outbox = &self.link.outbox;
+        let send_queue = &self.link.send_queue;
         let mut written = Written::for_log();
         let deflated = self.link.reply_deflated(true, &message, &mut written);
         let push = match deflated {
             Some(push) => push,
-            None if message.len() < LARGE => outbox.reply(true, |out| {
+            None if message.len() < LARGE => send_queue.reply(true, |out| {
                 let encode = |out: &mut Vec<u8>| encoder.encode(&message, out).map(|()| 1);
                 written.by(out, encode)
             })?,
             None => self.link.reply_owned(encoder, message, &mut written)?,
         };
         written.log(&self.link);
-        self.link.settle(push, &self.warden)
+        self.link.settle(push, &self.watchdog)
     }
 
     /// Starts the closing handshake with a code and a reason, in the version's own way: draft-76 has
@@ -60,23 +60,24 @@ impl Sender {
     /// close is not sent.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
         let push = self.link.close(CloseFrame { code, reason })?;
-        self.warden.mind(push, &self.link);
+        self.watchdog.watch_stalled(push, &self.link);
         Ok(())
     }
 
     /// Aborts the connection at once, without a closing handshake: queued bytes are dropped, and the
     /// peer receives a reset, or the end of the stream. Threads that wait to send, or in `recv`, get
-    /// [`Error::Lost`] with [`Loss::Aborted`], unless the connection was closed before. The socket
+    /// [`Error::Disconnected`] with [`DisconnectReason::Aborted`], unless the connection was closed before. The socket
     /// itself is released when the [`WebSocket`](super::WebSocket) is dropped, which does not wait any
     /// more, even if it has begun to.
     pub fn abort(&self) {
-        self.warden.lose(&self.link, Loss::Aborted);
+        self.watchdog
+            .disconnect(&self.link, DisconnectReason::Aborted);
         if let Some(bridge) = &self.bridge {
-            bridge.give_up();
+            bridge.abandon();
         }
     }
 

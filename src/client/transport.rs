@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{SendFlags, send};
 
-use crate::net::catch_panic::caught;
+use crate::net::catch_panic::catch_panic;
 
 /// A stream of bytes in both directions, for [`Connector::connect_through`](super::Connector::connect_through).
 ///
@@ -70,7 +70,7 @@ pub(super) struct Bridge(mpsc::Sender<()>);
 
 impl Bridge {
     /// Drops the bytes that are not written yet.
-    pub(super) fn give_up(&self) {
+    pub(super) fn abandon(&self) {
         let _ = self.0.send(());
     }
 }
@@ -79,14 +79,14 @@ impl Bridge {
 const PIECE: usize = 16 * 1024;
 
 /// Creates a bridge to `transport`, and returns its near end. The threads behind it end when the near
-/// end is closed: the last bytes have the time `patience` to be written, then the transport is shut
+/// end is closed: the last bytes have the time `limit` to be written, then the transport is shut
 /// down.
 ///
 /// # Errors
 /// If the system cannot create a pair of sockets, or the threads.
 pub(super) fn bridge(
     transport: impl Transport,
-    patience: Duration,
+    limit: Duration,
 ) -> io::Result<(UnixStream, Bridge)> {
     let (near, far) = UnixStream::pair()?;
     let (transport, far) = (Arc::new(transport), Arc::new(far));
@@ -95,12 +95,12 @@ pub(super) fn bridge(
         builder.spawn(run).map(drop)
     };
     // Signals that all bytes are written, or dropped.
-    let (tell, told) = mpsc::channel();
-    let all_written = tell.clone();
+    let (update, told) = mpsc::channel();
+    let all_written = update.clone();
     let ends = (Arc::clone(&far), Arc::clone(&transport));
     spawn(
         "end",
-        Box::new(move || end(&ends.0, &*ends.1, &told, patience)),
+        Box::new(move || end(&ends.0, &*ends.1, &told, limit)),
     )?;
     let ends = (Arc::clone(&far), Arc::clone(&transport));
     spawn("in", Box::new(move || bring_in(&*ends.1, &ends.0)))?;
@@ -108,7 +108,7 @@ pub(super) fn bridge(
         "out",
         Box::new(move || bring_out(&far, &*transport, &all_written)),
     )?;
-    Ok((near, Bridge(tell)))
+    Ok((near, Bridge(update)))
 }
 
 /// Copies bytes from the transport, and passes the end of the stream on.
@@ -140,12 +140,7 @@ fn bring_out(far: &UnixStream, transport: &impl Transport, all_written: &mpsc::S
 
 /// Waits for the near end to be closed, and wakes threads that read from the transport or, in vain,
 /// write to it.
-fn end(
-    far: &UnixStream,
-    transport: &impl Transport,
-    told: &mpsc::Receiver<()>,
-    patience: Duration,
-) {
+fn end(far: &UnixStream, transport: &impl Transport, told: &mpsc::Receiver<()>, limit: Duration) {
     // Without requested events, poll returns when both directions of a socket are closed.
     let mut polled = [PollFd::new(far, PollFlags::empty())];
     while matches!(
@@ -153,7 +148,7 @@ fn end(
         Ok(0) | Err(rustix::io::Errno::INTR)
     ) {}
     // The near end may be closed while its last bytes are still on their way.
-    let _ = told.recv_timeout(patience);
+    let _ = told.recv_timeout(limit);
     let _ = done(|| transport.shutdown(Shutdown::Both));
 }
 
@@ -172,7 +167,7 @@ fn write_all(mut bytes: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>
 /// transport, after which the end of its direction must still be passed on.
 fn done<T>(mut call: impl FnMut() -> io::Result<T>) -> Option<T> {
     loop {
-        match caught(&mut call)? {
+        match catch_panic(&mut call)? {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result.ok(),
         }

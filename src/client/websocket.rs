@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, Loss};
-use crate::net::connection::{Conversation, Patience, Received, Step};
+use crate::error::{DisconnectReason, Error};
+use crate::net::connection::{Conversation, Received, Step, WaitLimit};
 use crate::net::link::Stage;
 use crate::net::log::debug;
 use crate::net::peer::Peer;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::{
-    Answer, CloseCode, CloseFrame, Closed, Event, HandshakeError, Message, State, Version,
+    CloseCode, CloseFrame, Closed, Event, HandshakeError, HandshakeResponse, Message, State,
+    Version,
 };
 
 use super::sender::Sender;
@@ -32,7 +33,7 @@ use super::transport::Bridge;
 /// [`abort`](WebSocket::abort) does not wait.
 pub struct WebSocket {
     talk: Conversation,
-    answer: Answer,
+    answer: HandshakeResponse,
     local: Option<SocketAddr>,
     /// The bridge to a transport, if there is one behind the socket.
     pub(super) bridge: Option<Bridge>,
@@ -41,7 +42,7 @@ pub struct WebSocket {
 /// The number of messages and bytes of a connection so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Traffic {
+pub struct ConnectionStats {
     /// Received messages.
     pub messages_in: u64,
     /// Messages that were accepted for sending; the last of them may not have arrived.
@@ -66,7 +67,7 @@ impl WebSocket {
                 let failure = talk.socket.tls().and_then(TlsSession::failure);
                 let error = failure.map_or(error, Error::from);
                 debug!("{}: {error}", talk.link);
-                talk.let_go();
+                talk.release_socket();
                 return Err(error);
             }
         };
@@ -91,7 +92,7 @@ impl WebSocket {
     }
 
     /// Returns the server's handshake response: its headers, `Set-Cookie` among them.
-    pub fn answer(&self) -> &Answer {
+    pub fn answer(&self) -> &HandshakeResponse {
         &self.answer
     }
 
@@ -117,10 +118,10 @@ impl WebSocket {
     }
 
     /// Returns the number of messages and bytes so far.
-    pub fn traffic(&self) -> Traffic {
+    pub fn stats(&self) -> ConnectionStats {
         let link = &self.talk.link;
-        let out = link.outbox.tally();
-        Traffic {
+        let out = link.send_queue.tally();
+        ConnectionStats {
             messages_in: link.messages_in.load(Relaxed),
             messages_out: out.messages,
             bytes_in: link.bytes_in.load(Relaxed),
@@ -132,7 +133,7 @@ impl WebSocket {
     /// frame, or closed the TCP connection in draft-75. Before it waits, it sends the queued messages.
     ///
     /// # Errors
-    /// [`Error::Violation`] after a protocol error of the peer; [`Error::Lost`] if the connection ended
+    /// [`Error::Protocol`] after a protocol error of the peer; [`Error::Disconnected`] if the connection ended
     /// without a closing handshake. Both are final, and the same for each further call.
     #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
@@ -166,8 +167,8 @@ impl WebSocket {
     /// from another thread, with a [`Sender`].
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the version cannot carry the message; [`Error::Closed`] once the
-    /// connection is closed; [`Error::Lost`] when the write timeout passes.
+    /// [`Error::Send`] if the version cannot carry the message; [`Error::Closed`] once the
+    /// connection is closed; [`Error::Disconnected`] when the write timeout passes.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.talk.send(message.into())
     }
@@ -193,7 +194,7 @@ impl WebSocket {
     /// connection, waits for the peer's close. Messages that arrive from now on are ignored.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
         self.talk.close(CloseFrame { code, reason })
@@ -203,14 +204,14 @@ impl WebSocket {
     pub fn sender(&self) -> Sender {
         Sender {
             link: Arc::clone(&self.talk.link),
-            warden: Arc::clone(&self.talk.warden),
+            watchdog: Arc::clone(&self.talk.watchdog),
             bridge: self.bridge.clone(),
         }
     }
 
     /// Aborts the connection at once, without a closing handshake and without waiting: queued bytes are
     /// dropped, and the peer receives a reset, or the end of the stream. Every [`Sender`] gets
-    /// [`Error::Lost`] from now on, with [`Loss::Aborted`]; [`Sender::abort`] is for other threads.
+    /// [`Error::Disconnected`] from now on, with [`DisconnectReason::Aborted`]; [`Sender::abort`] is for other threads.
     pub fn abort(self) {
         // Dropping an aborted connection does not wait.
         self.sender().abort();
@@ -218,26 +219,32 @@ impl WebSocket {
 }
 
 /// Waits for the response that accepts the request.
-fn shake_hands(talk: &mut Conversation) -> Result<Answer, Error> {
+fn shake_hands(talk: &mut Conversation) -> Result<HandshakeResponse, Error> {
     loop {
-        match talk.step(&mut Patience::endless()) {
+        match talk.step(&mut WaitLimit::endless()) {
             Step::Event(Event::Open) => {
                 // The response is stored before the event.
                 return talk.connection.answer().cloned().ok_or(Error::Closed);
             }
             Step::Event(Event::Declined(error)) => {
-                return Err(match (*error, talk.link.outbox.loss()) {
+                return Err(match (*error, talk.link.send_queue.disconnect_reason()) {
                     // This side has ended the stream, unless sending has noticed the end first.
-                    (HandshakeError::StreamEnded, Some(loss)) if loss != Loss::EndOfStream => {
-                        Error::Lost(loss)
+                    (HandshakeError::StreamEnded, Some(disconnect_reason))
+                        if disconnect_reason != DisconnectReason::EndOfStream =>
+                    {
+                        Error::Disconnected(disconnect_reason)
                     }
                     (error, _) => Error::Handshake(Box::new(error)),
                 });
             }
             Step::Event(_) | Step::Late => {}
             Step::Over => {
-                let loss = talk.link.outbox.loss().unwrap_or(Loss::EndOfStream);
-                return Err(Error::Lost(loss));
+                let disconnect_reason = talk
+                    .link
+                    .send_queue
+                    .disconnect_reason()
+                    .unwrap_or(DisconnectReason::EndOfStream);
+                return Err(Error::Disconnected(disconnect_reason));
             }
         }
     }
@@ -245,16 +252,16 @@ fn shake_hands(talk: &mut Conversation) -> Result<Answer, Error> {
 
 impl Drop for WebSocket {
     fn drop(&mut self) {
-        if let Some(loss) = self.talk.link.outbox.loss() {
-            debug!("{}: {loss}", self.talk.link);
+        if let Some(disconnect_reason) = self.talk.link.send_queue.disconnect_reason() {
+            debug!("{}: {disconnect_reason}", self.talk.link);
             // Nobody waits for the bytes that may still arrive.
-            return self.talk.let_go();
+            return self.talk.release_socket();
         }
-        self.talk.say_goodbye(match std::thread::panicking() {
+        self.talk.start_close(match std::thread::panicking() {
             true => CloseCode::INTERNAL_ERROR,
             false => CloseCode::NORMAL,
         });
-        self.talk.hang_up();
+        self.talk.close_tcp();
         if let Some(closed) = &self.talk.closed {
             debug!("{}: {closed}", self.talk.link);
         }

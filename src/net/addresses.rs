@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::protocol::Refusal;
+use crate::protocol::Rejection;
 
 use super::sync::Instant;
 
 /// Who counts as one: an IPv4 address, and of IPv6 the first 64 bits, since who has one address
 /// there has them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Net(IpAddr);
+pub(crate) struct AddressGroup(IpAddr);
 
 /// What each address may do.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,7 @@ pub(crate) struct Handshakes {
 #[derive(Debug)]
 pub(crate) struct Addresses {
     limits: PerAddress,
-    connections: HashMap<Net, usize>,
+    connections: HashMap<AddressGroup, usize>,
     visits: Visits,
     began: Instant,
 }
@@ -42,8 +42,8 @@ pub(crate) struct Addresses {
 /// generations: who was not here for a whole period is in neither.
 #[derive(Debug, Default)]
 struct Visits {
-    lately: HashMap<Net, Nanos>,
-    before: HashMap<Net, Nanos>,
+    lately: HashMap<AddressGroup, Nanos>,
+    before: HashMap<AddressGroup, Nanos>,
     turned: Duration,
 }
 
@@ -55,9 +55,9 @@ type Nanos = u128;
 /// megabytes are what this may cost.
 const MOST: usize = 65_536;
 
-impl Net {
-    pub(crate) fn of(address: IpAddr) -> Net {
-        Net(match address.to_canonical() {
+impl AddressGroup {
+    pub(crate) fn of(address: IpAddr) -> AddressGroup {
+        AddressGroup(match address.to_canonical() {
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
             address => address,
         })
@@ -84,11 +84,11 @@ impl Addresses {
     ///
     /// # Errors
     /// The refusal, where it is one too many.
-    pub(crate) fn enter(&mut self, net: Net) -> Result<(), Refusal> {
+    pub(crate) fn enter(&mut self, net: AddressGroup) -> Result<(), Rejection> {
         if let Some(handshakes) = &self.limits.handshakes {
             let now = self.began.elapsed();
             let visited = self.visits.visit(net, handshakes, now);
-            visited.map_err(|wait| Refusal::TooManyHandshakes {
+            visited.map_err(|wait| Rejection::TooManyHandshakes {
                 retry_after: wait.as_secs().saturating_add(1),
             })?;
         }
@@ -98,7 +98,7 @@ impl Addresses {
                 if most == 0 {
                     self.connections.remove(&net);
                 }
-                return Err(Refusal::AddressFull);
+                return Err(Rejection::AddressFull);
             }
             *here += 1;
         }
@@ -106,7 +106,7 @@ impl Addresses {
     }
 
     /// A connection that was let in is gone.
-    pub(crate) fn leave(&mut self, net: Net) {
+    pub(crate) fn leave(&mut self, net: AddressGroup) {
         if let Some(here) = self.connections.get_mut(&net) {
             *here -= 1;
             if *here == 0 {
@@ -124,7 +124,12 @@ impl Visits {
     ///
     /// # Errors
     /// How long to wait, where it is one too many; it does not count then.
-    fn visit(&mut self, net: Net, limit: &Handshakes, now: Duration) -> Result<(), Duration> {
+    fn visit(
+        &mut self,
+        net: AddressGroup,
+        limit: &Handshakes,
+        now: Duration,
+    ) -> Result<(), Duration> {
         self.forget(limit.period, now);
         // Each handshake is forgotten in its share of the period.
         let share = limit.period.as_nanos() / u128::from(limit.count.max(1));
@@ -136,7 +141,7 @@ impl Visits {
             return Err(Duration::from_nanos_u128(forgotten - latest));
         }
         if self.lately.len() >= MOST && !self.lately.contains_key(&net) {
-            self.turn(now);
+            self.batch(now);
         }
         self.lately.insert(net, forgotten);
         Ok(())
@@ -145,11 +150,11 @@ impl Visits {
     /// Lets go of those whose handshakes are all forgotten by now.
     fn forget(&mut self, period: Duration, now: Duration) {
         if now.saturating_sub(self.turned) >= period {
-            self.turn(now);
+            self.batch(now);
         }
     }
 
-    fn turn(&mut self, now: Duration) {
+    fn batch(&mut self, now: Duration) {
         self.before = std::mem::take(&mut self.lately);
         self.turned = now;
     }
@@ -157,18 +162,18 @@ impl Visits {
 
 #[cfg(test)]
 mod tests {
-    use super::{Handshakes, MOST, Net, Visits};
+    use super::{AddressGroup, Handshakes, MOST, Visits};
     use std::net::IpAddr;
     use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn net(address: &str) -> Net {
-        Net::of(address.parse::<IpAddr>().unwrap_or(IpAddr::from([0; 4])))
+    fn net(address: &str) -> AddressGroup {
+        AddressGroup::of(address.parse::<IpAddr>().unwrap_or(IpAddr::from([0; 4])))
     }
 
-    fn numbered(number: usize) -> Net {
-        Net::of(IpAddr::from(
+    fn numbered(number: usize) -> AddressGroup {
+        AddressGroup::of(IpAddr::from(
             u32::try_from(number).unwrap_or(0).to_be_bytes(),
         ))
     }

@@ -8,24 +8,24 @@ use rustix::event::PollFlags;
 
 use crate::protocol::http::text::Escaped;
 use crate::protocol::{
-    CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Refusal, State, Transition,
-    Unsupported, Version,
+    CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Rejection, SendError, State,
+    Transition, Version,
 };
 
-use super::catch_panic::caught;
-use super::link::{ClientId, Haste, Link, Stage};
+use super::catch_panic::catch_panic;
+use super::link::{AbortReason, ClientId, Link, Stage};
 use super::log::quota::Kind;
 use super::log::shown::Shown;
 use super::log::traced::Written;
 use super::log::{debug, log_enabled, log_limited, trace};
-use super::rate_limit::Throttle;
+use super::rate_limit::RateLimiter;
 use super::send_queue::Push;
-use super::send_queue::total::Frames;
+use super::send_queue::total::SharedFrames;
 use super::socket::Socket;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
-use super::watchdog::Warden;
-use crate::error::{Error, Loss};
+use super::watchdog::Watchdog;
+use crate::error::{DisconnectReason, Error};
 
 /// Sees every change of state, on the thread of whom it concerns.
 pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
@@ -33,21 +33,21 @@ pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
 /// The engine, its socket and its outbox, on a thread of its own.
 pub(crate) struct Conversation {
     pub(crate) link: Arc<Link>,
-    pub(crate) warden: Arc<Warden>,
+    pub(crate) watchdog: Arc<Watchdog>,
     pub(crate) connection: Connection,
     pub(crate) closed: Option<Closed>,
     pub(crate) socket: Arc<Socket>,
     pub(crate) began: Instant,
     /// How many bytes the next read may bring.
-    appetite: usize,
+    read_size: usize,
     /// The body of an HTTP answer that is to leave, where it is large.
-    pub(crate) page: Option<Arc<Frames>>,
+    pub(crate) page: Option<Arc<SharedFrames>>,
     /// What it is counted to hold of what has come in.
     pub(super) held: usize,
     /// Where clients have a rate.
-    pub(crate) throttle: Option<Box<Throttle>>,
+    pub(crate) rate_limiter: Option<Box<RateLimiter>>,
     /// The outbox has been given the goodbye, or has refused it: somebody else was first.
-    said_goodbye: bool,
+    sent_close: bool,
     pub(crate) on_state: Option<Arc<OnState>>,
 }
 
@@ -63,7 +63,7 @@ pub enum Received {
 }
 
 /// How long a step may take.
-pub(crate) struct Patience {
+pub(crate) struct WaitLimit {
     /// `None` for ever.
     until: Option<Instant>,
     /// There was a read already: what comes after `until` is for the next call.
@@ -88,17 +88,17 @@ const PAGE: usize = 4 * 1024;
 /// A message of this many bytes is worth a queue entry of its own.
 const LARGE: usize = 16 * 1024;
 
-impl Patience {
-    pub(crate) fn endless() -> Patience {
-        Patience {
+impl WaitLimit {
+    pub(crate) fn endless() -> WaitLimit {
+        WaitLimit {
             until: None,
             has_read: false,
         }
     }
 
     /// Who waits for longer than the clock can tell waits without an end.
-    pub(crate) fn of(timeout: Duration) -> Patience {
-        Patience {
+    pub(crate) fn of(timeout: Duration) -> WaitLimit {
+        WaitLimit {
             until: Instant::now().checked_add(timeout),
             has_read: false,
         }
@@ -114,20 +114,20 @@ impl Conversation {
         connection: Connection,
         link: Arc<Link>,
         socket: Arc<Socket>,
-        warden: Arc<Warden>,
+        watchdog: Arc<Watchdog>,
     ) -> Conversation {
         Conversation {
             connection,
             link,
-            warden,
+            watchdog,
             socket,
             began: Instant::now(),
-            appetite: READ_AT_FIRST,
+            read_size: READ_AT_FIRST,
             page: None,
             held: 0,
             closed: None,
-            throttle: None,
-            said_goodbye: false,
+            rate_limiter: None,
+            sent_close: false,
             on_state: None,
         }
     }
@@ -146,7 +146,7 @@ impl Conversation {
 
     /// Sends the replies that wait, as far as the socket takes them.
     pub(crate) fn flush(&mut self) {
-        self.tell_warden(self.link.outbox.flush());
+        self.report_push(self.link.send_queue.flush());
     }
 
     /// A message from this very thread. A large one is not copied.
@@ -155,7 +155,7 @@ impl Conversation {
         if log_enabled!(::log::Level::Trace) {
             trace!("{}: > {}", self.link, Shown(&message));
         }
-        if encoder.terms().is_some() {
+        if encoder.negotiated().is_some() {
             self.check_ready()?;
             let at_once = !self.connection.has_input();
             let mut written = Written::for_log();
@@ -177,9 +177,9 @@ impl Conversation {
 
     /// The next message, or `None` when there will be no more.
     pub(crate) fn next_message(&mut self) -> Result<Option<Message>, Error> {
-        let mut patience = Patience::endless();
+        let mut limit = WaitLimit::endless();
         loop {
-            match self.step(&mut patience) {
+            match self.step(&mut limit) {
                 Step::Event(Event::Message(message)) => return Ok(Some(message)),
                 Step::Event(_) | Step::Late => {}
                 Step::Over => return self.verdict().map(|()| None),
@@ -189,9 +189,9 @@ impl Conversation {
 
     /// As [`next_message`](Conversation::next_message), for at most as long as `timeout`.
     pub(crate) fn next_message_within(&mut self, timeout: Duration) -> Result<Received, Error> {
-        let mut patience = Patience::of(timeout);
+        let mut limit = WaitLimit::of(timeout);
         loop {
-            match self.step(&mut patience) {
+            match self.step(&mut limit) {
                 Step::Event(Event::Message(message)) => return Ok(Received::Message(message)),
                 Step::Event(_) => {}
                 Step::Late => return Ok(Received::Nothing),
@@ -203,7 +203,7 @@ impl Conversation {
     /// The next message, ping or pong, or `None` when there will be no more.
     pub(crate) fn next_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
-            match self.step(&mut Patience::endless()) {
+            match self.step(&mut WaitLimit::endless()) {
                 Step::Event(Event::Closed(_)) | Step::Late => {}
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Over => return self.verdict().map(|()| None),
@@ -212,11 +212,11 @@ impl Conversation {
     }
 
     /// The next event. Sends what there is to send before it waits for more input.
-    pub(crate) fn step(&mut self, patience: &mut Patience) -> Step {
+    pub(crate) fn step(&mut self, limit: &mut WaitLimit) -> Step {
         loop {
-            self.hear_goodbye();
-            if self.throttle.is_some()
-                && let Some(late) = self.hold_back(patience)
+            self.notice_close();
+            if self.rate_limiter.is_some()
+                && let Some(late) = self.throttle(limit)
             {
                 return late;
             }
@@ -236,9 +236,9 @@ impl Conversation {
             }
             self.flush();
             self.link.set_unfinished(self.connection.unfinished());
-            if let Some(wait) = patience.left() {
+            if let Some(wait) = limit.left() {
                 // A peer may keep the socket readable without ever sending a message.
-                if patience.has_read && wait.is_zero() {
+                if limit.has_read && wait.is_zero() {
                     return Step::Late;
                 }
                 self.count_held();
@@ -248,7 +248,7 @@ impl Conversation {
                 if !ready {
                     return Step::Late;
                 }
-                patience.has_read = true;
+                limit.has_read = true;
             }
             self.read();
         }
@@ -258,8 +258,8 @@ impl Conversation {
     /// verdict: [`step`](Conversation::step) finds out.
     #[inline(always)]
     pub(crate) fn short_message(&mut self) -> Option<Message> {
-        let eventful = self.link.has_goodbye() || !self.connection.is_quiet();
-        if eventful || self.throttle.is_some() || log_enabled!(::log::Level::Trace) {
+        let eventful = self.link.has_close() || !self.connection.is_quiet();
+        if eventful || self.rate_limiter.is_some() || log_enabled!(::log::Level::Trace) {
             return None;
         }
         let message = self.connection.short_message()?;
@@ -272,10 +272,10 @@ impl Conversation {
         self.connection
             .note_frames(log_enabled!(::log::Level::Trace));
         let most = self
-            .throttle
+            .rate_limiter
             .as_ref()
-            .map_or(usize::MAX, |throttle| throttle.most());
-        let room = self.appetite.min(most);
+            .map_or(usize::MAX, |rate_limiter| rate_limiter.most());
+        let room = self.read_size.min(most);
         // Counted with the buffer that is there while this waits.
         self.connection.input_buffer(room);
         self.count_held();
@@ -286,13 +286,13 @@ impl Conversation {
         match result {
             Err(rustix::io::Errno::INTR) => {}
             Ok(read) if read > 0 => {
-                self.link.heard(read);
-                if let (Some(throttle), State::Ready) =
-                    (&mut self.throttle, self.connection.state())
+                self.link.received(read);
+                if let (Some(rate_limiter), State::Ready) =
+                    (&mut self.rate_limiter, self.connection.state())
                 {
-                    throttle.heard(read);
+                    rate_limiter.received(read);
                 }
-                self.appetite = match self.appetite {
+                self.read_size = match self.read_size {
                     full if read >= full => (full * 4).min(READ_AT_MOST),
                     // A short read now and then, in a stream of long ones, says nothing.
                     large if read < large / 16 => (large / 4).max(PAGE).min(large),
@@ -308,27 +308,29 @@ impl Conversation {
         if let Some(error) = error {
             debug!("{}: read: {}", self.link, io::Error::from(error));
         }
-        self.hear_goodbye();
-        if let Some(haste) = self.link.haste() {
-            let refusal = match haste {
-                Haste::Stopping => Refusal::ShuttingDown,
-                Haste::Late => Refusal::Timeout,
+        self.notice_close();
+        if let Some(abort_reason) = self.link.abort_reason() {
+            let rejection = match abort_reason {
+                AbortReason::Stopping => Rejection::ShuttingDown,
+                AbortReason::Late => Rejection::Timeout,
             };
-            if self.connection.refuse(refusal).is_ok() {
+            if self.connection.reject(rejection).is_ok() {
                 return;
             }
-            match haste {
+            match abort_reason {
                 // It came in at the last moment: its reading has ended, the hub's word is on its way.
-                Haste::Stopping => self.link.send_away(&self.warden),
+                AbortReason::Stopping => self.link.close_going_away(&self.watchdog),
                 // The 101 of draft-76 is out: hanging up is the only answer left.
-                Haste::Late => self.warden.lose(&self.link, Loss::Handshake),
+                AbortReason::Late => self
+                    .watchdog
+                    .disconnect(&self.link, DisconnectReason::Handshake),
             }
-            self.hear_goodbye();
+            self.notice_close();
         }
         // A reset is nobody's goodbye, not even in the version that has no other than hanging up;
         // and the end that our own side has made is not the peer's word.
-        if error.is_some() || self.link.outbox.loss().is_some() {
-            self.connection.give_up();
+        if error.is_some() || self.link.send_queue.disconnect_reason().is_some() {
+            self.connection.abandon();
         }
         self.connection.receive_eof();
     }
@@ -336,15 +338,15 @@ impl Conversation {
     /// Says goodbye the way any thread does, and learns at once whose was the first.
     pub(crate) fn close(&mut self, frame: CloseFrame) -> Result<(), Error> {
         let push = self.link.close(frame)?;
-        self.tell_warden(push);
-        self.hear_goodbye();
+        self.report_push(push);
+        self.notice_close();
         self.emit();
         Ok(())
     }
 
     /// Another thread may have said goodbye meanwhile: the peer's is then the answer to it.
-    pub(crate) fn hear_goodbye(&mut self) {
-        if let Some(frame) = self.link.goodbye() {
+    pub(crate) fn notice_close(&mut self) {
+        if let Some(frame) = self.link.close_frame() {
             self.connection.close_was_sent(Some(frame));
             if self.link.is_shed.load(Relaxed) {
                 // The peer's half is not waited for, and what was on its way is given up.
@@ -357,22 +359,22 @@ impl Conversation {
         match event {
             Event::Message(message) => {
                 self.link.received_message();
-                if let Some(throttle) = &mut self.throttle {
-                    throttle.delivered(message.len());
+                if let Some(rate_limiter) = &mut self.rate_limiter {
+                    rate_limiter.delivered(message.len());
                 }
                 if log_enabled!(::log::Level::Trace) {
                     trace!("{}: < {}", self.link, Shown(message));
                 }
             }
             Event::Ping(payload) => {
-                if let Some(throttle) = &mut self.throttle {
-                    throttle.control();
+                if let Some(rate_limiter) = &mut self.rate_limiter {
+                    rate_limiter.control();
                 }
                 trace!("{}: < ping {}", self.link, Escaped::Bytes(payload));
             }
             Event::Pong(payload) => {
-                if let Some(throttle) = &mut self.throttle {
-                    throttle.pong();
+                if let Some(rate_limiter) = &mut self.rate_limiter {
+                    rate_limiter.pong();
                 }
                 trace!("{}: < pong {}", self.link, Escaped::Bytes(payload));
             }
@@ -381,7 +383,7 @@ impl Conversation {
                 self.closed = Some(closed.clone());
             }
             Event::Declined(error) => self.trace_declined(error),
-            Event::Request | Event::Refused(_) | Event::Open => {}
+            Event::Request | Event::Rejected(_) | Event::Open => {}
         }
     }
 
@@ -400,10 +402,14 @@ impl Conversation {
         for transition in transitions {
             debug!("{}: {transition}", self.link);
             if let Some(hook) = &self.on_state {
-                let seen = caught(|| hook(self.link.id, transition));
+                let seen = catch_panic(|| hook(self.link.id, transition));
                 if seen.is_none() {
                     let link = &self.link;
-                    log_limited!(self.warden, Kind::HookPanicked, "{link}: on_state panicked");
+                    log_limited!(
+                        self.watchdog,
+                        Kind::HookPanicked,
+                        "{link}: on_state panicked"
+                    );
                 }
             }
         }
@@ -412,16 +418,16 @@ impl Conversation {
                 Ending::Await => Stage::Closing,
                 Ending::Linger | Ending::Follow => Stage::Closed,
             });
-            let push = match std::mem::replace(&mut self.said_goodbye, true) {
-                false => self.link.outbox.goodbye_with(&output, page.as_ref()),
+            let push = match std::mem::replace(&mut self.sent_close, true) {
+                false => self.link.send_queue.goodbye_with(&output, page.as_ref()),
                 true if output.is_empty() => Push::Done,
-                true => self.link.outbox.afterword(&output),
+                true => self.link.send_queue.pongs_after_close(&output),
             };
-            self.tell_warden(push);
+            self.report_push(push);
         } else if !output.is_empty() {
             // The lone 101 is flushed when the hub knows the client; draft-76's head is due now.
             let at_once = self.connection.state() == State::Handshaking;
-            let sent = self.link.outbox.reply(at_once, |out| {
+            let sent = self.link.send_queue.reply(at_once, |out| {
                 out.extend_from_slice(&output);
                 Ok::<u64, Error>(0)
             });
@@ -433,14 +439,14 @@ impl Conversation {
 
     pub(crate) fn reply(
         &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<u64, Unsupported>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<u64, SendError>,
     ) -> Result<(), Error> {
         self.check_ready()?;
         let more_to_come = self.connection.has_input();
         let mut written = Written::for_log();
         let push = self
             .link
-            .outbox
+            .send_queue
             .reply(!more_to_come, |out| written.by(out, write))?;
         written.log(&self.link);
         self.settle(push)
@@ -454,15 +460,15 @@ impl Conversation {
     }
 
     pub(crate) fn wait_for_room(&mut self, limit: usize) -> Result<(), Error> {
-        self.link.wait_for_room(limit, &self.warden)
+        self.link.wait_for_room(limit, &self.watchdog)
     }
 
     #[inline]
     fn settle(&mut self, push: Push) -> Result<(), Error> {
-        self.link.settle(push, &self.warden)
+        self.link.settle(push, &self.watchdog)
     }
 
-    fn tell_warden(&self, push: Push) {
-        self.warden.mind(push, &self.link);
+    fn report_push(&self, push: Push) {
+        self.watchdog.watch_stalled(push, &self.link);
     }
 }

@@ -8,7 +8,7 @@ use super::link::Link;
 use super::sync::atomic::AtomicU64;
 use super::sync::atomic::Ordering::Relaxed;
 use super::sync::{Mutex, MutexGuard, PoisonError};
-use crate::error::Loss;
+use crate::error::DisconnectReason;
 
 /// A server's counters, as they stood at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Counters {
     /// Handshakes that were completed, by version.
     pub opened: BTreeMap<Version, u64>,
     /// Requests that were refused, by the refusal's name.
-    pub refused: BTreeMap<&'static str, u64>,
+    pub rejected: BTreeMap<&'static str, u64>,
     /// Requests that were answered with a page, whatever its status.
     pub answered: u64,
     /// Messages that came in.
@@ -48,15 +48,15 @@ pub struct Counters {
     /// Clients that were ended because all of them together held too much for what has come in.
     pub incoming_exceeded: u64,
     /// How often a client was held back because it exceeded its rate.
-    pub held_back: u64,
+    pub throttled: u64,
     /// Clients that were closed because they exceeded their rate.
-    pub too_fast: u64,
+    pub rate_limit_exceeded: u64,
     /// How often a client was not let into a room, since that was one too many or had too long a
     /// name.
     pub not_joined: u64,
-    /// Clients that this side gave up, by why. Never [`Loss::EndOfStream`]: those went by
+    /// Clients that this side gave up, by why. Never [`DisconnectReason::EndOfStream`]: those went by
     /// themselves, and count as 1006 in `closes`.
-    pub lost: BTreeMap<Loss, u64>,
+    pub disconnected: BTreeMap<DisconnectReason, u64>,
     /// Conversations that ended, by close code: 1005 for a goodbye without one, 1006 for none.
     pub closes: BTreeMap<u16, u64>,
     /// Handlers that panicked, or returned an error of their own rather than one that says that
@@ -71,8 +71,8 @@ pub(crate) struct Totals {
     pub(crate) answered: AtomicU64,
     pub(crate) skipped: AtomicU64,
     pub(crate) failed_handlers: AtomicU64,
-    pub(crate) held_back: AtomicU64,
-    pub(crate) too_fast: AtomicU64,
+    pub(crate) throttled: AtomicU64,
+    pub(crate) rate_limit_exceeded: AtomicU64,
     pub(crate) not_joined: AtomicU64,
     pub(crate) incoming_exceeded: AtomicU64,
     /// What happens once per connection at most.
@@ -84,14 +84,17 @@ impl Totals {
         *self.rare().opened.entry(version).or_default() += 1;
     }
 
-    pub(crate) fn refused(&self, name: &'static str) {
-        *self.rare().refused.entry(name).or_default() += 1;
+    pub(crate) fn rejected(&self, name: &'static str) {
+        *self.rare().rejected.entry(name).or_default() += 1;
     }
 
-    pub(crate) fn lost(&self, loss: Loss) {
+    pub(crate) fn disconnected(&self, disconnect_reason: DisconnectReason) {
         let mut rare = self.rare();
-        *rare.lost.entry(loss).or_default() += 1;
-        if matches!(loss, Loss::Evicted | Loss::Crowded) {
+        *rare.disconnected.entry(disconnect_reason).or_default() += 1;
+        if matches!(
+            disconnect_reason,
+            DisconnectReason::Evicted | DisconnectReason::Crowded
+        ) {
             rare.evicted += 1;
         }
     }
@@ -112,8 +115,8 @@ impl Totals {
         counters.answered = self.answered.load(Relaxed);
         counters.skipped = self.skipped.load(Relaxed);
         counters.failed_handlers = self.failed_handlers.load(Relaxed);
-        counters.held_back = self.held_back.load(Relaxed);
-        counters.too_fast = self.too_fast.load(Relaxed);
+        counters.throttled = self.throttled.load(Relaxed);
+        counters.rate_limit_exceeded = self.rate_limit_exceeded.load(Relaxed);
         counters.not_joined = self.not_joined.load(Relaxed);
         counters.incoming_exceeded = self.incoming_exceeded.load(Relaxed);
         for link in links {
@@ -132,7 +135,7 @@ impl Totals {
 }
 
 fn add(counters: &mut Counters, link: &Link) {
-    let out = link.outbox.tally();
+    let out = link.send_queue.tally();
     counters.messages_in += link.messages_in.load(Relaxed);
     counters.bytes_in += link.bytes_in.load(Relaxed);
     counters.messages_out += out.messages;

@@ -9,8 +9,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::protocol::deflate::{Deflater, Terms};
-use crate::protocol::{Message, Unsupported};
+use crate::protocol::deflate::{Deflater, Negotiated};
+use crate::protocol::{Message, SendError};
 
 use super::link::Link;
 use super::log::traced::Written;
@@ -23,22 +23,22 @@ static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
 const KEPT: usize = 8;
 
 /// The payload of a message that refers to nothing but itself; `None` where it is not worth it.
-pub(crate) fn deflate(terms: &Terms, message: &Message) -> Option<Vec<u8>> {
-    if !terms.is_worth(message.len()) {
+pub(crate) fn deflate(negotiated: &Negotiated, message: &Message) -> Option<Vec<u8>> {
+    if !negotiated.is_worth(message.len()) {
         return None;
     }
-    let mut deflater = borrow(terms);
+    let mut deflater = borrow(negotiated);
     let payload = deflater.compress_alone(message);
     give_back(deflater);
     payload
 }
 
-fn borrow(terms: &Terms) -> Deflater {
+fn borrow(negotiated: &Negotiated) -> Deflater {
     let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-    let fitting = idle.iter().position(|deflater| deflater.fits(terms));
+    let fitting = idle.iter().position(|deflater| deflater.fits(negotiated));
     let found = fitting.map(|place| idle.swap_remove(place));
     drop(idle);
-    found.unwrap_or_else(|| Deflater::new(terms))
+    found.unwrap_or_else(|| Deflater::new(negotiated))
 }
 
 fn give_back(deflater: Deflater) {
@@ -61,7 +61,12 @@ pub(crate) struct Context {
 
 impl Context {
     /// The payload of a message that may refer to those before it, unless there were pushes since.
-    fn deflate(&mut self, terms: &Terms, message: &Message, pushes: u64) -> Option<Vec<u8>> {
+    fn deflate(
+        &mut self,
+        negotiated: &Negotiated,
+        message: &Message,
+        pushes: u64,
+    ) -> Option<Vec<u8>> {
         if self.over {
             return None;
         }
@@ -72,7 +77,7 @@ impl Context {
                 }
                 deflater
             }
-            none => none.insert(Box::new(Deflater::new(terms))),
+            none => none.insert(Box::new(Deflater::new(negotiated))),
         };
         self.pushes = pushes;
         let payload = deflater.compress(message.as_bytes());
@@ -85,7 +90,7 @@ impl Context {
 
 impl Link {
     /// A message from somebody who may be made to wait, compressed, as
-    /// [`reply`](super::send_queue::Outbox::reply) sends it; `None` where it is better sent as it is.
+    /// [`reply`](super::send_queue::SendQueue::reply) sends it; `None` where it is better sent as it is.
     pub(crate) fn reply_deflated(
         &self,
         at_once: bool,
@@ -93,22 +98,22 @@ impl Link {
         written: &mut Written,
     ) -> Option<Push> {
         let encoder = self.encoder()?;
-        let terms = encoder.terms()?;
-        if !terms.is_worth(message.len()) {
+        let negotiated = encoder.negotiated()?;
+        if !negotiated.is_worth(message.len()) {
             return None;
         }
-        if !terms.takes_over() {
-            let payload = deflate(&terms, message)?;
-            let sent = self.outbox.reply(at_once, |out| {
+        if !negotiated.keeps_context() {
+            let payload = deflate(&negotiated, message)?;
+            let sent = self.send_queue.reply(at_once, |out| {
                 written.by(out, |out| encoder.encode_deflated(message, &payload, out));
-                Ok::<u64, Unsupported>(1)
+                Ok::<u64, SendError>(1)
             });
             return sent.ok();
         }
         // Held until the message has its place, for the next one may refer to it.
         let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
-        let pushes = self.outbox.pushes();
-        let payload = context.deflate(&terms, message, pushes)?;
+        let pushes = self.send_queue.pushes();
+        let payload = context.deflate(&negotiated, message, pushes)?;
         self.reply_in_context((at_once, pushes), message, &payload, written)
     }
 
@@ -131,8 +136,8 @@ impl Link {
         written: &mut Written,
     ) -> Option<Push> {
         let encoder = self.encoder()?;
-        let sent = self.outbox.reply(at_once, |out| {
-            let in_context = self.outbox.pushes() == pushes;
+        let sent = self.send_queue.reply(at_once, |out| {
+            let in_context = self.send_queue.pushes() == pushes;
             written.by(out, |out| match in_context {
                 true => {
                     encoder.encode_deflated(message, payload, out);
@@ -150,8 +155,8 @@ mod tests {
     use super::{Link, deflate};
     use crate::net::link::{ClientId, Identity};
     use crate::net::log::traced::Written;
-    use crate::net::send_queue::total::{Backlog, Frames};
-    use crate::net::send_queue::{Outbox, SlowClient};
+    use crate::net::send_queue::total::{SharedFrames, TotalQueued};
+    use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version};
     use std::io::Read;
@@ -174,31 +179,32 @@ mod tests {
     }
 
     /// A link that compresses, with its context, and the peer's end.
-    fn link() -> std::io::Result<(Link, TcpStream, Arc<Backlog>)> {
+    fn link() -> std::io::Result<(Link, TcpStream, Arc<TotalQueued>)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let socket = Arc::new(Socket::new(TcpStream::connect(address)?));
         let stream = listener.accept()?.0;
-        let backlog = Backlog::new(0);
-        let outbox = Outbox::new(socket, 0, SlowClient::default(), Arc::clone(&backlog));
-        let (id, deadlines) = (ClientId(1), Arc::default());
-        let link = Link::new(id, Role::Server, address.into(), outbox, deadlines);
+        let total_queued = TotalQueued::new(0);
+        let send_queue =
+            SendQueue::new(socket, 0, SlowClient::default(), Arc::clone(&total_queued));
+        let (id, timeouts) = (ClientId(1), Arc::default());
+        let link = Link::new(id, Role::Server, address.into(), send_queue, timeouts);
         let takeover = Deflate::new().threshold(0);
         let config = Config {
             deflate: Some(takeover.send_takeover(true).receive_takeover(true)),
             ..Config::default()
         };
-        let terms = config.agree(Version::Rfc6455, b"permessage-deflate");
-        let encoder = Encoder::server(Version::Rfc6455).deflating(terms.flatten());
+        let negotiated = config.agree(Version::Rfc6455, b"permessage-deflate");
+        let encoder = Encoder::server(Version::Rfc6455).deflating(negotiated.flatten());
         let target = "/".into();
         link.identity.get_or_init(|| Identity { encoder, target });
-        Ok((link, stream, backlog))
+        Ok((link, stream, total_queued))
     }
 
     #[test]
     fn what_a_push_has_overtaken_is_sent_plain_and_refers_to_nothing_later() -> std::io::Result<()>
     {
-        let (link, mut stream, backlog) = link()?;
+        let (link, mut stream, total_queued) = link()?;
         let encoder = link.encoder().ok_or(std::io::ErrorKind::Other)?;
         let message = Message::from("and so on, and so on, and so on, and so on, and so on");
         assert!(
@@ -211,11 +217,14 @@ mod tests {
         );
         assert_eq!(arrived(&mut stream, 2)?, [DEFLATED, DEFLATED]);
 
-        let late = link.outbox.pushes();
-        let pushed = encoder.terms().and_then(|terms| deflate(&terms, &message));
+        let late = link.send_queue.pushes();
+        let pushed = encoder
+            .negotiated()
+            .and_then(|negotiated| deflate(&negotiated, &message));
         let mut frame = Vec::new();
         encoder.encode_deflated(&message, &pushed.unwrap_or_default(), &mut frame);
-        link.outbox.push(&Frames::new(frame, &backlog), 1);
+        link.send_queue
+            .push(&SharedFrames::new(frame, &total_queued), 1);
         assert!(
             link.reply_in_context((true, late), &message, b"", &mut Written::for_log())
                 .is_some()

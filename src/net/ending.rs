@@ -8,9 +8,9 @@ use rustix::event::PollFlags;
 
 use crate::protocol::{CloseCode, CloseFrame, Closing, Ending, Initiator, Role, State};
 
-use super::connection::{Conversation, Patience, Step};
+use super::connection::{Conversation, Step, WaitLimit};
 use super::link::Stage;
-use crate::error::{Error, Loss};
+use crate::error::{DisconnectReason, Error};
 
 /// What a peer may still send once all is said: what was on its way, and not a flood.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -21,20 +21,22 @@ impl Conversation {
         let Some(closed) = &self.closed else {
             return Ok(());
         };
-        match (&closed.violation, closed.initiator) {
-            (Some(violation), _) => Err(Error::Violation(violation.clone())),
+        match (&closed.protocol_error, closed.initiator) {
+            (Some(protocol_error), _) => Err(Error::Protocol(protocol_error.clone())),
             (None, Initiator::Peer | Initiator::Us) => Ok(()),
-            (None, Initiator::Nobody) => match self.link.outbox.loss() {
+            (None, Initiator::Nobody) => match self.link.send_queue.disconnect_reason() {
                 // The browsers of draft-76 leave without a word whenever a page is left.
                 None if self.is_browser_of_draft76() => Ok(()),
-                loss => Err(Error::Lost(loss.unwrap_or(Loss::EndOfStream))),
+                disconnect_reason => Err(Error::Disconnected(
+                    disconnect_reason.unwrap_or(DisconnectReason::EndOfStream),
+                )),
             },
         }
     }
 
     /// Says goodbye with a code that may always be sent, unless somebody has.
-    pub(crate) fn say_goodbye(&mut self, code: CloseCode) {
-        self.hear_goodbye();
+    pub(crate) fn start_close(&mut self, code: CloseCode) {
+        self.notice_close();
         if self.connection.state() == State::Ready {
             let _ = self.close(CloseFrame::of(code));
         }
@@ -42,24 +44,24 @@ impl Conversation {
 
     /// Waits for the peer's half of the close, and for it to have read ours; then lets go of the
     /// socket.
-    pub(crate) fn hang_up(&mut self) {
+    pub(crate) fn close_tcp(&mut self) {
         if self.is_opened() {
-            while !matches!(self.step(&mut Patience::endless()), Step::Over) {}
+            while !matches!(self.step(&mut WaitLimit::endless()), Step::Over) {}
         }
         // What was said last is sent before the write side is shut, or given up.
         let _ = self.wait_for_room(0);
         self.linger();
-        self.let_go();
+        self.release_socket();
     }
 
     /// Lets go of the socket, whatever was said.
-    pub(crate) fn let_go(&mut self) {
+    pub(crate) fn release_socket(&mut self) {
         self.link.enter(Stage::Gone);
-        self.link.outbox.close();
+        self.link.send_queue.close();
         // Others may keep the link for as long as they like.
         self.link.let_go_of_context();
         if self.held > 0 {
-            self.warden.holds(&self.link, 0);
+            self.watchdog.holds(&self.link, 0);
         }
     }
 
@@ -92,15 +94,15 @@ impl Conversation {
         self.link.enter(Stage::Lingering);
         let follows = self.connection.close_expected() == Some(Ending::Follow);
         let is_over = || !follows && self.shut_write().is_err();
-        if self.link.outbox.loss().is_some() || is_over() {
+        if self.link.send_queue.disconnect_reason().is_some() || is_over() {
             return;
         }
         // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
         let mut scrap = [0; 512];
-        let mut patience = LINGER_BYTES;
+        let mut limit = LINGER_BYTES;
         while let Ok(read @ 1..) = self.socket.discard(&mut scrap) {
-            patience = patience.saturating_sub(read);
-            if patience == 0 {
+            limit = limit.saturating_sub(read);
+            if limit == 0 {
                 return;
             }
         }

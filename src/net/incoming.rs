@@ -3,7 +3,7 @@
 //! The size of a message bounds what one client holds; this bounds the sum, for the day when many begin
 //! a message and do not finish it. A client's own thread counts what it holds before it waits, and only
 //! where that is a good deal: the hot path compares two numbers. A thread that makes the sum too large
-//! ends the clients that hold most, as [`Backlog`](super::send_queue::total::Backlog) does for what is sent.
+//! ends the clients that hold most, as [`TotalQueued`](super::send_queue::total::TotalQueued) does for what is sent.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use super::registry::Registry;
 use super::sync::atomic::AtomicUsize;
 use super::sync::atomic::Ordering::Relaxed;
 use super::sync::{Mutex, PoisonError};
-use super::watchdog::Warden;
-use crate::error::Loss;
+use super::watchdog::Watchdog;
+use crate::error::DisconnectReason;
 
 /// Less than this is not counted for one client.
 const STEP: usize = 8 * 1024;
@@ -57,7 +57,7 @@ impl Incoming {
     /// Where too much is held, ends the clients that hold most, the oldest of equals first, until an
     /// eighth is free. They are not counted any more from here on: their threads, which are woken,
     /// let go of it.
-    pub(crate) fn relieve(&self, registry: &Registry, warden: &Warden) {
+    pub(crate) fn relieve(&self, registry: &Registry, watchdog: &Watchdog) {
         if self.held() <= self.most {
             return;
         }
@@ -76,7 +76,7 @@ impl Incoming {
                 return;
             }
             self.count(&link, 0);
-            link.shed(warden);
+            link.shed(watchdog);
         }
     }
 }
@@ -84,9 +84,9 @@ impl Incoming {
 impl Link {
     /// Ends the client because all of them hold too much: in its version's own way, where it has not
     /// been closed before. The peer's answer is not waited for.
-    fn shed(self: &Arc<Link>, warden: &Warden) {
+    fn shed(self: &Arc<Link>, watchdog: &Watchdog) {
         if !self.is_shed.swap(true, Relaxed) {
-            warden.totals().incoming_exceeded.fetch_add(1, Relaxed);
+            watchdog.totals().incoming_exceeded.fetch_add(1, Relaxed);
         }
         let frame = CloseFrame {
             code: CloseCode::TRY_AGAIN_LATER,
@@ -98,10 +98,10 @@ impl Link {
         };
         match closed {
             Some(push) => {
-                self.outbox.stop_reading();
-                warden.mind(push, self);
+                self.send_queue.stop_reading();
+                watchdog.watch_stalled(push, self);
             }
-            None => warden.lose(self, Loss::Incoming),
+            None => watchdog.disconnect(self, DisconnectReason::Incoming),
         }
     }
 }
@@ -113,7 +113,7 @@ impl Conversation {
         let held = if held < STEP { 0 } else { held };
         if held != self.held {
             self.held = held;
-            self.warden.holds(&self.link, held);
+            self.watchdog.holds(&self.link, held);
         }
     }
 }

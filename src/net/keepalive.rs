@@ -19,9 +19,9 @@ use std::time::Duration;
 use super::counters::Totals;
 use super::link::{Link, Stage};
 use super::log::debug;
-use super::timeouts::Deadlines;
-use super::watchdog::Warden;
-use crate::error::Loss;
+use super::timeouts::Timeouts;
+use super::watchdog::Watchdog;
+use crate::error::DisconnectReason;
 
 /// A client and its signs of life at the last look.
 pub(crate) struct Watched {
@@ -87,10 +87,10 @@ impl Watched {
     }
 
     /// One look at an open client, `passed` after the last.
-    pub(super) fn keep_alive(&mut self, totals: &Totals, warden: &Warden, passed: Duration) {
+    pub(super) fn keep_alive(&mut self, totals: &Totals, watchdog: &Watchdog, passed: Duration) {
         let link = Arc::clone(&self.link);
         let received = changed(&mut self.reads, link.reads());
-        let relieved = changed(&mut self.relieved, link.outbox.relieved());
+        let relieved = changed(&mut self.relieved, link.send_queue.relieved());
         let looked = changed(&mut self.looks, link.looks());
         let is_alive = received || relieved;
         if is_alive {
@@ -99,33 +99,33 @@ impl Watched {
         }
         if !looked && !link.is_reading() {
             // The handler is busy; its replies so far need not wait for it.
-            return warden.mind(link.outbox.flush(), &link);
+            return watchdog.watch_stalled(link.send_queue.flush(), &link);
         }
         if !is_alive {
             self.silent += passed;
         }
         self.message.look(&link, received, passed);
-        match self.overdue(&link.deadlines) {
-            Some(loss) => link.lose(loss, totals),
-            None => self.ping_if_due(warden),
+        match self.overdue(&link.timeouts) {
+            Some(disconnect_reason) => link.disconnect(disconnect_reason, totals),
+            None => self.ping_if_due(watchdog),
         }
     }
 
     /// Whether the client's time is over, and of which timeout.
-    fn overdue(&mut self, deadlines: &Deadlines) -> Option<Loss> {
-        if deadlines.idle.is_some_and(|idle| self.silent >= idle) {
-            return Some(Loss::Idle);
+    fn overdue(&mut self, timeouts: &Timeouts) -> Option<DisconnectReason> {
+        if timeouts.idle.is_some_and(|idle| self.silent >= idle) {
+            return Some(DisconnectReason::Idle);
         }
-        if self.message.is_late(deadlines) {
-            return Some(Loss::Unfinished);
+        if self.message.is_late(timeouts) {
+            return Some(DisconnectReason::Unfinished);
         }
         if let Ping::Waits(end) = self.ping
-            && self.link.outbox.has_sent(end)
+            && self.link.send_queue.has_sent(end)
         {
             self.ping = Ping::Left(self.silent);
         }
         match self.ping {
-            Ping::Left(at) if self.silent - at >= deadlines.pong => Some(Loss::NoPong),
+            Ping::Left(at) if self.silent - at >= timeouts.pong => Some(DisconnectReason::NoPong),
             _ => None,
         }
     }
@@ -134,8 +134,8 @@ impl Watched {
     /// bytes before it, the peer cannot have seen it: the close timeout starts anew once the peer
     /// has taken them. A peer that takes nothing has the write timeout for that.
     pub(super) fn close_is_late(&mut self, totals: &Totals, now: Duration) {
-        let write = self.link.deadlines.write;
-        let Some((is_held, socket)) = self.link.outbox.kernel_holds_close_frame() else {
+        let write = self.link.timeouts.write;
+        let Some((is_held, socket)) = self.link.send_queue.kernel_holds_close_frame() else {
             return;
         };
         match (is_held, self.held) {
@@ -146,19 +146,21 @@ impl Watched {
             }
             (true, Some(until)) if until.is_none_or(|until| now < until) => {}
             (false, Some(_)) => (self.since, self.held) = (now, None),
-            (true, Some(_)) | (false, None) => self.link.lose(Loss::Close, totals),
+            (true, Some(_)) | (false, None) => {
+                self.link.disconnect(DisconnectReason::Close, totals)
+            }
         }
     }
 
-    fn ping_if_due(&mut self, warden: &Warden) {
+    fn ping_if_due(&mut self, watchdog: &Watchdog) {
         let due = |every| self.silent >= every && self.ping == Ping::None;
-        if !self.link.deadlines.ping.is_some_and(due) {
+        if !self.link.timeouts.ping.is_some_and(due) {
             return;
         }
         // If something waits, the next look tries again.
-        if let Some(end) = ping(&self.link, warden) {
+        if let Some(end) = ping(&self.link, watchdog) {
             debug!("{}: ping", self.link);
-            self.ping = match self.link.outbox.has_sent(end) {
+            self.ping = match self.link.send_queue.has_sent(end) {
                 true => Ping::Left(self.silent),
                 false => Ping::Waits(end),
             };
@@ -168,11 +170,11 @@ impl Watched {
 
 /// Pings a client, unless its version has no ping or something waits for its socket. Returns how
 /// many bytes the socket will have taken once it has taken the ping.
-pub(super) fn ping(link: &Arc<Link>, warden: &Warden) -> Option<u64> {
+pub(super) fn ping(link: &Arc<Link>, watchdog: &Watchdog) -> Option<u64> {
     let mut frame = Vec::new();
     link.encoder()?.encode_ping(PING, &mut frame).ok()?;
-    let (push, end) = link.outbox.ping(&frame);
-    warden.mind(push, link);
+    let (push, end) = link.send_queue.ping(&frame);
+    watchdog.watch_stalled(push, link);
     end
 }
 
@@ -194,12 +196,12 @@ impl Unfinished {
         (self.number, self.bytes) = (number, bytes);
     }
 
-    fn is_late(&self, deadlines: &Deadlines) -> bool {
+    fn is_late(&self, timeouts: &Timeouts) -> bool {
         let too_slow = || {
-            let rate = deadlines.message_rate.as_ref();
+            let rate = timeouts.message_rate.as_ref();
             rate.is_some_and(|rate| self.age > rate.time_for(self.bytes))
         };
-        self.bytes > 0 && (self.quiet >= deadlines.unfinished() || too_slow())
+        self.bytes > 0 && (self.quiet >= timeouts.unfinished() || too_slow())
     }
 }
 
@@ -210,15 +212,15 @@ fn changed(known: &mut u64, now: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Ping, Watched};
-    use crate::error::Loss;
+    use crate::error::DisconnectReason;
     use crate::net::counters::Totals;
     use crate::net::link::{ClientId, Identity, Link, Stage};
     use crate::net::peer::Peer;
-    use crate::net::send_queue::total::Backlog;
-    use crate::net::send_queue::{Outbox, SlowClient};
+    use crate::net::send_queue::total::TotalQueued;
+    use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
-    use crate::net::timeouts::{Deadlines, MessageRate};
-    use crate::net::watchdog::Warden;
+    use crate::net::timeouts::{MessageRate, Timeouts};
+    use crate::net::watchdog::Watchdog;
     use crate::protocol::{Encoder, Role, Version};
     use std::io::{self, Read};
     use std::os::unix::net::UnixStream;
@@ -230,20 +232,20 @@ mod tests {
     /// A client whose thread reads, as the watchdog sees it, and its peer.
     struct Scene {
         watched: Watched,
-        warden: Arc<Warden>,
+        watchdog: Arc<Watchdog>,
         totals: Totals,
         peer: UnixStream,
         sent: Option<u64>,
     }
 
     impl Scene {
-        fn new(deadlines: Deadlines) -> io::Result<Scene> {
+        fn new(timeouts: Timeouts) -> io::Result<Scene> {
             let (own, peer) = UnixStream::pair()?;
-            let (socket, backlog) = (Arc::new(Socket::new(own)), Backlog::new(usize::MAX));
-            let (warden, _) = Warden::new(Arc::clone(&backlog), None, Arc::default())?;
-            let outbox = Outbox::new(socket, 1 << 20, SlowClient::default(), backlog);
-            let deadlines = Arc::new(deadlines);
-            let link = Link::new(ClientId(1), Role::Server, Peer::Local, outbox, deadlines);
+            let (socket, total_queued) = (Arc::new(Socket::new(own)), TotalQueued::new(usize::MAX));
+            let (watchdog, _) = Watchdog::new(Arc::clone(&total_queued), None, Arc::default())?;
+            let send_queue = SendQueue::new(socket, 1 << 20, SlowClient::default(), total_queued);
+            let timeouts = Arc::new(timeouts);
+            let link = Link::new(ClientId(1), Role::Server, Peer::Local, send_queue, timeouts);
             let identity = Identity {
                 encoder: Encoder::server(Version::Rfc6455),
                 target: "/".into(),
@@ -256,29 +258,30 @@ mod tests {
             peer.set_nonblocking(true)?;
             Ok(Scene {
                 watched,
-                warden,
+                watchdog,
                 totals: Totals::default(),
                 peer,
                 sent: None,
             })
         }
 
-        fn pass(&mut self, passed: Duration) -> Option<Loss> {
-            self.watched.keep_alive(&self.totals, &self.warden, passed);
-            self.watched.link.outbox.loss()
+        fn pass(&mut self, passed: Duration) -> Option<DisconnectReason> {
+            self.watched
+                .keep_alive(&self.totals, &self.watchdog, passed);
+            self.watched.link.send_queue.disconnect_reason()
         }
 
         /// Sends more than the socket takes.
         fn stall(&self) {
             self.watched
                 .link
-                .outbox
+                .send_queue
                 .reply_owned(b"", vec![b'x'; 1 << 20]);
         }
 
         /// As the watchdog does it; whether something waits still.
         fn drain(&mut self) -> bool {
-            self.sent = self.watched.link.outbox.drain(self.sent);
+            self.sent = self.watched.link.send_queue.drain(self.sent);
             self.sent.is_some()
         }
 
@@ -292,7 +295,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_for_a_ping_that_could_not_be_sent() -> io::Result<()> {
-        let mut stage = Scene::new(Deadlines::default())?;
+        let mut stage = Scene::new(Timeouts::default())?;
         stage.stall();
         for _ in 0..10 {
             assert_eq!(stage.pass(30 * SECOND), None);
@@ -307,18 +310,18 @@ mod tests {
         assert_eq!(stage.pass(20 * SECOND), None);
         assert_eq!(stage.watched.ping, Ping::Left(20 * SECOND));
         assert_eq!(stage.pass(19 * SECOND), None);
-        assert_eq!(stage.pass(SECOND), Some(Loss::NoPong));
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::NoPong));
         Ok(())
     }
 
     #[test]
     fn what_a_full_socket_takes_is_a_sign_of_life_and_what_an_empty_one_takes_is_none()
     -> io::Result<()> {
-        let deadlines = Deadlines {
+        let timeouts = Timeouts {
             idle: Some(15 * SECOND),
-            ..Deadlines::default()
+            ..Timeouts::default()
         };
-        let mut stage = Scene::new(deadlines)?;
+        let mut stage = Scene::new(timeouts)?;
         stage.stall();
         for _ in 0..3 {
             assert!(stage.drain());
@@ -331,35 +334,39 @@ mod tests {
         }
         stage.pass(SECOND);
         for _ in 0..14 {
-            stage.watched.link.outbox.reply_owned(b"", vec![b'x'; 10]);
+            stage
+                .watched
+                .link
+                .send_queue
+                .reply_owned(b"", vec![b'x'; 10]);
             assert_eq!(stage.pass(SECOND), None);
         }
-        assert_eq!(stage.pass(SECOND), Some(Loss::Idle));
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::Idle));
         Ok(())
     }
 
     #[test]
     fn the_age_of_a_message_counts_from_its_first_byte() -> io::Result<()> {
-        let deadlines = Deadlines {
+        let timeouts = Timeouts {
             message_rate: Some(MessageRate::new(10, 5 * SECOND)),
-            ..Deadlines::default()
+            ..Timeouts::default()
         };
-        let mut stage = Scene::new(deadlines)?;
+        let mut stage = Scene::new(timeouts)?;
         for message in 1..4 {
             for second in 0..6 {
                 stage.watched.link.set_unfinished(1 + second);
-                stage.watched.link.heard(1);
+                stage.watched.link.received(1);
                 assert_eq!(stage.pass(SECOND), None, "{message}, {second}");
             }
             stage.watched.link.received_message();
         }
         stage.watched.link.set_unfinished(100);
         for _ in 0..16 {
-            stage.watched.link.heard(1);
+            stage.watched.link.received(1);
             assert_eq!(stage.pass(SECOND), None);
         }
-        stage.watched.link.heard(1);
-        assert_eq!(stage.pass(SECOND), Some(Loss::Unfinished));
+        stage.watched.link.received(1);
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::Unfinished));
         Ok(())
     }
 }

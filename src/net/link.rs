@@ -3,23 +3,21 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{
-    CloseCode, CloseFrame, Closing, Encoder, Message, Role, Unsupported, Version,
-};
+use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Message, Role, SendError, Version};
 
-use super::addresses::Net;
+use super::addresses::AddressGroup;
 use super::counters::Totals;
 use super::deflate::Context;
 use super::log::traced::Written;
-use super::parker::Pause;
+use super::parker::Parker;
 use super::peer::Peer;
-use super::send_queue::{Outbox, Push};
+use super::send_queue::{Push, SendQueue};
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use super::sync::{Mutex, PoisonError};
-use super::timeouts::Deadlines;
-use super::watchdog::Warden;
-use crate::error::{Error, Loss};
+use super::timeouts::Timeouts;
+use super::watchdog::Watchdog;
+use crate::error::{DisconnectReason, Error};
 
 /// A client's number: unique within a server's life, in the order of arrival, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,7 +63,7 @@ pub(crate) enum Stage {
 /// Why a handshake is not waited for any longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Haste {
+pub(crate) enum AbortReason {
     /// Its deadline has passed.
     Late = 1,
     /// The server stops.
@@ -88,9 +86,9 @@ pub(crate) struct Link {
     /// Who is at the other end, a proxy where there is one.
     pub(crate) peer: Peer,
     /// Where it was counted, if addresses are.
-    pub(crate) net: OnceLock<Net>,
-    pub(crate) outbox: Outbox,
-    pub(crate) deadlines: Arc<Deadlines>,
+    pub(crate) net: OnceLock<AddressGroup>,
+    pub(crate) send_queue: SendQueue,
+    pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) identity: OnceLock<Identity>,
     stage: AtomicU8,
     /// Counts reads that brought something; the warden compares.
@@ -104,10 +102,10 @@ pub(crate) struct Link {
     pub(crate) messages_in: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     /// Why reading was stopped from outside, where that is no loss; 0 where it was not.
-    haste: AtomicU8,
+    abort_reason: AtomicU8,
     /// There is a goodbye, or there was nearly one: look under the lock.
-    has_goodbye: AtomicBool,
-    goodbye: Mutex<Option<CloseFrame>>,
+    has_close: AtomicBool,
+    close_frame: Mutex<Option<CloseFrame>>,
     /// What it is counted to hold of what has come in: see [`Incoming`](super::incoming::Incoming).
     pub(crate) held: AtomicUsize,
     /// It was ended because all of them held too much.
@@ -115,7 +113,7 @@ pub(crate) struct Link {
     /// What compressed replies may refer to.
     pub(crate) context: Mutex<Context>,
     /// Where its thread waits when the client has said too much.
-    pub(crate) pause: Pause,
+    pub(crate) parker: Parker,
 }
 
 impl Link {
@@ -123,16 +121,16 @@ impl Link {
         id: ClientId,
         role: Role,
         peer: Peer,
-        outbox: Outbox,
-        deadlines: Arc<Deadlines>,
+        send_queue: SendQueue,
+        timeouts: Arc<Timeouts>,
     ) -> Link {
         Link {
             id,
             role,
             peer,
             net: OnceLock::new(),
-            outbox,
-            deadlines,
+            send_queue,
+            timeouts,
             identity: OnceLock::new(),
             stage: AtomicU8::new(Stage::Handshake as u8),
             reads: AtomicU64::new(0),
@@ -141,13 +139,13 @@ impl Link {
             unfinished: AtomicU64::new(0),
             messages_in: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
-            haste: AtomicU8::new(0),
-            has_goodbye: AtomicBool::new(false),
-            goodbye: Mutex::new(None),
+            abort_reason: AtomicU8::new(0),
+            has_close: AtomicBool::new(false),
+            close_frame: Mutex::new(None),
             held: AtomicUsize::new(0),
             is_shed: AtomicBool::new(false),
             context: Mutex::default(),
-            pause: Pause::default(),
+            parker: Parker::default(),
         }
     }
 
@@ -218,7 +216,7 @@ impl Link {
 
     /// A read brought `bytes`. Only the client's own thread calls this, so it need not be one
     /// indivisible addition.
-    pub(crate) fn heard(&self, bytes: usize) {
+    pub(crate) fn received(&self, bytes: usize) {
         self.reads.store(self.reads.load(Relaxed) + 1, Relaxed);
         let before = self.bytes_in.load(Relaxed);
         self.bytes_in.store(before + bytes as u64, Relaxed);
@@ -234,21 +232,21 @@ impl Link {
     }
 
     /// The handshake is not to be waited for any longer: the thread wakes and refuses.
-    pub(crate) fn refuse(&self, haste: Haste) {
-        self.haste.fetch_max(haste as u8, Relaxed);
-        self.outbox.stop_reading();
+    pub(crate) fn reject(&self, abort_reason: AbortReason) {
+        self.abort_reason.fetch_max(abort_reason as u8, Relaxed);
+        self.send_queue.stop_reading();
     }
 
-    pub(crate) fn haste(&self) -> Option<Haste> {
-        match self.haste.load(Relaxed) {
+    pub(crate) fn abort_reason(&self) -> Option<AbortReason> {
+        match self.abort_reason.load(Relaxed) {
             0 => None,
-            1 => Some(Haste::Late),
-            _ => Some(Haste::Stopping),
+            1 => Some(AbortReason::Late),
+            _ => Some(AbortReason::Stopping),
         }
     }
 
     /// Says goodbye in the version's own way, from any thread. Only the first goodbye counts.
-    pub(crate) fn close(&self, frame: CloseFrame) -> Result<Push, Unsupported> {
+    pub(crate) fn close(&self, frame: CloseFrame) -> Result<Push, SendError> {
         let Some(encoder) = self.encoder() else {
             return Ok(Push::Over);
         };
@@ -256,33 +254,36 @@ impl Link {
         encoder.encode_close(Some(&frame), &mut bytes)?;
         // Under this lock, and announced before: the client's own thread, which may be waking up with
         // the peer's answer, waits here until it is known whether this one was written.
-        let mut goodbye = self.goodbye.lock().unwrap_or_else(PoisonError::into_inner);
-        self.has_goodbye.store(true, Release);
+        let mut close_frame = self
+            .close_frame
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.has_close.store(true, Release);
         let written = match encoder.version().closing() {
-            Closing::HangUp => self.outbox.hang_up(),
-            Closing::Marker | Closing::Frame => self.outbox.goodbye(&bytes),
+            Closing::CloseTcp => self.send_queue.close_tcp(),
+            Closing::Marker | Closing::Frame => self.send_queue.close_frame(&bytes),
         };
         if written != Push::Over {
-            *goodbye = Some(frame);
+            *close_frame = Some(frame);
             self.enter(Stage::Closing);
-            self.pause.wake();
+            self.parker.wake();
         }
         Ok(written)
     }
 
-    pub(crate) fn has_goodbye(&self) -> bool {
-        self.has_goodbye.load(Acquire)
+    pub(crate) fn has_close(&self) -> bool {
+        self.has_close.load(Acquire)
     }
 
     /// Tells the client that the server is going down.
-    pub(crate) fn send_away(self: &Arc<Link>, warden: &Warden) {
+    pub(crate) fn close_going_away(self: &Arc<Link>, watchdog: &Watchdog) {
         let frame = CloseFrame {
             code: CloseCode::GOING_AWAY,
             reason: "the server is going down".to_owned(),
         };
         // This frame may always be sent.
         if let Ok(push) = self.close(frame) {
-            warden.mind(push, self);
+            watchdog.watch_stalled(push, self);
         }
     }
 
@@ -296,15 +297,15 @@ impl Link {
         encoder: Encoder,
         message: Message,
         written: &mut Written,
-    ) -> Result<Push, Unsupported> {
+    ) -> Result<Push, SendError> {
         // What is over says so before anything else, as it does of short messages.
-        if self.outbox.is_over() {
+        if self.send_queue.is_over() {
             return Ok(Push::Over);
         }
         let mut head = Vec::new();
         let rest = encoder.encode_owned(message, &mut head)?;
         written.note(&head);
-        Ok(self.outbox.reply_owned(&head, rest))
+        Ok(self.send_queue.reply_owned(&head, rest))
     }
 
     /// What a thread that has sent something owes the outbox: patience, or word to the warden.
@@ -312,19 +313,19 @@ impl Link {
     /// # Errors
     /// The loss, or that the conversation is over.
     #[inline]
-    pub(crate) fn settle(self: &Arc<Link>, push: Push, warden: &Warden) -> Result<(), Error> {
+    pub(crate) fn settle(self: &Arc<Link>, push: Push, watchdog: &Watchdog) -> Result<(), Error> {
         match push {
             Push::Done => Ok(()),
-            Push::Over => Err(match self.outbox.loss() {
-                Some(loss) => Error::Lost(loss),
+            Push::Over => Err(match self.send_queue.disconnect_reason() {
+                Some(disconnect_reason) => Error::Disconnected(disconnect_reason),
                 None => Error::Closed,
             }),
             Push::Full => {
-                warden.relieve();
-                self.wait_for_room(self.outbox.limit(), warden)
+                watchdog.relieve();
+                self.wait_for_room(self.send_queue.limit(), watchdog)
             }
             push => {
-                warden.mind(push, self);
+                watchdog.watch_stalled(push, self);
                 Ok(())
             }
         }
@@ -337,26 +338,26 @@ impl Link {
     pub(crate) fn wait_for_room(
         self: &Arc<Link>,
         limit: usize,
-        warden: &Warden,
+        watchdog: &Watchdog,
     ) -> Result<(), Error> {
-        match self.outbox.wait_for_room(limit, self.deadlines.write) {
+        match self.send_queue.wait_for_room(limit, self.timeouts.write) {
             Ok(push) => {
-                warden.mind(push, self);
+                watchdog.watch_stalled(push, self);
                 Ok(())
             }
-            Err(loss) => {
-                warden.lose(self, loss);
-                Err(Error::Lost(loss))
+            Err(disconnect_reason) => {
+                watchdog.disconnect(self, disconnect_reason);
+                Err(Error::Disconnected(disconnect_reason))
             }
         }
     }
 
     /// The goodbye that another thread has said, if one has.
-    pub(crate) fn goodbye(&self) -> Option<CloseFrame> {
-        if !self.has_goodbye() {
+    pub(crate) fn close_frame(&self) -> Option<CloseFrame> {
+        if !self.has_close() {
             return None;
         }
-        self.goodbye
+        self.close_frame
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -366,17 +367,17 @@ impl Link {
     /// nobody's broadcast waits for a logger.
     pub(crate) fn evicted(&self, totals: &Totals) {
         self.enter(Stage::Closed);
-        totals.lost(Loss::Evicted);
-        self.pause.wake();
+        totals.disconnected(DisconnectReason::Evicted);
+        self.parker.wake();
     }
 
     /// Gives the client up. The first loss is counted, and logged by the client's own thread.
-    pub(crate) fn lose(&self, loss: Loss, totals: &Totals) {
+    pub(crate) fn disconnect(&self, disconnect_reason: DisconnectReason, totals: &Totals) {
         self.enter(Stage::Closed);
-        if self.outbox.cut(loss) {
-            totals.lost(loss);
+        if self.send_queue.cut(disconnect_reason) {
+            totals.disconnected(disconnect_reason);
         }
-        self.pause.wake();
+        self.parker.wake();
     }
 }
 

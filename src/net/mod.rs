@@ -11,7 +11,7 @@
 //!
 //! A [`Link`](link::Link) is what the threads share about one connection. The
 //! [`Conversation`](conversation::Conversation) is its reader's own, and the
-//! [`Outbox`](outbox::Outbox) the only way bytes leave, for whichever thread has some. No lock is held
+//! [`SendQueue`](send_queue::SendQueue) the only way bytes leave, for whichever thread has some. No lock is held
 //! across a call that can block. `server` and `client` are built on this, and nothing here
 //! knows of them.
 
@@ -73,11 +73,11 @@ pub(crate) mod counters;
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
 pub(crate) mod sync;
 
-pub use crate::error::{Error, Loss, ProxyError};
+pub use crate::error::{DisconnectReason, Error, ProxyError};
 pub use connection::Received;
 pub use counters::Counters;
 pub use link::ClientId;
 pub use peer::Peer;
-pub use rate_limit::{FastClient, Rate};
+pub use rate_limit::{OnRateLimit, RateLimit};
 pub use send_queue::SlowClient;
 pub use stream::Stream;

@@ -16,9 +16,9 @@ impl Conversation {
     /// Keepalive for versions that cannot ping: TCP's own. Where there is none, the idle deadline
     /// is what remains.
     fn probe_with_tcp(&self) {
-        let deadlines = &self.link.deadlines;
-        if let Some(idle) = deadlines.ping {
-            self.socket.set_keepalive(idle, deadlines.pong);
+        let timeouts = &self.link.timeouts;
+        if let Some(idle) = timeouts.ping {
+            self.socket.set_keepalive(idle, timeouts.pong);
         }
     }
 }

@@ -6,17 +6,17 @@ use super::sync::{Condvar, Mutex, PoisonError};
 
 /// A wait that whoever has news for the thread can end.
 #[derive(Debug, Default)]
-pub(crate) struct Pause {
+pub(crate) struct Parker {
     lock: Mutex<()>,
     woken: Condvar,
 }
 
-impl Pause {
-    /// Waits for so long at most, and less where there is news: where `is_there_news` turns true and
-    /// then [`wake`](Pause::wake) is called, it is never missed.
-    pub(crate) fn wait(&self, time: Duration, is_there_news: impl Fn() -> bool) {
+impl Parker {
+    /// Waits for so long at most, and less where there is news: where `has_notices` turns true and
+    /// then [`wake`](Parker::wake) is called, it is never missed.
+    pub(crate) fn wait(&self, time: Duration, has_notices: impl Fn() -> bool) {
         let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if !is_there_news() {
+        if !has_notices() {
             // The guard is given up with whatever the wait came back with.
             let _ = self.woken.wait_timeout(guard, time);
         }

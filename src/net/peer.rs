@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// A program somewhere in the network.
-    Net(SocketAddr),
+    AddressGroup(SocketAddr),
     /// A program on this machine that came over a Unix socket. It has no address: nothing that is
     /// counted per address applies to it.
     Local,
@@ -25,7 +25,9 @@ impl Peer {
     /// IP address and port; a [local](Peer::Local) peer has none.
     pub fn addr(self) -> Option<SocketAddr> {
         match self {
-            Peer::Net(addr) => Some(SocketAddr::new(addr.ip().to_canonical(), addr.port())),
+            Peer::AddressGroup(addr) => {
+                Some(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+            }
             Peer::Local => None,
         }
     }
@@ -33,14 +35,14 @@ impl Peer {
 
 impl From<SocketAddr> for Peer {
     fn from(addr: SocketAddr) -> Peer {
-        Peer::Net(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+        Peer::AddressGroup(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
     }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Peer::Net(addr) => self.addr().unwrap_or(*addr).fmt(f),
+            Peer::AddressGroup(addr) => self.addr().unwrap_or(*addr).fmt(f),
             Peer::Local => f.write_str("local"),
         }
     }
@@ -55,7 +57,11 @@ mod tests {
     fn an_ipv4_peer_has_its_ipv4_address_however_it_was_made() -> Result<(), AddrParseError> {
         let (short, long): (SocketAddr, SocketAddr) =
             ("9.9.9.9:80".parse()?, "[::ffff:9.9.9.9]:80".parse()?);
-        for peer in [Peer::from(long), Peer::Net(long), Peer::Net(short)] {
+        for peer in [
+            Peer::from(long),
+            Peer::AddressGroup(long),
+            Peer::AddressGroup(short),
+        ] {
             assert_eq!((peer.addr(), peer.ip()), (Some(short), Some(short.ip())));
             assert_eq!(peer.to_string(), "9.9.9.9:80");
         }

@@ -12,11 +12,11 @@ use super::link::Stage;
 use super::log::debug;
 use super::socket::PeerEnd;
 use super::sync::Instant;
-use crate::error::Loss;
+use crate::error::DisconnectReason;
 
 /// The known facts about the end of a throttled client.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct WatchdogThread {
     /// When to look for it next.
     next: Option<Instant>,
     /// The last look has sent a ping.
@@ -31,7 +31,7 @@ pub(super) struct Watch {
 const LOOK: Duration = Duration::from_secs(4);
 const ANSWER: Duration = Duration::from_millis(500);
 
-impl Watch {
+impl WatchdogThread {
     /// How long the client's thread may wait before something is due here.
     pub(super) fn wait(&self, now: Instant, close: Duration) -> Duration {
         let next = self.next.map(|next| next.saturating_duration_since(now));
@@ -61,11 +61,11 @@ impl Conversation {
     /// Looks, if that is due `now`, whether a throttled client has left, and disconnects it once
     /// nothing more is to be read from it.
     pub(super) fn has_left(&mut self, now: Instant) -> bool {
-        let close = self.link.deadlines.close;
-        let Some(throttle) = &mut self.throttle else {
+        let close = self.link.timeouts.close;
+        let Some(rate_limiter) = &mut self.rate_limiter else {
             return false;
         };
-        let watch = &mut throttle.watch;
+        let watch = &mut rate_limiter.watch;
         if watch.is_due(now) {
             match self.socket.peer_end() {
                 PeerEnd::Reset => return self.drop_unread("the peer has reset the connection"),
@@ -73,8 +73,8 @@ impl Conversation {
                 PeerEnd::None => {}
             }
             if watch.asks(now)
-                && self.link.deadlines.ping.is_some()
-                && keepalive::ping(&self.link, &self.warden).is_some()
+                && self.link.timeouts.ping.is_some()
+                && keepalive::ping(&self.link, &self.watchdog).is_some()
             {
                 watch.pongs_due = watch.pongs_due.saturating_add(1);
             }
@@ -85,8 +85,8 @@ impl Conversation {
     fn drop_unread(&mut self, why: &str) -> bool {
         debug!("{}: {why}: unread bytes are dropped", self.link);
         self.link.enter(Stage::Closed);
-        self.link.outbox.cut(Loss::EndOfStream);
-        self.connection.give_up();
+        self.link.send_queue.cut(DisconnectReason::EndOfStream);
+        self.connection.abandon();
         true
     }
 }

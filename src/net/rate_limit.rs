@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use crate::protocol::{CloseCode, CloseFrame, State};
 
-use super::connection::{Conversation, Patience, Step};
+use super::connection::{Conversation, Step, WaitLimit};
 use super::link::Link;
 use super::log::log_limited;
 use super::log::quota::Kind;
-use super::peer_end::Watch;
+use super::peer_end::WatchdogThread;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
-use super::token_bucket::Bucket;
+use super::token_bucket::TokenBucket;
 
 /// How much a client may say, in messages and in bytes; what is not set is not limited.
 ///
-/// A client that was silent has saved up for [`burst`](Rate::burst), and may say that much at
+/// A client that was silent has saved up for [`burst`](RateLimit::burst), and may say that much at
 /// once; then it may go on at its rate. The same holds for every version. Pings and pongs count as
 /// messages. Bytes are those on the wire after the handshake (with TLS, inside of it), counted as they
 /// are read: fragments, and the frames that draft-75 and draft-76 skip, count by these alone, so set
@@ -23,28 +23,28 @@ use super::token_bucket::Bucket;
 /// as they are made.
 ///
 /// ```
-/// use stentor::{Rate, Server};
-/// let server = Server::builder().rate(Rate::per_second().messages(50).bytes(256 * 1024));
+/// use stentor::{RateLimit, Server};
+/// let server = Server::builder().rate(RateLimit::per_second().messages(50).bytes(256 * 1024));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rate {
+pub struct RateLimit {
     messages: Option<u32>,
     bytes: Option<u32>,
     burst: Duration,
 }
 
-/// What happens to a client that exceeds its [`Rate`].
+/// What happens to a client that exceeds its [`RateLimit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum FastClient {
+pub enum OnRateLimit {
     /// It is not read from until its rate allows: TCP holds it back, and nothing is lost.
     /// Broadcasts reach it meanwhile, keepalive does not mistake it for dead, and a goodbye or a
     /// shutdown does not wait for it. Counted as held back, each time.
     ///
     /// The end of its connection is noticed within 5 s. After a reset, unread bytes are dropped at
     /// once. After an orderly end of its stream, the bytes before it are read at the client's rate
-    /// for as long as the [close timeout](crate::ServerBuilder::close_deadline), 5 s by default;
+    /// for as long as the [close timeout](crate::ServerBuilder::close_timeout), 5 s by default;
     /// the rest is dropped then, and `recv` fails with
-    /// [`Loss::EndOfStream`](crate::Loss::EndOfStream).
+    /// [`DisconnectReason::EndOfStream`](crate::DisconnectReason::EndOfStream).
     ///
     /// An end behind more bytes than the system's buffer holds shows only when something is sent to
     /// the client. So a client that can be pinged is, every 4 s, unless keepalive is off; the
@@ -57,10 +57,10 @@ pub enum FastClient {
     Close,
 }
 
-impl Rate {
+impl RateLimit {
     /// No limits yet, and a burst of 5 s.
-    pub fn per_second() -> Rate {
-        Rate {
+    pub fn per_second() -> RateLimit {
+        RateLimit {
             messages: None,
             bytes: None,
             burst: Duration::from_secs(5),
@@ -68,26 +68,26 @@ impl Rate {
     }
 
     /// Messages, pings and pongs a second. 0 counts as 1.
-    pub fn messages(mut self, messages: u32) -> Rate {
+    pub fn messages(mut self, messages: u32) -> RateLimit {
         self.messages = Some(messages);
         self
     }
 
     /// Bytes a second. 0 counts as 1.
-    pub fn bytes(mut self, bytes: u32) -> Rate {
+    pub fn bytes(mut self, bytes: u32) -> RateLimit {
         self.bytes = Some(bytes);
         self
     }
 
     /// How long a silent client saves up: what it may say at once is what its rate allows in this
     /// time, and one message in any case. Default: 5 s.
-    pub fn burst(mut self, burst: Duration) -> Rate {
+    pub fn burst(mut self, burst: Duration) -> RateLimit {
         self.burst = burst;
         self
     }
 
-    fn bucket(&self, tokens: u32) -> Bucket {
-        Bucket::new(
+    fn bucket(&self, tokens: u32) -> TokenBucket {
+        TokenBucket::new(
             u64::from(tokens),
             Duration::from_secs(1),
             self.saved_up(tokens),
@@ -102,9 +102,9 @@ impl Rate {
 
 /// What one client has left. The clock is read where bytes are, and where there is nothing left.
 #[derive(Debug)]
-pub(crate) struct Throttle {
-    messages: Option<Bucket>,
-    bytes: Option<Bucket>,
+pub(crate) struct RateLimiter {
+    messages: Option<TokenBucket>,
+    bytes: Option<TokenBucket>,
     /// The most bytes that one read should bring.
     most: usize,
     /// How many of the client's messages have been paid for.
@@ -114,15 +114,15 @@ pub(crate) struct Throttle {
     delivered: u64,
     filled: Instant,
     told: bool,
-    pub(super) watch: Watch,
-    pub(crate) policy: FastClient,
+    pub(super) watch: WatchdogThread,
+    pub(crate) policy: OnRateLimit,
 }
 
-impl Throttle {
-    pub(crate) fn new(rate: &Rate, policy: FastClient) -> Throttle {
+impl RateLimiter {
+    pub(crate) fn new(rate: &RateLimit, policy: OnRateLimit) -> RateLimiter {
         // A read of more than was saved up would be a long debt.
         let most = rate.bytes.map_or(u64::MAX, |bytes| rate.saved_up(bytes));
-        Throttle {
+        RateLimiter {
             messages: rate.messages.map(|messages| rate.bucket(messages)),
             bytes: rate.bytes.map(|bytes| rate.bucket(bytes)),
             most: usize::try_from(most).unwrap_or(usize::MAX).max(1024),
@@ -131,7 +131,7 @@ impl Throttle {
             delivered: 0,
             filled: Instant::now(),
             told: false,
-            watch: Watch::default(),
+            watch: WatchdogThread::default(),
             policy,
         }
     }
@@ -141,7 +141,7 @@ impl Throttle {
     }
 
     /// A read has brought bytes.
-    pub(crate) fn heard(&mut self, bytes: usize) {
+    pub(crate) fn received(&mut self, bytes: usize) {
         self.refill();
         self.pay_bytes(bytes as u64);
     }
@@ -201,7 +201,7 @@ impl Throttle {
     /// What was read is owed for in bytes; a message only where there may be one.
     fn wait(&self, has_input: bool) -> Duration {
         let messages = self.messages.iter().filter(|_| has_input);
-        let waits = messages.chain(&self.bytes).map(Bucket::wait);
+        let waits = messages.chain(&self.bytes).map(TokenBucket::wait);
         waits.max().unwrap_or_default()
     }
 }
@@ -210,23 +210,28 @@ impl Conversation {
     /// Where the client has said more than its rate allows, waits until it may go on, or closes.
     /// Only what is said in the open conversation counts: its end has deadlines of its own.
     #[inline(never)]
-    pub(crate) fn hold_back(&mut self, patience: &Patience) -> Option<Step> {
+    pub(crate) fn throttle(&mut self, limit: &WaitLimit) -> Option<Step> {
         let messages = self.link.messages_in.load(Relaxed);
-        let throttle = self.throttle.as_mut()?;
-        throttle.pay(messages);
-        throttle.unfinished(self.connection.unfinished());
+        let rate_limiter = self.rate_limiter.as_mut()?;
+        rate_limiter.pay(messages);
+        rate_limiter.unfinished(self.connection.unfinished());
         let has_input = self.connection.has_input();
-        if throttle.wait(has_input).is_zero() || self.connection.state() != State::Ready {
+        if rate_limiter.wait(has_input).is_zero() || self.connection.state() != State::Ready {
             return None;
         }
-        throttle.refill();
-        if throttle.wait(has_input).is_zero() || self.link.outbox.loss().is_some() {
+        rate_limiter.refill();
+        if rate_limiter.wait(has_input).is_zero()
+            || self.link.send_queue.disconnect_reason().is_some()
+        {
             return None;
         }
-        let close = throttle.policy == FastClient::Close;
-        self.tell_too_fast(close);
+        let close = rate_limiter.policy == OnRateLimit::Close;
+        self.log_rate_limit(close);
         if close {
-            self.warden.totals().too_fast.fetch_add(1, Relaxed);
+            self.watchdog
+                .totals()
+                .rate_limit_exceeded
+                .fetch_add(1, Relaxed);
             // This frame may always be sent.
             let _ = self.close(CloseFrame {
                 code: CloseCode::POLICY,
@@ -234,98 +239,102 @@ impl Conversation {
             });
             return None;
         }
-        self.warden.totals().held_back.fetch_add(1, Relaxed);
+        self.watchdog.totals().throttled.fetch_add(1, Relaxed);
         // Replies to what was let through need not wait for what is not.
         self.flush();
-        self.wait_for_rate(patience)
+        self.wait_for_rate_limit(limit)
     }
 
     /// Once per client.
-    fn tell_too_fast(&mut self, close: bool) {
+    fn log_rate_limit(&mut self, close: bool) {
         let (id, peer) = (self.link.id, self.link.peer);
-        let Some(throttle) = &mut self.throttle else {
+        let Some(rate_limiter) = &mut self.rate_limiter else {
             return;
         };
-        if std::mem::replace(&mut throttle.told, true) {
+        if std::mem::replace(&mut rate_limiter.told, true) {
             return;
         }
         let is = if close { "closed" } else { "held back" };
         log_limited!(
-            self.warden,
-            Kind::TooFast,
+            self.watchdog,
+            Kind::RateLimitExceeded,
             "client {id} {peer}: says more than its rate allows, and is {is}"
         );
     }
 
-    fn wait_for_rate(&mut self, patience: &Patience) -> Option<Step> {
+    fn wait_for_rate_limit(&mut self, limit: &WaitLimit) -> Option<Step> {
         self.count_held();
         loop {
-            let throttle = self.throttle.as_mut()?;
-            let now = throttle.filled;
-            let wait = throttle.wait(self.connection.has_input());
-            let is_over = |link: &Link| link.has_goodbye() || link.outbox.loss().is_some();
+            let rate_limiter = self.rate_limiter.as_mut()?;
+            let now = rate_limiter.filled;
+            let wait = rate_limiter.wait(self.connection.has_input());
+            let is_over =
+                |link: &Link| link.has_close() || link.send_queue.disconnect_reason().is_some();
             if wait.is_zero() || is_over(&self.link) || self.has_left(now) {
                 return None;
             }
-            let left = patience.left().unwrap_or(wait);
+            let left = limit.left().unwrap_or(wait);
             if left.is_zero() {
                 return Some(Step::Late);
             }
-            let throttle = self.throttle.as_mut()?;
-            let look = throttle.watch.wait(now, self.link.deadlines.close);
+            let rate_limiter = self.rate_limiter.as_mut()?;
+            let look = rate_limiter.watch.wait(now, self.link.timeouts.close);
             let link = &self.link;
-            link.pause.wait(wait.min(left).min(look), || is_over(link));
-            throttle.refill();
-            self.hear_goodbye();
+            link.parker.wait(wait.min(left).min(look), || is_over(link));
+            rate_limiter.refill();
+            self.notice_close();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FastClient, Rate, Throttle};
+    use super::{OnRateLimit, RateLimit, RateLimiter};
     use std::time::Duration;
 
     #[test]
     fn no_rate_overflows_and_none_forbids_everything() {
         for number in [0, 1, u32::MAX] {
             for burst in [Duration::ZERO, Duration::from_secs(5), Duration::MAX] {
-                let rate = Rate::per_second().messages(number).bytes(number);
-                let mut throttle = Throttle::new(&rate.burst(burst), FastClient::Delay);
-                assert_eq!(throttle.wait(true), Duration::ZERO);
-                throttle.heard(usize::MAX);
-                throttle.delivered(usize::MAX);
-                throttle.control();
-                throttle.pay(u64::MAX);
-                throttle.wait(true);
-                assert!(throttle.most() >= 1024);
+                let rate = RateLimit::per_second().messages(number).bytes(number);
+                let mut rate_limiter = RateLimiter::new(&rate.burst(burst), OnRateLimit::Delay);
+                assert_eq!(rate_limiter.wait(true), Duration::ZERO);
+                rate_limiter.received(usize::MAX);
+                rate_limiter.delivered(usize::MAX);
+                rate_limiter.control();
+                rate_limiter.pay(u64::MAX);
+                rate_limiter.wait(true);
+                assert!(rate_limiter.most() >= 1024);
             }
         }
     }
 
     #[test]
     fn what_is_not_set_is_not_limited() {
-        let mut throttle = Throttle::new(&Rate::per_second(), FastClient::Delay);
-        throttle.heard(usize::MAX);
-        throttle.pay(u64::MAX);
-        assert_eq!(throttle.wait(true), Duration::ZERO);
-        let mut throttle = Throttle::new(&Rate::per_second().bytes(1000), FastClient::Delay);
-        throttle.pay(u64::MAX);
-        assert_eq!(throttle.wait(true), Duration::ZERO);
-        throttle.heard(5000);
-        assert!(throttle.wait(true) > Duration::ZERO);
+        let mut rate_limiter = RateLimiter::new(&RateLimit::per_second(), OnRateLimit::Delay);
+        rate_limiter.received(usize::MAX);
+        rate_limiter.pay(u64::MAX);
+        assert_eq!(rate_limiter.wait(true), Duration::ZERO);
+        let mut rate_limiter =
+            RateLimiter::new(&RateLimit::per_second().bytes(1000), OnRateLimit::Delay);
+        rate_limiter.pay(u64::MAX);
+        assert_eq!(rate_limiter.wait(true), Duration::ZERO);
+        rate_limiter.received(5000);
+        assert!(rate_limiter.wait(true) > Duration::ZERO);
     }
 
     #[test]
     fn what_was_paid_for_on_the_wire_is_not_paid_for_again() {
-        let rate = Rate::per_second().bytes(1000).burst(Duration::from_secs(1));
-        let mut throttle = Throttle::new(&rate, FastClient::Delay);
-        throttle.heard(500);
-        throttle.delivered(300);
-        throttle.delivered(200);
-        assert_eq!(throttle.wait(true), Duration::ZERO);
+        let rate = RateLimit::per_second()
+            .bytes(1000)
+            .burst(Duration::from_secs(1));
+        let mut rate_limiter = RateLimiter::new(&rate, OnRateLimit::Delay);
+        rate_limiter.received(500);
+        rate_limiter.delivered(300);
+        rate_limiter.delivered(200);
+        assert_eq!(rate_limiter.wait(true), Duration::ZERO);
         // What compression has made of it.
-        throttle.delivered(2499);
-        assert!(throttle.wait(true) >= Duration::from_millis(1900));
+        rate_limiter.delivered(2499);
+        assert!(rate_limiter.wait(true) >= Duration::from_millis(1900));
     }
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::Refusal;
+use crate::protocol::Rejection;
 
-use super::addresses::{Addresses, Net, PerAddress};
+use super::addresses::{AddressGroup, Addresses, PerAddress};
 use super::counters::{Counters, Totals};
 use super::incoming::Incoming;
 use super::link::{ClientId, Link};
@@ -55,11 +55,11 @@ impl Registry {
         &self,
         link: &Arc<Link>,
         most: usize,
-        net: Option<Net>,
-    ) -> Result<(), Refusal> {
+        net: Option<AddressGroup>,
+    ) -> Result<(), Rejection> {
         let mut inside = self.lock();
         if inside.links.len() >= most {
-            return Err(Refusal::Full);
+            return Err(Rejection::Full);
         }
         if let Some(net) = net {
             inside.enter_from(link, net)?;
@@ -72,7 +72,7 @@ impl Registry {
     ///
     /// # Errors
     /// The refusal, where that is one too many.
-    pub(crate) fn enter_from(&self, link: &Link, net: Net) -> Result<(), Refusal> {
+    pub(crate) fn enter_from(&self, link: &Link, net: AddressGroup) -> Result<(), Rejection> {
         self.lock().enter_from(link, net)
     }
 
@@ -119,10 +119,10 @@ impl Registry {
     }
 
     /// Waits until nobody is left, or until no patience is; whether nobody is.
-    pub(crate) fn wait_until_empty(&self, patience: impl Fn() -> Duration) -> bool {
+    pub(crate) fn wait_until_empty(&self, limit: impl Fn() -> Duration) -> bool {
         let mut inside = self.lock();
         while !inside.links.is_empty() {
-            let wait = patience();
+            let wait = limit();
             if wait.is_zero() {
                 return false;
             }
@@ -144,7 +144,7 @@ impl Registry {
 }
 
 impl Inside {
-    fn enter_from(&mut self, link: &Link, net: Net) -> Result<(), Refusal> {
+    fn enter_from(&mut self, link: &Link, net: AddressGroup) -> Result<(), Rejection> {
         self.addresses.enter(net)?;
         let _ = link.net.set(net);
         Ok(())

@@ -190,9 +190,9 @@ impl Socket {
         }
     }
 
-    /// TCP's own keepalive: the first probe after `idle`, then four within `patience`. Where the
+    /// TCP's own keepalive: the first probe after `idle`, then four within `limit`. Where the
     /// system does not let us, there is none. When a Unix socket's peer is gone, the system knows.
-    pub(crate) fn set_keepalive(&self, idle: Duration, patience: Duration) {
+    pub(crate) fn set_keepalive(&self, idle: Duration, limit: Duration) {
         let Stream::Tcp(_) = self.stream else {
             return;
         };
@@ -201,12 +201,12 @@ impl Socket {
         {
             let second = Duration::from_secs(1);
             let _ = sockopt::set_tcp_keepidle(self, idle.max(second));
-            let _ = sockopt::set_tcp_keepintvl(self, (patience / 4).max(second));
+            let _ = sockopt::set_tcp_keepintvl(self, (limit / 4).max(second));
             let _ = sockopt::set_tcp_keepcnt(self, 4);
         }
         // Keepalive is quiet while something is on its way, and that would be sent again and again
         // for a quarter of an hour.
-        self.set_user_timeout(idle.saturating_add(patience));
+        self.set_user_timeout(idle.saturating_add(limit));
     }
 }
 

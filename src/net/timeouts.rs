@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Each connection's own; the warden holds them.
 #[derive(Debug, Clone)]
-pub(crate) struct Deadlines {
+pub(crate) struct Timeouts {
     pub(crate) handshake: Duration,
     pub(crate) ping: Option<Duration>,
     pub(crate) pong: Duration,
@@ -33,7 +33,7 @@ const OFTEN: Duration = Duration::from_millis(2);
 /// defaults of ping and pong allow.
 const UNFINISHED: Duration = Duration::from_secs(40);
 
-impl Deadlines {
+impl Timeouts {
     /// How often the warden looks: a tenth of the shortest deadline, twice a second at least.
     pub(crate) fn tick(&self) -> Duration {
         let shortest = [self.handshake, self.pong, self.write, self.close]
@@ -69,9 +69,9 @@ impl MessageRate {
     }
 }
 
-impl Default for Deadlines {
-    fn default() -> Deadlines {
-        Deadlines {
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
             handshake: Duration::from_secs(10),
             ping: Some(Duration::from_secs(20)),
             pong: Duration::from_secs(20),
@@ -85,7 +85,7 @@ impl Default for Deadlines {
 
 #[cfg(test)]
 mod tests {
-    use super::{Deadlines, MessageRate};
+    use super::{MessageRate, Timeouts};
     use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -93,15 +93,15 @@ mod tests {
     #[test]
     fn an_unfinished_message_has_as_long_as_ping_and_pong_together() {
         let with = |ping, pong| {
-            let deadlines = Deadlines::default();
-            Deadlines {
+            let timeouts = Timeouts::default();
+            Timeouts {
                 ping,
                 pong,
-                ..deadlines
+                ..timeouts
             }
             .unfinished()
         };
-        assert_eq!(Deadlines::default().unfinished(), 40 * SECOND);
+        assert_eq!(Timeouts::default().unfinished(), 40 * SECOND);
         assert_eq!(with(Some(3 * SECOND), 4 * SECOND), 7 * SECOND);
         assert_eq!(with(None, SECOND), 40 * SECOND);
         assert_eq!(with(Some(Duration::MAX), Duration::MAX), Duration::MAX);

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Counted in tokens times nanoseconds of the period: nothing is ever rounded, and nothing can
 /// overflow, for what does not fit is full, or as deep in debt as it gets.
 #[derive(Debug, Clone)]
-pub(crate) struct Bucket {
+pub(crate) struct TokenBucket {
     /// Tokens that come in during a period.
     tokens: u128,
     /// Nanoseconds.
@@ -17,13 +17,13 @@ pub(crate) struct Bucket {
     brim: i128,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// Gets `tokens` in each `period`, and holds `most`. Of each at least one, or a nanosecond:
     /// a bucket that never gets or never holds any would let nobody through.
-    pub(crate) fn new(tokens: u64, period: Duration, most: u64) -> Bucket {
+    pub(crate) fn new(tokens: u64, period: Duration, most: u64) -> TokenBucket {
         let period = period.as_nanos().max(1);
         let brim = scaled(most.max(1), period);
-        Bucket {
+        TokenBucket {
             tokens: u128::from(tokens.max(1)),
             period,
             level: brim,
@@ -60,14 +60,14 @@ fn scaled(tokens: u64, period: u128) -> i128 {
 
 #[cfg(test)]
 mod tests {
-    use super::Bucket;
+    use super::TokenBucket;
     use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn what_was_saved_up_can_be_spent_at_once_and_no_more() {
-        let mut bucket = Bucket::new(10, SECOND, 30);
+        let mut bucket = TokenBucket::new(10, SECOND, 30);
         for taken in 0..30 {
             assert_eq!(bucket.wait(), Duration::ZERO, "{taken}");
             bucket.take(1);
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn it_fills_evenly_and_never_above_its_brim() {
-        let mut bucket = Bucket::new(10, SECOND, 2);
+        let mut bucket = TokenBucket::new(10, SECOND, 2);
         bucket.take(2);
         bucket.refill(SECOND / 20);
         assert_eq!(bucket.wait(), SECOND / 20);
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_debt_is_paid_off_before_anything_else() {
-        let mut bucket = Bucket::new(1000, SECOND, 100);
+        let mut bucket = TokenBucket::new(1000, SECOND, 100);
         bucket.take(5100);
         assert_eq!(bucket.wait(), 5 * SECOND + SECOND / 1000);
         bucket.refill(5 * SECOND);
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn the_wait_is_exact_at_any_rate() {
         for tokens in [1, 3, 7, 50, 262_144, 999_999_937, 3_000_000_000, u64::MAX] {
-            let mut bucket = Bucket::new(tokens, SECOND, 5);
+            let mut bucket = TokenBucket::new(tokens, SECOND, 5);
             bucket.take(5);
             let wait = bucket.wait();
             assert!(wait > Duration::ZERO);
@@ -119,7 +119,7 @@ mod tests {
     /// The tokens of many short times are those of the whole.
     #[test]
     fn nothing_is_lost_in_small_steps() {
-        let mut bucket = Bucket::new(7, SECOND, 100);
+        let mut bucket = TokenBucket::new(7, SECOND, 100);
         bucket.take(100);
         for _ in 0..1_000_000 {
             bucket.refill(SECOND / 1_000_000);
@@ -136,7 +136,7 @@ mod tests {
         for tokens in [0, 1, u64::MAX] {
             for period in [Duration::ZERO, SECOND, Duration::MAX] {
                 for most in [0, 1, u64::MAX] {
-                    let mut bucket = Bucket::new(tokens, period, most);
+                    let mut bucket = TokenBucket::new(tokens, period, most);
                     assert_eq!(bucket.wait(), Duration::ZERO);
                     for passed in [Duration::ZERO, SECOND, Duration::MAX] {
                         bucket.take(u64::MAX);

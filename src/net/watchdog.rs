@@ -23,12 +23,12 @@ use rustix::io::Errno;
 
 use super::counters::Totals;
 use super::keepalive::Watched;
-use super::link::{Haste, Link, Stage};
+use super::link::{AbortReason, Link, Stage};
 use super::log::quota;
 use super::log::quota::{Kind, LogGate};
 use super::registry::Registry;
 use super::send_queue::Push;
-use super::send_queue::total::Backlog;
+use super::send_queue::total::TotalQueued;
 use super::socket::Socket;
 use super::sync::atomic::AtomicBool;
 use super::sync::atomic::Ordering::SeqCst;
@@ -36,17 +36,17 @@ use super::sync::{Instant, Mutex, PoisonError};
 use super::timeouts::SELDOM;
 use super::waker;
 use super::waker::{Sleeper, Waker};
-use crate::error::Loss;
+use crate::error::DisconnectReason;
 
 /// Tells the warden what to watch, from any thread.
 #[derive(Debug)]
-pub(crate) struct Warden {
-    news: Mutex<News>,
+pub(crate) struct Watchdog {
+    notices: Mutex<Notices>,
     waker: Waker,
     /// The warden sleeps without an end: whoever brings news must wake it.
     asleep: AtomicBool,
     gate: LogGate,
-    backlog: Arc<Backlog>,
+    total_queued: Arc<TotalQueued>,
     /// Who may be evicted where too much waits for all together: nobody, where that has no bound.
     registry: Option<Arc<Registry>>,
     totals: Arc<Totals>,
@@ -55,7 +55,7 @@ pub(crate) struct Warden {
 /// Bounded by what it names: each client is in here once as new, and once as stalled; and of those
 /// that were turned away no more are kept than will be.
 #[derive(Debug, Default)]
-struct News {
+struct Notices {
     clients: Vec<Arc<Link>>,
     stalled: Vec<Arc<Link>>,
     turned_away: Vec<Arc<Socket>>,
@@ -63,8 +63,8 @@ struct News {
 }
 
 /// The warden's own side, on its thread.
-pub(crate) struct Watch {
-    warden: Arc<Warden>,
+pub(crate) struct WatchdogThread {
+    watchdog: Arc<Watchdog>,
     sleeper: Sleeper,
     totals: Arc<Totals>,
     clients: Vec<Watched>,
@@ -90,25 +90,25 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The most connections that were turned away at the door and are kept until they have read why.
 const TURNED_AWAY: usize = 128;
 
-impl Warden {
+impl Watchdog {
     /// The two sides: one for everybody, one for the thread.
     pub(crate) fn new(
-        backlog: Arc<Backlog>,
+        total_queued: Arc<TotalQueued>,
         registry: Option<Arc<Registry>>,
         totals: Arc<Totals>,
-    ) -> io::Result<(Arc<Warden>, Watch)> {
+    ) -> io::Result<(Arc<Watchdog>, WatchdogThread)> {
         let (waker, sleeper) = waker::pair()?;
-        let warden = Arc::new(Warden {
-            news: Mutex::default(),
+        let watchdog = Arc::new(Watchdog {
+            notices: Mutex::default(),
             waker,
             asleep: AtomicBool::new(false),
             gate: LogGate::default(),
-            backlog,
+            total_queued,
             registry,
             totals: Arc::clone(&totals),
         });
-        let watch = Watch {
-            warden: Arc::clone(&warden),
+        let watch = WatchdogThread {
+            watchdog: Arc::clone(&watchdog),
             sleeper,
             totals,
             clients: Vec::new(),
@@ -117,12 +117,12 @@ impl Warden {
             tick: SELDOM,
             summed_up: Instant::now(),
         };
-        Ok((warden, watch))
+        Ok((watchdog, watch))
     }
 
     /// A new client, whose handshake begins now.
     pub(crate) fn watch(&self, link: &Arc<Link>) {
-        self.tell(|news| news.clients.push(Arc::clone(link)));
+        self.update(|notices| notices.clients.push(Arc::clone(link)));
         // The next tick is soon enough for a deadline; without any there is no next tick.
         if self.asleep.load(SeqCst) {
             self.waker.wake();
@@ -130,17 +130,17 @@ impl Warden {
     }
 
     /// Looks after what a push has left behind: a client whose socket does not take it.
-    pub(crate) fn mind(&self, push: Push, link: &Arc<Link>) {
-        if self.mind_one_of_many(push, link) {
+    pub(crate) fn watch_stalled(&self, push: Push, link: &Arc<Link>) {
+        if self.watch_stalled_of_many(push, link) {
             self.relieve();
         }
     }
 
-    /// As [`mind`](Warden::mind), for one who pushes the same to many: where this says so, it
-    /// calls [`relieve`](Warden::relieve) when it is done and has let go of what it pushed.
-    pub(crate) fn mind_one_of_many(&self, push: Push, link: &Arc<Link>) -> bool {
+    /// As [`watch_stalled`](Watchdog::watch_stalled), for one who pushes the same to many: where this says so, it
+    /// calls [`relieve`](Watchdog::relieve) when it is done and has let go of what it pushed.
+    pub(crate) fn watch_stalled_of_many(&self, push: Push, link: &Arc<Link>) -> bool {
         if push == Push::Stalled {
-            self.tell(|news| news.stalled.push(Arc::clone(link)));
+            self.update(|notices| notices.stalled.push(Arc::clone(link)));
             self.waker.wake();
         }
         matches!(push, Push::Stalled | Push::Waits)
@@ -149,7 +149,7 @@ impl Warden {
     /// Evicts, where too much waits for all clients together.
     pub(crate) fn relieve(&self) {
         if let Some(registry) = &self.registry {
-            self.backlog.relieve(registry, &self.totals);
+            self.total_queued.relieve(registry, &self.totals);
         }
     }
 
@@ -163,8 +163,8 @@ impl Warden {
     }
 
     /// Gives a client up.
-    pub(crate) fn lose(&self, link: &Link, loss: Loss) {
-        link.lose(loss, &self.totals);
+    pub(crate) fn disconnect(&self, link: &Link, disconnect_reason: DisconnectReason) {
+        link.disconnect(disconnect_reason, &self.totals);
     }
 
     /// The counters that it keeps up.
@@ -175,9 +175,9 @@ impl Warden {
     /// A connection that was answered at the door: it is closed once it has read that, or soon.
     pub(crate) fn turned_away(&self, socket: Arc<Socket>) {
         let _ = socket.shutdown(Shutdown::Write);
-        self.tell(|news| {
-            if news.turned_away.len() < TURNED_AWAY {
-                news.turned_away.push(socket);
+        self.update(|notices| {
+            if notices.turned_away.len() < TURNED_AWAY {
+                notices.turned_away.push(socket);
             }
         });
         self.waker.wake();
@@ -197,41 +197,41 @@ impl Warden {
 
     /// Ends the thread.
     pub(crate) fn stop(&self) {
-        self.tell(|news| news.stop = true);
+        self.update(|notices| notices.stop = true);
         self.waker.wake();
     }
 
-    fn tell(&self, change: impl FnOnce(&mut News)) {
-        change(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner));
+    fn update(&self, change: impl FnOnce(&mut Notices)) {
+        change(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-impl Watch {
-    /// Runs until [`Warden::stop`].
+impl WatchdogThread {
+    /// Runs until [`Watchdog::stop`].
     pub(crate) fn run(mut self) {
-        let mut turn = Instant::now();
+        let mut batch = Instant::now();
         // The time that was lived through, and how much of it when the clients were looked at.
         let (mut lived, mut looked) = (Duration::ZERO, Duration::ZERO);
         // When the clients were last looked at, by the clock.
-        let mut look = turn;
+        let mut look = batch;
         loop {
             self.sleep_until(look + self.tick);
-            let gap = turn.elapsed();
-            turn += gap;
+            let gap = batch.elapsed();
+            batch += gap;
             lived += gap.min(4 * self.tick);
-            if self.take_news(lived) {
-                self.warden.gate.sum_up(turn - self.summed_up);
+            if self.take_notices(lived) {
+                self.watchdog.gate.sum_up(batch - self.summed_up);
                 return;
             }
-            if turn - self.summed_up >= quota::WINDOW {
-                self.warden.gate.sum_up(turn - self.summed_up);
-                self.summed_up = turn;
+            if batch - self.summed_up >= quota::WINDOW {
+                self.watchdog.gate.sum_up(batch - self.summed_up);
+                self.summed_up = batch;
             }
             self.drain_stalled(lived);
             self.drain_turned_away(lived);
-            if turn >= look + self.tick {
+            if batch >= look + self.tick {
                 self.look_at_clients(lived, lived - looked);
-                (look, looked) = (turn, lived);
+                (look, looked) = (batch, lived);
             }
         }
     }
@@ -241,17 +241,17 @@ impl Watch {
         let idle = self.clients.is_empty()
             && self.stalled.is_empty()
             && self.lingering.is_empty()
-            && self.warden.gate.is_quiet();
+            && self.watchdog.gate.is_quiet();
         if idle {
-            self.warden.asleep.store(true, SeqCst);
+            self.watchdog.asleep.store(true, SeqCst);
             // News that came before the flag was up woke nobody.
-            let news = self
-                .warden
-                .news
+            let notices = self
+                .watchdog
+                .notices
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            if !news.clients.is_empty() || !self.warden.gate.is_quiet() {
-                self.warden.asleep.store(false, SeqCst);
+            if !notices.clients.is_empty() || !self.watchdog.gate.is_quiet() {
+                self.watchdog.asleep.store(false, SeqCst);
                 return;
             }
         }
@@ -259,12 +259,12 @@ impl Watch {
         let stalled: Vec<Arc<Socket>> = self
             .stalled
             .iter()
-            .filter_map(|stalled| stalled.link.outbox.socket())
+            .filter_map(|stalled| stalled.link.send_queue.socket())
             .collect();
         let lingering = self.lingering.iter().map(|(socket, _)| &**socket);
         let at_most = (!idle).then_some(wait);
         self.sleeper.sleep(&stalled, lingering, at_most);
-        self.warden.asleep.store(false, SeqCst);
+        self.watchdog.asleep.store(false, SeqCst);
         self.sleeper.awake();
         if idle {
             // Nothing was logged meanwhile.
@@ -273,31 +273,31 @@ impl Watch {
     }
 
     /// Whether it is time to stop.
-    fn take_news(&mut self, now: Duration) -> bool {
-        let news = {
-            let mut news = self
-                .warden
-                .news
+    fn take_notices(&mut self, now: Duration) -> bool {
+        let notices = {
+            let mut notices = self
+                .watchdog
+                .notices
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *news)
+            std::mem::take(&mut *notices)
         };
-        for link in news.clients {
-            self.tick = self.tick.min(link.deadlines.tick());
+        for link in notices.clients {
+            self.tick = self.tick.min(link.timeouts.tick());
             self.clients.push(Watched::new(link, now));
         }
-        let stalled = news.stalled.into_iter();
+        let stalled = notices.stalled.into_iter();
         self.stalled.extend(stalled.map(|link| Stalled {
             link,
             sent: None,
             since: now,
         }));
-        for socket in news.turned_away {
+        for socket in notices.turned_away {
             if self.lingering.len() < TURNED_AWAY {
                 self.lingering.push((socket, now));
             }
         }
-        news.stop
+        notices.stop
     }
 
     /// Tries each stalled socket at every turn: poll calls a socket writable only when a third of
@@ -305,13 +305,13 @@ impl Watch {
     fn drain_stalled(&mut self, now: Duration) {
         let totals = &self.totals;
         self.stalled.retain_mut(|stalled| {
-            let Some(sent) = stalled.link.outbox.drain(stalled.sent) else {
+            let Some(sent) = stalled.link.send_queue.drain(stalled.sent) else {
                 return false;
             };
             if stalled.sent != Some(sent) {
                 (stalled.sent, stalled.since) = (Some(sent), now);
-            } else if now - stalled.since >= stalled.link.deadlines.write {
-                stalled.link.lose(Loss::Write, totals);
+            } else if now - stalled.since >= stalled.link.timeouts.write {
+                stalled.link.disconnect(DisconnectReason::Write, totals);
             }
             true
         });
@@ -325,29 +325,29 @@ impl Watch {
     }
 
     fn look_at_clients(&mut self, now: Duration, passed: Duration) {
-        let (totals, warden) = (&self.totals, &self.warden);
+        let (totals, watchdog) = (&self.totals, &self.watchdog);
         let mut tick = SELDOM;
         self.clients.retain_mut(|client| {
-            let deadlines = &client.link.deadlines;
-            tick = tick.min(deadlines.tick());
+            let timeouts = &client.link.timeouts;
+            tick = tick.min(timeouts.tick());
             let stage = client.link.stage();
             if stage != client.stage {
                 (client.stage, client.since) = (stage, now);
             }
-            if stage == Stage::Closing && client.link.outbox.goodbye_waits() {
+            if stage == Stage::Closing && client.link.send_queue.close_is_queued() {
                 // The peer cannot have seen the close frame: only the write deadline runs.
                 client.since = now;
             }
             let late = |limit: Duration| now - client.since >= limit;
             match stage {
                 // While `on_request` runs, it is not the client who is late.
-                Stage::Handshake if late(deadlines.handshake) && client.link.is_reading() => {
-                    client.link.refuse(Haste::Late);
+                Stage::Handshake if late(timeouts.handshake) && client.link.is_reading() => {
+                    client.link.reject(AbortReason::Late);
                 }
-                Stage::Closing if late(deadlines.close) => client.close_is_late(totals, now),
+                Stage::Closing if late(timeouts.close) => client.close_is_late(totals, now),
                 // It was told everything and only had to hang up: that is no loss.
-                Stage::Lingering if late(deadlines.close) => client.link.outbox.close_tcp_now(),
-                Stage::Open => client.keep_alive(totals, warden, passed),
+                Stage::Lingering if late(timeouts.close) => client.link.send_queue.close_tcp_now(),
+                Stage::Open => client.keep_alive(totals, watchdog, passed),
                 Stage::Handshake | Stage::Closing | Stage::Closed | Stage::Lingering => {}
                 Stage::Gone => return false,
             }
@@ -359,13 +359,13 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stage, Warden};
+    use super::{Stage, Watchdog};
     use crate::net::link::{ClientId, Link};
     use crate::net::peer::Peer;
-    use crate::net::send_queue::total::Backlog;
-    use crate::net::send_queue::{Outbox, SlowClient};
+    use crate::net::send_queue::total::TotalQueued;
+    use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
-    use crate::net::timeouts::{Deadlines, SELDOM};
+    use crate::net::timeouts::{SELDOM, Timeouts};
     use crate::protocol::Role;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -375,22 +375,22 @@ mod tests {
     fn it_looks_as_often_as_the_most_exacting_needs_and_no_longer() -> std::io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let stream = TcpStream::connect(listener.local_addr()?)?;
-        let (socket, backlog) = (Arc::new(Socket::new(stream)), Backlog::new(0));
-        let (warden, mut watch) = Warden::new(Arc::clone(&backlog), None, Arc::default())?;
+        let (socket, total_queued) = (Arc::new(Socket::new(stream)), TotalQueued::new(0));
+        let (watchdog, mut watch) = Watchdog::new(Arc::clone(&total_queued), None, Arc::default())?;
         let link = |seconds| {
-            let (socket, backlog) = (Arc::clone(&socket), Arc::clone(&backlog));
-            let outbox = Outbox::new(socket, 0, SlowClient::default(), backlog);
-            let deadlines = Arc::new(Deadlines {
+            let (socket, total_queued) = (Arc::clone(&socket), Arc::clone(&total_queued));
+            let send_queue = SendQueue::new(socket, 0, SlowClient::default(), total_queued);
+            let timeouts = Arc::new(Timeouts {
                 close: Duration::from_secs(seconds),
-                ..Deadlines::default()
+                ..Timeouts::default()
             });
-            let link = Link::new(ClientId(1), Role::Client, Peer::Local, outbox, deadlines);
+            let link = Link::new(ClientId(1), Role::Client, Peer::Local, send_queue, timeouts);
             Arc::new(link)
         };
         let (patient, hasty) = (link(100), link(1));
         for (new, tick) in [(&patient, SELDOM), (&hasty, SELDOM / 5)] {
-            warden.watch(new);
-            watch.take_news(Duration::ZERO);
+            watchdog.watch(new);
+            watch.take_notices(Duration::ZERO);
             assert_eq!(watch.tick, tick);
             watch.look_at_clients(Duration::ZERO, Duration::ZERO);
             assert_eq!(watch.tick, tick);

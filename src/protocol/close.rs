@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::error::Violation;
+use super::error::ProtocolError;
 use super::http::text::Escaped;
 
 /// The code of a close frame (RFC 6455 §7.4; draft-07 §7.4 for its beginnings).
@@ -128,7 +128,7 @@ pub struct Closed {
     /// Whether both halves of the version's closing handshake were seen (RFC 6455 §7.1.4).
     pub clean: bool,
     /// The peer's protocol error, if it caused the close.
-    pub violation: Option<Violation>,
+    pub protocol_error: Option<ProtocolError>,
 }
 
 impl fmt::Display for Closed {
@@ -143,8 +143,8 @@ impl fmt::Display for Closed {
         if !self.reason.is_empty() {
             write!(f, ", \"{}\"", Escaped::Text(&self.reason))?;
         }
-        match &self.violation {
-            Some(violation) => write!(f, ": {violation}"),
+        match &self.protocol_error {
+            Some(protocol_error) => write!(f, ": {protocol_error}"),
             None => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::close::{CloseCode, CloseFrame, Closed, Initiator};
 use super::connection::{Connection, Phase};
-use super::error::{Unsupported, Violation};
+use super::error::{ProtocolError, SendError};
 use super::handshake::HandshakeError;
 use super::message::Event;
 use super::role::Role;
@@ -29,13 +29,13 @@ impl Connection {
     /// TCP connection. Without a frame, the close has no code. A second close is not sent.
     ///
     /// # Errors
-    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, and for a
-    /// request that this side still has to answer: call [`refuse`](Connection::refuse) for that.
-    pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), Unsupported> {
+    /// [`SendError`] for a code that may not be sent or a reason above 123 bytes, and for a
+    /// request that this side still has to answer: call [`reject`](Connection::reject) for that.
+    pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
         let encoder = match (self.state, self.encoder) {
             (State::Ready, Some(encoder)) => encoder,
             (State::Opening, _) if self.role() == Role::Server => {
-                return Err(Unsupported::Now(self.state));
+                return Err(SendError::Now(self.state));
             }
             (State::Opening | State::Handshaking, _) => {
                 // The 101, or draft-76's proof, was not received or not sent: the only way to end is to
@@ -60,17 +60,17 @@ impl Connection {
         let frame = frame.unwrap_or(CloseFrame::WITHOUT_CODE);
         self.change(Trigger::CloseStarted);
         match self.version().map(Version::closing) {
-            Some(Closing::HangUp) => self.closed(frame, Initiator::Us, None, true),
+            Some(Closing::CloseTcp) => self.closed(frame, Initiator::Us, None, true),
             _ => self.close_sent = Some(frame),
         }
     }
 
     /// Records that this side has failed the open connection: there is no closing handshake.
-    pub fn give_up(&mut self) {
+    pub fn abandon(&mut self) {
         if self.state == State::Ready {
             self.change(Trigger::Failed);
-            let lost = CloseFrame::of(CloseCode::ABNORMAL);
-            self.closed(lost, Initiator::Nobody, None, false);
+            let disconnected = CloseFrame::of(CloseCode::ABNORMAL);
+            self.closed(disconnected, Initiator::Nobody, None, false);
         }
     }
 
@@ -91,16 +91,16 @@ impl Connection {
 
     /// Fails the connection (RFC 6455 §7.1.7): sends the version's code for the protocol error, with
     /// the rule as the reason, unless a close frame was sent already, and ends.
-    pub(super) fn fail(&mut self, violation: Violation) {
+    pub(super) fn fail(&mut self, protocol_error: ProtocolError) {
         self.change(Trigger::Failed);
         let encoder = self.encoder;
-        let code = encoder.and_then(|encoder| violation.close_code(encoder.version()));
+        let code = encoder.and_then(|encoder| protocol_error.close_code(encoder.version()));
         let frame = match (self.close_sent.take(), encoder, code) {
             (Some(sent), _, _) => sent,
             (None, Some(encoder), Some(code)) => {
                 let mut frame = CloseFrame::of(code);
                 if self.config.close_reasons {
-                    frame.reason = CloseFrame::cut(violation.to_string());
+                    frame.reason = CloseFrame::cut(protocol_error.to_string());
                 }
                 // The codes of protocol errors may be sent.
                 let _ = encoder.encode_close(Some(&frame), &mut self.output);
@@ -109,12 +109,12 @@ impl Connection {
             }
             _ => CloseFrame::of(CloseCode::ABNORMAL),
         };
-        self.closed(frame, Initiator::Us, Some(violation), false);
+        self.closed(frame, Initiator::Us, Some(protocol_error), false);
     }
 
     /// Handles the end of the stream, once its bytes are used up.
     pub(super) fn end_of_stream(&mut self) -> Option<()> {
-        let Phase::Frames(decoder) = &self.phase else {
+        let Phase::SharedFrames(decoder) = &self.phase else {
             match self.role() {
                 Role::Server => {
                     self.change(Trigger::StreamEnded);
@@ -125,8 +125,8 @@ impl Connection {
             return Some(());
         };
         let whole = decoder.is_between_frames();
-        let hangs_up = self.version().map(Version::closing) == Some(Closing::HangUp);
-        if hangs_up && self.state == State::Ready {
+        let ends_stream = self.version().map(Version::closing) == Some(Closing::CloseTcp);
+        if ends_stream && self.state == State::Ready {
             // Draft-75 has no other close.
             self.change(Trigger::CloseStarted);
             self.change(Trigger::StreamEnded);
@@ -137,8 +137,8 @@ impl Connection {
         match self.close_sent.take() {
             Some(sent) => self.closed(sent, Initiator::Us, None, false),
             None => {
-                let lost = CloseFrame::of(CloseCode::ABNORMAL);
-                self.closed(lost, Initiator::Nobody, None, false);
+                let disconnected = CloseFrame::of(CloseCode::ABNORMAL);
+                self.closed(disconnected, Initiator::Nobody, None, false);
             }
         }
         Some(())
@@ -148,12 +148,12 @@ impl Connection {
         &mut self,
         frame: CloseFrame,
         initiator: Initiator,
-        violation: Option<Violation>,
+        protocol_error: Option<ProtocolError>,
         clean: bool,
     ) {
-        let hangs_up = self.version().map(Version::closing) == Some(Closing::HangUp);
+        let ends_stream = self.version().map(Version::closing) == Some(Closing::CloseTcp);
         self.phase = Phase::Over(match self.role() {
-            Role::Client if clean && !hangs_up => Ending::Follow,
+            Role::Client if clean && !ends_stream => Ending::Follow,
             _ => Ending::Linger,
         });
         self.pending.push_back(Event::Closed(Closed {
@@ -161,7 +161,7 @@ impl Connection {
             reason: frame.reason,
             initiator,
             clean,
-            violation,
+            protocol_error,
         }));
     }
 }

@@ -7,15 +7,15 @@ use super::close::CloseFrame;
 use super::closing::Ending;
 use super::config::Config;
 use super::deflate::Deflater;
-use super::error::{Refusal, Unsupported};
+use super::error::{Rejection, SendError};
 use super::framing::{Decoded, Decoder, Encoder, Note};
 use super::handshake::request::{Request, Search};
 use super::handshake::response;
 use super::handshake::response::{Accept, Response};
-use super::handshake::{Answer, Asked, Refused};
+use super::handshake::{HandshakeResponse, PendingHandshake, Rejected};
 use super::http::body::Body;
 use super::message::{Event, Message};
-use super::receive_buffer::Input;
+use super::receive_buffer::ReceiveBuffer;
 use super::role::Role;
 use super::state::{State, Transition, Trigger};
 use super::version::{Agreed, Proof, Version, draft76};
@@ -33,11 +33,11 @@ pub struct Connection {
     pub(super) encoder: Option<Encoder>,
     request: Option<Request>,
     /// The response that has accepted a client's request.
-    pub(super) answer: Option<Box<Answer>>,
+    pub(super) answer: Option<Box<HandshakeResponse>>,
     pub(super) subprotocol: Option<String>,
     /// What compresses messages, where it outlives them.
     pub(super) deflater: Option<Box<Deflater>>,
-    pub(super) input: Input,
+    pub(super) input: ReceiveBuffer,
     pub(super) stream_ended: bool,
     pub(super) output: Vec<u8>,
     /// An HTTP answer's, behind the output.
@@ -55,7 +55,7 @@ pub struct Connection {
     /// Whether a request that breaks a rule is announced like any other.
     announces_all: bool,
     /// The rule that the announced request breaks.
-    objection: Option<Refusal>,
+    objection: Option<Rejection>,
 }
 
 /// The part of the stream that the next bytes belong to. Finer than [`State`], which is enough for
@@ -65,17 +65,17 @@ pub(super) enum Phase {
     /// The request's header block, searched up to here.
     Head(usize),
     /// Nothing, until the caller has answered the request.
-    Asked(Option<Proof>),
+    PendingHandshake(Option<Proof>),
     /// Draft-76's eight bytes.
     Key3([u32; 2]),
     /// As a client: the header block of the response.
-    Answer(Box<Asked>),
+    HandshakeResponse(Box<PendingHandshake>),
     /// As a client: the body of a rejection.
-    Refusal(Box<Refused>),
+    Rejection(Box<Rejected>),
     /// As a client: draft-76's sixteen bytes.
     Proof([u8; 16]),
     /// Frames.
-    Frames(Decoder),
+    SharedFrames(Decoder),
     /// Nothing: further bytes are ignored.
     Over(Ending),
 }
@@ -93,7 +93,7 @@ impl Connection {
             answer: None,
             subprotocol: None,
             deflater: None,
-            input: Input::default(),
+            input: ReceiveBuffer::default(),
             stream_ended: false,
             output: Vec::new(),
             body: Body::default(),
@@ -116,7 +116,7 @@ impl Connection {
     }
 
     /// Returns why the announced request must be rejected, if it must.
-    pub(crate) fn take_objection(&mut self) -> Option<Refusal> {
+    pub(crate) fn take_objection(&mut self) -> Option<Rejection> {
         self.objection.take()
     }
 
@@ -138,19 +138,19 @@ impl Connection {
             }
             match &mut self.phase {
                 Phase::Head(_) => self.read_head()?,
-                Phase::Asked(_) if self.stream_ended => self.end_of_stream()?,
-                Phase::Asked(_) => return None,
+                Phase::PendingHandshake(_) if self.stream_ended => self.end_of_stream()?,
+                Phase::PendingHandshake(_) => return None,
                 Phase::Key3(parts) => {
                     let parts = *parts;
                     self.read_key3(parts)?;
                 }
-                Phase::Answer(_) => self.read_answer()?,
-                Phase::Refusal(_) => self.read_refusal()?,
+                Phase::HandshakeResponse(_) => self.read_answer()?,
+                Phase::Rejection(_) => self.read_rejection()?,
                 Phase::Proof(expected) => {
                     let expected = *expected;
                     self.read_proof(expected)?;
                 }
-                Phase::Frames(decoder) => {
+                Phase::SharedFrames(decoder) => {
                     if let Some(mut rest) = decoder.overshoot() {
                         // Bytes after the end of a large frame that was read past this buffer.
                         self.input.append(&mut rest);
@@ -166,11 +166,11 @@ impl Connection {
                         }
                         Ok(None) if self.stream_ended => self.end_of_stream()?,
                         Ok(None) => return None,
-                        Err(violation) => self.fail(violation),
+                        Err(protocol_error) => self.fail(protocol_error),
                     }
                 }
                 Phase::Over(_) => {
-                    self.input = Input::default();
+                    self.input = ReceiveBuffer::default();
                     return None;
                 }
             }
@@ -181,7 +181,7 @@ impl Connection {
     /// nothing: call [`next_event`](Connection::next_event) then.
     #[inline(always)]
     pub(crate) fn short_message(&mut self) -> Option<Message> {
-        let Phase::Frames(decoder) = &self.phase else {
+        let Phase::SharedFrames(decoder) = &self.phase else {
             return None;
         };
         if self.state != State::Ready || !self.pending.is_empty() {
@@ -215,22 +215,23 @@ impl Connection {
     /// the result.
     ///
     /// # Errors
-    /// [`Unsupported::Now`] when no request waits for a response.
-    pub fn accept(&mut self, accept: Accept) -> Result<(), Unsupported> {
-        let (Phase::Asked(proof), Some(request)) = (&mut self.phase, &self.request) else {
-            return Err(Unsupported::Now(self.state));
+    /// [`SendError::Now`] when no request waits for a response.
+    pub fn accept(&mut self, accept: Accept) -> Result<(), SendError> {
+        let (Phase::PendingHandshake(proof), Some(request)) = (&mut self.phase, &self.request)
+        else {
+            return Err(SendError::Now(self.state));
         };
         let (Some(proof), Some(version)) = (proof.take(), request.version()) else {
-            let refusal = request.no_upgrade();
-            return self.refuse(refusal);
+            let rejection = request.no_upgrade();
+            return self.reject(rejection);
         };
         let agreed = match Agreed::on(accept, request, version, &self.config) {
             Ok(agreed) => agreed,
-            Err(refusal) => return self.refuse(refusal),
+            Err(rejection) => return self.reject(rejection),
         };
         self.output.extend(version.answer(request, &proof, &agreed));
         self.subprotocol = agreed.subprotocol;
-        self.deflate_by(agreed.deflate.map(|(terms, _)| terms));
+        self.deflate_by(agreed.deflate.map(|(negotiated, _)| negotiated));
         self.change(Trigger::HeadAccepted);
         match proof {
             Proof::Challenge(parts) => self.phase = Phase::Key3(parts),
@@ -243,20 +244,20 @@ impl Connection {
     /// `Connection: close` are put into the output.
     ///
     /// # Errors
-    /// [`Unsupported::Now`] once a request was accepted or rejected.
-    pub fn refuse(&mut self, refusal: Refusal) -> Result<(), Unsupported> {
-        self.respond(response::refusal(&refusal))?;
-        self.pending.push_back(Event::Refused(refusal));
+    /// [`SendError::Now`] once a request was accepted or rejected.
+    pub fn reject(&mut self, rejection: Rejection) -> Result<(), SendError> {
+        self.respond(response::rejection(&rejection))?;
+        self.pending.push_back(Event::Rejected(rejection));
         Ok(())
     }
 
     /// Answers the request with an ordinary HTTP response: a page, a health check, a redirect.
     ///
     /// # Errors
-    /// [`Unsupported::Now`] once a request was accepted or rejected.
-    pub fn respond(&mut self, response: Response) -> Result<(), Unsupported> {
+    /// [`SendError::Now`] once a request was accepted or rejected.
+    pub fn respond(&mut self, response: Response) -> Result<(), SendError> {
         if self.state != State::Opening || self.role() == Role::Client {
-            return Err(Unsupported::Now(self.state));
+            return Err(SendError::Now(self.state));
         }
         let head_only = self.request.as_ref().is_some_and(Request::is_head);
         self.output.extend(response.encode_head(self.config.date));
@@ -312,7 +313,7 @@ impl Connection {
     /// Sets whether the headers of frames are recorded from now on, for [`notes`](Connection::notes).
     pub(crate) fn note_frames(&mut self, noting: bool) {
         self.noting = noting;
-        if let Phase::Frames(decoder) = &mut self.phase {
+        if let Phase::SharedFrames(decoder) = &mut self.phase {
             decoder.notes().frames = noting;
         }
     }
@@ -340,7 +341,7 @@ impl Connection {
     /// constant; a caller that serves many connections bounds the sum.
     pub fn held_bytes(&self) -> usize {
         let decoder = match &self.phase {
-            Phase::Frames(decoder) => decoder.held(),
+            Phase::SharedFrames(decoder) => decoder.held(),
             _ => 0,
         };
         self.input.capacity() + decoder
@@ -350,7 +351,7 @@ impl Connection {
     /// none has begun. Any part of a frame header or of a control frame counts as 1.
     pub(crate) fn unfinished(&self) -> usize {
         match &self.phase {
-            Phase::Frames(decoder) => decoder.unfinished().max(usize::from(self.has_input())),
+            Phase::SharedFrames(decoder) => decoder.unfinished().max(usize::from(self.has_input())),
             _ => 0,
         }
     }
@@ -360,7 +361,7 @@ impl Connection {
     pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
         let Connection { input, phase, .. } = self;
         match phase {
-            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
+            Phase::SharedFrames(decoder) if input.is_empty() => match decoder.direct(most) {
                 Some(buffer) => buffer,
                 None => input.buffer(most),
             },
@@ -401,20 +402,20 @@ impl Connection {
                     proof
                 })
             }
-            Err(refusal) => Err(refusal),
+            Err(rejection) => Err(rejection),
         };
         match judged {
             Ok(proof) => {
-                self.phase = Phase::Asked(proof);
+                self.phase = Phase::PendingHandshake(proof);
                 self.pending.push_back(Event::Request);
             }
-            Err(refusal) if self.announces_all && self.request.is_some() => {
-                self.objection = Some(refusal);
-                self.phase = Phase::Asked(None);
+            Err(rejection) if self.announces_all && self.request.is_some() => {
+                self.objection = Some(rejection);
+                self.phase = Phase::PendingHandshake(None);
                 self.pending.push_back(Event::Request);
             }
             // In Opening, a rejection is always possible.
-            Err(refusal) => self.refuse(refusal).unwrap_or_default(),
+            Err(rejection) => self.reject(rejection).unwrap_or_default(),
         }
         Some(())
     }
@@ -436,7 +437,8 @@ impl Connection {
     pub(super) fn open(&mut self, version: Version) {
         self.output.append(&mut self.early);
         self.change(Trigger::HandshakeDone);
-        self.phase = Phase::Frames(Decoder::new(version, self.role()).inflating(self.terms()));
+        self.phase =
+            Phase::SharedFrames(Decoder::new(version, self.role()).inflating(self.negotiated()));
         self.note_frames(self.noting);
         self.pending.push_back(Event::Open);
     }

@@ -1,11 +1,11 @@
-//! The protocol's errors, each with its answer: a [`Refusal`], before `Ready`, has an HTTP status; a
-//! [`Violation`], after it, has a close code; [`Unsupported`] is our own side's mistake. The errors that
+//! The protocol's errors, each with its answer: a [`Rejection`], before `Ready`, has an HTTP status; a
+//! [`ProtocolError`], after it, has a close code; [`SendError`] is our own side's mistake. The errors that
 //! a client finds in a response are [`HandshakeError`](super::HandshakeError).
 
 use std::fmt;
 
 use super::close::CloseCode;
-use super::http::head::BadHead;
+use super::http::head::InvalidHead;
 use super::limits::Limits;
 use super::version::{Version, Versions};
 
@@ -13,7 +13,7 @@ use super::version::{Version, Versions};
 /// are the body of the response, with the peer's bytes escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Rejection {
     /// No blank line within the limit of bytes: 431.
     HeadTooLarge(usize),
     /// More headers than the limit: 431.
@@ -31,7 +31,7 @@ pub enum Refusal {
     /// No `Upgrade` header, so not a WebSocket request, and the application has not answered it: 400.
     NoUpgrade,
     /// `Upgrade` does not name `websocket`, and the application has not answered the request: 400.
-    BadUpgrade(String),
+    InvalidUpgrade(String),
     /// `Connection` does not contain `Upgrade`: 400.
     NoConnectionUpgrade,
     /// The request declares a body, which a handshake cannot have: 400.
@@ -41,11 +41,11 @@ pub enum Refusal {
     /// A header that may occur only once occurs twice: 400.
     Duplicate(&'static str),
     /// `Host` is not a host with an optional decimal port: 400.
-    BadHost(String),
+    InvalidHost(String),
     /// `Host` is not one of the hosts that are served here: 421.
     UnknownHost(String),
     /// `Sec-WebSocket-Version` is a list or occurs twice: 400.
-    BadVersion(String),
+    InvalidVersion(String),
     /// A version that is not supported, or not allowed here: 426, or 400 if no version with a number
     /// is allowed.
     UnsupportedVersion {
@@ -59,16 +59,16 @@ pub enum Refusal {
     /// `Sec-WebSocket-Key` without a version: 400.
     KeyWithoutVersion,
     /// `Sec-WebSocket-Key` is not base64 of 16 bytes: 400.
-    BadKey(String),
+    InvalidKey(String),
     /// One of draft-76's two keys has no solution: 400.
-    BadChallenge {
+    InvalidChallenge {
         /// The name of the header.
         field: &'static str,
         /// The error in its value.
         why: KeyError,
     },
     /// A subprotocol with invalid bytes: 400.
-    BadSubprotocol(String),
+    InvalidSubprotocol(String),
     /// Draft-75 and draft-76: the one requested subprotocol is not supported: 400.
     UnsupportedSubprotocol(String),
     /// The origin is not allowed, or missing although an allow-list is set: 403.
@@ -108,22 +108,22 @@ pub enum KeyError {
     TooLarge,
 }
 
-impl Refusal {
+impl Rejection {
     /// Returns the HTTP status of the response.
     pub fn status(&self) -> u16 {
         match self {
-            Refusal::HeadTooLarge(_) | Refusal::TooManyFields(_) => 431,
-            Refusal::Method(_) => 405,
-            Refusal::HttpVersion(version) if version.wire_number().is_some() => 505,
-            Refusal::UnsupportedVersion { allowed, .. } if allowed.numbers().next().is_some() => {
+            Rejection::HeadTooLarge(_) | Rejection::TooManyFields(_) => 431,
+            Rejection::Method(_) => 405,
+            Rejection::HttpVersion(version) if version.wire_number().is_some() => 505,
+            Rejection::UnsupportedVersion { allowed, .. } if allowed.numbers().next().is_some() => {
                 426
             }
-            Refusal::Origin(_) => 403,
-            Refusal::UnknownHost(_) => 421,
-            Refusal::Timeout => 408,
-            Refusal::TooManyHandshakes { .. } => 429,
-            Refusal::Full | Refusal::AddressFull | Refusal::ShuttingDown => 503,
-            Refusal::Application { status, .. } => *status,
+            Rejection::Origin(_) => 403,
+            Rejection::UnknownHost(_) => 421,
+            Rejection::Timeout => 408,
+            Rejection::TooManyHandshakes { .. } => 429,
+            Rejection::Full | Rejection::AddressFull | Rejection::ShuttingDown => 503,
+            Rejection::Application { status, .. } => *status,
             _ => 400,
         }
     }
@@ -131,111 +131,111 @@ impl Refusal {
     /// Returns a short fixed name, for counters.
     pub fn name(&self) -> &'static str {
         match self {
-            Refusal::HeadTooLarge(_) => "head too large",
-            Refusal::TooManyFields(_) => "too many fields",
-            Refusal::MalformedHead(_) | Refusal::NotHttp(_) => "malformed head",
-            Refusal::Method(_) => "method",
-            Refusal::Resource(_) => "resource",
-            Refusal::HttpVersion(_) => "http version",
-            Refusal::NoUpgrade => "no upgrade",
-            Refusal::BadUpgrade(_) => "bad upgrade",
-            Refusal::NoConnectionUpgrade => "no connection upgrade",
-            Refusal::Body => "body",
-            Refusal::Missing(_) => "missing field",
-            Refusal::Duplicate(_) => "duplicate field",
-            Refusal::BadHost(_) => "bad host",
-            Refusal::UnknownHost(_) => "unknown host",
-            Refusal::BadVersion(_) => "bad version",
-            Refusal::UnsupportedVersion { .. } => "unsupported version",
-            Refusal::UnsupportedDraft(_) => "unsupported draft",
-            Refusal::KeyWithoutVersion => "key without version",
-            Refusal::BadKey(_) => "bad key",
-            Refusal::BadChallenge { .. } => "bad challenge",
-            Refusal::BadSubprotocol(_) => "bad subprotocol",
-            Refusal::UnsupportedSubprotocol(_) => "unsupported subprotocol",
-            Refusal::Origin(_) => "origin",
-            Refusal::Timeout => "timeout",
-            Refusal::Full => "full",
-            Refusal::AddressFull => "address full",
-            Refusal::TooManyHandshakes { .. } => "too many handshakes",
-            Refusal::ShuttingDown => "shutting down",
-            Refusal::Application { .. } => "application",
+            Rejection::HeadTooLarge(_) => "head too large",
+            Rejection::TooManyFields(_) => "too many fields",
+            Rejection::MalformedHead(_) | Rejection::NotHttp(_) => "malformed head",
+            Rejection::Method(_) => "method",
+            Rejection::Resource(_) => "resource",
+            Rejection::HttpVersion(_) => "http version",
+            Rejection::NoUpgrade => "no upgrade",
+            Rejection::InvalidUpgrade(_) => "bad upgrade",
+            Rejection::NoConnectionUpgrade => "no connection upgrade",
+            Rejection::Body => "body",
+            Rejection::Missing(_) => "missing field",
+            Rejection::Duplicate(_) => "duplicate field",
+            Rejection::InvalidHost(_) => "bad host",
+            Rejection::UnknownHost(_) => "unknown host",
+            Rejection::InvalidVersion(_) => "bad version",
+            Rejection::UnsupportedVersion { .. } => "unsupported version",
+            Rejection::UnsupportedDraft(_) => "unsupported draft",
+            Rejection::KeyWithoutVersion => "key without version",
+            Rejection::InvalidKey(_) => "bad key",
+            Rejection::InvalidChallenge { .. } => "bad challenge",
+            Rejection::InvalidSubprotocol(_) => "bad subprotocol",
+            Rejection::UnsupportedSubprotocol(_) => "unsupported subprotocol",
+            Rejection::Origin(_) => "origin",
+            Rejection::Timeout => "timeout",
+            Rejection::Full => "full",
+            Rejection::AddressFull => "address full",
+            Rejection::TooManyHandshakes { .. } => "too many handshakes",
+            Rejection::ShuttingDown => "shutting down",
+            Rejection::Application { .. } => "application",
         }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::HeadTooLarge(limit) => write!(f, "request head longer than {limit} bytes"),
-            Refusal::TooManyFields(limit) => write!(f, "more than {limit} header fields"),
-            Refusal::MalformedHead(part) => write!(f, "malformed request head: {part}"),
-            Refusal::NotHttp(first) => {
+            Rejection::HeadTooLarge(limit) => write!(f, "request head longer than {limit} bytes"),
+            Rejection::TooManyFields(limit) => write!(f, "more than {limit} header fields"),
+            Rejection::MalformedHead(part) => write!(f, "malformed request head: {part}"),
+            Rejection::NotHttp(first) => {
                 write!(
                     f,
                     "not HTTP: it begins with {first:#04x}{}",
                     tls_hint(*first)
                 )
             }
-            Refusal::Method(method) => write!(f, "method {method}: only GET is answered here"),
-            Refusal::Resource(resource) => {
+            Rejection::Method(method) => write!(f, "method {method}: only GET is answered here"),
+            Rejection::Resource(resource) => {
                 write!(f, "bad resource \"{resource}\"")
             }
-            Refusal::HttpVersion(version) => write!(f, "{version} needs HTTP/1.1"),
-            Refusal::NoUpgrade => {
+            Rejection::HttpVersion(version) => write!(f, "{version} needs HTTP/1.1"),
+            Rejection::NoUpgrade => {
                 f.write_str("missing Upgrade header: this server accepts WebSocket requests only")
             }
-            Refusal::BadUpgrade(value) => write!(
+            Rejection::InvalidUpgrade(value) => write!(
                 f,
                 "cannot upgrade to \"{value}\": this server accepts WebSocket requests only"
             ),
-            Refusal::NoConnectionUpgrade => {
+            Rejection::NoConnectionUpgrade => {
                 f.write_str("the Connection field does not say Upgrade")
             }
-            Refusal::Body => f.write_str("a handshake has no body"),
-            Refusal::Missing(field) => write!(f, "the {field} field is missing"),
-            Refusal::Duplicate(field) => write!(f, "the {field} field stands more than once"),
-            Refusal::BadHost(host) => write!(f, "bad Host \"{host}\""),
-            Refusal::UnknownHost(host) => write!(f, "host \"{host}\" is not served here"),
-            Refusal::BadVersion(value) => write!(f, "bad Sec-WebSocket-Version \"{value}\""),
-            Refusal::UnsupportedVersion { asked, allowed } => {
+            Rejection::Body => f.write_str("a handshake has no body"),
+            Rejection::Missing(field) => write!(f, "the {field} field is missing"),
+            Rejection::Duplicate(field) => write!(f, "the {field} field stands more than once"),
+            Rejection::InvalidHost(host) => write!(f, "bad Host \"{host}\""),
+            Rejection::UnknownHost(host) => write!(f, "host \"{host}\" is not served here"),
+            Rejection::InvalidVersion(value) => write!(f, "bad Sec-WebSocket-Version \"{value}\""),
+            Rejection::UnsupportedVersion { asked, allowed } => {
                 write!(
                     f,
                     "WebSocket version {asked} is not spoken here, only {allowed}"
                 )
             }
-            Refusal::UnsupportedDraft(draft) => {
+            Rejection::UnsupportedDraft(draft) => {
                 write!(f, "Sec-WebSocket-Draft {draft} is not spoken here")
             }
-            Refusal::KeyWithoutVersion => {
+            Rejection::KeyWithoutVersion => {
                 f.write_str("Sec-WebSocket-Key without Sec-WebSocket-Version")
             }
-            Refusal::BadKey(key) => {
+            Rejection::InvalidKey(key) => {
                 write!(f, "Sec-WebSocket-Key \"{key}\" is not 16 bytes in base64")
             }
-            Refusal::BadChallenge { field, why } => write!(f, "{field} {why}"),
-            Refusal::BadSubprotocol(name) => write!(f, "bad subprotocol \"{name}\""),
-            Refusal::UnsupportedSubprotocol(name) => {
+            Rejection::InvalidChallenge { field, why } => write!(f, "{field} {why}"),
+            Rejection::InvalidSubprotocol(name) => write!(f, "bad subprotocol \"{name}\""),
+            Rejection::UnsupportedSubprotocol(name) => {
                 write!(f, "subprotocol \"{name}\" is not spoken here")
             }
-            Refusal::Origin(Some(origin)) => write!(f, "origin \"{origin}\" is not allowed here"),
-            Refusal::Origin(None) => f.write_str("no origin given, and this server wants one"),
-            Refusal::Timeout => f.write_str("the request did not come in time"),
-            Refusal::Full => f.write_str("the server is full, try again later"),
-            Refusal::AddressFull => {
+            Rejection::Origin(Some(origin)) => write!(f, "origin \"{origin}\" is not allowed here"),
+            Rejection::Origin(None) => f.write_str("no origin given, and this server wants one"),
+            Rejection::Timeout => f.write_str("the request did not come in time"),
+            Rejection::Full => f.write_str("the server is full, try again later"),
+            Rejection::AddressFull => {
                 f.write_str("too many connections from this address, try again later")
             }
-            Refusal::TooManyHandshakes { retry_after } => write!(
+            Rejection::TooManyHandshakes { retry_after } => write!(
                 f,
                 "too many handshakes from this address, try again in {retry_after} s"
             ),
-            Refusal::ShuttingDown => f.write_str("the server is going down"),
-            Refusal::Application { reason, .. } => f.write_str(reason),
+            Rejection::ShuttingDown => f.write_str("the server is going down"),
+            Rejection::Application { reason, .. } => f.write_str(reason),
         }
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for Rejection {}
 
 /// Returns a hint whether bytes that are not HTTP are TLS, by the first byte: TLS records begin with
 /// their type, an alert's or a handshake's (RFC 8446 §5.1).
@@ -247,13 +247,13 @@ pub(crate) fn tls_hint(first: u8) -> &'static str {
     }
 }
 
-impl From<BadHead> for Refusal {
-    fn from(bad: BadHead) -> Self {
+impl From<InvalidHead> for Rejection {
+    fn from(bad: InvalidHead) -> Self {
         match bad {
-            BadHead::TooLarge(limit) => Refusal::HeadTooLarge(limit),
-            BadHead::TooManyFields(limit) => Refusal::TooManyFields(limit),
-            BadHead::Malformed(part) => Refusal::MalformedHead(part),
-            BadHead::Duplicate(field) => Refusal::Duplicate(field),
+            InvalidHead::TooLarge(limit) => Rejection::HeadTooLarge(limit),
+            InvalidHead::TooManyFields(limit) => Rejection::TooManyFields(limit),
+            InvalidHead::Malformed(part) => Rejection::MalformedHead(part),
+            InvalidHead::Duplicate(field) => Rejection::Duplicate(field),
         }
     }
 }
@@ -272,7 +272,7 @@ impl fmt::Display for KeyError {
 /// A protocol error of the peer after the handshake. `Display` names the rule and the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Violation {
+pub enum ProtocolError {
     /// A client's frame without a mask (RFC 6455 §5.1).
     Unmasked,
     /// A server's frame with a mask (RFC 6455 §5.1).
@@ -296,7 +296,7 @@ pub enum Violation {
     /// A close frame with a body of one byte (§5.5.1).
     CloseBodyOfOneByte,
     /// A close code that may not be sent (§7.4).
-    BadCloseCode(u16),
+    InvalidCloseCode(u16),
     /// Text, or a close reason, that is not UTF-8 (§8.1).
     InvalidUtf8,
     /// A message above the limit of bytes.
@@ -307,61 +307,67 @@ pub enum Violation {
     /// digits.
     SkipTooLarge(usize),
     /// A compressed message that cannot be decompressed, or is cut short (RFC 7692 §7.2.2).
-    BadCompression,
+    InvalidCompression,
     /// A hixie frame of a type other than text, if the configuration does not allow it.
     UnknownFrameType(u8),
 }
 
-impl Violation {
+impl ProtocolError {
     /// Returns the code of the close frame in `version`, or `None` if the version has no codes.
     pub fn close_code(&self, version: Version) -> Option<CloseCode> {
-        let codes = version.row().codes.as_ref()?;
+        let codes = version.spec().codes.as_ref()?;
         Some(match self {
-            Violation::InvalidUtf8 | Violation::BadCompression => codes.invalid_text,
-            Violation::MessageTooLarge(_)
-            | Violation::TooManyFragments(_)
-            | Violation::SkipTooLarge(_) => codes.too_large,
+            ProtocolError::InvalidUtf8 | ProtocolError::InvalidCompression => codes.invalid_text,
+            ProtocolError::MessageTooLarge(_)
+            | ProtocolError::TooManyFragments(_)
+            | ProtocolError::SkipTooLarge(_) => codes.too_large,
             _ => CloseCode::PROTOCOL_ERROR,
         })
     }
 
-    pub(crate) fn message_too_large(limits: &Limits) -> Violation {
-        Violation::MessageTooLarge(limits.message)
+    pub(crate) fn message_too_large(limits: &Limits) -> ProtocolError {
+        ProtocolError::MessageTooLarge(limits.message)
     }
 }
 
-impl fmt::Display for Violation {
+impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Violation::Unmasked => f.write_str("frame without a mask"),
-            Violation::Masked => f.write_str("frame with a mask from a server"),
-            Violation::ReservedBits(bits) => write_reserved_bits(*bits, f),
-            Violation::ReservedOpcode(opcode) => write!(f, "reserved opcode {opcode:#x}"),
-            Violation::FragmentedControl(opcode) => {
+            ProtocolError::Unmasked => f.write_str("frame without a mask"),
+            ProtocolError::Masked => f.write_str("frame with a mask from a server"),
+            ProtocolError::ReservedBits(bits) => write_reserved_bits(*bits, f),
+            ProtocolError::ReservedOpcode(opcode) => write!(f, "reserved opcode {opcode:#x}"),
+            ProtocolError::FragmentedControl(opcode) => {
                 write!(f, "control frame {opcode:#x} in fragments")
             }
-            Violation::LongControl(opcode) => {
+            ProtocolError::LongControl(opcode) => {
                 write!(f, "control frame {opcode:#x} above 125 bytes")
             }
-            Violation::LengthNotMinimal(len) => write!(f, "length {len} not in its shortest form"),
-            Violation::LengthTopBit(len) => write!(f, "length {len:#x} has its top bit set"),
-            Violation::StrayContinuation => f.write_str("continuation outside a message"),
-            Violation::MessageInsideMessage => f.write_str("new message inside an unfinished one"),
-            Violation::CloseBodyOfOneByte => f.write_str("close frame with a body of one byte"),
-            Violation::BadCloseCode(code) => write!(f, "close code {code} may not be sent"),
-            Violation::InvalidUtf8 => f.write_str("text that is not UTF-8"),
-            Violation::MessageTooLarge(limit) => write!(f, "message above {limit} bytes"),
-            Violation::TooManyFragments(limit) => {
+            ProtocolError::LengthNotMinimal(len) => {
+                write!(f, "length {len} not in its shortest form")
+            }
+            ProtocolError::LengthTopBit(len) => write!(f, "length {len:#x} has its top bit set"),
+            ProtocolError::StrayContinuation => f.write_str("continuation outside a message"),
+            ProtocolError::MessageInsideMessage => {
+                f.write_str("new message inside an unfinished one")
+            }
+            ProtocolError::CloseBodyOfOneByte => f.write_str("close frame with a body of one byte"),
+            ProtocolError::InvalidCloseCode(code) => write!(f, "close code {code} may not be sent"),
+            ProtocolError::InvalidUtf8 => f.write_str("text that is not UTF-8"),
+            ProtocolError::MessageTooLarge(limit) => write!(f, "message above {limit} bytes"),
+            ProtocolError::TooManyFragments(limit) => {
                 write!(f, "message of more than {limit} fragments")
             }
-            Violation::SkipTooLarge(limit) => write!(f, "skipped frame above {limit} bytes"),
-            Violation::BadCompression => f.write_str("compressed message that cannot be inflated"),
-            Violation::UnknownFrameType(kind) => write!(f, "frame of unknown type {kind:#04x}"),
+            ProtocolError::SkipTooLarge(limit) => write!(f, "skipped frame above {limit} bytes"),
+            ProtocolError::InvalidCompression => {
+                f.write_str("compressed message that cannot be inflated")
+            }
+            ProtocolError::UnknownFrameType(kind) => write!(f, "frame of unknown type {kind:#04x}"),
         }
     }
 }
 
-impl std::error::Error for Violation {}
+impl std::error::Error for ProtocolError {}
 
 /// Writes the names of the bits, as in RFC 6455 §5.2.
 fn write_reserved_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -388,7 +394,7 @@ fn write_reserved_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// nothing was sent to the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unsupported {
+pub enum SendError {
     /// The version does not support it: binary messages, pings.
     ByVersion {
         /// The version of the connection.
@@ -404,17 +410,17 @@ pub enum Unsupported {
     Now(super::State),
 }
 
-impl fmt::Display for Unsupported {
+impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unsupported::ByVersion { version, what } => write!(f, "{version} has no {what}"),
-            Unsupported::CloseCode(code) => write!(f, "close code {code} may not be sent"),
-            Unsupported::TooLong(len) => {
+            SendError::ByVersion { version, what } => write!(f, "{version} has no {what}"),
+            SendError::CloseCode(code) => write!(f, "close code {code} may not be sent"),
+            SendError::TooLong(len) => {
                 write!(f, "{len} bytes are too many for a control frame")
             }
-            Unsupported::Now(state) => write!(f, "not possible in state {state}"),
+            SendError::Now(state) => write!(f, "not possible in state {state}"),
         }
     }
 }
 
-impl std::error::Error for Unsupported {}
+impl std::error::Error for SendError {}

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::close::Closed;
-use super::error::Refusal;
+use super::error::Rejection;
 use super::handshake::HandshakeError;
 
 /// A complete message. Control frames are not messages: see [`Event`].
@@ -103,10 +103,10 @@ impl From<&[u8]> for Message {
 pub enum Event {
     /// The request's header block has arrived and can be read with
     /// [`Connection::request`](super::Connection::request). Nothing goes on until it is answered
-    /// with `accept`, `refuse` or `respond`.
+    /// with `accept`, `reject` or `respond`.
     Request,
     /// The request broke a rule and was rejected; the response is in the output.
-    Refused(Refusal),
+    Rejected(Rejection),
     /// As a client: the handshake has failed, because the server has rejected it or has broken a rule
     /// of the handshake. The last event.
     Declined(Box<HandshakeError>),

@@ -55,9 +55,9 @@
 //!
 //! The chapters, in the order in which to read them: the [states](state) and their table; the
 //! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the client's side
-//! of both, [asking]; the [versions](version), oldest first; the two [framings](framing); compression,
+//! of both, [client_handshake]; the [versions](version), oldest first; the two [framings](framing); compression,
 //! if it is built in; then the small ones: the two [roles](role), [messages and events](message),
-//! [close codes](close), [configuration](config), [hosts](host) and [origins](origin), [limits], and
+//! [close codes](close), [configuration](config), [allowed_hosts](host) and [allowed_origins](origin), [limits], and
 //! [errors](error).
 
 pub mod state;
@@ -103,29 +103,29 @@ pub use config::Config;
 pub use connection::Connection;
 #[cfg(feature = "deflate")]
 pub use deflate::Deflate;
-pub use error::{KeyError, Refusal, Unsupported, Violation};
+pub use error::{KeyError, ProtocolError, Rejection, SendError};
 pub(crate) use framing::Note;
 pub use framing::{Encoder, Framing};
 pub(crate) use handshake::Heads;
 pub use handshake::request::Request;
-pub use handshake::response::{Accept, BadField, Date, Response};
-pub use handshake::{Answer, ClientRequest, HandshakeError};
+pub use handshake::response::{Accept, Date, InvalidHeader, Response};
+pub use handshake::{ClientRequest, HandshakeError, HandshakeResponse};
 pub use http::body::Body;
-pub use http::host::{BadHost, HostName};
-pub use http::origin::{BadOrigin, Origin};
+pub use http::host::{HostName, InvalidHost};
+pub use http::origin::{InvalidOrigin, Origin};
 pub(crate) use http::redacted::Redacted;
 pub use http::text::Printable;
-pub use http::url::BadUrl;
+pub use http::url::InvalidUrl;
 pub use limits::Limits;
 pub use message::{Event, Message};
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
-pub use version::name::BadVersion;
+pub use version::name::InvalidVersion;
 pub use version::{Closing, Version, Versions};
 
 /// Encodes a rejection without a [`Connection`].
-pub(crate) fn refusal_bytes(refusal: &Refusal, date: Option<Date>) -> Vec<u8> {
-    let answer = handshake::response::refusal(refusal);
+pub(crate) fn rejection_bytes(rejection: &Rejection, date: Option<Date>) -> Vec<u8> {
+    let answer = handshake::response::rejection(rejection);
     let mut bytes = answer.encode_head(date);
     bytes.extend_from_slice(answer.into_body().as_bytes());
     bytes

@@ -4,9 +4,9 @@ use super::role::Entropy;
 
 /// Draws random values from an [`Entropy`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Dice(pub(crate) Entropy);
+pub(crate) struct Random(pub(crate) Entropy);
 
-impl Dice {
+impl Random {
     /// Draws `N` bytes.
     pub(crate) fn bytes<const N: usize>(self) -> [u8; N] {
         let mut bytes = [0; N];

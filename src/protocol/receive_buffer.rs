@@ -2,12 +2,12 @@
 
 /// A buffer that is filled at its end and used up from its front, in place.
 #[derive(Debug, Default)]
-pub(crate) struct Input {
+pub(crate) struct ReceiveBuffer {
     bytes: Vec<u8>,
     start: usize,
 }
 
-impl Input {
+impl ReceiveBuffer {
     #[inline]
     pub(crate) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..]

@@ -15,10 +15,10 @@ use crate::net::log::{error, log_limited};
 use crate::net::peer::Peer;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
-use crate::protocol::Refusal;
+use crate::protocol::Rejection;
 
-use super::client::{Client, Outcome};
-use super::listener::Bound;
+use super::client::{Client, HandlerResult};
+use super::listener::BoundListener;
 use super::memory;
 use super::session::Session;
 use super::shared::Shared;
@@ -39,7 +39,7 @@ const BEGINS: Duration = Duration::from_millis(100);
 
 /// Accepts until the server stops, or until all sockets are broken for good.
 pub(crate) fn listen<'scope, 'env, F>(
-    listeners: Vec<Bound>,
+    listeners: Vec<BoundListener>,
     woken: &UnixStream,
     shared: &'env Arc<Shared>,
     scope: &'scope Scope<'scope, 'env>,
@@ -47,7 +47,7 @@ pub(crate) fn listen<'scope, 'env, F>(
     idle: &'env AtomicUsize,
 ) -> io::Result<()>
 where
-    F: Fn(&mut Client) -> Outcome + Sync,
+    F: Fn(&mut Client) -> HandlerResult + Sync,
 {
     let (next, waiting) = bounded(0);
     let workers = Workers {
@@ -58,50 +58,50 @@ where
         waiting,
         idle,
     };
-    let mut doors: Vec<Door> = listeners.into_iter().map(Door::new).collect();
+    let mut sockets: Vec<ListenSocket> = listeners.into_iter().map(ListenSocket::new).collect();
     let mut broken = None;
     while !shared.is_stopping() {
-        doors.retain_mut(|door| match door.let_in(&workers) {
+        sockets.retain_mut(|socket| match socket.let_in(&workers) {
             Ok(()) => true,
             Err(error) => {
-                error!("{} is broken for good: {error}", door.bound);
+                error!("{} is broken for good: {error}", socket.bound);
                 broken = Some(error);
                 false
             }
         });
         match broken.take() {
-            Some(error) if doors.is_empty() => return Err(error),
-            _ => wait(&doors, woken),
+            Some(error) if sockets.is_empty() => return Err(error),
+            _ => wait(&sockets, woken),
         }
     }
     Ok(())
 }
 
 /// Blocks until somebody knocks, a door has rested, or the server stops.
-fn wait(doors: &[Door], woken: &UnixStream) {
+fn wait(sockets: &[ListenSocket], woken: &UnixStream) {
     let now = Instant::now();
-    let rests = doors.iter().filter_map(|door| door.rests_until);
+    let rests = sockets.iter().filter_map(|socket| socket.rests_until);
     let timeout = rests
         .map(|until| until.saturating_duration_since(now))
         .min();
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-    let open = doors.iter().filter(|door| door.rests_until.is_none());
+    let open = sockets.iter().filter(|socket| socket.rests_until.is_none());
     let mut polled = vec![PollFd::new(woken, PollFlags::IN)];
-    polled.extend(open.map(|door| PollFd::new(&door.bound, PollFlags::IN)));
+    polled.extend(open.map(|socket| PollFd::new(&socket.bound, PollFlags::IN)));
     // An interrupted or failed poll is a short wait.
     let _ = poll(&mut polled, timeout.as_ref());
 }
 
 /// One of the sockets that clients come by.
-struct Door {
-    bound: Bound,
+struct ListenSocket {
+    bound: BoundListener,
     /// While the system has nothing left for one more client.
     rests_until: Option<Instant>,
 }
 
-impl Door {
-    fn new(bound: Bound) -> Door {
-        Door {
+impl ListenSocket {
+    fn new(bound: BoundListener) -> ListenSocket {
+        ListenSocket {
             bound,
             rests_until: None,
         }
@@ -113,7 +113,7 @@ impl Door {
     /// Where the socket is broken for good.
     fn let_in<F>(&mut self, workers: &Workers<'_, '_, F>) -> io::Result<()>
     where
-        F: Fn(&mut Client) -> Outcome + Sync,
+        F: Fn(&mut Client) -> HandlerResult + Sync,
     {
         if self.rests_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
@@ -135,7 +135,7 @@ impl Door {
                 _ => {
                     let bound = &self.bound;
                     log_limited!(
-                        workers.shared.warden,
+                        workers.shared.watchdog,
                         Kind::Exhausted,
                         "cannot accept on {bound}: {error}; trying again in {EXHAUSTED:?}"
                     );
@@ -162,7 +162,7 @@ struct Workers<'scope, 'env, F> {
 
 impl<'scope, 'env, F> Workers<'scope, 'env, F>
 where
-    F: Fn(&mut Client) -> Outcome + Sync,
+    F: Fn(&mut Client) -> HandlerResult + Sync,
 {
     fn start(&self, stream: Stream, peer: Peer, is_plain: bool) {
         // Where accepted sockets inherit it from the listener.
@@ -175,35 +175,35 @@ where
         let socket = match socket {
             Ok(socket) => socket,
             Err(error) => {
-                let warden = &self.shared.warden;
-                log_limited!(warden, Kind::Exhausted, "no TLS for {peer}: {error}");
+                let watchdog = &self.shared.watchdog;
+                log_limited!(watchdog, Kind::Exhausted, "no TLS for {peer}: {error}");
                 return;
             }
         };
         let (socket, link) = self.shared.welcome(socket, peer);
-        if let Err(refusal) = self.shared.admit(&link) {
-            self.shared.turn_away(&link, socket, &refusal);
+        if let Err(rejection) = self.shared.admit(&link) {
+            self.shared.turn_away(&link, socket, &rejection);
             return;
         }
         let shared = Arc::clone(self.shared);
         let talk = Session::new(Arc::clone(&link), Arc::clone(&socket), shared);
-        let Err(refused) = self.next.try_send(talk) else {
+        let Err(rejected) = self.next.try_send(talk) else {
             return;
         };
         let stack = memory::stack(self.shared.settings.stack_size);
         let started = match stack {
-            Ok(stack) => self.start_thread(stack, refused.into_inner()),
+            Ok(stack) => self.start_thread(stack, rejected.into_inner()),
             Err(limit) => Err(io::Error::other(format!("{limit} leaves no room for it"))),
         };
         if let Err(error) = started {
-            let (warden, id) = (&self.shared.warden, link.id);
+            let (watchdog, id) = (&self.shared.watchdog, link.id);
             log_limited!(
-                warden,
+                watchdog,
                 Kind::Exhausted,
                 "client {id}: no thread for it: {error}"
             );
             self.shared.registry.remove(&link, &self.shared.totals);
-            self.shared.turn_away(&link, socket, &Refusal::Full);
+            self.shared.turn_away(&link, socket, &Rejection::Full);
         }
     }
 
@@ -228,7 +228,7 @@ where
 
 fn serve_more<F>(waiting: &Receiver<Box<Session>>, handler: &F, idle: &AtomicUsize)
 where
-    F: Fn(&mut Client) -> Outcome + Sync,
+    F: Fn(&mut Client) -> HandlerResult + Sync,
 {
     loop {
         let others = idle.fetch_add(1, Relaxed);

@@ -8,15 +8,15 @@ use crate::net::addresses::PerAddress;
 use crate::net::connection::OnState;
 use crate::net::date;
 use crate::net::link::ClientId;
-use crate::net::rate_limit::{FastClient, Rate};
+use crate::net::rate_limit::{OnRateLimit, RateLimit};
 use crate::net::send_queue::SlowClient;
-use crate::net::timeouts::{Deadlines, MessageRate};
+use crate::net::timeouts::{MessageRate, Timeouts};
 use crate::net::tls::TlsServer;
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
-use crate::protocol::{Accept, Config, Limits, Refusal, Request, Response, Transition, Versions};
+use crate::protocol::{Accept, Config, Limits, Rejection, Request, Response, Transition, Versions};
 
-use super::teardown::Departure;
+use super::teardown::CloseReport;
 
 /// What `on_request` answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Reply {
     /// The handshake goes on. Plain HTTP cannot be accepted: it is then refused with 400.
     Accept(Accept),
     /// The request is refused.
-    Refuse(Refusal),
+    Reject(Rejection),
     /// The request gets an ordinary HTTP answer: a page, a health check.
     Respond(Response),
 }
@@ -37,8 +37,8 @@ impl Reply {
     }
 
     /// Refuses with an HTTP status (400 to 599) and a reason, which is the body of the answer.
-    pub fn refuse(status: u16, reason: impl Into<String>) -> Reply {
-        Reply::Refuse(Refusal::Application {
+    pub fn reject(status: u16, reason: impl Into<String>) -> Reply {
+        Reply::Reject(Rejection::Application {
             status: if (400..600).contains(&status) {
                 status
             } else {
@@ -62,7 +62,7 @@ impl From<Response> for Reply {
 }
 
 type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
-type OnClose = dyn Fn(&Departure) + Send + Sync;
+type OnClose = dyn Fn(&CloseReport) + Send + Sync;
 
 /// The options of a [`Server`](super::Server), whose [`builder`](super::Server::builder) makes
 /// one with the defaults.
@@ -75,13 +75,13 @@ pub struct ServerBuilder {
 pub(crate) struct Settings {
     pub(crate) config: Arc<Config>,
     pub(crate) trust_local_proxy: bool,
-    pub(crate) deadlines: Arc<Deadlines>,
-    pub(crate) outbox: usize,
-    pub(crate) all_outboxes: usize,
+    pub(crate) timeouts: Arc<Timeouts>,
+    pub(crate) send_queue: usize,
+    pub(crate) total_send_queue_limit: usize,
     pub(crate) all_incoming: usize,
     pub(crate) slow_client: SlowClient,
-    pub(crate) rate: Option<Rate>,
-    pub(crate) fast_client: FastClient,
+    pub(crate) rate: Option<RateLimit>,
+    pub(crate) on_rate_limit: OnRateLimit,
     pub(crate) max_clients: usize,
     pub(crate) per_address: PerAddress,
     pub(crate) max_rooms_per_client: usize,
@@ -103,13 +103,13 @@ impl Default for Settings {
         Settings {
             config: Arc::new(config),
             trust_local_proxy: false,
-            deadlines: Arc::default(),
-            outbox: 1024 * 1024,
-            all_outboxes: 256 * 1024 * 1024,
+            timeouts: Arc::default(),
+            send_queue: 1024 * 1024,
+            total_send_queue_limit: 256 * 1024 * 1024,
             all_incoming: 256 * 1024 * 1024,
             slow_client: SlowClient::Close,
             rate: None,
-            fast_client: FastClient::Delay,
+            on_rate_limit: OnRateLimit::Delay,
             max_clients: 10_000,
             per_address: PerAddress::default(),
             max_rooms_per_client: 1000,
@@ -139,7 +139,7 @@ impl ServerBuilder {
     }
 
     /// The most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
-    pub fn max_message(mut self, bytes: usize) -> Self {
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.config().limits.message = bytes;
         self
     }
@@ -173,7 +173,7 @@ impl ServerBuilder {
     /// Speaks TLS with everybody who comes over TCP, whatever the listener, but for
     /// [`and_bind_plain`](super::Server::and_bind_plain); those who come over a Unix socket are on
     /// this machine. Default: no TLS. Its handshake is part of the one that has a
-    /// [deadline](ServerBuilder::handshake_deadline). For those who come over it, draft-75 and draft-76
+    /// [deadline](ServerBuilder::handshake_timeout). For those who come over it, draft-75 and draft-76
     /// are told `wss` and the server's own origin is `https`, as with
     /// [`secure`](ServerBuilder::secure).
     ///
@@ -210,8 +210,8 @@ impl ServerBuilder {
 
     /// Fails draft-75 and draft-76 connections on text that is not UTF-8, instead of replacing
     /// what is wrong by U+FFFD. Default: replace. The later versions always fail.
-    pub fn fail_on_bad_hixie_text(mut self, fail: bool) -> Self {
-        self.config().fail_on_bad_hixie_text = fail;
+    pub fn fail_on_invalid_hixie_text(mut self, fail: bool) -> Self {
+        self.config().fail_on_invalid_hixie_text = fail;
         self
     }
 
@@ -225,8 +225,8 @@ impl ServerBuilder {
 
     /// How long a handshake may take, from the connection to the last byte of the request.
     /// Default: 10 s. Who is later is told 408.
-    pub fn handshake_deadline(mut self, deadline: Duration) -> Self {
-        self.deadlines().handshake = deadline;
+    pub fn handshake_timeout(mut self, deadline: Duration) -> Self {
+        self.timeouts().handshake = deadline;
         self
     }
 
@@ -240,20 +240,20 @@ impl ServerBuilder {
     /// once it has left towards the socket. The system's own buffer, of up to 4 MiB on Linux, comes
     /// after that: both times together must be enough for the slowest client to read that much. A
     /// client that takes nothing although something waits for it has the
-    /// [write timeout](ServerBuilder::write_deadline).
+    /// [write timeout](ServerBuilder::write_timeout).
     ///
     /// A message that has begun and does not end may bring no byte for as long as both times
     /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the client
-    /// is given up with [`Loss::Unfinished`](crate::Loss::Unfinished).
+    /// is given up with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
     pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
-        self.deadlines().ping = ping;
-        self.deadlines().pong = pong;
+        self.timeouts().ping = ping;
+        self.timeouts().pong = pong;
         self
     }
 
     /// The least rate of a message that comes in: it may take `grace`, and one second more for
     /// every `bytes_per_second` bytes of it that have come. A client whose message takes longer is
-    /// given up with [`Loss::Unfinished`](crate::Loss::Unfinished). Default: no least rate.
+    /// given up with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished). Default: no least rate.
     ///
     /// Against clients that keep their place with a message that never ends, a byte now and then.
     /// Choose a grace in which a message of ordinary size comes on the slowest line that you serve.
@@ -268,34 +268,34 @@ impl ServerBuilder {
     /// ```
     pub fn min_message_rate(mut self, bytes_per_second: u32, grace: Duration) -> Self {
         let rate = MessageRate::new(bytes_per_second, grace);
-        self.deadlines().message_rate = Some(rate);
+        self.timeouts().message_rate = Some(rate);
         self
     }
 
     /// After how much silence a client is given up, whatever its version. A pong breaks the
     /// silence, and so does a full socket that takes more. Default: never.
-    pub fn idle_deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.deadlines().idle = deadline;
+    pub fn idle_timeout(mut self, deadline: Option<Duration>) -> Self {
+        self.timeouts().idle = deadline;
         self
     }
 
     /// For how long a client may take nothing of what waits for it. Default: 10 s.
-    pub fn write_deadline(mut self, deadline: Duration) -> Self {
-        self.deadlines().write = deadline;
+    pub fn write_timeout(mut self, deadline: Duration) -> Self {
+        self.timeouts().write = deadline;
         self
     }
 
     /// How long a client may take to answer a close, and then to hang up. Default: 5 s.
-    pub fn close_deadline(mut self, deadline: Duration) -> Self {
-        self.deadlines().close = deadline;
+    pub fn close_timeout(mut self, deadline: Duration) -> Self {
+        self.timeouts().close = deadline;
         self
     }
 
     /// The most bytes that wait for a client whose socket takes no more. Default: 1 MiB. A message
     /// enters an empty queue whatever its size. The socket's own buffer, of up to 4 MiB on Linux,
     /// comes before.
-    pub fn outbox(mut self, bytes: usize) -> Self {
-        self.settings.outbox = bytes;
+    pub fn send_queue(mut self, bytes: usize) -> Self {
+        self.settings.send_queue = bytes;
         self
     }
 
@@ -311,7 +311,7 @@ impl ServerBuilder {
     ///
     /// So is a client for whose thread the process's limits of memory (`RLIMIT_AS`, `RLIMIT_DATA`)
     /// leave no room when it comes. Of these limits a 32nd is kept for everything that is no thread,
-    /// 12 MiB at least; and [`all_outboxes`](ServerBuilder::all_outboxes) and
+    /// 12 MiB at least; and [`total_send_queue_limit`](ServerBuilder::total_send_queue_limit) and
     /// [`total_incoming_limit`](ServerBuilder::total_incoming_limit) are lowered to a quarter of that
     /// each. With glibc, the first threads of a process take 64 MiB of address space each: below a
     /// gigabyte of it, set `MALLOC_ARENA_MAX=1` in the environment.
@@ -353,7 +353,7 @@ impl ServerBuilder {
     /// the client's own thread.
     pub fn on_close<F>(mut self, hook: F) -> Self
     where
-        F: Fn(&Departure) + Send + Sync + 'static,
+        F: Fn(&CloseReport) + Send + Sync + 'static,
     {
         self.settings.on_close = Some(Arc::new(hook));
         self
@@ -372,8 +372,8 @@ impl ServerBuilder {
         Arc::make_mut(&mut self.settings.config)
     }
 
-    fn deadlines(&mut self) -> &mut Deadlines {
-        Arc::make_mut(&mut self.settings.deadlines)
+    fn timeouts(&mut self) -> &mut Timeouts {
+        Arc::make_mut(&mut self.settings.timeouts)
     }
 }
 
@@ -382,13 +382,13 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("config", &self.config)
             .field("trust_local_proxy", &self.trust_local_proxy)
-            .field("deadlines", &self.deadlines)
-            .field("outbox", &self.outbox)
-            .field("all_outboxes", &self.all_outboxes)
+            .field("deadlines", &self.timeouts)
+            .field("outbox", &self.send_queue)
+            .field("all_outboxes", &self.total_send_queue_limit)
             .field("all_incoming", &self.all_incoming)
             .field("slow_client", &self.slow_client)
             .field("rate", &self.rate)
-            .field("fast_client", &self.fast_client)
+            .field("fast_client", &self.on_rate_limit)
             .field("max_clients", &self.max_clients)
             .field("per_address", &self.per_address)
             .field("max_rooms_per_client", &self.max_rooms_per_client)

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::net::catch_panic::caught;
+use crate::net::catch_panic::catch_panic;
 use crate::net::connection::Received;
 use crate::net::link::ClientId;
 use crate::net::peer::Peer;
@@ -15,20 +15,20 @@ use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, St
 use super::handles::{Audience, ClientHandle, ServerHandle};
 use super::membership::JoinError;
 use super::session::Session;
-use super::shared::Crew;
+use super::shared::ServerThreads;
 use super::teardown::Ended;
 
 /// What a handler returns. An error, like a panic, closes its one client with 1011 and is logged.
 /// A stack overflow is no panic: it aborts the process, see
 /// [`stack_size`](super::ServerBuilder::stack_size).
-pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// A client, as its handler sees it. Leaving the handler closes it with 1000.
 pub struct Client {
     /// On the heap, where it is small: a stack grows by pages, and an idle client keeps them.
     talk: Box<Session>,
     /// Without a server's loop, the clients keep the hub and the warden alive.
-    _crew: Option<Arc<Crew>>,
+    _threads: Option<Arc<ServerThreads>>,
 }
 
 impl Client {
@@ -80,7 +80,7 @@ impl Client {
     /// or we did. Before it waits, it sends what there is to send.
     ///
     /// # Errors
-    /// [`Error::Violation`] when the peer broke the protocol; [`Error::Lost`] when it is gone
+    /// [`Error::Protocol`] when the peer broke the protocol; [`Error::Disconnected`] when it is gone
     /// without a goodbye. Both are final, and the same for each further call.
     #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
@@ -112,8 +112,8 @@ impl Client {
     /// Where the client does not read what is sent to it, this waits, up to the write deadline.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the version cannot carry the message; [`Error::Closed`] once
-    /// the conversation is over; [`Error::Lost`] when the write deadline passes.
+    /// [`Error::Send`] where the version cannot carry the message; [`Error::Closed`] once
+    /// the conversation is over; [`Error::Disconnected`] when the write deadline passes.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.talk.send(message.into())
     }
@@ -137,7 +137,7 @@ impl Client {
     /// [`recv`](Client::recv) to find out, or for the end of the handler, which waits for it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
         self.talk.close(CloseFrame { code, reason })
@@ -199,19 +199,25 @@ impl Client {
     }
 
     /// Goes through the handshake.
-    pub(crate) fn open(talk: Box<Session>, crew: &Arc<Crew>) -> Result<Client, Error> {
+    pub(crate) fn open(talk: Box<Session>, threads: &Arc<ServerThreads>) -> Result<Client, Error> {
         let mut client = Client {
             talk,
-            _crew: Some(Arc::clone(crew)),
+            _threads: Some(Arc::clone(threads)),
         };
         client.talk.open()?;
         Ok(client)
     }
 
     /// The whole life: the handshake, the handler, whatever it does, and the end.
-    pub(crate) fn serve(talk: Box<Session>, handler: &(impl Fn(&mut Client) -> Outcome + Sync)) {
-        let mut client = Client { talk, _crew: None };
-        let outcome = caught(|| match client.talk.open() {
+    pub(crate) fn serve(
+        talk: Box<Session>,
+        handler: &(impl Fn(&mut Client) -> HandlerResult + Sync),
+    ) {
+        let mut client = Client {
+            talk,
+            _threads: None,
+        };
+        let outcome = catch_panic(|| match client.talk.open() {
             Ok(()) => handler(&mut client),
             // Refused, answered with a page, or gone: nobody to hand over.
             Err(_) => Ok(()),

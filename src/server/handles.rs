@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, Loss};
+use crate::error::{DisconnectReason, Error};
 use crate::net::counters::Counters;
 use crate::net::deflate::deflate;
 use crate::net::link::{ClientId, Link};
@@ -12,10 +12,10 @@ use crate::net::log::shown::Shown;
 use crate::net::log::trace;
 use crate::net::peer::Peer;
 use crate::net::send_queue::Push;
-use crate::net::send_queue::total::Frames;
+use crate::net::send_queue::total::SharedFrames;
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
-use super::hub::Post;
+use super::hub::Command;
 use super::hub::batch::Target;
 use super::shared::Shared;
 
@@ -88,7 +88,7 @@ impl ServerHandle {
     /// The server's counters at this moment.
     pub fn counters(&self) -> Counters {
         let mut counters = self.shared.registry.counters(&self.shared.totals);
-        counters.waiting = self.shared.backlog.waiting();
+        counters.waiting = self.shared.total_queued.waiting();
         counters
     }
 
@@ -96,7 +96,7 @@ impl ServerHandle {
     /// are still let in.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn disconnect_all(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         // So that a mistake shows even where nobody is connected.
         Version::Rfc6455.encode_close(Some(&frame(code, reason)), &mut Vec::new())?;
@@ -153,9 +153,9 @@ impl ClientHandle {
     /// Sends a message, without ever waiting for the client's socket.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the client's version cannot carry it; [`Error::Closed`] once
+    /// [`Error::Send`] where the client's version cannot carry it; [`Error::Closed`] once
     /// the conversation is over; where the client's queue is full, [`Error::Dropped`] or
-    /// [`Error::Lost`], by the server's [`SlowClient`](crate::SlowClient) policy.
+    /// [`Error::Disconnected`], by the server's [`SlowClient`](crate::SlowClient) policy.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let Some(encoder) = self.link.encoder() else {
             return Err(Error::Closed);
@@ -163,24 +163,27 @@ impl ClientHandle {
         let message = message.into();
         trace!("client {}: > {}", self.link.id, Shown(&message));
         let mut bytes = Vec::new();
-        match encoder.terms().and_then(|terms| deflate(&terms, &message)) {
+        match encoder
+            .negotiated()
+            .and_then(|negotiated| deflate(&negotiated, &message))
+        {
             Some(payload) => encoder.encode_deflated(&message, &payload, &mut bytes),
             None => encoder.encode(&message, &mut bytes)?,
         }
         // Let go of before the push is minded: what is evicted then is freed.
         let push = self
             .link
-            .outbox
-            .push(&Frames::new(bytes, &self.shared.backlog), 1);
+            .send_queue
+            .push(&SharedFrames::new(bytes, &self.shared.total_queued), 1);
         match push {
             Push::Over => Err(Error::Closed),
             Push::Dropped => Err(Error::Dropped),
             Push::Evicted => {
                 self.link.evicted(&self.shared.totals);
-                Err(Error::Lost(Loss::Evicted))
+                Err(Error::Disconnected(DisconnectReason::Evicted))
             }
             push => {
-                self.shared.warden.mind(push, &self.link);
+                self.shared.watchdog.watch_stalled(push, &self.link);
                 Ok(())
             }
         }
@@ -191,10 +194,10 @@ impl ClientHandle {
     /// peer has answered, or when the close deadline has passed. A second goodbye is not sent.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let push = self.link.close(frame(code, reason))?;
-        self.shared.warden.mind(push, &self.link);
+        self.shared.watchdog.watch_stalled(push, &self.link);
         Ok(())
     }
 }
@@ -221,7 +224,7 @@ impl Audience {
     /// order. Once the server stops, nothing happens.
     pub fn broadcast(&self, message: impl Into<Message>) {
         self.shared
-            .post(Post::Broadcast(self.target.clone(), message.into()));
+            .command(Command::Broadcast(self.target.clone(), message.into()));
     }
 
     /// The members, in the order of their arrival at the server. A room's are those that it has

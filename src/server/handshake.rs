@@ -3,19 +3,19 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::error::{Error, Loss};
-use crate::net::catch_panic::caught;
-use crate::net::connection::{Patience, Step};
+use crate::error::{DisconnectReason, Error};
+use crate::net::catch_panic::catch_panic;
+use crate::net::connection::{Step, WaitLimit};
 use crate::net::link::Stage;
 use crate::net::log::quota::Kind;
 use crate::net::log::{debug, log_limited};
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::http::text::{Escaped, shown};
-use crate::protocol::{Event, Refusal, Request, Response, State, Unsupported};
+use crate::protocol::{Event, Rejection, Request, Response, SendError, State};
 
 use super::builder::Reply;
-use super::hub::Post;
+use super::hub::Command;
 use super::session::Session;
 
 /// A body of this many bytes is worth a place of its own in the send queue.
@@ -25,12 +25,12 @@ impl Session {
     /// Goes through the handshake.
     pub(crate) fn open(&mut self) -> Result<(), Error> {
         loop {
-            match self.step(&mut Patience::endless()) {
+            match self.step(&mut WaitLimit::endless()) {
                 Step::Event(Event::Request) => self.answer_request(),
-                Step::Event(Event::Refused(refusal)) => {
-                    self.shared.totals.refused(refusal.name());
-                    self.log_answer(refusal.status(), &refusal);
-                    return Err(Error::Refused(refusal));
+                Step::Event(Event::Rejected(rejection)) => {
+                    self.shared.totals.rejected(rejection.name());
+                    self.log_answer(rejection.status(), &rejection);
+                    return Err(Error::Rejected(rejection));
                 }
                 Step::Event(Event::Open) => {
                     self.opened();
@@ -43,8 +43,12 @@ impl Session {
                 }
                 Step::Over => {
                     self.log_tls_failure();
-                    let loss = self.link.outbox.loss().unwrap_or(Loss::EndOfStream);
-                    return Err(Error::Lost(loss));
+                    let disconnect_reason = self
+                        .link
+                        .send_queue
+                        .disconnect_reason()
+                        .unwrap_or(DisconnectReason::EndOfStream);
+                    return Err(Error::Disconnected(disconnect_reason));
                 }
             }
         }
@@ -56,8 +60,8 @@ impl Session {
         let path = self.connection.request().map_or("", Request::path);
         let (blank, path) = (if path.is_empty() { "" } else { " " }, Escaped::Text(path));
         log_limited!(
-            self.shared.warden,
-            Kind::Refused,
+            self.shared.watchdog,
+            Kind::Rejected,
             "client {id} {peer}{blank}{path}: answered with {status}: {}",
             shown(why)
         );
@@ -68,11 +72,11 @@ impl Session {
         let Some(failure) = self.socket.tls().and_then(TlsSession::failure) else {
             return;
         };
-        self.shared.totals.refused("tls");
+        self.shared.totals.rejected("tls");
         let (id, peer) = (self.link.id, self.link.peer);
         log_limited!(
-            self.shared.warden,
-            Kind::Refused,
+            self.shared.watchdog,
+            Kind::Rejected,
             "client {id} {peer}: {failure}"
         );
     }
@@ -88,33 +92,33 @@ impl Session {
 
     fn answer_request(&mut self) {
         let admitted = self.shared.admit_forwarded(&self.link, self.address());
-        if let Err(refusal) = admitted {
-            let _ = self.connection.refuse(refusal);
+        if let Err(rejection) = admitted {
+            let _ = self.connection.reject(rejection);
             return;
         }
         // After it was counted: behind a proxy, this is where the address is known.
         if let Some(objection) = self.connection.take_objection() {
-            let _ = self.connection.refuse(objection);
+            let _ = self.connection.reject(objection);
             return;
         }
         let Some(request) = self.connection.request() else {
             return;
         };
         let reply = match &self.shared.settings.on_request {
-            Some(hook) => caught(|| hook(request)).unwrap_or_else(|| {
-                let (warden, id) = (&self.shared.warden, self.link.id);
+            Some(hook) => catch_panic(|| hook(request)).unwrap_or_else(|| {
+                let (watchdog, id) = (&self.shared.watchdog, self.link.id);
                 log_limited!(
-                    warden,
+                    watchdog,
                     Kind::HookPanicked,
                     "client {id}: on_request panicked"
                 );
-                Reply::refuse(500, "this server made a mistake")
+                Reply::reject(500, "this server made a mistake")
             }),
             None => Reply::accept(),
         };
         let answered = match reply {
             Reply::Accept(accept) => self.connection.accept(accept),
-            Reply::Refuse(refusal) => self.connection.refuse(refusal),
+            Reply::Reject(rejection) => self.connection.reject(rejection),
             Reply::Respond(response) => {
                 let status = response.status();
                 if status >= 400 {
@@ -123,19 +127,19 @@ impl Session {
                 self.respond(response)
             }
         };
-        if let Err(unsupported) = answered {
-            debug!("client {}: answer: {unsupported}", self.link.id);
+        if let Err(send_error) = answered {
+            debug!("client {}: answer: {send_error}", self.link.id);
         }
     }
 
     /// A large body is not copied, and counted before it is sent: where all queues are full, this
     /// client is told 503 rather than others being evicted.
-    fn respond(&mut self, response: Response) -> Result<(), Unsupported> {
+    fn respond(&mut self, response: Response) -> Result<(), SendError> {
         let is_head = self.connection.request().is_some_and(Request::is_head);
         if let (false, Some(body)) = (is_head, response.large_body(LARGE)) {
-            self.page = self.shared.backlog.page(body);
+            self.page = self.shared.total_queued.page(body);
             if self.page.is_none() {
-                return self.connection.refuse(Refusal::Full);
+                return self.connection.reject(Rejection::Full);
             }
         }
         self.connection.respond(response)
@@ -148,7 +152,7 @@ impl Session {
         self.introduce(target.into());
         self.shared.totals.opened(self.version());
         self.link.enter(Stage::Open);
-        self.shared.post(Post::Enter(Arc::clone(&self.link)));
+        self.shared.command(Command::Enter(Arc::clone(&self.link)));
         self.flush();
     }
 }

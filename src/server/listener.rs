@@ -31,14 +31,14 @@ pub enum Listener {
 #[non_exhaustive]
 pub enum Endpoint {
     /// A TCP port.
-    Net(SocketAddr),
+    AddressGroup(SocketAddr),
     /// A Unix socket; `None` where it has no path, but an abstract name or none at all.
     Unix(Option<PathBuf>),
 }
 
 /// A listening socket, and the file that goes with it.
 #[derive(Debug)]
-pub(crate) struct Bound {
+pub(crate) struct BoundListener {
     /// Before the listener, so that the file goes first: its number is nobody else's until the
     /// socket is closed.
     file: Option<SocketFile>,
@@ -50,20 +50,20 @@ pub(crate) struct Bound {
 /// Connections that the kernel keeps until they are accepted. The standard library asks for 128,
 /// which a burst of clients fills: the rest would try again a second later. The system may allow
 /// less than this.
-const BACKLOG: i32 = 4096;
+const TOTAL_QUEUED: i32 = 4096;
 
 #[cfg(not(target_vendor = "apple"))]
 const CLOEXEC: SocketFlags = SocketFlags::CLOEXEC;
 #[cfg(target_vendor = "apple")]
 const CLOEXEC: SocketFlags = SocketFlags::empty();
 
-impl Bound {
+impl BoundListener {
     /// Binds to the first of the addresses that can be had.
-    pub(crate) fn tcp(addresses: impl ToSocketAddrs) -> io::Result<Bound> {
+    pub(crate) fn tcp(addresses: impl ToSocketAddrs) -> io::Result<BoundListener> {
         let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
         for address in addresses.to_socket_addrs()? {
             match listen_on(&address) {
-                Ok(listener) => return Bound::attach(listener.into()),
+                Ok(listener) => return BoundListener::attach(listener.into()),
                 Err(error) => failed = cannot_listen(&address, &error),
             }
         }
@@ -71,22 +71,22 @@ impl Bound {
     }
 
     /// Binds to a path.
-    pub(crate) fn unix(path: &Path) -> io::Result<Bound> {
+    pub(crate) fn unix(path: &Path) -> io::Result<BoundListener> {
         let failed = |error| cannot_listen(&path.display(), &error);
         let (listener, file) = unix_file::bind(path).map_err(failed)?;
-        let _ = listen(&listener, BACKLOG);
-        let mut bound = Bound::attach(listener.into())?;
+        let _ = listen(&listener, TOTAL_QUEUED);
+        let mut bound = BoundListener::attach(listener.into())?;
         bound.file = Some(file);
         Ok(bound)
     }
 
     /// Takes a listener as it is.
-    pub(crate) fn attach(listener: Listener) -> io::Result<Bound> {
+    pub(crate) fn attach(listener: Listener) -> io::Result<BoundListener> {
         match &listener {
             Listener::Tcp(listener) => listener.set_nonblocking(true)?,
             Listener::Unix(listener) => listener.set_nonblocking(true)?,
         }
-        Ok(Bound {
+        Ok(BoundListener {
             listener,
             file: None,
             is_plain: false,
@@ -95,8 +95,8 @@ impl Bound {
 
     /// The same, for clients that know no TLS.
     #[cfg(feature = "tls")]
-    pub(crate) fn plain(self) -> Bound {
-        Bound {
+    pub(crate) fn plain(self) -> BoundListener {
+        BoundListener {
             is_plain: true,
             ..self
         }
@@ -122,7 +122,7 @@ impl Bound {
 
     pub(crate) fn endpoint(&self) -> io::Result<Endpoint> {
         match (&self.listener, &self.file) {
-            (Listener::Tcp(listener), _) => listener.local_addr().map(Endpoint::Net),
+            (Listener::Tcp(listener), _) => listener.local_addr().map(Endpoint::AddressGroup),
             (Listener::Unix(_), Some(file)) => Ok(Endpoint::Unix(Some(file.path().to_owned()))),
             (Listener::Unix(listener), None) => {
                 let address = listener.local_addr()?;
@@ -148,7 +148,7 @@ fn listen_on(address: &SocketAddr) -> io::Result<TcpListener> {
         let _ = sockopt::set_ipv6_v6only(&socket, false);
     }
     bind(&socket, address)?;
-    listen(&socket, BACKLOG)?;
+    listen(&socket, TOTAL_QUEUED)?;
     Ok(socket.into())
 }
 
@@ -169,7 +169,7 @@ impl From<UnixListener> for Listener {
     }
 }
 
-impl AsFd for Bound {
+impl AsFd for BoundListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.listener {
             Listener::Tcp(listener) => listener.as_fd(),
@@ -179,7 +179,7 @@ impl AsFd for Bound {
 }
 
 /// Where it listens, for the log.
-impl fmt::Display for Bound {
+impl fmt::Display for BoundListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.endpoint() {
             Ok(endpoint) => endpoint.fmt(f),
@@ -191,7 +191,7 @@ impl fmt::Display for Bound {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Endpoint::Net(address) => address.fmt(f),
+            Endpoint::AddressGroup(address) => address.fmt(f),
             Endpoint::Unix(Some(path)) => path.display().fmt(f),
             Endpoint::Unix(None) => f.write_str("a Unix socket without a path"),
         }

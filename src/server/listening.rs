@@ -5,10 +5,10 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
-use super::listener::{Bound, Endpoint, Listener};
+use super::listener::{BoundListener, Endpoint, Listener};
 #[cfg(feature = "systemd")]
 use super::systemd;
-use super::{Detached, Server, ServerBuilder};
+use super::{Acceptor, Server, ServerBuilder};
 
 /// Starting. Each of these starts the hub and the warden; clients wait in the kernel's queue until
 /// [`Server::run`].
@@ -21,7 +21,7 @@ impl ServerBuilder {
     /// # Errors
     /// Where the address cannot be bound, or a thread cannot be started.
     pub fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        Server::new(vec![Bound::tcp(address)?], self.settings)
+        Server::new(vec![BoundListener::tcp(address)?], self.settings)
     }
 
     /// Binds to the path of a Unix socket, for clients on this machine: a proxy, most likely.
@@ -52,7 +52,7 @@ impl ServerBuilder {
     /// is not a dead server's; where it cannot be bound, above all when it is longer than the
     /// system allows (107 bytes on Linux); where a thread cannot be started.
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Server> {
-        Server::new(vec![Bound::unix(path.as_ref())?], self.settings)
+        Server::new(vec![BoundListener::unix(path.as_ref())?], self.settings)
     }
 
     /// Serves the clients of a listener that exists already: a `TcpListener`, a `UnixListener`. A
@@ -61,7 +61,7 @@ impl ServerBuilder {
     /// # Errors
     /// Where the listener cannot be made non-blocking, or a thread cannot be started.
     pub fn attach(self, listener: impl Into<Listener>) -> io::Result<Server> {
-        Server::new(vec![Bound::attach(listener.into())?], self.settings)
+        Server::new(vec![BoundListener::attach(listener.into())?], self.settings)
     }
 
     /// Serves the clients of all listeners that systemd, or anybody who speaks its protocol, has
@@ -86,7 +86,7 @@ impl ServerBuilder {
     /// streams; where a thread cannot be started.
     #[cfg(feature = "systemd")]
     pub fn attach_systemd(self) -> io::Result<Server> {
-        let listeners = systemd::listeners()?.into_iter().map(Bound::attach);
+        let listeners = systemd::listeners()?.into_iter().map(BoundListener::attach);
         Server::new(listeners.collect::<io::Result<_>>()?, self.settings)
     }
 
@@ -95,8 +95,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// Where a thread cannot be started.
-    pub fn detach(self) -> io::Result<Detached> {
-        Detached::new(self.settings)
+    pub fn acceptor(self) -> io::Result<Acceptor> {
+        Acceptor::new(self.settings)
     }
 }
 
@@ -117,7 +117,7 @@ impl Server {
     /// # Errors
     /// Where the address cannot be bound.
     pub fn and_bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        Ok(self.and(Bound::tcp(address)?))
+        Ok(self.and(BoundListener::tcp(address)?))
     }
 
     /// Listens on one more Unix socket, as with [`ServerBuilder::bind_unix`].
@@ -125,7 +125,7 @@ impl Server {
     /// # Errors
     /// As there.
     pub fn and_bind_unix(self, path: impl AsRef<Path>) -> io::Result<Server> {
-        Ok(self.and(Bound::unix(path.as_ref())?))
+        Ok(self.and(BoundListener::unix(path.as_ref())?))
     }
 
     /// Listens on one more address without TLS, on a server that has [some](ServerBuilder::tls): for
@@ -135,7 +135,7 @@ impl Server {
     /// Where the address cannot be bound.
     #[cfg(feature = "tls")]
     pub fn and_bind_plain(self, address: impl ToSocketAddrs) -> io::Result<Server> {
-        Ok(self.and(Bound::tcp(address)?.plain()))
+        Ok(self.and(BoundListener::tcp(address)?.plain()))
     }
 
     /// Serves the clients of one more listener, as with [`ServerBuilder::attach`].
@@ -143,7 +143,7 @@ impl Server {
     /// # Errors
     /// Where the listener cannot be made non-blocking.
     pub fn and_attach(self, listener: impl Into<Listener>) -> io::Result<Server> {
-        Ok(self.and(Bound::attach(listener.into())?))
+        Ok(self.and(BoundListener::attach(listener.into())?))
     }
 
     /// The first TCP address that the server listens on, with the port that the system chose for
@@ -154,7 +154,7 @@ impl Server {
     /// only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         for bound in &self.listeners {
-            if let Endpoint::Net(address) = bound.endpoint()? {
+            if let Endpoint::AddressGroup(address) = bound.endpoint()? {
                 return Ok(address);
             }
         }
@@ -167,10 +167,10 @@ impl Server {
     /// # Errors
     /// Where the system does not say.
     pub fn endpoints(&self) -> io::Result<Vec<Endpoint>> {
-        self.listeners.iter().map(Bound::endpoint).collect()
+        self.listeners.iter().map(BoundListener::endpoint).collect()
     }
 
-    fn and(mut self, bound: Bound) -> Server {
+    fn and(mut self, bound: BoundListener) -> Server {
         self.listeners.push(bound);
         self
     }

@@ -16,7 +16,7 @@ use crate::net::sync::atomic::AtomicUsize;
 use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::net::sync::{MutexGuard, PoisonError};
 
-use super::hub::Post;
+use super::hub::Command;
 use super::session::Session;
 
 /// The most bytes of a room's name.
@@ -80,9 +80,9 @@ impl Session {
     pub(crate) fn join_or_log(&self, room: &str) {
         if let Err(error) = self.join(room) {
             let (id, peer) = (self.link.id, self.link.peer);
-            let warden = &self.shared.warden;
+            let watchdog = &self.shared.watchdog;
             log_limited!(
-                warden,
+                watchdog,
                 Kind::NotJoined,
                 "client {id} {peer}: room not joined: {error}"
             );
@@ -108,7 +108,7 @@ impl Session {
         rooms.insert(Arc::clone(&room));
         // Under the lock, which is this client's own: two of its threads that join and leave the same
         // room are heard by the hub in the order in which they have changed the set.
-        self.shared.post(Post::Join(self.link.id, room));
+        self.shared.command(Command::Join(self.link.id, room));
         Ok(())
     }
 
@@ -117,20 +117,21 @@ impl Session {
         let mut rooms = self.rooms();
         if let Some(room) = rooms.take(room) {
             shrink(&mut rooms);
-            self.shared.post(Post::Part(self.link.id, vec![room], None));
+            self.shared
+                .command(Command::Part(self.link.id, vec![room], None));
         }
     }
 
     /// Leaves the server: nothing reaches the client any more, and it is in no room.
     pub(crate) fn leave_all(&self) {
         let rooms = std::mem::take(&mut *self.rooms());
-        self.shared.post(Post::Leave(self.link.id));
+        self.shared.command(Command::Leave(self.link.id));
         let mut rooms = rooms.into_iter();
         while rooms.len() > 0 {
             let slice = rooms.by_ref().take(SLICE).collect();
-            let part = |answer| Post::Part(self.link.id, slice, answer);
+            let part = |answer| Command::Part(self.link.id, slice, answer);
             match rooms.len() {
-                0 => self.shared.post(part(None)),
+                0 => self.shared.command(part(None)),
                 // One after the other, so that the posts of others come in between.
                 _ => drop(
                     self.shared

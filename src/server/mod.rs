@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Beside the clients' threads there are three: the listener, which is the thread that calls
-//! [`Server::run`] and serves all sockets that the server listens on; the hub; and the warden. One
-//! owner per mutable thing: the client's thread owns its input and its state, the outbox the way
-//! out, the hub the rooms, the warden the time. They meet in bounded queues, and no lock is held
+//! [`Server::run`] and serves all sockets that the server listens on; the hub; and the watchdog. One
+//! owner per mutable thing: the client's thread owns its input and its state, the send_queue the way
+//! out, the hub the rooms, the watchdog the time. They meet in bounded queues, and no lock is held
 //! across a call that can block.
 
 mod builder;
@@ -64,20 +64,20 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 
 pub use builder::{Reply, ServerBuilder};
-pub use client::{Client, Outcome};
+pub use client::{Client, HandlerResult};
 pub use handles::{Audience, ClientHandle, ServerHandle};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
-pub use teardown::Departure;
+pub use teardown::CloseReport;
 
 use crate::error::Error;
 use crate::net::log::info;
 use crate::net::stream::Stream;
 
 use builder::Settings;
-use listener::Bound;
+use listener::BoundListener;
 use session::Session;
-use shared::Crew;
+use shared::ServerThreads;
 
 /// A server that is bound to its addresses and ready to [`run`](Server::run).
 ///
@@ -92,16 +92,16 @@ use shared::Crew;
 /// # ; Ok::<(), std::io::Error>(())
 /// ```
 pub struct Server {
-    listeners: Vec<Bound>,
+    listeners: Vec<BoundListener>,
     woken: UnixStream,
-    crew: Crew,
+    threads: ServerThreads,
 }
 
 /// A server without a listener, for programs with a loop of their own. Its clients have deadlines,
 /// rooms and counters like any others.
 ///
 /// ```no_run
-/// let clients = stentor::Server::builder().detach()?;
+/// let clients = stentor::Server::builder().acceptor()?;
 /// let listener = std::net::TcpListener::bind("127.0.0.1:8000")?;
 /// std::thread::scope(|scope| {
 ///     for stream in listener.incoming().flatten() {
@@ -117,8 +117,8 @@ pub struct Server {
 /// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct Detached {
-    crew: Arc<Crew>,
+pub struct Acceptor {
+    threads: Arc<ServerThreads>,
 }
 
 impl Server {
@@ -146,7 +146,7 @@ impl Server {
     /// A handle that can be cloned and used from any thread, before and while the server runs.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle {
-            shared: Arc::clone(&self.crew.shared),
+            shared: Arc::clone(&self.threads.shared),
         }
     }
 
@@ -163,17 +163,21 @@ impl Server {
     /// program that forks does so before it binds.
     pub fn run<F>(self, handler: F) -> io::Result<()>
     where
-        F: Fn(&mut Client) -> Outcome + Sync,
+        F: Fn(&mut Client) -> HandlerResult + Sync,
     {
-        self.crew.check_process()?;
-        let endpoints: Vec<_> = self.listeners.iter().map(Bound::to_string).collect();
+        self.threads.check_process()?;
+        let endpoints: Vec<_> = self
+            .listeners
+            .iter()
+            .map(BoundListener::to_string)
+            .collect();
         let endpoints = endpoints.join(" and ");
         let Server {
             listeners,
             woken,
-            crew,
+            threads,
         } = self;
-        let shared = &crew.shared;
+        let shared = &threads.shared;
         let Settings {
             config,
             max_clients,
@@ -187,7 +191,7 @@ impl Server {
         let result = thread::scope(|scope| {
             // Nobody is let in any more, from where this ends.
             let result = accept_loop::listen(listeners, &woken, shared, scope, &handler, &idle);
-            shared.see_off();
+            shared.finish_shutdown();
             result
         });
         info!("stopped; nobody is left of {endpoints}");
@@ -195,11 +199,11 @@ impl Server {
     }
 }
 
-impl Detached {
-    pub(crate) fn new(settings: Settings) -> io::Result<Detached> {
-        let (crew, _) = Crew::new(settings)?;
-        Ok(Detached {
-            crew: Arc::new(crew),
+impl Acceptor {
+    pub(crate) fn new(settings: Settings) -> io::Result<Acceptor> {
+        let (threads, _) = ServerThreads::new(settings)?;
+        Ok(Acceptor {
+            threads: Arc::new(threads),
         })
     }
 
@@ -209,44 +213,44 @@ impl Detached {
     ///
     /// Dropping it says goodbye with 1000, or 1011 in a panic;
     /// [`Client::close`] with another code comes before that.
-    /// [`serve`](Detached::serve) tells a handler's error from its success.
+    /// [`serve`](Acceptor::serve) tells a handler's error from its success.
     ///
     /// # Errors
-    /// [`Error::Refused`] with what the client was told, [`Error::Answered`] when `on_request`
-    /// answered with a page, [`Error::Lost`] when the client went away or took too long, and
+    /// [`Error::Rejected`] with what the client was told, [`Error::Answered`] when `on_request`
+    /// answered with a page, [`Error::Disconnected`] when the client went away or took too long, and
     /// [`Error::Io`] when the stream is no connected socket, or this is a child that was forked after
     /// the server was made.
     pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
-        Client::open(self.welcome(stream.into())?, &self.crew)
+        Client::open(self.welcome(stream.into())?, &self.threads)
     }
 
     /// The whole life of one client on this very thread: the handshake, the handler, whatever it
     /// does, and the end, exactly as [`Server::run`] has it for each of its own.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there are too many clients already, of its address or at all, and
+    /// [`Error::Rejected`] where there are too many clients already, of its address or at all, and
     /// [`Error::Io`] when the stream is no connected socket, or in a forked child, as with
-    /// [`accept`](Detached::accept). What happens after that is told by logs,
+    /// [`accept`](Acceptor::accept). What happens after that is told by logs,
     /// counters and `on_close`.
     pub fn serve(
         &self,
         stream: impl Into<Stream>,
-        handler: impl Fn(&mut Client) -> Outcome + Sync,
+        handler: impl Fn(&mut Client) -> HandlerResult + Sync,
     ) -> Result<(), Error> {
         Client::serve(self.welcome(stream.into())?, &handler);
         Ok(())
     }
 
     fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
-        self.crew.check_process()?;
+        self.threads.check_process()?;
         let peer = stream.peer()?;
         stream.set_blocking()?;
-        let shared = &self.crew.shared;
+        let shared = &self.threads.shared;
         let socket = shared.secure(stream).map_err(io::Error::other)?;
         let (socket, link) = shared.welcome(socket, peer);
-        if let Err(refusal) = shared.admit(&link) {
-            shared.turn_away(&link, socket, &refusal);
-            return Err(Error::Refused(refusal));
+        if let Err(rejection) = shared.admit(&link) {
+            shared.turn_away(&link, socket, &rejection);
+            return Err(Error::Rejected(rejection));
         }
         Ok(Session::new(link, socket, Arc::clone(shared)))
     }
@@ -255,7 +259,7 @@ impl Detached {
     /// and says 1001 to all others; it cuts nobody off.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle {
-            shared: Arc::clone(&self.crew.shared),
+            shared: Arc::clone(&self.threads.shared),
         }
     }
 }
@@ -263,7 +267,7 @@ impl Detached {
 /// Goes through the handshake on one accepted stream, without a server, and returns the client:
 /// for programs that bring their own loop and need no options.
 ///
-/// Clients that come this way share one [`Detached`] server with the default options: they see
+/// Clients that come this way share one [`Acceptor`] server with the default options: they see
 /// each other's broadcasts.
 ///
 /// ```no_run
@@ -276,27 +280,27 @@ impl Detached {
 /// ```
 ///
 /// # Errors
-/// As [`Detached::accept`], and [`Error::Io`] where a thread cannot be started.
+/// As [`Acceptor::accept`], and [`Error::Io`] where a thread cannot be started.
 pub fn accept(stream: impl Into<Stream>) -> Result<Client, Error> {
-    static DETACHED: OnceLock<Detached> = OnceLock::new();
-    let detached = match DETACHED.get() {
-        Some(detached) => detached,
+    static ACCEPTOR: OnceLock<Acceptor> = OnceLock::new();
+    let acceptor = match ACCEPTOR.get() {
+        Some(acceptor) => acceptor,
         None => {
             // Two at once may make one each; one of them is kept.
-            let made = Server::builder().detach()?;
-            DETACHED.get_or_init(|| made)
+            let made = Server::builder().acceptor()?;
+            ACCEPTOR.get_or_init(|| made)
         }
     };
-    detached.accept(stream)
+    acceptor.accept(stream)
 }
 
 impl Server {
-    pub(crate) fn new(listeners: Vec<Bound>, settings: Settings) -> io::Result<Server> {
-        let (crew, woken) = Crew::new(settings)?;
+    pub(crate) fn new(listeners: Vec<BoundListener>, settings: Settings) -> io::Result<Server> {
+        let (threads, woken) = ServerThreads::new(settings)?;
         Ok(Server {
             listeners,
             woken,
-            crew,
+            threads,
         })
     }
 }
@@ -309,7 +313,7 @@ impl fmt::Debug for Server {
     }
 }
 
-impl fmt::Debug for Detached {
+impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Detached").finish_non_exhaustive()
     }
@@ -333,7 +337,7 @@ mod tests {
     fn a_server_that_was_bound_before_a_fork_does_not_run_in_the_child() -> io::Result<()> {
         let mut server = Server::bind("127.0.0.1:0")?;
         let handle = server.handle();
-        server.crew.process = Process::another();
+        server.threads.process = Process::another();
         let result = server.run(|_| Ok(()));
         names_the_remedy(
             &result
@@ -347,14 +351,14 @@ mod tests {
 
     #[test]
     fn a_detached_server_serves_nobody_in_a_forked_child() -> io::Result<()> {
-        let mut detached = Server::builder().detach()?;
-        let crew = Arc::get_mut(&mut detached.crew);
-        crew.ok_or(io::ErrorKind::Other)?.process = Process::another();
+        let mut acceptor = Server::builder().acceptor()?;
+        let threads = Arc::get_mut(&mut acceptor.threads);
+        threads.ok_or(io::ErrorKind::Other)?.process = Process::another();
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let stream = || TcpStream::connect(listener.local_addr()?);
         let results = [
-            detached.accept(stream()?).map(drop),
-            detached.serve(stream()?, |_| Ok(())),
+            acceptor.accept(stream()?).map(drop),
+            acceptor.serve(stream()?, |_| Ok(())),
         ];
         for result in results {
             match result {
@@ -362,7 +366,7 @@ mod tests {
                 other => return Err(io::Error::other(format!("{other:?}"))),
             }
         }
-        assert_eq!(detached.handle().counters().accepted, 0);
+        assert_eq!(acceptor.handle().counters().accepted, 0);
         Ok(())
     }
 }

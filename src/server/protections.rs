@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::net::addresses::Handshakes;
-use crate::net::rate_limit::{FastClient, Rate};
-use crate::protocol::{BadHost, BadOrigin};
+use crate::net::rate_limit::{OnRateLimit, RateLimit};
+use crate::protocol::{InvalidHost, InvalidOrigin};
 
 use super::ServerBuilder;
 
@@ -21,25 +21,27 @@ impl ServerBuilder {
     /// Who is not let in is told 403, in every version.
     ///
     /// # Errors
-    /// [`BadOrigin`] for one that is not a scheme and a host, as far as the scheme must have one.
-    pub fn origins<I>(mut self, origins: I) -> Result<Self, BadOrigin>
+    /// [`InvalidOrigin`] for one that is not a scheme and a host, as far as the scheme must have one.
+    pub fn allowed_origins<I>(mut self, allowed_origins: I) -> Result<Self, InvalidOrigin>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let origins = origins.into_iter().map(|origin| origin.as_ref().parse());
-        self.config().origins = Some(origins.collect::<Result<_, _>>()?);
+        let allowed_origins = allowed_origins
+            .into_iter()
+            .map(|origin| origin.as_ref().parse());
+        self.config().allowed_origins = Some(allowed_origins.collect::<Result<_, _>>()?);
         Ok(self)
     }
 
     /// Lets in the pages that this server has served itself: those whose origin has the host and
     /// the port of the `Host` field, and the scheme that [`secure`](ServerBuilder::secure) says,
-    /// or a proxy that is believed. Default: off. With [`origins`](ServerBuilder::origins) too,
+    /// or a proxy that is believed. Default: off. With [`allowed_origins`](ServerBuilder::allowed_origins) too,
     /// what is on that list is let in as well.
     ///
-    /// Against other sites' pages, as `origins` is, without having to know one's own name. A proxy
+    /// Against other sites' pages, as `allowed_origins` is, without having to know one's own name. A proxy
     /// in front must pass `Host` on as it came. A page whose own name was made to lead here is of
-    /// the same origin: against that there is [`hosts`](ServerBuilder::hosts).
+    /// the same origin: against that there is [`allowed_hosts`](ServerBuilder::allowed_hosts).
     ///
     /// A request without an origin is let in, unless there is a list: browsers always name one,
     /// and other programs could name any. Draft-75 and draft-76 demand one of everybody.
@@ -58,32 +60,32 @@ impl ServerBuilder {
     ///
     /// ```
     /// let server = stentor::Server::builder()
-    ///     .hosts(["chat.example.com", "localhost", "127.0.0.1", "[::1]"])?
+    ///     .allowed_hosts(["chat.example.com", "localhost", "127.0.0.1", "[::1]"])?
     ///     .same_origin();
-    /// # Ok::<(), stentor::BadHost>(())
+    /// # Ok::<(), stentor::InvalidHost>(())
     /// ```
     ///
     /// # Errors
-    /// [`BadHost`] for one with a port, and for what is no host's name.
-    pub fn hosts<I>(mut self, hosts: I) -> Result<Self, BadHost>
+    /// [`InvalidHost`] for one with a port, and for what is no host's name.
+    pub fn allowed_hosts<I>(mut self, allowed_hosts: I) -> Result<Self, InvalidHost>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let hosts = hosts.into_iter().map(|host| host.as_ref().parse());
-        self.config().hosts = Some(hosts.collect::<Result<_, _>>()?);
+        let allowed_hosts = allowed_hosts.into_iter().map(|host| host.as_ref().parse());
+        self.config().allowed_hosts = Some(allowed_hosts.collect::<Result<_, _>>()?);
         Ok(self)
     }
 
-    /// How much each client may say: see [`Rate`]. Default: as much as it can.
-    pub fn rate(mut self, rate: Rate) -> Self {
+    /// How much each client may say: see [`RateLimit`]. Default: as much as it can.
+    pub fn rate(mut self, rate: RateLimit) -> Self {
         self.settings.rate = Some(rate);
         self
     }
 
-    /// What happens to a client that exceeds its rate. Default: [`FastClient::Delay`].
-    pub fn fast_client(mut self, policy: FastClient) -> Self {
-        self.settings.fast_client = policy;
+    /// What happens to a client that exceeds its rate. Default: [`OnRateLimit::Delay`].
+    pub fn on_rate_limit(mut self, policy: OnRateLimit) -> Self {
+        self.settings.on_rate_limit = policy;
         self
     }
 
@@ -146,8 +148,8 @@ impl ServerBuilder {
     /// memory, of what they share with others their share, and the older ones of equals. It is
     /// exceeded at most by what is being sent at that moment: a batch of broadcasts, and a message
     /// of each thread that sends.
-    pub fn all_outboxes(mut self, bytes: usize) -> Self {
-        self.settings.all_outboxes = bytes;
+    pub fn total_send_queue_limit(mut self, bytes: usize) -> Self {
+        self.settings.total_send_queue_limit = bytes;
         self
     }
 

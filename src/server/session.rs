@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::net::connection::Conversation;
 use crate::net::link::Link;
-use crate::net::rate_limit::Throttle;
+use crate::net::rate_limit::RateLimiter;
 use crate::net::socket::Socket;
 use crate::net::sync::Mutex;
 use crate::protocol::Connection;
@@ -32,10 +32,10 @@ impl Session {
             None => shared.config_for(link.peer),
         };
         let connection = Connection::new(Arc::clone(config)).announcing_all();
-        let warden = Arc::clone(&shared.warden);
-        let mut conversation = Conversation::new(connection, link, socket, warden);
-        let throttle = |rate| Box::new(Throttle::new(rate, settings.fast_client));
-        conversation.throttle = settings.rate.as_ref().map(throttle);
+        let watchdog = Arc::clone(&shared.watchdog);
+        let mut conversation = Conversation::new(connection, link, socket, watchdog);
+        let rate_limiter = |rate| Box::new(RateLimiter::new(rate, settings.on_rate_limit));
+        conversation.rate_limiter = settings.rate.as_ref().map(rate_limiter);
         conversation.on_state = settings.on_state.clone();
         Box::new(Session {
             conversation,

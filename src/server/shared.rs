@@ -6,17 +6,17 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Loss;
-use crate::net::addresses::Net;
+use crate::error::DisconnectReason;
+use crate::net::addresses::AddressGroup;
 use crate::net::counters::Totals;
-use crate::net::link::{ClientId, Haste, Link, Stage};
+use crate::net::link::{AbortReason, ClientId, Link, Stage};
 use crate::net::log::quota::Kind;
 use crate::net::log::{error, log_limited};
 use crate::net::peer::Peer;
 use crate::net::process::Process;
 use crate::net::registry::Registry;
-use crate::net::send_queue::Outbox;
-use crate::net::send_queue::total::Backlog;
+use crate::net::send_queue::SendQueue;
+use crate::net::send_queue::total::TotalQueued;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
 use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -26,12 +26,12 @@ use crate::net::sync::thread;
 use crate::net::sync::thread::JoinHandle;
 use crate::net::sync::{Instant, Mutex, PoisonError};
 use crate::net::tls::TlsError;
-use crate::net::watchdog::Warden;
-use crate::protocol::{Config, Refusal, Role, refusal_bytes};
+use crate::net::watchdog::Watchdog;
+use crate::protocol::{Config, Rejection, Role, rejection_bytes};
 
 use super::builder::Settings;
-use super::hub::admission::Budget;
-use super::hub::{Hub, Post, QUEUE};
+use super::hub::admission::Admission;
+use super::hub::{Command, Hub, QUEUE};
 use super::membership::Memberships;
 use super::memory;
 use super::os_limits;
@@ -45,43 +45,44 @@ pub(crate) struct Shared {
     pub(crate) secure_config: Arc<Config>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) backlog: Arc<Backlog>,
-    pub(crate) warden: Arc<Warden>,
-    posts: Sender<Post>,
-    budget: Arc<Budget>,
+    pub(crate) total_queued: Arc<TotalQueued>,
+    pub(crate) watchdog: Arc<Watchdog>,
+    commands: Sender<Command>,
+    admission: Arc<Admission>,
     pub(super) memberships: Arc<Memberships>,
     stopping: AtomicBool,
     /// How long the clients may take to leave.
-    patience: Mutex<Duration>,
+    limit: Mutex<Duration>,
     waker: UnixStream,
     next_id: AtomicU64,
 }
 
 /// The hub's and the warden's threads; dropping this ends both.
-pub(crate) struct Crew {
+pub(crate) struct ServerThreads {
     pub(crate) shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     /// Where they run.
     pub(super) process: Process,
 }
 
-impl Crew {
+impl ServerThreads {
     /// Starts the hub and the warden. The other end of the waker is for the listener.
-    pub(crate) fn new(mut settings: Settings) -> io::Result<(Crew, UnixStream)> {
+    pub(crate) fn new(mut settings: Settings) -> io::Result<(ServerThreads, UnixStream)> {
         settings.max_clients = os_limits::at_most(settings.max_clients);
-        settings.all_outboxes = memory::at_most(settings.all_outboxes, "messages to send");
+        settings.total_send_queue_limit =
+            memory::at_most(settings.total_send_queue_limit, "messages to send");
         settings.all_incoming = memory::at_most(settings.all_incoming, "incoming messages");
         let totals = Arc::new(Totals::default());
         let registry = Registry::new(settings.per_address.clone());
         let registry = Arc::new(registry.with_incoming(settings.all_incoming));
-        let backlog = Backlog::new(settings.all_outboxes);
-        let (warden, watch) = Warden::new(
-            Arc::clone(&backlog),
+        let total_queued = TotalQueued::new(settings.total_send_queue_limit);
+        let (watchdog, watch) = Watchdog::new(
+            Arc::clone(&total_queued),
             Some(Arc::clone(&registry)),
             Arc::clone(&totals),
         )?;
-        let (posts, posted) = bounded(QUEUE);
-        let budget = Arc::new(Budget::default());
+        let (commands, commands_in) = bounded(QUEUE);
+        let admission = Arc::new(Admission::default());
         let memberships = Arc::new(Memberships::new(settings.max_memberships));
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
@@ -99,25 +100,32 @@ impl Crew {
             secure_config,
             totals: Arc::clone(&totals),
             registry,
-            backlog: Arc::clone(&backlog),
-            warden: Arc::clone(&warden),
-            posts,
-            budget: Arc::clone(&budget),
+            total_queued: Arc::clone(&total_queued),
+            watchdog: Arc::clone(&watchdog),
+            commands,
+            admission: Arc::clone(&admission),
             memberships: Arc::clone(&memberships),
             stopping: AtomicBool::new(false),
-            patience: Mutex::default(),
+            limit: Mutex::default(),
             waker,
             next_id: AtomicU64::new(1),
         });
-        let hub = Hub::new(posted, budget, backlog, warden, totals, memberships);
-        let mut crew = Crew {
+        let hub = Hub::new(
+            commands_in,
+            admission,
+            total_queued,
+            watchdog,
+            totals,
+            memberships,
+        );
+        let mut threads = ServerThreads {
             shared,
             threads: Vec::new(),
             process: Process::current(),
         };
-        crew.start("stentor hub", move || hub.run())?;
-        crew.start("stentor warden", move || watch.run())?;
-        Ok((crew, woken))
+        threads.start("stentor hub", move || hub.run())?;
+        threads.start("stentor warden", move || watch.run())?;
+        Ok((threads, woken))
     }
 
     /// # Errors
@@ -133,15 +141,15 @@ impl Crew {
     }
 }
 
-impl Drop for Crew {
+impl Drop for ServerThreads {
     fn drop(&mut self) {
         if !self.process.is_current() {
             // They are the parent's, which needs them; here, nobody would ever come to be joined.
             return self.threads.drain(..).for_each(std::mem::forget);
         }
         self.shared.stopping.store(true, SeqCst);
-        self.shared.post(Post::Stop);
-        self.shared.warden.stop();
+        self.shared.command(Command::Stop);
+        self.shared.watchdog.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 error!("a thread of the server panicked");
@@ -151,26 +159,26 @@ impl Drop for Crew {
 }
 
 impl Shared {
-    pub(crate) fn post(&self, post: Post) {
-        if self.budget.is_closed() {
+    pub(crate) fn command(&self, command: Command) {
+        if self.admission.is_closed() {
             return;
         }
         // Once the server stops, this would come behind everybody's goodbye.
-        if self.is_stopping() && matches!(post, Post::Broadcast(..)) {
+        if self.is_stopping() && matches!(command, Command::Broadcast(..)) {
             return;
         }
-        let weight = post.weight();
+        let weight = command.weight();
         if weight > 0 {
-            self.budget.take(weight);
+            self.admission.take(weight);
         }
         // The hub is gone once the server has stopped: there is nobody to reach then.
-        let _ = self.posts.send(post);
+        let _ = self.commands.send(command);
     }
 
     /// What holds for a connection with this peer.
     pub(crate) fn config_for(&self, peer: Peer) -> &Arc<Config> {
         match peer {
-            Peer::Net(_) => &self.settings.config,
+            Peer::AddressGroup(_) => &self.settings.config,
             Peer::Local => &self.local_config,
         }
     }
@@ -180,40 +188,40 @@ impl Shared {
     }
 
     /// Tells everybody, behind all that the hub had accepted before, and waits until that is done:
-    /// for the hub, which nothing can block, and for no longer than `patience`.
-    pub(crate) fn shutdown(&self, patience: Duration) {
-        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience;
+    /// for the hub, which nothing can block, and for no longer than `limit`.
+    pub(crate) fn shutdown(&self, limit: Duration) {
+        *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
         self.stopping.store(true, SeqCst);
         // A full pipe has woken the listener already.
         let _ = io::Write::write(&mut &self.waker, &[1]);
         self.registry.look_again();
-        self.refuse_handshakes();
-        if self.ask_hub(Post::Farewell, patience).is_none() {
-            self.send_all_away();
+        self.reject_handshakes();
+        if self.ask_hub(Command::Shutdown, limit).is_none() {
+            self.close_all_going_away();
         }
     }
 
     /// Those who are on their way in get a 503.
-    fn refuse_handshakes(&self) {
+    fn reject_handshakes(&self) {
         for link in self.registry.all() {
             if link.version().is_none() {
-                link.refuse(Haste::Stopping);
+                link.reject(AbortReason::Stopping);
             }
         }
     }
 
     /// Tells everybody at once, whatever waits for the hub.
-    fn send_all_away(&self) {
+    fn close_all_going_away(&self) {
         for link in self.registry.all() {
-            link.send_away(&self.warden);
+            link.close_going_away(&self.watchdog);
         }
     }
 
     /// Who is in a room, in the order of arrival; nobody, once the hub is gone. Sorted here: the
     /// hub has others to serve.
     pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
-        let post = |answer| Post::Members(Arc::clone(room), answer);
-        let mut ids = self.ask_hub(post, Duration::MAX).unwrap_or_default();
+        let command = |answer| Command::Members(Arc::clone(room), answer);
+        let mut ids = self.ask_hub(command, Duration::MAX).unwrap_or_default();
         ids.sort_unstable();
         ids
     }
@@ -222,8 +230,8 @@ impl Shared {
     pub(crate) fn rooms(&self) -> Vec<String> {
         let (mut names, mut next) = (Vec::new(), Some(0));
         while let Some(from) = next {
-            let post = |answer| Post::Rooms(from, answer);
-            let some = self.ask_hub(post, Duration::MAX).unwrap_or_default();
+            let command = |answer| Command::Rooms(from, answer);
+            let some = self.ask_hub(command, Duration::MAX).unwrap_or_default();
             names.extend(some.names.iter().map(|name| name.as_ref().to_owned()));
             next = some.next;
         }
@@ -234,44 +242,45 @@ impl Shared {
     /// What the hub answers; `None` once it is gone, or when that took too long.
     pub(super) fn ask_hub<T>(
         &self,
-        post: impl FnOnce(Sender<T>) -> Post,
-        patience: Duration,
+        command: impl FnOnce(Sender<T>) -> Command,
+        limit: Duration,
     ) -> Option<T> {
         const A_WHILE: Duration = Duration::from_millis(20);
         let since = Instant::now();
         let (answer, answered) = bounded(1);
-        self.post(post(answer));
+        self.command(command(answer));
         // A post that comes behind the last one is never answered, and never dropped either as
         // long as somebody could post: so this looks up from time to time.
         loop {
-            let left = patience.saturating_sub(since.elapsed());
+            let left = limit.saturating_sub(since.elapsed());
             match answered.recv_timeout(left.min(A_WHILE)) {
-                Err(RecvTimeoutError::Timeout) if !left.is_zero() && !self.budget.is_closed() => {}
+                Err(RecvTimeoutError::Timeout)
+                    if !left.is_zero() && !self.admission.is_closed() => {}
                 answer => return answer.ok(),
             }
         }
     }
 
     /// Waits for the clients to leave, and then does not wait any longer.
-    pub(crate) fn see_off(&self) {
+    pub(crate) fn finish_shutdown(&self) {
         // Once more: one may have come in meanwhile.
-        self.refuse_handshakes();
+        self.reject_handshakes();
         let began = Instant::now();
         let left = || {
-            let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-            patience.saturating_sub(began.elapsed())
+            let limit = *self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+            limit.saturating_sub(began.elapsed())
         };
         if self.registry.wait_until_empty(left) {
             return;
         }
         // Where the hub was given no time for it.
-        self.send_all_away();
+        self.close_all_going_away();
         for link in self.registry.all() {
             if link.stage() < Stage::Closed {
-                link.lose(Loss::Cut, &self.totals);
+                link.disconnect(DisconnectReason::Cut, &self.totals);
             } else {
                 // All was said, only the hanging up is missing: that is no loss.
-                link.outbox.cut(Loss::Cut);
+                link.send_queue.cut(DisconnectReason::Cut);
             }
         }
     }
@@ -296,34 +305,35 @@ impl Shared {
         let socket = Arc::new(socket);
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
         let Settings {
-            outbox,
+            send_queue,
             slow_client,
-            deadlines,
+            timeouts,
             ..
         } = &self.settings;
-        let backlog = Arc::clone(&self.backlog);
-        let outbox = Outbox::new(Arc::clone(&socket), *outbox, *slow_client, backlog);
-        let deadlines = Arc::clone(deadlines);
-        let link = Arc::new(Link::new(id, Role::Server, peer, outbox, deadlines));
+        let total_queued = Arc::clone(&self.total_queued);
+        let send_queue =
+            SendQueue::new(Arc::clone(&socket), *send_queue, *slow_client, total_queued);
+        let timeouts = Arc::clone(timeouts);
+        let link = Arc::new(Link::new(id, Role::Server, peer, send_queue, timeouts));
         (socket, link)
     }
 
     /// Lets an accepted stream in. Where proxies are believed, its address is known later.
-    pub(crate) fn admit(&self, link: &Arc<Link>) -> Result<(), Refusal> {
+    pub(crate) fn admit(&self, link: &Arc<Link>) -> Result<(), Rejection> {
         let admitted = self.register(link);
         // A connection that is counted can be found, or is gone.
         self.totals.accepted.fetch_add(1, Relaxed);
         admitted
     }
 
-    fn register(&self, link: &Arc<Link>) -> Result<(), Refusal> {
+    fn register(&self, link: &Arc<Link>) -> Result<(), Rejection> {
         if self.is_stopping() {
-            return Err(Refusal::ShuttingDown);
+            return Err(Rejection::ShuttingDown);
         }
         let is_counted = self.is_counted() && !self.config_for(link.peer).trust_forwarded;
-        let net = link.peer.ip().filter(|_| is_counted).map(Net::of);
+        let net = link.peer.ip().filter(|_| is_counted).map(AddressGroup::of);
         self.registry.admit(link, self.settings.max_clients, net)?;
-        self.warden.watch(link);
+        self.watchdog.watch(link);
         Ok(())
     }
 
@@ -333,10 +343,12 @@ impl Shared {
         &self,
         link: &Link,
         address: Option<IpAddr>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded;
         match address {
-            Some(address) if is_counted => self.registry.enter_from(link, Net::of(address)),
+            Some(address) if is_counted => {
+                self.registry.enter_from(link, AddressGroup::of(address))
+            }
             _ => Ok(()),
         }
     }
@@ -346,19 +358,19 @@ impl Shared {
     }
 
     /// Answers at the door, without a thread and without waiting.
-    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>, refusal: &Refusal) {
-        let (id, peer, status) = (link.id, link.peer, refusal.status());
+    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>, rejection: &Rejection) {
+        let (id, peer, status) = (link.id, link.peer, rejection.status());
         log_limited!(
-            self.warden,
+            self.watchdog,
             Kind::TurnedAway,
-            "client {id} {peer}: turned away with {status}: {refusal}"
+            "client {id} {peer}: turned away with {status}: {rejection}"
         );
-        self.totals.refused(refusal.name());
-        link.outbox
-            .goodbye(&refusal_bytes(refusal, self.settings.config.date));
+        self.totals.rejected(rejection.name());
+        link.send_queue
+            .close_frame(&rejection_bytes(rejection, self.settings.config.date));
         link.enter(Stage::Gone);
-        link.outbox.close();
+        link.send_queue.close();
         self.totals.absorb(link);
-        self.warden.turned_away(socket);
+        self.watchdog.turned_away(socket);
     }
 }

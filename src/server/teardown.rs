@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{Error, Loss, is_the_end};
-use crate::net::catch_panic::caught;
+use crate::error::{DisconnectReason, Error, is_the_end};
+use crate::net::catch_panic::catch_panic;
 use crate::net::link::ClientId;
 use crate::net::log::quota::Kind;
 use crate::net::log::{debug, log_limited};
@@ -13,14 +13,14 @@ use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::protocol::http::text::{Escaped, shown};
 use crate::protocol::{CloseCode, Closed, Initiator, Version};
 
-use super::client::Outcome;
+use super::client::HandlerResult;
 use super::session::Session;
 
 /// How a client's life ended, as `on_close` is told it: exactly once for each client that was
 /// open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Departure {
+pub struct CloseReport {
     /// The client's number. It is gone: this finds nobody any more.
     pub id: ClientId,
     /// The version that it spoke.
@@ -32,7 +32,7 @@ pub struct Departure {
     /// Which code and reason, who began, clean or not.
     pub closed: Closed,
     /// Why it was given up, if it was.
-    pub loss: Option<Loss>,
+    pub disconnect_reason: Option<DisconnectReason>,
     /// For how long it was connected.
     pub duration: Duration,
     /// How many messages came in from it.
@@ -51,16 +51,16 @@ pub(crate) enum Ended {
 
 impl Ended {
     /// `None` where the handler has panicked. `session` knows how the conversation has ended, if it has.
-    pub(crate) fn of(outcome: Option<Outcome>, session: &Session) -> Ended {
+    pub(crate) fn of(outcome: Option<HandlerResult>, session: &Session) -> Ended {
         match outcome {
             Some(Ok(())) => Ended::Well,
             Some(Err(error)) => {
                 // Even showing it is the user's code, and so is looking into it and dropping it.
-                let words = caught(|| shown(&error))
+                let words = catch_panic(|| shown(&error))
                     .unwrap_or_else(|| "an error that panics when it is shown".to_owned());
                 let ends = session.ends();
-                let is_the_end = caught(|| is_the_end(&*error, &ends)).unwrap_or(false);
-                caught(|| drop(error));
+                let is_the_end = catch_panic(|| is_the_end(&*error, &ends)).unwrap_or(false);
+                catch_panic(|| drop(error));
                 match is_the_end {
                     true => Ended::WithIt(words),
                     false => Ended::Badly(words),
@@ -74,8 +74,12 @@ impl Ended {
 impl Session {
     /// How the handler has been told that the conversation is over, wherever it has been told.
     fn ends(&self) -> Vec<String> {
-        let lost = self.link.outbox.loss().map(Error::Lost);
-        let told = [Some(Error::Closed), lost, self.verdict().err()];
+        let disconnected = self
+            .link
+            .send_queue
+            .disconnect_reason()
+            .map(Error::Disconnected);
+        let told = [Some(Error::Closed), disconnected, self.verdict().err()];
         told.iter().flatten().map(Error::to_string).collect()
     }
 
@@ -91,21 +95,21 @@ impl Session {
             Ended::Badly(error) => {
                 let id = self.link.id;
                 log_limited!(
-                    self.warden,
+                    self.watchdog,
                     Kind::HandlerFailed,
                     "client {id}: handler failed: {error}"
                 );
                 self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
             }
         }
-        self.say_goodbye(match ended {
+        self.start_close(match ended {
             Ended::Well => CloseCode::NORMAL,
             Ended::WithIt(_) | Ended::Badly(_) => CloseCode::INTERNAL_ERROR,
         });
         if opened {
             self.leave_all();
         }
-        self.hang_up();
+        self.close_tcp();
         if opened {
             self.account();
         }
@@ -113,42 +117,47 @@ impl Session {
     }
 
     fn account(&mut self) {
-        let lost = || Closed {
+        let disconnected = || Closed {
             code: CloseCode::ABNORMAL,
             reason: String::new(),
             initiator: Initiator::Nobody,
             clean: false,
-            violation: None,
+            protocol_error: None,
         };
-        let departure = Departure {
+        let report = CloseReport {
             id: self.link.id,
             version: self.version(),
             peer: self.link.peer,
             target: self.link.target().to_owned(),
-            closed: self.closed.take().unwrap_or_else(lost),
-            loss: self.link.outbox.loss(),
+            closed: self.closed.take().unwrap_or_else(disconnected),
+            disconnect_reason: self.link.send_queue.disconnect_reason(),
             duration: self.began.elapsed(),
             messages_in: self.link.messages_in.load(Relaxed),
-            messages_out: self.link.outbox.tally().messages,
+            messages_out: self.link.send_queue.tally().messages,
         };
-        self.shared.totals.closed(departure.closed.code);
-        let kind = match departure.loss.is_none() && departure.closed.violation.is_none() {
-            true => Kind::Closed,
-            false => Kind::Lost,
-        };
-        log_limited!(self.shared.warden, kind, "{departure}");
-        let id = departure.id;
+        self.shared.totals.closed(report.closed.code);
+        let kind =
+            match report.disconnect_reason.is_none() && report.closed.protocol_error.is_none() {
+                true => Kind::Closed,
+                false => Kind::Disconnected,
+            };
+        log_limited!(self.shared.watchdog, kind, "{report}");
+        let id = report.id;
         if let Some(hook) = &self.shared.settings.on_close
-            && caught(|| hook(&departure)).is_none()
+            && catch_panic(|| hook(&report)).is_none()
         {
-            let warden = &self.shared.warden;
-            log_limited!(warden, Kind::HookPanicked, "client {id}: on_close panicked");
+            let watchdog = &self.shared.watchdog;
+            log_limited!(
+                watchdog,
+                Kind::HookPanicked,
+                "client {id}: on_close panicked"
+            );
         }
     }
 }
 
 /// The one line about a client's life. The query may hold secrets, and is left out.
-impl fmt::Display for Departure {
+impl fmt::Display for CloseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.target.split('?').next().unwrap_or_default();
         write!(
@@ -163,8 +172,8 @@ impl fmt::Display for Departure {
             self.messages_out,
             self.closed
         )?;
-        match self.loss {
-            Some(loss) => write!(f, ": {loss}"),
+        match self.disconnect_reason {
+            Some(disconnect_reason) => write!(f, ": {disconnect_reason}"),
             None => Ok(()),
         }
     }

@@ -31,7 +31,7 @@ pub(crate) struct SocketFile {
 /// Turns are waited for this often and this long each time; then it goes on without, since who can
 /// read the folder could hold the lock for ever.
 const TURNS: usize = 1000;
-const TURN: Duration = Duration::from_millis(1);
+const BATCH: Duration = Duration::from_millis(1);
 
 /// Binds a listener to a path.
 ///
@@ -100,7 +100,7 @@ fn wait_for_turn(path: &Path) -> Option<File> {
     for _ in 0..TURNS {
         match folder.try_lock() {
             Ok(()) => return Some(folder),
-            Err(TryLockError::WouldBlock) => thread::sleep(TURN),
+            Err(TryLockError::WouldBlock) => thread::sleep(BATCH),
             Err(TryLockError::Error(_)) => return None,
         }
     }

@@ -350,7 +350,7 @@ fn impossible(site: &Site, done: &mut dyn FnMut(Act)) {
 }
 
 /// Connects one client after another, sends these bytes, and checks the status of the response.
-fn refused(site: &Site, count: usize, bytes: impl Fn(u64) -> Vec<u8>, status: u16) -> Act {
+fn rejected(site: &Site, count: usize, bytes: impl Fn(u64) -> Vec<u8>, status: u16) -> Act {
     let mut written = 0;
     for at in 0..count as u64 {
         let bytes = bytes(at + 1);
@@ -369,24 +369,24 @@ fn refused(site: &Site, count: usize, bytes: impl Fn(u64) -> Vec<u8>, status: u1
 
 fn garbage(site: &Site, done: &mut dyn FnMut(Act)) {
     let noise = |seed: u64| {
-        let mut dice = seed;
+        let mut random = seed;
         let mut bytes: Vec<u8> = std::iter::repeat_with(|| {
-            dice ^= dice << 13;
-            dice ^= dice >> 7;
-            dice ^= dice << 17;
-            (dice >> 32) as u8
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random >> 32) as u8
         })
         .take(1000)
         .collect();
         bytes.extend(b"\r\n\r\n");
         bytes
     };
-    done(refused(site, 500, noise, 400));
+    done(rejected(site, 500, noise, 400));
 }
 
 fn endless_heads(site: &Site, done: &mut dyn FnMut(Act)) {
     let head = |_| Head::of(Version::Rfc6455).filled_to(16 * KIB + 1).head();
-    done(refused(site, 200, head, 431));
+    done(rejected(site, 200, head, 431));
 }
 
 fn churn(site: &Site, done: &mut dyn FnMut(Act)) {
@@ -426,7 +426,7 @@ fn stayers(site: &Site, done: &mut dyn FnMut(Act)) {
     // Draft-75 has no close frame, only the end of TCP.
     let versions = Version::ALL[1..].iter().copied().cycle().take(CROWD);
     let peers = open(site, versions, |peer| {
-        peer.say_goodbye(1000, "");
+        peer.start_close(1000, "");
         peer.expect_goodbye(1000, "");
     });
     done(written_by(&peers));

@@ -42,11 +42,11 @@ impl Bill {
         let mut threads = 0;
         let mut waits = Vec::new();
         let (act, rid_of) = thread::scope(|scope| {
-            let (tell, told) = mpsc::channel();
+            let (update, told) = mpsc::channel();
             let (release, held) = mpsc::channel::<()>();
             scope.spawn(move || {
                 (attack.run)(site, &mut |act| {
-                    tell.send(act).unwrap();
+                    update.send(act).unwrap();
                     // The attackers stay until they are released.
                     let _ = held.recv();
                 })

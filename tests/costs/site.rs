@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-use stentor::{Client, Outcome, Server, Version};
+use stentor::{Client, HandlerResult, Server, Version};
 
 use crate::support::Peer;
 
@@ -44,7 +44,7 @@ pub(crate) struct Usage {
     pub(crate) connections: usize,
 }
 
-fn echo_or_broadcast(client: &mut Client) -> Outcome {
+fn echo_or_broadcast(client: &mut Client) -> HandlerResult {
     client.join("lobby");
     while let Some(message) = client.recv()? {
         match message
@@ -61,11 +61,11 @@ fn echo_or_broadcast(client: &mut Client) -> Outcome {
 /// Runs the child process: prints an address, and then a line of usage for each line it reads.
 pub(crate) fn serve() {
     let builder = Server::builder()
-        .handshake_deadline(DEADLINE)
+        .handshake_timeout(DEADLINE)
         .keepalive(Some(DEADLINE / 2), DEADLINE / 2)
-        .idle_deadline(Some(IDLE))
-        .write_deadline(DEADLINE)
-        .close_deadline(DEADLINE);
+        .idle_timeout(Some(IDLE))
+        .write_timeout(DEADLINE)
+        .close_timeout(DEADLINE);
     #[cfg(feature = "deflate")]
     let builder = builder.deflate(stentor::Deflate::new());
     let here = "127.0.0.1:0";
@@ -126,7 +126,7 @@ impl Site {
         peer.say("hello");
         peer.expect_text_after_pings("hello");
         let waited = since.elapsed();
-        peer.say_goodbye(1000, "");
+        peer.start_close(1000, "");
         waited
     }
 

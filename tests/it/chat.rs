@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use stentor::Version;
 
 use crate::signals::{Chat, build};
-use crate::support::{Answer, Head, Peer, ask, dial_from};
+use crate::support::{HandshakeResponse, Head, Peer, ask, dial_from};
 
 /// The next message of that type.
 fn next(peer: &mut Peer, kind: &str) -> Value {
@@ -34,7 +34,7 @@ fn join(chat: &Chat, name: &str) -> (Peer, String) {
     (peer, welcome["name"].as_str().unwrap().to_owned())
 }
 
-fn get(address: SocketAddr, path: &str) -> Answer {
+fn get(address: SocketAddr, path: &str) -> HandshakeResponse {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
     ask(address, request.as_bytes())
 }
@@ -170,7 +170,7 @@ fn the_page_runs_the_chats_own_script_only_and_in_no_frame() {
     let chat = Chat::start(&[]);
     let page = get(chat.address, "/lobby");
     assert_eq!(page.status(), 200);
-    let policy = page.field("Content-Security-Policy").unwrap();
+    let policy = page.header("Content-Security-Policy").unwrap();
     let rules: Vec<&str> = policy.split("; ").collect();
     let address = chat.address;
     let connect = format!("connect-src 'self' ws://{address} wss://{address}");
@@ -193,7 +193,7 @@ fn the_page_runs_the_chats_own_script_only_and_in_no_frame() {
     for (file, kind) in [("/chat.js", "text/javascript"), ("/chat.css", "text/css")] {
         assert!(text.contains(&format!("\"{file}\"")), "{file}");
         let answer = get(chat.address, file);
-        let found = answer.field("Content-Type").unwrap();
+        let found = answer.header("Content-Type").unwrap();
         assert_eq!(
             (answer.status(), found),
             (200, &*format!("{kind}; charset=utf-8"))
@@ -208,7 +208,7 @@ fn the_policy_names_no_host_that_would_change_it() {
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let page = ask(chat.address, request.as_bytes());
         // A host that is none may be refused, too.
-        if let Some(policy) = page.field("Content-Security-Policy") {
+        if let Some(policy) = page.header("Content-Security-Policy") {
             assert!(policy.contains("connect-src 'self'; "), "{policy}");
         }
     }

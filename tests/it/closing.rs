@@ -2,8 +2,8 @@
 //! point.
 
 use stentor::protocol::{
-    CloseCode, CloseFrame, Config, Ending, Initiator, State, Trigger, Unsupported, Version,
-    Violation,
+    CloseCode, CloseFrame, Config, Ending, Initiator, ProtocolError, SendError, State, Trigger,
+    Version,
 };
 
 use crate::support::{Driven, HIXIE, HYBI, Head, KEY3, bye, close_frame, masked, text};
@@ -36,10 +36,10 @@ fn every_code_is_accepted_or_refused_by_the_rule() {
                 );
                 assert_eq!(driven.connection.state(), State::Closing);
             } else {
-                let violation = Some(Violation::BadCloseCode(code));
+                let protocol_error = Some(ProtocolError::InvalidCloseCode(code));
                 assert_eq!(
-                    (&closed.violation, closed.clean),
-                    (&violation, false),
+                    (&closed.protocol_error, closed.clean),
+                    (&protocol_error, false),
                     "{version}"
                 );
                 driven.assert_failed_with(1002, version.name());
@@ -68,7 +68,7 @@ fn every_code_is_sent_or_refused_by_the_same_rule() {
                 };
                 assert_eq!(out, sent);
             } else {
-                assert_eq!(result, Err(Unsupported::CloseCode(code)), "{version}");
+                assert_eq!(result, Err(SendError::CloseCode(code)), "{version}");
                 assert!(out.is_empty());
             }
         }
@@ -91,8 +91,8 @@ fn a_close_body_of_one_byte_is_refused() {
         let mut driven = Driven::ready(version);
         driven.receive(&masked(0x88, b"\x03"));
         assert_eq!(
-            driven.closed().violation,
-            Some(Violation::CloseBodyOfOneByte)
+            driven.closed().protocol_error,
+            Some(ProtocolError::CloseBodyOfOneByte)
         );
         driven.assert_failed_with(1002, version.name());
     }
@@ -107,11 +107,17 @@ fn a_reason_is_text_of_123_bytes_at_most() {
 
         let mut driven = Driven::ready(version);
         driven.receive(&close_frame(1000, &[b'x'; 124])[..2]);
-        assert_eq!(driven.closed().violation, Some(Violation::LongControl(8)));
+        assert_eq!(
+            driven.closed().protocol_error,
+            Some(ProtocolError::LongControl(8))
+        );
 
         let mut driven = Driven::ready(version);
         driven.receive(&close_frame(1000, b"cut \xe2\x82"));
-        assert_eq!(driven.closed().violation, Some(Violation::InvalidUtf8));
+        assert_eq!(
+            driven.closed().protocol_error,
+            Some(ProtocolError::InvalidUtf8)
+        );
         driven.assert_failed_with(code, version.name());
     }
 }
@@ -170,7 +176,7 @@ fn an_option_leaves_the_words_out() {
         config.fail_on_unknown_frames = true;
         let mut driven = Driven::ready_with(version, &config);
         driven.receive(b"\x01");
-        assert!(driven.closed().violation.is_some(), "{version}");
+        assert!(driven.closed().protocol_error.is_some(), "{version}");
         assert_eq!(driven.output, b"", "{version}");
     }
 }
@@ -195,15 +201,15 @@ fn a_control_frame_is_whole_and_short() {
             let mut driven = Driven::ready(version);
             driven.receive(&masked(opcode, b""));
             assert_eq!(
-                driven.closed().violation,
-                Some(Violation::FragmentedControl(opcode))
+                driven.closed().protocol_error,
+                Some(ProtocolError::FragmentedControl(opcode))
             );
             for length in [126, 127] {
                 let mut driven = Driven::ready(version);
                 driven.receive(&[0x80 | opcode, 0x80 | length]);
                 assert_eq!(
-                    driven.closed().violation,
-                    Some(Violation::LongControl(opcode))
+                    driven.closed().protocol_error,
+                    Some(ProtocolError::LongControl(opcode))
                 );
             }
         }
@@ -282,8 +288,8 @@ fn a_protocol_error_after_our_close_frame_sends_no_second_one() {
         driven.receive(&masked(0x83, b""));
         assert!(driven.output.is_empty());
         assert_eq!(
-            driven.closed().violation,
-            Some(Violation::ReservedOpcode(3))
+            driven.closed().protocol_error,
+            Some(ProtocolError::ReservedOpcode(3))
         );
         assert!(!driven.closed().clean);
         assert_eq!(driven.connection.state(), State::Error);
@@ -336,7 +342,10 @@ fn an_unmasked_frame_is_closed_with_1002() {
         for opcode in [0x1, 0x2, 0x8, 0x9, 0xa] {
             let mut driven = Driven::ready(version);
             driven.receive(&[0x80 | opcode, 0x00]);
-            assert_eq!(driven.closed().violation, Some(Violation::Unmasked));
+            assert_eq!(
+                driven.closed().protocol_error,
+                Some(ProtocolError::Unmasked)
+            );
             driven.assert_failed_with(1002, version.name());
         }
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use stentor::{Loss, Server, ServerBuilder, SlowClient, Version};
+use stentor::{DisconnectReason, Server, ServerBuilder, SlowClient, Version};
 
 use crate::support::{
     Head, Loopback, Peer, becomes, dial_from, echo, eventually, keep_logbook, logged, text,
@@ -19,7 +19,9 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 fn crowded(bytes: usize) -> ServerBuilder {
-    Server::builder().outbox(2 * MIB).all_outboxes(bytes)
+    Server::builder()
+        .send_queue(2 * MIB)
+        .total_send_queue_limit(bytes)
 }
 
 /// A client with a small receive buffer, so that it is full as soon as it does not read.
@@ -40,7 +42,10 @@ fn fill(server: &Loopback, peer: &Peer, bytes: usize) {
 
 fn evicted(server: &Loopback) -> u64 {
     let counters = server.handle.counters();
-    let crowded = counters.lost.get(&Loss::Crowded).copied();
+    let crowded = counters
+        .disconnected
+        .get(&DisconnectReason::Crowded)
+        .copied();
     assert_eq!(counters.evicted, crowded.unwrap_or_default());
     counters.evicted
 }
@@ -207,7 +212,7 @@ fn many_clients_that_do_not_read_stay_below_the_total_limit() {
 /// kept.
 #[test]
 fn a_sender_that_waits_for_room_is_counted_while_it_waits() {
-    let builder = crowded(256 * KIB).outbox(16 * KIB);
+    let builder = crowded(256 * KIB).send_queue(16 * KIB);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let peers: Vec<Peer> = (0..8)
         .map(|number| {

@@ -3,12 +3,12 @@
 
 use stentor::protocol::{CloseCode, CloseFrame, Config, Ending, Event, Message, Version};
 
-use crate::support::{Answer, Driven, Head, bye, close_frame, masked, text};
+use crate::support::{Driven, HandshakeResponse, Head, bye, close_frame, masked, text};
 
 /// Marsaglia's xorshift: enough to be unpredictable to the code under test.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn roll(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -55,22 +55,22 @@ impl Dice {
 
 /// Receives the bytes in pieces of random sizes, with an application that calls at random, and
 /// compares the output with the input.
-fn survive(mut driven: Driven, bytes: &[u8], dice: &mut Dice) {
+fn survive(mut driven: Driven, bytes: &[u8], random: &mut Random) {
     let mut meddled = 0;
     let mut rest = bytes;
     while !rest.is_empty() {
-        let (piece, behind) = rest.split_at(1 + dice.below(rest.len()));
+        let (piece, behind) = rest.split_at(1 + random.below(rest.len()));
         driven.receive(piece);
         rest = behind;
         // Whether it is allowed at this point does not matter here; a result is enough.
         let before = driven.output.len();
-        let _ = match dice.below(12) {
+        let _ = match random.below(12) {
             0 => driven.connection.send(&Message::from("meddling")),
             1 => driven.connection.send(&Message::from(&b"meddling"[..])),
             2 => driven.connection.ping(b"meddling"),
             3 => driven.connection.close(None),
             4 => driven.connection.close(Some(CloseFrame {
-                code: CloseCode::new(dice.roll() as u16),
+                code: CloseCode::new(random.roll() as u16),
                 reason: String::new(),
             })),
             _ => Ok(()),
@@ -94,7 +94,7 @@ fn survive(mut driven: Driven, bytes: &[u8], dice: &mut Dice) {
     // the request once, and escaped.
     assert!(output <= 4 * bytes.len() + meddled + 1000);
     if driven.output.starts_with(b"HTTP/1.1 ") {
-        let answer = Answer::read(&driven.output);
+        let answer = HandshakeResponse::read(&driven.output);
         if answer.status() != 101 {
             answer.assert_last();
         }
@@ -106,7 +106,7 @@ fn payload(event: &Event) -> usize {
         Event::Message(message) => message.len(),
         Event::Ping(bytes) | Event::Pong(bytes) => bytes.len(),
         Event::Closed(closed) => closed.reason.len(),
-        Event::Request | Event::Refused(_) | Event::Declined(_) | Event::Open => 0,
+        Event::Request | Event::Rejected(_) | Event::Declined(_) | Event::Open => 0,
     }
 }
 
@@ -134,58 +134,58 @@ fn frames(version: Version) -> Vec<Vec<u8>> {
 
 #[test]
 fn random_bytes_are_survived_as_a_request() {
-    let mut dice = Dice(0x5eed);
+    let mut random = Random(0x5eed);
     for _ in 0..1000 {
-        let len = dice.below(400);
-        let bytes = dice.bytes(len);
-        survive(Driven::new(&Config::default()), &bytes, &mut dice);
+        let len = random.below(400);
+        let bytes = random.bytes(len);
+        survive(Driven::new(&Config::default()), &bytes, &mut random);
     }
 }
 
 #[test]
 fn random_bytes_are_survived_as_frames() {
-    let mut dice = Dice(0xf00d);
+    let mut random = Random(0xf00d);
     for version in Version::ALL {
         for _ in 0..400 {
-            let len = dice.below(200);
-            let bytes = dice.bytes(len);
-            survive(Driven::ready(version), &bytes, &mut dice);
+            let len = random.below(200);
+            let bytes = random.bytes(len);
+            survive(Driven::ready(version), &bytes, &mut random);
         }
     }
 }
 
 #[test]
 fn spoilt_handshakes_are_survived() {
-    let mut dice = Dice(0xbad);
+    let mut random = Random(0xbad);
     for version in Version::ALL {
         for _ in 0..800 {
             let mut bytes = Head::of(version)
-                .with("X-Long", "x".repeat(dice.below(50)))
+                .with("X-Long", "x".repeat(random.below(50)))
                 .bytes();
-            dice.mutate(&mut bytes);
+            random.mutate(&mut bytes);
             bytes.extend(text(version, "behind"));
-            survive(Driven::new(&Config::default()), &bytes, &mut dice);
+            survive(Driven::new(&Config::default()), &bytes, &mut random);
         }
     }
 }
 
 #[test]
 fn spoilt_frames_are_survived() {
-    let mut dice = Dice(0xcafe);
+    let mut random = Random(0xcafe);
     for version in Version::ALL {
         let frames = frames(version);
         for round in 0..1200 {
             let mut config = Config::default();
-            config.limits.message = 1 << dice.below(12);
-            config.limits.fragments = 1 + dice.below(4);
+            config.limits.message = 1 << random.below(12);
+            config.limits.fragments = 1 + random.below(4);
             config.fail_on_unknown_frames = round % 2 == 0;
-            config.fail_on_bad_hixie_text = round % 3 == 0;
+            config.fail_on_invalid_hixie_text = round % 3 == 0;
             let mut bytes = Vec::new();
-            for _ in 0..1 + dice.below(6) {
-                bytes.extend(&frames[dice.below(frames.len())]);
+            for _ in 0..1 + random.below(6) {
+                bytes.extend(&frames[random.below(frames.len())]);
             }
-            dice.mutate(&mut bytes);
-            survive(Driven::ready_with(version, &config), &bytes, &mut dice);
+            random.mutate(&mut bytes);
+            survive(Driven::ready_with(version, &config), &bytes, &mut random);
         }
     }
 }
@@ -193,15 +193,15 @@ fn spoilt_frames_are_survived() {
 /// A stream must be read in the same way however it is cut, whatever it contains.
 #[test]
 fn spoilt_frames_are_read_alike_however_they_are_cut() {
-    let mut dice = Dice(0xa11ce);
+    let mut random = Random(0xa11ce);
     for version in Version::ALL {
         let frames = frames(version);
         for _ in 0..400 {
             let mut bytes = Vec::new();
-            for _ in 0..1 + dice.below(5) {
-                bytes.extend(&frames[dice.below(frames.len())]);
+            for _ in 0..1 + random.below(5) {
+                bytes.extend(&frames[random.below(frames.len())]);
             }
-            dice.mutate(&mut bytes);
+            random.mutate(&mut bytes);
             let mut whole = Driven::ready(version);
             whole.receive(&bytes).end();
             let mut bytewise = Driven::ready(version);

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{Client, ClientId, Outcome, Server, ServerHandle, Version};
+use stentor::{Client, ClientId, HandlerResult, Server, ServerHandle, Version};
 
 use crate::support::{Head, Heard, KEY3, Loopback, PATIENCE, Peer, dial, echo, eventually, text};
 
 /// A handler that executes commands in words: `join ROOM`, `leave ROOM`, `say ROOM TEXT`, `others
 /// ROOM TEXT`, `all TEXT`, `rest TEXT`, `echo TEXT`.
-fn obey(client: &mut Client) -> Outcome {
+fn obey(client: &mut Client) -> HandlerResult {
     while let Some(message) = client.recv()? {
         let words = message.as_text().unwrap_or_default();
         let (command, rest) = words.split_once(' ').unwrap_or((words, ""));
@@ -48,7 +48,7 @@ fn all_see_the_messages_of_many_in_the_same_order() {
     let listeners: Vec<Peer> = server.open_all();
     server.wait_for_members("lobby", 10);
     let total = EACH * talkers.len();
-    let heard: Vec<Vec<String>> = thread::scope(|scope| {
+    let received: Vec<Vec<String>> = thread::scope(|scope| {
         for (who, talker) in talkers.iter().enumerate() {
             let (version, mut stream) = (talker.version, talker.stream.try_clone().unwrap());
             scope.spawn(move || {
@@ -67,12 +67,12 @@ fn all_see_the_messages_of_many_in_the_same_order() {
             .map(|reader| reader.join().unwrap().0)
             .collect()
     });
-    for other in &heard[1..] {
-        assert!(*other == heard[0], "two clients saw different orders");
+    for other in &received[1..] {
+        assert!(*other == received[0], "two clients saw different orders");
     }
     for who in 0..5 {
         let prefix = format!("{who} ");
-        let own = heard[0].iter().filter(|text| text.starts_with(&prefix));
+        let own = received[0].iter().filter(|text| text.starts_with(&prefix));
         let expected: Vec<String> = (0..EACH).map(|number| format!("{who} {number}")).collect();
         assert!(
             own.eq(&expected),
@@ -113,7 +113,7 @@ fn messages_to_mixed_audiences_reach_exactly_their_receivers_in_one_order() {
         .flat_map(|sayer| (0..EACH).map(move |number| (sayer, number)))
         .collect();
     let meant_for = |hearer: usize, (sayer, number)| hears(hearer, sayer, command(sayer, number));
-    let heard: Vec<Vec<(usize, usize)>> = thread::scope(|scope| {
+    let received: Vec<Vec<(usize, usize)>> = thread::scope(|scope| {
         for (sayer, peer) in peers.iter().enumerate() {
             let (version, mut stream) = (peer.version, peer.stream.try_clone().unwrap());
             scope.spawn(move || {
@@ -144,8 +144,8 @@ fn messages_to_mixed_audiences_reach_exactly_their_receivers_in_one_order() {
             .map(|reader| reader.join().unwrap())
             .collect()
     });
-    for (hearer, own) in heard.iter().enumerate() {
-        for sayer in 0..heard.len() {
+    for (hearer, own) in received.iter().enumerate() {
+        for sayer in 0..received.len() {
             let from_one = own.iter().filter(|said| said.0 == sayer);
             let expected = all
                 .iter()
@@ -156,7 +156,10 @@ fn messages_to_mixed_audiences_reach_exactly_their_receivers_in_one_order() {
             );
         }
         let common = |said: &&(usize, usize)| meant_for(0, **said) && meant_for(hearer, **said);
-        let alike = own.iter().filter(common).eq(heard[0].iter().filter(common));
+        let alike = own
+            .iter()
+            .filter(common)
+            .eq(received[0].iter().filter(common));
         assert!(alike, "0 and {hearer} saw different orders");
     }
     for peer in &mut peers {
@@ -203,10 +206,10 @@ fn the_rooms_of_a_client_are_its_own() {
         if at == 2 || at == 4 {
             expected.push("but one");
         }
-        let mut heard = peer.hear_texts(expected.len());
-        heard.sort();
+        let mut received = peer.hear_texts(expected.len());
+        received.sort();
         expected.sort_unstable();
-        assert_eq!(heard, expected);
+        assert_eq!(received, expected);
     }
 
     peers[2].say("leave even");
@@ -269,9 +272,9 @@ fn a_reply_that_is_sent_before_a_broadcast_arrives_before_it() {
         let mut peer = server.open(version);
         let glued = (0..COUNT).flat_map(|number| text(version, &number.to_string()));
         peer.write(&glued.collect::<Vec<u8>>());
-        let heard = peer.hear_texts(2 * COUNT);
+        let received = peer.hear_texts(2 * COUNT);
         let place = |words: String| {
-            heard
+            received
                 .iter()
                 .position(|text| *text == words)
                 .expect("missed")
@@ -376,7 +379,7 @@ fn a_client_that_joins_and_leaves_during_a_burst_misses_nothing_in_between() {
                         for expected in first + 1..first + 20 {
                             assert_eq!(number(&mut peer), Some(expected), "{version}");
                         }
-                        peer.say_goodbye(1000, "");
+                        peer.start_close(1000, "");
                         while matches!(peer.hear(), Heard::Text(_)) {}
                     }
                 })
@@ -426,7 +429,7 @@ fn a_message_alone_arrives_at_once() {
 /// More than may wait for the hub, and more than may wait for a client.
 #[test]
 fn a_message_that_is_larger_than_every_queue_is_broadcast() {
-    let server = Loopback::run(Server::builder().max_message(16_000_000), obey);
+    let server = Loopback::run(Server::builder().max_message_size(16_000_000), obey);
     let mut peers = server.open_all();
     let large = "x".repeat(9_000_000);
     thread::scope(|scope| {
@@ -494,7 +497,7 @@ fn no_thread_waits_for_ever_for_a_busy_hub() {
     for peer in &mut peers {
         peer.say("go on");
     }
-    let heard: Vec<Vec<String>> = thread::scope(|scope| {
+    let received: Vec<Vec<String>> = thread::scope(|scope| {
         let readers: Vec<_> = peers
             .iter_mut()
             .map(|peer| scope.spawn(|| peer.hear_texts(5 * EACH)))
@@ -504,6 +507,6 @@ fn no_thread_waits_for_ever_for_a_busy_hub() {
             .map(|reader| reader.join().unwrap())
             .collect()
     });
-    assert!(heard.iter().all(|texts| *texts == heard[0]));
+    assert!(received.iter().all(|texts| *texts == received[0]));
     assert!(since.elapsed() < PATIENCE);
 }

@@ -66,7 +66,7 @@ fn the_client_that_holds_most_is_closed_first_in_every_version() {
         becomes(&(others.len() + 2), || server.handle.counters().connections);
         let counters = server.handle.counters();
         assert_eq!(counters.incoming_exceeded, 1, "{version}");
-        assert!(counters.lost.is_empty(), "{counters:?}");
+        assert!(counters.disconnected.is_empty(), "{counters:?}");
         assert!(counters.incoming < 4 * MIB, "{version}: {counters:?}");
         let address = largest.local_addr().to_string();
         eventually("a line about it", || {
@@ -113,8 +113,8 @@ fn a_crowd_that_never_finishes_a_message_stays_below_the_limit() {
 /// A client that has been told 1013 and goes on sending is not read from for long.
 #[test]
 fn a_client_that_was_closed_for_it_cannot_go_on_growing() {
-    let builder = limited(MIB).close_deadline(Duration::from_secs(60));
-    let server = Loopback::echo(builder.max_message(64 * MIB));
+    let builder = limited(MIB).close_timeout(Duration::from_secs(60));
+    let server = Loopback::echo(builder.max_message_size(64 * MIB));
     for version in Version::ALL {
         let mut stream = server.open(version).stream;
         let mut frame = begun(version, 8 * MIB);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
-use stentor::{Closing, Framing, Initiator, Loss, Server, ServerBuilder, Version};
+use stentor::{Closing, DisconnectReason, Framing, Initiator, Server, ServerBuilder, Version};
 
 use crate::support::{
     HIXIE, HYBI, Head, Heard, Loopback, Peer, becomes, dial_from, echo, masked, text, written,
@@ -45,14 +45,16 @@ fn read_slowly(peer: &mut Peer, words: &str, time: Duration) {
     }
 }
 
-fn lost(server: &Loopback, loss: Loss, count: u64) {
-    becomes(&[(loss, count)].into(), || server.handle.counters().lost);
+fn disconnected(server: &Loopback, disconnect_reason: DisconnectReason, count: u64) {
+    becomes(&[(disconnect_reason, count)].into(), || {
+        server.handle.counters().disconnected
+    });
 }
 
 /// It sends nothing for three times as long as a silent client is waited for. Then it is pinged.
 #[test]
 fn one_that_takes_a_large_message_slowly_is_alive() {
-    let builder = keepalive(ROOMY / 2, ROOMY / 2).idle_deadline(Some(ROOMY));
+    let builder = keepalive(ROOMY / 2, ROOMY / 2).idle_timeout(Some(ROOMY));
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     thread::scope(|scope| {
         for version in Version::ALL {
@@ -71,7 +73,7 @@ fn one_that_takes_a_large_message_slowly_is_alive() {
             });
         }
     });
-    assert!(server.handle.counters().lost.is_empty());
+    assert!(server.handle.counters().disconnected.is_empty());
 }
 
 /// The kernel takes the broadcasts to it: that is no sign of life.
@@ -80,7 +82,13 @@ fn a_silent_peer_is_found_whatever_is_broadcast_to_it() {
     let server = Loopback::echo(keepalive(SHORT, SHORT));
     let peers = HYBI.map(|version| server.open(version));
     let since = Instant::now();
-    while server.handle.counters().lost.get(&Loss::NoPong) != Some(&3) {
+    while server
+        .handle
+        .counters()
+        .disconnected
+        .get(&DisconnectReason::NoPong)
+        != Some(&3)
+    {
         server.handle.broadcast("to nobody");
         assert!(since.elapsed() < PROMPT, "{:?}", server.handle.counters());
         thread::sleep(SHORT / 50);
@@ -91,7 +99,7 @@ fn a_silent_peer_is_found_whatever_is_broadcast_to_it() {
 /// No ping can be sent to it, and so it owes no pong.
 #[test]
 fn one_that_takes_nothing_has_the_write_timeout() {
-    let builder = keepalive(SHORT * 2, SHORT / 2).write_deadline(SHORT * 4);
+    let builder = keepalive(SHORT * 2, SHORT / 2).write_timeout(SHORT * 4);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let since = Instant::now();
     let peers = HYBI.map(|version| {
@@ -99,7 +107,7 @@ fn one_that_takes_nothing_has_the_write_timeout() {
         server.client(&peer).send("x".repeat(500_000)).unwrap();
         peer
     });
-    lost(&server, Loss::Write, 3);
+    disconnected(&server, DisconnectReason::Write, 3);
     let took = since.elapsed();
     assert!(took >= SHORT * 7 / 2 && took < PROMPT, "{took:?}");
     drop(peers);
@@ -112,8 +120,8 @@ fn a_close_frame_that_the_kernel_holds_is_not_late() {
     let close = Duration::from_millis(400);
     let (departures, departed) = bounded(5);
     let builder = Server::builder()
-        .close_deadline(close)
-        .on_close(move |departure| departures.send(departure.clone()).unwrap());
+        .close_timeout(close)
+        .on_close(move |report| departures.send(report.clone()).unwrap());
     let words = "slowly! ".repeat(15_000);
     let sent = words.clone();
     let server = Loopback::run_with_send_buffer(1 << 18, builder, move |client| {
@@ -133,22 +141,22 @@ fn a_close_frame_that_the_kernel_holds_is_not_late() {
         }
     });
     for _ in Version::ALL {
-        let departure = departed.recv_timeout(PROMPT).unwrap();
-        let (closed, version) = (departure.closed, departure.version);
+        let report = departed.recv_timeout(PROMPT).unwrap();
+        let (closed, version) = (report.closed, report.version);
         assert_eq!((closed.code.get(), closed.clean), (1000, true), "{version}");
-        assert_eq!(departure.loss, None, "{version}");
+        assert_eq!(report.disconnect_reason, None, "{version}");
         assert_eq!(closed.initiator, Initiator::Us, "{version}");
     }
-    assert!(server.handle.counters().lost.is_empty());
+    assert!(server.handle.counters().disconnected.is_empty());
 }
 
 #[test]
 fn a_close_frame_that_is_never_taken_is_not_waited_for() {
     let builder = Server::builder()
-        .close_deadline(SHORT)
-        .write_deadline(SHORT * 2);
+        .close_timeout(SHORT)
+        .write_timeout(SHORT * 2);
     let (departures, departed) = bounded(5);
-    let builder = builder.on_close(move |departure| departures.send(departure.clone()).unwrap());
+    let builder = builder.on_close(move |report| departures.send(report.clone()).unwrap());
     let server = Loopback::run_with_send_buffer(1 << 18, builder, |client| {
         client.recv()?;
         client.send("x".repeat(100_000))?;
@@ -161,10 +169,10 @@ fn a_close_frame_that_is_never_taken_is_not_waited_for() {
     }
     server.wait_until_empty();
     assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
-    for departure in departed.try_iter() {
+    for report in departed.try_iter() {
         // Draft-75 has nothing to answer.
-        let hangs_up = departure.version.closing() == Closing::HangUp;
-        assert_eq!(departure.closed.clean, hangs_up, "{departure}");
+        let ends_stream = report.version.closing() == Closing::CloseTcp;
+        assert_eq!(report.closed.clean, ends_stream, "{report}");
     }
     drop(peers);
 }
@@ -174,16 +182,16 @@ fn a_close_frame_that_is_never_taken_is_not_waited_for() {
 fn one_that_stays_after_a_clean_close_is_no_loss() {
     let (departures, departed) = bounded(5);
     let builder = Server::builder()
-        .close_deadline(SHORT)
-        .on_close(move |departure| departures.send(departure.clone()).unwrap());
+        .close_timeout(SHORT)
+        .on_close(move |report| departures.send(report.clone()).unwrap());
     let server = Loopback::echo(builder);
     let mut peers = server.open_all();
     for peer in &mut peers {
-        peer.say_goodbye(1000, "");
+        peer.start_close(1000, "");
         peer.expect_goodbye(1000, "");
-        let departure = departed.recv_timeout(PROMPT).unwrap();
-        assert!(departure.closed.clean, "{departure}");
-        assert_eq!(departure.loss, None, "{departure}");
+        let report = departed.recv_timeout(PROMPT).unwrap();
+        assert!(report.closed.clean, "{report}");
+        assert_eq!(report.disconnect_reason, None, "{report}");
     }
 }
 
@@ -207,7 +215,7 @@ fn a_message_that_does_not_end_ends_in_every_version() {
             took >= SHORT * 18 / 10 && took < PROMPT,
             "{version}: {took:?}"
         );
-        lost(&server, Loss::Unfinished, count as u64 + 1);
+        disconnected(&server, DisconnectReason::Unfinished, count as u64 + 1);
     }
 }
 
@@ -225,7 +233,7 @@ fn a_skipped_frame_that_does_not_end_ends_too() {
             count += 1;
         }
     }
-    lost(&server, Loss::Unfinished, count);
+    disconnected(&server, DisconnectReason::Unfinished, count);
 }
 
 #[test]
@@ -240,7 +248,7 @@ fn one_without_a_ping_may_be_silent_between_messages() {
     for peer in &mut peers {
         peer.expect_echo("hello");
     }
-    assert!(server.handle.counters().lost.is_empty());
+    assert!(server.handle.counters().disconnected.is_empty());
 }
 
 /// It brings a byte all the time.
@@ -266,7 +274,7 @@ fn a_message_below_the_least_rate_ends_in_every_version() {
             scope.spawn(move || dribble(version));
         }
     });
-    lost(&server, Loss::Unfinished, 5);
+    disconnected(&server, DisconnectReason::Unfinished, 5);
 }
 
 /// Neither its fragments nor the pings between them make another message of it.
@@ -285,7 +293,7 @@ fn fragments_and_pings_gain_a_slow_message_no_time() {
             thread::sleep(Duration::from_millis(10));
         }
     }
-    lost(&server, Loss::Unfinished, 3);
+    disconnected(&server, DisconnectReason::Unfinished, 3);
 }
 
 /// Twenty times as fast as it must be, and for longer than the grace.
@@ -320,5 +328,5 @@ fn a_message_above_the_least_rate_has_all_the_time_that_it_needs() {
             });
         }
     });
-    assert!(server.handle.counters().lost.is_empty());
+    assert!(server.handle.counters().disconnected.is_empty());
 }

@@ -1,7 +1,7 @@
 //! Limits that only some versions have: fragments, skipped frames, lengths in digits; and text that
 //! is invalid before it is complete.
 
-use stentor::protocol::{CloseCode, Config, Event, State, Version, Violation};
+use stentor::protocol::{CloseCode, Config, Event, ProtocolError, State, Version};
 
 use crate::support::{Driven, HIXIE, HYBI, MASK, masked};
 
@@ -36,8 +36,8 @@ fn a_message_may_have_as_many_fragments_as_the_limit() {
                 assert_eq!(driven.texts(), whole, "{count} of {limit}");
             } else {
                 assert_eq!(
-                    driven.closed().violation,
-                    Some(Violation::TooManyFragments(limit))
+                    driven.closed().protocol_error,
+                    Some(ProtocolError::TooManyFragments(limit))
                 );
             }
         }
@@ -58,8 +58,8 @@ fn empty_fragments_count_as_fragments() {
         assert_eq!(driven.connection.state(), State::Ready);
         driven.receive(&masked(0x00, b""));
         assert_eq!(
-            driven.closed().violation,
-            Some(Violation::TooManyFragments(1000))
+            driven.closed().protocol_error,
+            Some(ProtocolError::TooManyFragments(1000))
         );
     }
 }
@@ -98,8 +98,8 @@ fn fragments_are_counted_together_and_refused_on_the_header() {
                 assert_eq!(driven.texts()[0].len(), 4 + last.len());
             } else {
                 assert_eq!(
-                    driven.closed().violation,
-                    Some(Violation::MessageTooLarge(10))
+                    driven.closed().protocol_error,
+                    Some(ProtocolError::MessageTooLarge(10))
                 );
             }
         }
@@ -169,8 +169,8 @@ fn a_length_must_be_the_shortest_only_in_the_rfc() {
             driven.receive(&bytes);
             if version == Version::Rfc6455 {
                 assert_eq!(
-                    driven.closed().violation,
-                    Some(Violation::LengthNotMinimal(1))
+                    driven.closed().protocol_error,
+                    Some(ProtocolError::LengthNotMinimal(1))
                 );
                 driven.assert_failed_with(1002, version.name());
             } else {
@@ -200,8 +200,8 @@ fn each_form_of_a_length_begins_where_the_one_before_ends() {
             if shortest || version != Version::Rfc6455 {
                 assert_eq!(driven.events, [Event::Message(vec![b'x'; len].into())]);
             } else {
-                let violation = Violation::LengthNotMinimal(len as u64);
-                assert_eq!(driven.closed().violation, Some(violation));
+                let protocol_error = ProtocolError::LengthNotMinimal(len as u64);
+                assert_eq!(driven.closed().protocol_error, Some(protocol_error));
             }
         }
     }
@@ -249,7 +249,10 @@ fn bad_text_fails_with_its_first_bad_byte_across_fragments() {
                 assert!(!driven.is_closed(), "{bad:x?}, border {border}: too early");
                 driven.receive(&bytes[enough - 1..enough]);
                 assert!(driven.is_closed(), "{bad:x?}, border {border}: too late");
-                assert_eq!(driven.closed().violation, Some(Violation::InvalidUtf8));
+                assert_eq!(
+                    driven.closed().protocol_error,
+                    Some(ProtocolError::InvalidUtf8)
+                );
                 assert_eq!(driven.closed().code, CloseCode::new(code));
             }
         }
@@ -264,7 +267,10 @@ fn a_character_that_is_cut_by_the_end_of_the_message_is_bad() {
             driven.receive(&masked(0x01, cut));
             assert!(!driven.is_closed(), "the rest may come");
             driven.receive(&masked(0x80, b""));
-            assert_eq!(driven.closed().violation, Some(Violation::InvalidUtf8));
+            assert_eq!(
+                driven.closed().protocol_error,
+                Some(ProtocolError::InvalidUtf8)
+            );
             assert_eq!(driven.closed().code, CloseCode::new(code));
         }
     }
@@ -273,7 +279,7 @@ fn a_character_that_is_cut_by_the_end_of_the_message_is_bad() {
 #[test]
 fn bad_text_of_the_old_drafts_fails_with_its_first_bad_byte_where_asked_to() {
     let mut config = Config::default();
-    config.fail_on_bad_hixie_text = true;
+    config.fail_on_invalid_hixie_text = true;
     for version in HIXIE {
         // FF is the end of a frame here, not a byte of the text.
         for (bad, at) in BAD.into_iter().filter(|(bad, _)| *bad != b"\xff") {
@@ -284,8 +290,8 @@ fn bad_text_of_the_old_drafts_fails_with_its_first_bad_byte_where_asked_to() {
             assert!(!driven.is_closed(), "{bad:x?}: too early");
             driven.receive(&bytes[enough - 1..enough]);
             assert_eq!(
-                driven.closed().violation,
-                Some(Violation::InvalidUtf8),
+                driven.closed().protocol_error,
+                Some(ProtocolError::InvalidUtf8),
                 "{bad:x?}"
             );
             assert!(driven.output.is_empty());
@@ -297,22 +303,25 @@ fn bad_text_of_the_old_drafts_fails_with_its_first_bad_byte_where_asked_to() {
 #[test]
 fn bad_text_of_the_old_drafts_that_is_too_long_fails_for_what_comes_first() {
     let mut config = Config::default();
-    config.fail_on_bad_hixie_text = true;
+    config.fail_on_invalid_hixie_text = true;
     config.limits.message = 4;
     for version in HIXIE {
-        for (text, violation) in [
-            (&b"ab\xc0defgh"[..], Violation::InvalidUtf8),
-            (b"abcd\xc0fgh", Violation::MessageTooLarge(4)),
+        for (text, protocol_error) in [
+            (&b"ab\xc0defgh"[..], ProtocolError::InvalidUtf8),
+            (b"abcd\xc0fgh", ProtocolError::MessageTooLarge(4)),
             // The limit cuts a character, whose second byte is not checked any more.
-            (b"abc\xc3\xa9fgh", Violation::MessageTooLarge(4)),
+            (b"abc\xc3\xa9fgh", ProtocolError::MessageTooLarge(4)),
         ] {
             for bytes in [[b"\x00", text, b"\xff"].concat(), [b"\x00", text].concat()] {
                 let mut whole = Driven::ready_with(version, &config);
                 whole.receive(&bytes);
-                assert_eq!(whole.closed().violation, Some(violation.clone()));
+                assert_eq!(whole.closed().protocol_error, Some(protocol_error.clone()));
                 let mut bytewise = Driven::ready_with(version, &config);
                 bytewise.receive_bytewise(&bytes);
-                assert_eq!(bytewise.closed().violation, Some(violation.clone()));
+                assert_eq!(
+                    bytewise.closed().protocol_error,
+                    Some(protocol_error.clone())
+                );
             }
         }
     }
@@ -357,8 +366,8 @@ fn a_skipped_frame_may_have_as_many_bytes_as_the_limit() {
                     assert_eq!(driven.texts(), ["Hi"], "{len}");
                 } else {
                     assert_eq!(
-                        driven.closed().violation,
-                        Some(Violation::SkipTooLarge(300))
+                        driven.closed().protocol_error,
+                        Some(ProtocolError::SkipTooLarge(300))
                     );
                     assert_eq!(driven.closed().code, CloseCode::ABNORMAL);
                     assert!(driven.output.is_empty(), "there are no codes to send");
@@ -380,8 +389,8 @@ fn a_length_may_have_ten_digits() {
                 assert_eq!(driven.texts(), ["Hi"], "{zeros} zeros");
             } else {
                 assert!(matches!(
-                    driven.closed().violation,
-                    Some(Violation::SkipTooLarge(_))
+                    driven.closed().protocol_error,
+                    Some(ProtocolError::SkipTooLarge(_))
                 ));
             }
         }
@@ -401,8 +410,8 @@ fn a_length_never_wraps() {
         let mut driven = Driven::ready_with(Version::Draft76, &config);
         driven.receive(&[&[0x80], digits].concat());
         assert!(matches!(
-            driven.closed().violation,
-            Some(Violation::SkipTooLarge(_))
+            driven.closed().protocol_error,
+            Some(ProtocolError::SkipTooLarge(_))
         ));
     }
 }

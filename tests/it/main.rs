@@ -18,7 +18,7 @@ mod every_version;
 
 mod request_head;
 
-mod asking;
+mod client_handshake;
 
 mod limits;
 
@@ -53,7 +53,7 @@ mod crowding;
 
 mod incoming;
 
-mod deadlines;
+mod timeouts;
 
 mod keepalive;
 

@@ -8,7 +8,8 @@ use crossbeam_channel::bounded;
 use log::Level;
 use rustix::net::sockopt;
 use stentor::{
-    CloseCode, FastClient, Loss, Rate, Received, Server, ServerBuilder, SlowClient, Version,
+    CloseCode, DisconnectReason, OnRateLimit, RateLimit, Received, Server, ServerBuilder,
+    SlowClient, Version,
 };
 
 use crate::support::{
@@ -19,20 +20,20 @@ use crate::support::{
 /// Events without a wait happen within this time. Events that need a wait do not.
 const PROMPT: Duration = Duration::from_secs(3);
 
-fn limited(rate: Rate) -> ServerBuilder {
+fn limited(rate: RateLimit) -> ServerBuilder {
     Server::builder().rate(rate)
 }
 
 /// A burst of five, and one hundred a second.
-fn messages() -> Rate {
-    Rate::per_second()
+fn messages() -> RateLimit {
+    RateLimit::per_second()
         .messages(100)
         .burst(Duration::from_millis(50))
 }
 
 /// One byte, and then nothing for longer than any of these tests takes.
-fn bytes() -> Rate {
-    Rate::per_second().bytes(1)
+fn bytes() -> RateLimit {
+    RateLimit::per_second().bytes(1)
 }
 
 /// Does the same with a client of each version, all at once.
@@ -46,11 +47,11 @@ fn with_all(server: &Loopback, versions: &[Version], talk: impl Fn(Peer) + Sync)
 
 /// A client that has exceeded the rate, and is throttled for much longer than this test takes.
 fn open_and_held_back(server: &Loopback, version: Version) -> Peer {
-    let before = server.handle.counters().held_back;
+    let before = server.handle.counters().throttled;
     let mut peer = server.open(version);
     peer.write(&text(version, &"x".repeat(600)));
     eventually("it to be throttled", || {
-        (server.handle.counters().held_back > before).then_some(())
+        (server.handle.counters().throttled > before).then_some(())
     });
     peer
 }
@@ -63,25 +64,28 @@ fn a_client_above_the_rate_is_throttled_and_loses_nothing() {
         let words: Vec<String> = (0..30).map(|number| number.to_string()).collect();
         let frames = words.iter().flat_map(|words| text(peer.version, words));
         peer.write(&frames.collect::<Vec<u8>>());
-        let heard: Vec<(String, Duration)> = (0..30)
+        let received: Vec<(String, Duration)> = (0..30)
             .map(|_| (peer.hear_text(), since.elapsed()))
             .collect();
         // Five had been saved up; of the others, none comes before its time.
-        for (number, (heard, took)) in heard.into_iter().enumerate() {
-            assert_eq!(heard, words[number], "{}", peer.version);
+        for (number, (received, took)) in received.into_iter().enumerate() {
+            assert_eq!(received, words[number], "{}", peer.version);
             let due = Duration::from_millis(10) * (number as u32).saturating_sub(5);
             assert!(took >= due, "{}: {number} after {took:?}", peer.version);
         }
         assert!(since.elapsed() < PATIENCE);
     });
     let counters = server.handle.counters();
-    assert!(counters.held_back >= 5, "{counters:?}");
-    assert_eq!((counters.too_fast, counters.messages_in), (0, 150));
+    assert!(counters.throttled >= 5, "{counters:?}");
+    assert_eq!(
+        (counters.rate_limit_exceeded, counters.messages_in),
+        (0, 150)
+    );
 }
 
 #[test]
 fn bytes_count_whatever_they_are() {
-    let rate = Rate::per_second()
+    let rate = RateLimit::per_second()
         .bytes(20_000)
         .burst(Duration::from_millis(100));
     let server = Loopback::echo(limited(rate));
@@ -114,7 +118,7 @@ fn bytes_count_whatever_they_are() {
 #[test]
 fn the_rate_holds_within_a_large_message() {
     const LEN: usize = 256 * 1024;
-    let rate = Rate::per_second()
+    let rate = RateLimit::per_second()
         .bytes(1024 * 1024)
         .burst(Duration::from_millis(1));
     let server = Loopback::echo(limited(rate));
@@ -153,7 +157,7 @@ fn a_flood_of_pings_is_a_flood() {
 
 #[test]
 fn a_client_within_the_rate_is_not_throttled() {
-    let rate = Rate::per_second().messages(20).bytes(20_000);
+    let rate = RateLimit::per_second().messages(20).bytes(20_000);
     let server = Loopback::echo(limited(rate));
     with_all(&server, &Version::ALL, |mut peer| {
         for number in 0..100 {
@@ -161,7 +165,7 @@ fn a_client_within_the_rate_is_not_throttled() {
         }
     });
     let counters = server.handle.counters();
-    assert_eq!((counters.held_back, counters.messages_in), (0, 500));
+    assert_eq!((counters.throttled, counters.messages_in), (0, 500));
 }
 
 /// The bytes that it has written stay in the kernel's buffers, and then with the client:
@@ -188,7 +192,7 @@ fn tcp_backpressure_throttles_the_client() {
 #[test]
 fn a_client_above_the_rate_can_be_closed_instead() {
     let (ends, ended) = bounded(5);
-    let builder = limited(messages()).fast_client(FastClient::Close);
+    let builder = limited(messages()).on_rate_limit(OnRateLimit::Close);
     let server = Loopback::run(builder, move |client| {
         let mut count = 0;
         while client.recv()?.is_some() {
@@ -208,7 +212,7 @@ fn a_client_above_the_rate_can_be_closed_instead() {
         assert_eq!((code, clean), (1008, true), "{version}");
     }
     let counters = server.wait_until_empty();
-    assert_eq!((counters.too_fast, counters.held_back), (5, 0));
+    assert_eq!((counters.rate_limit_exceeded, counters.throttled), (5, 0));
     assert_eq!(counters.closes, [(1008, 5)].into());
     assert_eq!(counters.failed_handlers, 0);
 }
@@ -221,9 +225,9 @@ fn broadcasts_reach_a_throttled_client() {
     server.handle.broadcast("to all");
     for peer in &mut peers {
         server.client(peer).send("to you").unwrap();
-        let heard = [peer.hear_text(), peer.hear_text()];
+        let received = [peer.hear_text(), peer.hear_text()];
         // The echo of the bytes within the rate may come before or after it.
-        assert!(heard.contains(&"to all".to_owned()), "{heard:?}");
+        assert!(received.contains(&"to all".to_owned()), "{received:?}");
     }
     assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
 }
@@ -244,7 +248,7 @@ fn replies_are_not_throttled() {
         .collect();
     took.sort();
     assert!(took[2] < Duration::from_millis(100), "{took:?}");
-    assert!(server.handle.counters().held_back >= 5);
+    assert!(server.handle.counters().throttled >= 5);
 }
 
 #[test]
@@ -289,11 +293,14 @@ fn a_shutdown_does_not_wait_for_the_rate() {
 /// nothing.
 #[test]
 fn a_throttled_client_can_be_disconnected_at_once() {
-    let evicting = limited(bytes()).outbox(16 * 1024);
+    let evicting = limited(bytes()).send_queue(16 * 1024);
     let impatient = limited(bytes())
         .slow_client(SlowClient::DropNewest)
-        .write_deadline(Duration::from_millis(50));
-    for (builder, loss) in [(evicting, Loss::Evicted), (impatient, Loss::Write)] {
+        .write_timeout(Duration::from_millis(50));
+    for (builder, disconnect_reason) in [
+        (evicting, DisconnectReason::Evicted),
+        (impatient, DisconnectReason::Write),
+    ] {
         let server = Loopback::run_with_send_buffer(0, builder, echo);
         for version in Version::ALL {
             let peer = open_and_held_back(&server, version);
@@ -307,8 +314,8 @@ fn a_throttled_client_can_be_disconnected_at_once() {
             server.wait_until_empty();
             assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
         }
-        let lost = server.handle.counters().lost;
-        assert_eq!(lost, [(loss, 5)].into());
+        let disconnected = server.handle.counters().disconnected;
+        assert_eq!(disconnected, [(disconnect_reason, 5)].into());
     }
 }
 
@@ -325,7 +332,7 @@ enum Leaving {
 fn leaves(how: Leaving, versions: &[Version]) {
     let builder = limited(bytes())
         .max_clients(versions.len())
-        .close_deadline(Duration::from_millis(100));
+        .close_timeout(Duration::from_millis(100));
     let server = Loopback::run(builder, |client| {
         while client.recv()?.is_some() {}
         Ok(())
@@ -376,10 +383,10 @@ fn what_was_said_before_the_end_of_the_stream_is_still_heard_at_its_rate() {
     const COUNT: usize = 60;
     let (counts, counted) = bounded(5);
     // More than five seconds of it.
-    let rate = Rate::per_second()
+    let rate = RateLimit::per_second()
         .messages(10)
         .burst(Duration::from_millis(500));
-    let builder = limited(rate).close_deadline(PATIENCE);
+    let builder = limited(rate).close_timeout(PATIENCE);
     let server = Loopback::run(builder, move |client| {
         let mut count = 0;
         let end = loop {
@@ -405,12 +412,12 @@ fn what_was_said_before_the_end_of_the_stream_is_still_heard_at_its_rate() {
 #[test]
 fn keepalive_does_not_disconnect_a_throttled_client() {
     const SHORT: Duration = Duration::from_millis(60);
-    let rate = Rate::per_second()
+    let rate = RateLimit::per_second()
         .bytes(1000)
         .burst(Duration::from_millis(100));
     let builder = limited(rate)
         .keepalive(Some(SHORT), SHORT)
-        .idle_deadline(Some(3 * SHORT));
+        .idle_timeout(Some(3 * SHORT));
     let server = Loopback::echo(builder);
     with_all(&server, &Version::ALL, |mut peer| {
         let since = Instant::now();
@@ -422,12 +429,12 @@ fn keepalive_does_not_disconnect_a_throttled_client() {
         peer.expect_text_after_pings("last");
         assert!(since.elapsed() >= 4 * SHORT, "{:?}", since.elapsed());
     });
-    assert!(server.handle.counters().lost.is_empty());
+    assert!(server.handle.counters().disconnected.is_empty());
 }
 
 #[test]
 fn a_busy_handler_is_not_throttled_with_its_client() {
-    let (turns, turn) = bounded(100);
+    let (turns, batch) = bounded(100);
     let server = Loopback::run(limited(bytes()), move |client| {
         loop {
             match client.recv_timeout(Duration::from_millis(20))? {
@@ -439,9 +446,9 @@ fn a_busy_handler_is_not_throttled_with_its_client() {
     });
     for version in [Version::Draft76, Version::Rfc6455] {
         let _peer = open_and_held_back(&server, version);
-        turn.try_iter().for_each(drop);
+        batch.try_iter().for_each(drop);
         let since = Instant::now();
-        (0..5).for_each(|_| turn.recv_timeout(PATIENCE).unwrap());
+        (0..5).for_each(|_| batch.recv_timeout(PATIENCE).unwrap());
         assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
     }
 }
@@ -458,7 +465,7 @@ fn it_is_logged_once_per_client() {
         peer.write(&text(peer.version, "x").repeat(10));
         peer.hear_texts(10);
     }
-    assert!(server.handle.counters().held_back > 3);
+    assert!(server.handle.counters().throttled > 3);
     let lines = logged(&["127.0.82.1:", "says more than its rate allows"]);
     let levels: Vec<Level> = lines.into_iter().map(|(level, _)| level).collect();
     assert_eq!(levels, [Level::Info]);

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use rustix::net::sockopt;
-use stentor::{Client, CloseCode, Error, Initiator, Loss, Outcome, Server, Version};
+use stentor::{
+    Client, CloseCode, DisconnectReason, Error, HandlerResult, Initiator, Server, Version,
+};
 
 use crate::support::{Head, Loopback, PATIENCE, Peer, becomes, dial, text};
 
@@ -41,7 +43,7 @@ const MOMENTS: [When; 9] = [
 ];
 
 /// Executes the peer's commands; echoes everything else.
-fn obey(client: &mut Client, go_on: &Receiver<()>) -> Outcome {
+fn obey(client: &mut Client, go_on: &Receiver<()>) -> HandlerResult {
     client.join("lobby");
     while let Some(message) = client.recv()? {
         match message.as_text() {
@@ -99,7 +101,7 @@ fn bring(server: &Loopback, version: Version, when: When) -> Option<TcpStream> {
             peer.expect_goodbye(1000, "");
         }
         When::Parted => {
-            peer.say_goodbye(1000, "");
+            peer.start_close(1000, "");
             peer.expect_goodbye(1000, "");
         }
         _ => {}
@@ -141,15 +143,15 @@ fn a_reset_at_any_point_affects_only_its_own_client() {
     assert_eq!(counters.opened.values().sum::<u64>(), opened);
     assert_eq!(counters.closes.values().sum::<u64>(), opened);
     assert_eq!(counters.failed_handlers, 0);
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 /// Draft-75's only closing handshake is the end of TCP. A reset is different: bytes were lost.
 #[test]
 fn a_reset_is_not_a_clean_close() {
     let (departed, departures) = crossbeam_channel::unbounded();
-    let builder = Server::builder().on_close(move |departure| {
-        let closed = &departure.closed;
+    let builder = Server::builder().on_close(move |report| {
+        let closed = &report.closed;
         let code = closed.code.get();
         departed
             .send((code, closed.initiator, closed.clean))
@@ -161,7 +163,7 @@ fn a_reset_is_not_a_clean_close() {
             match client.recv() {
                 Ok(Some(message)) => client.send(message)?,
                 Ok(None) => break "in good order",
-                Err(Error::Lost(Loss::EndOfStream)) => break "lost",
+                Err(Error::Disconnected(DisconnectReason::EndOfStream)) => break "lost",
                 Err(error) => return Err(error.into()),
             }
         };
@@ -172,8 +174,8 @@ fn a_reset_is_not_a_clean_close() {
         let mut peer = server.open(version);
         peer.expect_echo("hello");
         reset(peer.stream);
-        let departure = departures.recv_timeout(PATIENCE).unwrap();
-        assert_eq!(departure, (1006, Initiator::Nobody, false), "{version}");
+        let report = departures.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(report, (1006, Initiator::Nobody, false), "{version}");
         let expected = match version {
             // Browsers of draft-76 left without a close frame.
             Version::Draft76 => "in good order",

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{CloseCode, Error, Loss, Server, Version};
+use stentor::{CloseCode, DisconnectReason, Error, Server, Version};
 
 use crate::support::{
     Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, echo, read_answer, read_end,
@@ -45,7 +45,7 @@ fn every_version_is_closed_in_its_own_way() {
     assert!(since.elapsed() < PATIENCE / 2, "{:?}", since.elapsed());
     let counters = server.handle.counters();
     assert_eq!(counters.closes, [(1001, 5)].into());
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 #[test]
@@ -101,29 +101,30 @@ fn clients_in_their_handshake_get_503() {
     drop((silent, half, no_key3));
     server.join();
     let counters = server.handle.counters();
-    assert_eq!(counters.refused, [("shutting down", 2)].into());
+    assert_eq!(counters.rejected, [("shutting down", 2)].into());
 }
 
 #[test]
 fn clients_that_do_not_answer_are_aborted_after_the_timeout() {
-    let patience = Duration::from_millis(200);
+    let limit = Duration::from_millis(200);
     let mut server = Loopback::echo(Server::builder());
     let mut peers = server.open_all();
     let since = Instant::now();
-    server.handle.shutdown(patience);
+    server.handle.shutdown(limit);
     server.join();
     let took = since.elapsed();
-    assert!(
-        took >= patience && took < Duration::from_secs(3),
-        "{took:?}"
-    );
+    assert!(took >= limit && took < Duration::from_secs(3), "{took:?}");
     for peer in &mut peers {
         peer.expect_goodbye(1001, REASON);
         assert!(matches!(peer.hear(), Heard::End | Heard::Reset));
     }
     let counters = server.handle.counters();
     // Draft-75 has only the end of TCP, which need not be answered.
-    let cut = counters.lost.get(&Loss::Cut).copied().unwrap_or_default();
+    let cut = counters
+        .disconnected
+        .get(&DisconnectReason::Cut)
+        .copied()
+        .unwrap_or_default();
     assert!(cut == 4 || cut == 5, "{counters:?}");
     assert_eq!(counters.connections, 0);
 }
@@ -161,7 +162,10 @@ fn clients_that_do_not_read_are_aborted_too() {
         "{:?}",
         since.elapsed()
     );
-    assert_eq!(server.handle.counters().lost, [(Loss::Cut, 5)].into());
+    assert_eq!(
+        server.handle.counters().disconnected,
+        [(DisconnectReason::Cut, 5)].into()
+    );
 }
 
 #[test]
@@ -225,7 +229,7 @@ fn fifty_clients_of_all_versions_all_get_a_close_frame() {
     assert!(since.elapsed() < PATIENCE / 2, "{:?}", since.elapsed());
     let counters = server.handle.counters();
     assert_eq!(counters.closes, [(1001, 50)].into());
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 /// They connect during the shutdown: each is served, closed, or rejected, and none is left open.
@@ -240,10 +244,10 @@ fn a_client_that_connects_during_the_shutdown_is_not_left_open() {
                     while let Ok(mut stream) = TcpStream::connect(address) {
                         stream.set_read_timeout(Some(PATIENCE)).unwrap();
                         let _ = stream.write_all(&Head::of(version).bytes());
-                        let mut heard = Vec::new();
-                        let end = stream.read_to_end(&mut heard);
+                        let mut received = Vec::new();
+                        let end = stream.read_to_end(&mut received);
                         let waited = end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-                        assert!(!waited, "{version}: {}", heard.escape_ascii());
+                        assert!(!waited, "{version}: {}", received.escape_ascii());
                     }
                 })
             })

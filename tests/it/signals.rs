@@ -131,7 +131,7 @@ fn one_signal_closes_every_client_and_ends_the_chat_cleanly() {
         chat.signal(signal);
         for peer in &mut peers {
             expect_goodbye(peer);
-            peer.say_goodbye(1001, "");
+            peer.start_close(1001, "");
         }
         for peer in &mut peers {
             peer.expect_end();

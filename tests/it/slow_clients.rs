@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use log::Level;
-use stentor::{Counters, Error, Loss, Server, ServerBuilder, SlowClient, Version};
+use stentor::{Counters, DisconnectReason, Error, Server, ServerBuilder, SlowClient, Version};
 
 use crate::support::{
     HYBI, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial_from, echo, eventually,
@@ -52,8 +52,8 @@ fn readers_get_everything_while_slow_consumers_are_evicted() {
     // The clients are evicted, and do not reach the write timeout: however long the machine takes
     // for all of this.
     let builder = Server::builder()
-        .outbox(OUTBOX)
-        .write_deadline(PATIENCE * 10);
+        .send_queue(OUTBOX)
+        .write_timeout(PATIENCE * 10);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let versions = Version::ALL.into_iter().cycle();
     let readers: Vec<Peer> = versions
@@ -69,14 +69,14 @@ fn readers_get_everything_while_slow_consumers_are_evicted() {
 
     // Each round begins when all readers have received the one before: this does not test their
     // speed.
-    let heard = AtomicUsize::new(0);
+    let received = AtomicUsize::new(0);
     let slowest = thread::scope(|scope| {
         for mut reader in readers {
-            let heard = &heard;
+            let received = &received;
             scope.spawn(move || {
                 for number in 0..ROUNDS * A_ROUND {
                     assert_eq!(number_of(&reader.hear_text()), number, "{}", reader.version);
-                    heard.fetch_add(1, SeqCst);
+                    received.fetch_add(1, SeqCst);
                 }
             });
         }
@@ -87,7 +87,9 @@ fn readers_get_everything_while_slow_consumers_are_evicted() {
                 server.handle.broadcast(numbered(number, 1000));
             }
             let all = (round + 1) * A_ROUND * READERS;
-            eventually("all readers", || (heard.load(SeqCst) == all).then_some(()));
+            eventually("all readers", || {
+                (received.load(SeqCst) == all).then_some(())
+            });
             slowest = slowest.max(since.elapsed());
         }
         slowest
@@ -99,7 +101,10 @@ fn readers_get_everything_while_slow_consumers_are_evicted() {
         server.handle.counters().evicted as usize
     });
     let counters = server.handle.counters();
-    assert_eq!(counters.lost, [(Loss::Evicted, 5)].into());
+    assert_eq!(
+        counters.disconnected,
+        [(DisconnectReason::Evicted, 5)].into()
+    );
     assert_eq!(counters.dropped, 0);
     for sleeper in sleepers {
         let address = sleeper.local_addr().to_string();
@@ -111,7 +116,7 @@ fn readers_get_everything_while_slow_consumers_are_evicted() {
 }
 
 fn dropping(policy: SlowClient) -> ServerBuilder {
-    Server::builder().outbox(4 * OUTBOX).slow_client(policy)
+    Server::builder().send_queue(4 * OUTBOX).slow_client(policy)
 }
 
 /// Each is more than a socket takes at a time.
@@ -188,7 +193,7 @@ fn sleep_and_recover(policy: SlowClient, version: Version) -> (Vec<usize>, usize
     server.handle.broadcast("to all");
     sleeper.expect_text("to all");
     sleeper.leave();
-    assert!(server.wait_until_empty().lost.is_empty());
+    assert!(server.wait_until_empty().disconnected.is_empty());
     (numbers, sent)
 }
 
@@ -227,10 +232,13 @@ fn a_handle_gets_the_result_of_its_message() {
     let server = Loopback::run_with_send_buffer(0, dropping(SlowClient::Close), echo);
     let peer = open_small(&server, Version::Rfc6455);
     let client = server.client(&peer);
-    assert!(matches!(fill(&server, &peer), Error::Lost(Loss::Evicted)));
+    assert!(matches!(
+        fill(&server, &peer),
+        Error::Disconnected(DisconnectReason::Evicted)
+    ));
     assert!(matches!(
         client.send("more"),
-        Err(Error::Closed | Error::Lost(Loss::Evicted))
+        Err(Error::Closed | Error::Disconnected(DisconnectReason::Evicted))
     ));
     server.wait_until_empty();
     becomes(&1, || server.handle.counters().evicted);
@@ -247,7 +255,7 @@ fn a_handle_gets_the_result_of_its_message() {
 #[test]
 fn the_handler_of_an_evicted_client_comes_back_from_recv() {
     let (ends, ended) = crossbeam_channel::bounded(1);
-    let builder = Server::builder().outbox(OUTBOX);
+    let builder = Server::builder().send_queue(OUTBOX);
     let server = Loopback::run_with_send_buffer(0, builder, move |client| {
         ends.send(client.recv())?;
         Ok(())
@@ -260,7 +268,7 @@ fn the_handler_of_an_evicted_client_comes_back_from_recv() {
         });
         let end = ended.recv_timeout(PATIENCE).unwrap();
         assert!(
-            matches!(end, Err(Error::Lost(Loss::Evicted))),
+            matches!(end, Err(Error::Disconnected(DisconnectReason::Evicted))),
             "{version}: {end:?}"
         );
     }
@@ -272,12 +280,12 @@ fn the_handler_of_an_evicted_client_comes_back_from_recv() {
 /// It sends all the time, and never reads the replies. Backpressure stops it, the handler waits,
 /// and the write timeout ends that.
 fn flood(version: Version, frame: &[u8]) {
-    let patience = Duration::from_millis(200);
-    let builder = Server::builder().outbox(OUTBOX).write_deadline(patience);
+    let limit = Duration::from_millis(200);
+    let builder = Server::builder().send_queue(OUTBOX).write_timeout(limit);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let mut flooder = open_small(&server, version);
     let mut healthy = server.open(version);
-    flooder.stream.set_write_timeout(Some(patience)).unwrap();
+    flooder.stream.set_write_timeout(Some(limit)).unwrap();
     let since = Instant::now();
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -287,7 +295,7 @@ fn flood(version: Version, frame: &[u8]) {
                 let _ = flooder.stream.write_all(frame);
             }
         });
-        while server.handle.counters().lost.is_empty() {
+        while server.handle.counters().disconnected.is_empty() {
             assert!(since.elapsed() < PATIENCE, "{version}: it goes on for ever");
             healthy.expect_echo("not my business");
         }
@@ -316,8 +324,8 @@ fn a_client_that_pings_and_never_reads_is_ended_by_the_write_timeout() {
 fn a_client_that_reads_slowly_is_not_evicted() {
     const LARGE: usize = 2_000_000;
     let builder = Server::builder()
-        .outbox(OUTBOX)
-        .write_deadline(Duration::from_secs(1));
+        .send_queue(OUTBOX)
+        .write_timeout(Duration::from_secs(1));
     let server = Loopback::run_with_send_buffer(400_000, builder, |client| {
         if client
             .recv()?
@@ -341,7 +349,7 @@ fn a_client_that_reads_slowly_is_not_evicted() {
                     assert!(read > 0, "{whose}: cut off after {:?}", since.elapsed());
                     thread::sleep(Duration::from_millis(30));
                 }
-                assert_eq!(server.handle.counters().lost, [].into(), "{whose}");
+                assert_eq!(server.handle.counters().disconnected, [].into(), "{whose}");
             });
         }
     });
@@ -375,7 +383,7 @@ fn a_sleeper_does_not_delay_anothers_replies() {
 
 #[test]
 fn a_message_above_the_limit_reaches_a_client_whose_queue_is_empty() {
-    let server = Loopback::run_with_send_buffer(0, Server::builder().outbox(1000), echo);
+    let server = Loopback::run_with_send_buffer(0, Server::builder().send_queue(1000), echo);
     let large = "x".repeat(500_000);
     for version in Version::ALL {
         let mut peer = server.open(version);
@@ -386,5 +394,5 @@ fn a_message_above_the_limit_reaches_a_client_whose_queue_is_empty() {
         peer.expect_text(&large);
         peer.leave();
     }
-    assert!(server.wait_until_empty().lost.is_empty());
+    assert!(server.wait_until_empty().disconnected.is_empty());
 }

@@ -1,8 +1,8 @@
 //! The transition table: the drawing in the documentation is the code, and the engine follows it.
 
-use stentor::protocol::{Accept, Config, Connection, Event, Refusal, State, Trigger, Version};
+use stentor::protocol::{Accept, Config, Connection, Event, Rejection, State, Trigger, Version};
 
-use crate::asking::request;
+use crate::client_handshake::request;
 use crate::support::{Driven, Head, bye, text};
 
 #[test]
@@ -90,14 +90,19 @@ fn drawn() -> Vec<String> {
     let mut rows = vec![vec![String::new()]];
     rows[0].extend(Trigger::ALL.map(|trigger| format!("{trigger:?}")));
     for from in State::ALL {
-        let mut row = vec![from.to_string()];
-        row.extend(Trigger::ALL.map(|trigger| cell(from, trigger)));
-        rows.push(row);
+        let mut spec = vec![from.to_string()];
+        spec.extend(Trigger::ALL.map(|trigger| cell(from, trigger)));
+        rows.push(spec);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|spec| spec[column].len())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row
+    let line = |spec: &Vec<String>| {
+        let cells = spec
             .iter()
             .zip(&widths)
             .map(|(cell, width)| format!("{cell:width$}"));
@@ -125,7 +130,7 @@ fn conversations() -> Vec<Driven> {
             driven.receive(&head[..head.len() - 1]).end();
         });
         talk(fresh(), &|driven| {
-            driven.connection.refuse(Refusal::Full).unwrap();
+            driven.connection.reject(Rejection::Full).unwrap();
             driven.drain();
         });
         talk(fresh(), &|driven| {
@@ -166,11 +171,11 @@ fn conversations_of_clients(version: Version) -> [Driven; 3] {
         driven.receive(b"\x00late\xff").end();
         driven
     };
-    let mut hangs_up = Driven::client(&request(version));
-    hangs_up.connection.close(None).unwrap();
-    hangs_up.drain();
-    let refused = answered(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
-    [hangs_up, refused, answered(b"HTTP/1.1 101 ?\r\n\r\n")]
+    let mut ends_stream = Driven::client(&request(version));
+    ends_stream.connection.close(None).unwrap();
+    ends_stream.drain();
+    let rejected = answered(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    [ends_stream, rejected, answered(b"HTTP/1.1 101 ?\r\n\r\n")]
 }
 
 /// The beginning of a frame that every limit rejects.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{Closing, Loss, Server, Version};
+use stentor::{Closing, DisconnectReason, Server, Version};
 
 use crate::support::{Heard, Loopback, PATIENCE, Peer, eventually};
 
@@ -26,17 +26,17 @@ type Posted = [AtomicUsize; ALL];
 /// and threads that do so until this is dropped.
 struct Storm {
     server: Loopback,
-    posted: &'static Posted,
+    commands_in: &'static Posted,
     over: &'static AtomicBool,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
 impl Storm {
     fn new() -> Storm {
-        let posted: &Posted = Box::leak(Box::default());
+        let commands_in: &Posted = Box::leak(Box::default());
         let over: &AtomicBool = Box::leak(Box::default());
         // No client is evicted for reading slowly: there are many of them on few processors.
-        let builder = Server::builder().outbox(64 * 1024 * 1024);
+        let builder = Server::builder().send_queue(64 * 1024 * 1024);
         let server = Loopback::run(builder, move |client| {
             client.join("lobby");
             while let Some(message) = client.recv()? {
@@ -47,14 +47,14 @@ impl Storm {
                         break;
                     }
                     room.broadcast(format!("{who} {number}"));
-                    posted[who].store(number + 1, SeqCst);
+                    commands_in[who].store(number + 1, SeqCst);
                 }
             }
             Ok(())
         });
         Storm {
             server,
-            posted,
+            commands_in,
             over,
             threads: Vec::new(),
         }
@@ -67,20 +67,23 @@ impl Storm {
             peer.say(&who.to_string());
         }
         for who in HANDLERS..LAST {
-            let (handle, posted, over) = (self.server.handle.clone(), self.posted, self.over);
+            let (handle, commands_in, over) =
+                (self.server.handle.clone(), self.commands_in, self.over);
             self.threads.push(thread::spawn(move || {
                 for number in 0.. {
                     if over.load(SeqCst) {
                         break;
                     }
                     handle.broadcast(format!("{who} {number}"));
-                    posted[who].store(number + 1, SeqCst);
+                    commands_in[who].store(number + 1, SeqCst);
                 }
             }));
         }
         eventually("the storm", || {
-            let talking = &self.posted[..LAST];
-            let all = talking.iter().all(|posted| posted.load(SeqCst) > 50);
+            let talking = &self.commands_in[..LAST];
+            let all = talking
+                .iter()
+                .all(|commands_in| commands_in.load(SeqCst) > 50);
             all.then_some(())
         });
     }
@@ -91,12 +94,15 @@ impl Storm {
         for number in 0..300 {
             let room = self.server.handle.room("lobby");
             room.broadcast(format!("{LAST} {number} {filler}"));
-            self.posted[LAST].store(number + 1, SeqCst);
+            self.commands_in[LAST].store(number + 1, SeqCst);
         }
     }
 
     fn so_far(&self) -> Vec<usize> {
-        let counts = self.posted.iter().map(|posted| posted.load(SeqCst));
+        let counts = self
+            .commands_in
+            .iter()
+            .map(|commands_in| commands_in.load(SeqCst));
         counts.collect()
     }
 }
@@ -113,27 +119,27 @@ impl Drop for Storm {
 /// Returns the number of messages received from each sender, which must be the first ones, in
 /// order; up to the server's close frame, which is answered.
 fn hear_until_goodbye(mut peer: Peer) -> Vec<usize> {
-    let mut heard = vec![0; ALL];
-    let goodbye = loop {
+    let mut received = vec![0; ALL];
+    let close_frame = loop {
         match peer.hear() {
             Heard::Text(text) => {
                 let mut words = text.split(' ').map(str::parse::<usize>);
                 let who = words.next().unwrap().unwrap();
-                let next = &mut heard[who];
+                let next = &mut received[who];
                 assert_eq!(words.next(), Some(Ok(*next)), "{} of {who}", peer.version);
                 *next += 1;
             }
-            goodbye => break goodbye,
+            close_frame => break close_frame,
         }
     };
     match peer.version.closing() {
-        Closing::HangUp => assert_eq!(goodbye, Heard::End),
-        Closing::Marker => assert_eq!(goodbye, Heard::Marker),
-        Closing::Frame => assert_eq!(goodbye, Heard::Close(1001, REASON.to_owned())),
+        Closing::CloseTcp => assert_eq!(close_frame, Heard::End),
+        Closing::Marker => assert_eq!(close_frame, Heard::Marker),
+        Closing::Frame => assert_eq!(close_frame, Heard::Close(1001, REASON.to_owned())),
     }
-    peer.say_goodbye(1001, "");
+    peer.start_close(1001, "");
     peer.expect_end();
-    heard
+    received
 }
 
 #[test]
@@ -143,7 +149,7 @@ fn messages_posted_before_a_shutdown_reach_all_clients_before_the_close_frame() 
     let mut peers: Vec<Peer> = versions.map(|version| storm.server.open(version)).collect();
     let count = peers.len();
     storm.rise(&mut peers);
-    let heard: Vec<Vec<usize>> = thread::scope(|scope| {
+    let received: Vec<Vec<usize>> = thread::scope(|scope| {
         let hearing: Vec<_> = peers
             .drain(..)
             .map(|peer| scope.spawn(|| hear_until_goodbye(peer)))
@@ -152,42 +158,49 @@ fn messages_posted_before_a_shutdown_reach_all_clients_before_the_close_frame() 
         let before = storm.so_far();
         let since = Instant::now();
         storm.server.handle.shutdown(PATIENCE);
-        let heard = hearing.into_iter().map(|hearing| hearing.join().unwrap());
-        let heard: Vec<Vec<usize>> = heard.collect();
+        let received = hearing.into_iter().map(|hearing| hearing.join().unwrap());
+        let received: Vec<Vec<usize>> = received.collect();
         storm.server.join();
         assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
-        for heard in &heard {
-            let enough = heard
+        for received in &received {
+            let enough = received
                 .iter()
                 .zip(&before)
-                .all(|(heard, before)| heard >= before);
-            assert!(enough, "{heard:?} of {before:?}");
+                .all(|(received, before)| received >= before);
+            assert!(enough, "{received:?} of {before:?}");
         }
-        heard
+        received
     });
     // All clients of one audience have received the same.
-    assert!(heard.iter().all(|one| *one == heard[0]), "{heard:?}");
+    assert!(
+        received.iter().all(|one| *one == received[0]),
+        "{received:?}"
+    );
     let counters = storm.server.handle.counters();
     assert_eq!(counters.closes, [(1001, count as u64)].into());
-    assert!(counters.lost.is_empty(), "{counters:?}");
-    let texts: usize = heard.iter().flatten().sum();
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
+    let texts: usize = received.iter().flatten().sum();
     assert_eq!(counters.messages_out, texts as u64);
 }
 
 #[test]
 fn a_storm_does_not_delay_the_end() {
-    let patience = Duration::from_millis(300);
+    let limit = Duration::from_millis(300);
     let mut storm = Storm::new();
     let mut peers = storm.server.open_all();
     storm.rise(&mut peers);
     // No client reads, and none answers.
     let since = Instant::now();
-    storm.server.handle.shutdown(patience);
+    storm.server.handle.shutdown(limit);
     storm.server.join();
     let took = since.elapsed();
-    assert!(took < patience + Duration::from_secs(3), "{took:?}");
+    assert!(took < limit + Duration::from_secs(3), "{took:?}");
     let counters = storm.server.handle.counters();
     // Draft-75 has only the end of TCP, which need not be answered.
-    let cut = counters.lost.get(&Loss::Cut).copied().unwrap_or_default();
+    let cut = counters
+        .disconnected
+        .get(&DisconnectReason::Cut)
+        .copied()
+        .unwrap_or_default();
     assert!(cut == 4 || cut == 5, "{counters:?}");
 }

@@ -23,8 +23,12 @@ fn expect_talk(arguments: &[&str]) {
     let mut client = start(arguments);
     let mut keyboard = client.stdin.take().unwrap();
     let screen = BufReader::new(client.stdout.take().unwrap());
-    let (tell, heard) = mpsc::channel();
-    thread::spawn(move || screen.lines().try_for_each(|line| tell.send(line.unwrap())));
+    let (update, received) = mpsc::channel();
+    thread::spawn(move || {
+        screen
+            .lines()
+            .try_for_each(|line| update.send(line.unwrap()))
+    });
     for (typed, expected) in [
         (r#"{"type":"join","name":"Ann"}"#, "\"welcome\""),
         (r#"{"type":"say","text":"hello"}"#, "\"hello\""),
@@ -32,7 +36,7 @@ fn expect_talk(arguments: &[&str]) {
         // If it has ended already, its own output says why.
         let _ = writeln!(keyboard, "{typed}");
         loop {
-            match heard.recv_timeout(PATIENCE) {
+            match received.recv_timeout(PATIENCE) {
                 Ok(line) if line.contains(expected) => break,
                 Ok(_) => {}
                 Err(_) => panic!("{arguments:?}: {}", fails(client)),

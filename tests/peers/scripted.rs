@@ -22,7 +22,7 @@ use std::error::Error;
 use std::io::{self, BufRead};
 
 use serde_json::{Value, json};
-use stentor::protocol::{Answer, HandshakeError};
+use stentor::protocol::{HandshakeError, HandshakeResponse};
 use stentor::{CloseCode, Connector, Event, Message, WebSocket};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -59,7 +59,7 @@ fn connect(wanted: &Value) -> Result<WebSocket, Box<dyn Error>> {
         connector = connector.origin(origin)?;
     }
     for (name, value) in wanted["fields"].as_object().into_iter().flatten() {
-        connector = connector.field(name, value.as_str().unwrap_or_default())?;
+        connector = connector.header(name, value.as_str().unwrap_or_default())?;
     }
     for (name, value) in wanted["cookies"].as_object().into_iter().flatten() {
         connector = connector.cookie(name, value.as_str().unwrap_or_default())?;
@@ -94,8 +94,8 @@ fn declined(error: &(dyn Error + 'static)) -> Value {
     }
 }
 
-fn shown(answer: &Answer) -> Value {
-    let fields = answer.fields();
+fn shown(answer: &HandshakeResponse) -> Value {
+    let fields = answer.headers();
     let fields = fields.map(|(name, value)| json!([name, String::from_utf8_lossy(value)]));
     json!({
         "status": answer.status(),
@@ -139,7 +139,7 @@ fn happened(socket: &mut WebSocket) -> Result<Value, Box<dyn Error>> {
             Ok(Some(Event::Message(Message::Binary(bytes)))) => json!({"binary": bytes}),
             Ok(Some(Event::Pong(payload))) => json!({"pong": String::from_utf8_lossy(&payload)}),
             Ok(Some(_)) => continue,
-            Ok(None) | Err(stentor::Error::Lost(_) | stentor::Error::Violation(_)) => {
+            Ok(None) | Err(stentor::Error::Disconnected(_) | stentor::Error::Protocol(_)) => {
                 let closed = socket.closed().ok_or("an end that is none")?;
                 json!({"closed": {
                     "code": closed.code.get(),

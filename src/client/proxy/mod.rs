@@ -11,8 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::{Error, ProxyError};
-use crate::net::connection::Patience;
-use crate::protocol::{Answer, ClientRequest, Heads, Limits};
+use crate::net::connection::WaitLimit;
+use crate::protocol::{ClientRequest, HandshakeResponse, Heads, Limits};
 
 /// An HTTP proxy: `http://host:port`, with `user:password@` before the host if it requires that.
 ///
@@ -35,11 +35,11 @@ impl Proxy {
         stream: &mut TcpStream,
         request: &ClientRequest,
         limits: &Limits,
-        patience: &Patience,
+        limit: &WaitLimit,
     ) -> Result<(), Error> {
-        stream.set_write_timeout(some_left(patience)?)?;
+        stream.set_write_timeout(some_left(limit)?)?;
         stream.write_all(self.asks_for(request).as_bytes())?;
-        let answer = read_answer(stream, limits, patience)?;
+        let answer = read_answer(stream, limits, limit)?;
         stream.set_write_timeout(None)?;
         stream.set_read_timeout(None)?;
         match answer.status() {
@@ -98,7 +98,7 @@ impl FromStr for Proxy {
     type Err = ProxyError;
 
     fn from_str(url: &str) -> Result<Proxy, ProxyError> {
-        let bad = || ProxyError::BadUrl(without_password(url));
+        let bad = || ProxyError::InvalidUrl(without_password(url));
         let rest = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
             Some(_) => return Err(bad()),
@@ -158,12 +158,12 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
 fn read_answer(
     stream: &mut TcpStream,
     limits: &Limits,
-    patience: &Patience,
-) -> Result<Answer, Error> {
+    limit: &WaitLimit,
+) -> Result<HandshakeResponse, Error> {
     let mut heads = Heads::default();
     let (mut unread, mut seen) = (Vec::new(), [0; 1024]);
     loop {
-        stream.set_read_timeout(some_left(patience)?)?;
+        stream.set_read_timeout(some_left(limit)?)?;
         let there = match stream.peek(&mut seen) {
             Ok(0) => return Err(ProxyError::EndOfStream.into()),
             Ok(there) => there,
@@ -174,7 +174,7 @@ fn read_answer(
         let before = unread.len();
         unread.extend_from_slice(&seen[..there]);
         let found = heads.read(&unread, limits);
-        let (used, answer) = found.map_err(|error| ProxyError::BadAnswer(Box::new(error)))?;
+        let (used, answer) = found.map_err(|error| ProxyError::InvalidResponse(Box::new(error)))?;
         let of_answer = match answer {
             Some(_) => used - before,
             None => there,
@@ -188,8 +188,8 @@ fn read_answer(
 }
 
 /// Returns the remaining time as a socket's timeout, for which zero would mean none.
-fn some_left(patience: &Patience) -> io::Result<Option<std::time::Duration>> {
-    match patience.left() {
+fn some_left(limit: &WaitLimit) -> io::Result<Option<std::time::Duration>> {
+    match limit.left() {
         Some(left) if left.is_zero() => Err(late()),
         left => Ok(left),
     }
@@ -219,7 +219,7 @@ impl From<ProxyError> for io::Error {
 #[cfg(test)]
 mod tests {
     use super::{Proxy, ProxyError, from_variables};
-    use crate::protocol::{BadUrl, ClientRequest};
+    use crate::protocol::{ClientRequest, InvalidUrl};
 
     #[test]
     fn proxy_url_has_a_host_a_port_and_perhaps_a_password() -> Result<(), ProxyError> {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn environment_has_a_proxy_for_each_scheme() -> Result<(), BadUrl> {
+    fn environment_has_a_proxy_for_each_scheme() -> Result<(), InvalidUrl> {
         let clear = ClientRequest::to("ws://a.example")?;
         let secure = ClientRequest::to("wss://a.example")?;
         let host = |request: &ClientRequest, set: &[(&str, &str)]| {

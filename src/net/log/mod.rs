@@ -12,7 +12,7 @@ use std::fmt;
 
 use ::log::{Level, Record};
 
-use super::catch_panic::caught;
+use super::catch_panic::catch_panic;
 
 /// Whether lines of this level are wanted, by the logger's own word.
 macro_rules! log_enabled {
@@ -29,7 +29,7 @@ macro_rules! log {
         let level: ::log::Level = $level;
         if level <= ::log::STATIC_MAX_LEVEL && level <= ::log::max_level() {
             let place = &(module_path!(), file!(), line!());
-            $crate::net::log::tell(level, place, format_args!($($words)+));
+            $crate::net::log::update(level, place, format_args!($($words)+));
         }
     }};
 }
@@ -56,9 +56,9 @@ macro_rules! trace {
 
 /// Logs a line that a peer has caused, at the level of its kind, if [`LogGate`](quota::LogGate) lets it through.
 macro_rules! log_limited {
-    ($warden:expr, $kind:expr, $($words:tt)+) => {{
+    ($watchdog:expr, $kind:expr, $($words:tt)+) => {{
         let kind: $crate::net::log::quota::Kind = $kind;
-        if let Some(line) = $warden.line_of(kind, format_args!($($words)+)) {
+        if let Some(line) = $watchdog.line_of(kind, format_args!($($words)+)) {
             $crate::net::log::log!(kind.level(), "{line}");
         }
     }};
@@ -72,8 +72,12 @@ pub(crate) type Place = (&'static str, &'static str, u32);
 
 #[cold]
 #[inline(never)]
-pub(crate) fn tell(level: Level, &(module, file, line): &'static Place, words: fmt::Arguments<'_>) {
-    let _ = caught(|| {
+pub(crate) fn update(
+    level: Level,
+    &(module, file, line): &'static Place,
+    words: fmt::Arguments<'_>,
+) {
+    let _ = catch_panic(|| {
         let mut record = Record::builder();
         record.level(level).target(module).args(words);
         record.module_path_static(Some(module));
@@ -85,5 +89,5 @@ pub(crate) fn tell(level: Level, &(module, file, line): &'static Place, words: f
 #[cold]
 #[inline(never)]
 pub(crate) fn is_wanted(level: Level, module: &'static str) -> bool {
-    caught(|| ::log::log_enabled!(target: module, level)).unwrap_or(false)
+    catch_panic(|| ::log::log_enabled!(target: module, level)).unwrap_or(false)
 }

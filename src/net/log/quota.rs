@@ -27,9 +27,9 @@ pub(crate) enum Kind {
     /// A conversation ended in good order.
     Closed = 0,
     /// One did not: lost, evicted, or the protocol was broken.
-    Lost = 1,
+    Disconnected = 1,
     /// A request was refused, by a rule or by the application.
-    Refused = 2,
+    Rejected = 2,
     /// A connection was turned away at the door.
     TurnedAway = 3,
     /// A handler returned an error, or panicked.
@@ -39,20 +39,20 @@ pub(crate) enum Kind {
     /// The listener cannot accept, or has no thread for a client.
     Exhausted = 6,
     /// A client said more than its rate allows.
-    TooFast = 7,
+    RateLimitExceeded = 7,
     /// A client was to join more rooms than it may.
     NotJoined = 8,
 }
 
 const KINDS: [Kind; 9] = [
     Kind::Closed,
-    Kind::Lost,
-    Kind::Refused,
+    Kind::Disconnected,
+    Kind::Rejected,
     Kind::TurnedAway,
     Kind::HandlerFailed,
     Kind::HookPanicked,
     Kind::Exhausted,
-    Kind::TooFast,
+    Kind::RateLimitExceeded,
     Kind::NotJoined,
 ];
 
@@ -68,7 +68,7 @@ struct Counted {
     asked: AtomicU64,
     /// Bytes of those that had a place among the first.
     bytes: AtomicU64,
-    held_back: AtomicU64,
+    throttled: AtomicU64,
 }
 
 impl Kind {
@@ -93,10 +93,10 @@ impl Kind {
     pub(crate) const fn level(self) -> Level {
         match self {
             Kind::Closed
-            | Kind::Lost
-            | Kind::Refused
+            | Kind::Disconnected
+            | Kind::Rejected
             | Kind::TurnedAway
-            | Kind::TooFast
+            | Kind::RateLimitExceeded
             | Kind::NotJoined => Level::Info,
             Kind::HandlerFailed | Kind::Exhausted => Level::Warn,
             Kind::HookPanicked => Level::Error,
@@ -115,7 +115,7 @@ impl LogGate {
                 return Some(line);
             }
         }
-        counted.held_back.fetch_add(1, SeqCst);
+        counted.throttled.fetch_add(1, SeqCst);
         None
     }
 
@@ -129,7 +129,7 @@ impl LogGate {
     /// Logs how many lines were held back in the time that `passed`, and starts anew.
     pub(crate) fn sum_up(&self, passed: Duration) {
         for kind in KINDS {
-            let more = self.take_held_back(kind);
+            let more = self.take_suppressed(kind);
             if more > 0 {
                 let seconds = passed.as_secs_f64();
                 log!(
@@ -140,11 +140,11 @@ impl LogGate {
         }
     }
 
-    fn take_held_back(&self, kind: Kind) -> u64 {
+    fn take_suppressed(&self, kind: Kind) -> u64 {
         let counted = &self.counted[kind as usize];
         counted.asked.store(0, SeqCst);
         counted.bytes.store(0, SeqCst);
-        counted.held_back.swap(0, SeqCst)
+        counted.throttled.swap(0, SeqCst)
     }
 }
 
@@ -152,13 +152,13 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Kind::Closed => "closed",
-            Kind::Lost => "lost or broken",
-            Kind::Refused => "requests refused",
+            Kind::Disconnected => "lost or broken",
+            Kind::Rejected => "requests refused",
             Kind::TurnedAway => "turned away",
             Kind::HandlerFailed => "handlers failed",
             Kind::HookPanicked => "hooks panicked",
             Kind::Exhausted => "nothing left for a client",
-            Kind::TooFast => "too fast",
+            Kind::RateLimitExceeded => "too fast",
             Kind::NotJoined => "rooms not joined",
         })
     }
@@ -183,7 +183,7 @@ mod tests {
                 let lines: Vec<String> = lines.collect();
                 let bytes: usize = lines.iter().map(String::len).sum();
                 assert!(bytes as u64 <= kind.bytes(), "{kind}: {bytes}");
-                assert_eq!(gate.take_held_back(kind), 500 - lines.len() as u64);
+                assert_eq!(gate.take_suppressed(kind), 500 - lines.len() as u64);
                 all += bytes;
             }
             // The figure that this module's documentation has, and the one of SECURITY.md.
@@ -213,8 +213,8 @@ mod tests {
         }
         assert!(!gate.is_quiet());
         for kind in KINDS {
-            assert_eq!(gate.take_held_back(kind), 1234, "{kind}");
-            assert_eq!(gate.take_held_back(kind), 0, "{kind}: told twice");
+            assert_eq!(gate.take_suppressed(kind), 1234, "{kind}");
+            assert_eq!(gate.take_suppressed(kind), 0, "{kind}: told twice");
             assert!(admits(&gate, kind), "{kind}: after a sum it starts anew");
         }
     }
@@ -229,8 +229,8 @@ mod tests {
     #[test]
     fn nothing_is_held_back_of_few() {
         let gate = LogGate::default();
-        assert!((0..Kind::Lost.allowance()).all(|_| admits(&gate, Kind::Lost)));
-        assert_eq!(gate.take_held_back(Kind::Lost), 0);
+        assert!((0..Kind::Disconnected.allowance()).all(|_| admits(&gate, Kind::Disconnected)));
+        assert_eq!(gate.take_suppressed(Kind::Disconnected), 0);
         assert!(gate.is_quiet());
     }
 }

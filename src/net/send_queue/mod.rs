@@ -9,7 +9,7 @@
 //! than the bound can be sent, and a queue holds at most the bound, or one message.
 //!
 //! Two kinds of senders meet a full queue differently. The client's own thread waits
-//! ([`Outbox::wait_for_room`]), as a blocking socket would let it: the peer that sends faster than
+//! ([`SendQueue::wait_for_room`]), as a blocking socket would let it: the peer that sends faster than
 //! it reads is held back by TCP. Everybody else is never made to wait; for them a full queue is
 //! the [`SlowClient`] policy's case.
 
@@ -30,9 +30,9 @@ use super::socket::Socket;
 use super::sync::atomic::AtomicU64;
 use super::sync::atomic::Ordering::Relaxed;
 use super::sync::{Instant, Mutex, MutexGuard, PoisonError};
-use crate::error::Loss;
+use crate::error::DisconnectReason;
 use queue::{Queue, Tally};
-use total::{Backlog, Frames};
+use total::{SharedFrames, TotalQueued};
 
 /// What happens to a client whose queue is full when a broadcast, or a handle, has more for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -69,11 +69,11 @@ pub(crate) enum Push {
 
 /// One client's way out.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub(crate) struct SendQueue {
     inside: Mutex<Inside>,
     limit: usize,
     policy: SlowClient,
-    backlog: Arc<Backlog>,
+    total_queued: Arc<TotalQueued>,
     /// How often others have sent something. Only changed under the lock.
     pushes: AtomicU64,
     /// How often the socket, after it was full, has taken more. Only the peer can make that room.
@@ -83,7 +83,7 @@ pub(crate) struct Outbox {
 /// The inside, locked; what its queue takes is counted when it is let go of.
 struct Locked<'a> {
     inside: MutexGuard<'a, Inside>,
-    backlog: &'a Backlog,
+    total_queued: &'a TotalQueued,
 }
 
 #[derive(Debug)]
@@ -92,9 +92,9 @@ struct Inside {
     /// The goodbye is written, or the client is cut off: no message follows.
     over: bool,
     /// The write side is shut once nothing waits any more: the goodbye of a version without one.
-    hangs_up: bool,
+    ends_stream: bool,
     /// How many bytes will have been sent when the goodbye has.
-    last_word: u64,
+    close_ends_at: u64,
     /// Nothing follows that, not even pongs.
     mute: bool,
     /// The warden has been told, and polls.
@@ -106,27 +106,27 @@ struct Inside {
 /// Replies are sent without waiting for the next read once they are this many bytes.
 const LARGE: usize = 16 * 1024;
 
-impl Outbox {
+impl SendQueue {
     pub(crate) fn new(
         socket: Arc<Socket>,
         limit: usize,
         policy: SlowClient,
-        backlog: Arc<Backlog>,
-    ) -> Outbox {
+        total_queued: Arc<TotalQueued>,
+    ) -> SendQueue {
         let inside = Inside {
             queue: Queue::new(socket),
             over: false,
-            hangs_up: false,
-            last_word: 0,
+            ends_stream: false,
+            close_ends_at: 0,
             mute: false,
             watched: false,
             counted: 0,
         };
-        Outbox {
+        SendQueue {
             inside: Mutex::new(inside),
             limit,
             policy,
-            backlog,
+            total_queued,
             pushes: AtomicU64::new(0),
             relieved: AtomicU64::new(0),
         }
@@ -134,7 +134,7 @@ impl Outbox {
 
     /// The client's own thread says something: `write` appends whole frames and says how many
     /// messages they are. Unless `at_once`, or when there is much of it, it stays here until
-    /// [`flush`](Outbox::flush).
+    /// [`flush`](SendQueue::flush).
     pub(crate) fn reply<E>(
         &self,
         at_once: bool,
@@ -153,7 +153,7 @@ impl Outbox {
         Ok(self.sent(&mut inside))
     }
 
-    /// As [`reply`](Outbox::reply), for one large message, whose bytes are ready: nobody waits while
+    /// As [`reply`](SendQueue::reply), for one large message, whose bytes are ready: nobody waits while
     /// a client masks megabytes. What follows its `head` is sent from where it lies.
     pub(crate) fn reply_owned(&self, head: &[u8], rest: Vec<u8>) -> Push {
         let mut inside = self.lock();
@@ -177,15 +177,19 @@ impl Outbox {
     ///
     /// # Errors
     /// The loss, once nothing was taken for as long as `deadline`.
-    pub(crate) fn wait_for_room(&self, limit: usize, deadline: Duration) -> Result<Push, Loss> {
+    pub(crate) fn wait_for_room(
+        &self,
+        limit: usize,
+        deadline: Duration,
+    ) -> Result<Push, DisconnectReason> {
         let mut waited = Duration::ZERO;
         let mut before = None;
         loop {
             let (sent, socket) = {
                 let mut inside = self.lock();
                 inside.queue.send();
-                if let Some(loss) = inside.queue.loss() {
-                    return Err(loss);
+                if let Some(disconnect_reason) = inside.queue.disconnect_reason() {
+                    return Err(disconnect_reason);
                 }
                 let sent = inside.queue.tally().bytes;
                 let full = inside.queue.waiting() > limit;
@@ -199,16 +203,16 @@ impl Outbox {
                 (waited, before) = (Duration::ZERO, Some(sent));
             }
             if waited >= deadline {
-                return Err(Loss::Write);
+                return Err(DisconnectReason::Write);
             }
             // A socket counts as writable only when a good part of its buffer is free: a slow
             // reader makes room long before, so it is asked again and again. While the whole
             // process is stopped nobody is waited for, so a turn counts for no longer than it was
             // to take.
-            let turn = (deadline / 10).max(Duration::from_millis(1));
+            let batch = (deadline / 10).max(Duration::from_millis(1));
             let since = Instant::now();
-            socket.wait_until(PollFlags::OUT, turn);
-            waited += since.elapsed().min(turn);
+            socket.wait_until(PollFlags::OUT, batch);
+            waited += since.elapsed().min(batch);
         }
     }
 
@@ -218,7 +222,7 @@ impl Outbox {
     }
 
     /// Something for this client and others: `messages` whole messages.
-    pub(crate) fn push(&self, bytes: &Arc<Frames>, messages: u64) -> Push {
+    pub(crate) fn push(&self, bytes: &Arc<SharedFrames>, messages: u64) -> Push {
         let mut inside = self.lock();
         self.pushes.store(self.pushes() + 1, Relaxed);
         let fits = |queue: &Queue| {
@@ -240,7 +244,7 @@ impl Outbox {
             }
             SlowClient::Close => {
                 inside.over = true;
-                inside.queue.cut(Loss::Evicted);
+                inside.queue.cut(DisconnectReason::Evicted);
                 Push::Evicted
             }
             SlowClient::DropNewest | SlowClient::DropOldest => {
@@ -257,12 +261,12 @@ impl Outbox {
 
     /// The last bytes: a goodbye, or an HTTP answer. Only the first goodbye is written; of all
     /// others nothing is.
-    pub(crate) fn goodbye(&self, bytes: &[u8]) -> Push {
+    pub(crate) fn close_frame(&self, bytes: &[u8]) -> Push {
         self.goodbye_with(bytes, None)
     }
 
     /// The same, with a body behind it that others may be sent as well.
-    pub(crate) fn goodbye_with(&self, bytes: &[u8], page: Option<&Arc<Frames>>) -> Push {
+    pub(crate) fn goodbye_with(&self, bytes: &[u8], page: Option<&Arc<SharedFrames>>) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
             return Push::Over;
@@ -275,24 +279,24 @@ impl Outbox {
         inside.watch()
     }
 
-    /// As [`goodbye`](Outbox::goodbye), for a version that can only hang up: nothing more is sent,
+    /// As [`close_frame`](SendQueue::close_frame), for a version that can only hang up: nothing more is sent,
     /// and the peer sees the end of the stream behind all that was.
-    pub(crate) fn hang_up(&self) -> Push {
+    pub(crate) fn close_tcp(&self) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
             return Push::Over;
         }
-        inside.hangs_up = true;
+        inside.ends_stream = true;
         inside.end();
         inside.watch()
     }
 
     /// Pongs that may still follow our goodbye, while the peer's has not come. Where something
     /// waits they are left out: a peer that pings and does not read must not fill the memory.
-    pub(crate) fn afterword(&self, pongs: &[u8]) -> Push {
+    pub(crate) fn pongs_after_close(&self, pongs: &[u8]) -> Push {
         let mut inside = self.lock();
         inside.queue.send();
-        let may_follow = inside.queue.loss().is_none() && !inside.mute;
+        let may_follow = inside.queue.disconnect_reason().is_none() && !inside.mute;
         if may_follow && inside.queue.waiting() == 0 {
             inside.queue.replies().extend_from_slice(pongs);
             inside.queue.send();
@@ -302,10 +306,10 @@ impl Outbox {
 
     /// Cuts the client off: nothing more is sent, nothing more is read. Only the first cause
     /// counts; whether this was it is returned.
-    pub(crate) fn cut(&self, loss: Loss) -> bool {
+    pub(crate) fn cut(&self, disconnect_reason: DisconnectReason) -> bool {
         let mut inside = self.lock();
         inside.over = true;
-        inside.queue.cut(loss)
+        inside.queue.cut(disconnect_reason)
     }
 
     /// Closes the TCP connection of a client that had nothing more to do than that. That is no loss.
@@ -325,8 +329,8 @@ impl Outbox {
     }
 
     /// Why the client was cut off, if it was.
-    pub(crate) fn loss(&self) -> Option<Loss> {
-        self.lock().queue.loss()
+    pub(crate) fn disconnect_reason(&self) -> Option<DisconnectReason> {
+        self.lock().queue.disconnect_reason()
     }
 
     /// Whether no message follows: after a goodbye, or once the client is lost.
@@ -349,9 +353,9 @@ impl Outbox {
 
     /// Whether the goodbye waits for the socket, or something before it. What may follow it, the
     /// pongs, does not count.
-    pub(crate) fn goodbye_waits(&self) -> bool {
+    pub(crate) fn close_is_queued(&self) -> bool {
         let mut inside = self.lock();
-        inside.queue.tally().bytes < inside.last_word
+        inside.queue.tally().bytes < inside.close_ends_at
     }
 
     /// Lets go of the socket and of everything that waits.
@@ -373,26 +377,26 @@ impl Outbox {
         Locked {
             // Nothing in here panics half-way through a change.
             inside: self.inside.lock().unwrap_or_else(PoisonError::into_inner),
-            backlog: &self.backlog,
+            total_queued: &self.total_queued,
         }
     }
 }
 
 impl Inside {
     fn is_over(&self) -> bool {
-        self.over || self.queue.loss().is_some()
+        self.over || self.queue.disconnect_reason().is_some()
     }
 
     /// Sends the last that there is to send.
     fn end(&mut self) {
         self.over = true;
         self.queue.send();
-        self.last_word = self.queue.end();
+        self.close_ends_at = self.queue.end();
     }
 
     /// After sending: whether the warden must be told of what waits.
     fn watch(&mut self) -> Push {
-        if self.queue.waiting() == 0 && self.has_hung_up() {
+        if self.queue.waiting() == 0 && self.stream_is_ended() {
             return Push::Done;
         }
         match std::mem::replace(&mut self.watched, true) {
@@ -402,9 +406,9 @@ impl Inside {
     }
 
     /// Hangs up, if that is the goodbye; `false` while even that waits for the socket.
-    fn has_hung_up(&self) -> bool {
+    fn stream_is_ended(&self) -> bool {
         match self.queue.socket() {
-            Some(socket) if self.hangs_up => {
+            Some(socket) if self.ends_stream => {
                 let shut = socket.shutdown(Shutdown::Write);
                 !matches!(shut, Err(error) if error.kind() == ErrorKind::WouldBlock)
             }
@@ -431,7 +435,7 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let memory = self.inside.queue.memory();
         if memory != self.inside.counted {
-            self.backlog.adjust(self.inside.counted, memory);
+            self.total_queued.adjust(self.inside.counted, memory);
             self.inside.counted = memory;
         }
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::total::Frames;
-use crate::error::Loss;
+use super::total::SharedFrames;
+use crate::error::DisconnectReason;
 use crate::net::socket::Socket;
 
 /// The queue of one client. Whoever holds the outbox's lock may do anything with it; nothing here
@@ -29,7 +29,7 @@ pub(crate) struct Queue {
     /// Bytes of the first chunk that are sent.
     head_sent: usize,
     /// Why the client was cut off, if it was.
-    loss: Option<Loss>,
+    disconnect_reason: Option<DisconnectReason>,
     tally: Tally,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 enum Chunk {
     Own(Vec<u8>),
-    Shared(Arc<Frames>, u64),
+    Shared(Arc<SharedFrames>, u64),
 }
 
 /// What has left, or never will.
@@ -66,7 +66,7 @@ impl Queue {
             waiting: 0,
             own: 0,
             head_sent: 0,
-            loss: None,
+            disconnect_reason: None,
             tally: Tally::default(),
         }
     }
@@ -101,8 +101,8 @@ impl Queue {
         &mut self.replies
     }
 
-    pub(crate) fn loss(&self) -> Option<Loss> {
-        self.loss
+    pub(crate) fn disconnect_reason(&self) -> Option<DisconnectReason> {
+        self.disconnect_reason
     }
 
     pub(crate) fn tally(&mut self) -> &mut Tally {
@@ -129,11 +129,11 @@ impl Queue {
     }
 
     /// Sends `messages` messages behind everything that waits; what is not taken waits too.
-    pub(crate) fn send_shared(&mut self, bytes: &Arc<Frames>, messages: u64) {
+    pub(crate) fn send_shared(&mut self, bytes: &Arc<SharedFrames>, messages: u64) {
         self.tally.messages += messages;
         if self.chunks.is_empty() && self.replies.is_empty() {
             let sent = self.send_now(bytes);
-            if sent < bytes.len() && self.loss.is_none() {
+            if sent < bytes.len() && self.disconnect_reason.is_none() {
                 self.head_sent = sent;
                 self.waiting = bytes.len() - sent;
                 self.chunks
@@ -154,7 +154,7 @@ impl Queue {
     }
 
     /// Puts the body of an answer behind everything that waits. It was counted before.
-    pub(crate) fn enqueue_page(&mut self, page: &Arc<Frames>) {
+    pub(crate) fn enqueue_page(&mut self, page: &Arc<SharedFrames>) {
         self.enqueue_replies();
         self.waiting += page.len();
         self.chunks.push_back(Chunk::Shared(Arc::clone(page), 0));
@@ -200,16 +200,19 @@ impl Queue {
 
     /// Cuts the client off: nothing more is sent, nothing more is read. Only the first cause
     /// counts; whether this was it is returned.
-    pub(crate) fn cut(&mut self, loss: Loss) -> bool {
+    pub(crate) fn cut(&mut self, disconnect_reason: DisconnectReason) -> bool {
         self.clear();
         if let Some(socket) = &self.socket {
-            if !matches!(loss, Loss::Close | Loss::EndOfStream) {
+            if !matches!(
+                disconnect_reason,
+                DisconnectReason::Close | DisconnectReason::EndOfStream
+            ) {
                 socket.forget_unsent();
             }
             let _ = socket.shutdown(Shutdown::Both);
         }
-        let first = self.loss.is_none();
-        self.loss.get_or_insert(loss);
+        let first = self.disconnect_reason.is_none();
+        self.disconnect_reason.get_or_insert(disconnect_reason);
         first
     }
 
@@ -234,7 +237,7 @@ impl Queue {
             replies.clear();
             replies.shrink_to(REPLIES_AT_REST);
             self.replies = replies;
-        } else if self.loss.is_none() {
+        } else if self.disconnect_reason.is_none() {
             self.head_sent = sent;
             self.waiting = replies.len() - sent;
             self.own = replies.capacity();
@@ -285,7 +288,7 @@ impl Queue {
             }
             Err(Errno::AGAIN) => 0,
             Err(_) => {
-                self.cut(Loss::EndOfStream);
+                self.cut(DisconnectReason::EndOfStream);
                 0
             }
         }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Outbox, Push};
+use super::{Push, SendQueue};
 use crate::net::socket::Socket;
 use crate::net::sync::atomic::Ordering::Relaxed;
 
-impl Outbox {
+impl SendQueue {
     /// Sends a ping at once or, if something waits already, not at all: the write timeout is
     /// running then. If it is sent, returns how many bytes will have been sent once it has.
     pub(crate) fn ping(&self, frame: &[u8]) -> (Push, Option<u64>) {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 
 use crate::protocol::Body;
 
-use crate::error::Loss;
+use crate::error::DisconnectReason;
 use crate::net::counters::Totals;
 use crate::net::registry::Registry;
 use crate::net::sync::atomic::Ordering::Relaxed;
@@ -21,11 +21,11 @@ use crate::net::sync::atomic::{AtomicBool, AtomicUsize};
 use crate::net::sync::{Mutex, PoisonError};
 
 #[derive(Debug)]
-pub(crate) struct Backlog {
+pub(crate) struct TotalQueued {
     most: usize,
     waiting: AtomicUsize,
     /// The bodies of HTTP answers that are on their way now, by where they lie in memory.
-    pages: Mutex<HashMap<Place, Weak<Frames>>>,
+    pages: Mutex<HashMap<Place, Weak<SharedFrames>>>,
     /// Held by the one that evicts.
     relief: Mutex<()>,
 }
@@ -41,15 +41,15 @@ enum Bytes {
 
 /// Whole frames for many, or the body of an answer, counted once in however many queues they wait.
 #[derive(Debug)]
-pub(crate) struct Frames {
+pub(crate) struct SharedFrames {
     bytes: Bytes,
     counted: AtomicBool,
-    backlog: Arc<Backlog>,
+    total_queued: Arc<TotalQueued>,
 }
 
-impl Backlog {
-    pub(crate) fn new(most: usize) -> Arc<Backlog> {
-        Arc::new(Backlog {
+impl TotalQueued {
+    pub(crate) fn new(most: usize) -> Arc<TotalQueued> {
+        Arc::new(TotalQueued {
             most,
             waiting: AtomicUsize::new(0),
             pages: Mutex::default(),
@@ -72,7 +72,7 @@ impl Backlog {
 
     /// The body of an answer, for one client more. It is counted from now on, once for all clients that
     /// are sent the same one; `None` where that would be too much.
-    pub(crate) fn page(self: &Arc<Backlog>, body: &Body) -> Option<Arc<Frames>> {
+    pub(crate) fn page(self: &Arc<TotalQueued>, body: &Body) -> Option<Arc<SharedFrames>> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(frames) = pages.get(&place(body.as_bytes())).and_then(Weak::upgrade) {
             return Some(frames);
@@ -82,10 +82,10 @@ impl Backlog {
             (after <= self.most).then_some(after)
         };
         self.waiting.fetch_update(Relaxed, Relaxed, more).ok()?;
-        let frames = Arc::new(Frames {
+        let frames = Arc::new(SharedFrames {
             bytes: Bytes::Page(body.clone()),
             counted: AtomicBool::new(true),
-            backlog: Arc::clone(self),
+            total_queued: Arc::clone(self),
         });
         pages.insert(place(&frames), Arc::downgrade(&frames));
         Some(frames)
@@ -113,7 +113,7 @@ impl Backlog {
         }
         let clients = registry.all().into_iter();
         let mut weighed: Vec<_> = clients
-            .map(|link| (link.outbox.weight(), link))
+            .map(|link| (link.send_queue.weight(), link))
             .filter(|(weight, _)| *weight > 0)
             .collect();
         weighed.sort_unstable_by_key(|(weight, link)| (Reverse(*weight), link.id));
@@ -121,24 +121,24 @@ impl Backlog {
             if self.waiting() <= self.most - self.most / 8 {
                 return;
             }
-            link.lose(Loss::Crowded, totals);
+            link.disconnect(DisconnectReason::Crowded, totals);
         }
     }
 }
 
-impl Frames {
-    pub(crate) fn new(bytes: Vec<u8>, backlog: &Arc<Backlog>) -> Arc<Frames> {
-        Arc::new(Frames {
+impl SharedFrames {
+    pub(crate) fn new(bytes: Vec<u8>, total_queued: &Arc<TotalQueued>) -> Arc<SharedFrames> {
+        Arc::new(SharedFrames {
             bytes: Bytes::Own(bytes),
             counted: AtomicBool::new(false),
-            backlog: Arc::clone(backlog),
+            total_queued: Arc::clone(total_queued),
         })
     }
 
     /// They wait in a queue, from now on until the last queue has let go of them.
     pub(crate) fn wait(&self) {
         if !self.counted.load(Relaxed) && !self.counted.swap(true, Relaxed) {
-            self.backlog.adjust(0, self.memory());
+            self.total_queued.adjust(0, self.memory());
         }
     }
 
@@ -154,7 +154,7 @@ fn place(bytes: &[u8]) -> Place {
     (bytes.as_ptr().addr(), bytes.len())
 }
 
-impl Deref for Frames {
+impl Deref for SharedFrames {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -165,43 +165,43 @@ impl Deref for Frames {
     }
 }
 
-impl Drop for Frames {
+impl Drop for SharedFrames {
     fn drop(&mut self) {
         if *self.counted.get_mut() {
-            self.backlog.adjust(self.memory(), 0);
+            self.total_queued.adjust(self.memory(), 0);
         }
         if let Bytes::Page(body) = &self.bytes {
-            self.backlog.forget(body.as_bytes());
+            self.total_queued.forget(body.as_bytes());
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Backlog, Frames};
+    use super::{SharedFrames, TotalQueued};
     use std::sync::Arc;
 
     #[test]
     fn frames_count_once_and_only_while_they_wait() {
-        let backlog = Backlog::new(1000);
-        let frames = Frames::new(vec![0; 100], &backlog);
-        assert_eq!(backlog.waiting(), 0);
+        let total_queued = TotalQueued::new(1000);
+        let frames = SharedFrames::new(vec![0; 100], &total_queued);
+        assert_eq!(total_queued.waiting(), 0);
         let queues = [Arc::clone(&frames), Arc::clone(&frames)];
         queues.iter().for_each(|frames| frames.wait());
-        assert_eq!(backlog.waiting(), 100);
+        assert_eq!(total_queued.waiting(), 100);
         drop(frames);
-        assert_eq!(backlog.waiting(), 100);
+        assert_eq!(total_queued.waiting(), 100);
         drop(queues);
-        assert_eq!(backlog.waiting(), 0);
+        assert_eq!(total_queued.waiting(), 0);
     }
 
     #[test]
     fn frames_that_never_waited_are_not_given_back() {
-        let backlog = Backlog::new(1000);
-        backlog.adjust(0, 10);
-        drop(Frames::new(vec![0; 100], &backlog));
-        assert_eq!(backlog.waiting(), 10);
-        backlog.adjust(10, 3);
-        assert_eq!(backlog.waiting(), 3);
+        let total_queued = TotalQueued::new(1000);
+        total_queued.adjust(0, 10);
+        drop(SharedFrames::new(vec![0; 100], &total_queued));
+        assert_eq!(total_queued.waiting(), 10);
+        total_queued.adjust(10, 3);
+        assert_eq!(total_queued.waiting(), 3);
     }
 }

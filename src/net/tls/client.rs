@@ -32,7 +32,7 @@ impl TlsClient {
     /// # Errors
     /// [`TlsError::Rustls`] where the cryptography cannot be had.
     pub fn new() -> Result<TlsClient, TlsError> {
-        TlsClient::believing(mozillas())
+        TlsClient::with_roots(mozillas())
     }
 
     /// Believes those, and these certificates in PEM: of authorities, or of a server that has signed
@@ -41,7 +41,7 @@ impl TlsClient {
     /// # Errors
     /// Where there is none, or one is broken.
     pub fn trusting(pem: &[u8]) -> Result<TlsClient, TlsError> {
-        TlsClient::believing(extended(mozillas(), pem)?)
+        TlsClient::with_roots(extended(mozillas(), pem)?)
     }
 
     /// Believes these certificates in PEM, and nobody else.
@@ -49,7 +49,7 @@ impl TlsClient {
     /// # Errors
     /// Where there is none, or one is broken.
     pub fn trusting_only(pem: &[u8]) -> Result<TlsClient, TlsError> {
-        TlsClient::believing(extended(RootCertStore::empty(), pem)?)
+        TlsClient::with_roots(extended(RootCertStore::empty(), pem)?)
     }
 
     /// With a configuration of one's own: client certificates, pinned keys, the system's roots.
@@ -74,12 +74,12 @@ impl TlsClient {
     /// A session with the server of this name: a host's, or an address, without brackets.
     pub(crate) fn session(&self, host: &str) -> Result<TlsSession, TlsError> {
         let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| TlsError::BadName(host.to_owned()))?;
+        let name = name.map_err(|_| TlsError::InvalidName(host.to_owned()))?;
         let connection = ClientConnection::new(Arc::clone(&self.config), name)?;
         Ok(TlsSession::new(connection.into()))
     }
 
-    fn believing(roots: RootCertStore) -> Result<TlsClient, TlsError> {
+    fn with_roots(roots: RootCertStore) -> Result<TlsClient, TlsError> {
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)

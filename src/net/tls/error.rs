@@ -26,7 +26,7 @@ pub enum TlsError {
     /// Made from no files: there is nothing to read again.
     NoFiles,
     /// What neither is a host's name nor an address, where one was to be proved.
-    BadName(String),
+    InvalidName(String),
     /// The peer speaks something else.
     NotTls,
     /// What rustls says: a key that is not the certificate's, a certificate that is not to be
@@ -49,7 +49,7 @@ impl fmt::Display for TlsError {
             TlsError::NoKey => f.write_str("no private key in the PEM, or one with a passphrase"),
             TlsError::Pem(error) => write!(f, "broken PEM: {error}"),
             TlsError::NoFiles => f.write_str("made from no files: nothing to read again"),
-            TlsError::BadName(name) => {
+            TlsError::InvalidName(name) => {
                 write!(
                     f,
                     "\"{}\" is no name that TLS can prove",

@@ -24,7 +24,7 @@ use rustls::Connection;
 use crate::net::date;
 use crate::net::send_queue::queue::VECTORS;
 use crate::net::socket::{FLAGS, poll_until};
-use crate::protocol::{Refusal, refusal_bytes};
+use crate::protocol::{Rejection, rejection_bytes};
 
 use super::error::TlsError;
 
@@ -105,7 +105,7 @@ impl TlsSession {
         let early = inside.connection.is_handshaking();
         match inside.connection {
             Connection::Client(_) if early => inside.keep(socket, vectors),
-            Connection::Server(_) if early => inside.refuse(socket),
+            Connection::Server(_) if early => inside.reject(socket),
             _ => return inside.send(socket, vectors),
         }
         Ok(vectors.iter().map(|vector| vector.len()).sum())
@@ -317,7 +317,7 @@ impl Inside {
         let _ = self.flush(socket);
     }
 
-    fn refuse(&mut self, socket: BorrowedFd<'_>) {
+    fn reject(&mut self, socket: BorrowedFd<'_>) {
         if self.mute.replace(Errno::PIPE).is_none() {
             let _ = Wire::new(socket).write(ALERT);
         }
@@ -328,11 +328,11 @@ impl Inside {
 const HANDSHAKE: u8 = 0x16;
 
 fn plain_answer() -> Vec<u8> {
-    let refusal = Refusal::Application {
+    let rejection = Rejection::Application {
         status: 400,
         reason: "this port speaks TLS: try https:// or wss://".to_owned(),
     };
-    refusal_bytes(&refusal, Some(date::now))
+    rejection_bytes(&rejection, Some(date::now))
 }
 
 impl Wire<'_> {

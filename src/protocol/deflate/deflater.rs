@@ -4,7 +4,7 @@ use std::fmt;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::Terms;
+use super::Negotiated;
 use crate::protocol::message::Message;
 
 /// The end of every compressed message, which is left out (RFC 7692 §7.2.1).
@@ -23,18 +23,18 @@ pub(crate) struct Deflater {
 
 impl Deflater {
     /// Creates a compressor for peers with these negotiated parameters.
-    pub(crate) fn new(terms: &Terms) -> Deflater {
-        let level = Compression::new(terms.level.into());
+    pub(crate) fn new(negotiated: &Negotiated) -> Deflater {
+        let level = Compression::new(negotiated.level.into());
         Deflater {
-            stream: Compress::new_with_window_bits(level, false, terms.send.bits),
-            bits: terms.send.bits,
-            level: terms.level,
+            stream: Compress::new_with_window_bits(level, false, negotiated.send.bits),
+            bits: negotiated.send.bits,
+            level: negotiated.level,
         }
     }
 
     /// Returns whether the compressor fits these negotiated parameters.
-    pub(crate) fn fits(&self, terms: &Terms) -> bool {
-        (self.bits, self.level) == (terms.send.bits, terms.level)
+    pub(crate) fn fits(&self, negotiated: &Negotiated) -> bool {
+        (self.bits, self.level) == (negotiated.send.bits, negotiated.level)
     }
 
     /// Drops the context: the next message refers to nothing but itself.

@@ -2,7 +2,7 @@
 //! values: code that needs one never runs, and no other code depends on the feature.
 
 use crate::protocol::config::Config;
-use crate::protocol::error::Violation;
+use crate::protocol::error::ProtocolError;
 use crate::protocol::framing::Partial;
 use crate::protocol::handshake::request::Request;
 use crate::protocol::message::Message;
@@ -13,7 +13,7 @@ enum Never {}
 
 /// See `negotiation`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Terms(Never);
+pub(crate) struct Negotiated(Never);
 
 /// See `deflater`.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Deflater(Never);
 pub(crate) struct Inflater(Never);
 
 impl Config {
-    pub(crate) fn take_up(&self, _: &Request) -> Option<(Terms, String)> {
+    pub(crate) fn take_up(&self, _: &Request) -> Option<(Negotiated, String)> {
         None
     }
 
@@ -33,18 +33,18 @@ impl Config {
     }
 
     /// Accepts only an empty list: nothing was offered, so the server may accept nothing.
-    pub(crate) fn agree(&self, _: Version, answer: &[u8]) -> Option<Option<Terms>> {
+    pub(crate) fn agree(&self, _: Version, answer: &[u8]) -> Option<Option<Negotiated>> {
         let empty = answer.iter().all(|byte| b", \t".contains(byte));
         empty.then_some(None)
     }
 }
 
-impl Terms {
+impl Negotiated {
     pub(crate) fn is_worth(&self, _: usize) -> bool {
         match self.0 {}
     }
 
-    pub(crate) fn takes_over(&self) -> bool {
+    pub(crate) fn keeps_context(&self) -> bool {
         match self.0 {}
     }
 
@@ -54,11 +54,11 @@ impl Terms {
 }
 
 impl Deflater {
-    pub(crate) fn new(terms: &Terms) -> Deflater {
-        match terms.0 {}
+    pub(crate) fn new(negotiated: &Negotiated) -> Deflater {
+        match negotiated.0 {}
     }
 
-    pub(crate) fn fits(&self, _: &Terms) -> bool {
+    pub(crate) fn fits(&self, _: &Negotiated) -> bool {
         match self.0 {}
     }
 
@@ -76,8 +76,8 @@ impl Deflater {
 }
 
 impl Inflater {
-    pub(crate) fn new(terms: &Terms) -> Inflater {
-        match terms.0 {}
+    pub(crate) fn new(negotiated: &Negotiated) -> Inflater {
+        match negotiated.0 {}
     }
 
     pub(crate) fn begin(&mut self) {
@@ -102,11 +102,11 @@ impl Inflater {
         _: &mut Partial,
         _: bool,
         _: usize,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), ProtocolError> {
         match self.0 {}
     }
 
-    pub(crate) fn finish(&mut self, _: &mut Partial, _: usize) -> Result<(), Violation> {
+    pub(crate) fn finish(&mut self, _: &mut Partial, _: usize) -> Result<(), ProtocolError> {
         match self.0 {}
     }
 }

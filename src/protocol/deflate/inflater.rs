@@ -4,9 +4,9 @@ use std::fmt;
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::Terms;
+use super::Negotiated;
 use super::settings::Window;
-use crate::protocol::error::Violation;
+use crate::protocol::error::ProtocolError;
 use crate::protocol::framing::Partial;
 
 /// The bytes that the sender has left out (RFC 7692 §7.2.2).
@@ -53,7 +53,7 @@ enum Step {
 }
 
 impl Inflater {
-    pub(crate) fn new(terms: &Terms) -> Inflater {
+    pub(crate) fn new(negotiated: &Negotiated) -> Inflater {
         Inflater {
             reading: false,
             read: 0,
@@ -61,8 +61,8 @@ impl Inflater {
             ended: false,
             streams: 0,
             history: Vec::new(),
-            keep: match terms.receive.takeover {
-                true => terms.receive.size(),
+            keep: match negotiated.receive.takeover {
+                true => negotiated.receive.size(),
                 false => 0,
             },
         }
@@ -107,7 +107,7 @@ impl Inflater {
         message: &mut Partial,
         check: bool,
         limit: usize,
-    ) -> Result<(), Violation> {
+    ) -> Result<(), ProtocolError> {
         self.read += piece.len();
         while !piece.is_empty() {
             // The bytes after a final block are a new stream (RFC 7692 §7.2.3.4).
@@ -125,14 +125,18 @@ impl Inflater {
     ///
     /// # Errors
     /// The same as [`inflate`](Inflater::inflate), and if the stream is cut short.
-    pub(crate) fn finish(&mut self, message: &mut Partial, limit: usize) -> Result<(), Violation> {
+    pub(crate) fn finish(
+        &mut self,
+        message: &mut Partial,
+        limit: usize,
+    ) -> Result<(), ProtocolError> {
         let message = message.buffer(0);
         // After a final block the sender has to write `00`, so that the tail fits. Without it, the end
         // of the message is clear nevertheless.
         if !self.ended {
             for (mut end, expected) in [(&TAIL[..], Step::Done), (&END, Step::Ended)] {
                 if self.step(&mut end, message, limit)? != expected || !end.is_empty() {
-                    return Err(Violation::BadCompression);
+                    return Err(ProtocolError::InvalidCompression);
                 }
             }
         }
@@ -153,12 +157,12 @@ impl Inflater {
         piece: &mut &[u8],
         message: &mut Vec<u8>,
         limit: usize,
-    ) -> Result<Step, Violation> {
+    ) -> Result<Step, ProtocolError> {
         let stream = match &mut self.stream {
             Some(stream) if self.ended => {
                 self.streams += 1;
                 if self.streams > STREAMS + limit / 1024 {
-                    return Err(Violation::MessageTooLarge(limit));
+                    return Err(ProtocolError::MessageTooLarge(limit));
                 }
                 stream.reset(false);
                 remember(stream, &self.history)?;
@@ -179,31 +183,31 @@ impl Inflater {
         let written = count(stream.total_out() - written)?;
         *piece = &piece[read..];
         append(message, &inflated[..written], limit)?;
-        let status = status.map_err(|_| Violation::BadCompression)?;
+        let status = status.map_err(|_| ProtocolError::InvalidCompression)?;
         self.ended = status == Status::StreamEnd;
         match status {
             Status::StreamEnd => Ok(Step::Ended),
             _ if written == STEP => Ok(Step::Underway),
             _ if piece.is_empty() => Ok(Step::Done),
             // zlib takes all input while there is room for the output.
-            _ => Err(Violation::BadCompression),
+            _ => Err(ProtocolError::InvalidCompression),
         }
     }
 }
 
 /// Lets the following bytes refer to `known`.
-fn remember(stream: &mut Decompress, known: &[u8]) -> Result<(), Violation> {
+fn remember(stream: &mut Decompress, known: &[u8]) -> Result<(), ProtocolError> {
     match stream.set_dictionary(known) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Violation::BadCompression),
+        Err(_) => Err(ProtocolError::InvalidCompression),
     }
 }
 
 /// Appends a piece. The memory grows as a vector's does, but not beyond the limit.
-fn append(message: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), Violation> {
+fn append(message: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), ProtocolError> {
     let room = limit.saturating_sub(message.len());
     if piece.len() > room {
-        return Err(Violation::MessageTooLarge(limit));
+        return Err(ProtocolError::MessageTooLarge(limit));
     }
     if piece.len() > message.capacity() - message.len() {
         message.reserve_exact(piece.len().max(message.len()).min(room));
@@ -217,8 +221,8 @@ fn last(bytes: &[u8], most: usize) -> &[u8] {
 }
 
 /// Converts a number of bytes that one step has read or written, which always fits into memory.
-fn count(bytes: u64) -> Result<usize, Violation> {
-    usize::try_from(bytes).map_err(|_| Violation::BadCompression)
+fn count(bytes: u64) -> Result<usize, ProtocolError> {
+    usize::try_from(bytes).map_err(|_| ProtocolError::InvalidCompression)
 }
 
 impl fmt::Debug for Inflater {

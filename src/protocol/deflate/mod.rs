@@ -65,11 +65,11 @@ pub(crate) use deflater::Deflater;
 #[cfg(feature = "deflate")]
 pub(crate) use inflater::Inflater;
 #[cfg(feature = "deflate")]
-pub(crate) use negotiation::Terms;
+pub(crate) use negotiation::Negotiated;
 #[cfg(feature = "deflate")]
 pub use settings::Deflate;
 
 #[cfg(not(feature = "deflate"))]
 mod disabled;
 #[cfg(not(feature = "deflate"))]
-pub(crate) use disabled::{Deflater, Inflater, Terms};
+pub(crate) use disabled::{Deflater, Inflater, Negotiated};

@@ -9,7 +9,7 @@ use crate::protocol::version::{Version, hybi07};
 
 /// The negotiated parameters: how each side compresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Terms {
+pub(crate) struct Negotiated {
     pub(crate) send: Window,
     pub(crate) receive: Window,
     pub(crate) level: u8,
@@ -40,7 +40,7 @@ enum Bits {
     AtMost(u8),
 }
 
-impl Terms {
+impl Negotiated {
     /// Returns whether a message of `len` bytes is worth compressing, and can be for the peer's
     /// window.
     pub(crate) fn is_worth(&self, len: usize) -> bool {
@@ -48,7 +48,7 @@ impl Terms {
     }
 
     /// Returns whether a message that is sent may refer to those before it.
-    pub(crate) fn takes_over(&self) -> bool {
+    pub(crate) fn keeps_context(&self) -> bool {
         self.send.takeover
     }
 
@@ -62,9 +62,9 @@ impl Config {
     /// Accepts the first of a client's offers that can be accepted, and returns the value of the
     /// response's header. An invalid offer is declined like one that cannot be kept; the handshake goes
     /// on without compression.
-    pub(crate) fn take_up(&self, request: &Request) -> Option<(Terms, String)> {
+    pub(crate) fn take_up(&self, request: &Request) -> Option<(Negotiated, String)> {
         let deflate = self.deflate.as_ref()?;
-        let offers = extensions::parse(request.all(hybi07::EXTENSIONS))?;
+        let offers = extensions::parse(request.header_values(hybi07::EXTENSIONS))?;
         offers
             .iter()
             .filter(|offer| offer.name == NAME)
@@ -73,17 +73,17 @@ impl Config {
 
     /// Returns a client's offer in this version, if there is one.
     pub(crate) fn offer(&self, version: Version) -> Option<String> {
-        let deflate = self.deflate.filter(|_| version.row().deflate)?;
+        let deflate = self.deflate.filter(|_| version.spec().deflate)?;
         Some(deflate.offer())
     }
 
     /// Reads which part of that offer the server has accepted, if any; `None` if the response is
     /// invalid.
-    pub(crate) fn agree(&self, version: Version, answer: &[u8]) -> Option<Option<Terms>> {
+    pub(crate) fn agree(&self, version: Version, answer: &[u8]) -> Option<Option<Negotiated>> {
         match &extensions::parse([answer].into_iter())?[..] {
             [] => Some(None),
             [taken_up] if taken_up.name == NAME => {
-                let deflate = self.deflate.filter(|_| version.row().deflate)?;
+                let deflate = self.deflate.filter(|_| version.spec().deflate)?;
                 deflate.agree(Parameters::of(taken_up)?).map(Some)
             }
             _ => None,
@@ -92,7 +92,7 @@ impl Config {
 }
 
 impl Deflate {
-    fn answer(&self, offer: Parameters) -> (Terms, String) {
+    fn answer(&self, offer: Parameters) -> (Negotiated, String) {
         let mut send = self.send;
         let mut receive = self.receive;
         send.takeover &= !offer.server_no_takeover;
@@ -131,7 +131,7 @@ impl Deflate {
         if bounded.is_some() {
             say(&format!("{CLIENT_BITS}={}", receive.bits));
         }
-        (self.terms(send, receive), words)
+        (self.negotiated(send, receive), words)
     }
 
     /// Writes the offer: requests the parameters that our own side needs, and allows those that it
@@ -160,7 +160,7 @@ impl Deflate {
 
     /// Checks a server's response. It must include the parameters that the client has requested
     /// (RFC 7692 §7.1.1.1, §7.1.2.1), and may request those that the client has allowed (§7.1.2.2).
-    fn agree(&self, answer: Parameters) -> Option<Terms> {
+    fn agree(&self, answer: Parameters) -> Option<Negotiated> {
         let mut send = self.send;
         let mut receive = self.receive;
         send.takeover &= !answer.client_no_takeover;
@@ -178,11 +178,11 @@ impl Deflate {
             None if receive.bits == Window::MOST => {}
             _ => return None,
         }
-        Some(self.terms(send, receive))
+        Some(self.negotiated(send, receive))
     }
 
-    fn terms(&self, send: Window, receive: Window) -> Terms {
-        Terms {
+    fn negotiated(&self, send: Window, receive: Window) -> Negotiated {
+        Negotiated {
             send,
             receive,
             level: self.level,

@@ -2,8 +2,8 @@
 
 use super::{Framing, hixie, hybi};
 use crate::protocol::close::CloseFrame;
-use crate::protocol::deflate::Terms;
-use crate::protocol::error::Unsupported;
+use crate::protocol::deflate::Negotiated;
+use crate::protocol::error::SendError;
 use crate::protocol::message::Message;
 use crate::protocol::role::{Entropy, Role};
 use crate::protocol::version::{Closing, Version};
@@ -21,7 +21,7 @@ use crate::protocol::version::{Closing, Version};
 ///     .encode(&"Hello".into(), &mut from_client)?;
 /// assert_eq!(from_server, b"\x81\x05Hello");
 /// assert_eq!(from_client, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
-/// # Ok::<(), stentor::Unsupported>(())
+/// # Ok::<(), stentor::SendError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Encoder {
@@ -29,7 +29,7 @@ pub struct Encoder {
     /// A client's source of masks; a server has none.
     entropy: Option<Entropy>,
     /// The negotiated parameters, if compression was agreed on.
-    terms: Option<Terms>,
+    negotiated: Option<Negotiated>,
 }
 
 impl Encoder {
@@ -38,7 +38,7 @@ impl Encoder {
         Encoder {
             version,
             entropy: None,
-            terms: None,
+            negotiated: None,
         }
     }
 
@@ -48,19 +48,19 @@ impl Encoder {
         Encoder {
             version,
             entropy: Some(entropy),
-            terms: None,
+            negotiated: None,
         }
     }
 
     /// Adds the negotiated parameters, if compression was agreed on.
-    pub(crate) const fn deflating(mut self, terms: Option<Terms>) -> Encoder {
-        self.terms = terms;
+    pub(crate) const fn deflating(mut self, negotiated: Option<Negotiated>) -> Encoder {
+        self.negotiated = negotiated;
         self
     }
 
     /// Returns the negotiated parameters if messages may be compressed.
-    pub(crate) const fn terms(self) -> Option<Terms> {
-        self.terms
+    pub(crate) const fn negotiated(self) -> Option<Negotiated> {
+        self.negotiated
     }
 
     /// Returns the version that this encoder writes.
@@ -79,8 +79,8 @@ impl Encoder {
     /// Appends the bytes that carry `message`.
     ///
     /// # Errors
-    /// [`Unsupported`] for a binary message in draft-75 and draft-76.
-    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), Unsupported> {
+    /// [`SendError`] for a binary message in draft-75 and draft-76.
+    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), SendError> {
         let framing = self.version.framing();
         framing
             .encode(message, self.mask(), out)
@@ -88,7 +88,7 @@ impl Encoder {
     }
 
     /// Appends the bytes that carry `message`, which was compressed to `payload` with the
-    /// [negotiated parameters](Encoder::terms).
+    /// [negotiated parameters](Encoder::negotiated).
     pub(crate) fn encode_deflated(self, message: &Message, payload: &[u8], out: &mut Vec<u8>) {
         hybi::encode_deflated(hybi::Opcode::of(message), payload, self.mask(), out);
     }
@@ -98,7 +98,7 @@ impl Encoder {
     ///
     /// # Errors
     /// The same as [`encode`](Encoder::encode).
-    pub fn encode_owned(self, message: Message, out: &mut Vec<u8>) -> Result<Vec<u8>, Unsupported> {
+    pub fn encode_owned(self, message: Message, out: &mut Vec<u8>) -> Result<Vec<u8>, SendError> {
         match (self.version.framing(), message) {
             (Framing::Hixie, Message::Text(text)) => Ok(hixie::encode_owned(text, out)),
             (Framing::Hixie, Message::Binary(_)) => Err(self.lacks("binary messages")),
@@ -109,16 +109,16 @@ impl Encoder {
     /// Appends a ping with a payload of up to 125 bytes.
     ///
     /// # Errors
-    /// [`Unsupported`] if the version has no ping, or for a longer payload.
-    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+    /// [`SendError`] if the version has no ping, or for a longer payload.
+    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.encode_control(hybi::Opcode::Ping, payload, out)
     }
 
     /// Appends a pong with a payload of up to 125 bytes.
     ///
     /// # Errors
-    /// [`Unsupported`] if the version has no pong, or for a longer payload.
-    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+    /// [`SendError`] if the version has no pong, or for a longer payload.
+    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.encode_control(hybi::Opcode::Pong, payload, out)
     }
 
@@ -127,24 +127,24 @@ impl Encoder {
     /// the version has no place for them; without a frame, the close has no code.
     ///
     /// # Errors
-    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes, in every
+    /// [`SendError`] for a code that may not be sent or a reason above 123 bytes, in every
     /// version: so that a mistake does not depend on the peer's version.
     pub fn encode_close(
         self,
         frame: Option<&CloseFrame>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Unsupported> {
+    ) -> Result<(), SendError> {
         if let Some(frame) = frame {
             if !self.version.may_send(frame.code) {
-                return Err(Unsupported::CloseCode(frame.code.get()));
+                return Err(SendError::CloseCode(frame.code.get()));
             }
             if frame.reason.len() > CloseFrame::MAX_REASON {
-                return Err(Unsupported::TooLong(frame.reason.len()));
+                return Err(SendError::TooLong(frame.reason.len()));
             }
         }
         match self.version.closing() {
-            Closing::HangUp => {}
-            Closing::Marker => out.extend_from_slice(&hixie::GOODBYE),
+            Closing::CloseTcp => {}
+            Closing::Marker => out.extend_from_slice(&hixie::CLOSE_FRAME),
             Closing::Frame => hybi::encode_close(frame, self.mask(), out),
         }
         Ok(())
@@ -155,12 +155,12 @@ impl Encoder {
         opcode: hybi::Opcode,
         payload: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<(), Unsupported> {
+    ) -> Result<(), SendError> {
         if !self.version.has_ping() {
             return Err(self.lacks("ping and pong"));
         }
         if payload.len() > hybi::MAX_CONTROL {
-            return Err(Unsupported::TooLong(payload.len()));
+            return Err(SendError::TooLong(payload.len()));
         }
         hybi::encode_frame(opcode, payload, self.mask(), out);
         Ok(())
@@ -176,8 +176,8 @@ impl Encoder {
         })
     }
 
-    fn lacks(self, what: &'static str) -> Unsupported {
-        Unsupported::ByVersion {
+    fn lacks(self, what: &'static str) -> SendError {
+        SendError::ByVersion {
             version: self.version,
             what,
         }
@@ -189,36 +189,36 @@ impl Version {
     /// Like [`Encoder::encode`] of a server.
     ///
     /// # Errors
-    /// [`Unsupported`] for a binary message in draft-75 and draft-76.
-    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), Unsupported> {
+    /// [`SendError`] for a binary message in draft-75 and draft-76.
+    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), SendError> {
         Encoder::server(self).encode(message, out)
     }
 
     /// Like [`Encoder::encode_ping`] of a server.
     ///
     /// # Errors
-    /// [`Unsupported`] if the version has no ping, or for a payload above 125 bytes.
-    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+    /// [`SendError`] if the version has no ping, or for a payload above 125 bytes.
+    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         Encoder::server(self).encode_ping(payload, out)
     }
 
     /// Like [`Encoder::encode_pong`] of a server.
     ///
     /// # Errors
-    /// [`Unsupported`] if the version has no pong, or for a payload above 125 bytes.
-    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Unsupported> {
+    /// [`SendError`] if the version has no pong, or for a payload above 125 bytes.
+    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         Encoder::server(self).encode_pong(payload, out)
     }
 
     /// Like [`Encoder::encode_close`] of a server.
     ///
     /// # Errors
-    /// [`Unsupported`] for a code that may not be sent or a reason above 123 bytes.
+    /// [`SendError`] for a code that may not be sent or a reason above 123 bytes.
     pub fn encode_close(
         self,
         frame: Option<&CloseFrame>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Unsupported> {
+    ) -> Result<(), SendError> {
         Encoder::server(self).encode_close(frame, out)
     }
 }
@@ -228,7 +228,7 @@ mod tests {
     use super::Encoder;
     use crate::protocol::framing::{Decoded, Decoder};
     use crate::protocol::{
-        CloseCode, CloseFrame, Config, Framing, Message, Role, Unsupported, Version,
+        CloseCode, CloseFrame, Config, Framing, Message, Role, SendError, Version,
     };
 
     /// Returns another mask on each call, none of them zero.
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn each_role_reads_the_frames_of_the_other() -> Result<(), Unsupported> {
+    fn each_role_reads_the_frames_of_the_other() -> Result<(), SendError> {
         let config = Config::default();
         for version in Version::ALL {
             for (encoder, reader) in sides(version) {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn encode_owned_writes_the_same_frame() -> Result<(), Unsupported> {
+    fn encode_owned_writes_the_same_frame() -> Result<(), SendError> {
         let config = Config::default();
         for version in Version::ALL {
             for (encoder, reader) in sides(version) {
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn every_frame_of_a_client_has_its_own_mask() -> Result<(), Unsupported> {
+    fn every_frame_of_a_client_has_its_own_mask() -> Result<(), SendError> {
         let encoder = Encoder::client(Version::Rfc6455, entropy);
         let mut masks = Vec::new();
         for _ in 0..3 {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_drafts_have_no_masks_in_either_role() -> Result<(), Unsupported> {
+    fn the_old_drafts_have_no_masks_in_either_role() -> Result<(), SendError> {
         for version in Version::ALL {
             if version.framing() == Framing::Hixie {
                 for (encoder, _) in sides(version) {

@@ -12,13 +12,13 @@
 
 use super::{Decoded, Notes, Partial};
 use crate::protocol::config::Config;
-use crate::protocol::error::Violation;
+use crate::protocol::error::ProtocolError;
 use crate::protocol::message::Message;
 use crate::protocol::role::Role;
 use crate::protocol::version::{Closing, Version};
 
 /// Draft-76's half of the closing handshake (draft-76 §5.3, §5.4).
-pub const GOODBYE: [u8; 2] = [0xff, 0x00];
+pub const CLOSE_FRAME: [u8; 2] = [0xff, 0x00];
 
 const TEXT: u8 = 0x00;
 const END: u8 = 0xff;
@@ -34,7 +34,7 @@ const SHORT: usize = 256;
 /// Reads frames byte by byte: where the stream is cut never matters.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    goodbye: bool,
+    close_frame: bool,
     role: Role,
     place: Place,
     text: Partial,
@@ -59,7 +59,7 @@ enum Place {
 impl Decoder {
     pub(crate) fn new(version: Version, role: Role) -> Decoder {
         Decoder {
-            goodbye: version.closing() == Closing::Marker,
+            close_frame: version.closing() == Closing::Marker,
             role,
             place: Place::Type,
             text: Partial::default(),
@@ -101,7 +101,7 @@ impl Decoder {
         &mut self,
         input: &[u8],
         config: &Config,
-    ) -> (usize, Result<Option<Decoded>, Violation>) {
+    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
         let mut used = 0;
         while used < input.len() {
             let (step, result) = self.step(&input[used..], config);
@@ -120,7 +120,7 @@ impl Decoder {
         &mut self,
         input: &[u8],
         config: &Config,
-    ) -> (usize, Result<Option<Decoded>, Violation>) {
+    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
         let limit = config.limits.message;
         // The drafts leave the server's reaction open. A client must replace, and skip (draft-76 §4.2).
         let is_server = self.role == Role::Server;
@@ -130,7 +130,7 @@ impl Decoder {
                 let kind = input[0];
                 self.notes.frame(&input[..1]);
                 if kind != TEXT && kind != END && fail_on_unknown {
-                    return (1, Err(Violation::UnknownFrameType(kind)));
+                    return (1, Err(ProtocolError::UnknownFrameType(kind)));
                 }
                 self.place = match kind {
                     TEXT => Place::Text,
@@ -144,13 +144,13 @@ impl Decoder {
             }
             Place::Text => {
                 let (piece, ended) = until_end(input);
-                let fail = is_server && config.fail_on_bad_hixie_text;
+                let fail = is_server && config.fail_on_invalid_hixie_text;
                 // The bytes within the limit are checked first, as they are if they arrive alone.
                 let within = piece.len().min(limit - self.text.len());
                 self.text.push(&piece[..within]);
                 if within < piece.len() {
                     let judged = self.text.accept(fail);
-                    let too_large = Err(Violation::message_too_large(&config.limits));
+                    let too_large = Err(ProtocolError::message_too_large(&config.limits));
                     return (piece.len(), judged.and(too_large));
                 }
                 if !ended {
@@ -159,7 +159,7 @@ impl Decoder {
                 self.place = Place::Type;
                 let text = match self.text.take_text() {
                     Ok(text) => Ok(text),
-                    Err(_) if fail => Err(Violation::InvalidUtf8),
+                    Err(_) if fail => Err(ProtocolError::InvalidUtf8),
                     Err(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
                 };
                 let message = text.map(|text| Some(Decoded::Message(Message::Text(text))));
@@ -168,7 +168,7 @@ impl Decoder {
             Place::Skipped(before) => {
                 let (piece, ended) = until_end(input);
                 if before + piece.len() > limit {
-                    return (piece.len(), Err(Violation::SkipTooLarge(limit)));
+                    return (piece.len(), Err(ProtocolError::SkipTooLarge(limit)));
                 }
                 self.place = if ended {
                     Place::Type
@@ -186,7 +186,7 @@ impl Decoder {
                     .and_then(|length| length.checked_add(usize::from(digit & 0x7f)));
                 let length = match length {
                     Some(length) if length <= limit && digits < MAX_DIGITS => length,
-                    _ => return (1, Err(Violation::SkipTooLarge(limit))),
+                    _ => return (1, Err(ProtocolError::SkipTooLarge(limit))),
                 };
                 self.place = match (digit & 0x80 != 0, length) {
                     (true, _) => Place::Length(kind, length, digits + 1),
@@ -195,10 +195,10 @@ impl Decoder {
                 };
                 if kind == END && digit & 0x80 == 0 {
                     match length {
-                        0 if self.goodbye => return (1, Ok(Some(Decoded::Close(None)))),
+                        0 if self.close_frame => return (1, Ok(Some(Decoded::Close(None)))),
                         0 => {}
                         _ if fail_on_unknown => {
-                            return (1, Err(Violation::UnknownFrameType(kind)));
+                            return (1, Err(ProtocolError::UnknownFrameType(kind)));
                         }
                         _ => {}
                     }

@@ -13,7 +13,7 @@
 //! +----------------------------------------+----------------------+
 //! ```
 //!
-//! Frames of a client have a mask, frames of a server do not.
+//! SharedFrames of a client have a mask, frames of a server do not.
 //!
 //! FIN and opcode 0 mark the frames of one message; control frames may stand between them. A frame
 //! header is checked as soon as possible. The declared length of a payload reserves no memory: a
@@ -29,8 +29,8 @@ use super::mask::unmask;
 use super::{Decoded, Notes, Partial};
 use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
-use crate::protocol::deflate::{Inflater, Terms};
-use crate::protocol::error::Violation;
+use crate::protocol::deflate::{Inflater, Negotiated};
+use crate::protocol::error::ProtocolError;
 use crate::protocol::message::Message;
 use crate::protocol::role::Role;
 use crate::protocol::version::Version;
@@ -141,8 +141,8 @@ impl Decoder {
     }
 
     /// See [`super::Decoder::inflating`].
-    pub(crate) fn inflating(mut self, terms: &Terms) -> Decoder {
-        self.inflater = Some(Box::new(Inflater::new(terms)));
+    pub(crate) fn inflating(mut self, negotiated: &Negotiated) -> Decoder {
+        self.inflater = Some(Box::new(Inflater::new(negotiated)));
         self
     }
 
@@ -198,7 +198,7 @@ impl Decoder {
         &mut self,
         input: &[u8],
         config: &Config,
-    ) -> (usize, Result<Option<Decoded>, Violation>) {
+    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
         let mut used = 0;
         loop {
             if self.frame.is_some() {
@@ -215,9 +215,9 @@ impl Decoder {
             let header = match self.header(&input[used..], config) {
                 Ok(Some(header)) => header,
                 Ok(None) => return (used, Ok(None)),
-                Err(violation) => {
+                Err(protocol_error) => {
                     self.notes.broken(&input[used..]);
-                    return (used, Err(violation));
+                    return (used, Err(protocol_error));
                 }
             };
             let start = used + header.size;
@@ -242,7 +242,7 @@ impl Decoder {
     }
 
     /// Reads and checks a frame header; `None` while it is incomplete.
-    fn header(&self, input: &[u8], config: &Config) -> Result<Option<Header>, Violation> {
+    fn header(&self, input: &[u8], config: &Config) -> Result<Option<Header>, ProtocolError> {
         let &[first, second, ..] = input else {
             return Ok(None);
         };
@@ -252,22 +252,22 @@ impl Decoder {
         let meant = if compressed { RSV1 } else { 0 };
         let reserved = first & RESERVED & !meant;
         if reserved != 0 {
-            return Err(Violation::ReservedBits(reserved >> 4));
+            return Err(ProtocolError::ReservedBits(reserved >> 4));
         }
-        let opcode = Opcode::from_bits(bits).ok_or(Violation::ReservedOpcode(bits))?;
+        let opcode = Opcode::from_bits(bits).ok_or(ProtocolError::ReservedOpcode(bits))?;
         let fin = first & FIN != 0;
         let short = second & !MASK;
         let masked = second & MASK != 0;
         match (opcode, self.message) {
-            _ if !masked && self.role == Role::Server => return Err(Violation::Unmasked),
-            _ if masked && self.role == Role::Client => return Err(Violation::Masked),
-            _ if opcode.is_control() && !fin => return Err(Violation::FragmentedControl(bits)),
+            _ if !masked && self.role == Role::Server => return Err(ProtocolError::Unmasked),
+            _ if masked && self.role == Role::Client => return Err(ProtocolError::Masked),
+            _ if opcode.is_control() && !fin => return Err(ProtocolError::FragmentedControl(bits)),
             _ if opcode.is_control() && usize::from(short) > MAX_CONTROL => {
-                return Err(Violation::LongControl(bits));
+                return Err(ProtocolError::LongControl(bits));
             }
-            (Opcode::Continuation, None) => return Err(Violation::StrayContinuation),
+            (Opcode::Continuation, None) => return Err(ProtocolError::StrayContinuation),
             (Opcode::Text | Opcode::Binary, Some(_)) => {
-                return Err(Violation::MessageInsideMessage);
+                return Err(ProtocolError::MessageInsideMessage);
             }
             _ => {}
         }
@@ -284,15 +284,15 @@ impl Decoder {
             short => (u64::from(short), 2),
         };
         if len >> 63 != 0 {
-            return Err(Violation::LengthTopBit(len));
+            return Err(ProtocolError::LengthTopBit(len));
         }
         let shortest = match short {
             LENGTH_16 => len >= u64::from(LENGTH_16),
             LENGTH_64 => len > u64::from(u16::MAX),
             _ => true,
         };
-        if self.version.row().minimal_lengths && !shortest {
-            return Err(Violation::LengthNotMinimal(len));
+        if self.version.spec().minimal_lengths && !shortest {
+            return Err(ProtocolError::LengthNotMinimal(len));
         }
         let limits = &config.limits;
         let room = match &self.inflater {
@@ -301,12 +301,12 @@ impl Decoder {
         };
         let len = match usize::try_from(len) {
             Ok(len) if opcode.is_control() || len <= room => len,
-            _ => return Err(Violation::message_too_large(limits)),
+            _ => return Err(ProtocolError::message_too_large(limits)),
         };
         if let (false, Some((_, fragments))) = (opcode.is_control(), self.message)
             && fragments >= limits.fragments
         {
-            return Err(Violation::TooManyFragments(limits.fragments));
+            return Err(ProtocolError::TooManyFragments(limits.fragments));
         }
         let (key, size) = match input.get(size..size + 4).map(<[u8; 4]>::try_from) {
             _ if !masked => (None, size),
@@ -341,7 +341,7 @@ impl Decoder {
 
     /// Takes the available bytes of the current frame's payload, copied from the input or read
     /// directly.
-    fn payload(&mut self, input: &[u8]) -> (usize, Result<Option<Decoded>, Violation>) {
+    fn payload(&mut self, input: &[u8]) -> (usize, Result<Option<Decoded>, ProtocolError>) {
         let (Some(frame), Some((opcode, _))) = (&mut self.frame, self.message) else {
             return (0, Ok(None));
         };
@@ -371,7 +371,7 @@ impl Decoder {
         &mut self,
         input: &[u8],
         limit: usize,
-    ) -> (usize, Result<Option<Decoded>, Violation>) {
+    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
         let (Some(frame), Some((opcode, _)), Some(inflater)) =
             (&mut self.frame, self.message, &mut self.inflater)
         else {
@@ -421,11 +421,11 @@ impl Decoder {
     }
 
     /// Decodes a complete payload.
-    fn single(&self, opcode: Opcode, payload: Vec<u8>) -> Result<Decoded, Violation> {
+    fn single(&self, opcode: Opcode, payload: Vec<u8>) -> Result<Decoded, ProtocolError> {
         match opcode {
             Opcode::Text => match String::from_utf8(payload) {
                 Ok(text) => Ok(Decoded::Message(Message::Text(text))),
-                Err(_) => Err(Violation::InvalidUtf8),
+                Err(_) => Err(ProtocolError::InvalidUtf8),
             },
             // A message's opcode is that of its first frame.
             Opcode::Binary | Opcode::Continuation => Ok(Decoded::Message(Message::Binary(payload))),
@@ -436,22 +436,22 @@ impl Decoder {
     }
 
     /// Decodes the payload of a close frame (RFC 6455 §5.5.1 and §7.4).
-    fn close_body(&self, payload: &[u8]) -> Result<Option<CloseFrame>, Violation> {
+    fn close_body(&self, payload: &[u8]) -> Result<Option<CloseFrame>, ProtocolError> {
         let (code, reason) = match payload {
             [] => return Ok(None),
-            [_] => return Err(Violation::CloseBodyOfOneByte),
+            [_] => return Err(ProtocolError::CloseBodyOfOneByte),
             [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
         };
         let code = CloseCode::new(code);
         if !self.version.may_send(code) {
-            return Err(Violation::BadCloseCode(code.get()));
+            return Err(ProtocolError::InvalidCloseCode(code.get()));
         }
         match std::str::from_utf8(reason) {
             Ok(reason) => Ok(Some(CloseFrame {
                 code,
                 reason: reason.to_owned(),
             })),
-            Err(_) => Err(Violation::InvalidUtf8),
+            Err(_) => Err(ProtocolError::InvalidUtf8),
         }
     }
 }

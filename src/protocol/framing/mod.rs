@@ -11,8 +11,8 @@ pub(crate) use notes::{Note, Notes};
 
 use super::close::CloseFrame;
 use super::config::Config;
-use super::deflate::Terms;
-use super::error::Violation;
+use super::deflate::Negotiated;
+use super::error::ProtocolError;
 use super::message::Message;
 use super::role::Role;
 use super::version::Version;
@@ -53,9 +53,11 @@ impl Decoder {
     }
 
     /// Adds decompression, for a peer that may compress.
-    pub(crate) fn inflating(self, terms: Option<Terms>) -> Decoder {
-        match (self, terms) {
-            (Decoder::Hybi(decoder), Some(terms)) => Decoder::Hybi(decoder.inflating(&terms)),
+    pub(crate) fn inflating(self, negotiated: Option<Negotiated>) -> Decoder {
+        match (self, negotiated) {
+            (Decoder::Hybi(decoder), Some(negotiated)) => {
+                Decoder::Hybi(decoder.inflating(&negotiated))
+            }
             (decoder, _) => decoder,
         }
     }
@@ -129,7 +131,7 @@ impl Decoder {
         &mut self,
         input: &[u8],
         config: &Config,
-    ) -> (usize, Result<Option<Decoded>, Violation>) {
+    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
         match self {
             Decoder::Hixie(decoder) => decoder.decode(input, config),
             Decoder::Hybi(decoder) => decoder.decode(input, config),
@@ -197,12 +199,14 @@ impl Partial {
 
     /// Marks the raw bytes as decoded. With `check`, fails as soon as no following bytes could make
     /// the message valid UTF-8.
-    pub(crate) fn accept(&mut self, check: bool) -> Result<(), Violation> {
+    pub(crate) fn accept(&mut self, check: bool) -> Result<(), ProtocolError> {
         self.used = self.bytes.len();
         if check {
             match std::str::from_utf8(&self.bytes[self.valid..]) {
                 Ok(text) => self.valid += text.len(),
-                Err(error) if error.error_len().is_some() => return Err(Violation::InvalidUtf8),
+                Err(error) if error.error_len().is_some() => {
+                    return Err(ProtocolError::InvalidUtf8);
+                }
                 // The last character is incomplete: its other bytes may follow.
                 Err(error) => self.valid += error.valid_up_to(),
             }
@@ -236,7 +240,7 @@ impl Framing {
     /// Returns how many bytes of `frame` are its header, as far as it is complete; for a log.
     pub(crate) fn header_len_of(self, frame: &[u8]) -> usize {
         let len = match self {
-            Framing::Hixie if frame.starts_with(&hixie::GOODBYE) => hixie::GOODBYE.len(),
+            Framing::Hixie if frame.starts_with(&hixie::CLOSE_FRAME) => hixie::CLOSE_FRAME.len(),
             Framing::Hixie => 1,
             Framing::Hybi => hybi::split::header_len(frame),
         };
@@ -248,7 +252,7 @@ impl Framing {
     pub(crate) fn split(self, bytes: &[u8]) -> (&[u8], &[u8], &[u8]) {
         let (header, behind) = bytes.split_at(self.header_len_of(bytes));
         let len = match self {
-            Framing::Hixie if header == hixie::GOODBYE => Some(0),
+            Framing::Hixie if header == hixie::CLOSE_FRAME => Some(0),
             Framing::Hixie => memchr::memchr(0xff, behind).map(|at| at + 1),
             Framing::Hybi => hybi::split::payload_len(header),
         };

@@ -31,13 +31,13 @@
 use std::sync::Arc;
 
 use super::client_request::ClientRequest;
-use super::client_response::Answer;
+use super::client_response::HandshakeResponse;
 use super::error::HandshakeError;
 
 use crate::protocol::closing::Ending;
 use crate::protocol::config::Config;
 use crate::protocol::connection::{Connection, Phase};
-use crate::protocol::deflate::Terms;
+use crate::protocol::deflate::Negotiated;
 use crate::protocol::framing::{Encoder, Framing};
 use crate::protocol::http::text::escaped;
 use crate::protocol::message::Event;
@@ -46,19 +46,19 @@ use crate::protocol::state::Trigger;
 use crate::protocol::version::{Version, draft75, draft76, hybi07};
 
 pub(crate) use super::client_response::Heads;
-use super::client_response::Refused;
+use super::client_response::Rejected;
 
 /// A request that waits for its response.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct PendingHandshake {
     request: ClientRequest,
-    proof: Due,
+    proof: ExpectedProof,
     heads: Heads,
 }
 
 /// The expected proof that the server has understood the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(crate) enum ExpectedProof {
     /// Draft-75 proves nothing.
     Nothing,
     /// Draft-76: sixteen bytes after the response's header block.
@@ -78,7 +78,7 @@ impl Connection {
         let mut connection = Connection::new(config);
         connection.encoder = Some(Encoder::client(request.version, entropy));
         connection.output = output;
-        connection.phase = Phase::Answer(Box::new(Asked {
+        connection.phase = Phase::HandshakeResponse(Box::new(PendingHandshake {
             request: request.clone(),
             proof,
             heads: Heads::default(),
@@ -88,12 +88,12 @@ impl Connection {
 
     /// Returns the server's response, once it has accepted the request, with `Set-Cookie` and all other
     /// headers. A server has none.
-    pub fn answer(&self) -> Option<&Answer> {
+    pub fn answer(&self) -> Option<&HandshakeResponse> {
         self.answer.as_deref()
     }
 
     pub(crate) fn read_answer(&mut self) -> Option<()> {
-        let Phase::Answer(asked) = &mut self.phase else {
+        let Phase::HandshakeResponse(asked) = &mut self.phase else {
             return None;
         };
         let found = asked.heads.read(self.input.unread(), &self.config.limits);
@@ -109,7 +109,7 @@ impl Connection {
         };
         match answer {
             Some(answer) if answer.status() == 101 => self.judge(answer),
-            Some(answer) => self.phase = Phase::Refusal(Box::new(Refused::new(answer))),
+            Some(answer) => self.phase = Phase::Rejection(Box::new(Rejected::new(answer))),
             None if self.stream_ended => self.end_of_stream()?,
             None => return None,
         }
@@ -133,18 +133,18 @@ impl Connection {
     }
 
     /// Reads the body of a rejection, as far as it arrives.
-    pub(crate) fn read_refusal(&mut self) -> Option<()> {
-        let Phase::Refusal(refused) = &mut self.phase else {
+    pub(crate) fn read_rejection(&mut self) -> Option<()> {
+        let Phase::Rejection(rejected) = &mut self.phase else {
             return None;
         };
-        let (used, complete) = refused.read(self.input.unread());
+        let (used, complete) = rejected.read(self.input.unread());
         self.input.consume(used);
         if !complete && !self.stream_ended {
             return None;
         }
         let over = Phase::Over(Ending::Linger);
-        if let Phase::Refusal(refused) = std::mem::replace(&mut self.phase, over) {
-            self.decline(HandshakeError::Status(refused.answer));
+        if let Phase::Rejection(rejected) = std::mem::replace(&mut self.phase, over) {
+            self.decline(HandshakeError::Status(rejected.answer));
         }
         Some(())
     }
@@ -160,11 +160,11 @@ impl Connection {
     }
 
     /// Checks a response of status 101, which must follow the rules to the letter.
-    fn judge(&mut self, answer: Answer) {
-        let Phase::Answer(asked) = &self.phase else {
+    fn judge(&mut self, answer: HandshakeResponse) {
+        let Phase::HandshakeResponse(asked) = &self.phase else {
             return;
         };
-        let Asked { request, proof, .. } = &**asked;
+        let PendingHandshake { request, proof, .. } = &**asked;
         match request
             .version
             .confirm(&answer, request, proof, &self.config)
@@ -176,8 +176,8 @@ impl Connection {
                 self.answer = Some(Box::new(answer));
                 self.change(Trigger::HeadAccepted);
                 match proof {
-                    Due::Digest(digest) => self.phase = Phase::Proof(digest),
-                    Due::Nothing | Due::Accept(_) => self.open(version),
+                    ExpectedProof::Digest(digest) => self.phase = Phase::Proof(digest),
+                    ExpectedProof::Nothing | ExpectedProof::Accept(_) => self.open(version),
                 }
             }
             Err(error) => self.decline(error),
@@ -192,7 +192,7 @@ impl Version {
         request: &ClientRequest,
         extensions: Option<String>,
         entropy: Entropy,
-    ) -> (Vec<u8>, Due) {
+    ) -> (Vec<u8>, ExpectedProof) {
         match self {
             Version::Draft75 => draft75::ask(request),
             Version::Draft76 => draft76::ask(request, entropy),
@@ -205,9 +205,9 @@ impl Version {
     /// Checks a 101 against the request.
     fn confirm(
         self,
-        answer: &Answer,
+        answer: &HandshakeResponse,
         request: &ClientRequest,
-        due: &Due,
+        due: &ExpectedProof,
         config: &Config,
     ) -> Result<Confirmed, HandshakeError> {
         match self {
@@ -225,11 +225,11 @@ impl Version {
 /// The result of the negotiation.
 struct Confirmed {
     subprotocol: Option<String>,
-    deflate: Option<Terms>,
+    deflate: Option<Negotiated>,
 }
 
 /// The single checks of a response.
-impl Answer {
+impl HandshakeResponse {
     /// Returns the value of a header that must occur exactly once.
     pub(crate) fn only(&self, field: &'static str) -> Result<&[u8], HandshakeError> {
         let value = self.head().once(field)?;
@@ -266,7 +266,11 @@ impl Answer {
     }
 
     /// Returns the parameters of compression, if any: within the offer, or an error.
-    fn deflate(&self, version: Version, config: &Config) -> Result<Option<Terms>, HandshakeError> {
+    fn deflate(
+        &self,
+        version: Version,
+        config: &Config,
+    ) -> Result<Option<Negotiated>, HandshakeError> {
         if version.framing() == Framing::Hixie {
             return Ok(None);
         }
@@ -287,14 +291,14 @@ impl Answer {
     /// Returns the server's subprotocol: one of the offered ones, or none. In the old drafts the client
     /// names the one it needs, and must get it (draft-75 §4.1, draft-76 §4.1).
     fn subprotocol(&self, request: &ClientRequest) -> Result<Option<String>, HandshakeError> {
-        let row = request.version.row();
-        let field = row.subprotocol_field;
-        let offered = match row.subprotocol_list {
+        let spec = request.version.spec();
+        let field = spec.subprotocol_field;
+        let offered = match spec.subprotocol_list {
             true => &request.subprotocols[..],
             false => &request.subprotocols[..request.subprotocols.len().min(1)],
         };
         match self.head().once(field)? {
-            None if row.subprotocol_list || offered.is_empty() => Ok(None),
+            None if spec.subprotocol_list || offered.is_empty() => Ok(None),
             None => Err(HandshakeError::Missing(field)),
             Some(found) => match offered.iter().find(|name| name.as_bytes() == found) {
                 Some(name) => Ok(Some(name.clone())),

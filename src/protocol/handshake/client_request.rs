@@ -3,13 +3,13 @@
 use std::fmt;
 
 use super::response;
-use super::response::BadField;
+use super::response::InvalidHeader;
 use crate::protocol::framing::Framing;
 use crate::protocol::http::origin::Origin;
 use crate::protocol::http::redacted::Shown;
 use crate::protocol::version::{Version, hybi07};
 
-use crate::protocol::http::url::{BadUrl, Url, default_port};
+use crate::protocol::http::url::{InvalidUrl, Url, default_port};
 
 /// A client's request, for [`Connection::client`](crate::protocol::Connection::client).
 ///
@@ -39,9 +39,9 @@ impl ClientRequest {
     /// percent-encoded; all others are sent unchanged.
     ///
     /// # Errors
-    /// [`BadUrl`] for other schemes (`http` is one), fragments, passwords, and for invalid hosts, ports
+    /// [`InvalidUrl`] for other schemes (`http` is one), fragments, passwords, and for invalid hosts, ports
     /// and bytes.
-    pub fn to(url: &str) -> Result<ClientRequest, BadUrl> {
+    pub fn to(url: &str) -> Result<ClientRequest, InvalidUrl> {
         ClientRequest::nowhere().at(url)
     }
 
@@ -49,7 +49,7 @@ impl ClientRequest {
     ///
     /// # Errors
     /// The same as [`to`](ClientRequest::to).
-    pub fn at(&self, url: &str) -> Result<ClientRequest, BadUrl> {
+    pub fn at(&self, url: &str) -> Result<ClientRequest, InvalidUrl> {
         Ok(ClientRequest {
             url: Url::parse(url)?,
             ..self.clone()
@@ -85,9 +85,9 @@ impl ClientRequest {
     /// have no lists: only the first of all is requested, and the server must accept it.
     ///
     /// # Errors
-    /// [`BadField`] for a name that is empty, has other bytes than printable ASCII without blanks,
+    /// [`InvalidHeader`] for a name that is empty, has other bytes than printable ASCII without blanks,
     /// commas, semicolons and quotes, or is offered already (RFC 6455 §4.1).
-    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, BadField>
+    pub fn subprotocols<I>(mut self, names: I) -> Result<Self, InvalidHeader>
     where
         I: IntoIterator,
         I::Item: Into<String>,
@@ -96,7 +96,9 @@ impl ClientRequest {
             let name = name.into();
             let good = !name.is_empty() && name.bytes().all(hybi07::is_subprotocol_byte);
             if !good || self.subprotocols.contains(&name) {
-                return Err(BadField::of(&format!("Sec-WebSocket-Protocol: {name}")));
+                return Err(InvalidHeader::of(&format!(
+                    "Sec-WebSocket-Protocol: {name}"
+                )));
             }
             self.subprotocols.push(name);
         }
@@ -107,11 +109,11 @@ impl ClientRequest {
     /// there may be only one (RFC 6265 §5.4).
     ///
     /// # Errors
-    /// [`BadField`] if the header would break the request or belongs to the handshake.
-    pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+    /// [`InvalidHeader`] if the header would break the request or belongs to the handshake.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         const OURS: [&str; 2] = ["Host", "Origin"];
         if OURS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-            return Err(BadField::of(name));
+            return Err(InvalidHeader::of(name));
         }
         let (name, value) = response::checked(name, value)?;
         let is_cookie = |name: &str| name.eq_ignore_ascii_case("Cookie");
@@ -128,13 +130,13 @@ impl ClientRequest {
     /// Adds a cookie.
     ///
     /// # Errors
-    /// [`BadField`] if the name is empty or has a `=`, if either has a semicolon, or if the header
+    /// [`InvalidHeader`] if the name is empty or has a `=`, if either has a semicolon, or if the header
     /// would break the request.
-    pub fn cookie(self, name: &str, value: &str) -> Result<Self, BadField> {
+    pub fn cookie(self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         if name.is_empty() || name.contains(['=', ';']) || value.contains(';') {
-            return Err(BadField::of(&format!("Cookie: {name}")));
+            return Err(InvalidHeader::of(&format!("Cookie: {name}")));
         }
-        self.field("Cookie", &format!("{name}={value}"))
+        self.header("Cookie", &format!("{name}={value}"))
     }
 
     /// Returns whether the connection must use TLS: the scheme is `wss`.
@@ -188,7 +190,7 @@ impl ClientRequest {
     /// Returns the value of the version's header for subprotocols, if any is offered.
     pub(crate) fn subprotocols_offered(&self) -> Option<String> {
         let first = self.subprotocols.first()?;
-        Some(match self.version.row().subprotocol_list {
+        Some(match self.version.spec().subprotocol_list {
             true => self.subprotocols.join(", "),
             false => first.clone(),
         })
@@ -205,7 +207,7 @@ impl ClientRequest {
     pub(crate) fn write(&self, fields: &[(&str, String)]) -> Vec<u8> {
         let mut out = format!("GET {} HTTP/1.1\r\n", self.url.target).into_bytes();
         for (name, value) in fields {
-            response::field(&mut out, name, value);
+            response::header(&mut out, name, value);
         }
         out.extend_from_slice(b"\r\n");
         out

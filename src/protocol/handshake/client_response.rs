@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::protocol::http::head;
-use crate::protocol::http::head::{BadHead, Head};
+use crate::protocol::http::head::{Head, InvalidHead};
 use crate::protocol::http::text::escaped;
 use crate::protocol::limits::Limits;
 
@@ -12,7 +12,7 @@ use super::error::HandshakeError;
 
 /// A server's response: status, headers and, unless it is a 101, the body.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct HandshakeResponse {
     head: Head,
     status: u16,
     minor: u8,
@@ -20,7 +20,7 @@ pub struct Answer {
     body: Vec<u8>,
 }
 
-impl Answer {
+impl HandshakeResponse {
     /// The most bytes of a body that are kept, 64 KiB; the rest is not read.
     pub const MAX_BODY: usize = 64 * 1024;
 
@@ -35,44 +35,44 @@ impl Answer {
     }
 
     /// Returns the value of the first header of that name, in any letter case, if it is UTF-8.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.head.text(name)
+    pub fn header_str(&self, name: &str) -> Option<&str> {
+        self.head.header_str(name)
     }
 
     /// Returns the values of all headers of that name, in the order in which they were received:
     /// `Set-Cookie`.
-    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.head.all(name)
+    pub fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.head.header_values(name)
     }
 
     /// Returns all headers, with their names as written, in the order in which they were received.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.head.fields()
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head.headers()
     }
 
     /// Returns the received part of the body, without its transfer coding, at most
-    /// [`MAX_BODY`](Answer::MAX_BODY) bytes.
+    /// [`MAX_BODY`](HandshakeResponse::MAX_BODY) bytes.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
     /// Parses a complete header block.
-    fn parse(head: &[u8], limits: &Limits) -> Result<Answer, BadHead> {
+    fn parse(head: &[u8], limits: &Limits) -> Result<HandshakeResponse, InvalidHead> {
         const FIRST_LINE: &str = "status line";
         let count = head::count_fields(head, limits, FIRST_LINE)?;
         let mut fields = vec![httparse::EMPTY_HEADER; count];
         let mut parsed = httparse::Response::new(&mut fields);
         match parsed.parse(head) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(BadHead::Malformed(FIRST_LINE)),
+            Ok(httparse::Status::Partial) => return Err(InvalidHead::Malformed(FIRST_LINE)),
             Err(error) => return Err(head::malformed(error, limits, FIRST_LINE)),
         }
         let (Some(status @ 100..), Some(minor)) = (parsed.code, parsed.version) else {
-            return Err(BadHead::Malformed(FIRST_LINE));
+            return Err(InvalidHead::Malformed(FIRST_LINE));
         };
         // The parser replaces a phrase that is not text by one of its own.
         let reason = parsed.reason.filter(|reason| !reason.is_empty());
-        Ok(Answer {
+        Ok(HandshakeResponse {
             reason: reason.map_or(0..0, |reason| head::range_of(reason.as_bytes(), head)),
             status,
             minor,
@@ -90,7 +90,7 @@ impl Answer {
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for HandshakeResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
             .field("head", &self.head)
@@ -126,7 +126,7 @@ impl Heads {
         &mut self,
         input: &[u8],
         limits: &Limits,
-    ) -> Result<(usize, Option<Answer>), HandshakeError> {
+    ) -> Result<(usize, Option<HandshakeResponse>), HandshakeError> {
         let mut used = 0;
         loop {
             let rest = &input[used..];
@@ -150,7 +150,7 @@ impl Heads {
         &mut self,
         input: &[u8],
         limits: &Limits,
-    ) -> Result<Option<(usize, Answer)>, HandshakeError> {
+    ) -> Result<Option<(usize, HandshakeResponse)>, HandshakeError> {
         let mut begins = input.iter().zip(b"HTTP/");
         if let Some(wrong) = begins.position(|(found, must)| found != must) {
             return Err(HandshakeError::NotHttp(input[..=wrong].to_vec()));
@@ -164,7 +164,10 @@ impl Heads {
             Ok(head::Search::Complete(used)) => {
                 self.searched = 0;
                 self.before += used;
-                Ok(Some((used, Answer::parse(&input[..used], limits)?)))
+                Ok(Some((
+                    used,
+                    HandshakeResponse::parse(&input[..used], limits)?,
+                )))
             }
             Err(_) => Err(HandshakeError::HeadTooLarge(limits.head_bytes)),
         }
@@ -173,8 +176,8 @@ impl Heads {
 
 /// Reads the body of a rejection (RFC 9112 §6.3).
 #[derive(Debug)]
-pub(crate) struct Refused {
-    pub(crate) answer: Answer,
+pub(crate) struct Rejected {
+    pub(crate) answer: HandshakeResponse,
     left: Left,
 }
 
@@ -191,8 +194,8 @@ enum Left {
     Chunk(u64),
 }
 
-impl Refused {
-    pub(crate) fn new(answer: Answer) -> Refused {
+impl Rejected {
+    pub(crate) fn new(answer: HandshakeResponse) -> Rejected {
         let left = match answer.status {
             204 | 304 => Left::Bytes(0),
             _ if answer.head.lists("Transfer-Encoding", "chunked") => Left::Size,
@@ -201,7 +204,7 @@ impl Refused {
                 None => Left::Everything,
             },
         };
-        Refused { answer, left }
+        Rejected { answer, left }
     }
 
     /// Reads the available part of the body. Returns how many bytes were used, and whether the body is
@@ -240,7 +243,7 @@ impl Refused {
                     used += kept;
                 }
             }
-            if self.answer.body.len() >= Answer::MAX_BODY {
+            if self.answer.body.len() >= HandshakeResponse::MAX_BODY {
                 return (used, true);
             }
         }
@@ -256,7 +259,7 @@ fn length(head: &Head) -> Option<u64> {
 
 /// Appends as many bytes as there is room for, and returns how many.
 fn keep(body: &mut Vec<u8>, bytes: &[u8]) -> usize {
-    let room = Answer::MAX_BODY - body.len();
+    let room = HandshakeResponse::MAX_BODY - body.len();
     let kept = &bytes[..bytes.len().min(room)];
     body.extend_from_slice(kept);
     kept.len()

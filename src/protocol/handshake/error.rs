@@ -3,10 +3,10 @@
 use std::fmt;
 
 use crate::protocol::error::tls_hint;
-use crate::protocol::http::head::BadHead;
+use crate::protocol::http::head::InvalidHead;
 use crate::protocol::http::text::Escaped;
 
-use super::client_response::Answer;
+use super::client_response::HandshakeResponse;
 
 /// Why the handshake failed. `Display` names the rule, the found value and the expected one, with the
 /// peer's bytes escaped.
@@ -15,7 +15,7 @@ use super::client_response::Answer;
 pub enum HandshakeError {
     /// A status other than 101: the server has rejected the request, redirects the client (redirects
     /// are not followed: the `Location` is in the headers), or does not speak the protocol.
-    Status(Answer),
+    Status(HandshakeResponse),
     /// No blank line within the limit of bytes.
     HeadTooLarge(usize),
     /// More headers than the limit.
@@ -65,7 +65,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// Returns the server's response if it has a status other than 101, and so is meant to be read.
-    pub fn answer(&self) -> Option<&Answer> {
+    pub fn answer(&self) -> Option<&HandshakeResponse> {
         match self {
             HandshakeError::Status(answer) => Some(answer),
             _ => None,
@@ -73,13 +73,13 @@ impl HandshakeError {
     }
 }
 
-impl From<BadHead> for HandshakeError {
-    fn from(bad: BadHead) -> Self {
+impl From<InvalidHead> for HandshakeError {
+    fn from(bad: InvalidHead) -> Self {
         match bad {
-            BadHead::TooLarge(limit) => HandshakeError::HeadTooLarge(limit),
-            BadHead::TooManyFields(limit) => HandshakeError::TooManyFields(limit),
-            BadHead::Malformed(part) => HandshakeError::MalformedHead(part),
-            BadHead::Duplicate(field) => HandshakeError::Duplicate(field),
+            InvalidHead::TooLarge(limit) => HandshakeError::HeadTooLarge(limit),
+            InvalidHead::TooManyFields(limit) => HandshakeError::TooManyFields(limit),
+            InvalidHead::Malformed(part) => HandshakeError::MalformedHead(part),
+            InvalidHead::Duplicate(field) => HandshakeError::Duplicate(field),
         }
     }
 }
@@ -153,9 +153,9 @@ impl fmt::Display for HandshakeError {
 impl std::error::Error for HandshakeError {}
 
 /// Returns the first line of a plain text body, shortened for a log.
-fn first_line(answer: &Answer) -> Option<String> {
+fn first_line(answer: &HandshakeResponse) -> Option<String> {
     const SHOWN: usize = 160;
-    let is_plain = answer.text("Content-Type")?.starts_with("text/plain");
+    let is_plain = answer.header_str("Content-Type")?.starts_with("text/plain");
     let body = std::str::from_utf8(answer.body()).ok()?;
     let line: String = body.lines().next()?.trim().chars().take(SHOWN).collect();
     (is_plain && !line.is_empty()).then_some(line)

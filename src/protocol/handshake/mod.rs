@@ -13,11 +13,11 @@ mod client_response;
 mod error;
 
 pub use client_request::ClientRequest;
-pub use client_response::Answer;
+pub use client_response::HandshakeResponse;
 pub use error::HandshakeError;
 pub use request::Request;
-pub use response::{Accept, BadField, Response};
+pub use response::{Accept, InvalidHeader, Response};
 
-pub(crate) use client::Asked;
-pub(crate) use client::Due;
-pub(crate) use client_response::{Heads, Refused};
+pub(crate) use client::ExpectedProof;
+pub(crate) use client::PendingHandshake;
+pub(crate) use client_response::{Heads, Rejected};

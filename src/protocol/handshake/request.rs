@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use crate::protocol::error::Refusal;
+use crate::protocol::error::Rejection;
 use crate::protocol::http::head;
 use crate::protocol::http::head::Head;
 use crate::protocol::http::host::name_and_port;
@@ -41,7 +41,7 @@ pub(crate) enum Search {
     /// Not complete yet; the next search may start here.
     Incomplete(usize),
     /// A header block of this many bytes, and the request or the reason to reject it.
-    Complete(usize, Result<Request, Refusal>),
+    Complete(usize, Result<Request, Rejection>),
 }
 
 /// The name of the first line in errors.
@@ -59,7 +59,7 @@ impl Request {
         input: &[u8],
         searched: usize,
         limits: &Limits,
-    ) -> Result<Search, Refusal> {
+    ) -> Result<Search, Rejection> {
         const EMPTY_LINE: &[u8] = b"\r\n";
         if input == b"\r" {
             return Ok(Search::Incomplete(0));
@@ -72,7 +72,7 @@ impl Request {
         if let Some(&first) = input.first()
             && !first.is_ascii_graphic()
         {
-            return Err(Refusal::NotHttp(first));
+            return Err(Rejection::NotHttp(first));
         }
         let searched = searched.saturating_sub(skipped);
         Ok(match head::search(input, searched, limits.head_bytes)? {
@@ -83,19 +83,19 @@ impl Request {
         })
     }
 
-    fn parse(head: &[u8], limits: &Limits) -> Result<Request, Refusal> {
+    fn parse(head: &[u8], limits: &Limits) -> Result<Request, Rejection> {
         let count = head::count_fields(head, limits, FIRST_LINE)?;
         let mut fields = vec![httparse::EMPTY_HEADER; count];
         let mut parsed = httparse::Request::new(&mut fields);
         match parsed.parse(head) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(Refusal::MalformedHead(FIRST_LINE)),
+            Ok(httparse::Status::Partial) => return Err(Rejection::MalformedHead(FIRST_LINE)),
             Err(error) => return Err(head::malformed(error, limits, FIRST_LINE).into()),
         }
         let (Some(method), Some(target), Some(minor)) =
             (parsed.method, parsed.path, parsed.version)
         else {
-            return Err(Refusal::MalformedHead(FIRST_LINE));
+            return Err(Rejection::MalformedHead(FIRST_LINE));
         };
         let is_other = !matches!(method, "GET" | "HEAD");
         Ok(Request {
@@ -132,28 +132,28 @@ impl Request {
     }
 
     /// Returns the value of the first header of that name, in any letter case, as received.
-    pub fn field(&self, name: &str) -> Option<&[u8]> {
-        self.all(name).next()
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.header_values(name).next()
     }
 
     /// Returns the value of the first header of that name, if it is UTF-8.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.head.text(name)
+    pub fn header_str(&self, name: &str) -> Option<&str> {
+        self.head.header_str(name)
     }
 
     /// Returns the values of all headers of that name, in the order in which they were received.
-    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.head.all(name)
+    pub fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.head.header_values(name)
     }
 
     /// Returns all headers, with their names as written, in the order in which they were received.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.head.fields()
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.head.headers()
     }
 
     /// Returns the cookies of all `Cookie` headers, as pairs of name and value (RFC 6265 §4.2).
     pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.all("Cookie")
+        self.header_values("Cookie")
             .filter_map(|value| std::str::from_utf8(value).ok())
             .flat_map(|value| value.split(';'))
             .filter_map(|pair| pair.split_once('='))
@@ -177,10 +177,10 @@ impl Request {
     /// §10.2). Only browsers must send it.
     pub fn origin(&self) -> Option<&str> {
         let fields: &[&str] = match self.version {
-            Some(version) => version.row().origin_fields,
+            Some(version) => version.spec().origin_fields,
             None => &["Origin"],
         };
-        fields.iter().find_map(|field| self.text(field))
+        fields.iter().find_map(|field| self.header_str(field))
     }
 
     /// Returns the subprotocols that the client offers, in its order of preference. Draft-75 and
@@ -198,7 +198,7 @@ impl Request {
     /// may be the client's own invention even then. Behind a chain of proxies it is the last but one of
     /// them.
     pub fn forwarded_for(&self) -> Option<IpAddr> {
-        let value = self.all("X-Forwarded-For").last()?;
+        let value = self.header_values("X-Forwarded-For").last()?;
         let last = std::str::from_utf8(value).ok()?.rsplit(',').next()?.trim();
         let with_port = || last.parse().ok().map(|address: SocketAddr| address.ip());
         let bracketed = || last.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
@@ -211,7 +211,7 @@ impl Request {
     ///
     /// # Errors
     /// 400 for an invalid resource; for HTTP/1.1 without `Host`; for more than one, or an invalid one.
-    pub(crate) fn check(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn check(&mut self) -> Result<(), Rejection> {
         self.make_target_relative()?;
         let target = self.target();
         if !target.starts_with('/') || target.contains('#') {
@@ -219,14 +219,14 @@ impl Request {
         }
         match self.host(false) {
             // HTTP/1.0 has no `Host` (RFC 9112 §3.2).
-            Err(Refusal::Missing(_)) if self.is_http_1_0() => Ok(()),
+            Err(Rejection::Missing(_)) if self.is_http_1_0() => Ok(()),
             host => host.map(drop),
         }
     }
 
     /// `http://host/path` becomes `/path`, and `http://host` becomes `/`: any request may have a
     /// whole URI (RFC 9112 §3.2.2), a handshake too (RFC 6455 §4.2.1).
-    fn make_target_relative(&mut self) -> Result<(), Refusal> {
+    fn make_target_relative(&mut self) -> Result<(), Rejection> {
         const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
         let (Target::Part(part), Some((scheme, rest))) =
             (&self.target, self.target().split_once("://"))
@@ -257,7 +257,7 @@ impl Request {
         if host_of(authority, false).is_none() {
             return false;
         }
-        let host = match self.field("Host").map(std::str::from_utf8) {
+        let host = match self.header("Host").map(std::str::from_utf8) {
             // In HTTP/1.1 this is rejected.
             None => return true,
             Some(host) => host.unwrap_or_default(),
@@ -267,9 +267,9 @@ impl Request {
     }
 
     /// Creates the rejection of an invalid resource. The query may hold secrets, and is left out.
-    fn bad_resource(&self) -> Refusal {
+    fn bad_resource(&self) -> Rejection {
         let path = self.target().split('?').next().unwrap_or_default();
-        Refusal::Resource(escaped(path.as_bytes()))
+        Rejection::Resource(escaped(path.as_bytes()))
     }
 
     /// Returns a substitute for a missing request.
@@ -291,9 +291,9 @@ impl Request {
     }
 
     /// Returns whether the method is supported.
-    pub(crate) fn check_method(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_method(&self) -> Result<(), Rejection> {
         match &self.other_method {
-            Some(method) => Err(Refusal::Method(escaped(method.as_bytes()))),
+            Some(method) => Err(Rejection::Method(escaped(method.as_bytes()))),
             None => Ok(()),
         }
     }
@@ -303,10 +303,10 @@ impl Request {
     }
 
     /// Returns why plain HTTP is not a handshake.
-    pub(crate) fn no_upgrade(&self) -> Refusal {
-        match self.field("Upgrade") {
-            Some(value) => Refusal::BadUpgrade(escaped(value)),
-            None => Refusal::NoUpgrade,
+    pub(crate) fn no_upgrade(&self) -> Rejection {
+        match self.header("Upgrade") {
+            Some(value) => Rejection::InvalidUpgrade(escaped(value)),
+            None => Rejection::NoUpgrade,
         }
     }
 
@@ -316,7 +316,7 @@ impl Request {
     }
 
     /// Returns the value of a header that may occur only once.
-    pub(crate) fn once(&self, name: &'static str) -> Result<Option<&[u8]>, Refusal> {
+    pub(crate) fn once(&self, name: &'static str) -> Result<Option<&[u8]>, Rejection> {
         Ok(self.head.once(name)?)
     }
 
@@ -328,16 +328,16 @@ impl Request {
     /// Returns `Host`, in lower case and without the scheme's default port (draft-76 §5.2 step 3;
     /// clients compare the location that is made of it); or the host of a whole URI in HTTP/1.0, which
     /// need not have that header.
-    pub(crate) fn host(&self, secure: bool) -> Result<String, Refusal> {
+    pub(crate) fn host(&self, secure: bool) -> Result<String, Rejection> {
         let of_uri = || {
             let authority = self.authority.clone().filter(|_| self.is_http_1_0());
             authority.map(|authority| &self.head.bytes()[authority])
         };
         let value = self.once("Host")?.or_else(of_uri);
-        let value = value.ok_or(Refusal::Missing("Host"))?;
+        let value = value.ok_or(Rejection::Missing("Host"))?;
         let host = std::str::from_utf8(value).ok();
         host.and_then(|host| host_of(host, secure))
-            .ok_or_else(|| Refusal::BadHost(escaped(value)))
+            .ok_or_else(|| Rejection::InvalidHost(escaped(value)))
     }
 }
 

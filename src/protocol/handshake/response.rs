@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::protocol::error::Refusal;
+use crate::protocol::error::Rejection;
 use crate::protocol::http::body::Body;
 use crate::protocol::http::redacted::Shown;
 use crate::protocol::http::text::Escaped;
@@ -38,7 +38,7 @@ pub struct Accept {
 /// A header that would break a request or a response: its name is not a token, it is one that the
 /// handshake writes itself, or its value has a control character.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadField(String);
+pub struct InvalidHeader(String);
 
 impl Response {
     /// Creates a response with this status (200 to 599; anything else is sent as 500) and an empty
@@ -84,9 +84,9 @@ impl Response {
     /// Adds a header; `Content-Type`, `Date` and `X-Content-Type-Options` replace the existing one.
     ///
     /// # Errors
-    /// [`BadField`] if the header would break the response; no value from a request can smuggle a
+    /// [`InvalidHeader`] if the header would break the response; no value from a request can smuggle a
     /// second header in.
-    pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         const ONCE: [&str; 3] = ["Content-Type", "Date", CONTENT_TYPE_OPTIONS];
         let field = checked(name, value)?;
         if ONCE.iter().any(|own| own.eq_ignore_ascii_case(name)) {
@@ -124,25 +124,25 @@ impl Response {
             ],
         );
         for (name, value) in &self.fields {
-            field(&mut out, name, value);
+            header(&mut out, name, value);
         }
         let has = |name: &str| {
             let mut fields = self.fields.iter();
             fields.any(|(own, _)| own.eq_ignore_ascii_case(name))
         };
         if let Some(date) = date.filter(|_| !has("Date")) {
-            field(&mut out, "Date", date());
+            header(&mut out, "Date", date());
         }
         if !has(CONTENT_TYPE_OPTIONS) {
-            field(&mut out, CONTENT_TYPE_OPTIONS, "nosniff");
+            header(&mut out, CONTENT_TYPE_OPTIONS, "nosniff");
         }
         // RFC 9110 §8.6: no length with 204, and 304 has no body either.
         if self.has_body() {
-            field(&mut out, "Content-Length", self.body.len().to_string());
+            header(&mut out, "Content-Length", self.body.len().to_string());
         }
         // RFC 9110 §7.8: a sender of Upgrade names it in Connection as well.
         let upgrade = has("Upgrade");
-        field(
+        header(
             &mut out,
             "Connection",
             if upgrade { "close, Upgrade" } else { "close" },
@@ -177,8 +177,8 @@ impl Accept {
     /// Adds a header to the 101: `Set-Cookie`, most likely.
     ///
     /// # Errors
-    /// [`BadField`] if the header would break the response or belongs to the handshake.
-    pub fn field(mut self, name: &str, value: &str) -> Result<Self, BadField> {
+    /// [`InvalidHeader`] if the header would break the response or belongs to the handshake.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         self.fields.push(checked(name, value)?);
         Ok(self)
     }
@@ -197,13 +197,13 @@ impl fmt::Debug for Accept {
     }
 }
 
-impl BadField {
-    pub(crate) fn of(what: &str) -> BadField {
-        BadField(what.to_owned())
+impl InvalidHeader {
+    pub(crate) fn of(what: &str) -> InvalidHeader {
+        InvalidHeader(what.to_owned())
     }
 }
 
-impl fmt::Display for BadField {
+impl fmt::Display for InvalidHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -213,31 +213,31 @@ impl fmt::Display for BadField {
     }
 }
 
-impl std::error::Error for BadField {}
+impl std::error::Error for InvalidHeader {}
 
-impl From<BadField> for std::io::Error {
-    fn from(bad: BadField) -> Self {
+impl From<InvalidHeader> for std::io::Error {
+    fn from(bad: InvalidHeader) -> Self {
         std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
     }
 }
 
 /// Creates the response to a rejected request: status, a body that names the error, and the headers
 /// that the status requires.
-pub(crate) fn refusal(refusal: &Refusal) -> Response {
-    let body = format!("{refusal}\n");
-    let mut answer = Response::new(refusal.status()).body("text/plain; charset=utf-8", body);
+pub(crate) fn rejection(rejection: &Rejection) -> Response {
+    let body = format!("{rejection}\n");
+    let mut answer = Response::new(rejection.status()).body("text/plain; charset=utf-8", body);
     let mut add = |name: &str, value: String| answer.fields.push((name.to_owned(), value));
-    match refusal {
-        Refusal::Method(_) => add("Allow", "GET, HEAD".to_owned()),
-        Refusal::UnsupportedVersion { allowed, .. } => {
+    match rejection {
+        Rejection::Method(_) => add("Allow", "GET, HEAD".to_owned()),
+        Rejection::UnsupportedVersion { allowed, .. } => {
             // One comma list (RFC 6455 §4.4 allows several headers, clients read one).
             if let Some(list) = number_list(*allowed) {
                 add("Upgrade", "websocket".to_owned());
                 add("Sec-WebSocket-Version", list);
             }
         }
-        Refusal::Full | Refusal::AddressFull => add("Retry-After", "10".to_owned()),
-        Refusal::TooManyHandshakes { retry_after } => add("Retry-After", retry_after.to_string()),
+        Rejection::Full | Rejection::AddressFull => add("Retry-After", "10".to_owned()),
+        Rejection::TooManyHandshakes { retry_after } => add("Retry-After", retry_after.to_string()),
         _ => {}
     }
     answer
@@ -248,14 +248,14 @@ pub(crate) fn refusal(refusal: &Refusal) -> Response {
 pub(crate) fn switching(phrase: &str, upgrade: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     line(&mut out, &["HTTP/1.1 101 ", phrase]);
-    field(&mut out, "Upgrade", upgrade);
-    field(&mut out, "Connection", "Upgrade");
+    header(&mut out, "Upgrade", upgrade);
+    header(&mut out, "Connection", "Upgrade");
     out
 }
 
 /// Appends one header. The caller must ensure that the value is valid: it is our own, was checked, or
 /// came through the parser, which accepts no control character except the tab.
-pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
+pub(crate) fn header(out: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>) {
     for part in [name.as_bytes(), b": ", value.as_ref(), b"\r\n"] {
         out.extend_from_slice(part);
     }
@@ -277,7 +277,7 @@ fn line(out: &mut Vec<u8>, parts: &[&str]) {
 }
 
 /// Checks a header that is added to those of the handshake.
-pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), BadField> {
+pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), InvalidHeader> {
     const OURS: [&str; 4] = [
         "connection",
         "upgrade",
@@ -289,7 +289,7 @@ pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), BadFi
         || lower.starts_with("sec-websocket-")
         || lower.starts_with("websocket-");
     if ours || !is_token(name) || !is_value(value) {
-        return Err(BadField::of(name));
+        return Err(InvalidHeader::of(name));
     }
     Ok((name.to_owned(), value.to_owned()))
 }

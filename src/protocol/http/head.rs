@@ -16,7 +16,7 @@ pub(crate) struct Head {
 
 /// A syntax error of a header block, before its meaning is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BadHead {
+pub(crate) enum InvalidHead {
     /// No blank line within the limit of bytes.
     TooLarge(usize),
     /// More headers than the limit.
@@ -40,11 +40,11 @@ pub(crate) enum Search {
 ///
 /// # Errors
 /// As soon as it is certain that the header block is longer than the limit.
-pub(crate) fn search(input: &[u8], searched: usize, most: usize) -> Result<Search, BadHead> {
+pub(crate) fn search(input: &[u8], searched: usize, most: usize) -> Result<Search, InvalidHead> {
     let within = &input[..input.len().min(most)];
     match blank_line(&within[searched..]) {
         Some(at) => Ok(Search::Complete(searched + at + 4)),
-        None if input.len() >= most => Err(BadHead::TooLarge(most)),
+        None if input.len() >= most => Err(InvalidHead::TooLarge(most)),
         // The last three bytes may be the beginning of the blank line.
         None => Ok(Search::Incomplete(input.len().saturating_sub(3))),
     }
@@ -58,7 +58,7 @@ pub(crate) fn count_fields(
     head: &[u8],
     limits: &Limits,
     first_line: &'static str,
-) -> Result<usize, BadHead> {
+) -> Result<usize, InvalidHead> {
     // A parser that accepts a lone LF as a line end disagrees with a proxy that does not: the classic
     // case of request smuggling (RFC 9112 §2.2, §11.2).
     let lone = |(at, byte): (usize, &u8)| match byte {
@@ -67,16 +67,16 @@ pub(crate) fn count_fields(
         _ => false,
     };
     if head.iter().enumerate().any(lone) {
-        return Err(BadHead::Malformed("a line that does not end in CR LF"));
+        return Err(InvalidHead::Malformed("a line that does not end in CR LF"));
     }
     if head.starts_with(b"\r\n") {
-        return Err(BadHead::Malformed(first_line));
+        return Err(InvalidHead::Malformed(first_line));
     }
     let lines = head.split(|&byte| byte == b'\n').count();
     // The first line, the blank line, and the empty part after the last LF are no headers.
     let count = lines.saturating_sub(3);
     if count > limits.head_fields {
-        return Err(BadHead::TooManyFields(limits.head_fields));
+        return Err(InvalidHead::TooManyFields(limits.head_fields));
     }
     Ok(count)
 }
@@ -86,12 +86,12 @@ pub(crate) fn malformed(
     error: httparse::Error,
     limits: &Limits,
     first_line: &'static str,
-) -> BadHead {
+) -> InvalidHead {
     match error {
-        httparse::Error::TooManyHeaders => BadHead::TooManyFields(limits.head_fields),
-        httparse::Error::HeaderName => BadHead::Malformed("a field name"),
-        httparse::Error::HeaderValue => BadHead::Malformed("a field value"),
-        _ => BadHead::Malformed(first_line),
+        httparse::Error::TooManyHeaders => InvalidHead::TooManyFields(limits.head_fields),
+        httparse::Error::HeaderName => InvalidHead::Malformed("a field name"),
+        httparse::Error::HeaderValue => InvalidHead::Malformed("a field value"),
+        _ => InvalidHead::Malformed(first_line),
     }
 }
 
@@ -113,7 +113,7 @@ impl Head {
     }
 
     /// Returns all headers, with their names as written, in the order in which they were received.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.fields.iter().map(|(name, value)| {
             let name = std::str::from_utf8(&self.bytes[name.clone()]).unwrap_or("");
             (name, &self.bytes[value.clone()])
@@ -122,31 +122,31 @@ impl Head {
 
     /// Returns the values of all headers of that name, in any letter case, in the order in which they
     /// were received.
-    pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields()
+    pub(crate) fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers()
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
     /// Returns the value of the first header of that name, if it is UTF-8.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let first = self.all(name).next()?;
+    pub(crate) fn header_str(&self, name: &str) -> Option<&str> {
+        let first = self.header_values(name).next()?;
         std::str::from_utf8(first).ok()
     }
 
     /// Returns the value of a header that may occur only once.
-    pub(crate) fn once(&self, name: &'static str) -> Result<Option<&[u8]>, BadHead> {
-        let mut all = self.all(name);
+    pub(crate) fn once(&self, name: &'static str) -> Result<Option<&[u8]>, InvalidHead> {
+        let mut all = self.header_values(name);
         let first = all.next();
         match all.next() {
             None => Ok(first),
-            Some(_) => Err(BadHead::Duplicate(name)),
+            Some(_) => Err(InvalidHead::Duplicate(name)),
         }
     }
 
     /// Returns whether the comma-separated lists of a header contain `word`, in any letter case.
     pub(crate) fn lists(&self, name: &str, word: &str) -> bool {
-        self.all(name)
+        self.header_values(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
             .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     }
@@ -168,7 +168,7 @@ impl fmt::Debug for Head {
         let line = self.bytes.split(|&byte| byte == b'\r').next();
         f.debug_struct("Head")
             .field("line", &FirstLine(line.unwrap_or_default()).to_string())
-            .field("fields", &Shown(self.fields()))
+            .field("fields", &Shown(self.headers()))
             .finish()
     }
 }

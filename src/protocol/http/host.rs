@@ -16,26 +16,26 @@ use crate::protocol::handshake::request::split_port;
 /// assert_eq!(host, "example.com".parse()?);
 /// assert_eq!("::1".parse::<HostName>()?, "[0:0::1]".parse()?);
 /// assert!("example.com:8000".parse::<HostName>().is_err());
-/// # Ok::<(), stentor::BadHost>(())
+/// # Ok::<(), stentor::InvalidHost>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostName(String);
 
 /// Not the name of a host: it has a port, a scheme, a path, or invalid bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadHost(String);
+pub struct InvalidHost(String);
 
 impl FromStr for HostName {
-    type Err = BadHost;
+    type Err = InvalidHost;
 
-    fn from_str(text: &str) -> Result<Self, BadHost> {
+    fn from_str(text: &str) -> Result<Self, InvalidHost> {
         if let Ok(address) = text.parse::<Ipv6Addr>() {
             return Ok(HostName::of_address(address));
         }
         match name_and_port(text) {
             // A pattern would look like one that works.
             Some((name, None)) if !name.contains('*') => Ok(HostName::of(name)),
-            _ => Err(BadHost(text.to_owned())),
+            _ => Err(InvalidHost(text.to_owned())),
         }
     }
 }
@@ -80,7 +80,7 @@ impl fmt::Display for HostName {
     }
 }
 
-impl fmt::Display for BadHost {
+impl fmt::Display for InvalidHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = Escaped::Text(&self.0);
         write!(
@@ -90,10 +90,10 @@ impl fmt::Display for BadHost {
     }
 }
 
-impl std::error::Error for BadHost {}
+impl std::error::Error for InvalidHost {}
 
-impl From<BadHost> for std::io::Error {
-    fn from(bad: BadHost) -> Self {
+impl From<InvalidHost> for std::io::Error {
+    fn from(bad: InvalidHost) -> Self {
         std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
     }
 }

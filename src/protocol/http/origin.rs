@@ -24,7 +24,7 @@ use crate::protocol::handshake::request::split_port;
 /// assert_eq!((origin.scheme(), origin.host(), origin.port()), ("https", "example.com", None));
 /// assert_eq!("file://".parse::<Origin>()?.to_string(), "file://");
 /// assert!("example.com".parse::<Origin>().is_err());
-/// # Ok::<(), stentor::BadOrigin>(())
+/// # Ok::<(), stentor::InvalidOrigin>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
@@ -38,7 +38,7 @@ pub struct Origin {
 
 /// Not an origin: no scheme, no host although one is required, a path, or an invalid port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadOrigin(String);
+pub struct InvalidOrigin(String);
 
 impl Origin {
     /// `null`: the origin of a page that has none, such as one in a sandbox.
@@ -54,13 +54,13 @@ impl Origin {
     /// port.
     ///
     /// # Errors
-    /// [`BadOrigin`] for invalid parts, by the same rules as in parsing.
-    pub fn new(scheme: &str, host: &str, port: Option<u16>) -> Result<Origin, BadOrigin> {
+    /// [`InvalidOrigin`] for invalid parts, by the same rules as in parsing.
+    pub fn new(scheme: &str, host: &str, port: Option<u16>) -> Result<Origin, InvalidOrigin> {
         let text = match port {
             Some(port) => format!("{scheme}://{host}:{port}"),
             None => format!("{scheme}://{host}"),
         };
-        let bad = || BadOrigin(text.clone());
+        let bad = || InvalidOrigin(text.clone());
         let scheme = scheme.to_ascii_lowercase();
         if !is_scheme(&scheme) {
             return Err(bad());
@@ -104,13 +104,13 @@ impl Origin {
 }
 
 impl FromStr for Origin {
-    type Err = BadOrigin;
+    type Err = InvalidOrigin;
 
-    fn from_str(text: &str) -> Result<Self, BadOrigin> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
         if text == "null" {
             return Ok(Origin::null());
         }
-        let bad = || BadOrigin(text.to_owned());
+        let bad = || InvalidOrigin(text.to_owned());
         let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
         let (host, port) = split_port(rest);
         let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
@@ -151,7 +151,7 @@ fn host_of(host: &str) -> Option<String> {
     Some(HostName::of(host).to_string())
 }
 
-impl fmt::Display for BadOrigin {
+impl fmt::Display for InvalidOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = Escaped::Text(&self.0);
         write!(
@@ -162,10 +162,10 @@ impl fmt::Display for BadOrigin {
     }
 }
 
-impl std::error::Error for BadOrigin {}
+impl std::error::Error for InvalidOrigin {}
 
-impl From<BadOrigin> for std::io::Error {
-    fn from(bad: BadOrigin) -> Self {
+impl From<InvalidOrigin> for std::io::Error {
+    fn from(bad: InvalidOrigin) -> Self {
         std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Url {
 /// Why a text is not the URL of a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum BadUrl {
+pub enum InvalidUrl {
     /// The scheme is neither `ws` nor `wss`, or there is none: then it is empty here.
     Scheme(String),
     /// There is a fragment, which has no meaning for a WebSocket (RFC 6455 §3).
@@ -40,33 +40,33 @@ pub enum BadUrl {
 }
 
 impl Url {
-    pub(crate) fn parse(text: &str) -> Result<Url, BadUrl> {
+    pub(crate) fn parse(text: &str) -> Result<Url, InvalidUrl> {
         let (scheme, rest) = text
             .split_once("://")
             .filter(|(scheme, _)| is_scheme(scheme))
-            .ok_or_else(|| BadUrl::Scheme(String::new()))?;
+            .ok_or_else(|| InvalidUrl::Scheme(String::new()))?;
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "ws" => false,
             "wss" => true,
-            _ => return Err(BadUrl::Scheme(scheme.to_owned())),
+            _ => return Err(InvalidUrl::Scheme(scheme.to_owned())),
         };
         let border = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let (authority, resource) = rest.split_at(border);
         if authority.contains('@') {
-            return Err(BadUrl::UserInfo);
+            return Err(InvalidUrl::UserInfo);
         }
         let (host, port) = split_port(authority);
         Ok(Url {
             secure,
             host: match host_of(host) {
                 Some(host) => host,
-                None if host.is_empty() => return Err(BadUrl::Host(String::new())),
-                None => return Err(BadUrl::Host(authority.to_owned())),
+                None if host.is_empty() => return Err(InvalidUrl::Host(String::new())),
+                None => return Err(InvalidUrl::Host(authority.to_owned())),
             },
             port: match port {
                 // RFC 3986 §3.2.3: an empty port is the default one.
                 None | Some("") => default_port(secure),
-                Some(port) => port_of(port).ok_or_else(|| BadUrl::Port(port.to_owned()))?,
+                Some(port) => port_of(port).ok_or_else(|| InvalidUrl::Port(port.to_owned()))?,
             },
             target: target_of(resource)?,
         })
@@ -100,9 +100,9 @@ fn port_of(port: &str) -> Option<u16> {
 
 /// Converts path and query for the request line: an empty path is `/`, and characters that are not
 /// ASCII are percent-encoded as UTF-8 (RFC 3987 §3.1).
-fn target_of(resource: &str) -> Result<String, BadUrl> {
+fn target_of(resource: &str) -> Result<String, InvalidUrl> {
     if resource.contains('#') {
-        return Err(BadUrl::Fragment(resource.to_owned()));
+        return Err(InvalidUrl::Fragment(resource.to_owned()));
     }
     let mut target = String::with_capacity(resource.len() + 1);
     if !resource.starts_with('/') {
@@ -110,35 +110,35 @@ fn target_of(resource: &str) -> Result<String, BadUrl> {
     }
     for byte in resource.bytes() {
         match byte {
-            b'\\' => return Err(BadUrl::Resource(resource.to_owned())),
+            b'\\' => return Err(InvalidUrl::Resource(resource.to_owned())),
             b'!'..=b'~' => target.push(byte.into()),
             0x80.. => target += &format!("%{byte:02X}"),
-            _ => return Err(BadUrl::Resource(resource.to_owned())),
+            _ => return Err(InvalidUrl::Resource(resource.to_owned())),
         }
     }
     Ok(target)
 }
 
-impl fmt::Display for BadUrl {
+impl fmt::Display for InvalidUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BadUrl::Scheme(scheme) if scheme.is_empty() => {
+            InvalidUrl::Scheme(scheme) if scheme.is_empty() => {
                 f.write_str("url without ws:// or wss://")
             }
-            BadUrl::Scheme(scheme) => {
+            InvalidUrl::Scheme(scheme) => {
                 let scheme = Escaped::Text(scheme);
                 write!(f, "url with {scheme}:// instead of ws:// or wss://")
             }
-            BadUrl::Fragment(resource) => {
+            InvalidUrl::Fragment(resource) => {
                 write!(f, "url with a fragment: \"{}\"", Escaped::Text(resource))
             }
-            BadUrl::UserInfo => f.write_str(
+            InvalidUrl::UserInfo => f.write_str(
                 "url with a user's name or a password, which belong into a header field",
             ),
-            BadUrl::Host(host) if host.is_empty() => f.write_str("url without a host"),
-            BadUrl::Host(host) => write!(f, "url with bad host \"{}\"", Escaped::Text(host)),
-            BadUrl::Port(port) => write!(f, "url with bad port \"{}\"", Escaped::Text(port)),
-            BadUrl::Resource(resource) => {
+            InvalidUrl::Host(host) if host.is_empty() => f.write_str("url without a host"),
+            InvalidUrl::Host(host) => write!(f, "url with bad host \"{}\"", Escaped::Text(host)),
+            InvalidUrl::Port(port) => write!(f, "url with bad port \"{}\"", Escaped::Text(port)),
+            InvalidUrl::Resource(resource) => {
                 let resource = Escaped::Text(resource);
                 write!(
                     f,
@@ -149,10 +149,10 @@ impl fmt::Display for BadUrl {
     }
 }
 
-impl std::error::Error for BadUrl {}
+impl std::error::Error for InvalidUrl {}
 
-impl From<BadUrl> for std::io::Error {
-    fn from(bad: BadUrl) -> Self {
+impl From<InvalidUrl> for std::io::Error {
+    fn from(bad: InvalidUrl) -> Self {
         std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
     }
 }

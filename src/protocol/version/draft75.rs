@@ -23,23 +23,23 @@
 //! # Traps
 //! - "Web Socket" has a space in the status line, here and nowhere else; clients compare the first
 //!   85 bytes of the answer with their own copy (draft-75 §4.1 steps 12 to 15).
-//! - A modern request that has lost its version header on the way looks much like this one. `Host`
+//! - A modern request that has disconnected its version header on the way looks much like this one. `Host`
 //!   and `Origin` are therefore required, and a request with any key is rejected before it gets here.
 //! - `Sec-WebSocket-Protocol` means nothing yet: the header is `WebSocket-Protocol`.
 //! - The response must name a subprotocol if the client has requested one, and must not if it has not.
 
-use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie};
-use crate::protocol::error::Refusal;
+use super::{Agreed, Closing, Proof, Spec, Version, answer_hixie, check_hixie};
+use crate::protocol::error::Rejection;
 use crate::protocol::framing::Framing;
 use crate::protocol::handshake::request::Request;
-use crate::protocol::handshake::{Answer, ClientRequest, Due, HandshakeError};
+use crate::protocol::handshake::{ClientRequest, ExpectedProof, HandshakeError, HandshakeResponse};
 use crate::protocol::http::text::escaped;
 
-pub(crate) const ROW: Row = Row {
+pub(crate) const SPEC: Spec = Spec {
     name: "draft-75",
     number: None,
     framing: Framing::Hixie,
-    closing: Closing::HangUp,
+    closing: Closing::CloseTcp,
     binary_and_ping: false,
     codes: None,
     origin_fields: &["Origin"],
@@ -51,7 +51,7 @@ pub(crate) const ROW: Row = Row {
 
 /// Checks a request. Laxer than the text, which fixes the order and the letter case of the first four
 /// headers (draft-75 §4.1): proxies reorder and respell them.
-pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+pub(super) fn check(request: &Request) -> Result<Proof, Rejection> {
     check_hixie(request, Version::Draft75)?;
     Ok(Proof::None)
 }
@@ -66,14 +66,17 @@ pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
 }
 
 /// Writes a client's request, the first five lines in this order and spelling (draft-75 §4.1).
-pub(crate) fn ask(asked: &ClientRequest) -> (Vec<u8>, Due) {
+pub(crate) fn ask(asked: &ClientRequest) -> (Vec<u8>, ExpectedProof) {
     let fields = fields(asked).chain(asked.further_fields());
-    (asked.write(&fields.collect::<Vec<_>>()), Due::Nothing)
+    (
+        asked.write(&fields.collect::<Vec<_>>()),
+        ExpectedProof::Nothing,
+    )
 }
 
 /// The headers that draft-76 has as well.
 pub(super) fn fields(asked: &ClientRequest) -> impl Iterator<Item = (&str, String)> {
-    let subprotocol_field = asked.version.row().subprotocol_field;
+    let subprotocol_field = asked.version.spec().subprotocol_field;
     let subprotocol = asked.subprotocols_offered();
     let always = [
         ("Upgrade", "WebSocket".to_owned()),
@@ -91,7 +94,10 @@ pub(super) fn fields(asked: &ClientRequest) -> impl Iterator<Item = (&str, Strin
 const PREAMBLE: &[u8; 85] = b"HTTP/1.1 101 Web Socket Protocol Handshake\r\n\
     Upgrade: WebSocket\r\nConnection: Upgrade\r\n";
 
-pub(crate) fn confirm(answer: &Answer, asked: &ClientRequest) -> Result<(), HandshakeError> {
+pub(crate) fn confirm(
+    answer: &HandshakeResponse,
+    asked: &ClientRequest,
+) -> Result<(), HandshakeError> {
     let head = answer.head().bytes();
     if !head.starts_with(PREAMBLE) {
         let beginning = &head[..head.len().min(PREAMBLE.len())];

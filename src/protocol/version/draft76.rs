@@ -38,28 +38,28 @@
 
 use md5::{Digest, Md5};
 
-use super::{Agreed, Closing, Proof, Row, Version, answer_hixie, check_hixie, draft75};
-use crate::protocol::error::{KeyError, Refusal};
+use super::{Agreed, Closing, Proof, Spec, Version, answer_hixie, check_hixie, draft75};
+use crate::protocol::error::{KeyError, Rejection};
 use crate::protocol::handshake::request::Request;
-use crate::protocol::handshake::{Answer, ClientRequest, Due, HandshakeError};
-use crate::protocol::random::Dice;
+use crate::protocol::handshake::{ClientRequest, ExpectedProof, HandshakeError, HandshakeResponse};
+use crate::protocol::random::Random;
 use crate::protocol::role::Entropy;
 
-pub(crate) const ROW: Row = Row {
+pub(crate) const SPEC: Spec = Spec {
     name: "draft-76",
     closing: Closing::Marker,
     subprotocol_field: "Sec-WebSocket-Protocol",
-    ..draft75::ROW
+    ..draft75::SPEC
 };
 
 /// The bytes of key3, and of the proof (draft-76 §5.2 steps 12 and 15).
 pub(crate) const KEY3_LEN: usize = 8;
 
-pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+pub(super) fn check(request: &Request) -> Result<Proof, Rejection> {
     check_hixie(request, Version::Draft76)?;
     let part = |field: &'static str| {
-        let key = request.once(field)?.ok_or(Refusal::Missing(field))?;
-        solve(key).map_err(|why| Refusal::BadChallenge { field, why })
+        let key = request.once(field)?.ok_or(Rejection::Missing(field))?;
+        solve(key).map_err(|why| Rejection::InvalidChallenge { field, why })
     };
     let parts = [part("Sec-WebSocket-Key1")?, part("Sec-WebSocket-Key2")?];
     Ok(Proof::Challenge(parts))
@@ -109,44 +109,47 @@ pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
 
 /// Writes a client's request: two hidden numbers, the headers in an order that nobody can predict,
 /// and key3 behind the blank line (draft-76 §4.1 steps 16 to 26).
-pub(crate) fn ask(asked: &ClientRequest, entropy: Entropy) -> (Vec<u8>, Due) {
-    let dice = Dice(entropy);
-    let (part1, key1) = hide(dice);
-    let (part2, key2) = hide(dice);
+pub(crate) fn ask(asked: &ClientRequest, entropy: Entropy) -> (Vec<u8>, ExpectedProof) {
+    let random = Random(entropy);
+    let (part1, key1) = hide(random);
+    let (part2, key2) = hide(random);
     let keys = [("Sec-WebSocket-Key1", key1), ("Sec-WebSocket-Key2", key2)];
     let fields = draft75::fields(asked).chain(asked.further_fields());
     let mut fields: Vec<_> = fields.chain(keys).collect();
-    dice.shuffle(&mut fields);
+    random.shuffle(&mut fields);
     let mut out = asked.write(&fields);
-    let key3 = dice.bytes();
+    let key3 = random.bytes();
     out.extend_from_slice(&key3);
-    (out, Due::Digest(proof([part1, part2], key3)))
+    (out, ExpectedProof::Digest(proof([part1, part2], key3)))
 }
 
 /// Draws a number and hides it in a key: multiplied by the number of spaces, among noise (draft-76
 /// §4.1 steps 16 to 22).
-fn hide(dice: Dice) -> (u32, String) {
+fn hide(random: Random) -> (u32, String) {
     /// U+0021 to U+002F and U+003A to U+007E: neither spaces nor digits.
     const NOISE: [(u8, u8); 2] = [(0x21, 0x2f), (0x3a, 0x7e)];
     let noise: Vec<u8> = NOISE.into_iter().flat_map(|(a, z)| a..=z).collect();
 
-    let spaces = 1 + dice.up_to(11);
-    let part = dice.up_to(u32::MAX / spaces);
+    let spaces = 1 + random.up_to(11);
+    let part = random.up_to(u32::MAX / spaces);
     let mut key = (part * spaces).to_string();
-    for _ in 0..=dice.up_to(11) {
-        let byte = noise[dice.place(noise.len())];
-        key.insert(dice.place(key.len() + 1), byte.into());
+    for _ in 0..=random.up_to(11) {
+        let byte = noise[random.place(noise.len())];
+        key.insert(random.place(key.len() + 1), byte.into());
     }
     for _ in 0..spaces {
         // Neither first nor last.
-        key.insert(1 + dice.place(key.len() - 1), ' ');
+        key.insert(1 + random.place(key.len() - 1), ' ');
     }
     (part, key)
 }
 
 /// Laxer than the text, which compares `Upgrade` exactly (draft-76 §4.1 steps 41 and 42): Netty's
 /// servers answer `websocket`, as in RFC 6455. A server proves itself by the digest anyway.
-pub(crate) fn confirm(answer: &Answer, asked: &ClientRequest) -> Result<(), HandshakeError> {
+pub(crate) fn confirm(
+    answer: &HandshakeResponse,
+    asked: &ClientRequest,
+) -> Result<(), HandshakeError> {
     answer.means("Upgrade", "WebSocket")?;
     answer.means("Connection", "Upgrade")?;
     let origin = asked.asks_from().unwrap_or_default();

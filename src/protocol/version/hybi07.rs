@@ -35,18 +35,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-use super::{Closing, Codes, Proof, Row, Version, check_upgrade};
+use super::{Closing, Codes, Proof, Spec, Version, check_upgrade};
 use crate::protocol::close::CloseCode;
-use crate::protocol::error::Refusal;
+use crate::protocol::error::Rejection;
 use crate::protocol::framing::Framing;
 use crate::protocol::handshake::request::Request;
 use crate::protocol::handshake::response;
-use crate::protocol::handshake::{Answer, ClientRequest, Due, HandshakeError};
+use crate::protocol::handshake::{ClientRequest, ExpectedProof, HandshakeError, HandshakeResponse};
 use crate::protocol::http::text::escaped;
-use crate::protocol::random::Dice;
+use crate::protocol::random::Random;
 use crate::protocol::role::Entropy;
 
-pub(crate) const ROW: Row = Row {
+pub(crate) const SPEC: Spec = Spec {
     name: "version 7",
     number: Some(7),
     framing: Framing::Hybi,
@@ -70,19 +70,19 @@ pub(crate) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 /// The bytes that are appended to the key before it is hashed (draft-07 §5.2.2, RFC 6455 §4.2.2).
 pub const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+pub(super) fn check(request: &Request) -> Result<Proof, Rejection> {
     check_hybi(request, Version::Hybi07)
 }
 
 /// Checks a request of any of the three hybi versions (draft-07 §5.2.1, RFC 6455 §4.2.1).
-pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, Refusal> {
+pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, Rejection> {
     check_upgrade(request, version)?;
     // Repeated keys are forbidden from draft-14 on, and made no sense before.
     let key = request
         .once("Sec-WebSocket-Key")?
-        .ok_or(Refusal::Missing("Sec-WebSocket-Key"))?;
+        .ok_or(Rejection::Missing("Sec-WebSocket-Key"))?;
     // With two origins, an allow-list would check one, and another program the other.
-    for field in version.row().origin_fields {
+    for field in version.spec().origin_fields {
         request.once(field)?;
     }
     let offered = version.offered_subprotocols(request);
@@ -90,11 +90,11 @@ pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, R
         .iter()
         .find(|name| !name.bytes().all(is_subprotocol_byte))
     {
-        return Err(Refusal::BadSubprotocol(escaped(bad.as_bytes())));
+        return Err(Rejection::InvalidSubprotocol(escaped(bad.as_bytes())));
     }
     match accept_value(key) {
         Some(accept) => Ok(Proof::Accept(accept)),
-        None => Err(Refusal::BadKey(escaped(key))),
+        None => Err(Rejection::InvalidKey(escaped(key))),
     }
 }
 
@@ -102,7 +102,7 @@ pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, R
 pub(super) fn answer(proof: &Proof) -> Vec<u8> {
     let mut out = response::switching("Switching Protocols", "websocket");
     if let Proof::Accept(accept) = proof {
-        response::field(&mut out, "Sec-WebSocket-Accept", accept);
+        response::header(&mut out, "Sec-WebSocket-Accept", accept);
     }
     out
 }
@@ -141,9 +141,9 @@ pub(crate) fn ask(
     asked: &ClientRequest,
     extensions: Option<String>,
     entropy: Entropy,
-) -> (Vec<u8>, Due) {
-    let row = asked.version.row();
-    let key = STANDARD.encode(Dice(entropy).bytes::<16>());
+) -> (Vec<u8>, ExpectedProof) {
+    let spec = asked.version.spec();
+    let key = STANDARD.encode(Random(entropy).bytes::<16>());
     let accept = accept_of(key.as_bytes());
     let mut fields = vec![
         ("Host", asked.authority()),
@@ -152,21 +152,24 @@ pub(crate) fn ask(
         ("Sec-WebSocket-Key", key),
     ];
     // If the origin has two names, every server of version 8 reads the older one.
-    let origin = row.origin_fields.iter().copied().zip(asked.asks_from());
+    let origin = spec.origin_fields.iter().copied().zip(asked.asks_from());
     fields.extend(origin.take(1));
     fields.extend(
-        row.number
+        spec.number
             .map(|number| ("Sec-WebSocket-Version", number.to_string())),
     );
     let subprotocols = asked.subprotocols_offered();
-    fields.extend(subprotocols.map(|list| (row.subprotocol_field, list)));
+    fields.extend(subprotocols.map(|list| (spec.subprotocol_field, list)));
     fields.extend(extensions.map(|list| (EXTENSIONS, list)));
     fields.extend(asked.further_fields());
-    (asked.write(&fields), Due::Accept(accept))
+    (asked.write(&fields), ExpectedProof::Accept(accept))
 }
 
 /// Checks the server's response (RFC 6455 §4.1).
-pub(crate) fn confirm(answer: &Answer, due: &Due) -> Result<(), HandshakeError> {
+pub(crate) fn confirm(
+    answer: &HandshakeResponse,
+    due: &ExpectedProof,
+) -> Result<(), HandshakeError> {
     if answer.is_http_1_0() {
         return Err(HandshakeError::HttpVersion);
     }
@@ -174,7 +177,7 @@ pub(crate) fn confirm(answer: &Answer, due: &Due) -> Result<(), HandshakeError> 
     if !answer.head().lists("Connection", "upgrade") {
         answer.means("Connection", "Upgrade")?;
     }
-    if let Due::Accept(accept) = due {
+    if let ExpectedProof::Accept(accept) = due {
         answer.says("Sec-WebSocket-Accept", accept)?;
     }
     Ok(())

@@ -24,12 +24,12 @@
 //! The origin's header changed its name inside this version: `Sec-WebSocket-Origin` to draft-10,
 //! `Origin` in 11 and 12. Both are read, the old name first; a client writes the old one.
 
-use super::{Codes, Proof, Row, Version, hybi07};
+use super::{Codes, Proof, Spec, Version, hybi07};
 use crate::protocol::close::CloseCode;
-use crate::protocol::error::Refusal;
+use crate::protocol::error::Rejection;
 use crate::protocol::handshake::request::Request;
 
-pub(crate) const ROW: Row = Row {
+pub(crate) const SPEC: Spec = Spec {
     name: "version 8",
     number: Some(8),
     origin_fields: &["Sec-WebSocket-Origin", "Origin"],
@@ -37,9 +37,9 @@ pub(crate) const ROW: Row = Row {
         too_large: CloseCode::TOO_LARGE_BEFORE_13,
         invalid_text: CloseCode::INVALID_TEXT,
     }),
-    ..hybi07::ROW
+    ..hybi07::SPEC
 };
 
-pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+pub(super) fn check(request: &Request) -> Result<Proof, Rejection> {
     hybi07::check_hybi(request, Version::Hybi08)
 }

@@ -25,8 +25,8 @@ use std::fmt;
 
 use super::close::CloseCode;
 use super::config::Config;
-use super::deflate::Terms;
-use super::error::Refusal;
+use super::deflate::Negotiated;
+use super::error::Rejection;
 use super::framing::Framing;
 use super::handshake::request::Request;
 use super::handshake::response;
@@ -53,7 +53,7 @@ pub enum Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
     /// There is no closing handshake: either side closes the TCP connection.
-    HangUp,
+    CloseTcp,
     /// `FF 00` each way, without a code.
     Marker,
     /// A close frame each way, with a code and a reason.
@@ -61,7 +61,7 @@ pub enum Closing {
 }
 
 /// The columns of the table: the abilities of a version, as data.
-pub(crate) struct Row {
+pub(crate) struct Spec {
     pub(crate) name: &'static str,
     pub(crate) number: Option<u8>,
     pub(crate) framing: Framing,
@@ -108,95 +108,98 @@ impl Version {
         Version::Rfc6455,
     ];
 
-    pub(crate) const fn row(self) -> &'static Row {
+    pub(crate) const fn spec(self) -> &'static Spec {
         match self {
-            Version::Draft75 => &draft75::ROW,
-            Version::Draft76 => &draft76::ROW,
-            Version::Hybi07 => &hybi07::ROW,
-            Version::Hybi08 => &hybi08::ROW,
-            Version::Rfc6455 => &rfc6455::ROW,
+            Version::Draft75 => &draft75::SPEC,
+            Version::Draft76 => &draft76::SPEC,
+            Version::Hybi07 => &hybi07::SPEC,
+            Version::Hybi08 => &hybi08::SPEC,
+            Version::Rfc6455 => &rfc6455::SPEC,
         }
     }
 
     /// Returns the name that logs and counters use: `draft-75`, `draft-76`, `version 7`, `version 8`,
     /// `RFC 6455`.
     pub const fn name(self) -> &'static str {
-        self.row().name
+        self.spec().name
     }
 
     /// Returns the number in `Sec-WebSocket-Version`; draft-75 and draft-76 have none.
     pub const fn wire_number(self) -> Option<u8> {
-        self.row().number
+        self.spec().number
     }
 
     /// Returns the framing of the version, one of two: clients of one framing can be sent the same
     /// bytes.
     pub const fn framing(self) -> Framing {
-        self.row().framing
+        self.spec().framing
     }
 
     /// Returns how the version closes a connection.
     pub const fn closing(self) -> Closing {
-        self.row().closing
+        self.spec().closing
     }
 
     /// Returns whether the version carries binary messages.
     pub const fn has_binary(self) -> bool {
-        self.row().binary_and_ping
+        self.spec().binary_and_ping
     }
 
     /// Returns whether the version has ping and pong.
     pub const fn has_ping(self) -> bool {
-        self.row().binary_and_ping
+        self.spec().binary_and_ping
     }
 
     /// Returns whether a close carries a code and a reason.
     pub const fn has_close_codes(self) -> bool {
-        self.row().codes.is_some()
+        self.spec().codes.is_some()
     }
 
     /// Returns whether a close frame of this version may hold `code`: 1004 has a meaning in versions
     /// 7 and 8, and is reserved since.
     pub(crate) fn may_send(self, code: CloseCode) -> bool {
-        let own = self.row().codes.as_ref().map(|codes| codes.too_large);
+        let own = self.spec().codes.as_ref().map(|codes| codes.too_large);
         code.may_be_sent() || own == Some(code)
     }
 
     /// Returns the version of a request, or `None` for plain HTTP: an `Upgrade` to something else is
     /// ignored (RFC 9110 §7.8). The order of the checks matters: a version number takes precedence
     /// over keys, and keys over their absence.
-    pub(crate) fn detect(request: &Request, allowed: Versions) -> Result<Option<Version>, Refusal> {
+    pub(crate) fn detect(
+        request: &Request,
+        allowed: Versions,
+    ) -> Result<Option<Version>, Rejection> {
         if !request.lists("Upgrade", "websocket") {
             return Ok(None);
         }
-        let mut numbers = request.all("Sec-WebSocket-Version");
+        let mut numbers = request.header_values("Sec-WebSocket-Version");
         if let Some(number) = numbers.next() {
             return match number {
                 _ if numbers.next().is_some() => {
-                    Err(Refusal::BadVersion("given more than once".to_owned()))
+                    Err(Rejection::InvalidVersion("given more than once".to_owned()))
                 }
                 b"7" => Ok(Some(Version::Hybi07)),
                 b"8" => Ok(Some(Version::Hybi08)),
                 b"13" => Ok(Some(Version::Rfc6455)),
-                list if list.contains(&b',') => Err(Refusal::BadVersion(escaped(list))),
-                other => Err(Refusal::UnsupportedVersion {
+                list if list.contains(&b',') => Err(Rejection::InvalidVersion(escaped(list))),
+                other => Err(Rejection::UnsupportedVersion {
                     asked: escaped(other),
                     allowed,
                 }),
             };
         }
         // Drafts 01 to 03 have the keys of draft-76, but different frames.
-        if let Some(draft) = request.field("Sec-WebSocket-Draft")
+        if let Some(draft) = request.header("Sec-WebSocket-Draft")
             && draft != b"0"
         {
-            return Err(Refusal::UnsupportedDraft(escaped(draft)));
+            return Err(Rejection::UnsupportedDraft(escaped(draft)));
         }
-        let has = |field: &str| request.field(field).is_some();
+        let has = |field: &str| request.header(field).is_some();
         if has("Sec-WebSocket-Key1") || has("Sec-WebSocket-Key2") {
             return Ok(Some(Version::Draft76));
         }
         if has("Sec-WebSocket-Key") {
-            return Err(Refusal::KeyWithoutVersion);
+            return Err(Rejection::KeyWithoutVersion);
         }
         // Draft-75 is the remaining case, and must not accept broken modern requests: a proxy that
         // drops the version header makes one look like draft-75. The check of draft-75 is strict.
@@ -204,7 +207,7 @@ impl Version {
     }
 
     /// Checks the request by the version's own rules.
-    pub(crate) fn check(self, request: &Request) -> Result<Proof, Refusal> {
+    pub(crate) fn check(self, request: &Request) -> Result<Proof, Rejection> {
         match self {
             Version::Draft75 => draft75::check(request),
             Version::Draft76 => draft76::check(request),
@@ -222,24 +225,24 @@ impl Version {
             Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => hybi07::answer(proof),
         };
         if let Some(subprotocol) = &agreed.subprotocol {
-            response::field(&mut out, self.row().subprotocol_field, subprotocol);
+            response::header(&mut out, self.spec().subprotocol_field, subprotocol);
         }
         if let Some((_, words)) = &agreed.deflate {
-            response::field(&mut out, hybi07::EXTENSIONS, words);
+            response::header(&mut out, hybi07::EXTENSIONS, words);
         }
         for (name, value) in &agreed.fields {
-            response::field(&mut out, name, value);
+            response::header(&mut out, name, value);
         }
         out.extend_from_slice(b"\r\n");
         out
     }
 
     pub(crate) fn offered_subprotocols(self, request: &Request) -> Vec<&str> {
-        let row = self.row();
+        let spec = self.spec();
         let values = request
-            .all(row.subprotocol_field)
+            .header_values(spec.subprotocol_field)
             .filter_map(|value| std::str::from_utf8(value).ok());
-        if row.subprotocol_list {
+        if spec.subprotocol_list {
             let items = values.flat_map(|value| value.split(','));
             items
                 .map(str::trim)
@@ -251,7 +254,7 @@ impl Version {
     }
 }
 
-impl fmt::Debug for Row {
+impl fmt::Debug for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
@@ -270,7 +273,7 @@ pub(crate) struct Agreed {
     pub(crate) location: String,
     pub(crate) subprotocol: Option<String>,
     /// The parameters of compression, and the value of the response's header for it.
-    pub(crate) deflate: Option<(Terms, String)>,
+    pub(crate) deflate: Option<(Negotiated, String)>,
     pub(crate) fields: Vec<(String, String)>,
 }
 
@@ -282,12 +285,12 @@ impl Agreed {
         request: &Request,
         version: Version,
         config: &Config,
-    ) -> Result<Agreed, Refusal> {
+    ) -> Result<Agreed, Rejection> {
         let offered = version.offered_subprotocols(request);
         let known = |name: &&&str| config.subprotocols.iter().any(|own| own == **name);
         let subprotocol = match accept.subprotocol {
             Some(chosen) if !offered.contains(&chosen.as_str()) => {
-                return Err(Refusal::Application {
+                return Err(Rejection::Application {
                     status: 500,
                     reason: format!("subprotocol \"{}\" was not offered", Escaped::Text(&chosen)),
                 });
@@ -299,10 +302,10 @@ impl Agreed {
         // (draft-75 §4.1, draft-76 §5.2 step 9); later versions allow a response without one.
         if let (None, false, Some(asked)) = (
             &subprotocol,
-            version.row().subprotocol_list,
+            version.spec().subprotocol_list,
             offered.first(),
         ) {
-            return Err(Refusal::UnsupportedSubprotocol(escaped(asked.as_bytes())));
+            return Err(Rejection::UnsupportedSubprotocol(escaped(asked.as_bytes())));
         }
         let secure = config.is_secure(request);
         let scheme = if secure { "wss" } else { "ws" };
@@ -311,7 +314,7 @@ impl Agreed {
         location += "://";
         location += &host;
         location += request.target();
-        let deflate = match version.row().deflate {
+        let deflate = match version.spec().deflate {
             true => config.take_up(request),
             false => None,
         };
@@ -383,12 +386,12 @@ impl fmt::Debug for Versions {
 }
 
 /// Checks the rules for the request that all versions share.
-fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
+fn check_upgrade(request: &Request, version: Version) -> Result<(), Rejection> {
     if request.is_http_1_0() {
-        return Err(Refusal::HttpVersion(version));
+        return Err(Rejection::HttpVersion(version));
     }
     if !request.lists("Connection", "upgrade") {
-        return Err(Refusal::NoConnectionUpgrade);
+        return Err(Rejection::NoConnectionUpgrade);
     }
     // If there were a body, a proxy would take the frames that follow for it.
     let length = request.once("Content-Length")?;
@@ -397,10 +400,10 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
         Version::Draft76 => b"8".as_slice(),
         _ => b"0",
     };
-    if request.field("Transfer-Encoding").is_some()
+    if request.header("Transfer-Encoding").is_some()
         || length.is_some_and(|length| length != b"0" && length != own)
     {
-        return Err(Refusal::Body);
+        return Err(Rejection::Body);
     }
     Ok(())
 }
@@ -409,21 +412,23 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Refusal> {
 /// names that begin with `prefix`.
 fn answer_hixie(phrase: &str, prefix: &str, request: &Request, agreed: &Agreed) -> Vec<u8> {
     let mut out = response::switching(phrase, "WebSocket");
-    let origin = request.field("Origin").unwrap_or_default();
-    response::field(&mut out, &[prefix, "Origin"].concat(), origin);
-    response::field(&mut out, &[prefix, "Location"].concat(), &agreed.location);
+    let origin = request.header("Origin").unwrap_or_default();
+    response::header(&mut out, &[prefix, "Origin"].concat(), origin);
+    response::header(&mut out, &[prefix, "Location"].concat(), &agreed.location);
     out
 }
 
 /// Checks the rules that draft-75 and draft-76 have in common: one `Upgrade`, one `Origin`, and one
 /// string as subprotocol, of U+0020 to U+007E and not empty (draft-75 §4.1, draft-76 §5.2).
-fn check_hixie(request: &Request, version: Version) -> Result<(), Refusal> {
+fn check_hixie(request: &Request, version: Version) -> Result<(), Rejection> {
     request.once("Upgrade")?;
     check_upgrade(request, version)?;
-    request.once("Origin")?.ok_or(Refusal::Missing("Origin"))?;
-    match request.once(version.row().subprotocol_field)? {
+    request
+        .once("Origin")?
+        .ok_or(Rejection::Missing("Origin"))?;
+    match request.once(version.spec().subprotocol_field)? {
         Some(name) if name.is_empty() || !name.iter().all(|byte| (0x20..0x7f).contains(byte)) => {
-            Err(Refusal::BadSubprotocol(escaped(name)))
+            Err(Rejection::InvalidSubprotocol(escaped(name)))
         }
         _ => Ok(()),
     }

@@ -8,7 +8,7 @@ use crate::protocol::http::text::Escaped;
 
 /// The error for a text that is not the name of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadVersion(String);
+pub struct InvalidVersion(String);
 
 /// Parses a version's [`name`](Version::name), or its number on the wire: `draft-75`, `draft-76`, `7`,
 /// `8`, `13`.
@@ -21,28 +21,28 @@ pub struct BadVersion(String);
 /// assert!("14".parse::<Version>().is_err());
 /// ```
 impl FromStr for Version {
-    type Err = BadVersion;
+    type Err = InvalidVersion;
 
-    fn from_str(text: &str) -> Result<Version, BadVersion> {
+    fn from_str(text: &str) -> Result<Version, InvalidVersion> {
         let numbered = |version: Version| version.wire_number().map(|number| number.to_string());
         Version::ALL
             .into_iter()
             .find(|version| version.name() == text || numbered(*version).as_deref() == Some(text))
-            .ok_or_else(|| BadVersion(text.to_owned()))
+            .ok_or_else(|| InvalidVersion(text.to_owned()))
     }
 }
 
-impl fmt::Display for BadVersion {
+impl fmt::Display for InvalidVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = Escaped::Text(&self.0);
         write!(f, "\"{text}\" is none of draft-75, draft-76, 7, 8 and 13")
     }
 }
 
-impl std::error::Error for BadVersion {}
+impl std::error::Error for InvalidVersion {}
 
-impl From<BadVersion> for std::io::Error {
-    fn from(bad: BadVersion) -> Self {
+impl From<InvalidVersion> for std::io::Error {
+    fn from(bad: InvalidVersion) -> Self {
         std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
     }
 }

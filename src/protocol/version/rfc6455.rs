@@ -29,12 +29,12 @@
 //! - A sample key of the RFC's own, `AQIDBAUGBwgJCgsMDQ4PEC==` (§4.1), has stray bits in its last
 //!   character: a strict base64 decoder rejects it.
 
-use super::{Codes, Proof, Row, Version, hybi07, hybi08};
+use super::{Codes, Proof, Spec, Version, hybi07, hybi08};
 use crate::protocol::close::CloseCode;
-use crate::protocol::error::Refusal;
+use crate::protocol::error::Rejection;
 use crate::protocol::handshake::request::Request;
 
-pub(crate) const ROW: Row = Row {
+pub(crate) const SPEC: Spec = Spec {
     name: "RFC 6455",
     number: Some(13),
     origin_fields: &["Origin"],
@@ -44,9 +44,9 @@ pub(crate) const ROW: Row = Row {
     }),
     minimal_lengths: true,
     deflate: true,
-    ..hybi08::ROW
+    ..hybi08::SPEC
 };
 
-pub(super) fn check(request: &Request) -> Result<Proof, Refusal> {
+pub(super) fn check(request: &Request) -> Result<Proof, Rejection> {
     hybi07::check_hybi(request, Version::Rfc6455)
 }

@@ -8,7 +8,7 @@ use crate::net::sync::atomic::{AtomicBool, AtomicUsize};
 use crate::net::sync::{Condvar, Mutex, PoisonError};
 
 #[derive(Debug, Default)]
-pub(crate) struct Budget {
+pub(crate) struct Admission {
     spent: AtomicUsize,
     waiting: AtomicUsize,
     closed: AtomicBool,
@@ -20,7 +20,7 @@ pub(crate) struct Budget {
 /// getting in as the small ones around it.
 const MOST: usize = 4 * 1024 * 1024;
 
-impl Budget {
+impl Admission {
     /// Takes `bytes` out of the budget, once it is not all spent.
     pub(crate) fn take(&self, bytes: usize) {
         if self.try_take(bytes) {
@@ -66,35 +66,35 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
-    use super::{Budget, MOST};
+    use super::{Admission, MOST};
     use std::sync::mpsc;
     use std::time::Duration;
 
     #[test]
     fn who_has_more_to_say_waits_until_something_is_given_back() {
-        let budget = Budget::default();
-        budget.take(MOST - 1);
-        budget.take(MOST);
+        let admission = Admission::default();
+        admission.take(MOST - 1);
+        admission.take(MOST);
         std::thread::scope(|scope| {
             let (taken, told) = mpsc::channel();
-            let budget = &budget;
+            let admission = &admission;
             scope.spawn(move || {
-                budget.take(1);
+                admission.take(1);
                 taken.send(()).unwrap_or_default();
             });
             assert!(told.recv_timeout(Duration::from_millis(20)).is_err());
-            budget.give_back(MOST);
+            admission.give_back(MOST);
             assert!(told.recv_timeout(Duration::from_secs(10)).is_ok());
         });
     }
 
     #[test]
     fn nobody_waits_for_a_hub_that_is_gone() {
-        let budget = Budget::default();
-        budget.take(MOST);
+        let admission = Admission::default();
+        admission.take(MOST);
         std::thread::scope(|scope| {
-            scope.spawn(|| budget.take(MOST));
-            budget.close();
+            scope.spawn(|| admission.take(MOST));
+            admission.close();
         });
     }
 }

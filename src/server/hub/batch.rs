@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::net::deflate::deflate;
 use crate::net::link::{ClientId, Link};
-use crate::net::send_queue::total::{Backlog, Frames};
-use crate::protocol::deflate::Terms;
+use crate::net::send_queue::total::{SharedFrames, TotalQueued};
+use crate::protocol::deflate::Negotiated;
 use crate::protocol::{Encoder, Framing, Message, Version};
 
 /// To whom a broadcast goes.
@@ -33,8 +33,8 @@ impl Target {
 
 /// Broadcasts in the order in which they were posted.
 #[derive(Debug, Default)]
-pub(crate) struct Turn {
-    posts: Vec<Post>,
+pub(crate) struct Batch {
+    commands: Vec<Command>,
     /// The audiences, each once: `None` is everybody, `Some` a room.
     audiences: Vec<Option<Arc<str>>>,
     places: HashMap<Option<Arc<str>>, usize>,
@@ -51,14 +51,14 @@ pub(crate) struct Turn {
 /// Messages in the bytes of one framing.
 #[derive(Debug)]
 pub(crate) struct Encoded {
-    pub(crate) bytes: Arc<Frames>,
+    pub(crate) bytes: Arc<SharedFrames>,
     pub(crate) messages: u64,
     /// How many the framing cannot carry.
     pub(crate) skipped: u64,
 }
 
 #[derive(Debug)]
-struct Post {
+struct Command {
     audience: usize,
     message: Message,
     /// What it is compressed, as far as anybody has asked.
@@ -73,7 +73,7 @@ type Deflated = (u8, Option<Rc<[u8]>>);
 enum Form {
     Hixie,
     Hybi,
-    Deflated(Terms),
+    Deflated(Negotiated),
 }
 
 /// Clients that belong to the same audiences, and what all of them hear.
@@ -92,9 +92,9 @@ const SERVER: Encoder = Encoder::server(Version::Rfc6455);
 /// The most bytes that are joined before they leave; a larger message leaves alone.
 const JOINED: usize = 64 * 1024;
 
-impl Turn {
+impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.posts.is_empty()
+        self.commands.is_empty()
     }
 
     /// Whether one more message of `size` bytes may join.
@@ -109,11 +109,11 @@ impl Turn {
             self.exceptions
                 .entry(id)
                 .or_default()
-                .push(self.posts.len());
+                .push(self.commands.len());
         }
         self.size += message.len();
         self.longest = self.longest.max(message.len());
-        self.posts.push(Post {
+        self.commands.push(Command {
             audience,
             message,
             deflated: RefCell::default(),
@@ -129,28 +129,28 @@ impl Turn {
     pub(crate) fn deliver<'a>(
         &self,
         members: impl Fn(Option<&Arc<str>>) -> &'a [Arc<Link>],
-        backlog: &Arc<Backlog>,
+        total_queued: &Arc<TotalQueued>,
         mut push: impl FnMut(&Arc<Link>, &Encoded),
     ) {
-        let crowds: Vec<&[Arc<Link>]> = self
+        let audiences: Vec<&[Arc<Link>]> = self
             .audiences
             .iter()
             .map(|audience| members(audience.as_ref()))
             .collect();
-        match crowds.as_slice() {
+        match audiences.as_slice() {
             [] => {}
-            [crowd] => {
+            [members] => {
                 let mut group = Group::new(vec![0]);
-                for link in *crowd {
-                    self.send(link, &mut group, backlog, &mut push);
+                for link in *members {
+                    self.send(link, &mut group, total_queued, &mut push);
                 }
             }
-            crowds => {
+            audiences => {
                 // One group after the other: the bytes of one are let go of before the next.
-                for (audiences, members) in groups(crowds) {
+                for (audiences, members) in groups(audiences) {
                     let mut group = Group::new(audiences);
                     for link in members {
-                        self.send(link, &mut group, backlog, &mut push);
+                        self.send(link, &mut group, total_queued, &mut push);
                     }
                 }
             }
@@ -159,7 +159,7 @@ impl Turn {
 
     fn place(&mut self, audience: Option<Arc<str>>) -> usize {
         // Mostly it is the same as the last.
-        if let Some(last) = self.posts.last()
+        if let Some(last) = self.commands.last()
             && self.audiences[last.audience] == audience
         {
             return last.audience;
@@ -175,7 +175,7 @@ impl Turn {
         &self,
         link: &Arc<Link>,
         group: &mut Group,
-        backlog: &Arc<Backlog>,
+        total_queued: &Arc<TotalQueued>,
         push: &mut impl FnMut(&Arc<Link>, &Encoded),
     ) {
         let Some(encoder) = link.encoder() else {
@@ -184,20 +184,22 @@ impl Turn {
         let form = self.form(encoder);
         match self.exceptions.get(&link.id) {
             Some(left_out) => {
-                let encoded = self.encode(form, &group.audiences, left_out, backlog);
+                let encoded = self.encode(form, &group.audiences, left_out, total_queued);
                 push(link, &encoded);
             }
             None => {
-                let encode = |audiences: &[usize]| self.encode(form, audiences, &[], backlog);
+                let encode = |audiences: &[usize]| self.encode(form, audiences, &[], total_queued);
                 push(link, group.shared(form, encode));
             }
         }
     }
 
     fn form(&self, encoder: Encoder) -> Form {
-        match (encoder.version().framing(), encoder.terms()) {
+        match (encoder.version().framing(), encoder.negotiated()) {
             (Framing::Hixie, _) => Form::Hixie,
-            (Framing::Hybi, Some(terms)) if terms.is_worth(self.longest) => Form::Deflated(terms),
+            (Framing::Hybi, Some(negotiated)) if negotiated.is_worth(self.longest) => {
+                Form::Deflated(negotiated)
+            }
             (Framing::Hybi, _) => Form::Hybi,
         }
     }
@@ -208,33 +210,33 @@ impl Turn {
         form: Form,
         audiences: &[usize],
         left_out: &[usize],
-        backlog: &Arc<Backlog>,
+        total_queued: &Arc<TotalQueued>,
     ) -> Encoded {
-        let heard = |(index, post): &(usize, &Post)| {
-            audiences.binary_search(&post.audience).is_ok()
+        let received = |(index, command): &(usize, &Command)| {
+            audiences.binary_search(&command.audience).is_ok()
                 && left_out.binary_search(index).is_err()
         };
-        let heard = || self.posts.iter().enumerate().filter(heard);
-        let (framing, terms) = match form {
+        let received = || self.commands.iter().enumerate().filter(received);
+        let (framing, negotiated) = match form {
             Form::Hixie => (Framing::Hixie, None),
             Form::Hybi => (Framing::Hybi, None),
-            Form::Deflated(terms) => (Framing::Hybi, Some(terms)),
+            Form::Deflated(negotiated) => (Framing::Hybi, Some(negotiated)),
         };
-        let deflated = |post: &Post| post.deflated(terms.as_ref()?);
-        let len = |(_, post): (usize, &Post)| {
-            let len = deflated(post).map_or(post.message.len(), |payload| payload.len());
+        let deflated = |command: &Command| command.deflated(negotiated.as_ref()?);
+        let len = |(_, command): (usize, &Command)| {
+            let len = deflated(command).map_or(command.message.len(), |payload| payload.len());
             framing.frame_len(len)
         };
         // No more than that: they may wait in a queue for long.
-        let mut bytes = Vec::with_capacity(heard().map(len).sum());
+        let mut bytes = Vec::with_capacity(received().map(len).sum());
         let (mut messages, mut skipped) = (0, 0);
-        for (_, post) in heard() {
-            let encoded = match deflated(post) {
+        for (_, command) in received() {
+            let encoded = match deflated(command) {
                 Some(payload) => {
-                    SERVER.encode_deflated(&post.message, &payload, &mut bytes);
+                    SERVER.encode_deflated(&command.message, &payload, &mut bytes);
                     Ok(())
                 }
-                None => framing.encode(&post.message, None, &mut bytes),
+                None => framing.encode(&command.message, None, &mut bytes),
             };
             match encoded {
                 Ok(()) => messages += 1,
@@ -242,7 +244,7 @@ impl Turn {
             }
         }
         Encoded {
-            bytes: Frames::new(bytes, backlog),
+            bytes: SharedFrames::new(bytes, total_queued),
             messages,
             skipped,
         }
@@ -263,9 +265,9 @@ impl Group {
         match form {
             Form::Hixie => self.hixie.get_or_insert_with(|| encode(audiences)),
             Form::Hybi => self.hybi.get_or_insert_with(|| encode(audiences)),
-            Form::Deflated(terms) => {
+            Form::Deflated(negotiated) => {
                 let deflated = &mut self.deflated;
-                let window = terms.window();
+                let window = negotiated.window();
                 let place = deflated.iter().position(|(own, _)| *own == window);
                 let place = place.unwrap_or_else(|| {
                     deflated.push((window, encode(audiences)));
@@ -277,25 +279,25 @@ impl Group {
     }
 }
 
-impl Post {
+impl Command {
     /// Its payload compressed, once for each size of window; `None` where that gains nothing.
-    fn deflated(&self, terms: &Terms) -> Option<Rc<[u8]>> {
+    fn deflated(&self, negotiated: &Negotiated) -> Option<Rc<[u8]>> {
         let mut known = self.deflated.borrow_mut();
-        let window = terms.window();
+        let window = negotiated.window();
         if let Some((_, payload)) = known.iter().find(|(own, _)| *own == window) {
             return payload.clone();
         }
-        let payload = deflate(terms, &self.message).map(Rc::from);
+        let payload = deflate(negotiated, &self.message).map(Rc::from);
         known.push((window, payload.clone()));
         payload
     }
 }
 
 /// Everyone in one crowd or more, once, beside those who are in the same ones.
-fn groups<'a>(crowds: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Link>>> {
+fn groups<'a>(audiences: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Link>>> {
     let mut all: HashMap<ClientId, (&Arc<Link>, Vec<usize>)> = HashMap::new();
-    for (place, crowd) in crowds.iter().enumerate() {
-        for link in *crowd {
+    for (place, members) in audiences.iter().enumerate() {
+        for link in *members {
             let (_, places) = all.entry(link.id).or_insert_with(|| (link, Vec::new()));
             places.push(place);
         }
@@ -309,35 +311,35 @@ fn groups<'a>(crowds: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Lin
 
 #[cfg(test)]
 mod tests {
-    use super::{Backlog, Encoded, Form, Target, Turn};
+    use super::{Batch, Encoded, Form, Target, TotalQueued};
     use crate::net::link::{ClientId, Identity, Link};
-    use crate::net::send_queue::{Outbox, SlowClient};
+    use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::net::sync::channel::bounded;
     use crate::protocol::{Encoder, Message, Role, Version};
-    use crate::server::hub::Post;
+    use crate::server::hub::Command;
     use std::collections::HashMap;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
 
-    fn turn(posts: &[(Option<&str>, &[u64], &str)]) -> Turn {
-        let mut turn = Turn::default();
-        for (room, except, text) in posts {
+    fn batch(commands: &[(Option<&str>, &[u64], &str)]) -> Batch {
+        let mut batch = Batch::default();
+        for (room, except, text) in commands {
             let target = Target {
                 room: room.map(Into::into),
                 except: except.iter().map(|id| ClientId(*id)).collect(),
             };
-            turn.add(target, Message::from(*text));
+            batch.add(target, Message::from(*text));
         }
-        turn
+        batch
     }
 
-    fn encode(turn: &Turn, form: Form, audiences: &[usize], left_out: &[usize]) -> Encoded {
-        turn.encode(form, audiences, left_out, &Backlog::new(0))
+    fn encode(batch: &Batch, form: Form, audiences: &[usize], left_out: &[usize]) -> Encoded {
+        batch.encode(form, audiences, left_out, &TotalQueued::new(0))
     }
 
-    fn heard(turn: &Turn, audiences: &[usize], left_out: &[usize]) -> String {
-        let encoded = encode(turn, Form::Hixie, audiences, left_out);
+    fn received(batch: &Batch, audiences: &[usize], left_out: &[usize]) -> String {
+        let encoded = encode(batch, Form::Hixie, audiences, left_out);
         let frames = encoded.bytes.split(|byte| *byte == 0xff);
         let texts = frames.filter_map(|frame| std::str::from_utf8(frame.get(1..)?).ok());
         texts.collect::<Vec<_>>().join(" ")
@@ -345,38 +347,38 @@ mod tests {
 
     #[test]
     fn each_audience_is_found_once_and_hears_its_own_in_the_order_of_posting() {
-        let turn = turn(&[
+        let batch = batch(&[
             (None, &[], "1"),
             (Some("a"), &[], "2"),
             (Some("b"), &[], "3"),
             (Some("a"), &[], "4"),
             (None, &[], "5"),
         ]);
-        assert_eq!(turn.audiences, [None, Some("a".into()), Some("b".into())]);
-        assert_eq!(heard(&turn, &[0], &[]), "1 5");
-        assert_eq!(heard(&turn, &[0, 1], &[]), "1 2 4 5");
-        assert_eq!(heard(&turn, &[0, 1, 2], &[]), "1 2 3 4 5");
+        assert_eq!(batch.audiences, [None, Some("a".into()), Some("b".into())]);
+        assert_eq!(received(&batch, &[0], &[]), "1 5");
+        assert_eq!(received(&batch, &[0, 1], &[]), "1 2 4 5");
+        assert_eq!(received(&batch, &[0, 1, 2], &[]), "1 2 3 4 5");
     }
 
     #[test]
     fn who_is_left_out_of_some_messages_hears_the_others() {
-        let turn = turn(&[(None, &[7, 8], "1"), (None, &[8], "2"), (None, &[7], "3")]);
-        assert_eq!(turn.exceptions[&ClientId(7)], [0, 2]);
-        assert_eq!(heard(&turn, &[0], &turn.exceptions[&ClientId(7)]), "2");
-        assert_eq!(heard(&turn, &[0], &turn.exceptions[&ClientId(8)]), "3");
+        let batch = batch(&[(None, &[7, 8], "1"), (None, &[8], "2"), (None, &[7], "3")]);
+        assert_eq!(batch.exceptions[&ClientId(7)], [0, 2]);
+        assert_eq!(received(&batch, &[0], &batch.exceptions[&ClientId(7)]), "2");
+        assert_eq!(received(&batch, &[0], &batch.exceptions[&ClientId(8)]), "3");
     }
 
     #[test]
     fn what_a_framing_cannot_carry_is_counted_and_left_out() {
-        let mut turn = turn(&[(None, &[], "text")]);
+        let mut batch = batch(&[(None, &[], "text")]);
         let everybody = Target {
             room: None,
             except: Vec::new(),
         };
-        turn.add(everybody, Message::from(vec![1, 2, 3]));
-        let hixie = encode(&turn, Form::Hixie, &[0], &[]);
+        batch.add(everybody, Message::from(vec![1, 2, 3]));
+        let hixie = encode(&batch, Form::Hixie, &[0], &[]);
         assert_eq!((hixie.messages, hixie.skipped), (1, 1));
-        let hybi = encode(&turn, Form::Hybi, &[0], &[]);
+        let hybi = encode(&batch, Form::Hybi, &[0], &[]);
         assert_eq!((hybi.messages, hybi.skipped), (2, 0));
     }
 
@@ -385,19 +387,20 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let peer = listener.local_addr()?;
         let socket = Arc::new(Socket::new(TcpStream::connect(peer)?));
-        let backlog = Backlog::new(0);
+        let total_queued = TotalQueued::new(0);
         let link = |id| {
             let id = ClientId(id);
             let policy = SlowClient::default();
-            let outbox = Outbox::new(Arc::clone(&socket), 0, policy, Arc::clone(&backlog));
-            let link = Link::new(id, Role::Server, peer.into(), outbox, Arc::default());
+            let send_queue =
+                SendQueue::new(Arc::clone(&socket), 0, policy, Arc::clone(&total_queued));
+            let link = Link::new(id, Role::Server, peer.into(), send_queue, Arc::default());
             let (encoder, target) = (Encoder::server(Version::Draft75), "/".into());
             link.identity.get_or_init(|| Identity { encoder, target });
             Arc::new(link)
         };
         let everybody = [link(1), link(2), link(3)];
         let rooms = HashMap::from([("a", &everybody[..2]), ("b", &everybody[1..])]);
-        let turn = turn(&[
+        let batch = batch(&[
             (Some("a"), &[], "1"),
             (None, &[1], "2"),
             (Some("b"), &[], "3"),
@@ -410,7 +413,7 @@ mod tests {
             Some(room) => rooms.get(&**room).copied().unwrap_or_default(),
         };
         let mut touched = Vec::new();
-        turn.deliver(members, &backlog, |link, encoded| {
+        batch.deliver(members, &total_queued, |link, encoded| {
             let words = String::from_utf8_lossy(&encoded.bytes).replace(['\0', '\u{fffd}'], "");
             touched.push((link.id.get(), words, encoded.messages));
         });
@@ -425,7 +428,7 @@ mod tests {
 
     #[test]
     fn what_may_wait_takes_no_more_memory_than_it_has_bytes() {
-        let turn = turn(&[
+        let batch = batch(&[
             (Some("a"), &[], "x"),
             (Some("b"), &[7], &"y".repeat(200)),
             (None, &[], &"z".repeat(70_000)),
@@ -433,10 +436,14 @@ mod tests {
         for form in [Form::Hixie, Form::Hybi] {
             for audiences in [&[0][..], &[1], &[0, 1], &[0, 1, 2]] {
                 for left_out in [&[][..], &[1]] {
-                    let backlog = Backlog::new(usize::MAX);
-                    let bytes = turn.encode(form, audiences, left_out, &backlog).bytes;
+                    let total_queued = TotalQueued::new(usize::MAX);
+                    let bytes = batch.encode(form, audiences, left_out, &total_queued).bytes;
                     bytes.wait();
-                    assert_eq!(backlog.waiting(), bytes.len(), "{form:?} {audiences:?}");
+                    assert_eq!(
+                        total_queued.waiting(),
+                        bytes.len(),
+                        "{form:?} {audiences:?}"
+                    );
                 }
             }
         }
@@ -444,9 +451,9 @@ mod tests {
 
     #[test]
     fn rooms_and_exceptions_weigh_as_messages_do() {
-        let turn = turn(&[(Some("room"), &[7, 8], "12345")]);
-        assert_eq!(turn.weight(), 4 + 16 + 5);
-        let post = Post::Members("room".into(), bounded(1).0);
-        assert_eq!(post.weight(), 4);
+        let batch = batch(&[(Some("room"), &[7, 8], "12345")]);
+        assert_eq!(batch.weight(), 4 + 16 + 5);
+        let command = Command::Members("room".into(), bounded(1).0);
+        assert_eq!(command.weight(), 4);
     }
 }

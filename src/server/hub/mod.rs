@@ -2,7 +2,7 @@
 //!
 //! Clients and handles post to it over one bounded channel, so all members of an audience see its
 //! broadcasts in the same order. It takes all that waits, joins what each client hears of it, encoded
-//! once for all who hear the same ([`turn`](batch)), and pushes the shared bytes to each
+//! once for all who hear the same ([`batch`](batch)), and pushes the shared bytes to each
 //! client's outbox, which never makes it wait. It runs no code of the user's, logs nothing, and never
 //! waits for a channel: it cannot be blocked, and so neither can those who post to it, for longer than
 //! it takes to work off a queue.
@@ -16,23 +16,23 @@ use std::sync::Arc;
 use crate::net::counters::Totals;
 use crate::net::link::{ClientId, Link};
 use crate::net::send_queue::Push;
-use crate::net::send_queue::total::Backlog;
+use crate::net::send_queue::total::TotalQueued;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::sync::channel::{Receiver, Sender};
-use crate::net::watchdog::Warden;
+use crate::net::watchdog::Watchdog;
 use crate::protocol::Message;
 
 use super::membership::Memberships;
-use admission::Budget;
-use batch::{Encoded, Target, Turn};
-use rooms::{Crowd, Names, Rooms};
+use admission::Admission;
+use batch::{Batch, Encoded, Target};
+use rooms::{Members, Names, Rooms};
 
 /// What is posted to the hub.
 #[derive(Debug)]
-pub(crate) enum Post {
+pub(crate) enum Command {
     /// The client's handshake is done: broadcasts reach it from now on.
     Enter(Arc<Link>),
-    /// The client is gone. It leaves its rooms by [`Part`](Post::Part).
+    /// The client is gone. It leaves its rooms by [`Part`](Command::Part).
     Leave(ClientId),
     Join(ClientId, Arc<str>),
     /// The client leaves these rooms: no more of them at a time than take a fraction of a
@@ -45,19 +45,19 @@ pub(crate) enum Post {
     Rooms(usize, Sender<Names>),
     /// The server is going down: everybody is told, behind all that was posted before, and so is
     /// who enters from now on. Answered when all are.
-    Farewell(Sender<()>),
+    Shutdown(Sender<()>),
     Stop,
 }
 
-impl Post {
+impl Command {
     /// The bytes that it brings along: of a message, of a room's name, of exceptions.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Post::Broadcast(target, message) => target.weight(message),
-            Post::Join(_, room) | Post::Members(room, _) => room.len(),
-            Post::Part(_, rooms, _) => rooms.iter().map(|room| room.len()).sum(),
-            Post::Enter(_) | Post::Leave(_) => 0,
-            Post::Rooms(..) | Post::Farewell(_) | Post::Stop => 0,
+            Command::Broadcast(target, message) => target.weight(message),
+            Command::Join(_, room) | Command::Members(room, _) => room.len(),
+            Command::Part(_, rooms, _) => rooms.iter().map(|room| room.len()).sum(),
+            Command::Enter(_) | Command::Leave(_) => 0,
+            Command::Rooms(..) | Command::Shutdown(_) | Command::Stop => 0,
         }
     }
 }
@@ -66,85 +66,88 @@ impl Post {
 pub(crate) const QUEUE: usize = 1024;
 
 /// The most posts that are worked off before their messages leave.
-const TURN: usize = 1024;
+const BATCH: usize = 1024;
 
 /// The hub's own side, on its thread.
 pub(crate) struct Hub {
-    posts: Receiver<Post>,
-    budget: Arc<Budget>,
-    backlog: Arc<Backlog>,
-    warden: Arc<Warden>,
+    commands: Receiver<Command>,
+    admission: Arc<Admission>,
+    total_queued: Arc<TotalQueued>,
+    watchdog: Arc<Watchdog>,
     totals: Arc<Totals>,
-    everybody: Crowd,
+    everybody: Members,
     rooms: Rooms,
     memberships: Arc<Memberships>,
     /// The farewell was said.
-    farewell: bool,
+    shutting_down: bool,
 }
 
 impl Hub {
     pub(crate) fn new(
-        posts: Receiver<Post>,
-        budget: Arc<Budget>,
-        backlog: Arc<Backlog>,
-        warden: Arc<Warden>,
+        commands: Receiver<Command>,
+        admission: Arc<Admission>,
+        total_queued: Arc<TotalQueued>,
+        watchdog: Arc<Watchdog>,
         totals: Arc<Totals>,
         memberships: Arc<Memberships>,
     ) -> Hub {
         Hub {
-            posts,
-            budget,
-            backlog,
-            warden,
+            commands,
+            admission,
+            total_queued,
+            watchdog,
             totals,
-            everybody: Crowd::default(),
+            everybody: Members::default(),
             rooms: Rooms::default(),
             memberships,
-            farewell: false,
+            shutting_down: false,
         }
     }
 
-    /// Runs until [`Post::Stop`], or until nobody is left who could post.
+    /// Runs until [`Command::Stop`], or until nobody is left who could post.
     pub(crate) fn run(mut self) {
-        let posts = self.posts.clone();
-        let mut turn = Turn::default();
-        while let Ok(first) = posts.recv() {
-            for post in std::iter::once(first).chain(posts.try_iter()).take(TURN) {
-                if let Post::Stop = post {
-                    self.deliver(&mut turn);
+        let commands = self.commands.clone();
+        let mut batch = Batch::default();
+        while let Ok(first) = commands.recv() {
+            for command in std::iter::once(first)
+                .chain(commands.try_iter())
+                .take(BATCH)
+            {
+                if let Command::Stop = command {
+                    self.deliver(&mut batch);
                     return;
                 }
-                self.work_off(post, &mut turn);
+                self.execute(command, &mut batch);
             }
-            self.deliver(&mut turn);
+            self.deliver(&mut batch);
         }
     }
 
-    fn work_off(&mut self, post: Post, turn: &mut Turn) {
-        let post = match post {
-            Post::Broadcast(target, message) => return self.broadcast(target, message, turn),
-            post => post,
+    fn execute(&mut self, command: Command, batch: &mut Batch) {
+        let command = match command {
+            Command::Broadcast(target, message) => return self.broadcast(target, message, batch),
+            command => command,
         };
         // Whoever comes or goes must not change what was said before.
-        self.deliver(turn);
-        let weight = post.weight();
-        match post {
-            Post::Enter(link) => {
-                if self.farewell {
-                    link.send_away(&self.warden);
+        self.deliver(batch);
+        let weight = command.weight();
+        match command {
+            Command::Enter(link) => {
+                if self.shutting_down {
+                    link.close_going_away(&self.watchdog);
                 }
                 self.everybody.insert(link);
             }
-            Post::Leave(id) => {
+            Command::Leave(id) => {
                 self.everybody.remove(id);
             }
-            Post::Join(id, room) => {
+            Command::Join(id, room) => {
                 let link = self.everybody.get(id);
                 if !link.is_some_and(|link| self.rooms.enter(room, link)) {
                     self.memberships.give_back(1);
                 }
             }
-            Post::Part(id, rooms, answer) => {
+            Command::Part(id, rooms, answer) => {
                 let rooms = rooms.iter();
                 let left = rooms.filter(|room| self.rooms.leave(room, id)).count();
                 self.memberships.give_back(left);
@@ -152,52 +155,52 @@ impl Hub {
                     let _ = answer.try_send(());
                 }
             }
-            Post::Members(room, answer) => {
-                let ids = self.rooms.get(&room).map(Crowd::ids);
+            Command::Members(room, answer) => {
+                let ids = self.rooms.get(&room).map(Members::ids);
                 // The channel has room for the one answer; nobody may wait for it any more.
                 let _ = answer.try_send(ids.unwrap_or_default());
             }
-            Post::Rooms(from, answer) => {
+            Command::Rooms(from, answer) => {
                 let _ = answer.try_send(self.rooms.names(from));
             }
-            Post::Farewell(told) => {
-                self.farewell = true;
+            Command::Shutdown(told) => {
+                self.shutting_down = true;
                 for link in self.everybody.links() {
-                    link.send_away(&self.warden);
+                    link.close_going_away(&self.watchdog);
                 }
                 let _ = told.try_send(());
             }
-            Post::Broadcast(..) | Post::Stop => {}
+            Command::Broadcast(..) | Command::Stop => {}
         }
         if weight > 0 {
-            self.budget.give_back(weight);
+            self.admission.give_back(weight);
         }
     }
 
-    fn broadcast(&mut self, target: Target, message: Message, turn: &mut Turn) {
-        if !turn.has_room(message.len()) {
-            self.deliver(turn);
+    fn broadcast(&mut self, target: Target, message: Message, batch: &mut Batch) {
+        if !batch.has_room(message.len()) {
+            self.deliver(batch);
         }
-        turn.add(target, message);
+        batch.add(target, message);
     }
 
-    fn deliver(&mut self, turn: &mut Turn) {
-        if turn.is_empty() {
+    fn deliver(&mut self, batch: &mut Batch) {
+        if batch.is_empty() {
             return;
         }
-        let turn = std::mem::take(turn);
+        let batch = std::mem::take(batch);
         let members = |room: Option<&Arc<str>>| match room {
             None => self.everybody.links(),
             Some(room) => self.rooms.members(room),
         };
         let mut waits = false;
-        turn.deliver(members, &self.backlog, |link, encoded| {
+        batch.deliver(members, &self.total_queued, |link, encoded| {
             waits |= self.push(link, encoded);
         });
         if waits {
-            self.warden.relieve();
+            self.watchdog.relieve();
         }
-        self.budget.give_back(turn.weight());
+        self.admission.give_back(batch.weight());
     }
 
     /// Whether it waits.
@@ -208,12 +211,12 @@ impl Hub {
         if encoded.messages == 0 {
             return false;
         }
-        match link.outbox.push(&encoded.bytes, encoded.messages) {
+        match link.send_queue.push(&encoded.bytes, encoded.messages) {
             Push::Evicted => {
                 link.evicted(&self.totals);
                 false
             }
-            push => self.warden.mind_one_of_many(push, link),
+            push => self.watchdog.watch_stalled_of_many(push, link),
         }
     }
 }
@@ -222,7 +225,7 @@ impl Drop for Hub {
     /// What is posted from now on is for nobody, and what was is let go of: handles that live
     /// longer would keep it.
     fn drop(&mut self) {
-        self.budget.close();
-        self.posts.try_iter().for_each(drop);
+        self.admission.close();
+        self.commands.try_iter().for_each(drop);
     }
 }

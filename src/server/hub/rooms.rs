@@ -25,7 +25,7 @@ const SMALL: usize = 64;
 
 /// All rooms that somebody is in.
 pub(crate) struct Rooms {
-    tables: Vec<HashMap<Arc<str>, Crowd>>,
+    tables: Vec<HashMap<Arc<str>, Members>>,
     hasher: RandomState,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Names {
 
 /// Clients in a row, with a way to find each in it.
 #[derive(Default)]
-pub(crate) struct Crowd {
+pub(crate) struct Members {
     links: Vec<Arc<Link>>,
     /// Where each is, if they are many.
     // In a box, since most crowds have none.
@@ -59,10 +59,10 @@ impl Default for Rooms {
 impl Rooms {
     /// The members of a room.
     pub(crate) fn members(&self, room: &Arc<str>) -> &[Arc<Link>] {
-        self.get(room).map_or(&[], Crowd::links)
+        self.get(room).map_or(&[], Members::links)
     }
 
-    pub(crate) fn get(&self, room: &Arc<str>) -> Option<&Crowd> {
+    pub(crate) fn get(&self, room: &Arc<str>) -> Option<&Members> {
         self.tables[self.table(room)].get(room)
     }
 
@@ -76,11 +76,11 @@ impl Rooms {
     pub(crate) fn leave(&mut self, name: &Arc<str>, id: ClientId) -> bool {
         let place = self.table(name);
         let table = &mut self.tables[place];
-        let Some(crowd) = table.get_mut(name) else {
+        let Some(members) = table.get_mut(name) else {
             return false;
         };
-        let was_in = crowd.remove(id);
-        if crowd.links.is_empty() {
+        let was_in = members.remove(id);
+        if members.links.is_empty() {
             table.remove(name);
             shrink(table);
         }
@@ -106,7 +106,7 @@ impl Rooms {
     }
 }
 
-impl Crowd {
+impl Members {
     pub(crate) fn links(&self) -> &[Arc<Link>] {
         &self.links
     }
@@ -181,11 +181,11 @@ fn shrink<K: Eq + std::hash::Hash, V>(table: &mut HashMap<K, V>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Crowd, FEW, PIECE, Rooms, SMALL, TABLES};
+    use super::{FEW, Members, PIECE, Rooms, SMALL, TABLES};
     use crate::net::link::{ClientId, Link};
     use crate::net::peer::Peer;
-    use crate::net::send_queue::total::Backlog;
-    use crate::net::send_queue::{Outbox, SlowClient};
+    use crate::net::send_queue::total::TotalQueued;
+    use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::protocol::Role;
     use std::os::unix::net::UnixStream;
@@ -196,13 +196,13 @@ mod tests {
         let socket = Arc::new(Socket::new(stream));
         let link = |id| {
             let socket = Arc::clone(&socket);
-            let outbox = Outbox::new(socket, 0, SlowClient::default(), Backlog::new(0));
+            let send_queue = SendQueue::new(socket, 0, SlowClient::default(), TotalQueued::new(0));
             let id = ClientId(id);
             Arc::new(Link::new(
                 id,
                 Role::Server,
                 Peer::Local,
-                outbox,
+                send_queue,
                 Arc::default(),
             ))
         };
@@ -228,24 +228,24 @@ mod tests {
     #[test]
     fn a_crowd_finds_its_own_however_many_they_are() -> std::io::Result<()> {
         let links = links(100)?;
-        let mut crowd = Crowd::default();
+        let mut members = Members::default();
         for link in &links {
-            assert!(crowd.insert(Arc::clone(link)));
-            assert!(!crowd.insert(Arc::clone(link)), "twice is once");
+            assert!(members.insert(Arc::clone(link)));
+            assert!(!members.insert(Arc::clone(link)), "twice is once");
         }
         for gone in 0..100 {
-            let mut ids = crowd.ids();
+            let mut ids = members.ids();
             ids.sort_unstable();
             assert_eq!(ids, (gone..100).map(ClientId).collect::<Vec<_>>());
             for id in 0..100 {
-                let found = crowd.get(ClientId(id)).map(|link| link.id);
+                let found = members.get(ClientId(id)).map(|link| link.id);
                 assert_eq!(found, (id >= gone).then_some(ClientId(id)));
             }
-            assert_eq!(crowd.places.is_some(), 100 - gone > (FEW / 2 - 1) as u64);
-            assert!(crowd.remove(ClientId(gone)));
-            assert!(!crowd.remove(ClientId(gone)));
+            assert_eq!(members.places.is_some(), 100 - gone > (FEW / 2 - 1) as u64);
+            assert!(members.remove(ClientId(gone)));
+            assert!(!members.remove(ClientId(gone)));
         }
-        assert!(crowd.links.capacity() <= SMALL);
+        assert!(members.links.capacity() <= SMALL);
         Ok(())
     }
 

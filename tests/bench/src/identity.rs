@@ -9,14 +9,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use crate::Outcome;
+use crate::HandlerResult;
 
 /// A self-signed certificate, followed by its key: PEM.
 pub(crate) struct Identity(String);
 
 impl Identity {
     /// Makes a new one, for 127.0.0.1.
-    pub(crate) fn make() -> Outcome<Identity> {
+    pub(crate) fn make() -> HandlerResult<Identity> {
         let key = KeyPair::generate()?;
         let params = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
         let certificate = params.self_signed(&key)?.pem();
@@ -49,7 +49,7 @@ impl Identity {
     }
 
     /// Returns a client configuration that trusts this certificate.
-    pub(crate) fn believer(&self) -> Outcome<Arc<ClientConfig>> {
+    pub(crate) fn believer(&self) -> HandlerResult<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem())?)?;
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))

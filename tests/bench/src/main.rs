@@ -37,7 +37,7 @@
 //!   of a CPU, it was the limit: then only CPU time counts.
 //! - *noise %*: the share of all CPUs that was taken by others.
 //!
-//! A message that is lost, repeated, reordered or of another length fails the run, and in an echo
+//! A message that is disconnected, repeated, reordered or of another length fails the run, and in an echo
 //! also a message with other content; so does a run without progress. The lines below a table
 //! report it. In `slow`, the floors are expected to fail: they wait for every client.
 //!
@@ -66,11 +66,11 @@ use identity::Identity;
 use load::{Figures, Target};
 use options::Options;
 use process::Server;
-use report::Row;
+use report::Spec;
 use scenario::Scenario;
 use servers::{Contender, Mode};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+type HandlerResult<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn compare(arguments: &[String]) -> Outcome<()> {
+fn compare(arguments: &[String]) -> HandlerResult<()> {
     let options = Options::parse(arguments)?;
     // A thousand clients need as many descriptors, here and in the servers, which inherit the
     // limit.
@@ -112,23 +112,23 @@ fn compare(arguments: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-fn rounds(scenario: &Scenario, options: &Options, identity: &Identity) -> Vec<Row> {
+fn rounds(scenario: &Scenario, options: &Options, identity: &Identity) -> Vec<Spec> {
     let mut contenders = options.contenders.clone();
     contenders.retain(|contender| contender.takes_part(scenario));
-    let row = |contender: &&Contender| Row {
+    let spec = |contender: &&Contender| Spec {
         server: contender.name,
-        ..Row::default()
+        ..Spec::default()
     };
-    let mut rows: Vec<Row> = contenders.iter().map(row).collect();
+    let mut rows: Vec<Spec> = contenders.iter().map(spec).collect();
     for round in 1..=options.rounds {
-        for (contender, row) in contenders.iter().zip(&mut rows) {
+        for (contender, spec) in contenders.iter().zip(&mut rows) {
             eprintln!(
                 "{} {round}/{} {}",
-                scenario.name, options.rounds, row.server
+                scenario.name, options.rounds, spec.server
             );
             match run(scenario, contender, options, identity) {
-                Ok(figures) => row.runs.push(figures),
-                Err(error) => row.failures.push(error.to_string()),
+                Ok(figures) => spec.runs.push(figures),
+                Err(error) => spec.failures.push(error.to_string()),
             }
         }
     }
@@ -140,7 +140,7 @@ fn run(
     contender: &Contender,
     options: &Options,
     identity: &Identity,
-) -> Outcome<Figures> {
+) -> HandlerResult<Figures> {
     let server = Server::start(contender, scenario.mode(), identity)?;
     let tls = match scenario.mode() {
         Mode::SecureEcho => Some(identity.believer()?),

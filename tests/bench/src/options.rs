@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Outcome;
+use crate::HandlerResult;
 use crate::scenario::{SCENARIOS, Scenario};
 use crate::servers::{CONTENDERS, Contender};
 
@@ -23,7 +23,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn parse(arguments: &[String]) -> Outcome<Options> {
+    pub(crate) fn parse(arguments: &[String]) -> HandlerResult<Options> {
         let mut options = Options {
             rounds: 3,
             time: Duration::from_secs(1),

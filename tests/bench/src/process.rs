@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::Outcome;
+use crate::HandlerResult;
 use crate::identity::Identity;
 use crate::servers::{Contender, Mode};
 
@@ -18,7 +18,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts this program again, as a server on a free port.
-    pub(crate) fn start(contender: &Contender, mode: Mode, identity: &Identity) -> Outcome<Server> {
+    pub(crate) fn start(contender: &Contender, mode: Mode, identity: &Identity) -> HandlerResult<Server> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", contender.name, mode.name(), "0"])
             .stdin(Stdio::piped())
@@ -47,7 +47,7 @@ impl Server {
 
     /// Returns the server's own resident memory in KiB. The kernel's memory for the server, its
     /// threads' kernel stacks and its sockets' buffers, is not included.
-    pub(crate) fn memory(&self) -> Outcome<f64> {
+    pub(crate) fn memory(&self) -> HandlerResult<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.split_whitespace().next());
@@ -74,7 +74,7 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    pub(crate) fn now(server: &Server) -> Outcome<Times> {
+    pub(crate) fn now(server: &Server) -> HandlerResult<Times> {
         let ticks = rustix::param::clock_ticks_per_second() as f64;
         let stat = fs::read_to_string("/proc/stat")?;
         // user nice system idle iowait irq softirq steal; the remaining columns are contained in
@@ -93,7 +93,7 @@ impl Times {
 }
 
 /// Ticks of CPU time, user and system.
-fn cpu(process: &str) -> Outcome<f64> {
+fn cpu(process: &str) -> HandlerResult<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The program's name, in parentheses, may contain anything.
     let (_, fields) = stat.rsplit_once(')').ok_or("no CPU times")?;

@@ -12,13 +12,13 @@ const BASES: [&str; 2] = ["floor-threads", "stentor"];
 
 /// All rounds of one server in one scenario.
 #[derive(Default)]
-pub(crate) struct Row {
+pub(crate) struct Spec {
     pub(crate) server: &'static str,
     pub(crate) runs: Vec<Figures>,
     pub(crate) failures: Vec<String>,
 }
 
-impl Row {
+impl Spec {
     /// Returns the median of a column, unless most runs failed.
     fn median(&self, column: usize) -> Option<f64> {
         if self.failures.len() > self.runs.len() {
@@ -32,9 +32,9 @@ impl Row {
 }
 
 /// Returns the table of one scenario, with the failures below it.
-pub(crate) fn table(scenario: &Scenario, rows: &[Row]) -> String {
+pub(crate) fn table(scenario: &Scenario, rows: &[Spec]) -> String {
     let mut text = format!("### {}\n\n{}.\n\n", scenario.name, scenario.about);
-    if let Some(run) = rows.iter().find_map(|row| row.runs.first()) {
+    if let Some(run) = rows.iter().find_map(|spec| spec.runs.first()) {
         let mut heads: Vec<String> = run.iter().map(|(name, _)| name.to_string()).collect();
         let ratios = BASES.map(|base| format!("÷ {base}"));
         heads.splice(1..1, ratios);
@@ -42,24 +42,24 @@ pub(crate) fn table(scenario: &Scenario, rows: &[Row]) -> String {
         text += &format!("| {} |\n|---|", heads.join(" | "));
         text += &"---:|".repeat(heads.len() - 1);
         text.push('\n');
-        for row in rows {
+        for spec in rows {
             let mut cells: Vec<String> = (0..run.len())
-                .map(|column| row.median(column).map_or("–".into(), number))
+                .map(|column| spec.median(column).map_or("–".into(), number))
                 .collect();
             let ratios = BASES.map(|base| {
-                let base = rows.iter().find(|row| row.server == base);
+                let base = rows.iter().find(|spec| spec.server == base);
                 let base = base.and_then(|base| base.median(0));
-                let ratio = row.median(0).zip(base).map(|(own, base)| own / base);
+                let ratio = spec.median(0).zip(base).map(|(own, base)| own / base);
                 ratio.map_or("–".into(), |ratio| format!("{ratio:.2}"))
             });
             cells.splice(1..1, ratios);
-            text += &format!("| {} | {} |\n", row.server, cells.join(" | "));
+            text += &format!("| {} | {} |\n", spec.server, cells.join(" | "));
         }
     }
-    for row in rows.iter().filter(|row| !row.failures.is_empty()) {
-        let (failed, all) = (row.failures.len(), row.failures.len() + row.runs.len());
-        let first = &row.failures[0];
-        text += &format!("\n{}: {failed} of {all} runs failed: {first}\n", row.server);
+    for spec in rows.iter().filter(|spec| !spec.failures.is_empty()) {
+        let (failed, all) = (spec.failures.len(), spec.failures.len() + spec.runs.len());
+        let first = &spec.failures[0];
+        text += &format!("\n{}: {failed} of {all} runs failed: {first}\n", spec.server);
     }
     text
 }
@@ -75,11 +75,11 @@ fn number(value: f64) -> String {
 }
 
 /// Returns every run of a scenario.
-pub(crate) fn json(rows: &[Row]) -> Value {
+pub(crate) fn json(rows: &[Spec]) -> Value {
     let run = |run: &Figures| json!(run.iter().copied().collect::<BTreeMap<_, _>>());
-    let row = |row: &Row| {
-        let runs: Value = row.runs.iter().map(run).collect();
-        json!({ "server": row.server, "runs": runs, "failures": row.failures })
+    let spec = |spec: &Spec| {
+        let runs: Value = spec.runs.iter().map(run).collect();
+        json!({ "server": spec.server, "runs": runs, "failures": spec.failures })
     };
-    rows.iter().map(row).collect()
+    rows.iter().map(spec).collect()
 }

@@ -1,6 +1,6 @@
 //! The scenarios that each server runs.
 
-use crate::Outcome;
+use crate::HandlerResult;
 use crate::load::{Broadcast, Echo, Figures, Target, connect, idle};
 use crate::servers::Mode;
 
@@ -79,7 +79,7 @@ impl Scenario {
         }
     }
 
-    pub(crate) fn run(&self, target: &Target) -> Outcome<Figures> {
+    pub(crate) fn run(&self, target: &Target) -> HandlerResult<Figures> {
         match self.load {
             Load::Echo(echo) | Load::SecureEcho(echo) => echo.run(target),
             Load::Broadcast(broadcast) => broadcast.run(target),

@@ -9,10 +9,10 @@ use serde_json::Value;
 use stentor::protocol::Version;
 use stentor_fuzz::answers::Answered;
 use stentor_fuzz::connection::Script;
-use stentor_fuzz::frames::Frames;
+use stentor_fuzz::frames::SharedFrames;
 use stentor_fuzz::handshake::Spoilt;
 use stentor_fuzz::inflate::Compressed;
-use stentor_fuzz::request_head::Asked;
+use stentor_fuzz::request_head::PendingHandshake;
 use stentor_fuzz::wire;
 
 /// Seeds above this many bytes cost more time than they are worth.
@@ -37,7 +37,7 @@ fn requests(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     for vector in list(&vectors["handshakes"]) {
         let chunks = list(&vector["chunks_latin1"]);
         let bytes: Vec<u8> = chunks.iter().flat_map(latin1).collect();
-        seeds.plant("request_head", fixed::<Asked>(), &bytes)?;
+        seeds.plant("request_head", fixed::<PendingHandshake>(), &bytes)?;
         seeds.plant("connection", fixed::<Script>(), &bytes)?;
         let head = bytes.split(|byte| *byte == b'\n').skip(1);
         let mut lines = Vec::new();
@@ -55,7 +55,7 @@ fn requests(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
     }
     for vector in list(&vectors["version_detection"]) {
         let bytes = latin1(&vector["request_latin1"]);
-        seeds.plant("request_head", fixed::<Asked>(), &bytes)?;
+        seeds.plant("request_head", fixed::<PendingHandshake>(), &bytes)?;
     }
     Ok(())
 }
@@ -100,10 +100,10 @@ fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
         for vector in list(&vectors["frames"][framing]) {
             let bytes: Vec<u8> = list(&vector["chunks_hex"]).iter().flat_map(hex).collect();
             for version in 0..versions {
-                let mut prefix = fixed::<Frames>();
+                let mut prefix = fixed::<SharedFrames>();
                 prefix[0] = version;
                 seeds.plant(&format!("frames_{framing}"), prefix, &bytes)?;
-                let mut prefix = fixed::<Frames>();
+                let mut prefix = fixed::<SharedFrames>();
                 prefix[0] = version + if framing == "hybi" { 2 } else { 0 };
                 seeds.plant("client_frames", prefix.clone(), &bytes)?;
                 // The same without masks: the mask is most of the difference to a server's frame.
@@ -118,8 +118,8 @@ fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
         }
     }
     for version in Version::ALL {
-        let bytes = [wire::handshake(version), &wire::goodbye(version)].concat();
-        seeds.plant("request_head", fixed::<Asked>(), &bytes)?;
+        let bytes = [wire::handshake(version), &wire::close_frame(version)].concat();
+        seeds.plant("request_head", fixed::<PendingHandshake>(), &bytes)?;
         seeds.plant("connection", fixed::<Script>(), &bytes)?;
         seeds.plant(handshake(version), fixed::<Spoilt>(), b"")?;
         for offered in 0..3 {

@@ -131,7 +131,7 @@ fn opens(
     if head.is_broken() || values().any(control) || !fits || !is_101 {
         return None;
     }
-    let once = |name: &str| match head.all(name)[..] {
+    let once = |name: &str| match head.header_values(name)[..] {
         [one] => Some(one),
         _ => None,
     };
@@ -159,7 +159,7 @@ fn opens(
             means("Upgrade", "websocket")?;
             law::lists(head, "Connection", b"upgrade")?;
             says("Sec-WebSocket-Accept", wire::ACCEPT)?;
-            match head.all("Sec-WebSocket-Extensions")[..] {
+            match head.header_values("Sec-WebSocket-Extensions")[..] {
                 [] => {}
                 [one] if one.iter().all(|byte| b", \t".contains(byte)) => {}
                 _ => return None,
@@ -173,7 +173,7 @@ fn opens(
     };
     // The old drafts request only the first.
     let mut known = offered.iter().take(if needed { 1 } else { 2 });
-    match head.all(name)[..] {
+    match head.header_values(name)[..] {
         [] if needed && !offered.is_empty() => None,
         [] => Some(None),
         [one] => {

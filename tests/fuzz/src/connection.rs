@@ -91,11 +91,11 @@ impl Script<'_> {
         config.limits.head_fields = usize::from(20 - self.limits[2] % 20);
         let option = |bit: u8| self.options & 1 << bit != 0;
         config.fail_on_unknown_frames = option(0);
-        config.fail_on_bad_hixie_text = option(1);
+        config.fail_on_invalid_hixie_text = option(1);
         config.secure = option(2);
         config.trust_forwarded = option(3);
         if option(4) {
-            config.origins = Some(vec!["http://example.com".parse().expect("an origin")]);
+            config.allowed_origins = Some(vec!["http://example.com".parse().expect("an origin")]);
         }
         if option(5) {
             config.versions = Versions::RFC6455;
@@ -119,7 +119,7 @@ impl Timed {
         Some(match self.what % 16 {
             1 => Call::Accept(None),
             2 => Call::Accept(Some(["chat", "other"][with % 2].to_owned())),
-            3 => Call::Refuse,
+            3 => Call::Reject,
             4 => Call::Respond,
             5 => Call::Send(Message::Text("t".repeat(with))),
             6 => Call::Send(Message::Binary(vec![0xff; with])),

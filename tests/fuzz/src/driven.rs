@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stentor::protocol::{
     Accept, ClientRequest, CloseCode, CloseFrame, Closed, Config, Connection, Ending, Event,
-    Message, Refusal, Response, Role, State, Transition, Unsupported,
+    Message, Rejection, Response, Role, State, Transition, SendError,
 };
 
 /// The most output that a connection produces by itself, apart from the input that it repeats: a
@@ -29,7 +29,7 @@ pub enum Manner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     Accept(Option<String>),
-    Refuse,
+    Reject,
     Respond,
     Send(Message),
     Ping(Vec<u8>),
@@ -43,7 +43,7 @@ pub enum Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     Event(Event),
-    Called(Call, Result<(), Unsupported>),
+    Called(Call, Result<(), SendError>),
 }
 
 /// How bytes get into the connection.
@@ -152,7 +152,7 @@ impl Driven {
                 }
                 (connection.accept(accept), 0)
             }
-            Call::Refuse => (connection.refuse(Refusal::Full), 0),
+            Call::Reject => (connection.reject(Rejection::Full), 0),
             Call::Respond => (connection.respond(Response::text("a page")), 0),
             Call::Send(message) => (connection.send(message), message.len() + 10),
             Call::Ping(payload) => (connection.ping(payload), payload.len() + 2),
@@ -168,7 +168,7 @@ impl Driven {
                 (Ok(()), 0)
             }
             Call::GiveUp => {
-                connection.give_up();
+                connection.abandon();
                 (Ok(()), 0)
             }
             Call::EndOfStream => {
@@ -191,7 +191,7 @@ impl Driven {
             match self.manner {
                 _ if !asked => {}
                 Manner::Accepts => self.now(&Call::Accept(None)),
-                Manner::Refuses => self.now(&Call::Refuse),
+                Manner::Refuses => self.now(&Call::Reject),
                 Manner::Answers => self.now(&Call::Respond),
                 Manner::Waits => {}
             }
@@ -234,7 +234,7 @@ impl Driven {
         self.events += 1;
         match event {
             Event::Request => assert!(self.events == 1 && self.connection.request().is_some()),
-            Event::Refused(_) | Event::Declined(_) => {
+            Event::Rejected(_) | Event::Declined(_) => {
                 assert!(!self.opened);
                 self.ended = true;
             }
@@ -270,12 +270,12 @@ impl Driven {
         ];
         // A close code that was reported as sent elsewhere was not checked.
         assert!(code.may_be_sent() || reported.contains(&code) || self.our_goodbye);
-        let Some(violation) = &closed.violation else {
+        let Some(protocol_error) = &closed.protocol_error else {
             return;
         };
         assert!(!closed.clean);
         assert_eq!(self.connection.state(), State::Error);
-        if let (Some(code), false) = (violation.close_code(version), self.our_goodbye) {
+        if let (Some(code), false) = (protocol_error.close_code(version), self.our_goodbye) {
             assert_eq!(closed.code, code);
         }
     }

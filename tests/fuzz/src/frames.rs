@@ -13,7 +13,7 @@ use crate::wire;
 /// Frames of the other side. Fields of fixed size come first, so that the rest of an input is the
 /// bytes of the wire.
 #[derive(Debug, Arbitrary)]
-pub struct Frames<'a> {
+pub struct SharedFrames<'a> {
     version: u8,
     /// The limit of a message as a power of two, and that of its fragments.
     limits: [u8; 2],
@@ -24,7 +24,7 @@ pub struct Frames<'a> {
 }
 
 /// Compares the events of the library with those of the reference decoder.
-pub fn judge(framing: Framing, frames: &Frames) {
+pub fn judge(framing: Framing, frames: &SharedFrames) {
     compare(
         wire::of_framing(framing, frames.version),
         Role::Server,
@@ -33,12 +33,12 @@ pub fn judge(framing: Framing, frames: &Frames) {
 }
 
 /// The same for a client, which reads the frames of a server.
-pub fn judge_client(frames: &Frames) {
+pub fn judge_client(frames: &SharedFrames) {
     let choice = usize::from(frames.version) % Version::ALL.len();
     compare(Version::ALL[choice], Role::Client, frames);
 }
 
-fn compare(version: Version, role: Role, frames: &Frames) {
+fn compare(version: Version, role: Role, frames: &SharedFrames) {
     let config = frames.config();
     let driven = alike(frames.wire.len(), frames.cuts, |way| {
         let mut driven = match role {
@@ -85,7 +85,7 @@ pub fn ready(version: Version, config: &Arc<Config>) -> Driven {
     driven
 }
 
-impl Frames<'_> {
+impl SharedFrames<'_> {
     fn config(&self) -> Arc<Config> {
         let mut config = Config::default();
         // Nothing chosen means the most: 4 KiB and 8 fragments.
@@ -94,7 +94,7 @@ impl Frames<'_> {
         // The reference knows the codes, and not the library's words.
         config.close_reasons = false;
         config.fail_on_unknown_frames = self.strict & 1 != 0;
-        config.fail_on_bad_hixie_text = self.strict & 2 != 0;
+        config.fail_on_invalid_hixie_text = self.strict & 2 != 0;
         Arc::new(config)
     }
 }

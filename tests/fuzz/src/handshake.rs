@@ -17,7 +17,7 @@ use crate::wire::Frame;
 pub struct Spoilt<'a> {
     key3: [u8; 8],
     /// Whether there is a list of origins.
-    origins: bool,
+    allowed_origins: bool,
     cuts: u32,
     spoils: [Spoil; 3],
     lines: &'a [u8],
@@ -34,7 +34,7 @@ pub fn judge(version: Version, spoilt: &Spoilt) {
     let verdict = law::judge(&head, &config);
     let spoken = match &verdict {
         Verdict::Accepted(version, _) => *version,
-        Verdict::Refused | Verdict::Open => version,
+        Verdict::Rejected | Verdict::Open => version,
     };
     let mut bytes = head.bytes();
     if spoken == Version::Draft76 {
@@ -57,7 +57,7 @@ pub fn judge(version: Version, spoilt: &Spoilt) {
     let printed = || bytes[..head_len].escape_ascii().to_string();
     let state = driven.connection().state();
     match verdict {
-        Verdict::Refused => assert_eq!(state, State::Rejected, "{}", printed()),
+        Verdict::Rejected => assert_eq!(state, State::Rejected, "{}", printed()),
         Verdict::Open => {}
         Verdict::Accepted(version, answer) => {
             assert_eq!(state, State::Ready, "{}", printed());
@@ -81,8 +81,8 @@ impl Spoilt<'_> {
     fn config(&self) -> Arc<Config> {
         let mut config = Config::default();
         config.subprotocols = ["chat", "superchat", "sample"].map(str::to_owned).to_vec();
-        if self.origins {
-            config.origins = Some(vec!["http://example.com".parse().expect("an origin")]);
+        if self.allowed_origins {
+            config.allowed_origins = Some(vec!["http://example.com".parse().expect("an origin")]);
         }
         Arc::new(config)
     }

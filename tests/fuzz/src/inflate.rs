@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use stentor::Deflate;
-use stentor::protocol::{Accept, Config, Connection, Event, Message, Version, Violation};
+use stentor::protocol::{Accept, Config, Connection, Event, Message, Version, ProtocolError};
 
 use crate::reference::deflate::{Fault, inflate};
 use crate::wire::{self, Frame};
@@ -39,9 +39,9 @@ pub fn judge(compressed: &Compressed) {
     config.limits.message = limit;
     let mut connection = ready(config);
 
-    let (mut heard, mut said) = (Vec::new(), Vec::new());
+    let (mut received, mut said) = (Vec::new(), Vec::new());
     for payload in compressed.payloads() {
-        let expected = inflate(&heard, payload, limit);
+        let expected = inflate(&received, payload, limit);
         // Too long, whatever it inflates to. In fragments, an error may be found before.
         let too_long = payload.len() > 2 * limit + 1024;
         let found = compressed.receive(&mut connection, payload);
@@ -50,17 +50,17 @@ pub fn judge(compressed: &Compressed) {
                 assert_eq!(message, expected);
                 message
             }
-            (Err(Violation::MessageTooLarge(most)), Err(Fault::TooLarge)) => {
+            (Err(ProtocolError::MessageTooLarge(most)), Err(Fault::TooLarge)) => {
                 return assert_eq!(most, limit);
             }
-            (Err(Violation::MessageTooLarge(_)), _) if too_long => return,
-            (Err(Violation::BadCompression), Err(Fault::Broken)) => return,
+            (Err(ProtocolError::MessageTooLarge(_)), _) if too_long => return,
+            (Err(ProtocolError::InvalidCompression), Err(Fault::Broken)) => return,
             (found, expected) => panic!("{found:?} instead of {expected:?}: {payload:x?}"),
         };
         let sent = echoed(&mut connection, &message, &said);
         assert_eq!(sent, message);
         if receive {
-            heard.extend(&message);
+            received.extend(&message);
         }
         if send {
             said.extend(&message);
@@ -97,7 +97,7 @@ impl Compressed<'_> {
 
     /// Sends a payload in fragments, and those in pieces; returns the message or the protocol
     /// error.
-    fn receive(&self, connection: &mut Connection, payload: &[u8]) -> Result<Vec<u8>, Violation> {
+    fn receive(&self, connection: &mut Connection, payload: &[u8]) -> Result<Vec<u8>, ProtocolError> {
         let mut bytes = Vec::new();
         let fragments: Vec<&[u8]> = match self.fragment {
             0 => vec![payload],
@@ -129,7 +129,7 @@ impl Compressed<'_> {
             match connection.next_event() {
                 None => {}
                 Some(Event::Message(Message::Binary(message))) => return Ok(message),
-                Some(Event::Closed(closed)) => return Err(closed.violation.expect("a violation")),
+                Some(Event::Closed(closed)) => return Err(closed.protocol_error.expect("a violation")),
                 Some(other) => panic!("{other:?}"),
             }
         }

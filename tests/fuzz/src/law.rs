@@ -9,16 +9,16 @@ use crate::head::{Field, Head, trim};
 /// The required result for a request.
 #[derive(Debug)]
 pub enum Verdict {
-    Refused,
+    Rejected,
     /// Exactly this response, draft-76's proof excluded.
-    Accepted(Version, Answer),
+    Accepted(Version, HandshakeResponse),
     /// Either result: this file does not decide it.
     Open,
 }
 
 /// The required response to a handshake.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HandshakeResponse {
     pub head: Vec<u8>,
     /// The numbers that draft-76's proof is computed from, in addition to key3.
     pub parts: Option<[u32; 2]>,
@@ -36,7 +36,7 @@ pub fn judge(head: &Head, config: &Config) -> Verdict {
     let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
     if head.is_broken() || values.flatten().any(control) || target.iter().any(u8::is_ascii_control)
     {
-        return Verdict::Refused;
+        return Verdict::Rejected;
     }
     // Non-ASCII bytes are noise in a key; elsewhere they may be text, or not.
     let noise = |field: &Field| field.value.is_ascii() || field.name.contains("-Key");
@@ -44,22 +44,22 @@ pub fn judge(head: &Head, config: &Config) -> Verdict {
         return Verdict::Open;
     }
     if head.bytes().len() > limits.head_bytes || fields.len() > limits.head_fields {
-        return Verdict::Refused;
+        return Verdict::Rejected;
     }
     // A blank in the target makes two of it.
     if head.method != "GET" || head.protocol != "HTTP/1.1" || target.contains(&b' ') {
-        return Verdict::Refused;
+        return Verdict::Rejected;
     }
     match handshake(head, config) {
         Some(Some((version, answer))) => Verdict::Accepted(version, answer),
         Some(None) => Verdict::Open,
-        None => Verdict::Refused,
+        None => Verdict::Rejected,
     }
 }
 
 /// Returns `None` for a request that must be rejected, `Some(None)` for one whose response is not
 /// certain.
-fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> {
+fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, HandshakeResponse)>> {
     let version = detect(head)?;
     let hixie = matches!(version, Version::Draft75 | Version::Draft76);
     let named = at_most_one(head, "Host")??;
@@ -70,7 +70,7 @@ fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> 
         Version::Draft76 => &[&b"0"[..], b"8"],
         _ => &[&b"0"[..], b"0"],
     };
-    if !head.all("Transfer-Encoding").is_empty() {
+    if !head.header_values("Transfer-Encoding").is_empty() {
         return None;
     }
     if let Some(length) = at_most_one(head, "Content-Length")?
@@ -119,7 +119,7 @@ fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> 
         out.extend(format!("{prefix}WebSocket-Protocol: {name}\r\n").bytes());
     }
     out.extend(b"\r\n");
-    if let Some(allowed) = &config.origins {
+    if let Some(allowed) = &config.allowed_origins {
         let first = allowed.first().expect("an origin");
         match origin {
             None | Some(b"") => return None,
@@ -128,20 +128,20 @@ fn handshake(head: &Head, config: &Config) -> Option<Option<(Version, Answer)>> 
             Some(_) => return Some(None),
         }
     }
-    Some(Some((version, Answer { head: out, parts })))
+    Some(Some((version, HandshakeResponse { head: out, parts })))
 }
 
 /// Returns the version of a request: a number has priority over keys, keys over their absence.
 fn detect(head: &Head) -> Option<Version> {
-    match head.all("Sec-WebSocket-Version")[..] {
+    match head.header_values("Sec-WebSocket-Version")[..] {
         [] => {}
         [b"7"] => return Some(Version::Hybi07),
         [b"8"] => return Some(Version::Hybi08),
         [b"13"] => return Some(Version::Rfc6455),
         _ => return None,
     }
-    let has = |name: &str| !head.all(name).is_empty();
-    match head.all("Sec-WebSocket-Draft")[..] {
+    let has = |name: &str| !head.header_values(name).is_empty();
+    match head.header_values("Sec-WebSocket-Draft")[..] {
         [] | [b"0", ..] => {}
         _ => return None,
     }
@@ -269,7 +269,7 @@ fn subprotocol(head: &Head, version: Version, config: &Config) -> Option<Option<
 
 /// Whether the comma-separated lists of a header contain a word.
 pub fn lists(head: &Head, name: &str, word: &[u8]) -> Option<()> {
-    let values = head.all(name);
+    let values = head.header_values(name);
     let mut items = values
         .iter()
         .flat_map(|value| value.split(|byte| *byte == b','));
@@ -280,7 +280,7 @@ pub fn lists(head: &Head, name: &str, word: &[u8]) -> Option<()> {
 
 /// Returns `None` if a header is repeated.
 fn at_most_one<'a>(head: &'a Head, name: &str) -> Option<Option<&'a [u8]>> {
-    match head.all(name)[..] {
+    match head.header_values(name)[..] {
         [] => Some(None),
         [one] => Some(Some(one)),
         _ => None,

@@ -6,11 +6,11 @@ use crate::driven::{Driven, Manner};
 use crate::head::trim;
 use crate::ways::alike;
 use arbitrary::Arbitrary;
-use stentor::protocol::{Config, Event, Refusal, Request, State};
+use stentor::protocol::{Config, Event, Rejection, Request, State};
 
 /// Fields of fixed size come first, so that the rest of an input is the bytes of the wire.
 #[derive(Debug, Arbitrary)]
-pub struct Asked<'a> {
+pub struct PendingHandshake<'a> {
     /// The limits of the header block: subtracted from 2000 bytes and 40 headers.
     less: [u8; 2],
     options: u8,
@@ -18,7 +18,7 @@ pub struct Asked<'a> {
     wire: &'a [u8],
 }
 
-pub fn judge(asked: &Asked) {
+pub fn judge(asked: &PendingHandshake) {
     let mut config = Config::default();
     config.limits.head_bytes = 2000 - 7 * usize::from(asked.less[0]);
     config.limits.head_fields = usize::from(40 - asked.less[1] % 41);
@@ -26,7 +26,7 @@ pub fn judge(asked: &Asked) {
     config.secure = option(0);
     config.trust_forwarded = option(1);
     if option(2) {
-        config.origins = Some(vec!["null".parse().expect("an origin")]);
+        config.allowed_origins = Some(vec!["null".parse().expect("an origin")]);
     }
     let limits = config.limits.clone();
     let config = Arc::new(config);
@@ -48,21 +48,21 @@ pub fn judge(asked: &Asked) {
         && !(0x21..=0x7e).contains(&first)
     {
         // No text begins so: the connection does not wait for the rest.
-        assert_eq!(events, [&Event::Refused(Refusal::NotHttp(first))]);
-        return refused(&driven.output, &Refusal::NotHttp(first));
+        assert_eq!(events, [&Event::Rejected(Rejection::NotHttp(first))]);
+        return rejected(&driven.output, &Rejection::NotHttp(first));
     }
     match blank.map(|at| at + 4) {
         Some(len) if len <= limits.head_bytes => {
             assert_ne!(driven.journal, [], "no answer to a whole head");
             if let Some(request) = driven.connection().request() {
                 compare(request, &wire[..len]);
-                assert!(request.fields().count() <= limits.head_fields);
+                assert!(request.headers().count() <= limits.head_fields);
                 assert!(rejected || request.path().starts_with('/'));
             }
         }
         _ if wire.len() >= limits.head_bytes => {
-            let refusal = Event::Refused(Refusal::HeadTooLarge(limits.head_bytes));
-            assert_eq!(events, [&refusal]);
+            let rejection = Event::Rejected(Rejection::HeadTooLarge(limits.head_bytes));
+            assert_eq!(events, [&rejection]);
         }
         _ => {
             assert_eq!(driven.journal, []);
@@ -70,10 +70,10 @@ pub fn judge(asked: &Asked) {
         }
     }
     if rejected {
-        let Some(Event::Refused(refusal)) = events.last() else {
+        let Some(Event::Rejected(rejection)) = events.last() else {
             panic!("rejected, and no refusal");
         };
-        refused(&driven.output, refusal);
+        rejected(&driven.output, rejection);
     }
 }
 
@@ -102,12 +102,12 @@ fn compare(request: &Request, head: &[u8]) {
         "{text}"
     );
     assert_eq!(parts.next(), None, "{text}");
-    for (name, value) in request.fields() {
+    for (name, value) in request.headers() {
         let line = line();
         let colon = line.iter().position(|byte| *byte == b':').expect("a colon");
         assert_eq!(name.as_bytes(), &line[..colon], "{text}");
         assert_eq!(value, trim(&line[colon + 1..]), "{text}");
-        assert!(request.field(name).is_some());
+        assert!(request.header(name).is_some());
     }
     assert_eq!(line(), b"", "{text}");
 
@@ -120,15 +120,15 @@ fn compare(request: &Request, head: &[u8]) {
             .origin()
             .is_none_or(|origin| origin.len() < head.len())
     );
-    assert!(request.forwarded_for().is_none() || request.field("X-Forwarded-For").is_some());
+    assert!(request.forwarded_for().is_none() || request.header("X-Forwarded-For").is_some());
 }
 
 /// Checks that a rejection is an HTTP response that a client can read, and nothing else.
-fn refused(answer: &[u8], refusal: &Refusal) {
+fn rejected(answer: &[u8], rejection: &Rejection) {
     let answer = str::from_utf8(answer).expect("text");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a blank line");
     let mut lines = head.split("\r\n");
-    let status = format!("HTTP/1.1 {} ", refusal.status());
+    let status = format!("HTTP/1.1 {} ", rejection.status());
     assert!(lines.next().is_some_and(|line| line.starts_with(&status)));
     let mut length = None;
     for line in lines {
@@ -146,7 +146,7 @@ fn refused(answer: &[u8], refusal: &Refusal) {
         assert!(matches!(length, Some(Ok(1..))));
     } else {
         assert_eq!(length, Some(Ok(body.len())));
-        assert_eq!(body, format!("{refusal}\n"));
+        assert_eq!(body, format!("{rejection}\n"));
     }
     assert!(
         body.bytes().all(|byte| matches!(byte, b'\n' | 0x20..=0x7e)),

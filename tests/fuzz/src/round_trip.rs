@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::driven::Call;
 use crate::frames::ready;
 use crate::ways::alike;
-use crate::wire::{Frame, goodbye};
+use crate::wire::{Frame, close_frame};
 use arbitrary::Arbitrary;
 use stentor::protocol::{CloseFrame, Config, Event, Framing, Message, Version};
 
@@ -47,7 +47,7 @@ pub fn judge(talk: &Talk) {
         expected.push(Event::Message(message.clone()));
         messages.push(message);
     }
-    wire.extend(goodbye(version));
+    wire.extend(close_frame(version));
 
     let config = Arc::new(Config::default());
     let driven = alike(wire.len(), talk.cuts, |way| {

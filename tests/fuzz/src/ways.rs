@@ -24,13 +24,13 @@ impl Way {
             Way::Copied(seed) => (seed, false),
             Way::Direct(seed) => (seed, true),
         };
-        let mut dice = Dice(seed | 1);
+        let mut random = Random(seed | 1);
         let mut rest = bytes;
         while !rest.is_empty() {
-            let most = [1, 4, 16, 64, 300, 5000][dice.below(6)];
-            let (piece, behind) = rest.split_at((1 + dice.below(most)).min(rest.len()));
+            let most = [1, 4, 16, 64, 300, 5000][random.below(6)];
+            let (piece, behind) = rest.split_at((1 + random.below(most)).min(rest.len()));
             let reading = match direct {
-                true => Reading::Direct(1 + dice.below(most)),
+                true => Reading::Direct(1 + random.below(most)),
                 false => Reading::Copied,
             };
             each(piece, reading);
@@ -57,9 +57,9 @@ pub fn alike(len: usize, seed: u32, mut run: impl FnMut(Way) -> Driven) -> Drive
 }
 
 /// Marsaglia's xorshift.
-struct Dice(u32);
+struct Random(u32);
 
-impl Dice {
+impl Random {
     fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;

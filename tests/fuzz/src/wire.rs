@@ -134,9 +134,9 @@ pub fn of_framing(framing: Framing, choice: u8) -> Version {
 }
 
 /// Returns the client's close frame without a code; draft-75 has none, only the end of the stream.
-pub fn goodbye(version: Version) -> Vec<u8> {
+pub fn close_frame(version: Version) -> Vec<u8> {
     match version.closing() {
-        Closing::HangUp => Vec::new(),
+        Closing::CloseTcp => Vec::new(),
         Closing::Marker => vec![0xff, 0x00],
         Closing::Frame => vec![0x88, 0x80, 0, 0, 0, 0],
     }

@@ -3,6 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stentor_fuzz::frames::{Frames, judge_client};
+use stentor_fuzz::frames::{SharedFrames, judge_client};
 
-fuzz_target!(|frames: Frames| judge_client(&frames));
+fuzz_target!(|frames: SharedFrames| judge_client(&frames));

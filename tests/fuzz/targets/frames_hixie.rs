@@ -4,6 +4,6 @@
 
 use libfuzzer_sys::fuzz_target;
 use stentor::protocol::Framing;
-use stentor_fuzz::frames::{Frames, judge};
+use stentor_fuzz::frames::{SharedFrames, judge};
 
-fuzz_target!(|frames: Frames| judge(Framing::Hixie, &frames));
+fuzz_target!(|frames: SharedFrames| judge(Framing::Hixie, &frames));

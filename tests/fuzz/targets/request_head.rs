@@ -3,6 +3,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stentor_fuzz::request_head::{Asked, judge};
+use stentor_fuzz::request_head::{PendingHandshake, judge};
 
-fuzz_target!(|asked: Asked| judge(&asked));
+fuzz_target!(|asked: PendingHandshake| judge(&asked));

@@ -6,7 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{CloseCode, Connector, Error, Loss, Server, Transport, Version, WebSocket};
+use stentor::{
+    CloseCode, Connector, DisconnectReason, Error, Server, Transport, Version, WebSocket,
+};
 
 use super::{LONG, open};
 use crate::support::{Loopback, Script, becomes};
@@ -17,7 +19,7 @@ const MUCH: usize = 32 * 1024 * 1024;
 /// Returns a connector whose timeouts no test reaches.
 fn patient() -> Connector {
     let long = Duration::from_secs(600);
-    Connector::new().write_deadline(long).close_deadline(long)
+    Connector::new().write_timeout(long).close_timeout(long)
 }
 
 fn at_once<T>(act: impl FnOnce() -> T) -> T {
@@ -28,14 +30,14 @@ fn at_once<T>(act: impl FnOnce() -> T) -> T {
 }
 
 fn is_aborted<T>(result: Result<T, Error>) -> bool {
-    matches!(result, Err(Error::Lost(Loss::Aborted)))
+    matches!(result, Err(Error::Disconnected(DisconnectReason::Aborted)))
 }
 
 /// A server that reads nothing until it gets a signal: then it reads the available bytes, and
 /// reports their number and how the connection ended.
 fn deaf() -> (Script, mpsc::Sender<()>, mpsc::Receiver<(usize, ErrorKind)>) {
     let (hear, told) = mpsc::channel();
-    let (tell, heard) = mpsc::channel();
+    let (update, received) = mpsc::channel();
     let script = Script::run(move |mut server| {
         server.accept("");
         let _ = told.recv();
@@ -47,15 +49,15 @@ fn deaf() -> (Script, mpsc::Sender<()>, mpsc::Receiver<(usize, ErrorKind)>) {
                 Err(error) => break error.kind(),
             }
         };
-        tell.send((total, end)).unwrap();
+        update.send((total, end)).unwrap();
     });
-    (script, hear, heard)
+    (script, hear, received)
 }
 
 #[test]
 fn an_abort_does_not_wait_and_discards_queued_bytes() {
-    let (script, hear, heard) = deaf();
-    let mut socket = patient().outbox(2 * MUCH).connect(&script.url).unwrap();
+    let (script, hear, received) = deaf();
+    let mut socket = patient().send_queue(2 * MUCH).connect(&script.url).unwrap();
     let sender = socket.sender();
     socket.send("x".repeat(MUCH)).unwrap();
     at_once(|| socket.abort());
@@ -65,7 +67,7 @@ fn an_abort_does_not_wait_and_discards_queued_bytes() {
     }
     hear.send(()).unwrap();
     script.join();
-    let (total, end) = heard.recv().unwrap();
+    let (total, end) = received.recv().unwrap();
     assert!(total < MUCH, "{total}");
     // The end comes first if the system was faster than the reset.
     let ends = [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof];
@@ -112,24 +114,24 @@ fn a_message_that_the_version_cannot_carry_is_lost_like_any_other_once_all_is_ov
 #[test]
 fn an_abort_wakes_a_thread_that_waits_for_room() {
     let (script, _hear, _heard) = deaf();
-    let socket = patient().outbox(1).connect(&script.url).unwrap();
+    let socket = patient().send_queue(1).connect(&script.url).unwrap();
     let sender = socket.sender();
     let other = thread::spawn(move || sender.send("x".repeat(MUCH)));
     // It counts as sent when it is in the send queue, and its thread waits from then on.
-    becomes(&1, || socket.traffic().messages_out);
+    becomes(&1, || socket.stats().messages_out);
     at_once(|| socket.abort());
     assert!(is_aborted(other.join().unwrap()));
 }
 
 #[test]
 fn an_abort_ends_a_drop_that_waits_for_the_server() {
-    let (tell, told) = mpsc::channel();
+    let (update, told) = mpsc::channel();
     let (leave, end) = mpsc::channel::<()>();
     let script = Script::run(move |mut server| {
         server.accept("");
         server.expect_goodbye(1000);
         // The server does not answer it.
-        tell.send(()).unwrap();
+        update.send(()).unwrap();
         let _ = end.recv();
     });
     let socket: WebSocket = patient().connect(&script.url).unwrap();

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 
-use stentor::{Connector, Error, Loss, Server, Transport};
+use stentor::{Connector, DisconnectReason, Error, Server, Transport};
 
 use super::{LONG, SOON, url};
 use crate::support::{Loopback, PATIENCE, Script, becomes};
@@ -82,7 +82,7 @@ fn a_transport_that_panics_or_lies_ends_the_connection() {
             write,
             _alive: Alive::one_of(&count),
         };
-        let connector = Connector::new().handshake_deadline(LONG);
+        let connector = Connector::new().handshake_timeout(LONG);
         match connector.connect_through(transport, &url(&server)) {
             Err(Error::Handshake(_)) => {}
             other => panic!("{what}: {other:?}"),
@@ -130,11 +130,11 @@ fn a_transport_that_takes_nothing_is_dropped() {
         ends: Condvar::new(),
         _alive: Alive::one_of(&count),
     };
-    let connector = Connector::new()
-        .handshake_deadline(SOON)
-        .close_deadline(SOON);
+    let connector = Connector::new().handshake_timeout(SOON).close_timeout(SOON);
     match connector.connect_through(stuck, "ws://example.com/") {
-        Err(Error::Lost(loss)) => assert_eq!(loss, Loss::Handshake),
+        Err(Error::Disconnected(disconnect_reason)) => {
+            assert_eq!(disconnect_reason, DisconnectReason::Handshake)
+        }
         other => panic!("{other:?}"),
     }
     becomes(&0, || count.load(SeqCst));
@@ -167,12 +167,12 @@ impl Transport for Gate {
 fn the_last_message_is_sent_after_the_connection_has_been_dropped() {
     let script = Script::run(|mut server| {
         server.accept("");
-        server.say_goodbye(1000);
+        server.start_close(1000);
         server.stream.shutdown(Shutdown::Write).unwrap();
         server.expect_goodbye(1000);
         server.expect_end();
     });
-    let (tell, told) = mpsc::channel();
+    let (update, told) = mpsc::channel();
     let count = Arc::default();
     let gate = Gate {
         stream: TcpStream::connect(script.address).unwrap(),
@@ -180,11 +180,11 @@ fn the_last_message_is_sent_after_the_connection_has_been_dropped() {
         _alive: Alive::one_of(&count),
     };
     // The request.
-    tell.send(()).unwrap();
+    update.send(()).unwrap();
     let mut socket = Connector::new().connect_through(gate, &script.url).unwrap();
     assert_eq!(socket.recv().unwrap(), None);
     drop(socket);
-    tell.send(()).unwrap();
+    update.send(()).unwrap();
     script.join();
     becomes(&0, || count.load(SeqCst));
 }

@@ -4,7 +4,7 @@
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use stentor::{CloseCode, Connector, Error, Initiator, Loss, Violation, connect};
+use stentor::{CloseCode, Connector, DisconnectReason, Error, Initiator, ProtocolError, connect};
 
 use super::SOON;
 use crate::support::{Script, hush};
@@ -15,11 +15,11 @@ fn the_server_closes_tcp_first() {
         let script = Script::run(move |mut server| {
             server.accept("");
             if !client_begins {
-                server.say_goodbye(1000);
+                server.start_close(1000);
             }
             server.expect_goodbye(1000);
             if client_begins {
-                server.say_goodbye(1000);
+                server.start_close(1000);
             }
             // It does not: it waits for the client.
             server.stream.set_read_timeout(Some(SOON)).unwrap();
@@ -45,7 +45,7 @@ fn bytes_that_a_server_has_yet_to_read_are_not_lost_to_a_reset() {
         }
         server.expect(0x81, b"last words");
         server.expect_goodbye(1000);
-        server.say_goodbye(1000);
+        server.start_close(1000);
         server.stream.shutdown(Shutdown::Write).unwrap();
         server.expect_end();
     });
@@ -64,7 +64,7 @@ fn all_messages_arrive_before_the_close_frame() {
             server.expect(0x81, &[b'x'; 60_000]);
         }
         server.expect_goodbye(1000);
-        server.say_goodbye(1000);
+        server.start_close(1000);
     });
     let mut socket = connect(&script.url).unwrap();
     for _ in 0..COUNT {
@@ -80,7 +80,7 @@ fn a_panic_is_reported_in_the_close_frame() {
     let script = Script::run(|mut server| {
         server.accept("");
         server.expect_goodbye(1011);
-        server.say_goodbye(1011);
+        server.start_close(1011);
     });
     let socket = connect(&script.url).unwrap();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -104,7 +104,7 @@ fn a_server_that_breaks_the_protocol_gets_the_close_code() {
     let mut socket = connect(&script.url).unwrap();
     for _ in 0..2 {
         let broken = socket.recv();
-        let masked = matches!(broken, Err(Error::Violation(Violation::Masked)));
+        let masked = matches!(broken, Err(Error::Protocol(ProtocolError::Masked)));
         assert!(masked, "{broken:?}");
     }
     drop(socket);
@@ -117,16 +117,16 @@ fn a_message_above_the_limit_is_refused_on_its_header() {
         server.accept("");
         server.write(b"\x82\x7e\x03\xe9");
         server.expect_close(1009, "message above 1000 bytes");
-        server.say_goodbye(1009);
+        server.start_close(1009);
     });
-    let connector = Connector::new().max_message(1000);
+    let connector = Connector::new().max_message_size(1000);
     let mut socket = connector.connect(&script.url).unwrap();
-    let refused = socket.recv();
+    let rejected = socket.recv();
     let too_large = matches!(
-        refused,
-        Err(Error::Violation(Violation::MessageTooLarge(1000)))
+        rejected,
+        Err(Error::Protocol(ProtocolError::MessageTooLarge(1000)))
     );
-    assert!(too_large, "{refused:?}");
+    assert!(too_large, "{rejected:?}");
     drop(socket);
     script.join();
 }
@@ -138,8 +138,11 @@ fn a_server_that_leaves_without_a_close_frame_is_lost() {
     script.join();
     for _ in 0..2 {
         let gone = socket.recv();
-        let lost = matches!(gone, Err(Error::Lost(Loss::EndOfStream)));
-        assert!(lost, "{gone:?}");
+        let disconnected = matches!(
+            gone,
+            Err(Error::Disconnected(DisconnectReason::EndOfStream))
+        );
+        assert!(disconnected, "{gone:?}");
     }
     let closed = socket.closed().unwrap();
     assert_eq!(closed.code, CloseCode::ABNORMAL);
@@ -183,7 +186,10 @@ fn a_draft_76_server_that_leaves_without_a_close_frame_is_lost() {
     let mut socket = connector.connect(&url).unwrap();
     let gone = socket.recv();
     assert!(
-        matches!(gone, Err(Error::Lost(Loss::EndOfStream))),
+        matches!(
+            gone,
+            Err(Error::Disconnected(DisconnectReason::EndOfStream))
+        ),
         "{gone:?}"
     );
     dies.join().unwrap();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stentor::{
-    Accept, CloseCode, Connector, Departure, Error, Event, Framing, Initiator, Message, Received,
+    Accept, CloseCode, CloseReport, Connector, Error, Event, Framing, Initiator, Message, Received,
     Reply, Server, State, Version,
 };
 
@@ -21,15 +21,15 @@ fn every_message_comes_back_as_it_was() {
         texts.extend([125, 126, 65_535, 65_536, 1 << 20].map(|len| "x".repeat(len)));
         for text in texts {
             socket.send(&text).unwrap();
-            let heard = socket.recv().unwrap();
-            assert_eq!(heard, Some(Message::Text(text)), "{version}");
+            let received = socket.recv().unwrap();
+            assert_eq!(received, Some(Message::Text(text)), "{version}");
         }
         let bytes: Vec<u8> = (0..=255).cycle().take(70_000).collect();
         match (version.framing(), socket.send(bytes.clone())) {
             (Framing::Hybi, Ok(())) => {
                 assert_eq!(socket.recv().unwrap(), Some(Message::Binary(bytes)));
             }
-            (Framing::Hixie, Err(Error::Unsupported(_))) => {}
+            (Framing::Hixie, Err(Error::Send(_))) => {}
             (_, sent) => panic!("{version}: {sent:?}"),
         }
     }
@@ -45,19 +45,19 @@ fn what_was_sent_together_arrives_in_order() {
             socket.send(number.to_string()).unwrap();
         }
         for number in 0..COUNT {
-            let heard = socket.recv().unwrap();
-            assert_eq!(heard, Some(number.to_string().into()), "{version}");
+            let received = socket.recv().unwrap();
+            assert_eq!(received, Some(number.to_string().into()), "{version}");
         }
-        let traffic = socket.traffic();
-        assert_eq!((traffic.messages_in, traffic.messages_out), (COUNT, COUNT));
-        assert!(traffic.bytes_in > 3 * COUNT && traffic.bytes_out > 3 * COUNT);
+        let stats = socket.stats();
+        assert_eq!((stats.messages_in, stats.messages_out), (COUNT, COUNT));
+        assert!(stats.bytes_in > 3 * COUNT && stats.bytes_out > 3 * COUNT);
     }
 }
 
 #[test]
 fn our_close_is_clean_on_both_sides() {
     for version in Version::ALL {
-        let departures: Arc<Mutex<Vec<Departure>>> = Arc::default();
+        let departures: Arc<Mutex<Vec<CloseReport>>> = Arc::default();
         let seen = Arc::clone(&departures);
         let builder =
             Server::builder().on_close(move |gone| seen.lock().unwrap().push(gone.clone()));
@@ -71,7 +71,7 @@ fn our_close_is_clean_on_both_sides() {
         drop(socket);
         server.wait_until_empty();
         let gone = departures.lock().unwrap().pop().unwrap();
-        assert_eq!(gone.loss, None, "{version}");
+        assert_eq!(gone.disconnect_reason, None, "{version}");
         assert_eq!(gone.closed.initiator, Initiator::Peer, "{version}");
         assert!(gone.closed.clean, "{version}: {gone}");
         let code = if version.has_close_codes() {
@@ -91,7 +91,7 @@ fn dropping_sends_a_close_frame() {
         drop(open(&server, version));
     }
     let counters = server.wait_until_empty();
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
     // 1006 would stand for a missing close frame.
     let codes: Vec<_> = counters.closes.into_iter().collect();
     assert_eq!(codes, [(1000, 3), (1005, 2)]);
@@ -118,7 +118,7 @@ fn the_servers_close_frame_is_received() {
         }
     }
     let counters = server.wait_until_empty();
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 #[test]
@@ -138,19 +138,19 @@ fn pings_are_answered_and_pongs_are_shown() {
         }
         let mut socket = open(&server, version);
         socket.ping(b"and you?").unwrap();
-        let mut heard: Vec<_> = (0..3)
+        let mut received: Vec<_> = (0..3)
             .map(|_| socket.recv_event().unwrap().unwrap())
             .collect();
-        let ping = heard.remove(0);
+        let ping = received.remove(0);
         assert_eq!(ping, Event::Ping(b"there?".to_vec()), "{version}");
         // The two replies may overtake each other.
-        assert!(heard.contains(&Event::Pong(b"and you?".to_vec())));
-        assert!(heard.contains(&Event::Message("so you are".into())));
+        assert!(received.contains(&Event::Pong(b"and you?".to_vec())));
+        assert!(received.contains(&Event::Message("so you are".into())));
     }
     for version in [Version::Draft75, Version::Draft76] {
         let echo = Loopback::echo(Server::builder());
         let pinged = open(&echo, version).ping(b"");
-        assert!(matches!(pinged, Err(Error::Unsupported(_))), "{version}");
+        assert!(matches!(pinged, Err(Error::Send(_))), "{version}");
     }
 }
 
@@ -173,9 +173,9 @@ fn fields_cookies_and_origin_reach_the_server_and_its_fields_come_back() {
     let builder = Server::builder().on_request(|request| {
         assert_eq!(request.cookie("session"), Some("1"));
         assert_eq!(request.cookie("theme"), Some("dark"));
-        assert_eq!(request.text("Authorization"), Some("Bearer abc"));
+        assert_eq!(request.header_str("Authorization"), Some("Bearer abc"));
         assert_eq!(request.origin(), Some("http://example.com"));
-        let accept = Accept::new().field("Set-Cookie", "session=2; Secure");
+        let accept = Accept::new().header("Set-Cookie", "session=2; Secure");
         Reply::Accept(accept.unwrap())
     });
     let server = Loopback::echo(builder);
@@ -184,13 +184,13 @@ fn fields_cookies_and_origin_reach_the_server_and_its_fields_come_back() {
             .version(version)
             .cookie("session", "1")
             .and_then(|connector| connector.cookie("theme", "dark"))
-            .and_then(|connector| connector.field("Authorization", "Bearer abc"))
+            .and_then(|connector| connector.header("Authorization", "Bearer abc"))
             .unwrap();
         let connector = connector.origin("http://example.com").unwrap();
         let socket = connector.connect(&url(&server)).unwrap();
         let answer = socket.answer();
         assert_eq!(answer.status(), 101);
-        assert_eq!(answer.text("set-cookie"), Some("session=2; Secure"));
+        assert_eq!(answer.header_str("set-cookie"), Some("session=2; Secure"));
     }
 }
 
@@ -204,16 +204,16 @@ fn recv_timeout_comes_back_and_loses_nothing() {
         let long = "x".repeat(100_000);
         socket.send(&long).unwrap();
         socket.send("short").unwrap();
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         eventually("both messages", || {
             match socket.recv_timeout(Duration::ZERO).unwrap() {
-                Received::Message(message) => heard.push(message),
+                Received::Message(message) => received.push(message),
                 Received::Nothing => {}
                 Received::Closed => panic!("{version}: closed"),
             }
-            (heard.len() == 2).then_some(())
+            (received.len() == 2).then_some(())
         });
-        assert_eq!(heard, [Message::Text(long), "short".into()]);
+        assert_eq!(received, [Message::Text(long), "short".into()]);
         socket.close(CloseCode::NORMAL, "").unwrap();
         becomes(&Received::Closed, || socket.recv_timeout(MOMENT).unwrap());
     }

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use stentor::{
-    BadUrl, Connector, Error, HandshakeError, Reply, Response, Server, Version, connect,
+    Connector, Error, HandshakeError, InvalidUrl, Reply, Response, Server, Version, connect,
 };
 
 use super::url;
@@ -19,16 +19,16 @@ fn failure(url: &str) -> HandshakeError {
 
 #[test]
 fn a_rejection_has_status_reason_headers_and_body() {
-    let builder = Server::builder().on_request(|_| Reply::refuse(403, "log in first"));
+    let builder = Server::builder().on_request(|_| Reply::reject(403, "log in first"));
     let server = Loopback::echo(builder);
     for version in Version::ALL {
-        let refused = Connector::new().version(version).connect(&url(&server));
-        let Err(Error::Handshake(error)) = refused else {
-            panic!("{version}: {refused:?}");
+        let rejected = Connector::new().version(version).connect(&url(&server));
+        let Err(Error::Handshake(error)) = rejected else {
+            panic!("{version}: {rejected:?}");
         };
         let answer = error.answer().expect("a status");
         assert_eq!((answer.status(), answer.reason()), (403, "Forbidden"));
-        assert_eq!(answer.text("connection"), Some("close"));
+        assert_eq!(answer.header_str("connection"), Some("close"));
         assert_eq!(answer.body(), b"log in first\n", "{version}");
         assert_eq!(
             Error::Handshake(error).to_string(),
@@ -58,7 +58,10 @@ fn a_redirect_is_reported_and_not_followed() {
     });
     let error = failure(&script.url);
     let answer = error.answer().unwrap();
-    assert_eq!(answer.text("Location"), Some("ws://elsewhere.example/"));
+    assert_eq!(
+        answer.header_str("Location"),
+        Some("ws://elsewhere.example/")
+    );
     script.join();
 }
 
@@ -88,14 +91,14 @@ fn a_request_is_understood_by_other_servers() {
     let script = Script::run(|mut server| {
         assert!(server.head.starts_with("GET /by/hand?yes HTTP/1.1\r\n"));
         let local = server.stream.local_addr().unwrap();
-        assert_eq!(server.field("Host"), Some(&*local.to_string()));
-        assert_eq!(server.field("Upgrade"), Some("websocket"));
-        assert_eq!(server.field("Sec-WebSocket-Version"), Some("13"));
-        assert_eq!(server.field("Origin"), None);
+        assert_eq!(server.header("Host"), Some(&*local.to_string()));
+        assert_eq!(server.header("Upgrade"), Some("websocket"));
+        assert_eq!(server.header("Sec-WebSocket-Version"), Some("13"));
+        assert_eq!(server.header("Origin"), None);
         // Directly behind the response, in the same packet.
         server.accept("");
         server.say("welcome");
-        server.say_goodbye(1000);
+        server.start_close(1000);
         server.expect_goodbye(1000);
     });
     let mut socket = connect(&script.url).unwrap();
@@ -107,10 +110,10 @@ fn a_request_is_understood_by_other_servers() {
 #[test]
 fn no_two_connections_have_the_same_key() {
     let key = || {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (update, told) = std::sync::mpsc::channel();
         let script = Script::run(move |server| {
-            let key = server.field("Sec-WebSocket-Key").unwrap();
-            tell.send(key.to_owned()).unwrap();
+            let key = server.header("Sec-WebSocket-Key").unwrap();
+            update.send(key.to_owned()).unwrap();
         });
         assert!(connect(&script.url).is_err());
         script.join();
@@ -125,10 +128,10 @@ fn an_invalid_url_is_reported_before_any_name_is_looked_up() {
         Err(Error::Url(bad)) => bad,
         other => panic!("{other:?}"),
     };
-    assert_eq!(bad("http://a.b/"), BadUrl::Scheme("http".to_owned()));
-    assert_eq!(bad("ws://user@a.b/"), BadUrl::UserInfo);
-    assert!(matches!(bad("ws://a.b/#top"), BadUrl::Fragment(_)));
-    assert!(matches!(bad("ws:///chat"), BadUrl::Host(_)));
+    assert_eq!(bad("http://a.b/"), InvalidUrl::Scheme("http".to_owned()));
+    assert_eq!(bad("ws://user@a.b/"), InvalidUrl::UserInfo);
+    assert!(matches!(bad("ws://a.b/#top"), InvalidUrl::Fragment(_)));
+    assert!(matches!(bad("ws:///chat"), InvalidUrl::Host(_)));
 }
 
 #[test]
@@ -161,7 +164,7 @@ fn an_address_of_the_other_family_is_not_bound_to() {
 fn the_requested_resource_is_in_no_log() {
     let connector = Connector::new()
         .cookie("session", "secret")
-        .and_then(|connector| connector.field("Authorization", "secret"))
+        .and_then(|connector| connector.header("Authorization", "secret"))
         .unwrap();
     let connector = connector.proxy("http://user:secret@a.b").unwrap();
     let shown = format!("{connector:?}");

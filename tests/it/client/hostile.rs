@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use stentor::protocol::HandshakeError;
-use stentor::{Connector, Error, Loss, Received, Server, Version, Violation};
+use stentor::{Connector, DisconnectReason, Error, ProtocolError, Received, Server, Version};
 
 use super::{LONG, SOON, open, takes_soon};
 use crate::support::{ByHand, Loopback, Script};
@@ -29,14 +29,14 @@ fn over(bytes: &[u8], version: Version) -> Result<Vec<Result<Option<String>, Err
     drop(far);
     let connector = Connector::new().version(version);
     let mut socket = connector.connect_over(near, "ws://example.com/")?;
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     loop {
         let next = socket.recv();
         let text = next.map(|message| message.map(|message| format!("{message:?}")));
         let is_last = !matches!(text, Ok(Some(_)));
-        heard.push(text);
+        received.push(text);
         if is_last {
-            return Ok(heard);
+            return Ok(received);
         }
     }
 }
@@ -75,7 +75,7 @@ fn a_tls_server_is_detected_by_a_plain_client_at_its_first_byte() {
             // key3 of draft-76, and the end of the stream.
             let _ = server.stream.read_to_end(&mut Vec::new());
         });
-        let connector = Connector::new().version(version).handshake_deadline(LONG);
+        let connector = Connector::new().version(version).handshake_timeout(LONG);
         match connector.connect(&script.url) {
             Err(Error::Handshake(error)) => {
                 assert_eq!(*error, HandshakeError::NotHttp(vec![0x15]), "{version}");
@@ -88,8 +88,8 @@ fn a_tls_server_is_detected_by_a_plain_client_at_its_first_byte() {
 
 #[test]
 fn a_rejection_is_received_from_a_server_that_has_gone_already() {
-    let refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater";
-    match over(refusal, Version::Rfc6455) {
+    let rejection = b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater";
+    match over(rejection, Version::Rfc6455) {
         Err(Error::Handshake(error)) => {
             let answer = error.answer().expect("an answer");
             assert_eq!((answer.status(), answer.body()), (503, &b"later"[..]));
@@ -104,9 +104,9 @@ fn a_conversation_may_end_at_any_byte() {
     for end in 0..=frames.len() {
         let mut bytes = DRAFT_75.as_bytes().to_vec();
         bytes.extend_from_slice(&frames[..end]);
-        let heard = over(&bytes, Version::Draft75).unwrap();
+        let received = over(&bytes, Version::Draft75).unwrap();
         let whole = frames[..end].iter().filter(|byte| **byte == 0xff).count();
-        assert_eq!(heard.len(), whole + 1, "{end} bytes: {heard:?}");
+        assert_eq!(received.len(), whole + 1, "{end} bytes: {received:?}");
     }
     for end in 0..FRAMES.len() {
         let script = Script::run(move |mut server| {
@@ -120,7 +120,10 @@ fn a_conversation_may_end_at_any_byte() {
         }
         for _ in 0..2 {
             let last = socket.recv();
-            let is_lost = matches!(last, Err(Error::Lost(Loss::EndOfStream)));
+            let is_lost = matches!(
+                last,
+                Err(Error::Disconnected(DisconnectReason::EndOfStream))
+            );
             assert!(is_lost, "{end} bytes: {last:?}");
         }
         drop(socket);
@@ -158,12 +161,12 @@ fn frames_that_no_server_may_send_get_one_close_frame() {
             server.expect_end();
         });
         let mut socket = Connector::new().connect(&script.url).unwrap();
-        let first: Violation = match socket.recv() {
-            Err(Error::Violation(violation)) => violation,
+        let first: ProtocolError = match socket.recv() {
+            Err(Error::Protocol(protocol_error)) => protocol_error,
             other => panic!("{frame:x?}: {other:?}"),
         };
         match socket.recv() {
-            Err(Error::Violation(again)) => assert_eq!(again, first),
+            Err(Error::Protocol(again)) => assert_eq!(again, first),
             other => panic!("{frame:x?}: {other:?}"),
         }
         drop(socket);
@@ -179,10 +182,13 @@ fn a_server_that_pings_without_end_and_reads_nothing_is_disconnected() {
         let pings = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(500);
         while server.stream.write_all(&pings).is_ok() {}
     });
-    let connector = Connector::new().write_deadline(SOON).outbox(1000);
+    let connector = Connector::new().write_timeout(SOON).send_queue(1000);
     let mut socket = connector.connect(&script.url).unwrap();
     let end = socket.recv();
-    assert!(matches!(end, Err(Error::Lost(Loss::Write))), "{end:?}");
+    assert!(
+        matches!(end, Err(Error::Disconnected(DisconnectReason::Write))),
+        "{end:?}"
+    );
     drop(socket);
     script.join();
 }
@@ -196,7 +202,7 @@ fn a_flood_of_pings_extends_no_timeout() {
         while server.stream.write_all(&[0x89, 0].repeat(500)).is_ok() {}
         pongs.join().unwrap();
     });
-    let connector = Connector::new().close_deadline(SOON);
+    let connector = Connector::new().close_timeout(SOON);
     let mut socket = connector.connect(&script.url).unwrap();
     for timeout in [Duration::ZERO, Duration::ZERO, SOON] {
         let since = Instant::now();
@@ -213,7 +219,7 @@ fn a_flood_of_pings_extends_no_timeout() {
 fn a_server_that_sends_after_both_close_frames_is_disconnected() {
     let script = Script::run(|mut server| {
         server.accept("");
-        server.say_goodbye(1000);
+        server.start_close(1000);
         server.expect_goodbye(1000);
         while server.stream.write_all(&[0x82, 0].repeat(1000)).is_ok() {}
     });
@@ -282,7 +288,7 @@ fn senders_on_many_threads_survive_the_end_in_every_version() {
                     loop {
                         match sender.send("on and on") {
                             Ok(()) => {}
-                            Err(Error::Closed | Error::Lost(_)) => return,
+                            Err(Error::Closed | Error::Disconnected(_)) => return,
                             Err(other) => panic!("{version}: {other}"),
                         }
                     }
@@ -301,10 +307,13 @@ fn a_timeout_that_a_stream_has_had_is_not_kept() {
     let moment = Some(Duration::from_millis(1));
     stream.set_read_timeout(moment).unwrap();
     stream.set_write_timeout(moment).unwrap();
-    let connector = Connector::new().idle_deadline(Some(SOON));
+    let connector = Connector::new().idle_timeout(Some(SOON));
     let mut socket = connector.connect_over(stream, "ws://example.com/").unwrap();
     let end = socket.recv();
-    assert!(matches!(end, Err(Error::Lost(Loss::Idle))), "{end:?}");
+    assert!(
+        matches!(end, Err(Error::Disconnected(DisconnectReason::Idle))),
+        "{end:?}"
+    );
 }
 
 #[test]
@@ -319,8 +328,8 @@ fn a_proxy_that_answers_byte_by_byte_gains_no_time() {
         }
     });
     let connector = Connector::new()
-        .connect_deadline(SOON)
-        .handshake_deadline(LONG);
+        .connect_timeout(SOON)
+        .handshake_timeout(LONG);
     let connector = connector
         .proxy(&format!("http://{}", script.address))
         .unwrap();
@@ -341,20 +350,20 @@ fn a_connection_that_stalls_delays_no_other() {
         server.accept("");
         let _ = held.recv();
     });
-    let connector = Connector::new().outbox(usize::MAX);
+    let connector = Connector::new().send_queue(usize::MAX);
     let mut stalled = connector.connect(&stalls.url).unwrap();
     stalled.send("x".repeat(16 << 20)).unwrap();
     let url = format!("ws://{}/", silent.local_addr().unwrap());
-    let hasty = Connector::new().handshake_deadline(SOON);
+    let hasty = Connector::new().handshake_timeout(SOON);
     let late = takes_soon(|| hasty.connect(&url));
     assert!(
-        matches!(late, Err(Error::Lost(Loss::Handshake))),
+        matches!(late, Err(Error::Disconnected(DisconnectReason::Handshake))),
         "{late:?}"
     );
     let mut other = open(&server, Version::Rfc6455);
     other.send("hello").unwrap();
     assert_eq!(other.recv().unwrap(), Some("hello".into()));
-    assert!(stalled.traffic().bytes_out < 16 << 20);
+    assert!(stalled.stats().bytes_out < 16 << 20);
     drop(hold);
     stalls.join();
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::net::sockopt;
-use stentor::{Connector, Error, Loss, Version};
+use stentor::{Connector, DisconnectReason, Error, Version};
 
 use super::{SOON, takes_soon};
 use crate::support::Script;
@@ -28,14 +28,14 @@ fn a_large_upload_to_a_slow_server_arrives() {
             thread::sleep(ROOMY * 3 / STEPS as u32);
         }
         server.say("thank you");
-        server.say_goodbye(1000);
+        server.start_close(1000);
     });
     let stream = TcpStream::connect(script.address).unwrap();
     sockopt::set_socket_send_buffer_size(&stream, 0).unwrap();
     let connector = Connector::new()
-        .outbox(1000)
+        .send_queue(1000)
         .keepalive(Some(ROOMY / 2), ROOMY / 2)
-        .idle_deadline(Some(ROOMY));
+        .idle_timeout(Some(ROOMY));
     let mut socket = connector.connect_over(stream, &script.url).unwrap();
     let sender = socket.sender();
     let upload = thread::spawn(move || sender.send("x".repeat(LEN)));
@@ -55,7 +55,10 @@ fn assert_unfinished(connector: &Connector, begin: &'static [u8]) {
     let mut socket = connector.connect(&script.url).unwrap();
     let result = takes_soon(|| socket.recv());
     assert!(
-        matches!(result, Err(Error::Lost(Loss::Unfinished))),
+        matches!(
+            result,
+            Err(Error::Disconnected(DisconnectReason::Unfinished))
+        ),
         "{result:?}"
     );
     drop(hold);

@@ -4,7 +4,7 @@ mod every_version;
 
 mod handshake;
 
-mod deadlines;
+mod timeouts;
 
 mod keepalive;
 

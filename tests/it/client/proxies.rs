@@ -21,10 +21,10 @@ fn proxy(target: SocketAddr) -> (Script, mpsc::Receiver<String>) {
 
 /// The same, with this answer.
 fn proxy_saying(target: SocketAddr, answer: &'static [u8]) -> (Script, mpsc::Receiver<String>) {
-    let (tell, asked) = mpsc::channel();
+    let (update, asked) = mpsc::channel();
     let script = Script::before_request(move |stream| {
         let mut client = ByHand::on(stream);
-        tell.send(client.head.clone()).unwrap();
+        update.send(client.head.clone()).unwrap();
         let server = TcpStream::connect(target).unwrap();
         client.write(answer);
         let copy = |mut from: TcpStream, mut to: TcpStream| {
@@ -48,7 +48,7 @@ fn through(script: &Script) -> Connector {
 }
 
 /// Returns the error for a proxy that responds so.
-fn refused(answer: &'static [u8]) -> Error {
+fn rejected(answer: &'static [u8]) -> Error {
     let script = Script::before_request(|stream| ByHand::on(stream).write(answer));
     let error = through(&script).connect("ws://example.com/").unwrap_err();
     script.join();
@@ -80,7 +80,7 @@ fn every_version_goes_through_a_proxy() {
 #[test]
 fn name_and_password_are_for_the_proxy_alone() {
     let server = Loopback::run(Server::builder(), |client| {
-        let field = client.request().text("Proxy-Authorization").is_some();
+        let field = client.request().header_str("Proxy-Authorization").is_some();
         client.send(if field { "told" } else { "not told" })?;
         Ok(())
     });
@@ -100,7 +100,7 @@ fn name_and_password_are_for_the_proxy_alone() {
 
 #[test]
 fn a_proxys_rejection_is_reported_with_its_reason() {
-    match refused(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n") {
+    match rejected(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n") {
         Error::Proxy(ProxyError::Status { status, reason }) => {
             assert_eq!((status, reason.as_str()), (407, "Who are you?"));
         }
@@ -110,12 +110,12 @@ fn a_proxys_rejection_is_reported_with_its_reason() {
 
 #[test]
 fn a_server_that_is_not_a_proxy_is_reported() {
-    let error = refused(b"SSH-2.0-OpenSSH\r\n\r\n");
+    let error = rejected(b"SSH-2.0-OpenSSH\r\n\r\n");
     assert!(
-        matches!(error, Error::Proxy(ProxyError::BadAnswer(_))),
+        matches!(error, Error::Proxy(ProxyError::InvalidResponse(_))),
         "{error:?}"
     );
-    let error = refused(b"HTTP/1.1 200 OK\r\n");
+    let error = rejected(b"HTTP/1.1 200 OK\r\n");
     assert!(
         matches!(error, Error::Proxy(ProxyError::EndOfStream)),
         "{error:?}"
@@ -140,8 +140,8 @@ fn what_comes_before_the_proxys_answer_is_skipped() {
 
 #[test]
 fn a_proxys_answer_has_the_limits_of_a_servers() {
-    let why = |answer| match refused(answer) {
-        Error::Proxy(ProxyError::BadAnswer(why)) => *why,
+    let why = |answer| match rejected(answer) {
+        Error::Proxy(ProxyError::InvalidResponse(why)) => *why,
         other => panic!("{other:?}"),
     };
     let endless: &[u8] = &[b"HTTP/1.1 200 OK\r\nX: ", &[b'x'; 16 * 1024][..]].concat();
@@ -187,7 +187,7 @@ fn an_answer_without_an_end_is_not_kept() {
     });
     let error = through(&script).connect("ws://example.com/").unwrap_err();
     assert!(
-        matches!(error, Error::Proxy(ProxyError::BadAnswer(_))),
+        matches!(error, Error::Proxy(ProxyError::InvalidResponse(_))),
         "{error:?}"
     );
     script.join();
@@ -215,7 +215,7 @@ fn bytes_behind_the_proxys_response_are_the_servers() {
 fn an_invalid_proxy_url_is_refused_without_showing_its_password() {
     let bad = Connector::new().proxy("ftp://user:secret@example.com");
     let error = bad.unwrap_err();
-    assert_eq!(error, ProxyError::BadUrl("…@example.com".to_owned()));
+    assert_eq!(error, ProxyError::InvalidUrl("…@example.com".to_owned()));
     assert_eq!(
         error.to_string(),
         "no http:// URL of a proxy: \"…@example.com\""
@@ -231,7 +231,7 @@ fn the_time_for_the_way_through_is_over_once_it_was_found() {
         Ok(())
     });
     let (script, _asked) = proxy(server.address);
-    let connector = through(&script).connect_deadline(SHORT);
+    let connector = through(&script).connect_timeout(SHORT);
     let mut socket = connector.connect("ws://example.com/").unwrap();
     assert_eq!(socket.recv().unwrap(), Some("after a while".into()));
     drop(socket);

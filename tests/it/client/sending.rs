@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::thread;
 
-use stentor::{
-    CloseCode, Connector, Error, Message, Received, Sender, Server, Unsupported, Version,
-};
+use stentor::{CloseCode, Connector, Error, Message, Received, SendError, Sender, Server, Version};
 
 use super::{LONG, open, url};
 use crate::support::Loopback;
@@ -64,7 +62,7 @@ fn a_close_on_another_thread_wakes_the_reading_thread() {
         other.join().unwrap();
     }
     let counters = server.wait_until_empty();
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 #[test]
@@ -85,12 +83,12 @@ fn a_message_that_the_version_cannot_carry_is_the_senders_error() {
         let sender = socket.sender();
         for bytes in [10, 100_000] {
             let sent = sender.send(vec![0; bytes]);
-            let unsupported = matches!(
+            let send_error = matches!(
                 sent,
-                Err(Error::Unsupported(Unsupported::ByVersion { version: which, .. }))
+                Err(Error::Send(SendError::ByVersion { version: which, .. }))
                     if which == version
             );
-            assert!(unsupported, "{sent:?}");
+            assert!(send_error, "{sent:?}");
         }
         sender.send("still here").unwrap();
         assert_eq!(socket.recv().unwrap(), Some("still here".into()));
@@ -102,7 +100,7 @@ fn a_message_that_the_version_cannot_carry_is_the_senders_error() {
 fn a_thread_that_sends_waits_for_room_while_another_reads() {
     const COUNT: usize = 200;
     let server = Loopback::echo(Server::builder());
-    let connector = Connector::new().outbox(10_000).write_deadline(LONG);
+    let connector = Connector::new().send_queue(10_000).write_timeout(LONG);
     let mut socket = connector.connect(&url(&server)).unwrap();
     let sender = socket.sender();
     let other = thread::spawn(move || {

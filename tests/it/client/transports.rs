@@ -70,12 +70,12 @@ fn an_existing_stream_can_be_used() {
 
 #[test]
 fn a_unix_socket_can_be_used() {
-    let detached = Server::builder().detach().unwrap();
+    let acceptor = Server::builder().acceptor().unwrap();
     for version in Version::ALL {
         let (near, far) = UnixStream::pair().unwrap();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let mut client = detached.accept(far).unwrap();
+                let mut client = acceptor.accept(far).unwrap();
                 while let Some(message) = client.recv().unwrap() {
                     client.send(message).unwrap();
                 }
@@ -107,7 +107,7 @@ fn anything_that_reads_and_writes_can_be_used() {
         becomes(&0, || alive.load(SeqCst));
     }
     let counters = server.wait_until_empty();
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 #[test]
@@ -119,9 +119,9 @@ fn the_bridge_to_a_silent_peer_ends_with_the_connection() {
         stream: TcpStream::connect(silent.local_addr().unwrap()).unwrap(),
         alive: Arc::clone(&alive),
     };
-    let connector = Connector::new().handshake_deadline(SOON);
+    let connector = Connector::new().handshake_timeout(SOON);
     let late = connector.connect_through(tunnel, "ws://example.com/");
-    assert!(matches!(late, Err(Error::Lost(_))), "{late:?}");
+    assert!(matches!(late, Err(Error::Disconnected(_))), "{late:?}");
     becomes(&0, || alive.load(SeqCst));
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stentor::{Deflate, Rate, Version};
+use stentor::{Deflate, RateLimit, Version};
 
 use super::{USUAL, Zip, head, server};
 use crate::support::{Loopback, Peer, echo, eventually, masked};
@@ -63,13 +63,13 @@ fn an_inflater_is_counted() {
 /// Nothing of it is delivered, but it is owed for.
 #[test]
 fn a_rate_counts_what_is_inflated_before_the_message_is_finished() {
-    let rate = Rate::per_second()
+    let rate = RateLimit::per_second()
         .bytes(100_000)
         .burst(Duration::from_secs(1));
     let server = Loopback::run(server(Deflate::new()).rate(rate), echo);
     let mut peer = open(&server);
     peer.write(&fragment(MIB));
     eventually("it to be held back", || {
-        (server.handle.counters().held_back == 1).then_some(())
+        (server.handle.counters().throttled == 1).then_some(())
     });
 }

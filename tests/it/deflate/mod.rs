@@ -3,7 +3,7 @@
 
 mod negotiation;
 
-mod asking;
+mod client_handshake;
 
 mod reading;
 
@@ -19,7 +19,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use stentor::protocol::{Config, Event, Version};
 use stentor::{Deflate, Server, ServerBuilder};
 
-use crate::support::{Answer, Driven, Head};
+use crate::support::{Driven, HandshakeResponse, Head};
 
 /// The offer of browsers.
 const USUAL: &str = "permessage-deflate; client_max_window_bits";
@@ -48,8 +48,8 @@ fn answered(version: Version, offers: &[&str], config: &Config) -> Option<String
     let mut driven = Driven::new(config);
     driven.receive(&head(version, offers).bytes());
     assert_eq!(driven.events, [Event::Request, Event::Open], "{offers:?}");
-    let answer = Answer::read(&driven.output);
-    let words = answer.field("Sec-WebSocket-Extensions");
+    let answer = HandshakeResponse::read(&driven.output);
+    let words = answer.header("Sec-WebSocket-Extensions");
     words.map(str::to_owned)
 }
 
@@ -57,9 +57,9 @@ fn answered(version: Version, offers: &[&str], config: &Config) -> Option<String
 fn ready(offer: &str, config: &Config) -> Driven {
     let mut driven = Driven::new(config);
     driven.receive(&head(Version::Rfc6455, &[offer]).bytes());
-    let answer = Answer::read(&driven.output);
+    let answer = HandshakeResponse::read(&driven.output);
     assert!(
-        answer.field("Sec-WebSocket-Extensions").is_some(),
+        answer.header("Sec-WebSocket-Extensions").is_some(),
         "{offer}"
     );
     driven.forget();

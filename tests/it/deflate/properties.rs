@@ -44,10 +44,10 @@ proptest! {
         messages in vec(message(), 1..8),
         cut in 1..500_usize,
     ) {
-        let (mut driven, takes_over) = agreed(deflate, bits);
+        let (mut driven, keeps_context) = agreed(deflate, bits);
         let (mut zip, mut unzip) = (Zip::new(15), Unzip::new(bits));
         for message in messages {
-            let zipped = match takes_over {
+            let zipped = match keeps_context {
                 true => zip.message(&message),
                 false => zip.alone(&message),
             };
@@ -64,7 +64,7 @@ proptest! {
             let header = if output[1] < 126 { 2 } else { 4 };
             prop_assert!(output[1] < 127);
             let payload = &output[header..];
-            let heard = match output[0] {
+            let received = match output[0] {
                 0xc2 if deflate == deflate.send_takeover(true) => unzip.message(payload),
                 0xc2 => Unzip::new(bits).message(payload),
                 first => {
@@ -72,7 +72,7 @@ proptest! {
                     payload.to_vec()
                 }
             };
-            prop_assert_eq!(heard, message.into_bytes());
+            prop_assert_eq!(received, message.into_bytes());
             driven.forget();
         }
     }

@@ -1,7 +1,7 @@
 //! The messages that are accepted, and those that are rejected: RFC 7692 §6 and §7.2.2.
 
 use stentor::Deflate;
-use stentor::protocol::{Event, Message, State, Version, Violation};
+use stentor::protocol::{Event, Message, ProtocolError, State, Version};
 
 use super::{TAIL, USUAL, Zip, config, noise, ready, words};
 use crate::support::{Driven, every_way, masked};
@@ -33,12 +33,12 @@ fn read(bytes: &[u8], mut check: impl FnMut(&str, &Driven)) {
     });
 }
 
-fn refused(bytes: &[u8], violation: &Violation, code: u16) {
+fn rejected(bytes: &[u8], protocol_error: &ProtocolError, code: u16) {
     read(bytes, |way, driven| {
         let closed = driven.closed();
         assert_eq!(
-            closed.violation.as_ref(),
-            Some(violation),
+            closed.protocol_error.as_ref(),
+            Some(protocol_error),
             "{way}: {bytes:x?}"
         );
         assert_eq!(closed.code.get(), code, "{way}");
@@ -145,9 +145,17 @@ fn a_message_that_cannot_be_inflated_ends_with_1007() {
         b"\xf3\x48\xcd\xc9\xc9\x07\x00garbage",
     ];
     for payload in cases {
-        refused(&masked(BINARY, payload), &Violation::BadCompression, 1007);
+        rejected(
+            &masked(BINARY, payload),
+            &ProtocolError::InvalidCompression,
+            1007,
+        );
         let fragments = [masked(0x42, payload), masked(0x80, b"")];
-        refused(&fragments.concat(), &Violation::BadCompression, 1007);
+        rejected(
+            &fragments.concat(),
+            &ProtocolError::InvalidCompression,
+            1007,
+        );
     }
 }
 
@@ -168,13 +176,13 @@ fn the_bit_stands_where_a_message_begins_and_nowhere_else() {
         (&[], 0xf1, 3),
     ] {
         let bytes = [before, &masked(first, &HELLO)].concat();
-        refused(&bytes, &Violation::ReservedBits(bits), 1002);
+        rejected(&bytes, &ProtocolError::ReservedBits(bits), 1002);
     }
     let bytes = [begun, masked(0xc1, &HELLO)].concat();
-    refused(&bytes, &Violation::MessageInsideMessage, 1002);
+    rejected(&bytes, &ProtocolError::MessageInsideMessage, 1002);
     for opcode in [3, 7, 0xb, 0xf] {
         let bytes = masked(0xc0 | opcode, &HELLO);
-        refused(&bytes, &Violation::ReservedBits(4), 1002);
+        rejected(&bytes, &ProtocolError::ReservedBits(4), 1002);
     }
 }
 
@@ -182,9 +190,9 @@ fn the_bit_stands_where_a_message_begins_and_nowhere_else() {
 fn text_is_checked_as_it_is_inflated() {
     let mut zip = Zip::new(15);
     for bad in [&b"Hell\xff"[..], b"\xed\xa0\x80", b"cut \xc3"] {
-        refused(
+        rejected(
             &masked(TEXT, &zip.alone(bad)),
-            &Violation::InvalidUtf8,
+            &ProtocolError::InvalidUtf8,
             1007,
         );
         read(&masked(BINARY, &zip.alone(bad)), |way, driven| {
@@ -203,7 +211,10 @@ fn text_is_checked_as_it_is_inflated() {
     let zipped = zip.alone(&bad);
     let mut driven = agreed();
     driven.receive(&masked(0x41, &zipped[..20_000]));
-    assert_eq!(driven.closed().violation, Some(Violation::InvalidUtf8));
+    assert_eq!(
+        driven.closed().protocol_error,
+        Some(ProtocolError::InvalidUtf8)
+    );
 }
 
 #[test]
@@ -225,7 +236,10 @@ fn the_limit_holds_for_what_is_inflated() {
                     assert!(driven.events == [message], "{len} bytes");
                 } else {
                     let closed = driven.closed();
-                    assert_eq!(closed.violation, Some(Violation::MessageTooLarge(LIMIT)));
+                    assert_eq!(
+                        closed.protocol_error,
+                        Some(ProtocolError::MessageTooLarge(LIMIT))
+                    );
                     assert_eq!(closed.code.get(), 1009);
                 }
             }
@@ -247,8 +261,8 @@ fn a_bomb_goes_off_before_it_has_all_come() {
         fragments += 1;
     }
     assert_eq!(fragments, 2);
-    let violation = Some(Violation::MessageTooLarge(1024 * 1024));
-    assert_eq!(driven.closed().violation, violation);
+    let protocol_error = Some(ProtocolError::MessageTooLarge(1024 * 1024));
+    assert_eq!(driven.closed().protocol_error, protocol_error);
 }
 
 #[test]
@@ -263,8 +277,8 @@ fn blocks_of_nothing_do_not_go_on_for_ever() {
         sent += nothing.len();
     }
     assert_eq!(
-        driven.closed().violation,
-        Some(Violation::MessageTooLarge(LIMIT))
+        driven.closed().protocol_error,
+        Some(ProtocolError::MessageTooLarge(LIMIT))
     );
     assert!(sent < 3 * LIMIT, "{sent} bytes");
     // The next message has an account of its own.
@@ -303,7 +317,10 @@ fn final_blocks_of_nothing_do_not_go_on_for_ever() {
             }
             assert!(driven.is_closed(), "by {piece}");
             let closed = driven.closed();
-            assert_eq!(closed.violation, Some(Violation::MessageTooLarge(LIMIT)));
+            assert_eq!(
+                closed.protocol_error,
+                Some(ProtocolError::MessageTooLarge(LIMIT))
+            );
             assert_eq!(closed.code.get(), 1009);
         }
     }
@@ -314,11 +331,11 @@ fn other_versions_still_refuse_the_bit() {
     for version in [Version::Hybi07, Version::Hybi08] {
         let mut driven = Driven::ready_with(version, &config(Deflate::new()));
         driven.receive(&masked(TEXT, &HELLO));
-        let violation = Some(Violation::ReservedBits(4));
-        assert_eq!(driven.closed().violation, violation, "{version}");
+        let protocol_error = Some(ProtocolError::ReservedBits(4));
+        assert_eq!(driven.closed().protocol_error, protocol_error, "{version}");
     }
     let mut driven = Driven::ready_with(Version::Rfc6455, &config(Deflate::new()));
     driven.receive(&masked(TEXT, &HELLO));
-    let violation = Some(Violation::ReservedBits(4));
-    assert_eq!(driven.closed().violation, violation);
+    let protocol_error = Some(ProtocolError::ReservedBits(4));
+    assert_eq!(driven.closed().protocol_error, protocol_error);
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 use stentor::protocol::Version;
 
-use stentor::{Client, Deflate, FastClient, Outcome, Rate, Server};
+use stentor::{Client, Deflate, HandlerResult, OnRateLimit, RateLimit, Server};
 
 use super::{TAIL, USUAL, Unzip, Zip, head, noise, server, words};
 use crate::support::{Heard, Loopback, Peer, becomes, masked};
@@ -23,7 +23,7 @@ impl Member {
     fn open(server: &Loopback, offer: &str) -> Member {
         let head = head(Version::Rfc6455, &[offer]);
         let peer = Peer::open_with(server.address, Version::Rfc6455, &head);
-        let answer = peer.answer.field("Sec-WebSocket-Extensions");
+        let answer = peer.answer.header("Sec-WebSocket-Extensions");
         let takeover = !answer
             .expect("an agreement")
             .contains("server_no_context_takeover");
@@ -54,7 +54,7 @@ impl Member {
 }
 
 /// Joins the room, and echoes everything.
-fn chat(client: &mut Client) -> Outcome {
+fn chat(client: &mut Client) -> HandlerResult {
     client.join("room");
     while let Some(message) = client.recv()? {
         client.send(message)?;
@@ -119,10 +119,10 @@ fn clients_with_the_same_parameters_receive_the_same_bytes() {
     let room = server.handle.room("room");
     room.clone().except(left_out).broadcast(&*text);
     room.broadcast("the end");
-    let heard = members.each_mut().map(Peer::hear);
-    assert!(matches!(heard[0], Heard::Deflated(1, _)));
-    assert_eq!(heard[0], heard[1]);
-    assert_eq!(heard[2], Heard::Text("the end".to_owned()));
+    let received = members.each_mut().map(Peer::hear);
+    assert!(matches!(received[0], Heard::Deflated(1, _)));
+    assert_eq!(received[0], received[1]);
+    assert_eq!(received[2], Heard::Text("the end".to_owned()));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn messages_from_many_senders_at_once_are_all_understood() {
     let client = server.client(&member.peer);
     let handle = server.handle.clone();
     let texts = [0, 1, 2].map(|side| words(side, 300));
-    let mut heard = [0; 3];
+    let mut received = [0; 3];
     std::thread::scope(|scope| {
         let [own, direct, broadcast] = &texts;
         scope.spawn(move || (0..EACH).for_each(|_| client.send(&**direct).unwrap()));
@@ -174,10 +174,10 @@ fn messages_from_many_senders_at_once_are_all_understood() {
         for _ in 0..3 * EACH {
             let (text, _) = member.hear();
             let side = texts.iter().position(|own| *own == text);
-            heard[side.expect("one of the texts")] += 1;
+            received[side.expect("one of the texts")] += 1;
         }
     });
-    assert_eq!(heard, [EACH; 3]);
+    assert_eq!(received, [EACH; 3]);
 }
 
 #[test]
@@ -225,10 +225,10 @@ fn a_bomb_ends_its_own_client_alone() {
 #[test]
 fn a_rate_counts_what_was_inflated() {
     const LEN: usize = 50_000;
-    let rate = Rate::per_second().bytes(LEN as u32);
+    let rate = RateLimit::per_second().bytes(LEN as u32);
     let server = server(Deflate::new())
         .rate(rate.burst(Duration::from_secs(1)))
-        .fast_client(FastClient::Close);
+        .on_rate_limit(OnRateLimit::Close);
     let server = Loopback::run(server, chat);
     let mut member = Member::open(&server, USUAL);
     let bomb = masked(0xc1, &Zip::new(15).alone(&[b'x'; LEN]));
@@ -237,7 +237,7 @@ fn a_rate_counts_what_was_inflated() {
     member.peer.write(&bomb);
     assert_eq!(member.hear().0.len(), LEN);
     member.peer.write(&bomb.repeat(50));
-    becomes(&1, || server.handle.counters().too_fast);
+    becomes(&1, || server.handle.counters().rate_limit_exceeded);
     assert!(server.wait_until_empty().messages_in <= 3);
 }
 
@@ -246,7 +246,7 @@ fn a_server_that_was_not_asked_to_compress_does_not() {
     let server = Loopback::run(Server::builder(), chat);
     let head = head(Version::Rfc6455, &[USUAL]);
     let mut peer = Peer::open_with(server.address, Version::Rfc6455, &head);
-    assert_eq!(peer.answer.field("Sec-WebSocket-Extensions"), None);
+    assert_eq!(peer.answer.header("Sec-WebSocket-Extensions"), None);
     peer.expect_echo(&words(1, 2000));
     peer.write(&masked(0xc1, &TAIL));
     let words = "RSV1 is set, and no extension that uses it was negotiated";

@@ -1,7 +1,7 @@
 //! Contexts that outlive a message, and those that must not.
 
 use stentor::Deflate;
-use stentor::protocol::{Event, Message, Violation};
+use stentor::protocol::{Event, Message, ProtocolError};
 
 use super::{TAIL, Unzip, Zip, config, noise, ready, words};
 use crate::support::{Driven, masked};
@@ -114,8 +114,8 @@ fn a_peer_that_uses_a_context_that_it_must_not_is_refused() {
         if receive {
             assert_eq!(driven.texts(), ["Hello", "not in the window", "Hello"]);
         } else {
-            let violation = Some(Violation::BadCompression);
-            assert_eq!(driven.closed().violation, violation);
+            let protocol_error = Some(ProtocolError::InvalidCompression);
+            assert_eq!(driven.closed().protocol_error, protocol_error);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stentor::protocol::{
     Accept, CloseCode, CloseFrame, Closing, Config, Connection, Ending, Event, Initiator, Message,
-    State, Unsupported, Version,
+    SendError, State, Version,
 };
 
 use crate::support::{Driven, Head, bye, masked, text};
@@ -13,13 +13,13 @@ pub(super) fn our_goodbye_is_answered_by_the_peer(version: Version) {
     let mut driven = Driven::ready(version);
     driven.connection.close(Some(frame(1001, "bye"))).unwrap();
     driven.drain();
-    let goodbye: &[u8] = match version.closing() {
-        Closing::HangUp => b"",
+    let close_frame: &[u8] = match version.closing() {
+        Closing::CloseTcp => b"",
         Closing::Marker => b"\xff\x00",
         Closing::Frame => b"\x88\x05\x03\xe9bye",
     };
-    assert_eq!(driven.output, goodbye);
-    if version.closing() != Closing::HangUp {
+    assert_eq!(driven.output, close_frame);
+    if version.closing() != Closing::CloseTcp {
         assert!(!driven.is_closed());
         assert_eq!(driven.connection.close_expected(), Some(Ending::Await));
         let answer = match version.closing() {
@@ -27,7 +27,7 @@ pub(super) fn our_goodbye_is_answered_by_the_peer(version: Version) {
             _ => bye(version),
         };
         driven.receive(&answer);
-        assert_eq!(driven.output, goodbye, "answered the answer");
+        assert_eq!(driven.output, close_frame, "answered the answer");
     }
     let closed = driven.closed();
     assert_eq!((closed.initiator, closed.clean), (Initiator::Us, true));
@@ -41,9 +41,9 @@ pub(super) fn the_peers_goodbye_is_answered_by_us(version: Version) {
     driven.receive(&bye(version)).end();
     let closed = driven.closed();
     assert_eq!((closed.initiator, closed.clean), (Initiator::Peer, true));
-    assert_eq!(closed.violation, None);
+    assert_eq!(closed.protocol_error, None);
     let answer: &[u8] = match version.closing() {
-        Closing::HangUp => b"",
+        Closing::CloseTcp => b"",
         Closing::Marker => b"\xff\x00",
         Closing::Frame => b"\x88\x00",
     };
@@ -81,7 +81,7 @@ pub(super) fn nothing_is_sent_after_our_goodbye(version: Version) {
     let mut driven = Driven::ready(version);
     driven.connection.close(None).unwrap();
     driven.drain().forget();
-    let now = Err(Unsupported::Now(State::Closing));
+    let now = Err(SendError::Now(State::Closing));
     assert_eq!(driven.connection.send(&Message::from("late")), now);
     assert_eq!(driven.connection.ping(b"late"), now);
     driven.drain();
@@ -101,7 +101,7 @@ pub(super) fn nothing_is_delivered_after_our_goodbye(version: Version) {
 pub(super) fn nothing_is_processed_after_the_peers_goodbye(version: Version) {
     // Draft-75 closes by the end of TCP; after that, only a bug can pass it more bytes.
     let mut driven = Driven::ready(version);
-    if version.closing() == Closing::HangUp {
+    if version.closing() == Closing::CloseTcp {
         driven.end().receive(&text(version, "late"));
     } else {
         driven.receive(&[bye(version), text(version, "late"), bye(version)].concat());
@@ -120,7 +120,7 @@ pub(super) fn an_end_without_goodbye_is_clean_only_where_it_is_the_goodbye(versi
     let mut driven = Driven::ready(version);
     driven.end();
     let closed = driven.closed();
-    if version.closing() == Closing::HangUp {
+    if version.closing() == Closing::CloseTcp {
         assert_eq!((closed.initiator, closed.clean), (Initiator::Peer, true));
         assert_eq!(driven.connection.state(), State::Closing);
     } else {
@@ -147,7 +147,10 @@ pub(super) fn an_end_instead_of_the_peers_goodbye_is_not_clean(version: Version)
     driven.connection.close(None).unwrap();
     driven.end();
     assert_eq!(driven.closed().initiator, Initiator::Us);
-    assert_eq!(driven.closed().clean, version.closing() == Closing::HangUp);
+    assert_eq!(
+        driven.closed().clean,
+        version.closing() == Closing::CloseTcp
+    );
     assert_eq!(driven.connection.state(), State::Closing);
 }
 
@@ -202,13 +205,13 @@ pub(super) fn a_goodbye_that_may_not_be_sent_is_refused_everywhere(version: Vers
     for code in [0, 999, 1005, 1006, 1015, 2999, 5000, 65535] {
         assert_eq!(
             connection.close(Some(frame(code, ""))),
-            Err(Unsupported::CloseCode(code))
+            Err(SendError::CloseCode(code))
         );
     }
     let long = "x".repeat(124);
     assert_eq!(
         connection.close(Some(frame(1000, &long))),
-        Err(Unsupported::TooLong(124))
+        Err(SendError::TooLong(124))
     );
     assert_eq!(connection.state(), State::Ready);
     assert!(connection.data_to_send().is_empty());

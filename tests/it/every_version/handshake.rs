@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use stentor::protocol::{
-    Accept, Config, Connection, Ending, Event, Message, Refusal, Response, State, Unsupported,
+    Accept, Config, Connection, Ending, Event, Message, Rejection, Response, SendError, State,
     Version, Versions,
 };
 
-use crate::support::{Answer, Driven, Head, KEY3, PROOF, every_way, text, written};
+use crate::support::{Driven, HandshakeResponse, Head, KEY3, PROOF, every_way, text, written};
 
 pub(super) fn a_handshake_may_be_cut_anywhere(version: Version) {
     let mut whole = Driven::new(&Config::default());
@@ -52,21 +52,21 @@ pub(super) fn the_request_can_be_read(version: Version) {
     assert_eq!(request.path(), "/a/%2e");
     assert_eq!(request.query(), Some("b=c?d&e"));
     assert_eq!(request.origin(), Some("http://example.com"));
-    assert_eq!(request.field("X-OWN"), Some(&b"one"[..]));
+    assert_eq!(request.header("X-OWN"), Some(&b"one"[..]));
     assert_eq!(
-        request.all("X-Own").collect::<Vec<_>>(),
+        request.header_values("X-Own").collect::<Vec<_>>(),
         [&b"one"[..], "two é".as_bytes()]
     );
-    assert_eq!(request.fields().count(), head.field_count());
+    assert_eq!(request.headers().count(), head.field_count());
 }
 
 pub(super) fn a_cookie_goes_into_the_101(version: Version) {
     let mut driven = Driven::new(&Config::default());
-    driven.accept = Accept::new().field("Set-Cookie", "a=b; Path=/").unwrap();
+    driven.accept = Accept::new().header("Set-Cookie", "a=b; Path=/").unwrap();
     driven.receive(&Head::of(version).bytes());
-    let answer = Answer::read(&driven.output);
+    let answer = HandshakeResponse::read(&driven.output);
     assert_eq!(answer.status(), 101);
-    assert_eq!(answer.field("Set-Cookie"), Some("a=b; Path=/"));
+    assert_eq!(answer.header("Set-Cookie"), Some("a=b; Path=/"));
     assert_eq!(
         answer.body,
         if version == Version::Draft76 {
@@ -82,7 +82,7 @@ pub(super) fn a_version_that_is_not_allowed_is_refused(version: Version) {
     config.versions = Versions::ALL.without(version);
     let mut driven = Driven::new(&config);
     driven.receive(&Head::of(version).bytes());
-    let answer = Answer::read(&driven.output);
+    let answer = HandshakeResponse::read(&driven.output);
     answer.assert_last();
     assert_eq!(answer.status(), 426);
     let numbers: Vec<String> = [13, 8, 7]
@@ -91,49 +91,52 @@ pub(super) fn a_version_that_is_not_allowed_is_refused(version: Version) {
         .map(|number| number.to_string())
         .collect();
     assert_eq!(
-        answer.field("Sec-WebSocket-Version"),
+        answer.header("Sec-WebSocket-Version"),
         Some(numbers.join(", ").as_str())
     );
-    assert_eq!(answer.field("Upgrade"), Some("websocket"));
+    assert_eq!(answer.header("Upgrade"), Some("websocket"));
 
     // If no version has a number, there is none to name.
     config.versions = Versions::NONE;
     let mut driven = Driven::new(&config);
     driven.receive(&Head::of(version).bytes());
-    let answer = Answer::read(&driven.output);
+    let answer = HandshakeResponse::read(&driven.output);
     assert_eq!(
-        (answer.status(), answer.field("Sec-WebSocket-Version")),
+        (answer.status(), answer.header("Sec-WebSocket-Version")),
         (400, None)
     );
 }
 
 pub(super) fn a_request_is_answered_once(version: Version) {
     let mut connection = Connection::new(Arc::default());
-    let now = |state| Err(Unsupported::Now(state));
+    let now = |state| Err(SendError::Now(state));
     assert_eq!(connection.accept(Accept::new()), now(State::Opening));
     connection.receive_data(&Head::of(version).bytes());
     assert_eq!(connection.next_event(), Some(Event::Request));
     assert_eq!(connection.accept(Accept::new()), Ok(()));
     let state = connection.state();
     assert_eq!(connection.accept(Accept::new()), now(state));
-    assert_eq!(connection.refuse(Refusal::Full), now(state));
+    assert_eq!(connection.reject(Rejection::Full), now(state));
     assert_eq!(connection.respond(Response::new(200)), now(state));
     assert_eq!(connection.next_event(), Some(Event::Open));
-    assert_eq!(Answer::read(&connection.data_to_send()).status(), 101);
+    assert_eq!(
+        HandshakeResponse::read(&connection.data_to_send()).status(),
+        101
+    );
 }
 
 pub(super) fn the_application_can_refuse(version: Version) {
     let mut connection = Connection::new(Arc::default());
     connection.receive_data(&Head::of(version).bytes());
     assert_eq!(connection.next_event(), Some(Event::Request));
-    let refusal = Refusal::Application {
+    let rejection = Rejection::Application {
         status: 401,
         reason: "who are you?".to_owned(),
     };
-    connection.refuse(refusal.clone()).unwrap();
-    assert_eq!(connection.next_event(), Some(Event::Refused(refusal)));
+    connection.reject(rejection.clone()).unwrap();
+    assert_eq!(connection.next_event(), Some(Event::Rejected(rejection)));
     assert_eq!(connection.next_event(), None);
-    let answer = Answer::read(&connection.data_to_send());
+    let answer = HandshakeResponse::read(&connection.data_to_send());
     answer.assert_last();
     assert_eq!(
         (answer.status(), &answer.body[..]),
@@ -149,7 +152,7 @@ pub(super) fn the_application_can_answer_with_a_page(version: Version) {
     assert_eq!(connection.next_event(), Some(Event::Request));
     connection.respond(Response::html("<p>hello")).unwrap();
     assert_eq!(connection.next_event(), None);
-    let answer = Answer::read(&connection.data_to_send());
+    let answer = HandshakeResponse::read(&connection.data_to_send());
     answer.assert_last();
     assert_eq!((answer.status(), &answer.body[..]), (200, &b"<p>hello"[..]));
 }
@@ -159,7 +162,7 @@ pub(super) fn sending_before_the_handshake_waits_or_is_refused(version: Version)
     let early = Message::from("early");
     assert_eq!(
         driven.connection.send(&early),
-        Err(Unsupported::Now(State::Opening))
+        Err(SendError::Now(State::Opening))
     );
     driven.receive(&Head::of(version).head()).forget();
     driven.connection.send(&early).unwrap();

@@ -1,8 +1,8 @@
 //! Every limit at its value, below it and above it.
 
-use stentor::protocol::{Config, Framing, Refusal, State, Version, Violation};
+use stentor::protocol::{Config, Framing, ProtocolError, Rejection, State, Version};
 
-use crate::support::{Answer, Driven, Head, text};
+use crate::support::{Driven, HandshakeResponse, Head, text};
 
 pub(super) fn a_message_may_have_as_many_bytes_as_the_limit(version: Version) {
     let mut config = Config::default();
@@ -15,8 +15,12 @@ pub(super) fn a_message_may_have_as_many_bytes_as_the_limit(version: Version) {
             if len <= limit {
                 assert_eq!(driven.texts(), [word.as_str()], "{len} of {limit}");
             } else {
-                let violation = Some(Violation::MessageTooLarge(limit));
-                assert_eq!(driven.closed().violation, violation, "{len} of {limit}");
+                let protocol_error = Some(ProtocolError::MessageTooLarge(limit));
+                assert_eq!(
+                    driven.closed().protocol_error,
+                    protocol_error,
+                    "{len} of {limit}"
+                );
                 assert_eq!(driven.connection.state(), State::Error);
             }
         }
@@ -33,8 +37,8 @@ pub(super) fn the_default_limit_is_a_mebibyte(version: Version) {
     assert_eq!(driven.texts(), [word.as_str()]);
     driven.receive(&text(version, &format!("{word}x")));
     assert_eq!(
-        driven.closed().violation,
-        Some(Violation::MessageTooLarge(MEBIBYTE))
+        driven.closed().protocol_error,
+        Some(ProtocolError::MessageTooLarge(MEBIBYTE))
     );
 }
 
@@ -52,8 +56,8 @@ pub(super) fn a_long_message_is_refused_before_it_has_come(version: Version) {
     assert!(!driven.is_closed());
     driven.receive(&bytes[enough - 1..enough]);
     assert_eq!(
-        driven.closed().violation,
-        Some(Violation::MessageTooLarge(10))
+        driven.closed().protocol_error,
+        Some(ProtocolError::MessageTooLarge(10))
     );
 }
 
@@ -69,8 +73,8 @@ pub(super) fn what_is_only_announced_is_refused_on_its_header(version: Version) 
                 driven.receive(&[&[0x80], digits].concat());
                 let limit = Config::default().limits.message;
                 assert_eq!(
-                    driven.closed().violation,
-                    Some(Violation::SkipTooLarge(limit))
+                    driven.closed().protocol_error,
+                    Some(ProtocolError::SkipTooLarge(limit))
                 );
             }
         }
@@ -87,10 +91,10 @@ pub(super) fn what_is_only_announced_is_refused_on_its_header(version: Version) 
                 let mut driven = Driven::ready(version);
                 driven.receive(&[&[0x82, 0xff][..], &len.to_be_bytes()].concat());
                 let expected = match len >> 63 {
-                    0 => Violation::MessageTooLarge(Config::default().limits.message),
-                    _ => Violation::LengthTopBit(len),
+                    0 => ProtocolError::MessageTooLarge(Config::default().limits.message),
+                    _ => ProtocolError::LengthTopBit(len),
                 };
-                assert_eq!(driven.closed().violation, Some(expected), "{len}");
+                assert_eq!(driven.closed().protocol_error, Some(expected), "{len}");
             }
         }
     }
@@ -118,8 +122,8 @@ pub(super) fn a_head_may_have_as_many_bytes_as_the_limit(version: Version) {
                         "{len} of {limit}"
                     );
                 } else {
-                    assert_eq!(*driven.refused(), Refusal::HeadTooLarge(limit));
-                    let answer = Answer::read(&driven.output);
+                    assert_eq!(*driven.rejected(), Rejection::HeadTooLarge(limit));
+                    let answer = HandshakeResponse::read(&driven.output);
                     answer.assert_last();
                     assert_eq!(answer.status(), 431);
                 }
@@ -136,7 +140,7 @@ pub(super) fn a_head_without_end_is_refused_at_the_limit(version: Version) {
     driven.receive_bytewise(&bytes[..999]);
     assert!(driven.events.is_empty());
     driven.receive(&bytes[999..1000]);
-    assert_eq!(*driven.refused(), Refusal::HeadTooLarge(1000));
+    assert_eq!(*driven.rejected(), Rejection::HeadTooLarge(1000));
 }
 
 pub(super) fn a_head_may_have_as_many_fields_as_the_limit(version: Version) {
@@ -157,8 +161,8 @@ pub(super) fn a_head_may_have_as_many_fields_as_the_limit(version: Version) {
                     "{count} of {limit}"
                 );
             } else {
-                assert_eq!(*driven.refused(), Refusal::TooManyFields(limit));
-                assert_eq!(Answer::read(&driven.output).status(), 431);
+                assert_eq!(*driven.rejected(), Rejection::TooManyFields(limit));
+                assert_eq!(HandshakeResponse::read(&driven.output).status(), 431);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Messages, and frames that are no messages.
 
 use stentor::protocol::{
-    Config, Ending, Event, Framing, Message, State, Unsupported, Version, Violation,
+    Config, Ending, Event, Framing, Message, ProtocolError, SendError, State, Version,
 };
 
 use crate::support::{Driven, every_way, masked, text, written};
@@ -67,7 +67,7 @@ pub(super) fn binary_is_carried_or_named_as_missing(version: Version) {
     } else {
         assert_eq!(
             sent,
-            Err(Unsupported::ByVersion {
+            Err(SendError::ByVersion {
                 version,
                 what: "binary messages"
             })
@@ -96,12 +96,12 @@ pub(super) fn pings_are_carried_or_named_as_missing(version: Version) {
         assert_eq!(driven.output, b"\x8a\x04you?");
         assert_eq!(
             driven.connection.ping(&[0; 126]),
-            Err(Unsupported::TooLong(126))
+            Err(SendError::TooLong(126))
         );
     } else {
         assert_eq!(
             sent,
-            Err(Unsupported::ByVersion {
+            Err(SendError::ByVersion {
                 version,
                 what: "ping and pong"
             })
@@ -125,8 +125,8 @@ pub(super) fn frames_of_unknown_kinds_are_skipped_or_refused(version: Version) {
                     let mut driven = Driven::ready_with(version, &config);
                     driven.receive(&[frame, text(version, "Hi")].concat());
                     if fail {
-                        let violation = Some(Violation::UnknownFrameType(kind));
-                        assert_eq!(driven.closed().violation, violation);
+                        let protocol_error = Some(ProtocolError::UnknownFrameType(kind));
+                        assert_eq!(driven.closed().protocol_error, protocol_error);
                     } else {
                         assert_eq!(driven.texts(), ["Hi"], "{kind:#x}");
                     }
@@ -138,8 +138,8 @@ pub(super) fn frames_of_unknown_kinds_are_skipped_or_refused(version: Version) {
                 let mut driven = Driven::ready(version);
                 driven.receive(&masked(0x80 | opcode, b""));
                 assert_eq!(
-                    driven.closed().violation,
-                    Some(Violation::ReservedOpcode(opcode))
+                    driven.closed().protocol_error,
+                    Some(ProtocolError::ReservedOpcode(opcode))
                 );
                 driven.assert_failed_with(1002, version.name());
             }

@@ -3,11 +3,11 @@
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample::select;
-use stentor::protocol::{Accept, Config, Connection, Event, Refusal, Response, State, Version};
+use stentor::protocol::{Accept, Config, Connection, Event, Rejection, Response, State, Version};
 
 use super::always_the_same;
 use super::said::versions;
-use crate::support::{Answer, Head};
+use crate::support::{HandshakeResponse, Head};
 
 proptest! {
     #![proptest_config(always_the_same())]
@@ -23,7 +23,7 @@ proptest! {
         // The type, and what keeps browsers from taking it for another.
         let mut expected = 2;
         for (name, value) in fields {
-            if let Ok(more) = page.clone().field(&name, &value) {
+            if let Ok(more) = page.clone().header(&name, &value) {
                 let replaced = ["Content-Type", "X-Content-Type-Options"];
                 let replaces = replaced.iter().any(|own| own.eq_ignore_ascii_case(&name));
                 expected += usize::from(!replaces);
@@ -32,7 +32,7 @@ proptest! {
         }
         let mut connection = asked(Version::Rfc6455);
         connection.respond(page.clone()).unwrap();
-        let answer = Answer::read(&connection.data_to_send());
+        let answer = HandshakeResponse::read(&connection.data_to_send());
         assert_eq!(answer.status(), page.status());
         assert!((200..600).contains(&answer.status()));
         if matches!(page.status(), 204 | 304) {
@@ -50,11 +50,11 @@ proptest! {
     ) {
         let mut plain = asked(version);
         plain.accept(Accept::new()).unwrap();
-        let plain = Answer::read(&plain.data_to_send());
+        let plain = HandshakeResponse::read(&plain.data_to_send());
 
         let (mut accept, mut given) = (Accept::new(), Vec::new());
         for (name, value) in fields {
-            if let Ok(more) = accept.clone().field(&name, &value) {
+            if let Ok(more) = accept.clone().header(&name, &value) {
                 accept = more;
                 // A response is read as Latin-1.
                 given.push((name, value.bytes().map(char::from).collect::<String>()));
@@ -62,7 +62,7 @@ proptest! {
         }
         let mut connection = asked(version);
         connection.accept(accept).unwrap();
-        let answer = Answer::read(&connection.data_to_send());
+        let answer = HandshakeResponse::read(&connection.data_to_send());
         assert_eq!(answer.fields, [plain.fields, given].concat());
         assert_eq!(answer.body, plain.body);
     }
@@ -74,15 +74,15 @@ proptest! {
         name in values(),
     ) {
         let mut connection = asked(Version::Rfc6455);
-        connection.refuse(Refusal::Application { status, reason: reason.clone() }).unwrap();
-        let answer = Answer::read(&connection.data_to_send());
+        connection.reject(Rejection::Application { status, reason: reason.clone() }).unwrap();
+        let answer = HandshakeResponse::read(&connection.data_to_send());
         answer.assert_last();
         assert_eq!(answer.body, format!("{reason}\n").as_bytes());
 
         let mut connection = asked(Version::Rfc6455);
         connection.accept(Accept::new().subprotocol(name)).unwrap();
         assert_eq!(connection.state(), State::Rejected, "no subprotocol was offered");
-        let answer = Answer::read(&connection.data_to_send());
+        let answer = HandshakeResponse::read(&connection.data_to_send());
         answer.assert_last();
         assert_eq!(answer.status(), 500);
     }

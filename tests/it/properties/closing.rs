@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_oneof, proptest};
 use proptest::sample::select;
-use stentor::protocol::{CloseCode, CloseFrame, Ending, Initiator, Version, Violation};
+use stentor::protocol::{CloseCode, CloseFrame, Ending, Initiator, ProtocolError, Version};
 
 use super::always_the_same;
 use super::said::{frames, versions};
@@ -28,16 +28,16 @@ proptest! {
         let mut receiver = Driven::ready(version);
         receiver.receive(&close_frame(code, reason.as_bytes()));
         let closed = receiver.closed();
-        let (told, violation) = match allowed {
+        let (told, protocol_error) = match allowed {
             true => (code, None),
-            false => (1002, Some(Violation::BadCloseCode(code))),
+            false => (1002, Some(ProtocolError::InvalidCloseCode(code))),
         };
         match allowed {
             true => assert_eq!(receiver.output, [&[0x88, 2][..], &told.to_be_bytes()].concat()),
             false => receiver.assert_failed_with(told, version.name()),
         }
         assert_eq!((closed.code.get(), closed.clean), (told, allowed));
-        assert_eq!(closed.violation, violation);
+        assert_eq!(closed.protocol_error, protocol_error);
         assert_eq!(closed.reason, if allowed { reason.as_str() } else { "" });
 
         let mut sender = Driven::ready(version);

@@ -7,7 +7,7 @@ use stentor::protocol::Config;
 
 use super::always_the_same;
 use super::said::{LINES, configs, frames, versions};
-use super::stream::{heard, pieces};
+use super::stream::{pieces, received};
 use crate::support::Head;
 
 proptest! {
@@ -27,10 +27,10 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        let whole = heard(&config, &[&bytes]);
+        let whole = received(&config, &[&bytes]);
         for other in [
-            heard(&config, &pieces(&bytes, &cuts)),
-            heard(&config, &bytes.chunks(1).collect::<Vec<_>>()),
+            received(&config, &pieces(&bytes, &cuts)),
+            received(&config, &bytes.chunks(1).collect::<Vec<_>>()),
         ] {
             assert_eq!(other.events, whole.events);
             assert_eq!(other.output, whole.output);
@@ -47,8 +47,8 @@ proptest! {
         cuts in vec(any::<Index>(), 0..6),
     ) {
         let bytes = lines.join(&b"\r\n"[..]);
-        let whole = heard(&Config::default(), &[&bytes]);
-        let cut = heard(&Config::default(), &pieces(&bytes, &cuts));
+        let whole = received(&Config::default(), &[&bytes]);
+        let cut = received(&Config::default(), &pieces(&bytes, &cuts));
         assert_eq!(cut.events, whole.events);
         assert_eq!(cut.output, whole.output);
         assert!(whole.output.len() <= bytes.len() + 1000, "an answer that never ends");

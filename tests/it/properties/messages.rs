@@ -3,11 +3,11 @@
 use proptest::collection::vec;
 use proptest::prelude::{any, proptest};
 use proptest::sample::Index;
-use stentor::protocol::{Config, Event, Framing, Violation};
+use stentor::protocol::{Config, Event, Framing, ProtocolError};
 
 use super::always_the_same;
 use super::said::{messages, versions};
-use super::stream::{heard, in_fragments, pieces, read_by_a_client};
+use super::stream::{in_fragments, pieces, read_by_a_client, received};
 use crate::support::{Driven, Head, masked_with, text};
 
 proptest! {
@@ -96,12 +96,12 @@ proptest! {
                     let next = lens[..=fragments].iter().sum::<usize>();
                     // Of the frame that is too many, the size is checked first.
                     Some(if next > limit {
-                        Violation::MessageTooLarge(limit)
+                        ProtocolError::MessageTooLarge(limit)
                     } else {
-                        Violation::TooManyFragments(fragments)
+                        ProtocolError::TooManyFragments(fragments)
                     })
                 }
-                () if len > limit => Some(Violation::MessageTooLarge(limit)),
+                () if len > limit => Some(ProtocolError::MessageTooLarge(limit)),
                 () => None,
             };
             if why.is_some() {
@@ -109,9 +109,9 @@ proptest! {
             }
             expected.push("x".repeat(len));
         }
-        let driven = heard(&config, &[&Head::of(version).bytes(), &bytes]);
+        let driven = received(&config, &[&Head::of(version).bytes(), &bytes]);
         assert_eq!(driven.texts(), expected);
-        assert_eq!(driven.closed().violation, why);
+        assert_eq!(driven.closed().protocol_error, why);
         let last = why.and_then(|why| {
             let (code, words) = (why.close_code(version)?.get(), why.to_string());
             let body = [&code.to_be_bytes()[..], words.as_bytes()].concat();

@@ -20,7 +20,7 @@ mod keys;
 
 mod answers;
 
-mod asking;
+mod client_handshake;
 
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;

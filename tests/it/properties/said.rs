@@ -73,7 +73,10 @@ pub(super) fn configs() -> impl Strategy<Value = Config> {
         let mut config = Config::default();
         config.limits.message = message;
         config.limits.fragments = fragments;
-        [config.fail_on_unknown_frames, config.fail_on_bad_hixie_text] = fail;
+        [
+            config.fail_on_unknown_frames,
+            config.fail_on_invalid_hixie_text,
+        ] = fail;
         config
     })
 }

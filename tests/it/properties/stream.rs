@@ -7,7 +7,7 @@ use stentor::protocol::{Config, Ending, Framing, Version};
 use crate::support::{Driven, masked};
 
 /// Returns the connection after these pieces and the end of the stream.
-pub(super) fn heard(config: &Config, pieces: &[&[u8]]) -> Driven {
+pub(super) fn received(config: &Config, pieces: &[&[u8]]) -> Driven {
     let mut driven = Driven::new(config);
     for piece in pieces {
         driven.receive(piece);

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use stentor::protocol::{Accept, Config, Connection, Event, Refusal, Response, State, Version};
+use stentor::protocol::{Accept, Config, Connection, Event, Rejection, Response, State, Version};
 
 use super::{ask, asked, assert_refused};
-use crate::support::{Answer, Driven, Head};
+use crate::support::{Driven, HandshakeResponse, Head};
 
 /// Request data that an application copies into a response must not become a second header, or a
 /// second response.
@@ -38,23 +38,23 @@ fn no_field_can_be_smuggled_into_an_answer() {
     ];
     for (name, value) in bad {
         assert!(
-            Accept::new().field(name, value).is_err(),
+            Accept::new().header(name, value).is_err(),
             "{name:?}: {value:?}"
         );
-        let error = Response::new(200).field(name, value).unwrap_err();
+        let error = Response::new(200).header(name, value).unwrap_err();
         assert!(!error.to_string().contains(char::is_control), "{error}");
     }
     assert!(
         Accept::new()
-            .field("Set-Cookie", "a=\"b c\"; Path=/\t; HttpOnly")
+            .header("Set-Cookie", "a=\"b c\"; Path=/\t; HttpOnly")
             .is_ok()
     );
 
     let kind = Response::new(200).body("text/plain\r\nX-Evil: yes", "text");
-    let answer = Answer::read(&respond(kind));
-    assert_eq!(answer.field("X-Evil"), None);
+    let answer = HandshakeResponse::read(&respond(kind));
+    assert_eq!(answer.header("X-Evil"), None);
     assert_eq!(
-        answer.field("Content-Type"),
+        answer.header("Content-Type"),
         Some("application/octet-stream")
     );
 }
@@ -62,26 +62,27 @@ fn no_field_can_be_smuggled_into_an_answer() {
 #[test]
 fn an_answer_to_plain_http_is_never_a_101() {
     for status in [0, 100, 101, 102, 199, 600, 999, u16::MAX] {
-        let answer = Answer::read(&respond(Response::new(status)));
+        let answer = HandshakeResponse::read(&respond(Response::new(status)));
         answer.assert_last();
         assert_eq!(answer.status(), 500);
 
         let mut driven = Driven::new(&Config::default());
-        let refusal = Refusal::Application {
+        let rejection = Rejection::Application {
             status,
             reason: String::new(),
         };
-        driven.connection.refuse(refusal).unwrap();
+        driven.connection.reject(rejection).unwrap();
         driven.drain();
-        assert_eq!(Answer::read(&driven.output).status(), 500);
+        assert_eq!(HandshakeResponse::read(&driven.output).status(), 500);
     }
     for status in [204, 304] {
-        let answer = Answer::read(&respond(Response::new(status).body("text/plain", "none")));
+        let answer =
+            HandshakeResponse::read(&respond(Response::new(status).body("text/plain", "none")));
         assert_eq!(
-            (answer.field("Content-Length"), &answer.body[..]),
+            (answer.header("Content-Length"), &answer.body[..]),
             (None, &b""[..])
         );
-        assert_eq!(answer.field("Connection"), Some("close"));
+        assert_eq!(answer.header("Connection"), Some("close"));
     }
 }
 
@@ -105,27 +106,39 @@ fn a_date_is_there_where_a_clock_is() {
             Head::of(Version::Rfc6455).line("GET /demo HTTP/2.0"),
             Head::of(Version::Rfc6455).without("Upgrade"),
         ] {
-            let refused = asked(&head.bytes(), &config);
-            assert_eq!(Answer::read(&refused.output).field("Date"), date);
+            let rejected = asked(&head.bytes(), &config);
+            assert_eq!(
+                HandshakeResponse::read(&rejected.output).header("Date"),
+                date
+            );
         }
         let accepted = asked(&Head::of(Version::Rfc6455).bytes(), &config);
-        assert_eq!(Answer::read(&accepted.output).field("Date"), None);
+        assert_eq!(
+            HandshakeResponse::read(&accepted.output).header("Date"),
+            None
+        );
     }
 }
 
 #[test]
 fn browsers_are_kept_from_guessing_what_a_body_is() {
     let field = "X-Content-Type-Options";
-    let refused = ask(&Head::of(Version::Rfc6455).without("Host"));
-    assert_eq!(Answer::read(&refused.output).field(field), Some("nosniff"));
-    let page = Answer::read(&respond(Response::text("page")));
-    assert_eq!(page.field(field), Some("nosniff"));
+    let rejected = ask(&Head::of(Version::Rfc6455).without("Host"));
+    assert_eq!(
+        HandshakeResponse::read(&rejected.output).header(field),
+        Some("nosniff")
+    );
+    let page = HandshakeResponse::read(&respond(Response::text("page")));
+    assert_eq!(page.header(field), Some("nosniff"));
     // The application's own comes instead.
-    let own = Response::text("page").field("x-content-type-options", "none");
-    let page = Answer::read(&respond(own.unwrap()));
-    assert_eq!(page.field(field), Some("none"));
+    let own = Response::text("page").header("x-content-type-options", "none");
+    let page = HandshakeResponse::read(&respond(own.unwrap()));
+    assert_eq!(page.header(field), Some("none"));
     let accepted = ask(&Head::of(Version::Rfc6455));
-    assert_eq!(Answer::read(&accepted.output).field(field), None);
+    assert_eq!(
+        HandshakeResponse::read(&accepted.output).header(field),
+        None
+    );
 }
 
 #[test]
@@ -138,7 +151,7 @@ fn plain_http_can_be_read_and_not_accepted() {
     assert_eq!((request.version(), request.path()), (None, "/page"));
     assert_eq!(
         driven.events,
-        [Event::Request, Event::Refused(Refusal::NoUpgrade)]
+        [Event::Request, Event::Rejected(Rejection::NoUpgrade)]
     );
     assert_refused(&driven, 400, "no upgrade");
 }
@@ -157,10 +170,10 @@ fn a_refusal_repeats_the_request_escaped_and_short() {
         Head::of(Version::Draft76).with("Sec-WebSocket-Protocol", &nasty),
     ] {
         let driven = ask(&head);
-        let answer = Answer::read(&driven.output);
+        let answer = HandshakeResponse::read(&driven.output);
         answer.assert_last();
         assert_eq!(
-            answer.field("Content-Type"),
+            answer.header("Content-Type"),
             Some("text/plain; charset=utf-8")
         );
         assert!(

@@ -1,9 +1,9 @@
 //! The headers that make a request a handshake, and those that are negotiated.
 
-use stentor::protocol::{Accept, Config, Refusal, State, Version, Versions};
+use stentor::protocol::{Accept, Config, Rejection, State, Version, Versions};
 
 use super::{ask, asked, assert_refused};
-use crate::support::{Answer, Driven, HIXIE, HYBI, Head, KEY3, PROOF};
+use crate::support::{Driven, HIXIE, HYBI, HandshakeResponse, Head, KEY3, PROOF};
 
 #[test]
 fn upgrade_and_connection_are_words_in_lists() {
@@ -20,8 +20,8 @@ fn upgrade_and_connection_are_words_in_lists() {
         for connection in ["", "keep-alive", "Upgrades", "no Upgrade", "Upgrade;x"] {
             let driven = ask(&Head::of(version).set("Connection", connection));
             assert_eq!(
-                *driven.refused(),
-                Refusal::NoConnectionUpgrade,
+                *driven.rejected(),
+                Rejection::NoConnectionUpgrade,
                 "{connection}"
             );
         }
@@ -29,7 +29,7 @@ fn upgrade_and_connection_are_words_in_lists() {
         for upgrade in ["", "h2c", "websockets", "web socket", "websocket/13"] {
             let driven = ask(&Head::of(version).set("Upgrade", upgrade));
             assert_eq!(driven.connection.version(), None, "{upgrade}");
-            assert_eq!(driven.refused().name(), "bad upgrade", "{upgrade}");
+            assert_eq!(driven.rejected().name(), "bad upgrade", "{upgrade}");
         }
     }
 }
@@ -53,10 +53,10 @@ fn a_version_is_a_number_that_stands_once() {
     ] {
         let driven = ask(&head().set(field, unknown));
         assert_refused(&driven, 426, unknown);
-        let answer = Answer::read(&driven.output);
-        assert_eq!(answer.field(field), Some("13, 8, 7"));
-        assert_eq!(answer.field("Upgrade"), Some("websocket"));
-        assert!(answer.field("Connection").unwrap().contains("Upgrade"));
+        let answer = HandshakeResponse::read(&driven.output);
+        assert_eq!(answer.header(field), Some("13, 8, 7"));
+        assert_eq!(answer.header("Upgrade"), Some("websocket"));
+        assert!(answer.header("Connection").unwrap().contains("Upgrade"));
     }
     for bad in [
         head().set(field, "13, 8"),
@@ -88,9 +88,9 @@ fn an_allow_list_of_one_speaks_only_that() {
 fn keys_of_draft_76_stand_once() {
     for field in ["Sec-WebSocket-Key1", "Sec-WebSocket-Key2"] {
         let twice = ask(&Head::of(Version::Draft76).with(field, "1 2"));
-        assert_eq!(*twice.refused(), Refusal::Duplicate(field));
+        assert_eq!(*twice.rejected(), Rejection::Duplicate(field));
         let none = ask(&Head::of(Version::Draft76).without(field));
-        assert_eq!(*none.refused(), Refusal::Missing(field));
+        assert_eq!(*none.rejected(), Rejection::Missing(field));
     }
 }
 
@@ -130,15 +130,18 @@ fn a_subprotocol_is_one_string_in_the_old_drafts() {
             match result {
                 Ok(agreed) => {
                     assert_eq!(driven.connection.subprotocol(), agreed);
-                    assert_eq!(Answer::read(&driven.output).field(field), agreed);
+                    assert_eq!(
+                        HandshakeResponse::read(&driven.output).header(field),
+                        agreed
+                    );
                 }
-                Err(name) => assert_eq!(driven.refused().name(), name, "{offer}"),
+                Err(name) => assert_eq!(driven.rejected().name(), name, "{offer}"),
             }
         }
         let twice = Head::of(version).with(field, "chat").with(field, "chat");
         assert_eq!(
-            *asked(&twice.bytes(), &config).refused(),
-            Refusal::Duplicate(field)
+            *asked(&twice.bytes(), &config).rejected(),
+            Rejection::Duplicate(field)
         );
     }
 }
@@ -160,7 +163,11 @@ fn a_subprotocol_is_the_first_known_of_a_list_later() {
             let driven = asked(&Head::of(version).with(field, offer).bytes(), &config);
             assert_eq!(driven.connection.state(), State::Ready, "{offer}");
             assert_eq!(driven.connection.subprotocol(), agreed, "{offer}");
-            assert_eq!(Answer::read(&driven.output).field(field), agreed, "{offer}");
+            assert_eq!(
+                HandshakeResponse::read(&driven.output).header(field),
+                agreed,
+                "{offer}"
+            );
         }
         for bad in ["ch at", "chat;q=1", "\"chat\"", "ch\u{e4}t"] {
             let driven = asked(&Head::of(version).with(field, bad).bytes(), &config);

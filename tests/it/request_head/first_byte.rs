@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use log::Level;
-use stentor::protocol::{Config, Refusal, State};
+use stentor::protocol::{Config, Rejection, State};
 use stentor::{Server, Version};
 
 use super::{asked, assert_refused};
@@ -29,7 +29,7 @@ fn a_byte_that_begins_no_text_is_refused_at_once_and_no_other() {
             assert!(driven.output.is_empty(), "{first:#04x}");
         } else {
             assert_refused(&driven, 400, &format!("{first:#04x}"));
-            assert_eq!(*driven.refused(), Refusal::NotHttp(first));
+            assert_eq!(*driven.rejected(), Rejection::NotHttp(first));
         }
     }
 }
@@ -43,7 +43,7 @@ fn no_request_begins_with_a_byte_that_is_refused_at_once() {
         for first in 0..=255_u8 {
             let bytes = [&[first], &request[..]].concat();
             let driven = asked(&bytes, &Config::default());
-            let status = driven.refused().status();
+            let status = driven.rejected().status();
             assert!(
                 matches!(status, 400 | 405),
                 "{version}: {first:#04x}: {status}"
@@ -80,7 +80,7 @@ fn a_second_empty_line_is_refused_at_once() {
         let driven = asked(lines.as_bytes(), &Config::default());
         assert_refused(&driven, 400, lines);
         assert!(
-            matches!(driven.refused(), Refusal::NotHttp(b'\r' | b'\n')),
+            matches!(driven.rejected(), Rejection::NotHttp(b'\r' | b'\n')),
             "{lines:?}"
         );
     }
@@ -103,16 +103,16 @@ fn an_empty_line_is_not_a_part_of_the_head() {
 fn a_handshake_of_tls_on_a_plain_port_is_answered_and_logged_at_once() {
     keep_logbook();
     // Far longer than this test.
-    let builder = Server::builder().handshake_deadline(Duration::from_secs(600));
+    let builder = Server::builder().handshake_timeout(Duration::from_secs(600));
     let server = Loopback::echo(builder);
     for len in 1..=HELLO.len() {
-        let mut lost = dial(server.address);
-        lost.write_all(&HELLO[..len]).unwrap();
-        let answer = read_answer(&mut lost);
+        let mut disconnected = dial(server.address);
+        disconnected.write_all(&HELLO[..len]).unwrap();
+        let answer = read_answer(&mut disconnected);
         assert_eq!(answer.status(), 400);
         let words = "not HTTP: it begins with 0x16, as a handshake of TLS does\n";
         assert_eq!(answer.body, words.as_bytes());
-        let own = lost.local_addr().unwrap().to_string();
+        let own = disconnected.local_addr().unwrap().to_string();
         becomes(&true, || {
             let lines = logged(&[&own, "400", "0x16, as a handshake of TLS does"]);
             lines

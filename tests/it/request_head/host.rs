@@ -1,10 +1,10 @@
 //! The server's name as the client knows it: `Host`, the location made of it, and headers added by
 //! proxies.
 
-use stentor::protocol::{Config, Refusal, State, Version};
+use stentor::protocol::{Config, Rejection, State, Version};
 
 use super::{ask, asked, assert_refused};
-use crate::support::{Answer, HIXIE, HYBI, Head};
+use crate::support::{HIXIE, HYBI, HandshakeResponse, Head};
 
 #[test]
 fn a_host_is_a_name_and_perhaps_a_port() {
@@ -40,12 +40,12 @@ fn a_host_is_a_name_and_perhaps_a_port() {
         for host in bad {
             let driven = ask(&Head::of(version).set("Host", host));
             assert_refused(&driven, 400, &host.escape_ascii().to_string());
-            assert_eq!(driven.refused().name(), "bad host");
+            assert_eq!(driven.rejected().name(), "bad host");
         }
         let twice = ask(&Head::of(version).with("Host", "example.com"));
-        assert_eq!(*twice.refused(), Refusal::Duplicate("Host"));
+        assert_eq!(*twice.rejected(), Rejection::Duplicate("Host"));
         let none = ask(&Head::of(version).without("Host"));
-        assert_eq!(*none.refused(), Refusal::Missing("Host"));
+        assert_eq!(*none.rejected(), Rejection::Missing("Host"));
     }
 }
 
@@ -161,10 +161,10 @@ fn the_last_forwarded_address_is_the_one_added_by_the_proxy() {
 }
 
 fn told_location(output: &[u8]) -> String {
-    let answer = Answer::read(output);
-    let location = answer.field("WebSocket-Location");
+    let answer = HandshakeResponse::read(output);
+    let location = answer.header("WebSocket-Location");
     location
-        .or(answer.field("Sec-WebSocket-Location"))
+        .or(answer.header("Sec-WebSocket-Location"))
         .expect("a location")
         .to_owned()
 }

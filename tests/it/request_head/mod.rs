@@ -18,9 +18,9 @@ mod answers;
 
 use std::sync::Arc;
 
-use stentor::protocol::{Config, Connection, Event, Refusal, Response, State, Version};
+use stentor::protocol::{Config, Connection, Event, Rejection, Response, State, Version};
 
-use crate::support::{Answer, Driven, Head};
+use crate::support::{Driven, HandshakeResponse, Head};
 
 fn asked(bytes: &[u8], config: &Config) -> Driven {
     let mut driven = Driven::new(config);
@@ -33,10 +33,10 @@ fn ask(head: &Head) -> Driven {
 }
 
 fn assert_refused(driven: &Driven, status: u16, context: &str) {
-    let answer = Answer::read(&driven.output);
+    let answer = HandshakeResponse::read(&driven.output);
     answer.assert_last();
     assert_eq!(answer.status(), status, "{context}");
-    assert_eq!(driven.refused().status(), status, "{context}");
+    assert_eq!(driven.rejected().status(), status, "{context}");
     assert_eq!(driven.connection.state(), State::Rejected, "{context}");
 }
 
@@ -161,7 +161,10 @@ fn head_is_answered_without_a_body_and_opens_nothing() {
         let get = String::from_utf8(Head::of(version).head()).unwrap();
         connection.receive_data(get.replacen("GET", "HEAD", 1).as_bytes());
         let event = connection.next_event();
-        assert_eq!(event, Some(Event::Refused(Refusal::Method("HEAD".into()))));
+        assert_eq!(
+            event,
+            Some(Event::Rejected(Rejection::Method("HEAD".into())))
+        );
         assert!(connection.data_to_send().ends_with(b"\r\n\r\n"));
     }
 }

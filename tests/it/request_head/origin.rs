@@ -1,15 +1,15 @@
 //! Access by origin: origins, compared with a list.
 
 use stentor::Origin;
-use stentor::protocol::{Config, Refusal, State, Version};
+use stentor::protocol::{Config, Rejection, State, Version};
 
 use super::{ask, asked, assert_refused};
-use crate::support::{Answer, HIXIE, Head};
+use crate::support::{HIXIE, HandshakeResponse, Head};
 
 #[test]
 fn an_origin_is_compared_whole() {
     let mut config = Config::default();
-    config.origins = Some(vec![
+    config.allowed_origins = Some(vec![
         "https://example.com".parse().unwrap(),
         "http://localhost:3000".parse().unwrap(),
         "http://[::1]".parse().unwrap(),
@@ -91,9 +91,9 @@ fn null_is_accepted_only_by_name() {
         State::Ready,
         "without a list"
     );
-    config.origins = Some(vec![]);
+    config.allowed_origins = Some(vec![]);
     assert_refused(&asked(&head, &config), 403, "with an empty list");
-    config.origins = Some(vec![Origin::null()]);
+    config.allowed_origins = Some(vec![Origin::null()]);
     assert_eq!(
         asked(&head, &config).connection.state(),
         State::Ready,
@@ -127,7 +127,7 @@ fn every_origin_that_clients_send_can_be_named() {
     ];
     for named in SENT {
         let mut config = Config::default();
-        config.origins = Some(vec![named.parse().unwrap()]);
+        config.allowed_origins = Some(vec![named.parse().unwrap()]);
         for sent in SENT {
             let head = Head::of(Version::Rfc6455).set("Origin", sent);
             let driven = asked(&head.bytes(), &config);
@@ -197,7 +197,7 @@ fn an_origin_is_made_of_good_parts_alone() {
 #[test]
 fn the_origin_is_in_the_versions_own_header() {
     let mut config = Config::default();
-    config.origins = Some(vec!["http://example.com".parse().unwrap()]);
+    config.allowed_origins = Some(vec!["http://example.com".parse().unwrap()]);
     let both = ["Origin", "Sec-WebSocket-Origin"];
     for (version, read) in [
         (Version::Hybi07, &both[1..]),
@@ -212,7 +212,7 @@ fn the_origin_is_in_the_versions_own_header() {
         }
         let none = Head::of(version).without(both[0]).without(both[1]);
         let driven = asked(&none.bytes(), &config);
-        assert_eq!(*driven.refused(), Refusal::Origin(None));
+        assert_eq!(*driven.rejected(), Rejection::Origin(None));
     }
 }
 
@@ -220,13 +220,13 @@ fn the_origin_is_in_the_versions_own_header() {
 fn the_old_drafts_require_one_origin_and_repeat_it_to_the_byte() {
     for version in HIXIE {
         let twice = ask(&Head::of(version).with("Origin", "http://example.com"));
-        assert_eq!(*twice.refused(), Refusal::Duplicate("Origin"));
+        assert_eq!(*twice.rejected(), Rejection::Duplicate("Origin"));
         let odd = "http://EXAMPLE.com:80/?";
         let driven = ask(&Head::of(version).set("Origin", odd));
-        let answer = Answer::read(&driven.output);
+        let answer = HandshakeResponse::read(&driven.output);
         let field = answer
-            .field("WebSocket-Origin")
-            .or(answer.field("Sec-WebSocket-Origin"));
+            .header("WebSocket-Origin")
+            .or(answer.header("Sec-WebSocket-Origin"));
         assert_eq!(field, Some(odd));
     }
 }

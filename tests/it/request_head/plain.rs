@@ -1,9 +1,9 @@
 //! Plain HTTP: requests that ask for no WebSocket go through the same checks as those that do.
 
-use stentor::protocol::{Config, Event, Refusal, State, Version};
+use stentor::protocol::{Config, Event, Rejection, State, Version};
 
 use super::{ask, asked, assert_refused};
-use crate::support::{Answer, Driven, Head};
+use crate::support::{Driven, HandshakeResponse, Head};
 
 /// A plain request with these headers, each with its line's end.
 fn plain(headers: &str) -> Driven {
@@ -30,7 +30,10 @@ fn an_upgrade_to_something_else_is_as_if_it_were_not_there() {
         let request = driven.connection.request().unwrap();
         assert_eq!((request.version(), request.path()), (None, "/health"));
         // Where nobody answers it, this says why it is no handshake.
-        assert_eq!(*driven.refused(), Refusal::BadUpgrade(upgrade.to_owned()));
+        assert_eq!(
+            *driven.rejected(),
+            Rejection::InvalidUpgrade(upgrade.to_owned())
+        );
         assert_refused(&driven, 400, upgrade);
     }
 }
@@ -52,14 +55,14 @@ fn one_of_several_upgrades_may_be_to_websocket() {
 /// RFC 9112 §3.2.
 #[test]
 fn a_host_is_named_once_and_in_its_proper_form() {
-    assert_eq!(*plain("").refused(), Refusal::Missing("Host"));
+    assert_eq!(*plain("").rejected(), Rejection::Missing("Host"));
     let twice = plain("Host: h\r\nHost: h\r\n");
-    assert_eq!(*twice.refused(), Refusal::Duplicate("Host"));
+    assert_eq!(*twice.rejected(), Rejection::Duplicate("Host"));
     for bad in [
         "", "a b", "a/b", "user@h", "h:x", "h:0", "h:65536", "a,b", "[::1",
     ] {
         let driven = plain(&format!("Host: {bad}\r\n"));
-        assert_eq!(*driven.refused(), Refusal::BadHost(bad.to_owned()));
+        assert_eq!(*driven.rejected(), Rejection::InvalidHost(bad.to_owned()));
         assert_refused(&driven, 400, bad);
     }
     assert_eq!(plain("Host: h:8000\r\n").events[0], Event::Request);
@@ -75,25 +78,25 @@ fn http_1_0_may_leave_the_host_out() {
     assert_eq!(asked("").events[0], Event::Request);
     assert_eq!(asked("").connection.request().unwrap().path(), "/a");
     assert_eq!(asked("Host: h\r\n").events[0], Event::Request);
-    assert_eq!(asked("Host: x\r\n").refused().name(), "resource");
+    assert_eq!(asked("Host: x\r\n").rejected().name(), "resource");
     let bad = asked("Host: h/\r\n");
-    assert_eq!(bad.refused().status(), 400);
+    assert_eq!(bad.rejected().status(), 400);
     let twice = asked("Host: h\r\nHost: h\r\n");
-    assert_eq!(*twice.refused(), Refusal::Duplicate("Host"));
+    assert_eq!(*twice.rejected(), Rejection::Duplicate("Host"));
 }
 
 #[test]
 fn a_list_of_hosts_holds_for_whole_uris_without_a_host_field() {
     let mut config = Config::default();
-    config.hosts = Some(vec!["served.example".parse().unwrap()]);
+    config.allowed_hosts = Some(vec!["served.example".parse().unwrap()]);
     let asked = |uri: &str| asked(format!("GET {uri} HTTP/1.0\r\n\r\n").as_bytes(), &config);
     assert_eq!(asked("http://served.example:8/").events[0], Event::Request);
     let other = asked("http://other.example/");
     assert_eq!(
-        *other.refused(),
-        Refusal::UnknownHost("other.example".to_owned())
+        *other.rejected(),
+        Rejection::UnknownHost("other.example".to_owned())
     );
-    assert_eq!(*asked("/").refused(), Refusal::Missing("Host"));
+    assert_eq!(*asked("/").rejected(), Rejection::Missing("Host"));
 }
 
 #[test]
@@ -107,8 +110,8 @@ fn other_methods_are_told_which_are_answered() {
             let request = format!("{method} / HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n");
             let driven = asked(request.as_bytes(), &Config::default());
             assert_refused(&driven, 405, method);
-            let answer = Answer::read(&driven.output);
-            assert_eq!(answer.field("Allow"), Some("GET, HEAD"), "{method}");
+            let answer = HandshakeResponse::read(&driven.output);
+            assert_eq!(answer.header("Allow"), Some("GET, HEAD"), "{method}");
         }
     }
 }

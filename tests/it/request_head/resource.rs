@@ -1,6 +1,6 @@
 //! What is asked for: a path, or a whole URI (RFC 9112 §3.2), of handshakes and of pages alike.
 
-use stentor::protocol::{Config, Event, Refusal, State, Version};
+use stentor::protocol::{Config, Event, Rejection, State, Version};
 
 use super::{ask, asked};
 use crate::support::{Driven, Head};
@@ -58,12 +58,12 @@ fn a_whole_uri_names_the_host_that_the_host_field_names() {
         "ws://",
         "http://?c=d",
     ] {
-        let refusal = Refusal::Resource(uri.split('?').next().unwrap().to_owned());
+        let rejection = Rejection::Resource(uri.split('?').next().unwrap().to_owned());
         for version in Version::ALL {
             let driven = ask(&Head::of(version).line(&format!("GET {uri} HTTP/1.1")));
-            assert_eq!(*driven.refused(), refusal, "{version}");
+            assert_eq!(*driven.rejected(), rejection, "{version}");
         }
-        assert_eq!(*plain(uri).refused(), refusal, "plain");
+        assert_eq!(*plain(uri).rejected(), rejection, "plain");
     }
 }
 
@@ -80,10 +80,14 @@ fn what_is_no_path_is_refused_of_any_request() {
         "javascript://example.com/a",
         "example.com:80",
     ] {
-        assert_eq!(plain(resource).refused().name(), "resource", "{resource}");
+        assert_eq!(plain(resource).rejected().name(), "resource", "{resource}");
         for version in Version::ALL {
             let driven = ask(&Head::of(version).line(&format!("GET {resource} HTTP/1.1")));
-            assert_eq!(driven.refused().name(), "resource", "{version}: {resource}");
+            assert_eq!(
+                driven.rejected().name(),
+                "resource",
+                "{version}: {resource}"
+            );
         }
     }
 }
@@ -93,8 +97,8 @@ fn what_is_no_path_is_refused_of_any_request() {
 fn a_refused_resource_is_named_without_its_query() {
     let driven = plain("ws://evil.example/a?token=SECRET");
     assert_eq!(
-        *driven.refused(),
-        Refusal::Resource("ws://evil.example/a".to_owned())
+        *driven.rejected(),
+        Rejection::Resource("ws://evil.example/a".to_owned())
     );
     assert!(!driven.output.escape_ascii().to_string().contains("SECRET"));
 }

@@ -1,6 +1,6 @@
 //! Access by origin: the server's own pages, and only under its own names.
 
-use stentor::protocol::{Config, Refusal, State, Version};
+use stentor::protocol::{Config, Rejection, State, Version};
 use stentor::{HostName, Origin};
 
 use super::{asked, assert_refused};
@@ -185,9 +185,9 @@ fn a_client_without_an_origin_is_not_a_browser() {
         let none = Head::of(version).without(both[0]).without(both[1]);
         assert_let_in(&none, &same_origin(), version.name());
         let mut config = same_origin();
-        config.origins = Some(vec!["http://example.com".parse().unwrap()]);
+        config.allowed_origins = Some(vec!["http://example.com".parse().unwrap()]);
         let driven = asked(&none.bytes(), &config);
-        assert_eq!(*driven.refused(), Refusal::Origin(None), "with a list");
+        assert_eq!(*driven.rejected(), Rejection::Origin(None), "with a list");
         // An origin in another version's header, or one that is not text, counts as an origin.
         for field in both {
             for value in [&b"http://\xff"[..], EVIL.as_bytes()] {
@@ -198,14 +198,14 @@ fn a_client_without_an_origin_is_not_a_browser() {
     }
     for version in HIXIE {
         let driven = asked(&Head::of(version).without("Origin").bytes(), &same_origin());
-        assert_eq!(*driven.refused(), Refusal::Missing("Origin"));
+        assert_eq!(*driven.rejected(), Rejection::Missing("Origin"));
     }
 }
 
 #[test]
 fn a_list_and_the_servers_own_pages_can_be_combined() {
     let mut config = same_origin();
-    config.origins = Some(vec!["https://a.b".parse().unwrap(), Origin::null()]);
+    config.allowed_origins = Some(vec!["https://a.b".parse().unwrap(), Origin::null()]);
     for version in Version::ALL {
         for origin in ["http://example.com", "https://a.b", "null"] {
             let head = from(version, origin, "example.com");
@@ -222,7 +222,7 @@ fn a_list_and_the_servers_own_pages_can_be_combined() {
 fn only_the_hosts_of_the_list_are_served() {
     let mut config = Config::default();
     let served = ["chat.example.com", "127.0.0.1", "[2001:db8::1]", "::1"];
-    config.hosts = Some(served.map(|host| host.parse::<HostName>().unwrap()).into());
+    config.allowed_hosts = Some(served.map(|host| host.parse::<HostName>().unwrap()).into());
     let good = [
         "chat.example.com",
         "Chat.Example.COM",
@@ -269,7 +269,7 @@ fn only_the_hosts_of_the_list_are_served() {
 #[test]
 fn pages_are_not_served_to_other_hosts_either() {
     let mut config = Config::default();
-    config.hosts = Some(vec!["localhost".parse().unwrap()]);
+    config.allowed_hosts = Some(vec!["localhost".parse().unwrap()]);
     let page = |host: &str| {
         let head = format!("GET /health HTTP/1.1\r\n{host}\r\n");
         asked(head.as_bytes(), &config)
@@ -278,8 +278,8 @@ fn pages_are_not_served_to_other_hosts_either() {
     assert_refused(&page(""), 400, "no name");
     // The host is allowed; that no handler responds is a different check.
     assert_eq!(
-        *page("Host: localhost:8000\r\n").refused(),
-        Refusal::NoUpgrade
+        *page("Host: localhost:8000\r\n").rejected(),
+        Rejection::NoUpgrade
     );
 }
 
@@ -291,7 +291,7 @@ fn dns_rebinding_is_what_the_list_of_hosts_is_for() {
         let rebound = from(version, EVIL, "evil.example");
         assert_let_in(&rebound, &same_origin(), "the origin is that of the host");
         let mut config = same_origin();
-        config.hosts = Some(vec!["localhost".parse().unwrap()]);
+        config.allowed_hosts = Some(vec!["localhost".parse().unwrap()]);
         assert_refused(&asked(&rebound.bytes(), &config), 421, version.name());
     }
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use rustix::net::sockopt;
 use stentor::{
-    Closed, Closing, Counters, Departure, Initiator, Outcome, Response, Server, ServerBuilder,
-    State, Transition, Version, Violation,
+    CloseReport, Closed, Closing, Counters, HandlerResult, Initiator, ProtocolError, Response,
+    Server, ServerBuilder, State, Transition, Version,
 };
 
 use crate::support::{
@@ -51,7 +51,7 @@ fn every_counter_counts() {
     }
     expected.accepted = 3;
     expected.answered = 1;
-    expected.refused = [("method", 1), ("no upgrade", 1)].into();
+    expected.rejected = [("method", 1), ("no upgrade", 1)].into();
     becomes(&expected, || server.handle.counters());
 
     let mut peers = server.open_all();
@@ -112,7 +112,7 @@ enum End {
     Cut,
     /// TCP resets the connection.
     Reset,
-    Violation,
+    ProtocolError,
 }
 
 const ENDS: [End; 8] = [
@@ -123,10 +123,10 @@ const ENDS: [End; 8] = [
     End::HandlerPanics,
     End::Cut,
     End::Reset,
-    End::Violation,
+    End::ProtocolError,
 ];
 
-fn obey(client: &mut stentor::Client) -> Outcome {
+fn obey(client: &mut stentor::Client) -> HandlerResult {
     while let Some(message) = client.recv()? {
         match message.as_text() {
             Some("close") => client.close(4002.into(), "enough")?,
@@ -147,7 +147,7 @@ fn end(peer: &mut Peer, end: End) {
     };
     match end {
         End::PeerCloses => {
-            peer.say_goodbye(4001, "bye");
+            peer.start_close(4001, "bye");
             peer.expect_goodbye(4001, "");
         }
         End::WeClose => told(peer, "close", 4002, "enough"),
@@ -162,13 +162,13 @@ fn end(peer: &mut Peer, end: End) {
             let no_time = Some(std::time::Duration::ZERO);
             sockopt::set_socket_linger(&peer.stream, no_time).unwrap();
         }
-        End::Violation if HYBI.contains(&peer.version) => {
+        End::ProtocolError if HYBI.contains(&peer.version) => {
             // Not masked.
             peer.write(b"\x81\x01x");
             peer.expect_goodbye(1002, "frame without a mask");
             peer.expect_end();
         }
-        End::Violation => {
+        End::ProtocolError => {
             peer.say(&"x".repeat(1001));
             peer.expect_end();
         }
@@ -177,7 +177,7 @@ fn end(peer: &mut Peer, end: End) {
 
 /// Code, reason, the side that started, clean or not.
 fn account(version: Version, end: End) -> Closed {
-    let hangs_up = version.closing() == Closing::HangUp;
+    let ends_stream = version.closing() == Closing::CloseTcp;
     let (code, reason, initiator, clean) = match end {
         End::PeerCloses if version.has_close_codes() => (4001, "bye", Initiator::Peer, true),
         End::PeerCloses => (1005, "", Initiator::Peer, true),
@@ -187,14 +187,14 @@ fn account(version: Version, end: End) -> Closed {
         End::HandlerReturns => (1000, "", Initiator::Us, true),
         End::HandlerFails | End::HandlerPanics => (1011, "", Initiator::Us, true),
         // Draft-75 has no other close.
-        End::Cut if hangs_up => (1005, "", Initiator::Peer, true),
+        End::Cut if ends_stream => (1005, "", Initiator::Peer, true),
         End::Cut | End::Reset => (1006, "", Initiator::Nobody, false),
-        End::Violation if version.has_close_codes() => (1002, "", Initiator::Us, false),
-        End::Violation => (1006, "", Initiator::Us, false),
+        End::ProtocolError if version.has_close_codes() => (1002, "", Initiator::Us, false),
+        End::ProtocolError => (1006, "", Initiator::Us, false),
     };
-    let violation = match end {
-        End::Violation if version.has_close_codes() => Some(Violation::Unmasked),
-        End::Violation => Some(Violation::MessageTooLarge(1000)),
+    let protocol_error = match end {
+        End::ProtocolError if version.has_close_codes() => Some(ProtocolError::Unmasked),
+        End::ProtocolError => Some(ProtocolError::MessageTooLarge(1000)),
         _ => None,
     };
     Closed {
@@ -202,23 +202,23 @@ fn account(version: Version, end: End) -> Closed {
         reason: reason.to_owned(),
         initiator,
         clean,
-        violation,
+        protocol_error,
     }
 }
 
 type Log<T> = Arc<Mutex<Vec<T>>>;
 
-fn logging_departures(builder: ServerBuilder) -> (ServerBuilder, Log<Departure>) {
-    let departures = Log::<Departure>::default();
+fn logging_departures(builder: ServerBuilder) -> (ServerBuilder, Log<CloseReport>) {
+    let departures = Log::<CloseReport>::default();
     let log = Arc::clone(&departures);
-    let builder = builder.on_close(move |departure| log.lock().unwrap().push(departure.clone()));
+    let builder = builder.on_close(move |report| log.lock().unwrap().push(report.clone()));
     (builder, departures)
 }
 
 #[test]
 fn every_ending_is_reported_exactly_once() {
     hush("on purpose");
-    let (builder, departures) = logging_departures(Server::builder().max_message(1000));
+    let (builder, departures) = logging_departures(Server::builder().max_message_size(1000));
     let server = Loopback::run(builder, obey);
     for version in Version::ALL {
         for how in ENDS {
@@ -233,29 +233,22 @@ fn every_ending_is_reported_exactly_once() {
             drop(peer);
             server.wait_until_empty();
             let told = std::mem::take(&mut *departures.lock().unwrap());
-            let [departure] = told.as_slice() else {
+            let [report] = told.as_slice() else {
                 panic!("{version}, {how:?}: {told:?}");
             };
-            assert_eq!(
-                departure.closed,
-                account(version, how),
-                "{version}, {how:?}"
-            );
+            assert_eq!(report.closed, account(version, how), "{version}, {how:?}");
             let commands = match how {
                 End::WeClose | End::HandlerReturns | End::HandlerFails | End::HandlerPanics => 1,
                 _ => 0,
             };
-            assert_eq!(departure.id, id);
-            assert_eq!(
-                (departure.messages_in, departure.messages_out),
-                (1 + commands, 1)
-            );
+            assert_eq!(report.id, id);
+            assert_eq!((report.messages_in, report.messages_out), (1 + commands, 1));
         }
     }
     let counters = server.handle.counters();
     assert_eq!(counters.failed_handlers, 2 * 5);
     assert_eq!(counters.closes.values().sum::<u64>(), 8 * 5 - 1);
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 #[test]
@@ -283,7 +276,7 @@ fn a_close_by_a_handle_is_reported_as_our_own() {
             .to_owned(),
             initiator: Initiator::Us,
             clean: true,
-            violation: None,
+            protocol_error: None,
         };
         assert_eq!(told[0].closed, expected, "{version}");
     }
@@ -304,8 +297,8 @@ fn a_client_that_was_never_open_has_no_close_report() {
 /// The states during each ending, after `Opening`.
 fn path(version: Version, end: End) -> Vec<State> {
     let last = match end {
-        End::Cut if version.closing() != Closing::HangUp => State::Error,
-        End::Reset | End::Violation => State::Error,
+        End::Cut if version.closing() != Closing::CloseTcp => State::Error,
+        End::Reset | End::ProtocolError => State::Error,
         _ => State::Closing,
     };
     vec![State::Handshaking, State::Ready, last]
@@ -317,7 +310,7 @@ fn every_change_of_state_is_seen_in_order() {
     let seen = Log::<(u64, Transition)>::default();
     let log = Arc::clone(&seen);
     let builder = Server::builder()
-        .max_message(1000)
+        .max_message_size(1000)
         .on_state(move |id, transition| log.lock().unwrap().push((id.get(), transition)));
     let server = Loopback::run(builder, obey);
     let mut clients = 0;
@@ -346,10 +339,10 @@ fn every_change_of_state_is_seen_in_order() {
             expect(&path(version, how), &format!("{version}, {how:?}"));
         }
     }
-    let mut refused = dial(server.address);
-    std::io::Write::write_all(&mut refused, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    read_answer(&mut refused);
-    drop(refused);
+    let mut rejected = dial(server.address);
+    std::io::Write::write_all(&mut rejected, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    read_answer(&mut rejected);
+    drop(rejected);
     expect(&[State::Rejected], "refused");
     drop(dial(server.address));
     expect(&[State::Error], "gone before it has said anything");

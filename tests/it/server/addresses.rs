@@ -7,8 +7,8 @@ use std::time::Duration;
 use stentor::{Response, Server, ServerBuilder, Version};
 
 use crate::support::{
-    Answer, Head, Loopback, Peer, ask, becomes, dial, dial_from, eventually, keep_logbook, logged,
-    read_answer,
+    HandshakeResponse, Head, Loopback, Peer, ask, becomes, dial, dial_from, eventually,
+    keep_logbook, logged, read_answer,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -18,7 +18,7 @@ fn home(last: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 81, last))
 }
 
-fn refused_to(mut stream: TcpStream, head: &Head) -> Answer {
+fn refused_to(mut stream: TcpStream, head: &Head) -> HandshakeResponse {
     // The server may have answered it before the request.
     let _ = stream.write_all(&head.bytes());
     read_answer(&mut stream)
@@ -39,14 +39,14 @@ fn an_address_above_its_rate_gets_a_retry_after() {
         for _ in 0..2 {
             let answer = refused_to(dial(server.address), &head);
             assert_eq!(answer.status(), 429, "{version}");
-            let wait: u64 = answer.field("Retry-After").unwrap().parse().unwrap();
+            let wait: u64 = answer.header("Retry-After").unwrap().parse().unwrap();
             assert!((1100..=1200).contains(&wait), "{version}: {wait}");
             assert!(!answer.body.is_empty(), "{version}");
         }
         let other = dial_from(server.address, home(1), None);
         Peer::on(other, version, &head.bytes()).expect_echo("hello");
         becomes(&[("too many handshakes", 2)].into(), || {
-            server.handle.counters().refused
+            server.handle.counters().rejected
         });
     }
 }
@@ -55,7 +55,7 @@ fn an_address_above_its_rate_gets_a_retry_after() {
 fn after_a_while_new_handshakes_are_accepted() {
     let time = Duration::from_millis(200);
     let server = Loopback::echo(Server::builder().handshakes_per_address(2, time));
-    let mut refused = 0;
+    let mut rejected = 0;
     for _ in 0..6 {
         eventually("being let in", || {
             let mut stream = dial(server.address);
@@ -67,14 +67,14 @@ fn after_a_while_new_handshakes_are_accepted() {
             match &status {
                 b"HTTP/1.1 101" => Some(()),
                 b"HTTP/1.1 429" => {
-                    refused += 1;
+                    rejected += 1;
                     None
                 }
                 other => panic!("{}", other.escape_ascii()),
             }
         });
     }
-    assert!(refused > 0, "six came in the time of two");
+    assert!(rejected > 0, "six came in the time of two");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn behind_a_proxy_the_forwarded_address_counts() {
         for claimed in ["192.0.2.1", "7.7.7.7, 192.0.2.1", "8.8.8.8,192.0.2.1:4711"] {
             let answer = refused_to(dial(server.address), &from(claimed));
             assert_eq!(answer.status(), 503, "{version}: {claimed}");
-            assert_eq!(answer.field("Retry-After"), Some("10"));
+            assert_eq!(answer.header("Retry-After"), Some("10"));
         }
         let twice = from("192.0.2.9").with(FORWARDED, "192.0.2.1");
         assert_eq!(refused_to(dial(server.address), &twice).status(), 503);
@@ -115,8 +115,8 @@ fn behind_a_proxy_the_forwarded_address_counts() {
         }
         server.wait_until_empty();
     }
-    let refused = server.handle.counters().refused;
-    assert_eq!(refused, [("address full", 25)].into());
+    let rejected = server.handle.counters().rejected;
+    assert_eq!(rejected, [("address full", 25)].into());
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn behind_a_proxy_handshakes_are_counted_too() {
         Peer::open_with(server.address, version, &from("1")).expect_echo("hello");
         let answer = refused_to(dial(server.address), &from("2"));
         assert_eq!(answer.status(), 429, "{version}");
-        assert!(answer.field("Retry-After").is_some(), "{version}");
+        assert!(answer.header("Retry-After").is_some(), "{version}");
     }
-    let refused = server.handle.counters().refused;
-    assert_eq!(refused, [("too many handshakes", 5)].into());
+    let rejected = server.handle.counters().rejected;
+    assert_eq!(rejected, [("too many handshakes", 5)].into());
 }
 
 #[test]
@@ -157,8 +157,8 @@ fn an_address_above_its_rate_cannot_flood_the_log() {
         drop(stream);
     }
     becomes(&Some(161), || {
-        let refused = server.handle.counters().refused;
-        refused.get("too many handshakes").copied()
+        let rejected = server.handle.counters().rejected;
+        rejected.get("too many handshakes").copied()
     });
     server.handle.shutdown(Duration::ZERO);
     server.join();
@@ -192,8 +192,8 @@ fn of_each_kind(version: Version, address: &str) -> [(u16, Head); 6] {
 fn behind_a_proxy_a_request_counts_also_where_it_is_refused() {
     let builder = || {
         let builder = behind_a_proxy().handshakes_per_address(2, HOUR);
-        let builder = builder.hosts(["localhost"]).unwrap();
-        builder.origins(["https://a.b"]).unwrap()
+        let builder = builder.allowed_hosts(["localhost"]).unwrap();
+        builder.allowed_origins(["https://a.b"]).unwrap()
     };
     for version in Version::ALL {
         let server = Loopback::echo(builder());

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use stentor::{Error, Event, Message, Received, Server, Unsupported, Version};
+use stentor::{Error, Event, Message, Received, SendError, Server, Version};
 
 use crate::support::{
     HIXIE, HYBI, Head, Heard, KEY3, Loopback, PATIENCE, Peer, becomes, dial, echo, text,
@@ -67,7 +67,7 @@ fn binary_for_a_hixie_client_is_an_error_of_the_sender() {
         let by_the_handle = server.client(&peer).send(vec![1_u8, 2, 3]);
         for result in [by_the_handler, by_the_handle] {
             match result {
-                Err(Error::Unsupported(Unsupported::ByVersion { version: named, .. })) => {
+                Err(Error::Send(SendError::ByVersion { version: named, .. })) => {
                     assert_eq!(named, version);
                 }
                 other => panic!("{version}: {other:?}"),
@@ -349,13 +349,13 @@ fn a_handle_sends_from_any_thread_between_the_handlers_own_replies() {
         for number in 0..COUNT {
             peer.say(&format!("own {number}"));
         }
-        let heard = peer.hear_texts(2 * COUNT);
+        let received = peer.hear_texts(2 * COUNT);
         for whose in ["own", "other"] {
-            let only = heard.iter().filter(|text| text.starts_with(whose));
+            let only = received.iter().filter(|text| text.starts_with(whose));
             let numbers = (0..COUNT).map(|number| format!("{whose} {number}"));
             assert!(
                 only.eq(&numbers.collect::<Vec<_>>()),
-                "{version}: {heard:?}"
+                "{version}: {received:?}"
             );
         }
         sender.join().unwrap();

@@ -6,7 +6,8 @@ use std::io;
 
 use stentor::protocol::ClientRequest;
 use stentor::{
-    Client, Connector, Error, HostName, Loss, Origin, Outcome, Response, Server, Version,
+    Client, Connector, DisconnectReason, Error, HandlerResult, HostName, Origin, Response, Server,
+    Version,
 };
 
 use crate::support::{HYBI, Loopback, Script, echo};
@@ -25,21 +26,21 @@ fn errors() -> Vec<Box<dyn StdError>> {
     script.join();
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = nobody.local_addr().unwrap();
-    let refused = stentor::connect(&format!("ws://{nobody}/")).unwrap_err();
+    let rejected = stentor::connect(&format!("ws://{nobody}/")).unwrap_err();
     let errors: Vec<Box<dyn StdError>> = vec![
         declined.into(),
         proxied.into(),
-        refused.into(),
+        rejected.into(),
         Connector::new().proxy("ftp://a").unwrap_err().into(),
         stentor::connect("http://example.com").unwrap_err().into(),
         Connector::new().origin("a/b").unwrap_err().into(),
         Connector::new().cookie("a b", "c;d").unwrap_err().into(),
-        Response::new(200).field("a b", "c").unwrap_err().into(),
+        Response::new(200).header("a b", "c").unwrap_err().into(),
         ClientRequest::to("example.com").unwrap_err().into(),
         "a:80".parse::<HostName>().unwrap_err().into(),
         "a".parse::<Origin>().unwrap_err().into(),
         "76a".parse::<Version>().unwrap_err().into(),
-        io::Error::from(Error::Lost(Loss::NoPong)).into(),
+        io::Error::from(Error::Disconnected(DisconnectReason::NoPong)).into(),
         Error::Io(io::Error::other(io::Error::other("inside"))).into(),
         Error::from(io::Error::other("inside")).into(),
     ];
@@ -74,8 +75,11 @@ fn no_error_tells_its_cause_twice() {
 
 #[test]
 fn an_error_comes_back_out_of_an_io_error() {
-    let there = io::Error::from(Error::Lost(Loss::NoPong));
-    assert!(matches!(Error::from(there), Error::Lost(Loss::NoPong)));
+    let there = io::Error::from(Error::Disconnected(DisconnectReason::NoPong));
+    assert!(matches!(
+        Error::from(there),
+        Error::Disconnected(DisconnectReason::NoPong)
+    ));
     let other = Error::from(io::Error::from(io::ErrorKind::NotFound));
     assert!(matches!(other, Error::Io(error) if error.kind() == io::ErrorKind::NotFound));
 }
@@ -169,7 +173,7 @@ fn an_end_that_comes_back_wrapped_is_no_failed_handler() {
         });
         for version in Version::ALL {
             // Closed, as the peer says goodbye; lost, as it hangs up; broken.
-            server.open(version).say_goodbye(1000, "");
+            server.open(version).start_close(1000, "");
             drop(server.open(version));
             if HYBI.contains(&version) {
                 server.open(version).write(b"\x81\x01x");
@@ -182,7 +186,7 @@ fn an_end_that_comes_back_wrapped_is_no_failed_handler() {
 
 #[test]
 fn any_other_error_is_a_failed_handler_however_deep_it_is() {
-    let failing: [fn() -> Outcome; 5] = [
+    let failing: [fn() -> HandlerResult; 5] = [
         || Err("mine".into()),
         || Err(io::Error::other("mine").into()),
         || Err(Because("mine".into()).into()),

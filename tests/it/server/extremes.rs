@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stentor::{Connector, Rate, Received, Server, Version};
+use stentor::{Connector, RateLimit, Received, Server, Version};
 
 use crate::support::Loopback;
 
@@ -11,12 +11,12 @@ use crate::support::Loopback;
 fn the_longest_of_all_durations_is_no_timeout() {
     const EVER: Duration = Duration::MAX;
     let builder = Server::builder()
-        .handshake_deadline(EVER)
+        .handshake_timeout(EVER)
         .keepalive(Some(EVER), EVER)
-        .idle_deadline(Some(EVER))
-        .write_deadline(EVER)
-        .close_deadline(EVER)
-        .rate(Rate::per_second().messages(1000).burst(EVER))
+        .idle_timeout(Some(EVER))
+        .write_timeout(EVER)
+        .close_timeout(EVER)
+        .rate(RateLimit::per_second().messages(1000).burst(EVER))
         .handshakes_per_address(u32::MAX, EVER);
     let mut server = Loopback::run(builder, |client| {
         while let Received::Message(message) = client.recv_timeout(EVER)? {
@@ -30,12 +30,12 @@ fn the_longest_of_all_durations_is_no_timeout() {
         peer.leave();
         let connector = Connector::new()
             .version(version)
-            .connect_deadline(EVER)
-            .handshake_deadline(EVER)
+            .connect_timeout(EVER)
+            .handshake_timeout(EVER)
             .keepalive(Some(EVER), EVER)
-            .idle_deadline(Some(EVER))
-            .write_deadline(EVER)
-            .close_deadline(EVER);
+            .idle_timeout(Some(EVER))
+            .write_timeout(EVER)
+            .close_timeout(EVER);
         let url = format!("ws://{}/", server.address);
         let mut connection = connector.connect(&url).unwrap();
         connection.send("hello").unwrap();
@@ -52,7 +52,7 @@ fn the_longest_of_all_durations_is_no_timeout() {
 fn a_period_of_no_length_limits_nothing() {
     let builder = Server::builder()
         .handshakes_per_address(1, Duration::ZERO)
-        .rate(Rate::per_second().messages(1000).burst(Duration::ZERO));
+        .rate(RateLimit::per_second().messages(1000).burst(Duration::ZERO));
     let server = Loopback::echo(builder);
     for version in Version::ALL {
         for _ in 0..3 {

@@ -36,7 +36,7 @@ fn summed_up(kind: &str, more: usize) -> Vec<Level> {
 
 #[test]
 fn rejections_are_logged_a_few_times_and_then_summed_up() {
-    let builder = Server::builder().origins(["https://a.b"]).unwrap();
+    let builder = Server::builder().allowed_origins(["https://a.b"]).unwrap();
     told(builder, |server| {
         for version in Version::ALL.into_iter().cycle().take(TOLD + 137) {
             let head = Head::of(version).line("GET /told-when-refused HTTP/1.1");
@@ -45,7 +45,7 @@ fn rejections_are_logged_a_few_times_and_then_summed_up() {
             assert_eq!(read_answer(&mut stream).status(), 403);
         }
         let counters = server.wait_until_empty();
-        assert_eq!(counters.refused.get("origin"), Some(&(TOLD as u64 + 137)));
+        assert_eq!(counters.rejected.get("origin"), Some(&(TOLD as u64 + 137)));
     });
     assert_eq!(
         logged(&["/told-when-refused: answered with 403"]).len(),
@@ -125,7 +125,7 @@ fn what_a_peer_says_is_cut_in_the_log_and_all_of_it_has_a_limit_of_bytes() {
                 let line = format!("GET {} HTTP/1.1", long("long-and-closed"));
                 let head = Head::of(version).line(&line);
                 let mut peer = Peer::open_with(server.address, version, &head);
-                peer.say_goodbye(1000, &"\u{1b}".repeat(123));
+                peer.start_close(1000, &"\u{1b}".repeat(123));
                 peer.hear();
                 peer.expect_end();
             }

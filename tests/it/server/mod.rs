@@ -2,7 +2,7 @@
 
 mod conversation;
 
-mod detached;
+mod acceptor;
 
 mod pages;
 

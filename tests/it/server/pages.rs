@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::sync::Arc;
 
-use stentor::{Body, Loss, Reply, Response, Server, ServerBuilder};
+use stentor::{Body, DisconnectReason, Reply, Response, Server, ServerBuilder};
 
 use crate::support::{Loopback, ask, becomes, dial_from, echo, read_answer};
 
@@ -20,12 +20,12 @@ fn serving(builder: ServerBuilder, page: impl Fn() -> Body + Send + Sync + 'stat
 /// Clients that ask and read nothing.
 fn non_readers(server: &Loopback, count: usize) -> Vec<TcpStream> {
     let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let asking = (0..count).map(|_| {
+    let client_handshake = (0..count).map(|_| {
         let mut stream = dial_from(server.address, home, Some(8 * KIB));
         stream.write_all(REQUEST).unwrap();
         stream
     });
-    asking.collect()
+    client_handshake.collect()
 }
 
 #[test]
@@ -34,16 +34,16 @@ fn a_page_that_many_ask_for_is_in_memory_once() {
     let shared: Arc<[u8]> = vec![b'x'; 4 * MIB].into();
     let body = Body::from(Arc::clone(&shared));
     let server = serving(Server::builder(), move || body.clone());
-    let mut crowd = non_readers(&server, CROWD);
+    let mut members = non_readers(&server, CROWD);
     becomes(&(CROWD as u64), || server.handle.counters().answered);
     let waiting = server.handle.counters().waiting;
     assert!((4 * MIB..5 * MIB).contains(&waiting), "{waiting}");
     // This test's, the hook's, and one for all clients.
     assert_eq!(Arc::strong_count(&shared), 3);
-    let answer = read_answer(&mut crowd[0]);
+    let answer = read_answer(&mut members[0]);
     assert_eq!((answer.status(), answer.body.len()), (200, 4 * MIB));
     assert!(answer.body == shared[..]);
-    drop(crowd);
+    drop(members);
     let counters = server.wait_until_empty();
     assert_eq!(counters.waiting, 0);
     assert_eq!(Arc::strong_count(&shared), 2);
@@ -52,17 +52,17 @@ fn a_page_that_many_ask_for_is_in_memory_once() {
 /// Those who wait already keep their places.
 #[test]
 fn a_page_for_which_there_is_no_room_is_a_503_for_the_newcomer() {
-    let builder = Server::builder().all_outboxes(3 * MIB);
+    let builder = Server::builder().total_send_queue_limit(3 * MIB);
     let server = serving(builder, || vec![b'x'; MIB].into());
-    let crowd = non_readers(&server, 2);
+    let members = non_readers(&server, 2);
     becomes(&2, || server.handle.counters().answered);
     let answer = ask(server.address, REQUEST);
     assert_eq!(answer.status(), 503);
     becomes(&2, || server.handle.counters().connections);
     let counters = server.handle.counters();
     assert_eq!(counters.evicted, 0);
-    assert_eq!(counters.lost.get(&Loss::Crowded), None);
-    drop(crowd);
+    assert_eq!(counters.disconnected.get(&DisconnectReason::Crowded), None);
+    drop(members);
     server.wait_until_empty();
     assert_eq!(ask(server.address, REQUEST).body.len(), MIB);
 }
@@ -70,14 +70,14 @@ fn a_page_for_which_there_is_no_room_is_a_503_for_the_newcomer() {
 #[test]
 fn a_static_page_costs_no_memory() {
     static PAGE: [u8; MIB] = [b'x'; MIB];
-    let builder = Server::builder().all_outboxes(MIB / 2);
+    let builder = Server::builder().total_send_queue_limit(MIB / 2);
     let server = serving(builder, || Body::from_static(&PAGE));
-    let crowd = non_readers(&server, 20);
+    let members = non_readers(&server, 20);
     becomes(&20, || server.handle.counters().answered);
     let waiting = server.handle.counters().waiting;
     assert!(waiting < 100 * KIB, "{waiting}");
     assert_eq!(ask(server.address, REQUEST).body.len(), MIB);
-    drop(crowd);
+    drop(members);
 }
 
 /// With a large body that the status, or the method, leaves out.

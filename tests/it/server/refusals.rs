@@ -9,7 +9,7 @@ use std::time::Duration;
 use stentor::{Reply, Server, ServerBuilder, Version, Versions};
 
 use crate::support::{
-    Answer, Head, Loopback, Peer, becomes, dial, dial_from, eventually, read_answer,
+    HandshakeResponse, Head, Loopback, Peer, becomes, dial, dial_from, eventually, read_answer,
 };
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -47,7 +47,7 @@ fn one_of_each_kind() -> Vec<(&'static str, ServerBuilder, Vec<u8>, u16)> {
         ),
         (
             "origin",
-            server().origins(["http://a.b"]).unwrap(),
+            server().allowed_origins(["http://a.b"]).unwrap(),
             modern().bytes(),
             403,
         ),
@@ -59,13 +59,13 @@ fn one_of_each_kind() -> Vec<(&'static str, ServerBuilder, Vec<u8>, u16)> {
         ),
         (
             "unknown host",
-            server().hosts(["a.b"]).unwrap(),
+            server().allowed_hosts(["a.b"]).unwrap(),
             modern().bytes(),
             421,
         ),
         (
             "application",
-            server().on_request(|_| Reply::refuse(404, "no such room")),
+            server().on_request(|_| Reply::reject(404, "no such room")),
             modern().bytes(),
             404,
         ),
@@ -77,7 +77,7 @@ fn one_of_each_kind() -> Vec<(&'static str, ServerBuilder, Vec<u8>, u16)> {
         ),
         (
             "timeout",
-            server().handshake_deadline(SHORT),
+            server().handshake_timeout(SHORT),
             b"GET /demo HTTP/1.1\r\nHost: exam".to_vec(),
             408,
         ),
@@ -117,12 +117,12 @@ fn one_of_each_kind() -> Vec<(&'static str, ServerBuilder, Vec<u8>, u16)> {
     ]
 }
 
-fn assert_refused(name: &'static str, status: u16, answer: &Answer, server: &Loopback) {
+fn assert_refused(name: &'static str, status: u16, answer: &HandshakeResponse, server: &Loopback) {
     assert_eq!(answer.status(), status, "{name}: {answer:?}");
     assert!(!answer.body.is_empty(), "{name}: it does not say why");
-    becomes(&1, || server.handle.counters().refused.values().sum());
+    becomes(&1, || server.handle.counters().rejected.values().sum());
     assert_eq!(
-        server.handle.counters().refused.get(name),
+        server.handle.counters().rejected.get(name),
         Some(&1),
         "{name}"
     );
@@ -195,7 +195,7 @@ fn a_full_server_sends_503_and_accepts_the_next_client_when_one_has_left() {
         third.write_all(&Head::of(version).bytes()).unwrap();
         let answer = read_answer(&mut third);
         assert_eq!(answer.status(), 503);
-        assert_eq!(answer.field("Retry-After"), Some("10"));
+        assert_eq!(answer.header("Retry-After"), Some("10"));
     }
     one.expect_echo("still here");
     two.expect_echo("still here");
@@ -247,7 +247,7 @@ fn many_connections_to_a_full_server_are_all_answered() {
         assert_eq!(read_answer(stream).status(), 503);
     }
     becomes(&Some(100), || {
-        server.handle.counters().refused.get("full").copied()
+        server.handle.counters().rejected.get("full").copied()
     });
 }
 
@@ -263,7 +263,7 @@ fn a_client_whose_thread_cannot_be_started_gets_503_and_the_server_survives() {
     }
     let counters = server.wait_until_empty();
     assert_eq!(
-        (counters.accepted, counters.refused.get("full")),
+        (counters.accepted, counters.rejected.get("full")),
         (3, Some(&3))
     );
     assert!(!server.has_ended());
@@ -271,12 +271,12 @@ fn a_client_whose_thread_cannot_be_started_gets_503_and_the_server_survives() {
 
 #[test]
 fn a_refused_client_does_not_keep_its_place_for_long() {
-    let builder = Server::builder().max_clients(1).close_deadline(SHORT);
+    let builder = Server::builder().max_clients(1).close_timeout(SHORT);
     let server = Loopback::echo(builder);
-    let mut refused = dial(server.address);
-    refused.write_all(b"POST / HTTP/1.1\r\n\r\n").unwrap();
+    let mut rejected = dial(server.address);
+    rejected.write_all(b"POST / HTTP/1.1\r\n\r\n").unwrap();
     // It has read its response and neither closes TCP nor sends anything.
-    assert_eq!(read_answer(&mut refused).status(), 405);
+    assert_eq!(read_answer(&mut rejected).status(), 405);
     eventually("its place", || {
         (server.handle.counters().connections == 0).then_some(())
     });

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
-use stentor::{CloseCode, Error, Server, Unsupported, Version};
+use stentor::{CloseCode, Error, SendError, Server, Version};
 
 use crate::support::{Heard, Loopback, PATIENCE, becomes, echo, text};
 
@@ -77,7 +77,7 @@ fn all_are_disconnected_in_their_own_way() {
     }
     let counters = server.wait_until_empty();
     assert_eq!(counters.closes.get(&4000), Some(&5));
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
     // New clients are accepted.
     server.open(Version::Rfc6455).expect_echo("hello");
 }
@@ -88,7 +88,7 @@ fn a_code_that_may_not_be_sent_is_an_error_and_disconnects_nobody() {
     for code in [1005, 1006, 999, 2000, 5000] {
         let result = server.handle.disconnect_all(CloseCode::new(code), "");
         assert!(
-            matches!(result, Err(Error::Unsupported(Unsupported::CloseCode(_)))),
+            matches!(result, Err(Error::Send(SendError::CloseCode(_)))),
             "{code}"
         );
     }
@@ -98,7 +98,7 @@ fn a_code_that_may_not_be_sent_is_an_error_and_disconnects_nobody() {
         .disconnect_all(CloseCode::NORMAL, &"x".repeat(124));
     assert!(matches!(
         too_long,
-        Err(Error::Unsupported(Unsupported::TooLong(124)))
+        Err(Error::Send(SendError::TooLong(124)))
     ));
     for peer in &mut peers {
         let reserved = server.client(peer).close(CloseCode::NO_CODE, "");

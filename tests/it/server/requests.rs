@@ -1,7 +1,7 @@
 //! The application's view of a request, and its three ways to answer.
 
 use crossbeam_channel::bounded;
-use stentor::{Accept, BadField, Reply, Request, Response, Server, Version};
+use stentor::{Accept, InvalidHeader, Reply, Request, Response, Server, Version};
 
 use crate::support::{Head, Loopback, PATIENCE, Peer, ask, dial, echo, eventually};
 
@@ -17,8 +17,8 @@ fn front_door(request: &Request) -> Reply {
         (None, "/") => Response::html("<!DOCTYPE html><p>grüß Gott").into(),
         (None, "/health") => Response::text("ok\n").into(),
         (None, "/empty") => Response::new(204).into(),
-        (None, "/moved") => Response::new(302).field("Location", "/").unwrap().into(),
-        _ => Reply::refuse(404, "nothing here"),
+        (None, "/moved") => Response::new(302).header("Location", "/").unwrap().into(),
+        _ => Reply::reject(404, "nothing here"),
     }
 }
 
@@ -28,9 +28,12 @@ fn a_page_and_a_health_check_live_on_the_same_port() {
 
     let page = ask(server.address, &get("/"));
     assert_eq!(page.status_line, "HTTP/1.1 200 OK");
-    assert_eq!(page.field("Content-Type"), Some("text/html; charset=utf-8"));
-    assert_eq!(page.field("Connection"), Some("close"));
-    assert_eq!(page.field("Content-Length"), Some("29"));
+    assert_eq!(
+        page.header("Content-Type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert_eq!(page.header("Connection"), Some("close"));
+    assert_eq!(page.header("Content-Length"), Some("29"));
     assert_eq!(page.body, "<!DOCTYPE html><p>grüß Gott".as_bytes());
 
     let health = ask(server.address, &get("/health?verbose=1"));
@@ -40,7 +43,7 @@ fn a_page_and_a_health_check_live_on_the_same_port() {
     );
 
     let moved = ask(server.address, &get("/moved"));
-    assert_eq!((moved.status(), moved.field("Location")), (302, Some("/")));
+    assert_eq!((moved.status(), moved.header("Location")), (302, Some("/")));
 
     let nothing = ask(server.address, &get("/favicon.ico"));
     assert_eq!(
@@ -59,7 +62,7 @@ fn a_page_and_a_health_check_live_on_the_same_port() {
     }
     let counters = eventually("the account", || {
         let counters = server.handle.counters();
-        (counters.refused.get("application") == Some(&6)).then_some(counters)
+        (counters.rejected.get("application") == Some(&6)).then_some(counters)
     });
     assert_eq!(counters.answered, 3);
 }
@@ -118,7 +121,7 @@ fn describe(request: &Request) -> String {
         request.path(),
         request.query(),
         request.origin(),
-        request.text("x-colour"),
+        request.header_str("x-colour"),
         cookies.join("+"),
         request.cookie("b"),
         request.subprotocols(),
@@ -178,10 +181,10 @@ fn a_forwarded_address_counts_only_where_it_is_trusted() {
 #[test]
 fn the_hook_adds_fields_to_the_101() {
     let builder = Server::builder().on_request(|_| {
-        let cookie = Accept::new().field("Set-Cookie", "session=42; HttpOnly; Path=/");
+        let cookie = Accept::new().header("Set-Cookie", "session=42; HttpOnly; Path=/");
         cookie
             .unwrap()
-            .field("X-Powered-By", "threads")
+            .header("X-Powered-By", "threads")
             .unwrap()
             .into()
     });
@@ -190,11 +193,11 @@ fn the_hook_adds_fields_to_the_101() {
         let mut peer = server.open(version);
         let answer = &peer.answer;
         assert_eq!(
-            answer.field("Set-Cookie"),
+            answer.header("Set-Cookie"),
             Some("session=42; HttpOnly; Path=/"),
             "{version}"
         );
-        assert_eq!(answer.field("X-Powered-By"), Some("threads"), "{version}");
+        assert_eq!(answer.header("X-Powered-By"), Some("threads"), "{version}");
         peer.expect_echo("hello");
     }
 }
@@ -209,8 +212,8 @@ fn a_field_that_would_break_the_answer_is_an_error() {
         ("", "a"),
     ];
     for (name, value) in bad {
-        let accept: Result<_, BadField> = Accept::new().field(name, value);
-        let respond: Result<_, BadField> = Response::new(200).field(name, value);
+        let accept: Result<_, InvalidHeader> = Accept::new().header(name, value);
+        let respond: Result<_, InvalidHeader> = Response::new(200).header(name, value);
         assert!(accept.is_err() && respond.is_err(), "{name}: {value}");
     }
 }
@@ -230,11 +233,11 @@ fn the_subprotocol_is_the_clients_first_that_is_spoken() {
         };
         let head = Head::of(version).with(field, offered);
         let mut peer = Peer::open_with(server.address, version, &head);
-        assert_eq!(peer.answer.field(field), Some("superchat"), "{version}");
+        assert_eq!(peer.answer.header(field), Some("superchat"), "{version}");
         peer.expect_text("superchat");
 
         let mut peer = server.open(version);
-        assert_eq!(peer.answer.field(field), None, "{version}");
+        assert_eq!(peer.answer.header(field), None, "{version}");
         peer.expect_text("none");
     }
 }
@@ -254,7 +257,7 @@ fn the_hook_chooses_among_the_subprotocols_that_are_offered() {
     let server = Loopback::echo(builder);
     let offer = |names: &str| Head::of(Version::Rfc6455).with("Sec-WebSocket-Protocol", names);
     let peer = Peer::open_with(server.address, Version::Rfc6455, &offer("json, v2, v3"));
-    assert_eq!(peer.answer.field("Sec-WebSocket-Protocol"), Some("v2"));
+    assert_eq!(peer.answer.header("Sec-WebSocket-Protocol"), Some("v2"));
     // A client must fail the connection on a subprotocol that it did not offer: so choosing one is
     // the server's own error.
     assert_eq!(ask(server.address, &offer("json").bytes()).status(), 500);
@@ -264,7 +267,7 @@ fn the_hook_chooses_among_the_subprotocols_that_are_offered() {
 fn the_hook_runs_on_nothing_that_is_refused_anyway() {
     let (calls, called) = bounded(8);
     let builder = Server::builder()
-        .origins(["http://example.com"])
+        .allowed_origins(["http://example.com"])
         .unwrap()
         .on_request(move |_| {
             calls.send(()).unwrap();

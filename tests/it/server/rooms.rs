@@ -1,12 +1,12 @@
 //! How many rooms there may be: of a client, of all together, and how long their names are.
 
-use stentor::{Client, Outcome, Server, ServerBuilder, Version};
+use stentor::{Client, HandlerResult, Server, ServerBuilder, Version};
 
 use crate::support::{Loopback, Peer, becomes, eventually, keep_logbook, logged};
 
 /// A handler that does what it is told, and answers with the outcome: `try ROOM`, `join ROOM`,
 /// `leave ROOM`, `many COUNT`.
-fn obey(client: &mut Client) -> Outcome {
+fn obey(client: &mut Client) -> HandlerResult {
     while let Some(message) = client.recv()? {
         let words = message.as_text().unwrap_or_default();
         let (command, room) = words.split_once(' ').unwrap_or((words, ""));
@@ -55,8 +55,8 @@ fn a_client_is_in_no_more_rooms_than_it_may_be() {
             assert_eq!(told(&mut peer, &format!("try {room}")), "inside");
         }
         for _ in 0..2 {
-            let refused = told(&mut peer, "try d");
-            assert!(refused.contains("in 3 rooms already"), "{refused}");
+            let rejected = told(&mut peer, "try d");
+            assert!(rejected.contains("in 3 rooms already"), "{rejected}");
         }
         // It is where it was, and may be where it is.
         assert_eq!(told(&mut peer, "try a"), "inside");
@@ -65,8 +65,8 @@ fn a_client_is_in_no_more_rooms_than_it_may_be() {
             assert_eq!(told(&mut peer, &format!("leave {room}")), "done");
         }
         assert_eq!(told(&mut peer, "try d"), "inside");
-        let refused = told(&mut peer, "try e");
-        assert!(refused.contains("max_rooms_per_client"), "{refused}");
+        let rejected = told(&mut peer, "try e");
+        assert!(rejected.contains("max_rooms_per_client"), "{rejected}");
         assert_eq!(server.handle.rooms(), ["b", "c", "d"]);
         peer.leave();
         server.wait_until_empty();
@@ -93,8 +93,8 @@ fn all_clients_together_are_in_no_more_rooms_than_they_may_be() {
     assert_eq!(told(&mut two, "try shared"), "inside");
     assert_eq!(told(&mut one, "try shared"), "inside");
     for peer in [&mut one, &mut two] {
-        let refused = told(peer, "try more");
-        assert!(refused.contains("max_memberships"), "{refused}");
+        let rejected = told(peer, "try more");
+        assert!(rejected.contains("max_memberships"), "{rejected}");
         assert_eq!(told(peer, "try shared"), "inside");
     }
     // One that is left is free as soon as the hub knows.
@@ -121,9 +121,9 @@ fn a_rooms_name_has_a_limit() {
     assert_eq!(told(&mut peer, "try "), "inside");
     // Bytes, not characters.
     for long in ["x".repeat(257), "é".repeat(129), "x".repeat(100_000)] {
-        let refused = told(&mut peer, &format!("try {long}"));
-        assert!(refused.contains("the limit is 256"), "{refused}");
-        assert!(refused.contains(&long.len().to_string()), "{refused}");
+        let rejected = told(&mut peer, &format!("try {long}"));
+        assert!(rejected.contains("the limit is 256"), "{rejected}");
+        assert!(rejected.contains(&long.len().to_string()), "{rejected}");
         assert_eq!(told(&mut peer, &format!("leave {long}")), "done");
     }
     assert_eq!(server.handle.rooms(), [String::new(), longest]);

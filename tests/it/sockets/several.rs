@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use stentor::{Client, Endpoint, Outcome, Server, Version};
+use stentor::{Client, Endpoint, HandlerResult, Server, Version};
 
 use crate::support::{
     Folder, Head, Loopback, Peer, dial, dial_unix, echo, eventually, open_unix, read_answer,
@@ -13,7 +13,7 @@ use crate::support::{
 
 const ANY: &str = "127.0.0.1:0";
 
-fn chat(client: &mut Client) -> Outcome {
+fn chat(client: &mut Client) -> HandlerResult {
     client.join("lobby");
     while let Some(message) = client.recv()? {
         client.room("lobby").broadcast(message);
@@ -25,7 +25,7 @@ fn chat(client: &mut Client) -> Outcome {
 fn addresses(server: &Server) -> Vec<SocketAddr> {
     let endpoints = server.endpoints().unwrap();
     let addresses = endpoints.iter().filter_map(|endpoint| match endpoint {
-        Endpoint::Net(address) => Some(*address),
+        Endpoint::AddressGroup(address) => Some(*address),
         _ => None,
     });
     addresses.collect()
@@ -115,7 +115,7 @@ fn a_server_says_where_it_listens() {
     assert_eq!(*unix, Endpoint::Unix(Some(path.clone())));
     assert_eq!(unix.to_string(), path.to_str().unwrap());
     let address = server.local_addr().unwrap();
-    assert_eq!(*first, Endpoint::Net(address));
+    assert_eq!(*first, Endpoint::AddressGroup(address));
     assert_eq!(first.to_string(), address.to_string());
     assert_ne!(first, second);
 }
@@ -149,7 +149,7 @@ fn sockets_take_turns() {
     let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
     let address = server.local_addr().unwrap();
     // They wait in the kernel's queues: the server does not run yet.
-    let crowd: Vec<_> = (0..200).map(|_| dial(address)).collect();
+    let members: Vec<_> = (0..200).map(|_| dial(address)).collect();
     let head = Head::of(Version::Rfc6455).bytes();
     let mut alone = dial_unix(&path);
     std::io::Write::write_all(&mut alone, &head).unwrap();
@@ -160,7 +160,7 @@ fn sockets_take_turns() {
     let mut alone = Peer::after(alone, Version::Rfc6455, head.len());
     let number: u64 = alone.hear_text().parse().unwrap();
     assert!(number <= 65, "{number} came before");
-    drop(crowd);
+    drop(members);
     alone.leave();
     server.wait_until_empty();
 }
@@ -211,7 +211,7 @@ fn a_shutdown_closes_all_sockets_and_all_clients() {
         peer.answer_goodbye(1001, "the server is going down");
     }
     server.join();
-    let refused = std::net::TcpStream::connect(server.address).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    let rejected = std::net::TcpStream::connect(server.address).unwrap_err();
+    assert_eq!(rejected.kind(), ErrorKind::ConnectionRefused);
     assert!(!path.exists());
 }

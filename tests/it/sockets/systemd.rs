@@ -91,8 +91,8 @@ fn all_passed_sockets_make_one_server() {
     assert!(one.hear_text().contains("joined"));
     two.say(r#"{"type":"say","text":"hello"}"#);
     for peer in [&mut one, &mut two] {
-        let heard = peer.hear_text();
-        assert!(heard.contains("hello"), "{heard}");
+        let received = peer.hear_text();
+        assert!(received.contains("hello"), "{received}");
     }
     kill_process(Pid::from_child(&chat.0), Signal::TERM).unwrap();
     one.answer_goodbye(1001, "the server is going down");

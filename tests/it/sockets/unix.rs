@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use stentor::{
-    Client, Error, Loss, Outcome, Peer as From, Refusal, Server, ServerBuilder, Version,
+    Client, DisconnectReason, Error, HandlerResult, Peer as From, Rejection, Server, ServerBuilder,
+    Version,
 };
 
 use crate::support::{
@@ -26,7 +27,7 @@ struct Both {
 impl Both {
     fn run<H>(builder: ServerBuilder, handler: H) -> Both
     where
-        H: Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+        H: Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
     {
         let folder = Folder::new();
         let path = folder.file("socket");
@@ -55,15 +56,15 @@ fn every_version_is_spoken_over_a_unix_socket() {
         peer.leave();
     }
     let counters = both.server.wait_until_empty();
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 #[test]
 fn a_local_peer_has_no_address() {
     keep_logbook();
     let (departed, departures) = mpsc::channel();
-    let builder = Server::builder().on_close(move |departure| {
-        departed.send(departure.peer).unwrap();
+    let builder = Server::builder().on_close(move |report| {
+        departed.send(report.peer).unwrap();
     });
     let both = Both::run(builder, |client| {
         client.send(format!("{} {:?}", client.peer(), client.addr()))?;
@@ -91,8 +92,8 @@ fn limits_per_address_do_not_apply_to_clients_without_an_address() {
     let both = Both::run(builder, echo);
     let mut peers: Vec<Peer> = Version::ALL.map(|version| both.open(version)).into();
     peers.push(both.server.open(Version::Rfc6455));
-    let mut refused = crate::support::dial(both.server.address);
-    assert_eq!(read_answer(&mut refused).status(), 429);
+    let mut rejected = crate::support::dial(both.server.address);
+    assert_eq!(read_answer(&mut rejected).status(), 429);
     for peer in &mut peers {
         peer.expect_echo("hello");
     }
@@ -106,7 +107,7 @@ fn the_limit_of_all_connections_holds_for_local_peers_too() {
     peer.expect_echo("hello");
 }
 
-fn tell_address(client: &mut Client) -> Outcome {
+fn tell_address(client: &mut Client) -> HandlerResult {
     let address = client.addr().as_ref().map(IpAddr::to_string);
     client.send(address.unwrap_or("none".to_owned()))?;
     echo(client)
@@ -148,7 +149,7 @@ fn trust_in_a_local_proxy_is_not_trust_in_every_client() {
     let mut peer = Peer::open_with(both.server.address, Version::Rfc6455, &head);
     peer.expect_text("127.0.0.1");
     let head = Head::of(Version::Draft75).with("X-Forwarded-Proto", "https");
-    let location = |peer: &Peer| peer.answer.field("WebSocket-Location").unwrap().to_owned();
+    let location = |peer: &Peer| peer.answer.header("WebSocket-Location").unwrap().to_owned();
     let mut by_port = Peer::open_with(both.server.address, Version::Draft75, &head);
     let mut by_proxy = Peer::on(dial_unix(&both.path), Version::Draft75, &head.bytes());
     assert_eq!(location(&by_port), "ws://example.com/demo");
@@ -167,15 +168,15 @@ fn no_proxy_is_trusted_by_default() {
 
 #[test]
 fn a_local_peer_that_does_not_read_is_evicted_and_delays_no_other() {
-    let both = Both::run(Server::builder().outbox(64 * 1024), echo);
+    let both = Both::run(Server::builder().send_queue(64 * 1024), echo);
     let mut sleepers: Vec<Peer> = Version::ALL.map(|version| both.open(version)).into();
     let mut reader = both.server.open(Version::Rfc6455);
     let message = "x".repeat(32 * 1024);
     becomes(&Some(5), || {
         both.server.handle.broadcast(message.as_str());
         reader.expect_text(&message);
-        let lost = both.server.handle.counters().lost;
-        lost.get(&Loss::Evicted).copied()
+        let disconnected = both.server.handle.counters().disconnected;
+        disconnected.get(&DisconnectReason::Evicted).copied()
     });
     sleepers.clear();
     reader.expect_echo("hello");
@@ -184,26 +185,26 @@ fn a_local_peer_that_does_not_read_is_evicted_and_delays_no_other() {
 #[test]
 fn timeouts_hold_over_a_unix_socket() {
     let short = Duration::from_millis(50);
-    let hasty = Both::run(Server::builder().handshake_deadline(short), echo);
+    let hasty = Both::run(Server::builder().handshake_timeout(short), echo);
     let mut silent = dial_unix(&hasty.path);
     assert_eq!(read_answer(&mut silent).status(), 408);
     let builder = Server::builder()
         .keepalive(Some(short), short)
-        .idle_deadline(Some(short * 8));
+        .idle_timeout(Some(short * 8));
     let both = Both::run(builder, echo);
     let mut peers: Vec<Peer> = Version::ALL.map(|version| both.open(version)).into();
-    let expected = [(Loss::NoPong, 3), (Loss::Idle, 2)].into();
-    becomes(&expected, || both.server.handle.counters().lost);
+    let expected = [(DisconnectReason::NoPong, 3), (DisconnectReason::Idle, 2)].into();
+    becomes(&expected, || both.server.handle.counters().disconnected);
     peers.clear();
 }
 
 #[test]
 fn streams_of_either_kind_are_served_without_a_server() {
-    let detached = Server::builder().detach().unwrap();
+    let acceptor = Server::builder().acceptor().unwrap();
     for version in Version::ALL {
         thread::scope(|scope| {
             let (own, served) = UnixStream::pair().unwrap();
-            scope.spawn(|| detached.serve(served, echo).unwrap());
+            scope.spawn(|| acceptor.serve(served, echo).unwrap());
             let head = Head::of(version).bytes();
             let mut peer = Peer::on(as_tcp(own), version, &head);
             peer.expect_echo("hello");
@@ -223,9 +224,9 @@ fn streams_of_either_kind_are_served_without_a_server() {
 
 #[test]
 fn a_detached_server_that_is_full_refuses_local_streams() {
-    let detached = Server::builder().max_clients(0).detach().unwrap();
+    let acceptor = Server::builder().max_clients(0).acceptor().unwrap();
     let (own, served) = UnixStream::pair().unwrap();
-    let refused = detached.accept(served).map(drop);
-    assert!(matches!(refused, Err(Error::Refused(Refusal::Full))));
+    let rejected = acceptor.accept(served).map(drop);
+    assert!(matches!(rejected, Err(Error::Rejected(Rejection::Full))));
     assert_eq!(read_answer(&mut as_tcp(own)).status(), 503);
 }

@@ -2,15 +2,15 @@
 
 /// Status line, headers and body, as a client would read them.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HandshakeResponse {
     pub(crate) status_line: String,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl HandshakeResponse {
     /// Parses a response; panics if a client could not read it.
-    pub(crate) fn read(bytes: &[u8]) -> Answer {
+    pub(crate) fn read(bytes: &[u8]) -> HandshakeResponse {
         let blank = bytes
             .windows(4)
             .position(|four| four == b"\r\n\r\n")
@@ -25,7 +25,7 @@ impl Answer {
                 (name.to_owned(), value.to_owned())
             })
             .collect();
-        Answer {
+        HandshakeResponse {
             status_line,
             fields,
             body: bytes[blank + 4..].to_vec(),
@@ -38,7 +38,7 @@ impl Answer {
     }
 
     /// Returns the value of a header that may occur once.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self
             .fields
             .iter()
@@ -52,12 +52,12 @@ impl Answer {
     /// that it is the last.
     pub(crate) fn assert_last(&self) {
         assert_ne!(self.status(), 101);
-        let options = self.field("Connection").expect("Connection");
+        let options = self.header("Connection").expect("Connection");
         assert!(
             options.split(", ").any(|option| option == "close"),
             "{options}"
         );
-        let len = self.field("Content-Length").expect("Content-Length");
+        let len = self.header("Content-Length").expect("Content-Length");
         assert_eq!(len.parse(), Ok(self.body.len()));
     }
 }

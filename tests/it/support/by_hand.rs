@@ -68,7 +68,7 @@ impl ByHand {
     }
 
     /// Returns the value of a header that the client has sent.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let fields = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
         values.next().map(|(_, value)| value)
@@ -76,7 +76,7 @@ impl ByHand {
 
     /// Sends a valid response; `more` are further headers, as whole lines.
     pub(crate) fn accept(&mut self, more: &str) {
-        let key = self.field("Sec-WebSocket-Key").expect("a key");
+        let key = self.header("Sec-WebSocket-Key").expect("a key");
         let accept = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
         let accept = STANDARD.encode(Sha1::digest(accept));
         self.write(
@@ -105,7 +105,7 @@ impl ByHand {
         self.frame(0x81, words.as_bytes());
     }
 
-    pub(crate) fn say_goodbye(&mut self, code: u16) {
+    pub(crate) fn start_close(&mut self, code: u16) {
         self.frame(0x88, &code.to_be_bytes());
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stentor::protocol::{
-    Accept, ClientRequest, Closed, Config, Connection, Event, HandshakeError, Message, Refusal,
+    Accept, ClientRequest, Closed, Config, Connection, Event, HandshakeError, Message, Rejection,
     State, Transition, Version,
 };
 
@@ -118,8 +118,8 @@ impl Driven {
     /// code, and the rule in words.
     #[track_caller]
     pub(crate) fn assert_failed_with(&self, code: u16, context: &str) {
-        let violation = self.closed().violation.as_ref();
-        let words = violation.expect("a violation").to_string();
+        let protocol_error = self.closed().protocol_error.as_ref();
+        let words = protocol_error.expect("a violation").to_string();
         let len = u8::try_from(words.len() + 2).expect("a short reason");
         let frame = [&[0x88, len][..], &code.to_be_bytes(), words.as_bytes()].concat();
         assert_eq!(
@@ -166,9 +166,9 @@ impl Driven {
     }
 
     /// Returns the rejection. The request must have been rejected.
-    pub(crate) fn refused(&self) -> &Refusal {
+    pub(crate) fn rejected(&self) -> &Rejection {
         match self.events.last() {
-            Some(Event::Refused(refusal)) => refusal,
+            Some(Event::Rejected(rejection)) => rejection,
             other => panic!("not refused, but {other:?}"),
         }
     }

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use stentor::{
-    Client, ClientHandle, Counters, Outcome, Server, ServerBuilder, ServerHandle, Version,
+    Client, ClientHandle, Counters, HandlerResult, Server, ServerBuilder, ServerHandle, Version,
 };
 
 use super::peer::Peer;
@@ -25,7 +25,7 @@ impl Loopback {
     /// Serves with these options and this handler.
     pub(crate) fn run<H>(builder: ServerBuilder, handler: H) -> Loopback
     where
-        H: Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+        H: Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
     {
         Loopback::start(builder.bind("127.0.0.1:0").unwrap(), handler)
     }
@@ -38,7 +38,7 @@ impl Loopback {
         handler: H,
     ) -> Loopback
     where
-        H: Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+        H: Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         // Accepted sockets inherit it.
@@ -53,7 +53,7 @@ impl Loopback {
 
     pub(crate) fn start<H>(server: Server, handler: H) -> Loopback
     where
-        H: Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+        H: Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
     {
         Loopback {
             address: server.local_addr().unwrap(),
@@ -118,7 +118,7 @@ impl Drop for Loopback {
 }
 
 /// The handler of an echo server.
-pub(crate) fn echo(client: &mut Client) -> Outcome {
+pub(crate) fn echo(client: &mut Client) -> HandlerResult {
     while let Some(message) = client.recv()? {
         client.send(message)?;
     }
@@ -126,7 +126,7 @@ pub(crate) fn echo(client: &mut Client) -> Outcome {
 }
 
 /// The handler of an echo server that panics on the message `panic`; see [`hush`](super::hush).
-pub(crate) fn panic_when_told(client: &mut Client) -> Outcome {
+pub(crate) fn panic_when_told(client: &mut Client) -> HandlerResult {
     while let Some(message) = client.recv()? {
         assert_ne!(message.as_text(), Some("panic"), "panicking on purpose");
         client.send(message)?;

@@ -27,7 +27,7 @@ mod quiet;
 #[cfg(feature = "tls")]
 mod secure;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::HandshakeResponse;
 pub(crate) use by_hand::{ByHand, Script};
 pub(crate) use chunking::every_way;
 pub(crate) use driven::Driven;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use stentor::{Closing, Framing, Version};
 
-use super::answer::Answer;
+use super::answer::HandshakeResponse;
 use super::loopback::PATIENCE;
 use super::wire::{Head, PROOF, close_frame, masked, text};
 
@@ -35,7 +35,7 @@ pub(crate) struct Peer {
     pub(crate) version: Version,
     pub(crate) stream: TcpStream,
     /// The server's response to the handshake, draft-76's proof not included.
-    pub(crate) answer: Answer,
+    pub(crate) answer: HandshakeResponse,
     /// All bytes that were written and read, the handshake's too.
     pub(crate) written: u64,
     pub(crate) read: u64,
@@ -69,18 +69,18 @@ fn ready(stream: TcpStream) -> TcpStream {
 /// Requests a page, or sends any other request that gets one response, and reads to the end. Fails
 /// if TCP resets the connection: another client, at another time, might then not have received its
 /// response.
-pub(crate) fn ask(address: SocketAddr, request: &[u8]) -> Answer {
+pub(crate) fn ask(address: SocketAddr, request: &[u8]) -> HandshakeResponse {
     let mut stream = dial(address);
     stream.write_all(request).unwrap();
     read_answer(&mut stream)
 }
 
 /// Reads the single response and the end of the stream behind it.
-pub(crate) fn read_answer(stream: &mut TcpStream) -> Answer {
+pub(crate) fn read_answer(stream: &mut TcpStream) -> HandshakeResponse {
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
     assert!(read.is_ok(), "{read:?} after {}", bytes.escape_ascii());
-    let answer = Answer::read(&bytes);
+    let answer = HandshakeResponse::read(&bytes);
     answer.assert_last();
     answer
 }
@@ -125,7 +125,7 @@ impl Peer {
         let mut peer = Peer {
             version,
             stream,
-            answer: Answer {
+            answer: HandshakeResponse {
                 status_line: String::new(),
                 fields: Vec::new(),
                 body: Vec::new(),
@@ -162,11 +162,11 @@ impl Peer {
             }
             assert_eq!(self.fill(), None, "{}", self.unread().escape_ascii());
         };
-        self.answer = Answer::read(&self.unread()[..blank]);
+        self.answer = HandshakeResponse::read(&self.unread()[..blank]);
         self.start += blank;
         assert_eq!(self.answer.status(), 101, "{:?}", self.answer);
         if self.version.has_close_codes() {
-            let accept = self.answer.field("Sec-WebSocket-Accept");
+            let accept = self.answer.header("Sec-WebSocket-Accept");
             assert_eq!(accept, Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         }
     }
@@ -269,7 +269,7 @@ impl Peer {
     /// Expects the server's close frame in this version's own form.
     pub(crate) fn expect_goodbye(&mut self, code: u16, reason: &str) {
         let expected = match self.version.closing() {
-            Closing::HangUp => Heard::End,
+            Closing::CloseTcp => Heard::End,
             Closing::Marker => Heard::Marker,
             Closing::Frame => Heard::Close(code, reason.to_owned()),
         };
@@ -277,9 +277,9 @@ impl Peer {
     }
 
     /// Sends a close frame in this version's own form; does not wait for an answer.
-    pub(crate) fn say_goodbye(&mut self, code: u16, reason: &str) {
+    pub(crate) fn start_close(&mut self, code: u16, reason: &str) {
         match self.version.closing() {
-            Closing::HangUp => self.stream.shutdown(Shutdown::Write).unwrap(),
+            Closing::CloseTcp => self.stream.shutdown(Shutdown::Write).unwrap(),
             Closing::Marker => self.write(&[0xff, 0x00]),
             Closing::Frame => self.write(&close_frame(code, reason.as_bytes())),
         }
@@ -288,19 +288,19 @@ impl Peer {
     /// Expects the server's close frame, answers it, and closes TCP.
     pub(crate) fn answer_goodbye(&mut self, code: u16, reason: &str) {
         self.expect_goodbye(code, reason);
-        self.say_goodbye(code, "");
-        self.hang_up();
+        self.start_close(code, "");
+        self.close_tcp();
     }
 
     /// Sends a close frame, expects the server's, and closes TCP.
     pub(crate) fn leave(&mut self) {
-        self.say_goodbye(1000, "");
+        self.start_close(1000, "");
         self.expect_goodbye(1000, "");
-        self.hang_up();
+        self.close_tcp();
     }
 
-    fn hang_up(&mut self) {
-        if self.version.closing() != Closing::HangUp {
+    fn close_tcp(&mut self) {
+        if self.version.closing() != Closing::CloseTcp {
             self.expect_end();
         }
         // If it has closed TCP already, there is nothing more to do.

@@ -104,9 +104,9 @@ pub(crate) fn secure_as(stream: TcpStream, config: ClientConfig) -> Secure {
 /// and either side's end is passed on as such.
 pub(crate) fn tunnel(address: SocketAddr) -> TcpStream {
     let wire = dial(address);
-    let door = TcpListener::bind("127.0.0.1:0").unwrap();
-    let outside = dial(door.local_addr().unwrap());
-    let (inside, _) = door.accept().unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let outside = dial(socket.local_addr().unwrap());
+    let (inside, _) = socket.accept().unwrap();
     thread::spawn(move || dig(&inside, secure(wire)));
     outside
 }

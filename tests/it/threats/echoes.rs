@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use stentor::protocol::{Config, Connection, Event, Refusal, State, Version};
+use stentor::protocol::{Config, Connection, Event, Rejection, State, Version};
 use stentor::{CloseCode, Reply, Server};
 
 use crate::support::{
-    Answer, Driven, HYBI, Head, Loopback, Peer, ask, echo, keep_logbook, logged, masked,
+    Driven, HYBI, HandshakeResponse, Head, Loopback, Peer, ask, echo, keep_logbook, logged, masked,
 };
 
 /// Places in which a peer can put a byte of its choice and see it again: the resource, a header's
@@ -45,7 +45,7 @@ fn no_byte_of_a_request_can_break_a_line_of_the_answer() {
     for version in Version::ALL {
         let mut usual = Driven::new(&config);
         usual.receive(&Head::of(version).head());
-        let fields = Answer::read(&usual.output).fields.len();
+        let fields = HandshakeResponse::read(&usual.output).fields.len();
         for place in PLACES {
             for byte in 0..=0xff {
                 let mut driven = Driven::new(&config);
@@ -57,7 +57,7 @@ fn no_byte_of_a_request_can_break_a_line_of_the_answer() {
                     continue;
                 }
                 // Parsing fails on a line with a control character.
-                let answer = Answer::read(&driven.output);
+                let answer = HandshakeResponse::read(&driven.output);
                 if answer.status() == 101 {
                     let agreed = usize::from(driven.connection.subprotocol().is_some());
                     assert_eq!(answer.fields.len(), fields + agreed, "{context}");
@@ -88,9 +88,9 @@ fn text_repeated_in_a_rejection_is_plain_text() {
         ] {
             let mut driven = Driven::new(&Config::default());
             driven.receive(&head.bytes());
-            let answer = Answer::read(&driven.output);
+            let answer = HandshakeResponse::read(&driven.output);
             answer.assert_last();
-            let kind = answer.field("Content-Type");
+            let kind = answer.header("Content-Type");
             assert_eq!(kind, Some("text/plain; charset=utf-8"), "{version}");
         }
     }
@@ -101,23 +101,23 @@ const NASTY: &str = "no\r\n\r\nHTTP/1.1 200 OK\r\nX-Evil: yes\r\n\0";
 /// An application may copy a peer's data into its reason.
 #[test]
 fn an_applications_reason_stays_inside_the_body() {
-    let builder = Server::builder().on_request(|_| Reply::refuse(403, NASTY));
+    let builder = Server::builder().on_request(|_| Reply::reject(403, NASTY));
     let server = Loopback::run(builder, echo);
     for version in Version::ALL {
         let answer = ask(server.address, &Head::of(version).bytes());
         assert_eq!(answer.status(), 403, "{version}");
         assert_eq!(answer.status_line, "HTTP/1.1 403 Forbidden", "{version}");
-        assert_eq!(answer.field("X-Evil"), None, "{version}");
+        assert_eq!(answer.header("X-Evil"), None, "{version}");
         assert_eq!(answer.body, format!("{NASTY}\n").as_bytes(), "{version}");
     }
     let mut connection = Connection::new(Arc::default());
     let reason = NASTY.to_owned();
-    let refusal = Refusal::Application {
+    let rejection = Rejection::Application {
         status: 401,
         reason,
     };
-    connection.refuse(refusal).unwrap();
-    Answer::read(&connection.data_to_send()).assert_last();
+    connection.reject(rejection).unwrap();
+    HandshakeResponse::read(&connection.data_to_send()).assert_last();
 }
 
 /// A name from the server's own settings is sent only to a client that has requested it, and no
@@ -134,9 +134,9 @@ fn a_subprotocol_with_a_line_in_it_is_never_sent() {
             config.subprotocols = vec![name.to_owned()];
             let mut driven = Driven::new(&config);
             driven.receive(&Head::of(version).with(field, name).head());
-            let answer = Answer::read(&driven.output);
-            assert_eq!(answer.field("X-Evil"), None, "{version}, {name:?}");
-            assert_eq!(answer.field(field), None, "{version}, {name:?}");
+            let answer = HandshakeResponse::read(&driven.output);
+            assert_eq!(answer.header("X-Evil"), None, "{version}, {name:?}");
+            assert_eq!(answer.header(field), None, "{version}, {name:?}");
             assert_eq!(driven.connection.subprotocol(), None, "{version}, {name:?}");
         }
     }
@@ -151,11 +151,11 @@ fn a_peers_text_is_one_line_in_the_log() {
     for version in Version::ALL {
         let line = "GET /forged\u{85}\u{2028}\u{202e}\u{9b}2J?sesame HTTP/1.1";
         let mut peer = Peer::open_with(server.address, version, &Head::of(version).line(line));
-        peer.say_goodbye(1000, "bye\r\nclient 1: \u{1b}[2J\0");
+        peer.start_close(1000, "bye\r\nclient 1: \u{1b}[2J\0");
         peer.expect_goodbye(1000, "");
         drop(peer);
-        let refused = Head::of(version).line(line).set("Host", "\u{9b}2J");
-        assert_eq!(ask(server.address, &refused.bytes()).status(), 400);
+        let rejected = Head::of(version).line(line).set("Host", "\u{9b}2J");
+        assert_eq!(ask(server.address, &rejected.bytes()).status(), 400);
     }
     server.wait_until_empty();
     let lines = logged(&["forged"]);

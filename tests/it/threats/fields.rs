@@ -1,8 +1,8 @@
 //! Headers that are repeated, too many or too long, and headers with unusual values.
 
-use stentor::protocol::{Config, Refusal, State, Version};
+use stentor::protocol::{Config, Rejection, State, Version};
 
-use crate::support::{Answer, Driven, HIXIE, HYBI, Head, masked};
+use crate::support::{Driven, HIXIE, HYBI, HandshakeResponse, Head, masked};
 
 fn ask(head: &Head) -> Driven {
     let mut driven = Driven::new(&Config::default());
@@ -57,13 +57,13 @@ fn a_field_that_stands_once_is_refused_twice() {
                     let head = Head::of(version).without(field);
                     let driven = ask(&head.with(field, value).with(name, second));
                     let context = format!("{version}, {name}: {second}");
-                    assert_eq!(driven.refused().status(), 400, "{context}");
-                    let why = driven.refused().name();
+                    assert_eq!(driven.rejected().status(), 400, "{context}");
+                    let why = driven.rejected().name();
                     assert!(
                         ["duplicate field", "bad version"].contains(&why),
                         "{context}: {why}"
                     );
-                    let answer = Answer::read(&driven.output);
+                    let answer = HandshakeResponse::read(&driven.output);
                     answer.assert_last();
                 }
             }
@@ -104,7 +104,11 @@ fn required_headers_may_come_last_and_still_count() {
                 assert_eq!(driven.connection.version(), Some(version), "{count}");
                 assert!(driven.output.starts_with(b"HTTP/1.1 101 "), "{count}");
             } else {
-                assert_eq!(*driven.refused(), Refusal::TooManyFields(100), "{version}");
+                assert_eq!(
+                    *driven.rejected(),
+                    Rejection::TooManyFields(100),
+                    "{version}"
+                );
             }
         }
     }
@@ -125,7 +129,7 @@ fn one_field_may_be_as_long_as_the_head() {
                 if more == 0 {
                     assert_eq!(driven.connection.state(), State::Ready, "{version}");
                 } else {
-                    assert_eq!(*driven.refused(), Refusal::HeadTooLarge(16 * 1024));
+                    assert_eq!(*driven.rejected(), Rejection::HeadTooLarge(16 * 1024));
                 }
             }
         }
@@ -162,8 +166,8 @@ fn odd_extensions_are_never_agreed_on() {
         for odd in ODD.into_iter().chain(long.iter().map(String::as_str)) {
             let mut driven = ask(&Head::of(version).with("Sec-WebSocket-Extensions", odd));
             assert_eq!(driven.connection.state(), State::Ready, "{version}, {odd}");
-            let answer = Answer::read(&driven.output);
-            assert_eq!(answer.field("Sec-WebSocket-Extensions"), None, "{odd}");
+            let answer = HandshakeResponse::read(&driven.output);
+            assert_eq!(answer.header("Sec-WebSocket-Extensions"), None, "{odd}");
             driven.forget();
             if HYBI.contains(&version) {
                 driven.receive(&masked(0xc1, b"compressed"));
@@ -187,8 +191,8 @@ fn odd_subprotocols_are_refused_or_not_agreed_on() {
             let mut driven = Driven::new(&config);
             driven.receive(&Head::of(version).with(field, odd).bytes());
             assert_eq!(driven.connection.subprotocol(), None, "{version}, {odd}");
-            let answer = Answer::read(&driven.output);
-            assert_eq!(answer.field(field), None, "{version}, {odd}");
+            let answer = HandshakeResponse::read(&driven.output);
+            assert_eq!(answer.header(field), None, "{version}, {odd}");
             match driven.connection.state() {
                 // An unknown subprotocol is an error only in versions in which it must be
                 // negotiated.

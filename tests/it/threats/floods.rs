@@ -50,7 +50,7 @@ fn a_request_without_an_end_is_ended_at_the_limit() {
         let what = format!("{first:?} and {again:?}");
         let mut stream = dial(server.address);
         flood(&mut stream, first.as_bytes(), again.as_bytes(), &what);
-        becomes(&1, || server.handle.counters().refused.values().sum());
+        becomes(&1, || server.handle.counters().rejected.values().sum());
         let read = server.handle.counters().bytes_in;
         assert!(read < 16 * 1024 + ONE_READ, "{what}: {read} bytes");
     }
@@ -90,7 +90,7 @@ fn a_message_without_an_end_is_ended_at_the_limit() {
             let counters = server.handle.counters();
             assert!(counters.bytes_in < MESSAGE as u64 + 2 * ONE_READ, "{what}");
             assert_eq!(counters.messages_in, 0, "{what}");
-            assert!(counters.lost.is_empty(), "{what}: {counters:?}");
+            assert!(counters.disconnected.is_empty(), "{what}: {counters:?}");
         }
     }
 }
@@ -102,14 +102,14 @@ fn pongs_behind_a_close_frame_do_not_accumulate() {
     // More than twice the capacity of both kernels' buffers.
     const PINGS: usize = 200_000;
     for version in HYBI {
-        let builder = Server::builder().close_deadline(PATIENCE);
+        let builder = Server::builder().close_timeout(PATIENCE);
         let server = Loopback::run_with_send_buffer(0, builder, |_| Ok(()));
         let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let stream = dial_from(server.address, home, Some(8 * 1024));
         let mut peer = Peer::on(stream, version, &Head::of(version).bytes());
         peer.expect_goodbye(1000, "");
         peer.write(&masked(0x89, &[7; 125]).repeat(PINGS));
-        peer.say_goodbye(1000, "");
+        peer.start_close(1000, "");
         let mut pongs = 0;
         while let Heard::Pong(_) = peer.hear() {
             pongs += 1;

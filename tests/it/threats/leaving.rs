@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
-use stentor::{Client, Closing, Outcome, Reply, Request, Response, Server, ServerBuilder, Version};
+use stentor::{
+    Client, Closing, HandlerResult, Reply, Request, Response, Server, ServerBuilder, Version,
+};
 
 use crate::support::{
     HYBI, Head, KEY3, Loopback, PATIENCE, Peer, becomes, bye, dial_from, masked, text,
@@ -73,7 +75,7 @@ const POINTS: [Point; 14] = [
     BehindBothGoodbyes,
 ];
 
-fn obey(client: &mut Client) -> Outcome {
+fn obey(client: &mut Client) -> HandlerResult {
     while let Some(message) = client.recv()? {
         match message.as_text() {
             Some("reply") => client.send("x".repeat(LARGE))?,
@@ -86,7 +88,7 @@ fn obey(client: &mut Client) -> Outcome {
     Ok(())
 }
 
-fn door(request: &Request) -> Reply {
+fn socket(request: &Request) -> Reply {
     match request.path() {
         "/page" => Response::text("x".repeat(LARGE)).into(),
         _ => Reply::accept(),
@@ -94,17 +96,17 @@ fn door(request: &Request) -> Reply {
 }
 
 fn serve(builder: ServerBuilder) -> Loopback {
-    Loopback::run_with_send_buffer(0, builder.outbox(2 * LARGE).on_request(door), obey)
+    Loopback::run_with_send_buffer(0, builder.send_queue(2 * LARGE).on_request(socket), obey)
 }
 
 /// Sets all timeouts to this.
-fn deadlines(all: Duration) -> ServerBuilder {
+fn timeouts(all: Duration) -> ServerBuilder {
     Server::builder()
-        .handshake_deadline(all)
+        .handshake_timeout(all)
         .keepalive(Some(all), all)
-        .idle_deadline(Some(all * 2))
-        .write_deadline(all)
-        .close_deadline(all)
+        .idle_timeout(Some(all * 2))
+        .write_timeout(all)
+        .close_timeout(all)
 }
 
 impl Point {
@@ -113,7 +115,7 @@ impl Point {
             BeforeKey3 | InKey3 => version == Version::Draft76,
             BetweenFragments => HYBI.contains(&version),
             // If the version has no close except the end of TCP, none is answered.
-            BehindBothGoodbyes => version.closing() != Closing::HangUp,
+            BehindBothGoodbyes => version.closing() != Closing::CloseTcp,
             _ => true,
         }
     }
@@ -155,7 +157,7 @@ impl Point {
                 peer.expect_goodbye(1000, "");
             }
             BehindBothGoodbyes => {
-                peer.say_goodbye(1000, "");
+                peer.start_close(1000, "");
                 peer.expect_goodbye(1000, "");
             }
             _ => {}
@@ -219,7 +221,7 @@ fn at_every_point(test: impl Fn(Point) + Sync) {
 #[test]
 fn a_client_that_falls_silent_is_disconnected_at_every_point() {
     at_every_point(|point| {
-        let server = serve(deadlines(SHORT));
+        let server = serve(timeouts(SHORT));
         let peers = all_at(point, &server);
         assert_rid_of_them(&server, point);
         drop(peers);
@@ -230,7 +232,7 @@ fn a_client_that_falls_silent_is_disconnected_at_every_point() {
 #[test]
 fn a_client_that_closes_its_half_and_falls_silent_is_disconnected_at_every_point() {
     at_every_point(|point| {
-        let server = serve(deadlines(SHORT));
+        let server = serve(timeouts(SHORT));
         let peers = all_at(point, &server);
         for (_, stream) in &peers {
             stream.shutdown(Shutdown::Write).unwrap();
@@ -245,7 +247,7 @@ fn a_client_that_closes_its_half_and_falls_silent_is_disconnected_at_every_point
 #[test]
 fn a_client_that_closes_its_half_receives_the_rest_and_the_end_at_every_point() {
     at_every_point(|point| {
-        let server = serve(deadlines(LONG));
+        let server = serve(timeouts(LONG));
         for (version, mut stream) in all_at(point, &server) {
             stream.shutdown(Shutdown::Write).unwrap();
             let mut rest = Vec::new();
@@ -256,14 +258,17 @@ fn a_client_that_closes_its_half_receives_the_rest_and_the_end_at_every_point() 
             }
         }
         assert_rid_of_them(&server, point);
-        assert!(server.handle.counters().lost.is_empty(), "{point:?}");
+        assert!(
+            server.handle.counters().disconnected.is_empty(),
+            "{point:?}"
+        );
     });
 }
 
 #[test]
 fn a_client_that_resets_the_connection_is_gone_at_once_at_every_point() {
     at_every_point(|point| {
-        let server = serve(deadlines(LONG));
+        let server = serve(timeouts(LONG));
         for (_, stream) in all_at(point, &server) {
             sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
         }
@@ -274,7 +279,7 @@ fn a_client_that_resets_the_connection_is_gone_at_once_at_every_point() {
 /// Messages sent before the end are processed before it, in one piece or not.
 #[test]
 fn messages_sent_before_the_half_was_closed_are_answered() {
-    let server = Loopback::echo(deadlines(LONG));
+    let server = Loopback::echo(timeouts(LONG));
     for version in Version::ALL {
         let head = Head::of(version).bytes();
         let words: Vec<u8> = (0..50)
@@ -289,14 +294,14 @@ fn messages_sent_before_the_half_was_closed_are_answered() {
         }
         peer.expect_end();
     }
-    assert_eq!(server.wait_until_empty().lost, [].into());
+    assert_eq!(server.wait_until_empty().disconnected, [].into());
 }
 
 /// The server sends the reason and then reads on for a while: closing with unread bytes would be a
 /// reset, which might discard the close frame.
 #[test]
 fn a_client_that_breaks_a_rule_and_goes_on_sending_receives_the_close_code() {
-    let server = Loopback::echo(deadlines(LONG).max_message(1000));
+    let server = Loopback::echo(timeouts(LONG).max_message_size(1000));
     for version in Version::ALL {
         let mut peer = server.open(version);
         peer.say(&"x".repeat(1001));
@@ -319,7 +324,7 @@ fn a_client_that_breaks_a_rule_and_goes_on_sending_receives_the_close_code() {
 /// More than the server reads after its close frame: the end may be a reset, but it does come.
 #[test]
 fn a_client_that_sends_without_an_end_is_disconnected() {
-    let server = Loopback::echo(deadlines(LONG).max_message(1000));
+    let server = Loopback::echo(timeouts(LONG).max_message_size(1000));
     for version in Version::ALL {
         let mut peer = server.open(version);
         let since = Instant::now();

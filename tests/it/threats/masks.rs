@@ -1,6 +1,6 @@
 //! Masks: without one, a proxy could be led to cache bytes that an attacker wrote (RFC 6455 §10.3).
 
-use stentor::protocol::{CloseCode, Event, Violation};
+use stentor::protocol::{CloseCode, Event, ProtocolError};
 
 use crate::support::{Driven, HYBI};
 
@@ -49,7 +49,11 @@ fn a_frame_without_a_mask_is_refused_whatever_its_length_and_kind() {
                 driven.receive(&bytes[1..2]);
                 let context = format!("{version}, {first:#04x}, {len}");
                 let closed = driven.closed();
-                assert_eq!(closed.violation, Some(Violation::Unmasked), "{context}");
+                assert_eq!(
+                    closed.protocol_error,
+                    Some(ProtocolError::Unmasked),
+                    "{context}"
+                );
                 assert_eq!(closed.code, CloseCode::PROTOCOL_ERROR, "{context}");
                 assert_eq!(driven.events.len(), 1, "{context}: nothing is delivered");
                 driven.receive(&bytes[2..]).end();

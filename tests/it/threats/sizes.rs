@@ -1,7 +1,7 @@
 //! Wrong lengths, and lengths at the edges of integers: each is judged by its value alone, before
 //! any memory is reserved or any product computed.
 
-use stentor::protocol::{Config, Event, Version, Violation};
+use stentor::protocol::{Config, Event, ProtocolError, Version};
 
 use crate::support::{Driven, HIXIE, HYBI, MASK, masked, text};
 
@@ -55,13 +55,13 @@ fn judgement(
     shortest: bool,
     before: usize,
     limit: usize,
-) -> Option<Violation> {
+) -> Option<ProtocolError> {
     if len >> 63 == 1 {
-        Some(Violation::LengthTopBit(len))
+        Some(ProtocolError::LengthTopBit(len))
     } else if !shortest && version == Version::Rfc6455 {
-        Some(Violation::LengthNotMinimal(len))
+        Some(ProtocolError::LengthNotMinimal(len))
     } else if u128::from(len) + before as u128 > limit as u128 {
-        Some(Violation::MessageTooLarge(limit))
+        Some(ProtocolError::MessageTooLarge(limit))
     } else {
         None
     }
@@ -83,11 +83,11 @@ fn a_declared_length_is_judged_by_its_value_in_every_form() {
                         driven.receive(&header);
                         let expected = judgement(version, len, shortest, before.len(), limit);
                         let context = format!("{version}, {len} of {limit}, {first:#04x}");
-                        let violation = match driven.events.last() {
-                            Some(Event::Closed(closed)) => closed.violation.clone(),
+                        let protocol_error = match driven.events.last() {
+                            Some(Event::Closed(closed)) => closed.protocol_error.clone(),
                             _ => None,
                         };
-                        assert_eq!(violation, expected, "{context}");
+                        assert_eq!(protocol_error, expected, "{context}");
                         // And any bytes that follow are survived.
                         driven.receive(&MASK).receive(&[b'x'; 100]).end();
                         assert!(driven.is_closed(), "{context}");
@@ -134,8 +134,8 @@ fn a_hixie_length_is_judged_by_its_value_whatever_the_frames_type() {
                             assert_eq!(driven.texts(), ["Hi"], "{context}");
                         }
                     } else {
-                        let violation = Some(Violation::SkipTooLarge(limit));
-                        assert_eq!(driven.closed().violation, violation, "{context}");
+                        let protocol_error = Some(ProtocolError::SkipTooLarge(limit));
+                        assert_eq!(driven.closed().protocol_error, protocol_error, "{context}");
                     }
                 }
             }
@@ -178,8 +178,8 @@ fn a_message_is_whole_or_refused_and_never_cut_off() {
                             assert_eq!(driven.texts(), [word.as_str()], "{version}, {limit}");
                         } else {
                             assert_eq!(driven.events.len(), 1, "{version}: {len} of {limit}");
-                            let violation = Some(Violation::MessageTooLarge(limit));
-                            assert_eq!(driven.closed().violation, violation);
+                            let protocol_error = Some(ProtocolError::MessageTooLarge(limit));
+                            assert_eq!(driven.closed().protocol_error, protocol_error);
                         }
                     }
                 }

@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use stentor::protocol::{Config, State, Version};
 use stentor::{Response, Server};
 
-use crate::support::{Answer, Driven, Head, Loopback, dial, echo, text};
+use crate::support::{Driven, HandshakeResponse, Head, Loopback, dial, echo, text};
 
 /// The bytes behind a request, for a parser that sees the request's end at another place.
 const SECOND: &str = "GET /admin HTTP/1.1\r\nHost: example.com\r\n\r\n";
@@ -73,10 +73,10 @@ fn a_handshake_has_no_body_however_it_is_announced() {
                 driven.receive(&spoilt(&Head::of(version).head(), line, last));
                 driven.receive(SECOND.as_bytes()).end();
                 let context = format!("{version}, {line:?}");
-                assert_eq!(driven.refused().status(), 400, "{context}");
+                assert_eq!(driven.rejected().status(), 400, "{context}");
                 assert_eq!(driven.connection.state(), State::Rejected, "{context}");
                 assert_eq!(answers(&driven.output), 1, "{context}");
-                Answer::read(&driven.output).assert_last();
+                HandshakeResponse::read(&driven.output).assert_last();
             }
         }
     }
@@ -98,7 +98,7 @@ fn a_page_is_the_last_answer_whatever_body_its_request_had() {
         let mut output = Vec::new();
         stream.read_to_end(&mut output).unwrap();
         assert_eq!(answers(&output), 1, "{line:?}");
-        let answer = Answer::read(&output);
+        let answer = HandshakeResponse::read(&output);
         answer.assert_last();
         assert_eq!(answer.status(), status, "{line:?}");
     }
@@ -117,7 +117,11 @@ fn a_request_behind_a_handshake_is_no_request() {
             driven.receive(&[&head.bytes(), SECOND.as_bytes()].concat());
             driven.receive(SECOND.as_bytes()).end();
             assert_eq!(answers(&driven.output), 1, "{version}, {status}");
-            assert_eq!(Answer::read(&driven.output).status(), status, "{version}");
+            assert_eq!(
+                HandshakeResponse::read(&driven.output).status(),
+                status,
+                "{version}"
+            );
             assert!(driven.texts().is_empty(), "{version}");
         }
     }
@@ -151,7 +155,7 @@ fn junk_behind_the_handshake_is_frames_or_the_end() {
                 assert_eq!(answers(&driven.output), 1, "{context}");
                 assert!(driven.is_closed(), "{context}");
                 // If it broke a rule, nothing behind it counts.
-                let violated = driven.closed().violation.is_some();
+                let violated = driven.closed().protocol_error.is_some();
                 assert!(!violated || driven.texts().is_empty(), "{context}");
                 let broken = version.has_close_codes();
                 assert_eq!(

@@ -17,7 +17,7 @@ fn rows(document: &str) -> Vec<Vec<&str>> {
         let lines = behind.lines().skip(2);
         lines.take_while(|line| line.starts_with('|'))
     });
-    let cells = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect());
+    let cells = rows.map(|spec| spec.trim_matches('|').split('|').map(str::trim).collect());
     cells.collect()
 }
 
@@ -60,9 +60,9 @@ fn every_threat_has_tests_and_each_of_them_exists() {
     let rows = rows(&document);
     assert!(rows.len() > 40, "{} threats", rows.len());
     let attacks = read("tests/costs/attacks.rs");
-    for row in rows {
-        let [threat, _, _, tests] = row[..] else {
-            panic!("not four cells: {row:?}");
+    for spec in rows {
+        let [threat, _, _, tests] = spec[..] else {
+            panic!("not four cells: {spec:?}");
         };
         assert!(names(tests).next().is_some(), "{threat}: no test");
         for name in names(tests) {

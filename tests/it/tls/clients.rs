@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::{CertificateError, HandshakeKind, ServerConnection, StreamOwned};
 use stentor::{
-    CloseCode, Connector, Error, Loss, Message, Received, Server, TlsClient, TlsError, TlsServer,
-    Version,
+    CloseCode, Connector, DisconnectReason, Error, Message, Received, Server, TlsClient, TlsError,
+    TlsServer, Version,
 };
 
 use crate::support::{Identity, Loopback, PATIENCE, echo};
 
 use super::over_tls;
 
-fn believing(identity: &Identity) -> Connector {
+fn with_roots(identity: &Identity) -> Connector {
     let tls = TlsClient::trusting_only(identity.certificate.as_bytes()).unwrap();
     Connector::new().tls(tls)
 }
@@ -28,13 +28,13 @@ fn url(server: &Loopback) -> String {
 }
 
 /// Returns the reason why a client that trusts one identity rejects a server with another.
-fn refusal(believed: &Identity, shown: &Identity, host: &str) -> CertificateError {
+fn rejection(believed: &Identity, shown: &Identity, host: &str) -> CertificateError {
     let server = Loopback::echo(Server::builder().tls(shown.server()));
     let url = format!("wss://{host}:{}/", server.address.port());
     let stream = std::net::TcpStream::connect(server.address).unwrap();
-    let error = believing(believed).connect_over(stream, &url).unwrap_err();
+    let error = with_roots(believed).connect_over(stream, &url).unwrap_err();
     // The server has not received a byte of the request.
-    assert_eq!(server.wait_until_empty().refused, [("tls", 1)].into());
+    assert_eq!(server.wait_until_empty().rejected, [("tls", 1)].into());
     match error {
         Error::Tls(TlsError::Rustls(rustls::Error::InvalidCertificate(why))) => why,
         other => panic!("{other}"),
@@ -45,7 +45,7 @@ fn refusal(believed: &Identity, shown: &Identity, host: &str) -> CertificateErro
 fn every_version_connects_to_a_trusted_server() {
     let server = Loopback::echo(over_tls());
     for version in Version::ALL {
-        let connector = believing(Identity::common()).version(version);
+        let connector = with_roots(Identity::common()).version(version);
         let mut socket = connector.connect(&url(&server)).unwrap();
         for size in [0, 1, 125, 16_384, 100_000, 1_000_000] {
             let message = Message::from("x".repeat(size));
@@ -57,7 +57,7 @@ fn every_version_connects_to_a_trusted_server() {
         assert!(socket.closed().unwrap().clean, "{version}");
     }
     let counters = server.wait_until_empty();
-    assert!(counters.lost.is_empty());
+    assert!(counters.disconnected.is_empty());
     assert_eq!(counters.closes.get(&1006), None);
 }
 
@@ -70,7 +70,7 @@ fn a_name_and_addresses_of_both_kinds_are_proved() {
     ] {
         let server = Loopback::start(over_tls().bind(bound).unwrap(), echo);
         let url = format!("wss://{host}:{}/", server.address.port());
-        let mut socket = believing(Identity::common()).connect(&url).unwrap();
+        let mut socket = with_roots(Identity::common()).connect(&url).unwrap();
         socket.send(host).unwrap();
         assert_eq!(socket.recv().unwrap(), Some(host.into()));
     }
@@ -86,14 +86,14 @@ fn another_hosts_certificate_is_refused() {
         "127.0.0.1",
         "[::1]",
     ] {
-        let why = refusal(&identity, &identity, host);
+        let why = rejection(&identity, &identity, host);
         assert!(
             matches!(why, CertificateError::NotValidForNameContext { .. }),
             "{host}: {why}"
         );
     }
     let wild = Identity::of(&["*.example.com"]);
-    let why = refusal(&wild, &wild, "example.com");
+    let why = rejection(&wild, &wild, "example.com");
     assert!(
         matches!(why, CertificateError::NotValidForNameContext { .. }),
         "{why}"
@@ -108,9 +108,9 @@ fn a_certificate_without_a_trusted_issuer_is_refused() {
             .distinguished_name
             .push(DnType::CommonName, "stranger");
     });
-    let why = refusal(&one, &stranger, "127.0.0.1");
+    let why = rejection(&one, &stranger, "127.0.0.1");
     assert!(matches!(why, CertificateError::UnknownIssuer), "{why}");
-    let why = refusal(&one, &namesake, "127.0.0.1");
+    let why = rejection(&one, &namesake, "127.0.0.1");
     assert!(matches!(why, CertificateError::BadSignature), "{why}");
     // And by default no self-made certificate is trusted.
     let server = Loopback::echo(over_tls());
@@ -125,7 +125,7 @@ fn a_certificate_out_of_its_time_is_refused() {
         params.not_before = date_time_ymd(2011, 12, 1);
         params.not_after = date_time_ymd(2012, 12, 1);
     });
-    let why = refusal(&old, &old, "127.0.0.1");
+    let why = rejection(&old, &old, "127.0.0.1");
     assert!(
         matches!(why, CertificateError::ExpiredContext { .. }),
         "{why}"
@@ -133,7 +133,7 @@ fn a_certificate_out_of_its_time_is_refused() {
     let early = Identity::with(&["127.0.0.1"], |params| {
         params.not_before = date_time_ymd(4000, 1, 1);
     });
-    let why = refusal(&early, &early, "127.0.0.1");
+    let why = rejection(&early, &early, "127.0.0.1");
     assert!(
         matches!(why, CertificateError::NotValidYetContext { .. }),
         "{why}"
@@ -170,7 +170,7 @@ fn invalid_roots_are_an_error() {
 
 #[test]
 fn a_server_without_tls_is_detected_and_receives_no_request() {
-    let (tell, told) = std::sync::mpsc::channel();
+    let (update, told) = std::sync::mpsc::channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
@@ -178,16 +178,16 @@ fn a_server_without_tls_is_detected_and_receives_no_request() {
         stream
             .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             .unwrap();
-        let mut heard = Vec::new();
-        let _ = stream.read_to_end(&mut heard);
-        tell.send(heard).unwrap();
+        let mut received = Vec::new();
+        let _ = stream.read_to_end(&mut received);
+        update.send(received).unwrap();
     });
     let connector = Connector::new().cookie("session", "secret").unwrap();
     let error = connector.connect(&format!("wss://{address}/")).unwrap_err();
     assert!(matches!(error, Error::Tls(TlsError::NotTls)), "{error}");
-    let heard = told.recv_timeout(PATIENCE).unwrap();
-    assert!(!heard.windows(6).any(|six| six == b"secret"));
-    assert!(!heard.windows(4).any(|four| four == b"HTTP"));
+    let received = told.recv_timeout(PATIENCE).unwrap();
+    assert!(!received.windows(6).any(|six| six == b"secret"));
+    assert!(!received.windows(4).any(|four| four == b"HTTP"));
     server.join().unwrap();
 }
 
@@ -195,10 +195,13 @@ fn a_server_without_tls_is_detected_and_receives_no_request() {
 fn a_server_that_never_answers_is_subject_to_the_handshake_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let connector = Connector::new().handshake_deadline(Duration::from_millis(100));
+    let connector = Connector::new().handshake_timeout(Duration::from_millis(100));
     let since = Instant::now();
     let error = connector.connect(&format!("wss://{address}/")).unwrap_err();
-    assert!(matches!(error, Error::Lost(Loss::Handshake)), "{error}");
+    assert!(
+        matches!(error, Error::Disconnected(DisconnectReason::Handshake)),
+        "{error}"
+    );
     assert!(since.elapsed() < Duration::from_secs(3));
 }
 
@@ -221,8 +224,8 @@ fn a_long_request_leaves_whole() {
     limits.head_bytes = 100_000;
     let server = Loopback::echo(over_tls().limits(limits));
     let long = "x".repeat(50_000);
-    let connector = believing(Identity::common())
-        .field("X-Long", &long)
+    let connector = with_roots(Identity::common())
+        .header("X-Long", &long)
         .unwrap();
     let mut socket = connector.connect(&url(&server)).unwrap();
     socket.send("heard").unwrap();
@@ -232,7 +235,7 @@ fn a_long_request_leaves_whole() {
 #[test]
 fn recv_timeout_loses_nothing_and_other_threads_send_meanwhile() {
     let server = Loopback::echo(over_tls());
-    let mut socket = believing(Identity::common())
+    let mut socket = with_roots(Identity::common())
         .connect(&url(&server))
         .unwrap();
     let nothing = socket.recv_timeout(Duration::from_millis(20)).unwrap();
@@ -243,15 +246,15 @@ fn recv_timeout_loses_nothing_and_other_threads_send_meanwhile() {
             thread::spawn(move || (0..200).for_each(|_| sender.send("x".repeat(500)).unwrap()))
         })
         .collect();
-    let mut heard = 0;
-    while heard < 800 {
+    let mut received = 0;
+    while received < 800 {
         match socket.recv_timeout(Duration::from_millis(1)).unwrap() {
             Received::Message(message) => {
                 assert_eq!(message.len(), 500);
-                heard += 1;
+                received += 1;
             }
             Received::Nothing => {}
-            Received::Closed => panic!("closed after {heard}"),
+            Received::Closed => panic!("closed after {received}"),
         }
     }
     senders
@@ -277,7 +280,7 @@ fn a_client_that_reconnects_resumes_its_session() {
             stream.conn.handshake_kind().unwrap()
         })
     });
-    let connector = believing(identity);
+    let connector = with_roots(identity);
     for _ in 0..2 {
         assert!(connector.connect(&format!("wss://{address}/")).is_err());
     }

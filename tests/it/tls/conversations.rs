@@ -32,7 +32,7 @@ fn every_version_talks_over_tls_as_without() {
     }
     let counters = server.wait_until_empty();
     assert_eq!(counters.opened.values().sum::<u64>(), 5);
-    assert!(counters.lost.is_empty());
+    assert!(counters.disconnected.is_empty());
     assert_eq!(counters.closes.get(&1006), None);
 }
 
@@ -59,7 +59,7 @@ fn clients_with_and_without_tls_are_in_one_room() {
     let server = over_tls().bind("127.0.0.1:0").unwrap();
     let server = server.and_bind_plain("127.0.0.1:0").unwrap();
     let plain = match server.endpoints().unwrap()[1] {
-        stentor::Endpoint::Net(address) => address,
+        stentor::Endpoint::AddressGroup(address) => address,
         ref other => panic!("{other}"),
     };
     let server = Loopback::start(server, echo);
@@ -74,8 +74,8 @@ fn clients_with_and_without_tls_are_in_one_room() {
     }
     // And the other port's clients see the right scheme for their connection.
     for (peer, scheme) in peers.iter().zip(["wss", "ws"].into_iter().cycle()) {
-        let location = peer.answer.field("WebSocket-Location");
-        let location = location.or(peer.answer.field("Sec-WebSocket-Location"));
+        let location = peer.answer.header("WebSocket-Location");
+        let location = location.or(peer.answer.header("Sec-WebSocket-Location"));
         if let Some(location) = location {
             assert_eq!(
                 location,
@@ -90,9 +90,9 @@ fn clients_with_and_without_tls_are_in_one_room() {
 #[test]
 fn a_unix_socket_beside_tls_stays_plain() {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-    let detached = over_tls().detach().unwrap();
+    let acceptor = over_tls().acceptor().unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| detached.serve(theirs, echo).unwrap());
+        scope.spawn(|| acceptor.serve(theirs, echo).unwrap());
         let mut ours = ours;
         ours.write_all(&Head::of(Version::Rfc6455).bytes()).unwrap();
         let mut answer = [0; 12];
@@ -138,7 +138,7 @@ fn the_servers_end_is_announced_in_every_version() {
     for version in Version::ALL {
         let mut stream = open_directly(&server, version);
         match version.closing() {
-            Closing::HangUp => stream.conn.send_close_notify(),
+            Closing::CloseTcp => stream.conn.send_close_notify(),
             Closing::Marker => stream.write_all(&[0xff, 0x00]).unwrap(),
             Closing::Frame => stream.write_all(&close_frame(1000, b"")).unwrap(),
         }
@@ -161,9 +161,9 @@ fn the_servers_end_is_announced_in_every_version() {
 
 #[test]
 fn a_stream_that_may_have_been_truncated_is_not_a_clean_end() {
-    let (tell, told) = crossbeam_channel::unbounded();
-    let server = Loopback::echo(over_tls().on_close(move |departure| {
-        let _ = tell.send(departure.closed.clean);
+    let (update, told) = crossbeam_channel::unbounded();
+    let server = Loopback::echo(over_tls().on_close(move |report| {
+        let _ = update.send(report.closed.clean);
     }));
     // Draft-75 has no close except the end of the stream.
     let mut announced = open_directly(&server, Version::Draft75);

@@ -139,7 +139,7 @@ fn records_without_content_do_not_go_on_for_ever() {
     let mut client = Records::open(&server);
     assert!(!client.flood(), "there is no end to it");
     let counters = server.wait_until_empty();
-    assert_eq!(counters.refused, [("tls", 1)].into());
+    assert_eq!(counters.rejected, [("tls", 1)].into());
     open(&server, Version::Rfc6455).expect_echo("and the next");
 }
 
@@ -273,5 +273,5 @@ fn certificates_change_while_many_connect_and_no_client_is_refused() {
         assert!(changing.join().unwrap() > 0);
         assert!(came.iter().all(Result::is_ok));
     });
-    assert_eq!(server.wait_until_empty().refused, [].into());
+    assert_eq!(server.wait_until_empty().rejected, [].into());
 }

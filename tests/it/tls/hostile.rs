@@ -36,7 +36,7 @@ fn a_plain_http_request_gets_a_plain_http_rejection() {
         assert!(body.contains("TLS") && body.contains("wss://"), "{body}");
     }
     let counters = server.wait_until_empty();
-    assert_eq!(counters.refused, [("tls", 6)].into());
+    assert_eq!(counters.rejected, [("tls", 6)].into());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn garbage_ends_at_once_and_gets_no_http_response() {
         }
     }
     let counters = server.wait_until_empty();
-    assert_eq!(counters.refused, [("tls", 6)].into());
+    assert_eq!(counters.rejected, [("tls", 6)].into());
     let address = server.address.to_string();
     assert!(!address.is_empty());
     Peer::on(
@@ -84,8 +84,8 @@ fn garbage_ends_at_once_and_gets_no_http_response() {
 
 #[test]
 fn an_unfinished_tls_handshake_costs_a_thread_until_the_timeout() {
-    let patience = Duration::from_millis(200);
-    let server = Loopback::echo(over_tls().handshake_deadline(patience));
+    let limit = Duration::from_millis(200);
+    let server = Loopback::echo(over_tls().handshake_timeout(limit));
     let hello = {
         let mut stream = secure(dial(server.address));
         let mut hello = Vec::new();
@@ -110,16 +110,16 @@ fn an_unfinished_tls_handshake_costs_a_thread_until_the_timeout() {
         assert!(told.ends_with(&ALERT), "{}", told.escape_ascii());
     }
     let took = since.elapsed();
-    assert!(took >= patience && took < patience * 15, "{took:?}");
+    assert!(took >= limit && took < limit * 15, "{took:?}");
     drop(stalled);
     let counters = server.wait_until_empty();
-    assert_eq!(counters.refused, [("timeout", 6)].into());
+    assert_eq!(counters.rejected, [("timeout", 6)].into());
 }
 
 #[test]
 fn a_client_that_is_silent_after_the_tls_handshake_has_the_same_timeout() {
-    let patience = Duration::from_millis(200);
-    let server = Loopback::echo(over_tls().handshake_deadline(patience));
+    let limit = Duration::from_millis(200);
+    let server = Loopback::echo(over_tls().handshake_timeout(limit));
     let mut stream = secure(dial(server.address));
     let mut told = Vec::new();
     stream.read_to_end(&mut told).unwrap();
@@ -131,10 +131,10 @@ fn a_client_rejected_before_the_tls_handshake_gets_an_alert() {
     let server = Loopback::echo(over_tls().max_clients(1));
     let bytes = Head::of(Version::Rfc6455).bytes();
     let mut first = Peer::on(tunnel(server.address), Version::Rfc6455, &bytes);
-    let mut refused = secure(dial(server.address));
-    let error = refused.read(&mut [0]).unwrap_err();
+    let mut rejected = secure(dial(server.address));
+    let error = rejected.read(&mut [0]).unwrap_err();
     assert!(error.to_string().contains("InternalError"), "{error}");
-    becomes(&[("full", 1)].into(), || server.handle.counters().refused);
+    becomes(&[("full", 1)].into(), || server.handle.counters().rejected);
     first.expect_echo("still here");
 }
 
@@ -150,7 +150,7 @@ fn a_client_that_does_not_trust_the_certificate_is_named_in_the_log() {
     let error = stream.write_all(b"GET").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     becomes(&1, || logged(&[&address, "received fatal alert"]).len());
-    becomes(&[("tls", 1)].into(), || server.handle.counters().refused);
+    becomes(&[("tls", 1)].into(), || server.handle.counters().rejected);
 }
 
 #[test]

@@ -68,9 +68,9 @@ fn a_server_uses_its_new_certificate_for_clients_that_connect_after_a_reload() {
     before
         .write_all(&text(Version::Rfc6455, "still here"))
         .unwrap();
-    let mut heard = [0; 12];
-    before.read_exact(&mut heard).unwrap();
-    assert_eq!(&heard[2..], b"still here");
+    let mut received = [0; 12];
+    before.read_exact(&mut received).unwrap();
+    assert_eq!(&received[2..], b"still here");
 
     // Files that cannot be read change nothing.
     fs::write(&key, "nothing").unwrap();

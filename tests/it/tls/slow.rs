@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{Framing, Loss, SlowClient, Version};
+use stentor::{DisconnectReason, Framing, SlowClient, Version};
 
 use crate::support::{
     Loopback, PATIENCE, Peer, Secure, becomes, dial_from, echo, eventually, text,
@@ -26,7 +26,7 @@ fn open_small(server: &Loopback, version: Version) -> Secure {
 #[test]
 fn clients_that_do_not_read_delay_no_other_and_are_evicted() {
     const ROUNDS: usize = 100;
-    let builder = over_tls().outbox(OUTBOX);
+    let builder = over_tls().send_queue(OUTBOX);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let mut readers: Vec<Peer> = Version::ALL.map(|version| open(&server, version)).into();
     let sleepers: Vec<Secure> = Version::ALL
@@ -45,17 +45,20 @@ fn clients_that_do_not_read_delay_no_other_and_are_evicted() {
     // The write timeout is ten seconds. No client has waited for it, or for anything else.
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
     becomes(&5, || server.handle.counters().evicted);
-    assert_eq!(server.handle.counters().lost, [(Loss::Evicted, 5)].into());
+    assert_eq!(
+        server.handle.counters().disconnected,
+        [(DisconnectReason::Evicted, 5)].into()
+    );
     drop(sleepers);
 }
 
 #[test]
 fn a_client_that_floods_and_never_reads_is_ended_by_the_write_timeout() {
-    let patience = Duration::from_millis(200);
-    let builder = over_tls().outbox(OUTBOX).write_deadline(patience);
+    let limit = Duration::from_millis(200);
+    let builder = over_tls().send_queue(OUTBOX).write_timeout(limit);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let mut flooder = open_small(&server, Version::Rfc6455);
-    flooder.sock.set_write_timeout(Some(patience)).unwrap();
+    flooder.sock.set_write_timeout(Some(limit)).unwrap();
     let mut healthy = open(&server, Version::Rfc6455);
     let frame = text(Version::Rfc6455, &"x".repeat(10_000));
     let ended = AtomicBool::new(false);
@@ -69,24 +72,27 @@ fn a_client_that_floods_and_never_reads_is_ended_by_the_write_timeout() {
             }
         });
         let since = Instant::now();
-        while server.handle.counters().lost.is_empty() {
+        while server.handle.counters().disconnected.is_empty() {
             assert!(since.elapsed() < PATIENCE, "it goes on for ever");
             healthy.expect_echo("not my business");
         }
         ended.store(true, SeqCst);
     });
-    assert_eq!(server.handle.counters().lost, [(Loss::Write, 1)].into());
+    assert_eq!(
+        server.handle.counters().disconnected,
+        [(DisconnectReason::Write, 1)].into()
+    );
 }
 
 /// Within each timeout it takes something, and never a whole record.
 #[test]
 fn a_client_that_reads_less_than_a_record_per_timeout_is_not_disconnected() {
-    let patience = Duration::from_millis(400);
+    let limit = Duration::from_millis(400);
     let builder = over_tls()
-        .outbox(OUTBOX)
-        .write_deadline(patience)
-        .keepalive(Some(patience), patience)
-        .idle_deadline(Some(patience * 2));
+        .send_queue(OUTBOX)
+        .write_timeout(limit)
+        .keepalive(Some(limit), limit)
+        .idle_timeout(Some(limit * 2));
     let server = Loopback::run_with_send_buffer(0, builder, |client| {
         client.recv()?;
         client.handle().send("x".repeat(1_000_000))?;
@@ -95,12 +101,12 @@ fn a_client_that_reads_less_than_a_record_per_timeout_is_not_disconnected() {
     let mut slow = open_small(&server, Version::Rfc6455);
     slow.write_all(&text(Version::Rfc6455, "go")).unwrap();
     let since = Instant::now();
-    while since.elapsed() < patience * 5 {
+    while since.elapsed() < limit * 5 {
         let read = slow.sock.read(&mut [0; 1200]).unwrap();
         assert!(read > 0, "cut off after {:?}", since.elapsed());
         thread::sleep(Duration::from_millis(40));
     }
-    assert_eq!(server.handle.counters().lost, [].into());
+    assert_eq!(server.handle.counters().disconnected, [].into());
 }
 
 /// Encrypted bytes must be sent, whatever the policy: otherwise the stream would break.
@@ -108,7 +114,7 @@ fn a_client_that_reads_less_than_a_record_per_timeout_is_not_disconnected() {
 fn a_sleeper_that_misses_the_oldest_receives_whole_messages_when_it_wakes() {
     for version in Version::ALL {
         let builder = over_tls()
-            .outbox(4 * OUTBOX)
+            .send_queue(4 * OUTBOX)
             .slow_client(SlowClient::DropOldest);
         let server = Loopback::run_with_send_buffer(0, builder, echo);
         let mut peer = open_small(&server, version);
@@ -125,11 +131,11 @@ fn a_sleeper_that_misses_the_oldest_receives_whole_messages_when_it_wakes() {
         });
         let handle = server.handle.clients().remove(0);
         let last = thread::scope(|scope| {
-            let heard = scope.spawn(|| hear_until_goodbye(&mut peer, version));
+            let received = scope.spawn(|| hear_until_goodbye(&mut peer, version));
             (0..500).for_each(|_| broadcast(&mut sent));
             server.handle.room("nobody").members();
             handle.close(stentor::CloseCode::NORMAL, "").unwrap();
-            heard.join().unwrap()
+            received.join().unwrap()
         });
         assert_eq!(last, sent - 1, "{version}: the newest are kept");
     }
@@ -185,5 +191,5 @@ fn messages_of_all_sizes_arrive_through_small_buffers() {
         peer.expect_text(&"y".repeat(size / 2));
     }
     peer.leave();
-    assert!(server.wait_until_empty().lost.is_empty());
+    assert!(server.wait_until_empty().disconnected.is_empty());
 }

@@ -1,11 +1,11 @@
 //! The same collection, from the other end: a client accepts the bytes that servers send in it.
 
 use serde_json::Value;
-use stentor::protocol::{ClientRequest, Config, Event, State, Version, Violation};
+use stentor::protocol::{ClientRequest, Config, Event, ProtocolError, State, Version};
 
 use super::frames::assert_replayed;
 use super::{VECTORS, hex, latin1, list, section, string, version, versions};
-use crate::asking::{field, ready_with, take_answer};
+use crate::client_handshake::{field, ready_with, take_answer};
 use crate::support::{Driven, every_way};
 
 #[test]
@@ -34,7 +34,7 @@ fn every_response_is_accepted_by_the_client_that_requested_it() {
         let agreed = expect["protocol"].as_str();
         assert_eq!(client.connection.subprotocol(), agreed, "{id}");
         let head = String::from_utf8(answer).unwrap();
-        let fields = client.connection.answer().unwrap().fields();
+        let fields = client.connection.answer().unwrap().headers();
         let written = fields.map(|(name, value)| format!("{name}: {}", value.escape_ascii()));
         assert!(written.into_iter().all(|line| head.contains(&line)), "{id}");
         ran[usize::from(version.framing() == stentor::Framing::Hybi)] += 1;
@@ -119,10 +119,10 @@ fn refuse_masked(vector: &Value, version: Version) {
     }
     let mut client = ready_with(version, &Config::default());
     client.receive(&bytes);
-    let violation = &client.closed().violation;
+    let protocol_error = &client.closed().protocol_error;
     assert_eq!(
-        *violation,
-        Some(Violation::Masked),
+        *protocol_error,
+        Some(ProtocolError::Masked),
         "{}",
         string(vector, "id")
     );

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use stentor::protocol::{
-    CloseCode, CloseFrame, Config, Event, Framing, Initiator, Message, State, Version, Violation,
+    CloseCode, CloseFrame, Config, Event, Framing, Initiator, Message, ProtocolError, State,
+    Version,
 };
 
 use super::{VECTORS, decided_otherwise, hex, list, section, string, versions};
@@ -48,8 +49,8 @@ fn every_compressed_message_is_refused() {
                 &hex(&list(vector, "message_payloads_hex")[0]),
             ));
             assert_eq!(
-                driven.closed().violation,
-                Some(Violation::ReservedBits(0b100))
+                driven.closed().protocol_error,
+                Some(ProtocolError::ReservedBits(0b100))
             );
             driven.assert_failed_with(1002, "RSV1");
         }
@@ -144,7 +145,7 @@ pub(super) fn assert_replayed(mut driven: Driven, vector: &Value, version: Versi
             let closed = driven.closed();
             assert!(closed.clean, "{context}");
             assert_eq!(
-                (closed.initiator, &closed.violation),
+                (closed.initiator, &closed.protocol_error),
                 (Initiator::Peer, &None),
                 "{context}"
             );
@@ -160,14 +161,14 @@ pub(super) fn assert_replayed(mut driven: Driven, vector: &Value, version: Versi
         "error" => {
             let closed = driven.closed();
             assert!(!closed.clean, "{context}");
-            let violation = closed.violation.as_ref().unwrap();
+            let protocol_error = closed.protocol_error.as_ref().unwrap();
             let kind = expect["error"].as_str();
             assert!(
-                kind.is_none_or(|kind| fits(kind, violation)),
-                "{context}: {violation:?}"
+                kind.is_none_or(|kind| fits(kind, protocol_error)),
+                "{context}: {protocol_error:?}"
             );
             assert_eq!(
-                violation.close_code(version),
+                protocol_error.close_code(version),
                 fail_code(expect, version),
                 "{context}"
             );
@@ -202,8 +203,8 @@ fn refuse_unmasked(vector: &Value, version: Version) {
             driven.receive(piece);
         }
         assert_eq!(
-            driven.closed().violation,
-            Some(Violation::Unmasked),
+            driven.closed().protocol_error,
+            Some(ProtocolError::Unmasked),
             "{how}"
         );
         driven.assert_failed_with(1002, how);
@@ -262,11 +263,11 @@ fn message_event(event: &Value) -> Option<Event> {
 }
 
 /// Whether a protocol error is the one that a hixie vector's error means.
-fn fits(error: &str, violation: &Violation) -> bool {
-    match violation {
-        Violation::InvalidUtf8 => error == "invalid_utf8",
-        Violation::UnknownFrameType(_) => error == "unknown_type",
-        Violation::MessageTooLarge(_) | Violation::SkipTooLarge(_) => error == "too_big",
+fn fits(error: &str, protocol_error: &ProtocolError) -> bool {
+    match protocol_error {
+        ProtocolError::InvalidUtf8 => error == "invalid_utf8",
+        ProtocolError::UnknownFrameType(_) => error == "unknown_type",
+        ProtocolError::MessageTooLarge(_) | ProtocolError::SkipTooLarge(_) => error == "too_big",
         _ => false,
     }
 }
@@ -291,7 +292,7 @@ pub(super) fn config(vector: &Value) -> Config {
                 config.limits.message = value.as_u64().unwrap() as usize;
             }
             ("unknown", Some("fail")) => config.fail_on_unknown_frames = true,
-            ("utf8", Some("fail")) => config.fail_on_bad_hixie_text = true,
+            ("utf8", Some("fail")) => config.fail_on_invalid_hixie_text = true,
             other => panic!("{other:?}"),
         }
     }

@@ -1,10 +1,10 @@
 //! Whole handshakes: the request in pieces, and every byte of the response.
 
 use serde_json::Value;
-use stentor::protocol::{Config, Ending, Event, Refusal, State, Version};
+use stentor::protocol::{Config, Ending, Event, Rejection, State, Version};
 
 use super::{hex, latin1, list, section, string, version};
-use crate::support::{Answer, Driven, every_way, text};
+use crate::support::{Driven, HandshakeResponse, every_way, text};
 
 /// A message in the same packet as the handshake, which must be delivered.
 const GLUED: &str = "glued";
@@ -96,9 +96,9 @@ fn every_version_is_distinguished_from_the_others() {
         match expect.strip_prefix("reject:") {
             Some(reason) => {
                 assert!(
-                    fits(reason, driven.refused()),
+                    fits(reason, driven.rejected()),
                     "{id}: {:?}",
-                    driven.refused()
+                    driven.rejected()
                 );
             }
             None => {
@@ -133,7 +133,7 @@ fn assert_accepted(driven: &Driven, expect: &Value, context: &str) {
         printed(&driven.output),
         printed(&expected_outputs(expect).unwrap().concat())
     );
-    let answer = Answer::read(&driven.output);
+    let answer = HandshakeResponse::read(&driven.output);
     assert_eq!(
         answer.status_line,
         string(expect, "status_line"),
@@ -144,8 +144,8 @@ fn assert_accepted(driven: &Driven, expect: &Value, context: &str) {
         serde_json::from_value(expect["headers"].clone()).expect("pairs");
     assert_eq!(answer.fields, fields, "{context}");
     assert_eq!(answer.body, hex(&expect["body_hex"]), "{context}");
-    let location = answer.field("WebSocket-Location");
-    let location = location.or(answer.field("Sec-WebSocket-Location"));
+    let location = answer.header("WebSocket-Location");
+    let location = location.or(answer.header("Sec-WebSocket-Location"));
     assert_eq!(location, expect["location"].as_str(), "{context}");
 
     let leftover = match string(expect, "leftover_hex") {
@@ -160,10 +160,10 @@ fn assert_accepted(driven: &Driven, expect: &Value, context: &str) {
 }
 
 fn assert_refused(driven: &Driven, expect: &Value, context: &str) {
-    let refusal = driven.refused();
+    let rejection = driven.rejected();
     assert!(
-        fits(string(expect, "reason"), refusal),
-        "{context}: {refusal:?}"
+        fits(string(expect, "reason"), rejection),
+        "{context}: {rejection:?}"
     );
     assert_eq!(driven.connection.state(), State::Rejected, "{context}");
     assert_eq!(
@@ -172,15 +172,19 @@ fn assert_refused(driven: &Driven, expect: &Value, context: &str) {
         "{context}"
     );
 
-    let answer = Answer::read(&driven.output);
+    let answer = HandshakeResponse::read(&driven.output);
     answer.assert_last();
     assert_eq!(
         u64::from(answer.status()),
         expect["status"].as_u64().unwrap(),
         "{context}"
     );
-    assert_eq!(answer.status(), refusal.status(), "{context}");
-    assert_eq!(answer.body, format!("{refusal}\n").as_bytes(), "{context}");
+    assert_eq!(answer.status(), rejection.status(), "{context}");
+    assert_eq!(
+        answer.body,
+        format!("{rejection}\n").as_bytes(),
+        "{context}"
+    );
     if expect["must_not_send_101"] == true {
         let output = String::from_utf8_lossy(&driven.output);
         assert!(!output.contains("HTTP/1.1 101"), "{context}");
@@ -190,13 +194,13 @@ fn assert_refused(driven: &Driven, expect: &Value, context: &str) {
         .map_or(&[][..], Vec::as_slice)
     {
         assert_eq!(
-            answer.field(name.as_str().unwrap()),
+            answer.header(name.as_str().unwrap()),
             value.as_str(),
             "{context}"
         );
     }
     if answer.status() == 405 {
-        assert_eq!(answer.field("Allow"), Some("GET, HEAD"), "{context}");
+        assert_eq!(answer.header("Allow"), Some("GET, HEAD"), "{context}");
     }
 }
 
@@ -217,7 +221,7 @@ fn assert_incomplete(driven: &Driven, expect: &Value, context: &str) {
 }
 
 /// Whether a rejection is the one that a vector's reason means.
-fn fits(reason: &str, refusal: &Refusal) -> bool {
+fn fits(reason: &str, rejection: &Rejection) -> bool {
     let names: &[&str] = match reason {
         "method" => &["method"],
         "no_upgrade" => &["no upgrade"],
@@ -242,7 +246,7 @@ fn fits(reason: &str, refusal: &Refusal) -> bool {
         "key_without_version" => &["key without version"],
         other => panic!("{other}"),
     };
-    names.contains(&refusal.name())
+    names.contains(&rejection.name())
 }
 
 fn config(vector: &Value) -> Config {
@@ -254,8 +258,8 @@ fn config(vector: &Value) -> Config {
     config.secure = vector["secure"].as_bool().unwrap();
     let protocols = strings("protocols").unwrap_or_default();
     config.subprotocols = protocols.into_iter().map(str::to_owned).collect();
-    config.origins = strings("origins").map(|origins| {
-        origins
+    config.allowed_origins = strings("origins").map(|allowed_origins| {
+        allowed_origins
             .iter()
             .map(|origin| origin.parse().unwrap())
             .collect()

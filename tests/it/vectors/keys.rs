@@ -2,7 +2,7 @@
 
 use stentor::protocol::version::draft76::{proof, solve};
 use stentor::protocol::version::hybi07::accept_value;
-use stentor::protocol::{Config, KeyError, Refusal, State, Version};
+use stentor::protocol::{Config, KeyError, Rejection, State, Version};
 
 use super::{decided_otherwise, hex, latin1, section, string};
 use crate::support::{Driven, Head};
@@ -66,8 +66,8 @@ fn every_single_key_is_solved_or_refused_by_its_name() {
                 Ok(_) => assert_eq!(driven.connection.state(), State::Ready, "{id}"),
                 Err(why) => {
                     assert_eq!(
-                        *driven.refused(),
-                        Refusal::BadChallenge { field, why },
+                        *driven.rejected(),
+                        Rejection::InvalidChallenge { field, why },
                         "{id}"
                     );
                     assert!(driven.output.starts_with(b"HTTP/1.1 400 "), "{id}");
@@ -121,7 +121,7 @@ fn every_bad_accept_key_is_refused() {
             if decided_otherwise(key) {
                 assert_eq!(driven.connection.state(), State::Ready);
             } else {
-                assert_eq!(*driven.refused(), Refusal::BadKey(key.to_owned()));
+                assert_eq!(*driven.rejected(), Rejection::InvalidKey(key.to_owned()));
             }
         }
         ran += 1;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::net::send_queue::Push;
 use crate::net::sync::thread;
 use crate::protocol::{CloseCode, CloseFrame, Initiator};
-use crate::server::client::{Client, Outcome};
+use crate::server::client::{Client, HandlerResult};
 use crate::server::handles::ClientHandle;
-use crate::server::shared::Crew;
+use crate::server::shared::ServerThreads;
 
 use super::check;
 use super::stage::{
@@ -15,7 +15,7 @@ use super::stage::{
 };
 use super::wire::{Frame, assert_ends, frame, frames};
 
-fn until_closed(client: &mut Client) -> Outcome {
+fn until_closed(client: &mut Client) -> HandlerResult {
     while client.recv()?.is_some() {}
     Ok(())
 }
@@ -25,8 +25,8 @@ fn until_closed(client: &mut Client) -> Outcome {
 fn the_engine_learns_of_the_first_close_frame_once() {
     check(|| {
         let seen = Seen::default();
-        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, link, peer) = serve(&shared, until_closed);
         shake_hands(peer, 3);
         let handle = {
@@ -35,18 +35,18 @@ fn the_engine_learns_of_the_first_close_frame_once() {
         };
         let server = {
             let (link, shared) = (Arc::clone(&link), Arc::clone(&shared));
-            thread::spawn(move || link.send_away(&shared.warden))
+            thread::spawn(move || link.close_going_away(&shared.watchdog))
         };
         peer.say(&masked(8, &1000_u16.to_be_bytes()));
         peer.read_to_end();
-        peer.hang_up();
+        peer.close_tcp();
         client.join().unwrap();
         handle.join().unwrap();
         server.join().unwrap();
-        drop(crew);
+        drop(threads);
         let frames = frames(behind_head(&peer.taken()), false);
         let written = assert_ends(&frames);
-        let closed = seen.departure().closed;
+        let closed = seen.report().closed;
         assert_eq!((closed.code.get(), closed.clean), (1000, true));
         assert_eq!(seen.closings(), 1);
         match closed.initiator {
@@ -76,10 +76,10 @@ fn the_answer_to_one_of_two_close_frames_is_never_taken_for_the_peers_own() {
     });
 }
 
-fn answered(handler: fn(&mut Client) -> Outcome) {
+fn answered(handler: fn(&mut Client) -> HandlerResult) {
     let seen = Seen::default();
-    let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-    let shared = Arc::clone(&crew.shared);
+    let (threads, _woken) = ServerThreads::new(seen.watching(settings())).unwrap();
+    let shared = Arc::clone(&threads.shared);
     let (client, link, peer) = serve(&shared, handler);
     shake_hands(peer, 5);
     let handle = {
@@ -90,10 +90,10 @@ fn answered(handler: fn(&mut Client) -> Outcome) {
     read_politely(peer);
     client.join().unwrap();
     handle.join().unwrap();
-    drop(crew);
+    drop(threads);
     let frames = frames(behind_head(&peer.taken()), false);
     let written = assert_ends(&frames);
-    let closed = seen.departure().closed;
+    let closed = seen.report().closed;
     assert_eq!(closed.initiator, Initiator::Us);
     assert_eq!((Some(closed.code.get()), closed.clean), (written, true));
     assert_eq!(seen.closings(), 1);
@@ -107,20 +107,20 @@ fn the_thread_that_reads_the_answer_knows_of_the_close_frame() {
         let own = {
             let link = Arc::clone(&link);
             thread::spawn(move || {
-                let socket = link.outbox.socket().unwrap();
+                let socket = link.send_queue.socket().unwrap();
                 socket.receive(&mut Vec::with_capacity(1)).unwrap();
-                link.goodbye()
+                link.close_frame()
             })
         };
-        let goodbye = CloseFrame::of(CloseCode::from(4001));
+        let close_frame = CloseFrame::of(CloseCode::from(4001));
         let closer = {
-            let goodbye = goodbye.clone();
-            thread::spawn(move || link.close(goodbye).unwrap())
+            let close_frame = close_frame.clone();
+            thread::spawn(move || link.close(close_frame).unwrap())
         };
         peer.read();
         peer.say(b"!");
         closer.join().unwrap();
-        assert_eq!(own.join().unwrap(), Some(goodbye));
+        assert_eq!(own.join().unwrap(), Some(close_frame));
     });
 }
 
@@ -132,22 +132,22 @@ fn a_close_frame_that_was_refused_is_not_recorded() {
         let watched = Watched::new(&settings);
         let (link, peer) = link(&settings, 3);
         let hub = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             let totals = Arc::clone(&watched.totals);
             thread::spawn(move || {
                 for number in 0..4 {
-                    push(&link, &warden, &totals, frame('h', number));
+                    push(&link, &watchdog, &totals, frame('h', number));
                 }
             })
         };
         let frame = CloseFrame::of(CloseCode::from(4001));
         let went = link.close(frame.clone()).unwrap();
-        watched.warden.mind(went, &link);
-        let heard = (went != Push::Over).then_some(frame);
-        assert_eq!(link.goodbye(), heard);
+        watched.watchdog.watch_stalled(went, &link);
+        let received = (went != Push::Over).then_some(frame);
+        assert_eq!(link.close_frame(), received);
         hub.join().unwrap();
-        assert_eq!(link.goodbye(), heard);
-        if link.outbox.loss().is_none() {
+        assert_eq!(link.close_frame(), received);
+        if link.send_queue.disconnect_reason().is_none() {
             while !matches!(frames(&peer.taken(), true).last(), Some(Frame::Close(4001))) {
                 peer.read();
             }

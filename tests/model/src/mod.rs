@@ -13,13 +13,13 @@
 //! which has a simple one in its place, condition variables that wake by themselves, the listener
 //! and its threads, and any difference between the real kernel and `socket.rs`.
 
-mod budget;
+mod admission;
 
 mod closing;
 
-mod deadlines;
+mod timeouts;
 
-mod outbox;
+mod send_queue;
 
 mod slow_clients;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Loss;
+use crate::error::DisconnectReason;
 use crate::net::counters::Totals;
 use crate::net::send_queue::{Push, SlowClient};
 use crate::net::sync::thread;
@@ -12,9 +12,12 @@ use super::check;
 use super::stage::{Watched, link, push, reply, settings};
 use super::wire::{assert_in_order, frame, frames, numbers};
 
-fn count(totals: &Totals, loss: Loss) -> u64 {
-    let lost = totals.snapshot(std::iter::empty()).lost;
-    lost.get(&loss).copied().unwrap_or_default()
+fn count(totals: &Totals, disconnect_reason: DisconnectReason) -> u64 {
+    let disconnected = totals.snapshot(std::iter::empty()).disconnected;
+    disconnected
+        .get(&disconnect_reason)
+        .copied()
+        .unwrap_or_default()
 }
 
 #[test]
@@ -26,16 +29,17 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
         let pushers: Vec<_> = ['a', 'b']
             .into_iter()
             .map(|sender| {
-                let (warden, totals) = (Arc::clone(&watched.warden), Arc::clone(&watched.totals));
+                let (watchdog, totals) =
+                    (Arc::clone(&watched.watchdog), Arc::clone(&watched.totals));
                 let link = Arc::clone(&link);
                 thread::spawn(move || {
                     let mut evicted = 0;
                     for number in 0..3 {
-                        let went = push(&link, &warden, &totals, frame(sender, number));
+                        let went = push(&link, &watchdog, &totals, frame(sender, number));
                         if went == Push::Evicted {
                             evicted += 1;
                             let taken = peer.taken().len();
-                            let again = push(&link, &warden, &totals, frame(sender, 9));
+                            let again = push(&link, &watchdog, &totals, frame(sender, 9));
                             assert_eq!(again, Push::Over);
                             assert_eq!(peer.taken().len(), taken);
                         }
@@ -46,14 +50,14 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
             .collect();
         // Its own thread waits for room meanwhile, and then for the peer.
         let own = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             thread::spawn(move || {
                 for number in 0..3 {
-                    if reply(&link, &warden, true, &frame('o', number)) == Push::Over {
+                    if reply(&link, &watchdog, true, &frame('o', number)) == Push::Over {
                         break;
                     }
                 }
-                match link.outbox.socket() {
+                match link.send_queue.socket() {
                     Some(socket) => socket.receive(&mut Vec::with_capacity(1)).unwrap(),
                     None => 0,
                 }
@@ -73,16 +77,19 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
         let (_, peer) = reader.join().unwrap();
         if evicted == 0 {
             peer.reset();
-            link.lose(Loss::Cut, &watched.totals);
+            link.disconnect(DisconnectReason::Cut, &watched.totals);
             let _ = own.join();
         } else {
             assert_eq!(evicted, 1);
-            assert_eq!(count(&watched.totals, Loss::Evicted), 1);
+            assert_eq!(count(&watched.totals, DisconnectReason::Evicted), 1);
             assert_eq!(own.join().unwrap(), 0);
-            assert_eq!(link.outbox.loss(), Some(Loss::Evicted));
+            assert_eq!(
+                link.send_queue.disconnect_reason(),
+                Some(DisconnectReason::Evicted)
+            );
         }
         watched.stop();
-        assert_eq!(link.outbox.weight(), 0);
+        assert_eq!(link.send_queue.weight(), 0);
         let frames = frames(&peer.taken(), true);
         for sender in ['a', 'b', 'o'] {
             assert_in_order(&frames, sender);
@@ -109,11 +116,11 @@ fn dropping(policy: SlowClient) {
     let pushers: Vec<_> = ['a', 'b']
         .into_iter()
         .map(|sender| {
-            let (warden, totals) = (Arc::clone(&watched.warden), Arc::clone(&watched.totals));
+            let (watchdog, totals) = (Arc::clone(&watched.watchdog), Arc::clone(&watched.totals));
             let link = Arc::clone(&link);
             thread::spawn(move || {
                 for number in 0..3 {
-                    let went = push(&link, &warden, &totals, frame(sender, number));
+                    let went = push(&link, &watchdog, &totals, frame(sender, number));
                     assert!(matches!(
                         went,
                         Push::Done | Push::Waits | Push::Stalled | Push::Dropped
@@ -123,12 +130,12 @@ fn dropping(policy: SlowClient) {
         })
         .collect();
     let own = {
-        let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+        let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
         thread::spawn(move || {
             for number in 0..2 {
-                reply(&link, &warden, number == 0, &frame('o', number));
+                reply(&link, &watchdog, number == 0, &frame('o', number));
             }
-            warden.mind(link.outbox.flush(), &link);
+            watchdog.watch_stalled(link.send_queue.flush(), &link);
         })
     };
     let reader = thread::spawn(move || peer.read_to_end());
@@ -144,7 +151,7 @@ fn dropping(policy: SlowClient) {
     for sender in ['a', 'b'] {
         assert!(numbers(&frames, sender).is_sorted(), "{frames:?}");
     }
-    let tally = link.outbox.tally();
+    let tally = link.send_queue.tally();
     assert_eq!(tally.messages, frames.len() as u64);
     assert_eq!(tally.messages + tally.dropped, 8);
     assert_eq!(tally.bytes, stream.len() as u64);
@@ -152,7 +159,9 @@ fn dropping(policy: SlowClient) {
 
 /// The watchdog ends the stream, behind everything else.
 fn warden_hangs_up(watched: &Watched, link: &Arc<crate::net::link::Link>) {
-    watched.warden.mind(link.outbox.hang_up(), link);
+    watched
+        .watchdog
+        .watch_stalled(link.send_queue.close_tcp(), link);
 }
 
 /// The peer resets while others send: every thread learns of it, none waits.
@@ -163,27 +172,27 @@ fn a_reset_wakes_every_waiting_thread() {
         let watched = Watched::new(&settings);
         let (link, peer) = link(&settings, 4);
         let own = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             thread::spawn(move || {
                 // Four do not fit: by the fifth it must have noticed the reset.
                 let mut went = Push::Done;
                 for number in 0..5 {
-                    went = reply(&link, &warden, true, &frame('o', number));
+                    went = reply(&link, &watchdog, true, &frame('o', number));
                 }
                 went
             })
         };
         let hub = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             let totals = Arc::clone(&watched.totals);
-            thread::spawn(move || push(&link, &warden, &totals, frame('h', 0)))
+            thread::spawn(move || push(&link, &watchdog, &totals, frame('h', 0)))
         };
         peer.read();
         peer.reset();
         hub.join().unwrap();
         assert_eq!(own.join().unwrap(), Push::Over);
         watched.stop();
-        assert!(link.outbox.loss().is_some());
-        assert_eq!(link.outbox.weight(), 0);
+        assert!(link.send_queue.disconnect_reason().is_some());
+        assert_eq!(link.send_queue.weight(), 0);
     });
 }

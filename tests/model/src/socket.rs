@@ -259,7 +259,7 @@ impl Peer {
         self.call(|wire| wire.said.extend(bytes));
     }
 
-    pub(crate) fn hang_up(self) {
+    pub(crate) fn close_tcp(self) {
         self.call(|wire| wire.peer_done = true);
     }
 

@@ -8,21 +8,21 @@ use crate::net::counters::Totals;
 use crate::net::link::{ClientId, Identity, Link, Stage};
 use crate::net::peer;
 use crate::net::registry::Registry;
-use crate::net::send_queue::total::{Backlog, Frames};
-use crate::net::send_queue::{Outbox, Push};
+use crate::net::send_queue::total::{SharedFrames, TotalQueued};
+use crate::net::send_queue::{Push, SendQueue};
 use crate::net::socket::{Peer, connection};
 use crate::net::sync::atomic::AtomicBool;
 use crate::net::sync::atomic::Ordering::SeqCst;
 use crate::net::sync::thread;
 use crate::net::sync::thread::JoinHandle;
 use crate::net::sync::{Mutex, MutexGuard, clock};
-use crate::net::watchdog::Warden;
+use crate::net::watchdog::Watchdog;
 use crate::protocol::{Encoder, Role, State, Transition, Version};
 use crate::server::builder::Settings;
-use crate::server::client::{Client, Outcome};
+use crate::server::client::{Client, HandlerResult};
 use crate::server::session::Session;
 use crate::server::shared::Shared;
-use crate::server::teardown::Departure;
+use crate::server::teardown::CloseReport;
 
 use super::wire::{Frame, frames};
 
@@ -32,14 +32,14 @@ pub(super) const LIMIT: usize = 280;
 /// Settings with little room everywhere.
 pub(super) fn settings() -> Settings {
     Settings {
-        outbox: LIMIT,
+        send_queue: LIMIT,
         ..Settings::default()
     }
 }
 
 /// A watchdog on its own thread, and its counters.
 pub(super) struct Watched {
-    pub(super) warden: Arc<Warden>,
+    pub(super) watchdog: Arc<Watchdog>,
     pub(super) totals: Arc<Totals>,
     thread: JoinHandle<()>,
 }
@@ -48,10 +48,11 @@ impl Watched {
     pub(super) fn new(settings: &Settings) -> Watched {
         let totals = Arc::new(Totals::default());
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
-        let (warden, watch) = Warden::new(backlog(), Some(registry), Arc::clone(&totals)).unwrap();
+        let (watchdog, watch) =
+            Watchdog::new(total_queued(), Some(registry), Arc::clone(&totals)).unwrap();
         let thread = thread::spawn(move || watch.run());
         Watched {
-            warden,
+            watchdog,
             totals,
             thread,
         }
@@ -59,7 +60,7 @@ impl Watched {
 
     /// Ends it.
     pub(super) fn stop(self) {
-        self.warden.stop();
+        self.watchdog.stop();
         self.thread.join().unwrap();
     }
 }
@@ -72,9 +73,9 @@ pub(super) fn link(settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
 pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
     let (socket, peer) = connection(room);
     let (own, policy) = (Arc::new(socket), settings.slow_client);
-    let outbox = Outbox::new(own, settings.outbox, policy, backlog());
-    let deadlines = Arc::clone(&settings.deadlines);
-    let link = Link::new(ClientId(1), Role::Server, address(), outbox, deadlines);
+    let send_queue = SendQueue::new(own, settings.send_queue, policy, total_queued());
+    let timeouts = Arc::clone(&settings.timeouts);
+    let link = Link::new(ClientId(1), Role::Server, address(), send_queue, timeouts);
     let target = "/".into();
     let encoder = Encoder::server(version);
     link.identity.set(Identity { encoder, target }).unwrap();
@@ -83,53 +84,56 @@ pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Ar
 }
 
 /// Returns a total limit that has room for everything.
-fn backlog() -> Arc<Backlog> {
-    Backlog::new(usize::MAX)
+fn total_queued() -> Arc<TotalQueued> {
+    TotalQueued::new(usize::MAX)
 }
 
 /// Returns frames as a broadcast has them.
-pub(super) fn shared(bytes: Vec<u8>) -> Arc<Frames> {
-    Frames::new(bytes, &backlog())
+pub(super) fn shared(bytes: Vec<u8>) -> Arc<SharedFrames> {
+    SharedFrames::new(bytes, &total_queued())
 }
 
 /// Pushes a message as the hub or a handle does.
-pub(super) fn push(link: &Arc<Link>, warden: &Warden, totals: &Totals, bytes: Vec<u8>) -> Push {
-    let push = link.outbox.push(&shared(bytes), 1);
+pub(super) fn push(link: &Arc<Link>, watchdog: &Watchdog, totals: &Totals, bytes: Vec<u8>) -> Push {
+    let push = link.send_queue.push(&shared(bytes), 1);
     match push {
         Push::Evicted => link.evicted(totals),
-        push => warden.mind(push, link),
+        push => watchdog.watch_stalled(push, link),
     }
     push
 }
 
 /// Sends a reply as a client's own thread does; `false` once the connection is over.
-pub(super) fn reply(link: &Arc<Link>, warden: &Warden, at_once: bool, bytes: &[u8]) -> Push {
-    let push = link.outbox.reply(at_once, |out| {
+pub(super) fn reply(link: &Arc<Link>, watchdog: &Watchdog, at_once: bool, bytes: &[u8]) -> Push {
+    let push = link.send_queue.reply(at_once, |out| {
         out.extend_from_slice(bytes);
         Ok::<u64, ()>(1)
     });
-    settle(link, warden, push.unwrap())
+    settle(link, watchdog, push.unwrap())
 }
 
 /// As [`reply`], for a message that is not copied.
-pub(super) fn reply_owned(link: &Arc<Link>, warden: &Warden, bytes: &[u8]) -> Push {
+pub(super) fn reply_owned(link: &Arc<Link>, watchdog: &Watchdog, bytes: &[u8]) -> Push {
     let (head, rest) = bytes.split_at(2);
-    let push = link.outbox.reply_owned(head, rest.to_vec());
-    settle(link, warden, push)
+    let push = link.send_queue.reply_owned(head, rest.to_vec());
+    settle(link, watchdog, push)
 }
 
-fn settle(link: &Arc<Link>, warden: &Warden, push: Push) -> Push {
-    let patience = Settings::default().deadlines.write;
+fn settle(link: &Arc<Link>, watchdog: &Watchdog, push: Push) -> Push {
+    let limit = Settings::default().timeouts.write;
     match push {
-        Push::Full => match link.outbox.wait_for_room(link.outbox.limit(), patience) {
+        Push::Full => match link
+            .send_queue
+            .wait_for_room(link.send_queue.limit(), limit)
+        {
             Ok(push) => {
-                warden.mind(push, link);
+                watchdog.watch_stalled(push, link);
                 Push::Done
             }
             Err(_) => Push::Over,
         },
         push => {
-            warden.mind(push, link);
+            watchdog.watch_stalled(push, link);
             push
         }
     }
@@ -138,7 +142,7 @@ fn settle(link: &Arc<Link>, warden: &Warden, push: Push) -> Push {
 /// The events that the hooks of a server's clients have seen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
-    inside: Arc<Mutex<(Vec<Departure>, Vec<Transition>)>>,
+    inside: Arc<Mutex<(Vec<CloseReport>, Vec<Transition>)>>,
 }
 
 impl Seen {
@@ -146,8 +150,8 @@ impl Seen {
     pub(super) fn watching(&self, settings: Settings) -> Settings {
         let (departures, transitions) = (self.clone(), self.clone());
         Settings {
-            on_close: Some(Arc::new(move |departure| {
-                departures.lock().0.push(departure.clone());
+            on_close: Some(Arc::new(move |report| {
+                departures.lock().0.push(report.clone());
             })),
             on_state: Some(Arc::new(move |_, transition| {
                 transitions.lock().1.push(transition);
@@ -157,7 +161,7 @@ impl Seen {
     }
 
     /// Returns the only departure.
-    pub(super) fn departure(&self) -> Departure {
+    pub(super) fn report(&self) -> CloseReport {
         let seen = self.lock();
         assert_eq!(seen.0.len(), 1, "{seen:?}");
         seen.0[0].clone()
@@ -174,7 +178,7 @@ impl Seen {
         closings.count()
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Vec<Departure>, Vec<Transition>)> {
+    fn lock(&self) -> MutexGuard<'_, (Vec<CloseReport>, Vec<Transition>)> {
         self.inside.lock().unwrap()
     }
 }
@@ -207,7 +211,7 @@ impl Ticking {
 /// Serves one client of a server without a listener, on a thread of its own.
 pub(super) fn serve(
     shared: &Arc<Shared>,
-    handler: impl Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+    handler: impl Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
 ) -> (JoinHandle<()>, Arc<Link>, Peer) {
     let_in(shared, handler).expect("a server that is not stopping")
 }
@@ -215,12 +219,12 @@ pub(super) fn serve(
 /// As [`serve`], unless the server is stopping.
 pub(super) fn let_in(
     shared: &Arc<Shared>,
-    handler: impl Fn(&mut Client) -> Outcome + Send + Sync + 'static,
+    handler: impl Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
 ) -> Option<(JoinHandle<()>, Arc<Link>, Peer)> {
     let (socket, peer) = connection(256);
     let (socket, link) = shared.welcome(socket, address());
-    if let Err(refusal) = shared.admit(&link) {
-        shared.turn_away(&link, socket, &refusal);
+    if let Err(rejection) = shared.admit(&link) {
+        shared.turn_away(&link, socket, &rejection);
         return None;
     }
     let talk = Session::new(Arc::clone(&link), socket, Arc::clone(shared));
@@ -232,8 +236,8 @@ pub(super) fn let_in(
 pub(super) fn turn_away(shared: &Arc<Shared>) -> Peer {
     let (socket, peer) = connection(256);
     let (socket, link) = shared.welcome(socket, address());
-    let refused = shared.admit(&link);
-    shared.turn_away(&link, socket, &refused.expect_err("there was room"));
+    let rejected = shared.admit(&link);
+    shared.turn_away(&link, socket, &rejected.expect_err("there was room"));
     peer
 }
 
@@ -275,7 +279,7 @@ pub(super) fn read_politely(peer: Peer) {
             has_answered = true;
         }
         if peer.read().is_empty() {
-            peer.hang_up();
+            peer.close_tcp();
             return;
         }
     }

@@ -8,9 +8,9 @@ use crate::net::send_queue::SlowClient;
 use crate::net::sync::thread;
 use crate::protocol::Message;
 use crate::server::builder::Settings;
-use crate::server::client::{Client, Outcome};
+use crate::server::client::{Client, HandlerResult};
 use crate::server::handles::Audience;
-use crate::server::shared::Crew;
+use crate::server::shared::ServerThreads;
 
 use super::check;
 use super::stage::{
@@ -23,7 +23,7 @@ use super::wire::{Frame, assert_ends, assert_in_order, frames, numbers, text};
 const MUCH: usize = 5 * 1024 * 1024;
 
 /// Broadcasts each message to everybody twice, the sender included.
-fn repeat(client: &mut Client) -> Outcome {
+fn repeat(client: &mut Client) -> HandlerResult {
     client.join("room");
     while let Some(message) = client.recv()? {
         client.room("room").broadcast(message.clone());
@@ -37,8 +37,8 @@ fn repeat(client: &mut Client) -> Outcome {
 fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
     check(|| {
         let seen = Seen::default();
-        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let clients: Vec<_> = (0..2).map(|_| serve(&shared, repeat)).collect();
         let peers: Vec<_> = clients
             .iter()
@@ -67,7 +67,7 @@ fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
             })
         };
         stopper.join().unwrap();
-        shared.see_off();
+        shared.finish_shutdown();
         let mut streams = Vec::new();
         for (client, link, peer) in clients {
             client.join().unwrap();
@@ -76,11 +76,11 @@ fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
         for peer in peers {
             peer.join().unwrap();
         }
-        drop(crew);
+        drop(threads);
         // The second may have come too late to be accepted.
         let mut open = 0;
         for (link, peer) in streams {
-            let is_cut = link.outbox.loss().is_some();
+            let is_cut = link.send_queue.disconnect_reason().is_some();
             let frames = frames(behind_head(&peer.taken()), is_cut);
             let end = assert_ends(&frames);
             if link.version().is_some() {
@@ -101,8 +101,8 @@ fn handlers_that_broadcast_to_themselves_and_a_shutdown_come_to_an_end() {
 fn clients_that_neither_read_nor_leave_are_aborted() {
     check(|| {
         let seen = Seen::default();
-        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, _, peer) = serve(&shared, repeat);
         let (newcomer, ..) = serve(&shared, repeat);
         shake_hands(peer, 2);
@@ -110,10 +110,10 @@ fn clients_that_neither_read_nor_leave_are_aborted() {
             peer.say(&masked(1, text('a', number).as_bytes()));
         }
         shared.shutdown(Duration::ZERO);
-        shared.see_off();
+        shared.finish_shutdown();
         client.join().unwrap();
         newcomer.join().unwrap();
-        drop(crew);
+        drop(threads);
         assert_eq!(seen.departures(), 1);
         let counters = shared.registry.counters(&shared.totals);
         assert_eq!((counters.connections, counters.failed_handlers), (0, 0));
@@ -125,33 +125,33 @@ fn clients_that_neither_read_nor_leave_are_aborted() {
 #[test]
 fn a_client_in_its_handshake_learns_of_the_shutdown() {
     check(|| {
-        let (crew, _woken) = Crew::new(settings()).unwrap();
-        let shared = Arc::clone(&crew.shared);
-        let door = {
+        let (threads, _woken) = ServerThreads::new(settings()).unwrap();
+        let shared = Arc::clone(&threads.shared);
+        let socket = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || let_in(&shared, repeat))
         };
         shared.shutdown(Duration::from_secs(60));
-        if let Some((client, _, peer)) = door.join().unwrap() {
+        if let Some((client, _, peer)) = socket.join().unwrap() {
             peer.say(b"GET /chat HTTP/1.1\r\n");
             let reader = thread::spawn(move || {
                 let answer = peer.read_to_end();
-                peer.hang_up();
+                peer.close_tcp();
                 assert!(answer.starts_with(b"HTTP/1.1 503 "));
             });
-            shared.see_off();
+            shared.finish_shutdown();
             client.join().unwrap();
             reader.join().unwrap();
         }
-        drop(crew);
+        drop(threads);
     });
 }
 
 #[test]
 fn posts_that_come_with_the_end_of_the_hub_block_no_thread() {
     check(|| {
-        let (crew, _woken) = Crew::new(settings()).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(settings()).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let posters: Vec<_> = (0..2)
             .map(|_| {
                 let room = Audience::new(&shared, Some("nobody"));
@@ -167,7 +167,7 @@ fn posts_that_come_with_the_end_of_the_hub_block_no_thread() {
             thread::spawn(move || assert!(room.members().is_empty()))
         };
         let ticking = Ticking::start();
-        drop(crew);
+        drop(threads);
         for poster in posters {
             poster.join().unwrap();
         }
@@ -180,11 +180,11 @@ fn posts_that_come_with_the_end_of_the_hub_block_no_thread() {
 fn all_members_see_all_broadcasts_in_the_same_order() {
     check(|| {
         let settings = Settings {
-            outbox: 10_000,
+            send_queue: 10_000,
             ..settings()
         };
-        let (crew, _woken) = Crew::new(settings).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(settings).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let clients: Vec<_> = (0..2)
             .map(|_| {
                 let (client, link, peer) = serve(&shared, repeat);
@@ -222,7 +222,7 @@ fn all_members_see_all_broadcasts_in_the_same_order() {
         // done.
         room.members();
         shared.shutdown(Duration::from_secs(60));
-        shared.see_off();
+        shared.finish_shutdown();
         let mut seen = Vec::new();
         for ((client, _, peer), reader) in clients.into_iter().zip(readers) {
             client.join().unwrap();
@@ -234,7 +234,7 @@ fn all_members_see_all_broadcasts_in_the_same_order() {
             }
             seen.push(frames);
         }
-        drop(crew);
+        drop(threads);
         assert_eq!(seen[0], seen[1]);
     });
 }
@@ -242,8 +242,8 @@ fn all_members_see_all_broadcasts_in_the_same_order() {
 #[test]
 fn no_broadcast_comes_before_the_handshakes_last_bytes() {
     check(|| {
-        let (crew, _woken) = Crew::new(settings()).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(settings()).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, _, peer) = serve(&shared, repeat);
         let poster = {
             let everyone = Audience::new(&shared, None);
@@ -257,10 +257,10 @@ fn no_broadcast_comes_before_the_handshakes_last_bytes() {
         poster.join().unwrap();
         let reader = thread::spawn(move || read_politely(peer));
         shared.shutdown(Duration::from_secs(60));
-        shared.see_off();
+        shared.finish_shutdown();
         client.join().unwrap();
         reader.join().unwrap();
-        drop(crew);
+        drop(threads);
         let stream = peer.taken();
         assert!(
             stream.starts_with(b"HTTP/1.1 101 "),
@@ -284,8 +284,8 @@ fn a_member_that_does_not_read_holds_up_no_other() {
             slow_client: SlowClient::DropOldest,
             ..settings()
         };
-        let (crew, _woken) = Crew::new(settings).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(settings).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (slow, _, silent) = serve(&shared, repeat);
         shake_hands(silent, 2);
         let (quick, _, peer) = serve(&shared, repeat);
@@ -300,11 +300,11 @@ fn a_member_that_does_not_read_holds_up_no_other() {
         }
         let reader = thread::spawn(move || read_politely(peer));
         shared.shutdown(Duration::ZERO);
-        shared.see_off();
+        shared.finish_shutdown();
         for thread in [slow, quick, reader] {
             thread.join().unwrap();
         }
-        drop(crew);
+        drop(threads);
         let frames = frames(&stream, true);
         let texts = frames
             .iter()
@@ -321,21 +321,21 @@ fn a_rejected_client_is_closed_when_it_closes_tcp() {
             max_clients: 0,
             ..settings()
         };
-        let (crew, _woken) = Crew::new(settings).unwrap();
-        let shared = Arc::clone(&crew.shared);
-        let doors: Vec<_> = (0..2)
+        let (threads, _woken) = ServerThreads::new(settings).unwrap();
+        let shared = Arc::clone(&threads.shared);
+        let sockets: Vec<_> = (0..2)
             .map(|_| {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || turn_away(&shared))
             })
             .collect();
-        for door in doors {
-            let peer = door.join().unwrap();
+        for socket in sockets {
+            let peer = socket.join().unwrap();
             peer.read_to_end();
             assert!(!peer.is_closed());
-            peer.hang_up();
+            peer.close_tcp();
             peer.wait_until_closed();
         }
-        drop(crew);
+        drop(threads);
     });
 }

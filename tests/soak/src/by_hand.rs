@@ -87,9 +87,9 @@ impl ByHand {
         self.output.extend(masked(0x8a, payload));
     }
 
-    pub(crate) fn say_goodbye(&mut self) {
+    pub(crate) fn start_close(&mut self) {
         match self.version.closing() {
-            Closing::HangUp => self.shuts = true,
+            Closing::CloseTcp => self.shuts = true,
             Closing::Marker => self.output.extend([0xff, 0x00]),
             Closing::Frame => self.output.extend(wire::close_frame(1000, b"")),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::Clock;
 use crate::client::Class;
-use crate::crowd::Crowd;
+use crate::members::Members;
 use crate::manner::{Deflate, Manner};
 use crate::process::{Report, Sample};
 use crate::trend::{Measure, Trend};
@@ -40,8 +40,8 @@ impl Checks {
     }
 
     /// Checks that every message sent was received.
-    pub(crate) fn messages(&mut self, crowd: &Crowd, spoken_for: Duration) {
-        let ledger = &crowd.ledger;
+    pub(crate) fn messages(&mut self, members: &Members, spoken_for: Duration) {
+        let ledger = &members.ledger;
         for wrong in ledger.wrongs.iter().take(20) {
             println!("      {wrong}");
         }
@@ -50,10 +50,10 @@ impl Checks {
             "every message of the healthy came to all healthy members it was for, once and in order: \
              {} said, {} heard",
             by_hand.said + own.said,
-            by_hand.heard + own.heard
+            by_hand.received + own.received
         );
         self.check(ledger.wrongs.is_empty(), &what);
-        let present = crowd.present();
+        let present = members.present();
         self.check(
             present == 0,
             &format!("everybody has left: {present} present"),
@@ -63,20 +63,20 @@ impl Checks {
     }
 
     /// Checks that the server's counters match those of the clients.
-    pub(crate) fn counters(&mut self, crowd: &Crowd, report: &Report) {
+    pub(crate) fn counters(&mut self, members: &Members, report: &Report) {
         let get = |name: &str| report.get(name).copied().unwrap_or_default();
         let sum = |prefix: &str| {
             let named = report.iter().filter(|(name, _)| name.starts_with(prefix));
             named.map(|(_, number)| number).sum::<u64>()
         };
-        let ledger = &crowd.ledger;
+        let ledger = &members.ledger;
         let answered = |status: &str| {
-            let lines = crowd.answers.iter();
+            let lines = members.answers.iter();
             let lines = lines.filter(|(line, _)| line.starts_with(&format!("HTTP/1.1 {status}")));
             lines.map(|(_, count)| count).sum::<u64>()
         };
-        self.equal("accepted, and connected", get("accepted"), crowd.connected);
-        self.equal("opened, by both sides", get("opened"), crowd.opened);
+        self.equal("accepted, and connected", get("accepted"), members.connected);
+        self.equal("opened, by both sides", get("opened"), members.opened);
         self.equal(
             "opened, and closed + open",
             get("opened"),
@@ -86,11 +86,11 @@ impl Checks {
         self.equal("connections left", get("connections"), 0);
         self.equal("pages, by both sides", get("answered"), answered("200"));
         // A client that leaves at that very moment does not see its 408.
-        let gone = crowd.ends.get(&(Class::HalfRequest, "hung up"));
-        let (refused, told) = (get("refused"), answered("4"));
+        let gone = members.ends.get(&(Class::HalfRequest, "hung up"));
+        let (rejected, told) = (get("refused"), answered("4"));
         self.check(
-            (told..=told + gone.copied().unwrap_or_default()).contains(&refused),
-            &format!("refused, and told so: {refused} and {told}"),
+            (told..=told + gone.copied().unwrap_or_default()).contains(&rejected),
+            &format!("refused, and told so: {rejected} and {told}"),
         );
         self.equal(
             "messages in, and in accounts",
@@ -109,7 +109,7 @@ impl Checks {
         );
         // An excused client has not read all that was written to it, nor written all of its
         // messages.
-        let exact = crowd.excused == 0;
+        let exact = members.excused == 0;
         for class in [Class::Healthy, Class::Own] {
             let tally = ledger.tally(class);
             let of = format!("messages of {class:?}: in the server's accounts, and");
@@ -119,11 +119,11 @@ impl Checks {
                 &format!("{of} said: {taken} and {}", tally.said),
             );
         }
-        let (sent, heard) = (get("out:Healthy"), ledger.tally(Class::Healthy).heard);
+        let (sent, received) = (get("out:Healthy"), ledger.tally(Class::Healthy).received);
         self.check(
-            sent == heard || !exact && sent > heard,
+            sent == received || !exact && sent > received,
             &format!(
-                "messages of Healthy: in the server's accounts, and heard: {sent} and {heard}"
+                "messages of Healthy: in the server's accounts, and heard: {sent} and {received}"
             ),
         );
         let (in_all, said) = (get("messages_in"), ledger.total().said);
@@ -149,10 +149,10 @@ impl Checks {
     }
 
     /// Checks that messages of all clients arrived, whatever way they connect.
-    pub(crate) fn manners(&mut self, crowd: &Crowd, report: &Report) {
-        let heard = |manner: &Manner| crowd.heard.get(manner).copied().unwrap_or_default();
+    pub(crate) fn manners(&mut self, members: &Members, report: &Report) {
+        let received = |manner: &Manner| members.received.get(manner).copied().unwrap_or_default();
         let all: Vec<_> = Manner::all()
-            .map(|manner| heard(&manner).messages)
+            .map(|manner| received(&manner).messages)
             .collect();
         let least = all.iter().min().copied().unwrap_or_default();
         let ways = all.len();
@@ -163,7 +163,7 @@ impl Checks {
             let (mut messages, mut deflated) = (0, 0);
             for hearing in Manner::all()
                 .filter(compresses)
-                .map(|manner| heard(&manner))
+                .map(|manner| received(&manner))
             {
                 messages += hearing.messages;
                 deflated += hearing.deflated;
@@ -173,9 +173,9 @@ impl Checks {
                 &format!("{deflate:?}: most is compressed: {deflated} of {messages}"),
             );
         }
-        let own = crowd.ledger.tally(Class::Own).heard;
-        let exact = crowd.excused == 0;
-        let counted = crowd.received_by_own;
+        let own = members.ledger.tally(Class::Own).received;
+        let exact = members.excused == 0;
+        let counted = members.received_by_own;
         self.check(
             own == counted || !exact && own > counted,
             &format!("messages that Stentor's own clients heard, and counted: {own} and {counted}"),
@@ -226,15 +226,15 @@ impl Checks {
         println!("      empty at first: {before}; and at last: {after}");
     }
 
-    pub(crate) fn summary(&self, crowd: &Crowd, report: &Report, trend: &Trend, clock: &Clock) {
+    pub(crate) fn summary(&self, members: &Members, report: &Report, trend: &Trend, clock: &Clock) {
         println!("\nclients by class:");
         for class in [Class::Healthy, Class::Own].into_iter().chain(Class::ILL) {
-            let lives = crowd.lives.iter().filter(|((other, _), _)| *other == class);
+            let lives = members.lives.iter().filter(|((other, _), _)| *other == class);
             let versions = lives.map(|((_, version), count)| match version {
                 Some(version) => format!("{version} {count}"),
                 None => format!("{count}"),
             });
-            let ends = crowd.ends.iter().filter(|((other, _), _)| *other == class);
+            let ends = members.ends.iter().filter(|((other, _), _)| *other == class);
             let ends = ends.map(|((_, how), count)| format!("{how} {count}"));
             let (versions, ends): (Vec<_>, Vec<_>) = (versions.collect(), ends.collect());
             println!(
@@ -244,12 +244,12 @@ impl Checks {
                 ends.join(", ")
             );
         }
-        for (manner, hearing) in &crowd.heard {
+        for (manner, hearing) in &members.received {
             let (messages, deflated) = (hearing.messages, hearing.deflated);
             println!("heard {manner}: {messages}, {deflated} of them seen to be compressed");
         }
-        println!("answers: {:?}", crowd.answers);
-        println!("naps: {}, excused: {}", crowd.naps, crowd.excused);
+        println!("answers: {:?}", members.answers);
+        println!("naps: {}, excused: {}", members.naps, members.excused);
         let counters = report
             .iter()
             .map(|(name, number)| format!("{name} {number}"));

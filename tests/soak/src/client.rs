@@ -140,10 +140,10 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) fn say_goodbye(&mut self) {
+    pub(crate) fn start_close(&mut self) {
         match &mut self.body {
-            Body::ByHand(hand) => hand.say_goodbye(),
-            Body::Own(own) => own.say_goodbye(),
+            Body::ByHand(hand) => hand.start_close(),
+            Body::Own(own) => own.start_close(),
         }
     }
 }

@@ -91,7 +91,7 @@ fn next_hybi(bytes: &[u8]) -> Piece<Heard<'_>> {
     let Some(payload) = bytes.get(start..end) else {
         return Ok(None);
     };
-    let heard = match (bytes[0], payload) {
+    let received = match (bytes[0], payload) {
         (0x81, text) => Heard::Message(text, false),
         (0x82, binary) => Heard::Message(binary, true),
         (0xc1, text) => Heard::Deflated(text, false),
@@ -101,5 +101,5 @@ fn next_hybi(bytes: &[u8]) -> Piece<Heard<'_>> {
         (0x89, ping) => Heard::Ping(ping),
         (other, _) => return Err(format!("no frame begins with {other:#04x}")),
     };
-    Ok(Some((end, heard)))
+    Ok(Some((end, received)))
 }

@@ -49,7 +49,7 @@ pub(crate) struct Ledger {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tally {
     pub(crate) said: u64,
-    pub(crate) heard: u64,
+    pub(crate) received: u64,
 }
 
 /// The messages that one life has received of each place.
@@ -67,7 +67,7 @@ pub(crate) struct Ears {
 struct Stream {
     life: Option<u32>,
     /// One more than the number of the last message received.
-    heard: u32,
+    received: u32,
     /// The first message that must not be missing.
     due: u32,
 }
@@ -92,7 +92,7 @@ impl Ledger {
         let mut total = Tally::default();
         for tally in self.tallies.values() {
             total.said += tally.said;
-            total.heard += tally.heard;
+            total.received += tally.received;
         }
         total
     }
@@ -146,7 +146,7 @@ impl Ledger {
     /// Records a message that a client has received.
     pub(crate) fn hear(&mut self, ears: &mut Ears, payload: &[u8], binary: bool) {
         let class = self.life(ears.life).class;
-        self.tallies.entry(class).or_default().heard += 1;
+        self.tallies.entry(class).or_default().received += 1;
         let judged = match payload.strip_prefix(talk::ECHO) {
             Some(echoed) => self.judge_echo(ears, echoed, binary),
             None => self.judge(ears, payload, binary),
@@ -197,17 +197,17 @@ impl Ledger {
             self.succeed(ears, slot, sender)?;
         }
         let stream = &mut ears.streams[slot];
-        if number < stream.heard {
+        if number < stream.received {
             return Err(format!(
                 "{number} of {sender} came again, or late: {} had come",
-                stream.heard - 1
+                stream.received - 1
             ));
         }
-        let from = stream.heard.max(stream.due);
+        let from = stream.received.max(stream.due);
         if let Some(missing) = first_for(from..number, &speech, &hearer) {
             return Err(format!("{missing} of {sender} is missing before {number}"));
         }
-        stream.heard = number + 1;
+        stream.received = number + 1;
         if ears.confirmed {
             stream.due = 0;
         }
@@ -233,7 +233,7 @@ impl Ledger {
     }
 
     /// Marks this life's messages in flight as never coming back.
-    pub(crate) fn give_up(&mut self, life: u32) {
+    pub(crate) fn abandon(&mut self, life: u32) {
         let speaker = self.life(life);
         self.under_way -= u64::from(speaker.said - speaker.through);
     }
@@ -244,7 +244,7 @@ impl Ledger {
         for (slot, stream) in ears.streams.iter_mut().enumerate() {
             let life = self.current[slot];
             if stream.life != life {
-                (stream.life, stream.heard) = (life, 0);
+                (stream.life, stream.received) = (life, 0);
             }
             stream.due = life.map_or(0, |life| self.life(life).said);
         }
@@ -262,7 +262,7 @@ impl Ledger {
         }
         *stream = Stream {
             life: Some(sender),
-            heard: 0,
+            received: 0,
             due: if ears.confirmed { 0 } else { u32::MAX },
         };
         Ok(())
@@ -271,8 +271,8 @@ impl Ledger {
     /// Checks that all messages of a life, up to a number, have been received.
     fn complete(&self, hearer: u32, stream: &Stream, life: u32, upto: u32) -> Result<(), String> {
         let from = match stream.life {
-            Some(heard) if heard == life => stream.heard.max(stream.due),
-            Some(heard) if heard > life => return Ok(()),
+            Some(received) if received == life => stream.received.max(stream.due),
+            Some(received) if received > life => return Ok(()),
             _ => 0,
         };
         let (speech, hearer) = (self.life(life).traits, self.life(hearer).traits);
@@ -308,7 +308,7 @@ impl Ears {
     pub(crate) fn new(life: u32, places: usize) -> Ears {
         let nobody = Stream {
             life: None,
-            heard: 0,
+            received: 0,
             due: u32::MAX,
         };
         Ears {

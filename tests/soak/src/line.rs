@@ -13,7 +13,7 @@ use stentor::rustls::pki_types::pem::PemObject;
 use stentor::rustls::pki_types::{CertificateDer, ServerName};
 use stentor::rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use crate::Outcome;
+use crate::HandlerResult;
 
 pub(crate) struct Line {
     pub(crate) socket: TcpStream,
@@ -45,7 +45,7 @@ pub(crate) fn dial(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// Returns a configuration that trusts this certificate; sessions are resumed if possible.
-pub(crate) fn believer(certificate: &str) -> Outcome<Arc<ClientConfig>> {
+pub(crate) fn believer(certificate: &str) -> HandlerResult<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(certificate.as_bytes())?)?;
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -56,12 +56,12 @@ pub(crate) fn believer(certificate: &str) -> Outcome<Arc<ClientConfig>> {
 }
 
 impl Line {
-    pub(crate) fn plain(address: SocketAddr) -> Outcome<Line> {
+    pub(crate) fn plain(address: SocketAddr) -> HandlerResult<Line> {
         let socket = dial(address)?;
         Ok(Line { socket, tls: None })
     }
 
-    pub(crate) fn secure(address: SocketAddr, config: &Arc<ClientConfig>) -> Outcome<Line> {
+    pub(crate) fn secure(address: SocketAddr, config: &Arc<ClientConfig>) -> HandlerResult<Line> {
         let name = ServerName::IpAddress(address.ip().into());
         let tls = ClientConnection::new(Arc::clone(config), name)?;
         Ok(Line {

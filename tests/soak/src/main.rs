@@ -33,8 +33,8 @@ mod by_hand;
 mod checks;
 mod client;
 mod codec;
-mod crowd;
-mod dice;
+mod members;
+mod random;
 mod hear;
 mod ledger;
 mod line;
@@ -51,11 +51,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use checks::Checks;
-use crowd::Crowd;
+use members::Members;
 use process::{Sample, Server};
 use trend::Trend;
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+type HandlerResult<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// The number of clients at a time.
 const CLIENTS: usize = 500;
@@ -124,7 +124,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs the test; returns whether every check held.
-fn soak(minutes: f64, seed: u64) -> Outcome<bool> {
+fn soak(minutes: f64, seed: u64) -> HandlerResult<bool> {
     let files = getrlimit(Resource::Nofile);
     let current = files.maximum;
     setrlimit(Resource::Nofile, Rlimit { current, ..files })?;
@@ -132,48 +132,48 @@ fn soak(minutes: f64, seed: u64) -> Outcome<bool> {
     let warm_up = (total / 3).min(Duration::from_secs(300));
     let mut server = Server::start()?;
     let before = server.sample()?;
-    let mut crowd = Crowd::new(&server.doors, CLIENTS, seed)?;
+    let mut members = Members::new(&server.sockets, CLIENTS, seed)?;
     let mut trend = Trend::default();
     let (mut clock, mut next_sample, mut next_line) = (Clock::start(), warm_up, total / 20);
     println!("{CLIENTS} clients for {minutes} minutes, seed {seed}; warm after {warm_up:.0?}");
-    while clock.tick() < total && crowd.ledger.wrongs.is_empty() {
-        crowd.turn(clock.lived, clock.has_paused())?;
+    while clock.tick() < total && members.ledger.wrongs.is_empty() {
+        members.batch(clock.lived, clock.has_paused())?;
         if clock.lived >= next_sample {
             next_sample = clock.lived + Duration::from_secs(2);
             trend.push(clock.lived, server.sample()?);
         }
         if clock.lived >= next_line {
             next_line += total / 20;
-            println!("[{:>6.0?}] {}, {}", clock.lived, server.sample()?, crowd);
+            println!("[{:>6.0?}] {}, {}", clock.lived, server.sample()?, members);
         }
     }
     let spoken_for = clock.lived;
     next_line = clock.lived + Duration::from_secs(10);
-    crowd.wind_up();
+    members.wind_up();
     let deadline = clock.lived + PATIENCE;
-    while crowd.present() > 0 && clock.tick() < deadline && crowd.ledger.wrongs.is_empty() {
-        crowd.turn(clock.lived, clock.has_paused())?;
+    while members.present() > 0 && clock.tick() < deadline && members.ledger.wrongs.is_empty() {
+        members.batch(clock.lived, clock.has_paused())?;
         if clock.lived >= next_line {
             next_line += Duration::from_secs(10);
-            let (present, who) = (crowd.present(), crowd.remaining());
+            let (present, who) = (members.present(), members.remaining());
             println!("[{:>6.0?}] {present} have not left: {who}", clock.lived);
         }
     }
     let after = settled(&mut server, &before, &mut clock)?;
     let report = server.stop()?;
     let mut checks = Checks::default();
-    checks.messages(&crowd, spoken_for);
-    checks.counters(&crowd, &report);
-    checks.manners(&crowd, &report);
+    checks.messages(&members, spoken_for);
+    checks.counters(&members, &report);
+    checks.manners(&members, &report);
     checks.memory(&trend);
     checks.remains(&before, &after);
-    checks.summary(&crowd, &report, &trend, &clock);
+    checks.summary(&members, &report, &trend, &clock);
     Ok(checks.all_hold())
 }
 
 /// Waits for the server to be at rest: threads that served the last clients wait a while for
 /// others.
-fn settled(server: &mut Server, before: &Sample, clock: &mut Clock) -> Outcome<Sample> {
+fn settled(server: &mut Server, before: &Sample, clock: &mut Clock) -> HandlerResult<Sample> {
     let deadline = clock.lived + PATIENCE;
     loop {
         let now = server.sample()?;

@@ -7,25 +7,25 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-use stentor::{CloseCode, Connector, Message, Sender, Traffic, Version, WebSocket};
+use stentor::{CloseCode, Connector, Message, Sender, ConnectionStats, Version, WebSocket};
 
-use crate::Outcome;
+use crate::HandlerResult;
 use crate::line::dial;
 use crate::manner::{Deflate, Manner};
 
 pub(crate) struct Own {
     sender: Option<Sender>,
-    news: Receiver<News>,
+    notices: Receiver<Notices>,
     /// The number of milliseconds for which its thread sleeps after the next message.
     nap: Arc<AtomicU64>,
 }
 
 /// The reports of its thread.
-pub(crate) enum News {
+pub(crate) enum Notices {
     Open(Sender),
     Message(Message),
     /// The end, and all traffic of the connection.
-    End(Traffic),
+    End(ConnectionStats),
     Failed(String),
 }
 
@@ -74,34 +74,34 @@ impl Way {
 }
 
 impl Own {
-    pub(crate) fn start(way: Way, url: String) -> Outcome<Own> {
-        let (teller, news) = mpsc::channel();
+    pub(crate) fn start(way: Way, url: String) -> HandlerResult<Own> {
+        let (teller, notices) = mpsc::channel();
         let nap = Arc::new(AtomicU64::new(0));
         let naps = Arc::clone(&nap);
         thread::Builder::new().spawn(move || {
-            let tell = |what| drop(teller.send(what));
-            match live(way, &url, &naps, tell) {
-                Ok(traffic) => tell(News::End(traffic)),
-                Err(error) => tell(News::Failed(error)),
+            let update = |what| drop(teller.send(what));
+            match live(way, &url, &naps, update) {
+                Ok(stats) => update(Notices::End(stats)),
+                Err(error) => update(Notices::Failed(error)),
             }
         })?;
         Ok(Own {
             sender: None,
-            news,
+            notices,
             nap,
         })
     }
 
     /// Returns the next report, if there is one.
-    pub(crate) fn news(&mut self) -> Option<News> {
-        match self.news.try_recv() {
-            Ok(News::Open(sender)) => {
+    pub(crate) fn notices(&mut self) -> Option<Notices> {
+        match self.notices.try_recv() {
+            Ok(Notices::Open(sender)) => {
                 self.sender = Some(sender.clone());
-                Some(News::Open(sender))
+                Some(Notices::Open(sender))
             }
-            Ok(news) => Some(news),
+            Ok(notices) => Some(notices),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(News::Failed("its thread has ended".into())),
+            Err(TryRecvError::Disconnected) => Some(Notices::Failed("its thread has ended".into())),
         }
     }
 
@@ -115,7 +115,7 @@ impl Own {
         sent.map_err(|error| format!("it could not say something: {error}"))
     }
 
-    pub(crate) fn say_goodbye(&self) {
+    pub(crate) fn start_close(&self) {
         if let Some(sender) = &self.sender {
             // If that fails, its thread reports it.
             let _ = sender.close(CloseCode::NORMAL, "");
@@ -128,14 +128,14 @@ impl Own {
 }
 
 /// Runs from the handshake to a clean end.
-fn live(way: Way, url: &str, nap: &AtomicU64, tell: impl Fn(News)) -> Result<Traffic, String> {
+fn live(way: Way, url: &str, nap: &AtomicU64, update: impl Fn(Notices)) -> Result<ConnectionStats, String> {
     let mut socket = way
         .open(url)
         .map_err(|error| format!("{url}, instead of a handshake: {error}"))?;
-    tell(News::Open(socket.sender()));
+    update(Notices::Open(socket.sender()));
     loop {
         match socket.recv() {
-            Ok(Some(message)) => tell(News::Message(message)),
+            Ok(Some(message)) => update(Notices::Message(message)),
             Ok(None) => break,
             Err(error) => return Err(error.to_string()),
         }
@@ -143,7 +143,7 @@ fn live(way: Way, url: &str, nap: &AtomicU64, tell: impl Fn(News)) -> Result<Tra
     }
     let closed = socket.closed().ok_or("over, and not closed")?;
     match closed.code.get() {
-        1000 | 1005 if closed.clean => Ok(socket.traffic()),
+        1000 | 1005 if closed.clean => Ok(socket.stats()),
         _ => Err(format!("a bad end: {closed}")),
     }
 }

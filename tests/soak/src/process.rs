@@ -7,14 +7,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::Outcome;
+use crate::HandlerResult;
 
 /// A running server; it is killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    pub(crate) doors: Doors,
+    pub(crate) sockets: Doors,
 }
 
 /// The addresses of a server.
@@ -42,7 +42,7 @@ pub(crate) struct Sample {
 
 impl Server {
     /// Starts this program again, as a server on a free port.
-    pub(crate) fn start() -> Outcome<Server> {
+    pub(crate) fn start() -> HandlerResult<Server> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("serve")
             .stdin(Stdio::piped())
@@ -51,20 +51,20 @@ impl Server {
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or("no output")?;
         let mut output = BufReader::new(output);
-        let doors = doors(&mut output)?;
+        let sockets = sockets(&mut output)?;
         Ok(Server {
             child,
             input,
             output,
-            doors,
+            sockets,
         })
     }
 
-    pub(crate) fn sample(&mut self) -> Outcome<Sample> {
+    pub(crate) fn sample(&mut self) -> HandlerResult<Sample> {
         let home = format!("/proc/{}", self.child.id());
         let status = fs::read_to_string(format!("{home}/status"))?;
         let memory = fs::read_to_string(format!("{home}/smaps_rollup"))?;
-        let number = |text: &str, name: &str| -> Outcome<f64> {
+        let number = |text: &str, name: &str| -> HandlerResult<f64> {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
             let word = line.and_then(|line| line.split_whitespace().next());
             Ok(word.ok_or("the server has ended")?.parse()?)
@@ -82,7 +82,7 @@ impl Server {
     }
 
     /// Shuts it down, and returns its counters; fails unless it ends cleanly.
-    pub(crate) fn stop(mut self) -> Outcome<Report> {
+    pub(crate) fn stop(mut self) -> HandlerResult<Report> {
         self.input = None;
         let line = self.line()?;
         let status = self.child.wait()?;
@@ -96,7 +96,7 @@ impl Server {
         Ok(pairs.collect())
     }
 
-    fn line(&mut self) -> Outcome<String> {
+    fn line(&mut self) -> HandlerResult<String> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         Ok(line.trim_end().to_owned())
@@ -104,7 +104,7 @@ impl Server {
 }
 
 /// Reads the lines that a server prints when it has started.
-fn doors(output: &mut impl BufRead) -> Outcome<Doors> {
+fn sockets(output: &mut impl BufRead) -> HandlerResult<Doors> {
     let mut lines = output.lines();
     let ports = lines.next().ok_or("the server did not start")??;
     let (secure, plain) = ports.split_once(' ').ok_or("not two ports")?;

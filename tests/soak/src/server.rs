@@ -14,11 +14,11 @@ use rcgen::{CertificateParams, KeyPair};
 use rustix::net::sockopt;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use stentor::{
-    Client, Deflate, Departure, Endpoint, Message, Reply, Request, Response, Server, ServerHandle,
+    Client, Deflate, CloseReport, Endpoint, Message, Reply, Request, Response, Server, ServerHandle,
     TlsServer,
 };
 
-use crate::Outcome;
+use crate::HandlerResult;
 use crate::talk::{self, To};
 
 #[global_allocator]
@@ -37,7 +37,7 @@ type Ledger = Arc<Mutex<BTreeMap<String, Departed>>>;
 /// Serves on two ports that it prints, the second with TLS, and prints its certificate. For each
 /// line of input it prints the size of its heap in bytes; when there are no more it shuts down and
 /// prints its counters.
-pub(crate) fn serve() -> Outcome<()> {
+pub(crate) fn serve() -> HandlerResult<()> {
     let (certificate, tls) = identity()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     // Unread bytes are soon in the send queue, and do not fill megabytes in the kernel first.
@@ -47,12 +47,12 @@ pub(crate) fn serve() -> Outcome<()> {
     let server = Server::builder()
         .tls(tls)
         .deflate(compression())
-        .max_message(64 * 1024)
-        .outbox(128 * 1024)
-        .handshake_deadline(Duration::from_secs(5))
+        .max_message_size(64 * 1024)
+        .send_queue(128 * 1024)
+        .handshake_timeout(Duration::from_secs(5))
         .keepalive(Some(Duration::from_secs(5)), Duration::from_secs(5))
         .on_request(answer)
-        .on_close(move |departure| depart(&departed, departure))
+        .on_close(move |report| depart(&departed, report))
         .attach(listener)?
         .and_bind_plain("127.0.0.1:0")?;
     let addresses = server.endpoints()?.into_iter().filter_map(of_net);
@@ -77,7 +77,7 @@ pub(crate) fn serve() -> Outcome<()> {
 }
 
 /// Returns a self-signed certificate, in PEM, and the server's configuration for it.
-fn identity() -> Outcome<(String, TlsServer)> {
+fn identity() -> HandlerResult<(String, TlsServer)> {
     let key = KeyPair::generate()?;
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
     let certificate = params.self_signed(&key)?.pem();
@@ -93,7 +93,7 @@ fn compression() -> Deflate {
 
 fn of_net(endpoint: Endpoint) -> Option<SocketAddr> {
     match endpoint {
-        Endpoint::Net(address) => Some(address),
+        Endpoint::AddressGroup(address) => Some(address),
         _ => None,
     }
 }
@@ -106,7 +106,7 @@ fn answer(request: &Request) -> Reply {
 }
 
 /// The first part of the path is the room.
-fn pass_on(client: &mut Client, handled: &AtomicU64) -> stentor::Outcome {
+fn pass_on(client: &mut Client, handled: &AtomicU64) -> stentor::HandlerResult {
     let path = client.request().path().trim_start_matches('/');
     let room = path.split('/').next().unwrap_or_default().to_owned();
     let (id, room, all) = (client.id(), client.room(&room), client.everyone());
@@ -134,13 +134,13 @@ fn echo(message: &Message) -> Message {
 }
 
 /// The second part of the path is the class.
-fn depart(ledger: &Ledger, departure: &Departure) {
-    let class = departure.target.split('/').nth(2).unwrap_or_default();
+fn depart(ledger: &Ledger, report: &CloseReport) {
+    let class = report.target.split('/').nth(2).unwrap_or_default();
     let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
     let departed = ledger.entry(class.to_owned()).or_default();
     departed.clients += 1;
-    departed.messages_in += departure.messages_in;
-    departed.messages_out += departure.messages_out;
+    departed.messages_in += report.messages_in;
+    departed.messages_out += report.messages_out;
 }
 
 /// Returns names and numbers on one line.
@@ -154,7 +154,7 @@ fn report(handle: &ServerHandle, ledger: &Ledger, handled: u64) -> String {
     add("open", counters.open.values().sum::<usize>() as u64);
     add("accepted", counters.accepted);
     add("opened", counters.opened.values().sum());
-    add("refused", counters.refused.values().sum());
+    add("refused", counters.rejected.values().sum());
     add("answered", counters.answered);
     add("closed", counters.closes.values().sum());
     add("messages_in", counters.messages_in);
@@ -166,8 +166,8 @@ fn report(handle: &ServerHandle, ledger: &Ledger, handled: u64) -> String {
     add("evicted", counters.evicted);
     add("failed_handlers", counters.failed_handlers);
     add("handled", handled);
-    for (loss, number) in counters.lost {
-        add(&format!("lost:{loss:?}"), number);
+    for (disconnect_reason, number) in counters.disconnected {
+        add(&format!("lost:{disconnect_reason:?}"), number);
     }
     for (code, number) in counters.closes {
         add(&format!("code:{code}"), number);

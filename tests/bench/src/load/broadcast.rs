@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Target;
-use super::crowd::Crowd;
+use super::members::Members;
 use super::meter::{Figures, Meter};
 use super::wire::{Heard, Wire};
-use crate::Outcome;
+use crate::HandlerResult;
 
 /// A message begins with its publisher and its number, in decimal digits.
 const PUBLISHER: usize = 4;
@@ -31,11 +31,11 @@ pub(crate) struct Broadcast {
 }
 
 impl Broadcast {
-    pub(crate) fn run(self, target: &Target) -> Outcome<Figures> {
-        let mut crowd = Crowd::gather(target, self.size, self.clients)?;
-        let _stalled = Crowd::gather(target, self.size, self.stalled)?;
+    pub(crate) fn run(self, target: &Target) -> HandlerResult<Figures> {
+        let mut members = Members::gather(target, self.size, self.clients)?;
+        let _stalled = Members::gather(target, self.size, self.stalled)?;
         let before = target.server.memory()?;
-        let mut figures = self.run_in(&mut crowd, target)?;
+        let mut figures = self.run_in(&mut members, target)?;
         if self.stalled > 0 {
             let grown = target.server.memory()? - before;
             figures.insert(4, ("RSS grown by MiB", grown / 1024.0));
@@ -43,8 +43,8 @@ impl Broadcast {
         Ok(figures)
     }
 
-    pub(super) fn run_in(self, crowd: &mut Crowd, target: &Target) -> Outcome<Figures> {
-        roll_call(crowd)?;
+    pub(super) fn run_in(self, members: &mut Members, target: &Target) -> HandlerResult<Figures> {
+        roll_call(members)?;
         let mut flights = Flights {
             publishers: vec![Publisher::default(); self.publishers],
             next: vec![0; self.clients * self.publishers],
@@ -58,14 +58,14 @@ impl Broadcast {
                 for _ in 0..room {
                     let number = publisher.done + publisher.flying.len();
                     publisher.flying.push_back((Instant::now(), self.clients));
-                    crowd.clients[index].send(&numbered(crowd.wire, index, number));
+                    members.clients[index].send(&numbered(members.wire, index, number));
                 }
                 if room > 0 {
-                    crowd.flush(index)?;
+                    members.flush(index)?;
                 }
             }
-            crowd.turn(|index, _, heard| {
-                let Heard::Message(message) = heard else {
+            members.batch(|index, _, received| {
+                let Heard::Message(message) = received else {
                     return Err("a client was sent away".into());
                 };
                 meter.count();
@@ -97,7 +97,7 @@ struct Flights {
 impl Flights {
     /// Counts a message that a client has received; if it is the last client to receive it, returns
     /// the latency.
-    fn landed(&mut self, client: usize, message: &[u8]) -> Outcome<Option<Duration>> {
+    fn landed(&mut self, client: usize, message: &[u8]) -> HandlerResult<Option<Duration>> {
         let (from, number) = parse(message)?;
         let due = self.next.get_mut(from * self.clients + client);
         let due = due.ok_or("a message of nobody's")?;
@@ -126,7 +126,7 @@ fn numbered(wire: Wire, publisher: usize, number: usize) -> Vec<u8> {
     wire.message(&message)
 }
 
-fn parse(message: &[u8]) -> Outcome<(usize, usize)> {
+fn parse(message: &[u8]) -> HandlerResult<(usize, usize)> {
     let head = message.get(..PUBLISHER + NUMBER).unwrap_or_default();
     let parts = std::str::from_utf8(head)?.split_at_checked(PUBLISHER);
     let (publisher, number) = parts.ok_or("an unknown message")?;
@@ -135,20 +135,20 @@ fn parse(message: &[u8]) -> Outcome<(usize, usize)> {
 
 /// A server may add a client to its list later than it answers the client: sends messages until all
 /// clients have received the same one. Nothing is in flight then.
-fn roll_call(crowd: &mut Crowd) -> Outcome<()> {
-    let mut heard = vec![0; crowd.clients.len()];
+fn roll_call(members: &mut Members) -> HandlerResult<()> {
+    let mut received = vec![0; members.clients.len()];
     for call in 1..=50 {
-        crowd.clients[0].send(&numbered(crowd.wire, 0, call));
-        crowd.flush(0)?;
+        members.clients[0].send(&numbered(members.wire, 0, call));
+        members.flush(0)?;
         let called = Instant::now();
         while called.elapsed() < Duration::from_millis(200) {
-            crowd.turn(|index, _, what| {
+            members.batch(|index, _, what| {
                 if let Heard::Message(message) = what {
-                    heard[index] = parse(&message)?.1;
+                    received[index] = parse(&message)?.1;
                 }
                 Ok(())
             })?;
-            if heard.iter().all(|last| *last == call) {
+            if received.iter().all(|last| *last == call) {
                 return Ok(());
             }
         }

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::Target;
-use super::crowd::Crowd;
+use super::members::Members;
 use super::meter::{Figures, Meter};
 use super::wire::Heard;
-use crate::Outcome;
+use crate::HandlerResult;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Echo {
@@ -18,21 +18,21 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    pub(crate) fn run(self, target: &Target) -> Outcome<Figures> {
-        let mut crowd = Crowd::gather(target, self.size, self.clients)?;
+    pub(crate) fn run(self, target: &Target) -> HandlerResult<Figures> {
+        let mut members = Members::gather(target, self.size, self.clients)?;
         let message: Vec<u8> = (b'a'..=b'z').cycle().take(self.size).collect();
-        let encoded = crowd.wire.message(&message);
+        let encoded = members.wire.message(&message);
         let mut sent = vec![VecDeque::from(vec![Instant::now(); self.depth]); self.clients];
         for index in 0..self.clients {
             for _ in 0..self.depth {
-                crowd.clients[index].send(&encoded);
+                members.clients[index].send(&encoded);
             }
-            crowd.flush(index)?;
+            members.flush(index)?;
         }
         let mut meter = Meter::start(target);
         while meter.goes_on()? {
-            crowd.turn(|index, client, heard| {
-                match heard {
+            members.batch(|index, client, received| {
+                match received {
                     Heard::Message(same) if same == message => {}
                     Heard::Message(_) => return Err("another message came back".into()),
                     _ => return Err("a client was sent away".into()),

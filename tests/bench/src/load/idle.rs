@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::crowd::Crowd;
+use super::members::Members;
 use super::meter::Figures;
 use super::{Broadcast, Target};
-use crate::Outcome;
+use crate::HandlerResult;
 
-pub(crate) fn idle(clients: usize, target: &Target) -> Outcome<Figures> {
+pub(crate) fn idle(clients: usize, target: &Target) -> HandlerResult<Figures> {
     let broadcast = Broadcast {
         clients,
         stalled: 0,
@@ -18,13 +18,13 @@ pub(crate) fn idle(clients: usize, target: &Target) -> Outcome<Figures> {
     };
     let empty = target.server.memory()?;
     let start = Instant::now();
-    let mut crowd = Crowd::gather(target, broadcast.size, clients)?;
+    let mut members = Members::gather(target, broadcast.size, clients)?;
     let came = start.elapsed().as_secs_f64();
     let each = |memory: f64| (memory - empty) / clients as f64;
     // Threads that have just started still settle.
     thread::sleep(Duration::from_millis(300));
     let silent = each(target.server.memory()?);
-    let figures = broadcast.run_in(&mut crowd, target)?;
+    let figures = broadcast.run_in(&mut members, target)?;
     let told = each(target.server.memory()?);
     let mut all = vec![
         ("RSS KiB/client", silent),

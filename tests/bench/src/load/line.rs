@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
-use crate::Outcome;
+use crate::HandlerResult;
 
 pub(super) struct Line {
     pub(super) socket: TcpStream,
@@ -22,7 +22,7 @@ const AHEAD: usize = 256 * 1024;
 
 impl Line {
     /// Connects. Over the loopback this does not wait for the peer.
-    pub(super) fn dial(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> Outcome<Line> {
+    pub(super) fn dial(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> HandlerResult<Line> {
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Target;
-use crate::Outcome;
+use crate::HandlerResult;
 use crate::process::{Server, Times};
 
 /// The longest time without progress before a run fails.
@@ -50,7 +50,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Whether the run continues.
-    pub(super) fn goes_on(&mut self) -> Outcome<bool> {
+    pub(super) fn goes_on(&mut self) -> HandlerResult<bool> {
         let now = Instant::now();
         if self.begin.is_none() && now >= self.warm {
             self.count = 0;
@@ -66,7 +66,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Returns the figures; `cost` and `rate` name the figures per counted unit.
-    pub(super) fn finish(mut self, cost: &'static str, rate: &'static str) -> Outcome<Figures> {
+    pub(super) fn finish(mut self, cost: &'static str, rate: &'static str) -> HandlerResult<Figures> {
         let (Some(begin), end) = (self.begin, Times::now(self.server)?) else {
             return Err("ended before it began".into());
         };

@@ -2,7 +2,7 @@
 
 mod broadcast;
 mod connect;
-mod crowd;
+mod members;
 mod echo;
 mod idle;
 mod line;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use flate2::{Decompress, FlushDecompress};
 
-use crate::Outcome;
+use crate::HandlerResult;
 
 /// The byte with which a floor reports that it is ready.
 pub(crate) const WELCOME: &[u8] = b"!";
@@ -90,7 +90,7 @@ impl Wire {
     }
 
     /// Appends a close frame; a floor has none, its connection ends with the stream.
-    pub(super) fn goodbye(self, out: &mut Vec<u8>) {
+    pub(super) fn close_frame(self, out: &mut Vec<u8>) {
         match self.protocol {
             Protocol::Raw => {}
             Protocol::Draft76 => out.extend_from_slice(&[0xff, 0x00]),
@@ -99,7 +99,7 @@ impl Wire {
     }
 
     /// Reads the server's response to the handshake: its length in bytes, once it is complete.
-    pub(super) fn answer(self, bytes: &[u8]) -> Outcome<Option<usize>> {
+    pub(super) fn answer(self, bytes: &[u8]) -> HandlerResult<Option<usize>> {
         let (proof, behind) = match self.protocol {
             Protocol::Raw => return Ok(bytes.starts_with(WELCOME).then_some(WELCOME.len())),
             Protocol::Draft76 => (DRAFT76.1, DRAFT76.1.len()),
@@ -121,7 +121,7 @@ impl Wire {
     }
 
     /// Reads the next item of the server's output, and returns the number of bytes it took.
-    pub(super) fn next(self, bytes: &[u8]) -> Outcome<Option<(usize, Heard<'_>)>> {
+    pub(super) fn next(self, bytes: &[u8]) -> HandlerResult<Option<(usize, Heard<'_>)>> {
         let (first, start, len, behind) = match (self.protocol, bytes) {
             (_, []) => return Ok(None),
             (Protocol::Raw, _) => (TEXT, 0, self.size, 0),
@@ -142,7 +142,7 @@ impl Wire {
         else {
             return Ok(None);
         };
-        let heard = match first {
+        let received = match first {
             TEXT | BINARY if len == self.size && matches!(behind, [] | [0xff]) => {
                 Heard::Message(payload.into())
             }
@@ -151,12 +151,12 @@ impl Wire {
             CLOSE | PONG => Heard::Other,
             _ => return Err("something that no client has sent".into()),
         };
-        Ok(Some((start + len + behind.len(), heard)))
+        Ok(Some((start + len + behind.len(), received)))
     }
 }
 
 impl Wire {
-    fn inflated(self, payload: &[u8]) -> Outcome<Vec<u8>> {
+    fn inflated(self, payload: &[u8]) -> HandlerResult<Vec<u8>> {
         let mut message = Vec::with_capacity(self.size + 1);
         Decompress::new(false).decompress_vec(payload, &mut message, FlushDecompress::Sync)?;
         match message.len() == self.size {

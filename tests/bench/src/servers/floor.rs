@@ -30,9 +30,9 @@ pub(super) fn joined(listener: TcpListener, mode: Mode) -> io::Result<()> {
 
 fn run(listener: TcpListener, mode: Mode, most: usize) -> io::Result<()> {
     let clients = Clients::default();
-    let (poster, posts) = channel();
+    let (poster, commands) = channel();
     let everyone = Arc::clone(&clients);
-    thread::spawn(move || shout(&posts, &everyone, most));
+    thread::spawn(move || shout(&commands, &everyone, most));
     for stream in listener.incoming() {
         let (stream, clients, poster) = (stream?, Arc::clone(&clients), poster.clone());
         thread::spawn(move || match mode {
@@ -77,10 +77,10 @@ fn listen(stream: Arc<TcpStream>, clients: &Clients, poster: &Sender<Vec<u8>>) -
     }
 }
 
-fn shout(posts: &Receiver<Vec<u8>>, clients: &Clients, most: usize) {
-    while let Ok(mut bytes) = posts.recv() {
+fn shout(commands: &Receiver<Vec<u8>>, clients: &Clients, most: usize) {
+    while let Ok(mut bytes) = commands.recv() {
         while bytes.len() < most
-            && let Ok(more) = posts.try_recv()
+            && let Ok(more) = commands.try_recv()
         {
             bytes.extend(more);
         }

@@ -12,7 +12,7 @@ use std::net::TcpListener;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::Outcome;
+use crate::HandlerResult;
 use crate::load::Protocol;
 use crate::scenario::Scenario;
 
@@ -74,7 +74,7 @@ impl Contender {
 }
 
 /// Runs the child process: prints the port (the one chosen, for 0) and serves until it is killed.
-pub(crate) fn serve(name: &str, mode: &str, port: &str) -> Outcome<()> {
+pub(crate) fn serve(name: &str, mode: &str, port: &str) -> HandlerResult<()> {
     // If the parent ends in any way, no child stays behind.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let contender = CONTENDERS.iter().find(|contender| contender.name == name);

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 
-use stentor::{Client, Deflate, Outcome, Server, TlsServer};
+use stentor::{Client, Deflate, HandlerResult, Server, TlsServer};
 
 use super::Mode;
 use crate::identity::Identity;
@@ -39,14 +39,14 @@ pub(super) fn deflating_for_each(listener: TcpListener, _: Mode) -> io::Result<(
     })
 }
 
-fn echo(client: &mut Client) -> Outcome {
+fn echo(client: &mut Client) -> HandlerResult {
     while let Some(message) = client.recv()? {
         client.send(message)?;
     }
     Ok(())
 }
 
-fn broadcast(client: &mut Client) -> Outcome {
+fn broadcast(client: &mut Client) -> HandlerResult {
     while let Some(message) = client.recv()? {
         client.broadcast(message);
     }

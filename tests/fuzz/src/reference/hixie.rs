@@ -24,7 +24,7 @@ fn frames(
     let broken = End::new(1006, Initiator::Us, false);
     let cut_off = match version {
         Version::Draft75 => End::new(1005, Initiator::Peer, false),
-        _ => End::lost(),
+        _ => End::disconnected(),
     };
     let limit = config.limits.message;
     let strict = config.fail_on_unknown_frames;
@@ -38,7 +38,7 @@ fn frames(
             if inside.len() > limit {
                 return broken;
             }
-            if *kind == 0x00 && config.fail_on_bad_hixie_text {
+            if *kind == 0x00 && config.fail_on_invalid_hixie_text {
                 match std::str::from_utf8(inside) {
                     Err(error) if error.error_len().is_some() || end.is_some() => return broken,
                     _ => {}
@@ -81,6 +81,6 @@ fn frames(
     }
     match version {
         Version::Draft75 => End::new(1005, Initiator::Peer, true),
-        _ => End::lost(),
+        _ => End::disconnected(),
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn read((version, role): (Version, Role), bytes: &[u8], limits: &Limi
     let end = loop {
         match reader.frame(&mut rest) {
             Ok(()) => {}
-            Err(Stop::Incomplete) => break End::lost(),
+            Err(Stop::Incomplete) => break End::disconnected(),
             Err(Stop::Broken(code)) => {
                 reader.write(0x88, &code.to_be_bytes());
                 break End::new(code, Initiator::Us, false);

@@ -33,7 +33,7 @@ impl Account {
                 let mut config = config.clone();
                 // Draft-76 §4.2: unknown frames are skipped, invalid UTF-8 is replaced.
                 config.fail_on_unknown_frames = false;
-                config.fail_on_bad_hixie_text = false;
+                config.fail_on_invalid_hixie_text = false;
                 hixie::read(version, bytes, &config)
             }
             (Framing::Hybi, role) => hybi::read((version, role), bytes, &config.limits),
@@ -52,7 +52,7 @@ impl End {
     }
 
     /// The stream has ended without a close frame.
-    fn lost() -> End {
+    fn disconnected() -> End {
         End::new(1006, Initiator::Nobody, false)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::event::PollFlags;
 
-use crate::error::Loss;
+use crate::error::DisconnectReason;
 use crate::net::send_queue::Push;
 use crate::net::sync::channel::bounded;
 use crate::net::sync::thread;
@@ -21,7 +21,7 @@ use super::wire::{Frame, assert_ends, assert_in_order, close, frame, frames, pin
 fn queued_bytes_are_drained_in_the_end() {
     check(|| {
         let settings = Settings {
-            outbox: 10_000,
+            send_queue: 10_000,
             ..settings()
         };
         let watched = Watched::new(&settings);
@@ -29,11 +29,12 @@ fn queued_bytes_are_drained_in_the_end() {
         let pushers: Vec<_> = ['a', 'b']
             .into_iter()
             .map(|sender| {
-                let (warden, totals) = (Arc::clone(&watched.warden), Arc::clone(&watched.totals));
+                let (watchdog, totals) =
+                    (Arc::clone(&watched.watchdog), Arc::clone(&watched.totals));
                 let link = Arc::clone(&link);
                 thread::spawn(move || {
                     for number in 0..2 {
-                        let went = push(&link, &warden, &totals, frame(sender, number));
+                        let went = push(&link, &watchdog, &totals, frame(sender, number));
                         assert!(matches!(went, Push::Done | Push::Waits | Push::Stalled));
                     }
                 })
@@ -51,8 +52,8 @@ fn queued_bytes_are_drained_in_the_end() {
         assert_eq!(assert_in_order(&frames, 'a'), 2);
         assert_eq!(assert_in_order(&frames, 'b'), 2);
         watched.stop();
-        assert_eq!(link.outbox.tally().bytes, expected as u64);
-        assert_eq!(link.outbox.tally().messages, 4);
+        assert_eq!(link.send_queue.tally().bytes, expected as u64);
+        assert_eq!(link.send_queue.tally().messages, 4);
     });
 }
 
@@ -63,16 +64,16 @@ fn a_queue_that_stalls_again_is_watched_again() {
         let settings = settings();
         let watched = Watched::new(&settings);
         let (link, peer) = link(&settings, 3);
-        let (warden, totals) = (Arc::clone(&watched.warden), Arc::clone(&watched.totals));
+        let (watchdog, totals) = (Arc::clone(&watched.watchdog), Arc::clone(&watched.totals));
         let pusher = {
             let link = Arc::clone(&link);
             thread::spawn(move || {
                 for number in 0..4 {
                     // One at a time: the next frame comes when the kernel has the last one.
-                    while link.outbox.weight() > 0 {
+                    while link.send_queue.weight() > 0 {
                         thread::yield_now();
                     }
-                    push(&link, &warden, &totals, frame('a', number));
+                    push(&link, &watchdog, &totals, frame('a', number));
                 }
             })
         };
@@ -93,32 +94,33 @@ fn a_queue_that_stalls_again_is_watched_again() {
 fn a_client_is_handed_to_the_watchdog_once_at_a_time() {
     check(|| {
         let settings = Settings {
-            outbox: 10_000,
+            send_queue: 10_000,
             ..settings()
         };
         let (link, peer) = link(&settings, 5);
-        let (tell, told) = bounded(1);
+        let (update, told) = bounded(1);
         let pushers: Vec<_> = ['a', 'b']
             .into_iter()
             .map(|sender| {
-                let (link, tell) = (Arc::clone(&link), tell.clone());
+                let (link, update) = (Arc::clone(&link), update.clone());
                 thread::spawn(move || {
                     for number in 0..3 {
-                        if link.outbox.push(&shared(frame(sender, number)), 1) == Push::Stalled {
-                            tell.send(()).unwrap();
+                        if link.send_queue.push(&shared(frame(sender, number)), 1) == Push::Stalled
+                        {
+                            update.send(()).unwrap();
                         }
                     }
                 })
             })
             .collect();
-        drop(tell);
-        let warden = {
+        drop(update);
+        let watchdog = {
             let link = Arc::clone(&link);
             thread::spawn(move || {
                 while told.recv().is_ok() {
-                    while link.outbox.drain(None).is_some() {
+                    while link.send_queue.drain(None).is_some() {
                         assert!(told.try_iter().next().is_none());
-                        let socket = link.outbox.socket().unwrap();
+                        let socket = link.send_queue.socket().unwrap();
                         socket.wait_until(PollFlags::OUT, Duration::MAX);
                     }
                 }
@@ -132,8 +134,8 @@ fn a_client_is_handed_to_the_watchdog_once_at_a_time() {
         for thread in pushers {
             thread.join().unwrap();
         }
-        warden.join().unwrap();
-        assert_eq!(link.outbox.weight(), 0);
+        watchdog.join().unwrap();
+        assert_eq!(link.send_queue.weight(), 0);
     });
 }
 
@@ -144,53 +146,53 @@ fn frames_of_all_senders_stay_whole_and_in_order() {
         let watched = Watched::new(&settings);
         let (link, peer) = link(&settings, 7);
         let hub = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             let totals = Arc::clone(&watched.totals);
             thread::spawn(move || {
                 let taken = |went: &Push| matches!(went, Push::Done | Push::Waits | Push::Stalled);
                 (0..3)
-                    .map(|number| push(&link, &warden, &totals, frame('h', number)))
+                    .map(|number| push(&link, &watchdog, &totals, frame('h', number)))
                     .take_while(taken)
                     .count()
             })
         };
         let keepalive = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
-            thread::spawn(move || warden.mind(link.outbox.ping(&ping()).0, &link))
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
+            thread::spawn(move || watchdog.watch_stalled(link.send_queue.ping(&ping()).0, &link))
         };
         let own = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             thread::spawn(move || {
                 let mut sent = 0;
                 for number in 0..3 {
                     let bytes = frame('o', number);
                     let went = match number {
-                        0 => reply(&link, &warden, false, &bytes),
-                        1 => reply_owned(&link, &warden, &bytes),
-                        _ => reply(&link, &warden, true, &bytes),
+                        0 => reply(&link, &watchdog, false, &bytes),
+                        1 => reply_owned(&link, &watchdog, &bytes),
+                        _ => reply(&link, &watchdog, true, &bytes),
                     };
                     if went == Push::Over {
                         break;
                     }
                     sent += 1;
                 }
-                warden.mind(link.outbox.goodbye(&close(1000)), &link);
-                let _ = link.outbox.wait_for_room(0, settings.deadlines.write);
-                let loss = link.outbox.loss();
-                link.outbox.cut(Loss::EndOfStream);
-                (sent, loss)
+                watchdog.watch_stalled(link.send_queue.close_frame(&close(1000)), &link);
+                let _ = link.send_queue.wait_for_room(0, settings.timeouts.write);
+                let disconnect_reason = link.send_queue.disconnect_reason();
+                link.send_queue.cut(DisconnectReason::EndOfStream);
+                (sent, disconnect_reason)
             })
         };
         let stream = peer.read_to_end();
         let from_hub = hub.join().unwrap();
-        let (own, loss) = own.join().unwrap();
+        let (own, disconnect_reason) = own.join().unwrap();
         keepalive.join().unwrap();
         watched.stop();
-        let frames = frames(&stream, loss.is_some());
+        let frames = frames(&stream, disconnect_reason.is_some());
         let (of_hub, of_own) = (assert_in_order(&frames, 'h'), assert_in_order(&frames, 'o'));
         let pings = frames.iter().filter(|frame| **frame == Frame::Ping);
         assert!(pings.count() <= 1);
-        if loss.is_none() {
+        if disconnect_reason.is_none() {
             assert_eq!((of_hub, of_own), (from_hub, own), "{frames:?}");
             assert_eq!(assert_ends(&frames), Some(1000));
         } else {
@@ -208,11 +210,11 @@ fn a_clients_own_thread_that_waits_for_room_wakes() {
         let watched = Watched::new(&settings);
         let (link, peer) = link(&settings, 30);
         let own = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             thread::spawn(move || {
                 for number in 0..25 {
                     // The rest is sent by the watchdog once there is room.
-                    let went = reply(&link, &warden, number == 24, &frame('o', number));
+                    let went = reply(&link, &watchdog, number == 24, &frame('o', number));
                     assert_ne!(went, Push::Over);
                 }
             })
@@ -237,20 +239,20 @@ fn a_thread_that_waits_for_room_learns_of_the_disconnect() {
         let own = {
             let link = Arc::clone(&link);
             thread::spawn(move || {
-                let went = link.outbox.reply(true, |out| {
+                let went = link.send_queue.reply(true, |out| {
                     out.resize(LIMIT * 2, 0);
                     Ok::<u64, ()>(1)
                 });
                 let room = link
-                    .outbox
-                    .wait_for_room(link.outbox.limit(), settings.deadlines.write);
+                    .send_queue
+                    .wait_for_room(link.send_queue.limit(), settings.timeouts.write);
                 (went.unwrap(), room)
             })
         };
-        link.lose(Loss::NoPong, &watched.totals);
+        link.disconnect(DisconnectReason::NoPong, &watched.totals);
         let (went, room) = own.join().unwrap();
         assert!(matches!(went, Push::Full | Push::Over), "{went:?}");
-        assert_eq!(room, Err(Loss::NoPong));
+        assert_eq!(room, Err(DisconnectReason::NoPong));
         watched.stop();
     });
 }
@@ -263,26 +265,26 @@ fn after_a_close_frame_no_message_follows_and_no_second_one() {
         let (link, peer) = link(&settings, 6);
         let mut threads = Vec::new();
         for code in [4001, 4002] {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             threads.push(thread::spawn(move || {
                 let went = link.close(CloseFrame::of(CloseCode::from(code))).unwrap();
-                warden.mind(went, &link);
+                watchdog.watch_stalled(went, &link);
                 went != Push::Over
             }));
         }
         let own = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             thread::spawn(move || {
-                reply(&link, &warden, false, &frame('o', 0));
-                let went = link.outbox.goodbye(&close(4000));
-                warden.mind(went, &link);
+                reply(&link, &watchdog, false, &frame('o', 0));
+                let went = link.send_queue.close_frame(&close(4000));
+                watchdog.watch_stalled(went, &link);
                 went != Push::Over
             })
         };
         let hub = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             let totals = Arc::clone(&watched.totals);
-            thread::spawn(move || push(&link, &warden, &totals, frame('h', 0)))
+            thread::spawn(move || push(&link, &watchdog, &totals, frame('h', 0)))
         };
         let mut stream = Vec::new();
         while !matches!(frames(&stream, true).last(), Some(Frame::Close(_))) {
@@ -300,7 +302,7 @@ fn after_a_close_frame_no_message_follows_and_no_second_one() {
         assert_eq!(goodbyes.len(), 1, "{goodbyes:?}");
         assert_eq!(code, Some(goodbyes[0].0));
         assert!(assert_in_order(&frames, 'h') <= 1);
-        assert_eq!(link.outbox.weight(), 0);
+        assert_eq!(link.send_queue.weight(), 0);
     });
 }
 
@@ -312,20 +314,20 @@ fn closing_tcp_ends_the_stream_behind_all_messages() {
         let watched = Watched::new(&settings);
         let (link, peer) = link_of(Version::Draft75, &settings, 5);
         let hub = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             let totals = Arc::clone(&watched.totals);
             thread::spawn(move || {
                 (0..2)
-                    .map(|number| push(&link, &warden, &totals, frame('h', number)))
+                    .map(|number| push(&link, &watchdog, &totals, frame('h', number)))
                     .filter(|went| *went != Push::Over)
                     .count()
             })
         };
         let closer = {
-            let (link, warden) = (Arc::clone(&link), Arc::clone(&watched.warden));
+            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
             thread::spawn(move || {
                 let went = link.close(CloseFrame::of(CloseCode::NORMAL)).unwrap();
-                warden.mind(went, &link);
+                watchdog.watch_stalled(went, &link);
             })
         };
         let stream = peer.read_to_end();

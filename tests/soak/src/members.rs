@@ -12,15 +12,15 @@ use stentor::protocol::Framing;
 use stentor::rustls::ClientConfig;
 use stentor::{Closing, Connector, Message, TlsClient, Version};
 
-use crate::Outcome;
+use crate::HandlerResult;
 use crate::by_hand::ByHand;
 use crate::client::{Body, Class, Client, End, Phase};
-use crate::dice::Dice;
+use crate::random::Random;
 use crate::hear::{self, Heard};
 use crate::ledger::{Ears, Ledger};
 use crate::line::{self, Line};
 use crate::manner::{Deflate, HEALTHY, Manner};
-use crate::own::{News, Own, Way};
+use crate::own::{Notices, Own, Way};
 use crate::process::Doors;
 use crate::talk;
 
@@ -44,10 +44,10 @@ const EXCUSED: Duration = Duration::from_secs(5);
 /// No phase of a client's life takes longer.
 const STUCK: Duration = Duration::from_secs(90);
 
-pub(crate) struct Crowd {
+pub(crate) struct Members {
     pub(crate) ledger: Ledger,
     places: Vec<Place>,
-    doors: Doors,
+    sockets: Doors,
     /// The trusted certificates of the hand-written clients, and the base configuration of
     /// Stentor's own.
     believer: Arc<ClientConfig>,
@@ -56,7 +56,7 @@ pub(crate) struct Crowd {
     ready: Vec<epoll::Event>,
     scratch: Vec<u8>,
     payload: Vec<u8>,
-    dice: Dice,
+    random: Random,
     now: Duration,
     /// The number of messages that may be sent now, and the place of the next sender.
     tokens: f64,
@@ -67,7 +67,7 @@ pub(crate) struct Crowd {
     /// The first lines of the responses to clients that were not accepted, without their reasons.
     pub(crate) answers: BTreeMap<String, u64>,
     pub(crate) lives: BTreeMap<(Class, Option<Version>), u64>,
-    pub(crate) heard: BTreeMap<Manner, Hearing>,
+    pub(crate) received: BTreeMap<Manner, Hearing>,
     pub(crate) ends: BTreeMap<(Class, &'static str), u64>,
     pub(crate) naps: u64,
     /// Messages that Stentor's own clients have counted.
@@ -90,23 +90,23 @@ enum Place {
     Taken(Box<Client>),
 }
 
-impl Crowd {
-    pub(crate) fn new(doors: &Doors, clients: usize, seed: u64) -> Outcome<Crowd> {
-        let mut dice = Dice::new(seed);
+impl Members {
+    pub(crate) fn new(sockets: &Doors, clients: usize, seed: u64) -> HandlerResult<Members> {
+        let mut random = Random::new(seed);
         // They connect over two seconds.
-        let places = (0..clients).map(|_| Place::Empty(dice.millis(0, 2000)));
-        Ok(Crowd {
+        let places = (0..clients).map(|_| Place::Empty(random.millis(0, 2000)));
+        Ok(Members {
             ledger: Ledger::new(clients),
             places: places.collect(),
-            doors: doors.clone(),
-            believer: line::believer(&doors.certificate)?,
+            sockets: sockets.clone(),
+            believer: line::believer(&sockets.certificate)?,
             connector: Connector::new()
-                .tls(TlsClient::trusting_only(doors.certificate.as_bytes())?),
+                .tls(TlsClient::trusting_only(sockets.certificate.as_bytes())?),
             poller: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             ready: Vec::with_capacity(256),
             scratch: vec![0; 64 * 1024],
             payload: Vec::new(),
-            dice,
+            random,
             now: Duration::ZERO,
             tokens: 0.0,
             next_speaker: 0,
@@ -115,7 +115,7 @@ impl Crowd {
             opened: 0,
             answers: BTreeMap::new(),
             lives: BTreeMap::new(),
-            heard: BTreeMap::new(),
+            received: BTreeMap::new(),
             ends: BTreeMap::new(),
             naps: 0,
             received_by_own: 0,
@@ -153,7 +153,7 @@ impl Crowd {
     }
 
     /// Waits until an event happens, a hundredth of a second at most, and handles it.
-    pub(crate) fn turn(&mut self, now: Duration, paused: bool) -> Outcome<()> {
+    pub(crate) fn batch(&mut self, now: Duration, paused: bool) -> HandlerResult<()> {
         let passed = now - self.now;
         self.now = now;
         if paused {
@@ -226,7 +226,7 @@ impl Crowd {
     }
 
     /// Does everything that is due at this place; then sends the pending output.
-    fn attend(&mut self, slot: usize) -> Outcome<()> {
+    fn attend(&mut self, slot: usize) -> HandlerResult<()> {
         match &mut self.places[slot] {
             Place::Empty(until) if *until <= self.now && !self.winding_up => self.arrive(slot)?,
             Place::Empty(_) => return Ok(()),
@@ -252,15 +252,15 @@ impl Crowd {
     }
 
     /// Connects a new client.
-    fn arrive(&mut self, slot: usize) -> Outcome<()> {
+    fn arrive(&mut self, slot: usize) -> HandlerResult<()> {
         let manner = Manner::of(slot);
         let class = match slot % 10 {
             _ if manner.own => Class::Own,
             place if place < HEALTHY => Class::Healthy,
-            _ => Class::ILL[self.dice.roll(Class::ILL.len())],
+            _ => Class::ILL[self.random.roll(Class::ILL.len())],
         };
         let version = match manner.deflate {
-            Deflate::No => Version::ALL[self.dice.roll(Version::ALL.len())],
+            Deflate::No => Version::ALL[self.random.roll(Version::ALL.len())],
             Deflate::Alone | Deflate::Takeover => Version::Rfc6455,
         };
         let class = match (class, version.framing()) {
@@ -268,10 +268,10 @@ impl Crowd {
             (Class::Mute, Framing::Hixie) => Class::Sleeper,
             (class, _) => class,
         };
-        let room = self.dice.roll(ROOMS);
+        let room = self.random.roll(ROOMS);
         let address = match manner.tls {
-            true => self.doors.secure,
-            false => self.doors.plain,
+            true => self.sockets.secure,
+            false => self.sockets.plain,
         };
         let life = self.ledger.begin(slot, class, version, room);
         let ears = Ears::new(life, self.places.len());
@@ -294,12 +294,12 @@ impl Crowd {
         let mut client = Client::new(life, class, version, manner, body, ears);
         client.due = self.now
             + match class {
-                Class::Healthy | Class::Own => self.dice.millis(3_000, 60_000),
-                _ => self.dice.millis(200, 4_000),
+                Class::Healthy | Class::Own => self.random.millis(3_000, 60_000),
+                _ => self.random.millis(200, 4_000),
             };
         client.deadline = self.now + STUCK;
-        if class.is_healthy() && self.dice.roll(3) == 0 {
-            client.nap = Some(self.now + self.dice.millis(1_000, 30_000));
+        if class.is_healthy() && self.random.roll(3) == 0 {
+            client.nap = Some(self.now + self.random.millis(1_000, 30_000));
         }
         *self
             .lives
@@ -325,7 +325,7 @@ impl Crowd {
         if client.nap.is_some_and(|nap| nap <= now) && confirmed {
             self.naps += 1;
             client.nap = None;
-            let nap = self.dice.millis(500, 2_000);
+            let nap = self.random.millis(500, 2_000);
             client.wakes = Some(now + nap);
             if let Body::Own(own) = &client.body {
                 own.nap(nap);
@@ -388,7 +388,7 @@ impl Crowd {
         let Place::Taken(client) = &mut self.places[slot] else {
             return;
         };
-        let hearing = self.heard.entry(client.manner).or_default();
+        let hearing = self.received.entry(client.manner).or_default();
         if let Err(what) = hear(
             client,
             &mut self.ledger,
@@ -409,14 +409,14 @@ impl Crowd {
         }
         if end == End::Reset && client.class == Class::Healthy && self.now < client.excused {
             self.excused += 1;
-            self.ledger.give_up(client.life);
+            self.ledger.abandon(client.life);
             self.leave(slot, "excused");
             return;
         }
-        let hangs_up = client.version.closing() == Closing::HangUp;
+        let ends_stream = client.version.closing() == Closing::CloseTcp;
         let expected = match (client.class, client.phase, end) {
             (Class::Healthy, Phase::Parted, End::Stream) => true,
-            (Class::Healthy, Phase::Goodbye, End::Stream) => hangs_up,
+            (Class::Healthy, Phase::Goodbye, End::Stream) => ends_stream,
             (Class::HalfClose, Phase::Doomed, End::Stream) => true,
             (Class::HalfClose, ..) => false,
             (_, Phase::Doomed, _) => true,
@@ -449,39 +449,39 @@ impl Crowd {
         let Body::Own(own) = &mut client.body else {
             return false;
         };
-        let Some(news) = own.news() else {
+        let Some(notices) = own.notices() else {
             return false;
         };
-        match news {
-            News::Open(_) => {
+        match notices {
+            Notices::Open(_) => {
                 self.opened += 1;
                 client.phase = Phase::Talking;
                 say(client, &mut self.ledger, &mut self.payload);
             }
-            News::Message(message) => {
-                self.heard.entry(client.manner).or_default().messages += 1;
+            Notices::Message(message) => {
+                self.received.entry(client.manner).or_default().messages += 1;
                 let binary = matches!(message, Message::Binary(_));
                 self.ledger
                     .hear(&mut client.ears, message.as_bytes(), binary);
                 part_when_settled(client, &mut self.ledger);
             }
-            News::End(traffic) => {
+            Notices::End(stats) => {
                 let said = u64::from(self.ledger.life(client.life).said);
-                if client.phase != Phase::Goodbye || traffic.messages_out != said {
-                    let what = format!("over in {:?}: {said} said, {traffic:?}", client.phase);
+                if client.phase != Phase::Goodbye || stats.messages_out != said {
+                    let what = format!("over in {:?}: {said} said, {stats:?}", client.phase);
                     self.ledger.wrong(client.life, &what);
                 }
-                self.received_by_own += traffic.messages_in;
+                self.received_by_own += stats.messages_in;
                 self.leave(slot, "end");
                 return false;
             }
-            News::Failed(_) if self.now < client.excused => {
+            Notices::Failed(_) if self.now < client.excused => {
                 self.excused += 1;
-                self.ledger.give_up(client.life);
+                self.ledger.abandon(client.life);
                 self.leave(slot, "excused");
                 return false;
             }
-            News::Failed(error) => {
+            Notices::Failed(error) => {
                 let what = format!("failed in {:?}: {error}", client.phase);
                 self.ledger.wrong(client.life, &what);
                 self.leave(slot, "failed");
@@ -492,14 +492,14 @@ impl Crowd {
     }
 
     fn leave(&mut self, slot: usize, how: &'static str) {
-        let empty = Place::Empty(self.now + self.dice.millis(0, 1000));
+        let empty = Place::Empty(self.now + self.random.millis(0, 1000));
         if let Place::Taken(client) = std::mem::replace(&mut self.places[slot], empty) {
             *self.ends.entry((client.class, how)).or_default() += 1;
         }
     }
 
     /// Updates the poller's interests for this client, if they have changed.
-    fn poll_for(&mut self, slot: usize) -> Outcome<()> {
+    fn poll_for(&mut self, slot: usize) -> HandlerResult<()> {
         let Place::Taken(client) = &mut self.places[slot] else {
             return Ok(());
         };
@@ -555,7 +555,7 @@ fn part_when_settled(client: &mut Client, ledger: &mut Ledger) {
     let life = ledger.life(client.life);
     if client.phase == Phase::LastWord && life.through == life.said {
         ledger.settle(&mut client.ears);
-        client.say_goodbye();
+        client.start_close();
         client.phase = Phase::Goodbye;
     }
     if client.phase == Phase::Talking && client.ears.confirmed {
@@ -593,9 +593,9 @@ fn hear(
     let Body::ByHand(hand) = &mut client.body else {
         return Ok(());
     };
-    while let Some((len, heard)) = hear::next(client.version, &input[used..])? {
+    while let Some((len, received)) = hear::next(client.version, &input[used..])? {
         used += len;
-        match heard {
+        match received {
             Heard::Message(..) | Heard::Deflated(..) if client.phase == Phase::Parted => {
                 return Err("a message after the close frame".to_owned());
             }
@@ -625,7 +625,7 @@ fn hear(
     Ok(())
 }
 
-impl fmt::Display for Crowd {
+impl fmt::Display for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.ledger.total();
         write!(
@@ -634,7 +634,7 @@ impl fmt::Display for Crowd {
             self.present(),
             self.connected,
             total.said,
-            total.heard
+            total.received
         )
     }
 }

@@ -5,14 +5,14 @@ use std::net::TcpListener;
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use stentor::{Connector, Error, Loss, Server, Version};
+use stentor::{Connector, DisconnectReason, Error, Server, Version};
 
 use super::{LONG, SOON, open, takes_soon, url};
 use crate::support::{HYBI, Loopback, PATIENCE, Script};
 
-fn lost(result: Result<impl std::fmt::Debug, Error>) -> Loss {
+fn disconnected(result: Result<impl std::fmt::Debug, Error>) -> DisconnectReason {
     match result {
-        Err(Error::Lost(loss)) => loss,
+        Err(Error::Disconnected(disconnect_reason)) => disconnect_reason,
         other => panic!("{other:?}"),
     }
 }
@@ -23,10 +23,10 @@ fn a_server_that_does_not_answer_the_request_is_disconnected() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", silent.local_addr().unwrap());
     for version in Version::ALL {
-        let connector = Connector::new().version(version).handshake_deadline(SOON);
+        let connector = Connector::new().version(version).handshake_timeout(SOON);
         assert_eq!(
-            lost(takes_soon(|| connector.connect(&url))),
-            Loss::Handshake
+            disconnected(takes_soon(|| connector.connect(&url))),
+            DisconnectReason::Handshake
         );
     }
 }
@@ -42,10 +42,10 @@ fn a_server_that_answers_byte_by_byte_gains_no_time() {
             std::thread::sleep(Duration::from_millis(1));
         }
     });
-    let connector = Connector::new().handshake_deadline(SOON);
+    let connector = Connector::new().handshake_timeout(SOON);
     assert_eq!(
-        lost(takes_soon(|| connector.connect(&script.url))),
-        Loss::Handshake
+        disconnected(takes_soon(|| connector.connect(&script.url))),
+        DisconnectReason::Handshake
     );
     script.join();
 }
@@ -56,7 +56,7 @@ fn a_rejection_whose_body_does_not_end_is_reported_without_its_end() {
         server.write(b"HTTP/1.1 503 No\r\nContent-Length: 100\r\n\r\nhalf");
         server.expect_end();
     });
-    let connector = Connector::new().handshake_deadline(SOON);
+    let connector = Connector::new().handshake_timeout(SOON);
     match takes_soon(|| connector.connect(&script.url)) {
         Err(Error::Handshake(error)) => {
             let answer = error.answer().unwrap();
@@ -69,7 +69,7 @@ fn a_rejection_whose_body_does_not_end_is_reported_without_its_end() {
 
 #[test]
 fn a_server_that_does_not_answer_a_close_frame_is_disconnected() {
-    let connector = Connector::new().close_deadline(SOON);
+    let connector = Connector::new().close_timeout(SOON);
     for dropped in [true, false] {
         let script = Script::run(|mut server| {
             server.accept("");
@@ -94,10 +94,10 @@ fn a_server_that_does_not_close_tcp_first_is_disconnected() {
     let script = Script::run(|mut server| {
         server.accept("");
         server.expect_goodbye(1000);
-        server.say_goodbye(1000);
+        server.start_close(1000);
         server.expect_end();
     });
-    let socket = Connector::new().close_deadline(SOON);
+    let socket = Connector::new().close_timeout(SOON);
     let socket = socket.connect(&script.url).unwrap();
     takes_soon(|| drop(socket));
     script.join();
@@ -116,25 +116,25 @@ fn a_server_that_reads_nothing_is_disconnected() {
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
-        let connector = Connector::new().write_deadline(SOON).outbox(1000);
+        let connector = Connector::new().write_timeout(SOON).send_queue(1000);
         let mut socket = connector.connect(&script.url).unwrap();
         let sender = socket.sender();
         let mut send = || match from_elsewhere {
             false => socket.send("x".repeat(MEGABYTE)),
             true => sender.send("x".repeat(MEGABYTE)),
         };
-        let (sent, loss) = takes_soon(|| {
+        let (sent, disconnect_reason) = takes_soon(|| {
             let mut sent = 0;
             loop {
                 match send() {
                     Ok(()) => sent += 1,
-                    lost_at_last => return (sent, lost(lost_at_last)),
+                    lost_at_last => return (sent, disconnected(lost_at_last)),
                 }
             }
         });
-        assert_eq!(loss, Loss::Write);
-        assert_eq!(lost(send()), Loss::Write);
-        let taken = socket.traffic().bytes_out;
+        assert_eq!(disconnect_reason, DisconnectReason::Write);
+        assert_eq!(disconnected(send()), DisconnectReason::Write);
+        let taken = socket.stats().bytes_out;
         assert!(sent * MEGABYTE as u64 <= taken + 1000, "{sent} of {taken}");
         drop(socket);
         script.join();
@@ -155,8 +155,8 @@ fn a_silent_server_is_pinged_and_then_disconnected() {
         let connector = connector.keepalive(Some(SOON / 2), SOON / 2);
         let mut socket = connector.connect(&url(&server)).unwrap();
         assert_eq!(
-            lost(takes_soon(|| socket.recv())),
-            Loss::NoPong,
+            disconnected(takes_soon(|| socket.recv())),
+            DisconnectReason::NoPong,
             "{version}"
         );
         drop(hold);
@@ -173,7 +173,7 @@ fn a_server_that_answers_pings_may_be_silent() {
         }
         server.say("still here");
         while server.hear().0 == 0x89 {}
-        server.say_goodbye(1000);
+        server.start_close(1000);
     });
     let connector = Connector::new().keepalive(Some(Duration::from_millis(10)), PATIENCE);
     let mut socket = connector.connect(&script.url).unwrap();
@@ -186,9 +186,13 @@ fn a_server_that_answers_pings_may_be_silent() {
 fn an_idle_server_is_disconnected_in_every_version() {
     let server = Loopback::echo(Server::builder());
     for version in Version::ALL {
-        let connector = Connector::new().version(version).idle_deadline(Some(SOON));
+        let connector = Connector::new().version(version).idle_timeout(Some(SOON));
         let mut socket = connector.connect(&url(&server)).unwrap();
-        assert_eq!(lost(takes_soon(|| socket.recv())), Loss::Idle, "{version}");
+        assert_eq!(
+            disconnected(takes_soon(|| socket.recv())),
+            DisconnectReason::Idle,
+            "{version}"
+        );
     }
 }
 
@@ -196,22 +200,28 @@ fn an_idle_server_is_disconnected_in_every_version() {
 fn each_connection_has_its_own_timeouts() {
     let server = Loopback::echo(Server::builder());
     let mut patient = open(&server, Version::Rfc6455);
-    let short = Connector::new().idle_deadline(Some(SOON));
+    let short = Connector::new().idle_timeout(Some(SOON));
     let mut hasty = short.connect(&url(&server)).unwrap();
-    assert_eq!(lost(takes_soon(|| hasty.recv())), Loss::Idle);
+    assert_eq!(
+        disconnected(takes_soon(|| hasty.recv())),
+        DisconnectReason::Idle
+    );
     patient.send("still here").unwrap();
     assert_eq!(patient.recv().unwrap(), Some("still here".into()));
     // And the other way round: older connections do not make the watchdog look less often.
     let mut hasty = short.connect(&url(&server)).unwrap();
-    assert_eq!(lost(takes_soon(|| hasty.recv())), Loss::Idle);
+    assert_eq!(
+        disconnected(takes_soon(|| hasty.recv())),
+        DisconnectReason::Idle
+    );
 }
 
 #[test]
 fn a_proxy_that_does_not_answer_is_disconnected() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let connector = Connector::new()
-        .connect_deadline(SOON)
-        .handshake_deadline(LONG)
+        .connect_timeout(SOON)
+        .handshake_timeout(LONG)
         .proxy(&format!("http://{}", silent.local_addr().unwrap()))
         .unwrap();
     match takes_soon(|| connector.connect("ws://example.com/")) {

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Loss;
+use crate::error::DisconnectReason;
 use crate::net::connection::Received;
 use crate::net::counters::Counters;
 use crate::net::link::Stage;
 use crate::net::sync::{clock, thread};
 use crate::protocol::CloseCode;
-use crate::server::client::{Client, Outcome};
+use crate::server::client::{Client, HandlerResult};
 use crate::server::handles::{Audience, ClientHandle};
-use crate::server::shared::{Crew, Shared};
+use crate::server::shared::{ServerThreads, Shared};
 
 use super::check;
 use super::stage::{
@@ -20,7 +20,7 @@ use super::stage::{
 };
 use super::wire::{Frame, assert_ends, assert_in_order, frames, text};
 
-fn until_closed(client: &mut Client) -> Outcome {
+fn until_closed(client: &mut Client) -> HandlerResult {
     while client.recv()?.is_some() {}
     Ok(())
 }
@@ -33,8 +33,8 @@ fn counters(shared: &Shared) -> Counters {
 #[test]
 fn a_client_that_connects_while_the_watchdog_falls_asleep_is_watched() {
     check(|| {
-        let (crew, _woken) = Crew::new(settings()).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(settings()).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, _, peer) = serve(&shared, until_closed);
         peer.say(b"GET / HTTP/1.1\r\n");
         let ticking = Ticking::start();
@@ -47,8 +47,8 @@ fn a_client_that_connects_while_the_watchdog_falls_asleep_is_watched() {
         // It does not close TCP: the watchdog ends the lingering.
         client.join().unwrap();
         ticking.stop();
-        drop(crew);
-        assert_eq!(counters(&shared).refused.values().sum::<u64>(), 1);
+        drop(threads);
+        assert_eq!(counters(&shared).rejected.values().sum::<u64>(), 1);
     });
 }
 
@@ -56,8 +56,8 @@ fn a_client_that_connects_while_the_watchdog_falls_asleep_is_watched() {
 fn a_client_that_does_not_read_is_lost_once_and_its_thread_wakes() {
     check(|| {
         let seen = Seen::default();
-        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, link, peer) = serve(&shared, |client| {
             for number in 0..4 {
                 client.send(text('o', number))?;
@@ -70,11 +70,14 @@ fn a_client_that_does_not_read_is_lost_once_and_its_thread_wakes() {
         let ticking = Ticking::start();
         client.join().unwrap();
         ticking.stop();
-        drop(crew);
-        let lost = counters(&shared).lost;
-        assert_eq!(lost.values().sum::<u64>(), 1, "{lost:?}");
-        assert_eq!(seen.departure().loss, link.outbox.loss());
-        assert!(lost.contains_key(&link.outbox.loss().unwrap()));
+        drop(threads);
+        let disconnected = counters(&shared).disconnected;
+        assert_eq!(disconnected.values().sum::<u64>(), 1, "{disconnected:?}");
+        assert_eq!(
+            seen.report().disconnect_reason,
+            link.send_queue.disconnect_reason()
+        );
+        assert!(disconnected.contains_key(&link.send_queue.disconnect_reason().unwrap()));
     });
 }
 
@@ -83,8 +86,8 @@ fn a_client_that_does_not_read_is_lost_once_and_its_thread_wakes() {
 fn messages_to_a_client_that_does_not_read_have_the_write_timeout() {
     check(|| {
         let seen = Seen::default();
-        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, link, peer) = serve(&shared, until_closed);
         shake_hands(peer, 3);
         while !link.is_open() {
@@ -95,9 +98,15 @@ fn messages_to_a_client_that_does_not_read_have_the_write_timeout() {
         let ticking = Ticking::start();
         client.join().unwrap();
         ticking.stop();
-        drop(crew);
-        assert_eq!(seen.departure().loss, Some(Loss::Write));
-        assert_eq!(counters(&shared).lost, [(Loss::Write, 1)].into());
+        drop(threads);
+        assert_eq!(
+            seen.report().disconnect_reason,
+            Some(DisconnectReason::Write)
+        );
+        assert_eq!(
+            counters(&shared).disconnected,
+            [(DisconnectReason::Write, 1)].into()
+        );
     });
 }
 
@@ -105,8 +114,8 @@ fn messages_to_a_client_that_does_not_read_have_the_write_timeout() {
 fn a_silent_client_is_pinged_between_messages_and_lost_once() {
     check(|| {
         let seen = Seen::default();
-        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, _, peer) = serve(&shared, until_closed);
         shake_hands(peer, 4);
         let reader = thread::spawn(move || peer.read_to_end());
@@ -118,12 +127,18 @@ fn a_silent_client_is_pinged_between_messages_and_lost_once() {
         client.join().unwrap();
         reader.join().unwrap();
         ticking.stop();
-        drop(crew);
+        drop(threads);
         let counters = counters(&shared);
-        let lost = counters.lost;
-        assert_eq!(lost.values().sum::<u64>(), 1, "{lost:?}");
-        let loss = seen.departure().loss.unwrap();
-        assert!(matches!(loss, Loss::NoPong | Loss::Write), "{loss:?}");
+        let disconnected = counters.disconnected;
+        assert_eq!(disconnected.values().sum::<u64>(), 1, "{disconnected:?}");
+        let disconnect_reason = seen.report().disconnect_reason.unwrap();
+        assert!(
+            matches!(
+                disconnect_reason,
+                DisconnectReason::NoPong | DisconnectReason::Write
+            ),
+            "{disconnect_reason:?}"
+        );
         frames(behind_head(&peer.taken()), true);
     });
 }
@@ -132,8 +147,8 @@ fn a_silent_client_is_pinged_between_messages_and_lost_once() {
 #[test]
 fn a_ping_that_is_taken_in_part_is_finished() {
     check(|| {
-        let (crew, _woken) = Crew::new(settings()).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(settings()).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, _, peer) = serve(&shared, until_closed);
         shake_hands(peer, 1);
         while behind_head(&peer.taken()).is_empty() {
@@ -149,9 +164,9 @@ fn a_ping_that_is_taken_in_part_is_finished() {
             }
         }
         shared.shutdown(Duration::ZERO);
-        shared.see_off();
+        shared.finish_shutdown();
         client.join().unwrap();
-        drop(crew);
+        drop(threads);
     });
 }
 
@@ -159,8 +174,8 @@ fn a_ping_that_is_taken_in_part_is_finished() {
 fn a_close_frame_without_an_answer_ends_the_connection() {
     check(|| {
         let seen = Seen::default();
-        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, link, peer) = serve(&shared, until_closed);
         shake_hands(peer, 4);
         let handle = ClientHandle::new(link, &shared);
@@ -171,12 +186,12 @@ fn a_close_frame_without_an_answer_ends_the_connection() {
         reader.join().unwrap();
         closer.join().unwrap();
         ticking.stop();
-        drop(crew);
+        drop(threads);
         let frames = frames(behind_head(&peer.taken()), true);
         assert_ends(&frames);
-        let lost = counters(&shared).lost;
-        assert_eq!(lost.values().sum::<u64>(), 1, "{lost:?}");
-        assert!(!seen.departure().closed.clean);
+        let disconnected = counters(&shared).disconnected;
+        assert_eq!(disconnected.values().sum::<u64>(), 1, "{disconnected:?}");
+        assert!(!seen.report().closed.clean);
     });
 }
 
@@ -186,8 +201,8 @@ fn a_close_frame_without_an_answer_ends_the_connection() {
 fn a_peer_that_never_closes_tcp_is_disconnected() {
     check(|| {
         let seen = Seen::default();
-        let (crew, _woken) = Crew::new(seen.watching(settings())).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(seen.watching(settings())).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, link, peer) = serve(&shared, until_closed);
         shake_hands(peer, 100);
         peer.say(&masked(8, &1000_u16.to_be_bytes()));
@@ -198,9 +213,9 @@ fn a_peer_that_never_closes_tcp_is_disconnected() {
         let ticking = Ticking::start();
         client.join().unwrap();
         ticking.stop();
-        drop(crew);
-        assert!(seen.departure().closed.clean);
-        assert!(counters(&shared).lost.is_empty());
+        drop(threads);
+        assert!(seen.report().closed.clean);
+        assert!(counters(&shared).disconnected.is_empty());
         assert!(peer.is_closed());
     });
 }
@@ -209,8 +224,8 @@ fn a_peer_that_never_closes_tcp_is_disconnected() {
 #[test]
 fn a_handler_that_waits_with_a_timeout_misses_nothing() {
     check(|| {
-        let (crew, _woken) = Crew::new(settings()).unwrap();
-        let shared = Arc::clone(&crew.shared);
+        let (threads, _woken) = ServerThreads::new(settings()).unwrap();
+        let shared = Arc::clone(&threads.shared);
         let (client, _, peer) = serve(&shared, |client| {
             let mut messages = 0;
             while messages < 2 {
@@ -234,10 +249,10 @@ fn a_handler_that_waits_with_a_timeout_misses_nothing() {
         read_politely(peer);
         client.join().unwrap();
         ticking.stop();
-        drop(crew);
+        drop(threads);
         let frames = frames(behind_head(&peer.taken()), false);
         let echoed = assert_in_order(&frames, 'a');
-        match counters(&shared).lost.is_empty() {
+        match counters(&shared).disconnected.is_empty() {
             true => assert_eq!((echoed, assert_ends(&frames)), (2, Some(4000))),
             // Time may have advanced faster than the peer was scheduled to reply.
             false => assert!(echoed <= 2),

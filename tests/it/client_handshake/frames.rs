@@ -1,6 +1,6 @@
 //! Frames that a connected client must reject, and frames that it must accept.
 
-use stentor::protocol::{Config, Ending, State, Version, Violation};
+use stentor::protocol::{Config, Ending, ProtocolError, State, Version};
 
 use super::{ready, ready_with};
 use crate::support::{HIXIE, HYBI, masked, written};
@@ -27,13 +27,13 @@ fn a_frame_with_a_mask_is_closed_with_1002() {
                 }
                 let closed = client.closed();
                 assert_eq!(
-                    closed.violation,
-                    Some(Violation::Masked),
+                    closed.protocol_error,
+                    Some(ProtocolError::Masked),
                     "{version}: {frame:x?}"
                 );
                 assert_eq!(closed.code.get(), 1002);
                 assert_eq!(
-                    closed.violation.as_ref().unwrap().to_string(),
+                    closed.protocol_error.as_ref().unwrap().to_string(),
                     "frame with a mask from a server"
                 );
                 // The code, and the words.
@@ -94,7 +94,7 @@ fn a_protocol_error_is_closed_with_its_code_by_a_client_as_well() {
 #[test]
 fn an_old_client_replaces_bad_text_and_skips_unknown_frames() {
     let mut config = Config::default();
-    config.fail_on_bad_hixie_text = true;
+    config.fail_on_invalid_hixie_text = true;
     config.fail_on_unknown_frames = true;
     for version in HIXIE {
         for pieces in [1, 100] {
@@ -120,8 +120,8 @@ fn limits_hold_for_clients_in_every_version() {
             match fits {
                 true => assert_eq!(client.texts(), ["x".repeat(10)]),
                 false => assert_eq!(
-                    client.closed().violation,
-                    Some(Violation::MessageTooLarge(10))
+                    client.closed().protocol_error,
+                    Some(ProtocolError::MessageTooLarge(10))
                 ),
             }
         }

@@ -116,10 +116,10 @@ fn the_headers_of_the_response_can_be_read() {
             ]
             .contains(&answer.reason())
         );
-        let cookies: Vec<&[u8]> = answer.all("SET-COOKIE").collect();
+        let cookies: Vec<&[u8]> = answer.header_values("SET-COOKIE").collect();
         assert_eq!(cookies, [b"a=b", b"c=d"], "{version}");
-        assert_eq!(answer.text("connection"), Some("Upgrade"));
-        assert_eq!(answer.fields().last(), Some(("set-cookie", &b"c=d"[..])));
+        assert_eq!(answer.header_str("connection"), Some("Upgrade"));
+        assert_eq!(answer.headers().last(), Some(("set-cookie", &b"c=d"[..])));
         assert_eq!(answer.body(), b"");
     }
 }

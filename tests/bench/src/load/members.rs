@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use super::Target;
 use super::line::{Line, WIRE};
 use super::wire::{Heard, Protocol, Wire};
-use crate::Outcome;
+use crate::HandlerResult;
 
 /// The number of handshakes at a time while many clients connect, and the most time that may take.
 const AT_ONCE: usize = 32;
@@ -38,8 +38,8 @@ impl Client {
         self.output.extend_from_slice(encoded);
     }
 
-    pub(super) fn say_goodbye(&mut self) {
-        self.wire.goodbye(&mut self.output);
+    pub(super) fn start_close(&mut self) {
+        self.wire.close_frame(&mut self.output);
         if self.wire.protocol == Protocol::Raw {
             let _ = self.line.socket.shutdown(Shutdown::Write);
         }
@@ -53,9 +53,9 @@ impl Client {
         }
     }
 
-    fn hear<F>(&mut self, bytes: &[u8], index: usize, heard: &mut F) -> Outcome<usize>
+    fn hear<F>(&mut self, bytes: &[u8], index: usize, received: &mut F) -> HandlerResult<usize>
     where
-        F: FnMut(usize, &mut Client, Heard) -> Outcome<()>,
+        F: FnMut(usize, &mut Client, Heard) -> HandlerResult<()>,
     {
         let mut used = 0;
         if !self.open {
@@ -64,20 +64,20 @@ impl Client {
             };
             used = answer;
             self.open = true;
-            heard(index, self, Heard::Open)?;
+            received(index, self, Heard::Open)?;
         }
         while let Some((len, what)) = self.wire.next(&bytes[used..])? {
             used += len;
             match what {
                 Heard::Ping(payload) => self.wire.pong(payload, &mut self.output),
-                what => heard(index, self, what)?,
+                what => received(index, self, what)?,
             }
         }
         Ok(used)
     }
 }
 
-pub(super) struct Crowd {
+pub(super) struct Members {
     pub(super) clients: Vec<Client>,
     pub(super) wire: Wire,
     address: SocketAddr,
@@ -89,10 +89,10 @@ pub(super) struct Crowd {
     scratch: Vec<u8>,
 }
 
-impl Crowd {
+impl Members {
     /// Returns a set without clients.
-    pub(super) fn new(target: &Target, size: usize) -> Outcome<Crowd> {
-        Ok(Crowd {
+    pub(super) fn new(target: &Target, size: usize) -> HandlerResult<Members> {
+        Ok(Members {
             clients: Vec::new(),
             wire: Wire {
                 protocol: target.protocol,
@@ -108,18 +108,18 @@ impl Crowd {
     }
 
     /// Connects this many clients, and waits until all are open.
-    pub(super) fn gather(target: &Target, size: usize, count: usize) -> Outcome<Crowd> {
-        let mut crowd = Crowd::new(target, size)?;
+    pub(super) fn gather(target: &Target, size: usize, count: usize) -> HandlerResult<Members> {
+        let mut members = Members::new(target, size)?;
         let start = Instant::now();
         let mut open = 0;
         while open < count {
             if start.elapsed() > PATIENCE {
                 return Err(format!("only {open} clients of {count} are open").into());
             }
-            while crowd.clients.len() < count.min(open + AT_ONCE) {
-                crowd.dial(crowd.clients.len())?;
+            while members.clients.len() < count.min(open + AT_ONCE) {
+                members.dial(members.clients.len())?;
             }
-            crowd.turn(|_, _, heard| match heard {
+            members.batch(|_, _, received| match received {
                 Heard::Open => {
                     open += 1;
                     Ok(())
@@ -128,11 +128,11 @@ impl Crowd {
                 _ => Ok(()),
             })?;
         }
-        Ok(crowd)
+        Ok(members)
     }
 
     /// Connects one more client, or one anew, and sends its handshake request.
-    pub(super) fn dial(&mut self, index: usize) -> Outcome<()> {
+    pub(super) fn dial(&mut self, index: usize) -> HandlerResult<()> {
         let line = Line::dial(self.address, self.tls.as_ref())?;
         let token = epoll::EventData::new_u64(index as u64);
         epoll::add(&self.poller, &line.socket, token, epoll::EventFlags::IN)?;
@@ -153,10 +153,10 @@ impl Crowd {
     }
 
     /// Waits until something has arrived, a hundredth of a second at most, and passes it to
-    /// `heard`.
-    pub(super) fn turn<F>(&mut self, mut heard: F) -> Outcome<()>
+    /// `received`.
+    pub(super) fn batch<F>(&mut self, mut received: F) -> HandlerResult<()>
     where
-        F: FnMut(usize, &mut Client, Heard) -> Outcome<()>,
+        F: FnMut(usize, &mut Client, Heard) -> HandlerResult<()>,
     {
         let wait = Timespec {
             tv_sec: 0,
@@ -169,17 +169,17 @@ impl Crowd {
             let client = &mut self.clients[index];
             let Some(read) = client.read(&mut self.encrypted, &mut self.scratch) else {
                 epoll::delete(&self.poller, &client.line.socket)?;
-                heard(index, client, Heard::Gone)?;
+                received(index, client, Heard::Gone)?;
                 continue;
             };
             // Only incomplete messages are ever copied.
             let mut input = mem::take(&mut client.input);
             if input.is_empty() {
-                let used = client.hear(&self.scratch[..read], index, &mut heard)?;
+                let used = client.hear(&self.scratch[..read], index, &mut received)?;
                 input.extend_from_slice(&self.scratch[used..read]);
             } else {
                 input.extend_from_slice(&self.scratch[..read]);
-                let used = client.hear(&input, index, &mut heard)?;
+                let used = client.hear(&input, index, &mut received)?;
                 input.drain(..used);
             }
             client.input = input;
@@ -191,7 +191,7 @@ impl Crowd {
 
     /// Writes the pending output, as far as the socket takes it. A closed connection is noticed by
     /// reading.
-    pub(super) fn flush(&mut self, index: usize) -> Outcome<()> {
+    pub(super) fn flush(&mut self, index: usize) -> HandlerResult<()> {
         let client = &mut self.clients[index];
         if (client.written < client.output.len() || client.line.holds())
             && let Ok(written) = client.line.write(&client.output[client.written..])

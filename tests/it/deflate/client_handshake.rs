@@ -4,7 +4,7 @@ use stentor::protocol::{ClientRequest, Config, Event, HandshakeError, Message, V
 use stentor::{Connector, Deflate};
 
 use super::{Unzip, config, noise, server, words};
-use crate::support::{Answer, Driven, Loopback, echo};
+use crate::support::{Driven, HandshakeResponse, Loopback, echo};
 
 const FIELD: &str = "Sec-WebSocket-Extensions";
 
@@ -288,7 +288,7 @@ fn a_client_and_a_server_exchange_compressed_messages() {
         let url = format!("ws://{}/", server.address);
         let connector = Connector::new().deflate(deflate);
         let mut socket = connector.connect(&url).unwrap();
-        let answer = socket.answer().text(FIELD).map(str::to_owned);
+        let answer = socket.answer().header_str(FIELD).map(str::to_owned);
         assert!(answer.unwrap().starts_with("permessage-deflate"));
         for number in 0..20 {
             let message = Message::from(words(number % 3, 100 * number));
@@ -311,7 +311,7 @@ fn messages_from_many_threads_share_one_context_without_confusing_it() {
     let connector = Connector::new().deflate(takeover().level(1));
     let mut socket = connector.connect(&url).unwrap();
     let texts = [0, 1, 2].map(|side| words(side, 300));
-    let mut heard = [0; 3];
+    let mut received = [0; 3];
     std::thread::scope(|scope| {
         for text in &texts {
             let sender = socket.sender();
@@ -321,10 +321,10 @@ fn messages_from_many_threads_share_one_context_without_confusing_it() {
             let message = socket.recv().unwrap();
             let text = message.as_ref().and_then(Message::as_text);
             let side = texts.iter().position(|own| Some(own.as_str()) == text);
-            heard[side.expect("one of the texts")] += 1;
+            received[side.expect("one of the texts")] += 1;
         }
     });
-    assert_eq!(heard, [EACH; 3]);
+    assert_eq!(received, [EACH; 3]);
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn an_offer_that_is_not_accepted_changes_nothing() {
         .deflate(Deflate::new())
         .connect(&url)
         .unwrap();
-    assert_eq!(socket.answer().text(FIELD), None);
+    assert_eq!(socket.answer().header_str(FIELD), None);
     socket.send(words(1, 1000)).unwrap();
     assert_eq!(socket.recv().unwrap(), Some(words(1, 1000).into()));
 }
@@ -347,7 +347,9 @@ fn the_default_offer_is_answered_with_all_that_it_requests() {
     let offer = offered(Version::Rfc6455, &config).unwrap();
     let mut driven = Driven::new(&config);
     driven.receive(&super::head(Version::Rfc6455, &[&offer]).bytes());
-    let words = Answer::read(&driven.output).field(FIELD).map(str::to_owned);
+    let words = HandshakeResponse::read(&driven.output)
+        .header(FIELD)
+        .map(str::to_owned);
     let expected = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
     assert_eq!(words.as_deref(), Some(expected));
 }

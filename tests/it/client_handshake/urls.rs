@@ -1,6 +1,6 @@
 //! The URLs that a client can connect to, and their parts.
 
-use stentor::protocol::{BadUrl, ClientRequest};
+use stentor::protocol::{ClientRequest, InvalidUrl};
 
 use super::to;
 
@@ -156,11 +156,11 @@ fn a_url_is_taken_apart_and_put_into_its_shortest_form() {
 
 #[test]
 fn a_bad_url_is_refused_with_its_exact_error() {
-    let scheme = |scheme: &str| BadUrl::Scheme(scheme.to_owned());
-    let host = |host: &str| BadUrl::Host(host.to_owned());
-    let port = |port: &str| BadUrl::Port(port.to_owned());
-    let resource = |resource: &str| BadUrl::Resource(resource.to_owned());
-    let fragment = |resource: &str| BadUrl::Fragment(resource.to_owned());
+    let scheme = |scheme: &str| InvalidUrl::Scheme(scheme.to_owned());
+    let host = |host: &str| InvalidUrl::Host(host.to_owned());
+    let port = |port: &str| InvalidUrl::Port(port.to_owned());
+    let resource = |resource: &str| InvalidUrl::Resource(resource.to_owned());
+    let fragment = |resource: &str| InvalidUrl::Fragment(resource.to_owned());
     let cases = [
         ("", scheme("")),
         ("example.com", scheme("")),
@@ -176,9 +176,9 @@ fn a_bad_url_is_refused_with_its_exact_error() {
         ("ws://example.com/#top", fragment("/#top")),
         ("ws://example.com#top", fragment("#top")),
         ("ws://example.com/?a#", fragment("/?a#")),
-        ("ws://me:secret@example.com/", BadUrl::UserInfo),
-        ("ws://me@example.com/", BadUrl::UserInfo),
-        ("ws://@example.com/", BadUrl::UserInfo),
+        ("ws://me:secret@example.com/", InvalidUrl::UserInfo),
+        ("ws://me@example.com/", InvalidUrl::UserInfo),
+        ("ws://@example.com/", InvalidUrl::UserInfo),
         ("ws://", host("")),
         ("ws:///path", host("")),
         ("ws://:80/", host("")),

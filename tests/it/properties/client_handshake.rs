@@ -13,7 +13,7 @@ use stentor::protocol::{Accept, ClientRequest, Config, Connection, Event, State,
 use super::always_the_same;
 use super::said::{messages, versions};
 use super::stream::pieces;
-use crate::asking::request;
+use crate::client_handshake::request;
 use crate::support::{Driven, Head};
 
 thread_local!(static SEED: Cell<u64> = const { Cell::new(0) });
@@ -31,7 +31,7 @@ fn drawn(bytes: &mut [u8]) {
 }
 
 /// A client that has sent its request, and received these pieces, and then no more.
-fn heard(version: Version, pieces: &[&[u8]]) -> Driven {
+fn received(version: Version, pieces: &[&[u8]]) -> Driven {
     let mut client = Driven::client(&request(version));
     for piece in pieces {
         client.receive(piece);
@@ -41,10 +41,10 @@ fn heard(version: Version, pieces: &[&[u8]]) -> Driven {
 }
 
 fn assert_alike(version: Version, bytes: &[u8], cuts: &[Index]) {
-    let whole = heard(version, &[bytes]);
+    let whole = received(version, &[bytes]);
     for other in [
-        heard(version, &pieces(bytes, cuts)),
-        heard(version, &bytes.chunks(1).collect::<Vec<_>>()),
+        received(version, &pieces(bytes, cuts)),
+        received(version, &bytes.chunks(1).collect::<Vec<_>>()),
     ] {
         assert_eq!(other.events, whole.events);
         assert_eq!(other.output, whole.output);
@@ -119,7 +119,7 @@ proptest! {
         let config = Arc::new(config);
         let mut client = Connection::client(Arc::clone(&config), &asked, drawn);
         let mut server = Driven::new(&config);
-        server.accept = Accept::new().field("Set-Cookie", "a=b").unwrap();
+        server.accept = Accept::new().header("Set-Cookie", "a=b").unwrap();
         let request = client.data_to_send();
         for piece in pieces(&request, &cuts) {
             server.receive(piece);
@@ -135,7 +135,7 @@ proptest! {
         let agreed = offered.first().map(String::as_str);
         assert_eq!(client.subprotocol(), agreed);
         assert_eq!(server.connection.subprotocol(), agreed);
-        assert_eq!(client.answer().unwrap().text("set-cookie"), Some("a=b"));
+        assert_eq!(client.answer().unwrap().header_str("set-cookie"), Some("a=b"));
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn the_hybi_versions_write_the_request_that_the_rfc_shows() {
         (Version::Rfc6455, "13", "Origin"),
     ] {
         let request = request(version).subprotocols(["chat", "superchat"]);
-        let request = request.and_then(|request| request.field("X-Y", "z"));
+        let request = request.and_then(|request| request.header("X-Y", "z"));
         let expected = format!(
             "GET /demo HTTP/1.1\r\n\
             Host: example.com\r\n\
@@ -184,8 +184,8 @@ fn a_server_reads_the_clients_request() {
             .origin("https://Example.com:443".parse().unwrap())
             .subprotocols(["one", "two"])
             .and_then(|request| request.cookie("session", "e8bb"))
-            .and_then(|request| request.field("cookie", "x=y"))
-            .and_then(|request| request.field("User-Agent", "Gänsefuß/1.0"))
+            .and_then(|request| request.header("cookie", "x=y"))
+            .and_then(|request| request.header("User-Agent", "Gänsefuß/1.0"))
             .unwrap();
         let mut config = Config::default();
         config.secure = true;
@@ -196,17 +196,17 @@ fn a_server_reads_the_clients_request() {
         let request = server.connection.request().unwrap();
         assert_eq!(request.version(), Some(version));
         assert_eq!(request.target(), "/a?b=c");
-        assert_eq!(request.text("Host"), Some("[::1]:8000"));
+        assert_eq!(request.header_str("Host"), Some("[::1]:8000"));
         assert_eq!(request.origin(), Some("https://example.com"));
         let offered = request.subprotocols();
         match HIXIE.contains(&version) {
             true => assert_eq!(offered, ["one"]),
             false => assert_eq!(offered, ["one", "two"]),
         }
-        assert_eq!(request.all("Cookie").count(), 1, "{version}");
+        assert_eq!(request.header_values("Cookie").count(), 1, "{version}");
         assert_eq!(request.cookie("session"), Some("e8bb"));
         assert_eq!(request.cookie("x"), Some("y"));
-        assert_eq!(request.text("User-Agent"), Some("Gänsefuß/1.0"));
+        assert_eq!(request.header_str("User-Agent"), Some("Gänsefuß/1.0"));
     }
 }
 
@@ -260,9 +260,9 @@ fn a_field_that_would_break_the_request_cannot_be_added() {
         ("Cookie", "a\r\nb"),
     ];
     for (name, value) in bad {
-        let refused = to("ws://h/").field(name, value);
+        let rejected = to("ws://h/").header(name, value);
         let words = format!("header field \"{}\" cannot be sent", name.escape_debug());
-        assert_eq!(refused.unwrap_err().to_string(), words, "{name}: {value}");
+        assert_eq!(rejected.unwrap_err().to_string(), words, "{name}: {value}");
     }
     for (name, value) in [
         ("", "x"),
@@ -308,10 +308,10 @@ fn an_origin_that_would_break_the_request_is_invalid() {
 fn credentials_are_not_shown_by_debug() {
     let request = to("ws://example.com/")
         .cookie("session", "s3cret")
-        .and_then(|request| request.field("authorization", "Bearer s3cret"))
-        .and_then(|request| request.field("User-Agent", "tester"))
+        .and_then(|request| request.header("authorization", "Bearer s3cret"))
+        .and_then(|request| request.header("User-Agent", "tester"))
         .unwrap();
-    let accept = Accept::new().field("Set-Cookie", "a=s3cret").unwrap();
+    let accept = Accept::new().header("Set-Cookie", "a=s3cret").unwrap();
     let mut server = Connection::new(Arc::new(Config::default()));
     let mut client = Connection::client(Arc::new(Config::default()), &request, noise);
     server.receive_data(&client.data_to_send());
@@ -348,7 +348,7 @@ fn a_version_is_found_by_its_name_and_by_its_number() {
 fn a_request_is_shown_without_its_secrets() {
     let request = ClientRequest::to("ws://example.com/chat?token=secret")
         .unwrap()
-        .field("Authorization", "Bearer secret")
+        .header("Authorization", "Bearer secret")
         .and_then(|request| request.cookie("session", "secret"))
         .unwrap();
     let connection = Connection::client(Arc::default(), &request, noise);

@@ -1,8 +1,8 @@
 //! A client's engine and a server's, exchanging bytes directly.
 
 use stentor::protocol::{
-    CloseCode, CloseFrame, Closed, Config, Ending, Event, Initiator, Message, Role, State,
-    Unsupported, Version,
+    CloseCode, CloseFrame, Closed, Config, Ending, Event, Initiator, Message, Role, SendError,
+    State, Version,
 };
 
 use super::{ready, request};
@@ -155,7 +155,7 @@ fn messages_sent_before_the_draft_76_handshake_is_done_wait_for_it() {
     let mut client = Driven::client(&request(Version::Draft76));
     assert_eq!(
         client.connection.send(&"early".into()),
-        Err(Unsupported::Now(State::Opening))
+        Err(SendError::Now(State::Opening))
     );
     let mut server = Driven::new(&Config::default());
     server.receive(&client.output);
@@ -278,12 +278,12 @@ fn a_lost_connection_is_not_clean_for_a_client_either() {
     for version in Version::ALL {
         let mut client = ready(version);
         client.end();
-        let hangs_up = version == Version::Draft75;
+        let ends_stream = version == Version::Draft75;
         let closed = client.closed();
-        assert_eq!(closed.clean, hangs_up, "{version}");
+        assert_eq!(closed.clean, ends_stream, "{version}");
         assert_eq!(
             closed.code.get(),
-            if hangs_up { 1005 } else { 1006 },
+            if ends_stream { 1005 } else { 1006 },
             "{version}"
         );
         assert_eq!(client.connection.close_expected(), Some(Ending::Linger));
@@ -315,10 +315,13 @@ fn only_a_server_answers_requests() {
     for version in Version::ALL {
         let mut client = Driven::client(&request(version));
         client.forget();
-        let now = Unsupported::Now(State::Opening);
+        let now = SendError::Now(State::Opening);
         let connection = &mut client.connection;
         assert_eq!(connection.accept(Default::default()), Err(now.clone()));
-        assert_eq!(connection.refuse(stentor::Refusal::Full), Err(now.clone()));
+        assert_eq!(
+            connection.reject(stentor::Rejection::Full),
+            Err(now.clone())
+        );
         assert_eq!(connection.respond(stentor::Response::text("x")), Err(now));
         assert_eq!(connection.request(), None);
         assert_eq!(connection.version(), Some(version));

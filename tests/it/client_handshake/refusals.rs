@@ -1,13 +1,15 @@
 //! Any status other than 101: the client gets the whole response with its body, and accepts nothing
 //! more.
 
-use stentor::protocol::{Answer, Ending, Event, HandshakeError, State, Trigger, Version};
+use stentor::protocol::{
+    Ending, Event, HandshakeError, HandshakeResponse, State, Trigger, Version,
+};
 
 use super::{asked, request};
 use crate::support::{Driven, every_way};
 
 /// Returns the response that rejected the client.
-fn refused(client: &Driven) -> &Answer {
+fn rejected(client: &Driven) -> &HandshakeResponse {
     assert_eq!(client.connection.state(), State::Rejected);
     assert_eq!(client.connection.close_expected(), Some(Ending::Linger));
     assert_eq!(client.events.len(), 1);
@@ -33,10 +35,10 @@ fn a_rejection_comes_with_status_headers_and_body_however_it_is_cut() {
             for piece in pieces {
                 client.receive(piece);
             }
-            let answer = refused(&client);
+            let answer = rejected(&client);
             assert_eq!(answer.status(), 503, "{version}, {how}");
             assert_eq!(answer.reason(), "Service Unavailable");
-            assert_eq!(answer.text("retry-after"), Some("10"));
+            assert_eq!(answer.header_str("retry-after"), Some("10"));
             assert_eq!(answer.body(), b"full\n", "{version}, {how}");
             let words = client.declined().to_string();
             assert_eq!(words, "the server answered 503 Service Unavailable");
@@ -86,7 +88,7 @@ fn a_body_ends_where_its_header_block_says() {
             assert_eq!(client.connection.close_expected(), None);
             client.receive(byte);
         }
-        assert_eq!(refused(&client).body(), expected, "{head}");
+        assert_eq!(rejected(&client).body(), expected, "{head}");
     }
 }
 
@@ -104,7 +106,7 @@ fn a_body_of_no_known_length_ends_with_the_stream() {
         client.receive(b"some").receive(b" words");
         assert_eq!(client.events, [], "{head}");
         client.end();
-        assert_eq!(refused(&client).body(), b"some words", "{head}");
+        assert_eq!(rejected(&client).body(), b"some words", "{head}");
     }
 }
 
@@ -119,13 +121,13 @@ fn a_truncated_body_is_reported_as_far_as_it_came() {
         let mut client = client();
         client.receive(format!("HTTP/1.1 404 x\r\n{head}\r\n\r\n{body}").as_bytes());
         client.end();
-        assert_eq!(refused(&client).body(), expected.as_bytes(), "{head}");
+        assert_eq!(rejected(&client).body(), expected.as_bytes(), "{head}");
     }
 }
 
 #[test]
 fn a_long_body_is_kept_up_to_64_kib_and_no_more_is_waited_for() {
-    let long = vec![b'x'; Answer::MAX_BODY + 1];
+    let long = vec![b'x'; HandshakeResponse::MAX_BODY + 1];
     let chunks = [&b"FFFFFFFF\r\n"[..], &long].concat();
     for (head, body) in [
         ("Content-Length: 99999999999999999999", &long),
@@ -142,7 +144,7 @@ fn a_long_body_is_kept_up_to_64_kib_and_no_more_is_waited_for() {
                     client.receive(piece);
                 }
             }
-            assert_eq!(refused(&client).body(), &long[1..], "{head}");
+            assert_eq!(rejected(&client).body(), &long[1..], "{head}");
         }
     }
 }
@@ -154,7 +156,7 @@ fn a_chunk_size_without_end_is_not_waited_for() {
     for _ in 0..2000 {
         client.receive(b"x");
     }
-    assert_eq!(refused(&client).body(), b"");
+    assert_eq!(rejected(&client).body(), b"");
 }
 
 #[test]
@@ -164,7 +166,7 @@ fn a_redirect_is_reported_and_not_followed() {
         b"HTTP/1.1 302 Found\r\nLocation: wss://example.com/\r\nContent-Length: 0\r\n\r\n",
     );
     assert_eq!(
-        refused(&client).text("Location"),
+        rejected(&client).header_str("Location"),
         Some("wss://example.com/")
     );
     assert_eq!(client.output, b"");
@@ -182,7 +184,7 @@ fn a_rejection_may_come_in_any_http_version() {
         ] {
             let (mut client, _) = asked(version);
             client.receive(format!("{line}\r\nContent-Length: 0\r\n\r\n").as_bytes());
-            assert_eq!(refused(&client).status(), 403, "{version}: {line}");
+            assert_eq!(rejected(&client).status(), 403, "{version}: {line}");
             assert!(
                 client
                     .declined()
@@ -243,6 +245,6 @@ fn what_follows_a_refusal_is_not_looked_at() {
         let (mut client, answer) = asked(version);
         client.receive(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
         client.receive(&answer.bytes()).end();
-        assert_eq!(refused(&client).status(), 403, "{version}");
+        assert_eq!(rejected(&client).status(), 403, "{version}");
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use stentor::{
-    Client, Closing, Counters, Departure, Error, Initiator, Loss, Outcome, Received, Reply, Server,
-    ServerBuilder, Version,
+    Client, CloseReport, Closing, Counters, DisconnectReason, Error, HandlerResult, Initiator,
+    Received, Reply, Server, ServerBuilder, Version,
 };
 
 use crate::support::{
@@ -32,22 +32,27 @@ fn keepalive(ping: Duration, pong: Duration) -> ServerBuilder {
     server().keepalive(Some(ping), pong)
 }
 
-fn telling_departures(builder: ServerBuilder) -> (ServerBuilder, Receiver<Departure>) {
+fn telling_departures(builder: ServerBuilder) -> (ServerBuilder, Receiver<CloseReport>) {
     let (departures, departed) = bounded(64);
-    let builder = builder.on_close(move |departure| departures.send(departure.clone()).unwrap());
+    let builder = builder.on_close(move |report| departures.send(report.clone()).unwrap());
     (builder, departed)
 }
 
-fn lost(server: &Loopback, loss: Loss, count: u64) -> Counters {
+fn disconnected(server: &Loopback, disconnect_reason: DisconnectReason, count: u64) -> Counters {
     becomes(&Some(count), || {
-        server.handle.counters().lost.get(&loss).copied()
+        server
+            .handle
+            .counters()
+            .disconnected
+            .get(&disconnect_reason)
+            .copied()
     });
     server.handle.counters()
 }
 
 #[test]
 fn incomplete_request_gets_408() {
-    let server = Loopback::echo(server().handshake_deadline(SHORT));
+    let server = Loopback::echo(server().handshake_timeout(SHORT));
     let mut all_late = Vec::new();
     for version in Version::ALL {
         let head = Head::of(version).head();
@@ -66,22 +71,22 @@ fn incomplete_request_gets_408() {
         assert!(took >= SHORT * 9 / 10 && took < PROMPT, "{what}: {took:?}");
     }
     becomes(&Some(count), || {
-        server.handle.counters().refused.get("timeout").copied()
+        server.handle.counters().rejected.get("timeout").copied()
     });
 }
 
 /// The 101 is sent: any other response is no longer possible.
 #[test]
 fn a_client_that_does_not_send_key3_is_disconnected() {
-    let server = Loopback::echo(server().handshake_deadline(SHORT));
+    let server = Loopback::echo(server().handshake_timeout(SHORT));
     for bytes in [&b""[..], b"^n:ds[4"] {
         let mut late = Peer::without_key3(server.address);
         late.write(bytes);
         assert_eq!(read_end(&mut late.stream), Heard::End);
     }
-    let counters = lost(&server, Loss::Handshake, 2);
+    let counters = disconnected(&server, DisconnectReason::Handshake, 2);
     assert!(
-        counters.refused.is_empty() && counters.opened.is_empty(),
+        counters.rejected.is_empty() && counters.opened.is_empty(),
         "{counters:?}"
     );
 }
@@ -89,7 +94,7 @@ fn a_client_that_does_not_send_key3_is_disconnected() {
 /// Each byte arrives within the timeout, but not all of them together.
 #[test]
 fn a_dribble_of_key3_does_not_extend_the_handshake() {
-    let server = Loopback::echo(server().handshake_deadline(SHORT * 2));
+    let server = Loopback::echo(server().handshake_timeout(SHORT * 2));
     let mut late = Peer::without_key3(server.address);
     let since = Instant::now();
     let a_while = Some(SHORT * 3 / 2);
@@ -103,7 +108,7 @@ fn a_dribble_of_key3_does_not_extend_the_handshake() {
         }
     });
     assert!(ended, "it was let in after {:?}", since.elapsed());
-    lost(&server, Loss::Handshake, 1);
+    disconnected(&server, DisconnectReason::Handshake, 1);
 }
 
 /// Sends one byte after another: each is a sign of life, and none of them extends the handshake
@@ -130,7 +135,7 @@ fn dribble(mut stream: TcpStream, version: Version) -> (Duration, usize) {
 
 #[test]
 fn a_dribble_does_not_extend_the_handshake() {
-    let server = Loopback::echo(server().handshake_deadline(SHORT * 10));
+    let server = Loopback::echo(server().handshake_timeout(SHORT * 10));
     let versions = Version::ALL.into_iter().cycle();
     let dribbling: Vec<_> = versions
         .take(50)
@@ -143,14 +148,14 @@ fn a_dribble_does_not_extend_the_handshake() {
     for version in Version::ALL {
         server.open(version).expect_echo("hello");
     }
-    let refused = server.handle.counters().refused;
-    assert!(refused.is_empty(), "they had to wait for the others' end");
+    let rejected = server.handle.counters().rejected;
+    assert!(rejected.is_empty(), "they had to wait for the others' end");
     for dribbling in dribbling {
         let (took, sent) = dribbling.join().unwrap();
         assert!(took < PROMPT, "{took:?} for {sent} bytes");
     }
     becomes(&Some(50), || {
-        server.handle.counters().refused.get("timeout").copied()
+        server.handle.counters().rejected.get("timeout").copied()
     });
 }
 
@@ -158,7 +163,7 @@ fn a_dribble_does_not_extend_the_handshake() {
 /// not the client's fault.
 #[test]
 fn a_slow_on_request_does_not_make_the_client_late() {
-    let builder = server().handshake_deadline(SHORT).on_request(|_| {
+    let builder = server().handshake_timeout(SHORT).on_request(|_| {
         thread::sleep(SHORT * 3);
         Reply::accept()
     });
@@ -166,7 +171,7 @@ fn a_slow_on_request_does_not_make_the_client_late() {
     let mut peer = server.open(Version::Rfc6455);
     thread::sleep(SHORT);
     peer.expect_echo("hello");
-    assert!(server.handle.counters().lost.is_empty());
+    assert!(server.handle.counters().disconnected.is_empty());
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn a_client_that_sends_no_pong_is_disconnected() {
             since.elapsed()
         );
         assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
-        lost(&server, Loss::NoPong, count as u64 + 1);
+        disconnected(&server, DisconnectReason::NoPong, count as u64 + 1);
         let closed = departed.recv_timeout(PATIENCE).unwrap().closed;
         assert_eq!(
             (closed.code.get(), closed.clean),
@@ -234,7 +239,7 @@ fn any_received_byte_is_a_sign_of_life() {
 #[test]
 fn a_busy_handler_is_not_the_peers_fault() {
     let (release, gate) = bounded::<()>(0);
-    let builder = keepalive(SHORT / 3, SHORT / 3).idle_deadline(Some(SHORT));
+    let builder = keepalive(SHORT / 3, SHORT / 3).idle_timeout(Some(SHORT));
     let server = Loopback::run(builder, move |client| {
         if client.recv()?.is_some() {
             gate.recv_timeout(PATIENCE)?;
@@ -253,22 +258,22 @@ fn a_busy_handler_is_not_the_peers_fault() {
     for peer in &mut peers {
         peer.expect_text_after_pings("done");
     }
-    assert!(server.handle.counters().lost.is_empty());
+    assert!(server.handle.counters().disconnected.is_empty());
 }
 
 /// Asserts that a silent client is disconnected, however this handler waits for the peer.
-fn assert_silence_ends(handler: fn(&mut Client) -> Outcome) {
+fn assert_silence_ends(handler: fn(&mut Client) -> HandlerResult) {
     let server = Loopback::run(keepalive(SHORT, SHORT), handler);
     for peer in &mut HYBI.map(|version| server.open(version)) {
         assert_eq!(peer.hear(), Heard::Ping(Vec::new()), "{}", peer.version);
         peer.expect_end();
     }
-    lost(&server, Loss::NoPong, 3);
-    let server = Loopback::run(self::server().idle_deadline(Some(SHORT)), handler);
+    disconnected(&server, DisconnectReason::NoPong, 3);
+    let server = Loopback::run(self::server().idle_timeout(Some(SHORT)), handler);
     for peer in &mut server.open_all() {
         peer.expect_end();
     }
-    lost(&server, Loss::Idle, 5);
+    disconnected(&server, DisconnectReason::Idle, 5);
 }
 
 /// A handler that never stays in `recv` for long still waits for the peer.
@@ -301,7 +306,7 @@ fn no_client_is_pinged_if_the_keepalive_is_off() {
 
 #[test]
 fn the_idle_timeout_ends_silence_in_every_version() {
-    let (builder, departed) = telling_departures(server().idle_deadline(Some(SHORT)));
+    let (builder, departed) = telling_departures(server().idle_timeout(Some(SHORT)));
     let (results, received) = bounded(1);
     let server = Loopback::run(builder, move |client| {
         results.send(client.recv())?;
@@ -319,10 +324,10 @@ fn the_idle_timeout_ends_silence_in_every_version() {
         assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
         let result = received.recv_timeout(PATIENCE).unwrap();
         assert!(
-            matches!(result, Err(Error::Lost(Loss::Idle))),
+            matches!(result, Err(Error::Disconnected(DisconnectReason::Idle))),
             "{version}: {result:?}"
         );
-        lost(&server, Loss::Idle, count as u64 + 1);
+        disconnected(&server, DisconnectReason::Idle, count as u64 + 1);
         let closed = departed.recv_timeout(PATIENCE).unwrap().closed;
         assert_eq!(
             (closed.code.get(), closed.clean),
@@ -336,7 +341,7 @@ fn the_idle_timeout_ends_silence_in_every_version() {
 #[test]
 fn a_client_that_sends_from_time_to_time_is_not_idle() {
     let idle = SHORT * 8;
-    let server = Loopback::echo(server().idle_deadline(Some(idle)));
+    let server = Loopback::echo(server().idle_timeout(Some(idle)));
     let mut peers = HIXIE.map(|version| server.open(version));
     let since = Instant::now();
     while since.elapsed() < idle * 3 / 2 {
@@ -349,7 +354,7 @@ fn a_client_that_sends_from_time_to_time_is_not_idle() {
 
 #[test]
 fn a_pong_breaks_the_silence() {
-    let builder = keepalive(SHORT, LONG).idle_deadline(Some(SHORT * 8));
+    let builder = keepalive(SHORT, LONG).idle_timeout(Some(SHORT * 8));
     let server = Loopback::echo(builder);
     let mut peer = server.open(Version::Rfc6455);
     let since = Instant::now();
@@ -363,14 +368,14 @@ fn a_pong_breaks_the_silence() {
 
 #[test]
 fn a_client_that_does_not_answer_a_close_frame_is_disconnected() {
-    let (builder, departed) = telling_departures(server().close_deadline(SHORT));
+    let (builder, departed) = telling_departures(server().close_timeout(SHORT));
     let server = Loopback::run(builder, |_| Ok(()));
     let mut count = 0;
     for version in Version::ALL {
         let since = Instant::now();
         let mut peer = server.open(version);
         peer.expect_goodbye(1000, "");
-        if version.closing() == Closing::HangUp {
+        if version.closing() == Closing::CloseTcp {
             // The server waits for nothing: the stream is at its end.
             continue;
         }
@@ -382,11 +387,9 @@ fn a_client_that_does_not_answer_a_close_frame_is_disconnected() {
         );
         assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
         count += 1;
-        lost(&server, Loss::Close, count);
-        let departure = departed
-            .iter()
-            .find(|departure| departure.id.get() == count + 1);
-        let closed = departure.unwrap().closed;
+        disconnected(&server, DisconnectReason::Close, count);
+        let report = departed.iter().find(|report| report.id.get() == count + 1);
+        let closed = report.unwrap().closed;
         assert_eq!(
             (closed.code.get(), closed.clean),
             (1000, false),
@@ -399,7 +402,7 @@ fn a_client_that_does_not_answer_a_close_frame_is_disconnected() {
 /// The close timeout covers the whole closing handshake: neither data nor pings extend it.
 #[test]
 fn a_client_that_answers_a_close_frame_with_data_is_disconnected() {
-    let server = Loopback::run(server().close_deadline(SHORT), |_| Ok(()));
+    let server = Loopback::run(server().close_timeout(SHORT), |_| Ok(()));
     for version in &Version::ALL[1..] {
         let version = *version;
         let since = Instant::now();
@@ -414,13 +417,13 @@ fn a_client_that_answers_a_close_frame_with_data_is_disconnected() {
             assert!(since.elapsed() < PATIENCE, "{version}: it goes on for ever");
         }
     }
-    lost(&server, Loss::Close, 4);
+    disconnected(&server, DisconnectReason::Close, 4);
 }
 
 /// Pongs queued behind our close frame do not extend it either.
 #[test]
 fn a_client_that_answers_a_close_frame_with_pings_and_reads_slowly_is_disconnected() {
-    let builder = server().close_deadline(SHORT * 2);
+    let builder = server().close_timeout(SHORT * 2);
     let server = Loopback::run_with_send_buffer(0, builder, |_| Ok(()));
     for version in HYBI {
         let mut peer = server.open(version);
@@ -444,18 +447,18 @@ fn a_client_that_answers_a_close_frame_with_pings_and_reads_slowly_is_disconnect
             assert!(since.elapsed() < PROMPT, "{version}: it goes on for ever");
         }
     }
-    lost(&server, Loss::Close, 3);
+    disconnected(&server, DisconnectReason::Close, 3);
 }
 
 /// The closing handshake is complete: a client that does not close TCP then has nothing more to
 /// receive, and does not count as lost.
 #[test]
 fn a_client_that_sends_a_close_frame_and_stays_is_disconnected() {
-    let server = Loopback::echo(server().close_deadline(Duration::from_millis(300)));
+    let server = Loopback::echo(server().close_timeout(Duration::from_millis(300)));
     let mut peers = server.open_all();
     let since = Instant::now();
     for peer in &mut peers {
-        peer.say_goodbye(1000, "");
+        peer.start_close(1000, "");
         peer.expect_goodbye(1000, "");
     }
     let counters = eventually("their places", || {
@@ -463,17 +466,17 @@ fn a_client_that_sends_a_close_frame_and_stays_is_disconnected() {
         (counters.connections == 0).then_some(counters)
     });
     assert!(since.elapsed() < PROMPT, "{:?}", since.elapsed());
-    assert!(counters.lost.is_empty(), "{counters:?}");
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
 }
 
 #[test]
 fn the_longest_possible_timeouts_do_not_panic() {
     let builder = server()
-        .handshake_deadline(Duration::MAX)
+        .handshake_timeout(Duration::MAX)
         .keepalive(Some(Duration::MAX), Duration::MAX)
-        .idle_deadline(Some(Duration::MAX))
-        .write_deadline(Duration::MAX)
-        .close_deadline(Duration::MAX);
+        .idle_timeout(Some(Duration::MAX))
+        .write_timeout(Duration::MAX)
+        .close_timeout(Duration::MAX);
     let server = Loopback::run(builder, |client| {
         // More than the socket takes: the handler waits for room.
         client.send("x".repeat(8_000_000))?;
@@ -487,16 +490,16 @@ fn the_longest_possible_timeouts_do_not_panic() {
         }
         peer.answer_goodbye(1000, "");
     }
-    assert!(server.handle.counters().lost.is_empty());
+    assert!(server.handle.counters().disconnected.is_empty());
 }
 
 #[test]
 fn a_timeout_of_zero_is_short_and_harmless() {
     let builder = server()
         .keepalive(Some(Duration::ZERO), Duration::ZERO)
-        .idle_deadline(Some(Duration::ZERO))
-        .write_deadline(Duration::ZERO)
-        .close_deadline(Duration::ZERO);
+        .idle_timeout(Some(Duration::ZERO))
+        .write_timeout(Duration::ZERO)
+        .close_timeout(Duration::ZERO);
     let server = Loopback::echo(builder);
     for version in Version::ALL {
         let mut peer = server.open(version);

@@ -46,7 +46,7 @@ impl fmt::Display for TlsError {
 
 impl From<TlsError> for crate::Error {
     fn from(error: TlsError) -> crate::Error {
-        crate::Error::Io(io::Error::new(io::ErrorKind::SendError, error))
+        crate::Error::Io(io::Error::new(io::ErrorKind::Unsupported, error))
     }
 }
 

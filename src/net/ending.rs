@@ -1,4 +1,4 @@
-//! A conversation's end, on either side: the goodbye, the peer's half of it, and the hanging up.
+//! The end of a connection, on either side: both halves of the closing handshake, and closing TCP.
 
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
@@ -12,11 +12,11 @@ use super::connection::{Conversation, Step, WaitLimit};
 use super::link::Stage;
 use crate::error::{DisconnectReason, Error};
 
-/// What a peer may still send once all is said: what was on its way, and not a flood.
+/// The most bytes that a peer may send after our last byte: data on its way, and not a flood.
 const LINGER_BYTES: usize = 1024 * 1024;
 
 impl Conversation {
-    /// What the end of the conversation means to who has it.
+    /// Returns how the connection ended, for the code that owns it: `Ok` if it closed or is open.
     pub(crate) fn verdict(&self) -> Result<(), Error> {
         let Some(closed) = &self.closed else {
             return Ok(());
@@ -25,7 +25,7 @@ impl Conversation {
             (Some(protocol_error), _) => Err(Error::Protocol(protocol_error.clone())),
             (None, Initiator::Peer | Initiator::Us) => Ok(()),
             (None, Initiator::Nobody) => match self.link.send_queue.disconnect_reason() {
-                // The browsers of draft-76 leave without a word whenever a page is left.
+                // Browsers with draft-76 close TCP alone whenever the user leaves a page.
                 None if self.is_browser_of_draft76() => Ok(()),
                 disconnect_reason => Err(Error::Disconnected(
                     disconnect_reason.unwrap_or(DisconnectReason::EndOfStream),
@@ -34,7 +34,7 @@ impl Conversation {
         }
     }
 
-    /// Says goodbye with a code that may always be sent, unless somebody has.
+    /// Sends a close frame with a code that may always be sent, unless a thread has sent one.
     pub(crate) fn start_close(&mut self, code: CloseCode) {
         self.notice_close();
         if self.connection.state() == State::Ready {
@@ -42,23 +42,23 @@ impl Conversation {
         }
     }
 
-    /// Waits for the peer's half of the close, and for it to have read ours; then lets go of the
-    /// socket.
+    /// Waits for the peer's half of the closing handshake, and until the peer has read ours; then
+    /// releases the socket.
     pub(crate) fn close_tcp(&mut self) {
         if self.is_opened() {
             while !matches!(self.step(&mut WaitLimit::endless()), Step::Over) {}
         }
-        // What was said last is sent before the write side is shut, or given up.
+        // The last bytes are sent, or given up, before the write side is shut.
         let _ = self.wait_for_room(0);
         self.linger();
         self.release_socket();
     }
 
-    /// Lets go of the socket, whatever was said.
+    /// Releases the socket, with or without a closing handshake.
     pub(crate) fn release_socket(&mut self) {
         self.link.enter(Stage::Gone);
         self.link.send_queue.close();
-        // Others may keep the link for as long as they like.
+        // Other threads may keep the link for as long as they like.
         self.link.let_go_of_context();
         if self.held > 0 {
             self.watchdog.holds(&self.link, 0);
@@ -73,8 +73,8 @@ impl Conversation {
         self.link.identity.get().is_some()
     }
 
-    /// Shuts the write side, which TLS has to announce: that may wait for the socket. The warden ends
-    /// it, as it ends what follows.
+    /// Shuts the write side. TLS has to announce that, which may wait for the socket. The watchdog
+    /// ends the wait, as it ends the lingering that follows.
     fn shut_write(&self) -> io::Result<()> {
         loop {
             match self.socket.shutdown(Shutdown::Write) {
@@ -86,9 +86,9 @@ impl Conversation {
         }
     }
 
-    /// Lets the peer read what it was told: bytes that came and were not read would make TCP
-    /// reset the connection. A client lets the server hang up first. The warden ends it when the
-    /// close deadline has passed.
+    /// Lets the peer read our last bytes: received bytes that nobody read would make TCP reset the
+    /// connection. A client lets the server close TCP first. The watchdog ends this when the close
+    /// timeout has passed.
     #[inline(never)]
     fn linger(&mut self) {
         self.link.enter(Stage::Lingering);
@@ -97,7 +97,7 @@ impl Conversation {
         if self.link.send_queue.disconnect_reason().is_some() || is_over() {
             return;
         }
-        // Small, and in a frame of its own: what a stack has once touched, an idle client keeps.
+        // Small, and in a stack frame of its own: an idle client keeps all stack that it once used.
         let mut scrap = [0; 512];
         let mut limit = LINGER_BYTES;
         while let Ok(read @ 1..) = self.socket.discard(&mut scrap) {

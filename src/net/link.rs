@@ -1,4 +1,4 @@
-//! What the threads share about one client: who it is, its outbox, and how far it is.
+//! The state of one client that threads share: its identity, its send queue, and its stage.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -24,7 +24,7 @@ use crate::error::{DisconnectReason, Error};
 pub struct ClientId(pub(crate) u64);
 
 impl ClientId {
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -42,38 +42,38 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// How far a client is, as the warden needs to know it.
+/// How far a client is, for the watchdog's timeouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Stage {
-    /// Request head and key3: the handshake's deadline runs.
+    /// The header block and key3 of the request arrive: the handshake timeout runs.
     Handshake = 0,
-    /// Messages: keepalive and the idle limit.
+    /// Messages: keepalive and the idle timeout.
     Open = 1,
-    /// Half a close: the close's deadline runs.
+    /// One half of the closing handshake is done: the close timeout runs.
     Closing = 2,
-    /// All is said; what waits in the outbox has the write deadline.
+    /// Nothing more enters the send queue; the bytes that wait there have the write timeout.
     Closed = 3,
-    /// The last bytes are out, the peer may still read them.
+    /// The last bytes are sent; the peer may still read them.
     Lingering = 4,
     /// Nothing to watch.
     Gone = 5,
 }
 
-/// Why a handshake is not waited for any longer.
+/// Why the server no longer waits for a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum AbortReason {
-    /// Its deadline has passed.
+    /// The handshake timeout has passed.
     Late = 1,
-    /// The server stops.
+    /// The server shuts down.
     Stopping = 2,
 }
 
-/// Everything that is known about a client once its request is accepted.
+/// The facts about a client that are known once its request is accepted.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    /// What writes this side's frames; it knows the version.
+    /// Writes this side's frames; it knows the version.
     pub(crate) encoder: Encoder,
     pub(crate) target: Box<str>,
 }
@@ -81,38 +81,38 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: ClientId,
-    /// Our own side.
+    /// The role of our own side.
     role: Role,
-    /// Who is at the other end, a proxy where there is one.
+    /// The address of the other end; with a proxy, the proxy's.
     pub(crate) peer: Peer,
-    /// Where it was counted, if addresses are.
+    /// The address group that counts this client, if the server counts addresses.
     pub(crate) net: OnceLock<AddressGroup>,
     pub(crate) send_queue: SendQueue,
     pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) identity: OnceLock<Identity>,
     stage: AtomicU8,
-    /// Counts reads that brought something; the warden compares.
+    /// Counts reads that returned bytes; the watchdog compares.
     reads: AtomicU64,
-    /// Counts the times when it looked for something to read.
+    /// Counts how often the thread started to read.
     looks: AtomicU64,
     /// Whether the thread waits in `read`, rather than being busy in its handler.
     reading: AtomicBool,
-    /// How many bytes had come, before that, of a message that has not ended.
+    /// How many bytes of an unfinished message had arrived before that.
     unfinished: AtomicU64,
     pub(crate) messages_in: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
-    /// Why reading was stopped from outside, where that is no loss; 0 where it was not.
+    /// Why another thread stopped the reading, if that is not a disconnect; 0 if none did.
     abort_reason: AtomicU8,
-    /// There is a goodbye, or there was nearly one: look under the lock.
+    /// A close frame was sent, or nearly sent: look under the lock.
     has_close: AtomicBool,
     close_frame: Mutex<Option<CloseFrame>>,
-    /// What it is counted to hold of what has come in: see [`Incoming`](super::incoming::Incoming).
+    /// The received bytes that it is counted to hold: see [`Incoming`](super::incoming::Incoming).
     pub(crate) held: AtomicUsize,
-    /// It was ended because all of them held too much.
+    /// It was closed because all clients together held too much.
     pub(crate) is_shed: AtomicBool,
-    /// What compressed replies may refer to.
+    /// The compression context that replies may refer to.
     pub(crate) context: Mutex<Context>,
-    /// Where its thread waits when the client has said too much.
+    /// Its thread waits here while the client is throttled.
     pub(crate) parker: Parker,
 }
 
@@ -149,17 +149,17 @@ impl Link {
         }
     }
 
-    /// The version, once the handshake is done.
+    /// Returns the version, once the handshake is done.
     pub(crate) fn version(&self) -> Option<Version> {
         self.encoder().map(Encoder::version)
     }
 
-    /// What writes frames for it, once the handshake is done.
+    /// Returns the encoder of its frames, once the handshake is done.
     pub(crate) fn encoder(&self) -> Option<Encoder> {
         self.identity.get().map(|identity| identity.encoder)
     }
 
-    /// The resource that was asked for; `/` before the handshake is done.
+    /// Returns the requested target; `/` before the handshake is done.
     pub(crate) fn target(&self) -> &str {
         self.identity.get().map_or("/", |identity| &identity.target)
     }
@@ -175,7 +175,7 @@ impl Link {
         }
     }
 
-    /// Stages only ever go forward, whoever sets them.
+    /// Moves on to a stage, from any thread. Stages never go back.
     pub(crate) fn enter(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Relaxed);
     }
@@ -184,7 +184,7 @@ impl Link {
         self.stage() == Stage::Open
     }
 
-    /// The client's own thread begins to read, or has read.
+    /// Notes that the client's own thread begins to read, or has read.
     pub(crate) fn set_reading(&self, reading: bool) {
         self.reading.store(reading, Relaxed);
         if reading {
@@ -192,7 +192,7 @@ impl Link {
         }
     }
 
-    /// So many bytes of the client's input belong to a message that has not ended; 0 for none. Only
+    /// Notes how many bytes of the client's input belong to an unfinished message; 0 for none. Only
     /// the client's own thread calls this.
     pub(crate) fn set_unfinished(&self, bytes: usize) {
         self.unfinished.store(bytes as u64, Relaxed);
@@ -214,8 +214,8 @@ impl Link {
         self.reading.load(Relaxed)
     }
 
-    /// A read brought `bytes`. Only the client's own thread calls this, so it need not be one
-    /// indivisible addition.
+    /// Notes that a read returned `bytes`. Only the client's own thread calls this, so an atomic
+    /// addition is not needed.
     pub(crate) fn received(&self, bytes: usize) {
         self.reads.store(self.reads.load(Relaxed) + 1, Relaxed);
         let before = self.bytes_in.load(Relaxed);
@@ -231,7 +231,7 @@ impl Link {
         self.reads.load(Relaxed)
     }
 
-    /// The handshake is not to be waited for any longer: the thread wakes and refuses.
+    /// Stops the wait for the handshake: the client's thread wakes and sends a rejection.
     pub(crate) fn reject(&self, abort_reason: AbortReason) {
         self.abort_reason.fetch_max(abort_reason as u8, Relaxed);
         self.send_queue.stop_reading();
@@ -245,15 +245,15 @@ impl Link {
         }
     }
 
-    /// Says goodbye in the version's own way, from any thread. Only the first goodbye counts.
+    /// Closes in the version's own way, from any thread. Only the first close frame counts.
     pub(crate) fn close(&self, frame: CloseFrame) -> Result<Push, SendError> {
         let Some(encoder) = self.encoder() else {
             return Ok(Push::Over);
         };
         let mut bytes = Vec::new();
         encoder.encode_close(Some(&frame), &mut bytes)?;
-        // Under this lock, and announced before: the client's own thread, which may be waking up with
-        // the peer's answer, waits here until it is known whether this one was written.
+        // Under this lock, and announced before: the client's own thread may be waking up with the
+        // peer's close frame, and waits here until it is known whether ours was written.
         let mut close_frame = self
             .close_frame
             .lock()
@@ -275,7 +275,7 @@ impl Link {
         self.has_close.load(Acquire)
     }
 
-    /// Tells the client that the server is going down.
+    /// Closes with 1001, because the server is going down.
     pub(crate) fn close_going_away(self: &Arc<Link>, watchdog: &Watchdog) {
         let frame = CloseFrame {
             code: CloseCode::GOING_AWAY,
@@ -287,18 +287,18 @@ impl Link {
         }
     }
 
-    /// A large message from somebody who may be made to wait. It is not copied, and masked before
-    /// the outbox is locked.
+    /// Sends a large message from a thread that may have to wait. It is not copied, and it is masked
+    /// before the send queue is locked.
     ///
     /// # Errors
-    /// Where the version cannot carry it.
+    /// If the version cannot carry the message.
     pub(crate) fn reply_owned(
         &self,
         encoder: Encoder,
         message: Message,
         written: &mut Written,
     ) -> Result<Push, SendError> {
-        // What is over says so before anything else, as it does of short messages.
+        // A connection that is over reports this first, as it does for short messages.
         if self.send_queue.is_over() {
             return Ok(Push::Over);
         }
@@ -308,10 +308,10 @@ impl Link {
         Ok(self.send_queue.reply_owned(&head, rest))
     }
 
-    /// What a thread that has sent something owes the outbox: patience, or word to the warden.
+    /// Does what a push requires of the sending thread: wait for room, or notify the watchdog.
     ///
     /// # Errors
-    /// The loss, or that the conversation is over.
+    /// The disconnect reason, or that the connection is over.
     #[inline]
     pub(crate) fn settle(self: &Arc<Link>, push: Push, watchdog: &Watchdog) -> Result<(), Error> {
         match push {
@@ -334,7 +334,7 @@ impl Link {
     /// Waits until no more than `limit` bytes wait for the socket.
     ///
     /// # Errors
-    /// The loss, once nothing was taken for as long as the write deadline.
+    /// The disconnect reason, once the socket took nothing for as long as the write timeout.
     pub(crate) fn wait_for_room(
         self: &Arc<Link>,
         limit: usize,
@@ -352,7 +352,7 @@ impl Link {
         }
     }
 
-    /// The goodbye that another thread has said, if one has.
+    /// Returns the close frame that another thread has sent, if one has.
     pub(crate) fn close_frame(&self) -> Option<CloseFrame> {
         if !self.has_close() {
             return None;
@@ -363,15 +363,15 @@ impl Link {
             .clone()
     }
 
-    /// Its queue was full, and it has been cut off: counts that. Its own thread logs it, so that
-    /// nobody's broadcast waits for a logger.
+    /// Counts that the client was disconnected for a full queue. Its own thread logs it, so that no
+    /// broadcast waits for a logger.
     pub(crate) fn evicted(&self, totals: &Totals) {
         self.enter(Stage::Closed);
         totals.disconnected(DisconnectReason::Evicted);
         self.parker.wake();
     }
 
-    /// Gives the client up. The first loss is counted, and logged by the client's own thread.
+    /// Disconnects the client. Only the first reason is counted; the client's own thread logs it.
     pub(crate) fn disconnect(&self, disconnect_reason: DisconnectReason, totals: &Totals) {
         self.enter(Stage::Closed);
         if self.send_queue.cut(disconnect_reason) {

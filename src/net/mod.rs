@@ -1,19 +1,19 @@
-//! What both sides are made of, around the engine in [`protocol`](crate::protocol): the loop that
-//! every connection runs, the way out, and the thread that knows the time.
+//! The parts that server and client share, around the engine in [`protocol`](crate::protocol): the
+//! loop that every connection runs, the send queue, and the watchdog thread that enforces timeouts.
 //!
 //! ```text
-//!  socket ──read──> conversation ──reply──> outbox ──send──> socket
-//!                        │                    ^ │
-//!                        │      hub, handles ─┘ │ what the socket does not take
-//!                        │                      │
-//!                        └── woken by ─ warden ─┘ is drained by
+//!  socket ──read──> Conversation ──reply──> send queue ──send──> socket
+//!                        │                      ^ │
+//!                        │        hub, handles ─┘ │ bytes that the socket does not take
+//!                        │                        │
+//!                        └── woken by ─ watchdog ─┘ are drained by
 //! ```
 //!
-//! A [`Link`](link::Link) is what the threads share about one connection. The
-//! [`Conversation`](conversation::Conversation) is its reader's own, and the
-//! [`SendQueue`](send_queue::SendQueue) the only way bytes leave, for whichever thread has some. No lock is held
-//! across a call that can block. `server` and `client` are built on this, and nothing here
-//! knows of them.
+//! A [`Link`](link::Link) is the state of one connection that threads share. The
+//! [`Conversation`](connection::Conversation) belongs to the reading thread alone. The
+//! [`SendQueue`](send_queue::SendQueue) is the only way bytes leave, from any thread. No lock is
+//! held across a call that can block. `server` and `client` are built on this module, and it does
+//! not depend on them.
 
 pub(crate) mod connection;
 

@@ -1,10 +1,10 @@
-//! A conversation's beginning, on either side, once the handshake is done.
+//! The start of a connection, on either side, once the handshake is done.
 
 use super::connection::Conversation;
 use super::link::Identity;
 
 impl Conversation {
-    /// Tells all threads who the peer is, and what it was asked for, or has asked for.
+    /// Publishes the encoder, which knows the version, and the requested target to all threads.
     pub(crate) fn introduce(&self, target: Box<str>) {
         let encoder = self.encoder();
         let _ = self.link.identity.set(Identity { encoder, target });
@@ -13,8 +13,8 @@ impl Conversation {
         }
     }
 
-    /// Keepalive for versions that cannot ping: TCP's own. Where there is none, the idle deadline
-    /// is what remains.
+    /// Turns on TCP keepalive, for versions that cannot ping. Without it, only the idle timeout
+    /// remains.
     fn probe_with_tcp(&self) {
         let timeouts = &self.link.timeouts;
         if let Some(idle) = timeouts.ping {

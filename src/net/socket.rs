@@ -1,4 +1,4 @@
-//! A client's socket: what a conversation asks of the kernel, and nothing else.
+//! A client's socket: the system calls that a connection needs, and nothing else.
 
 use std::io::IoSlice;
 use std::net::Shutdown;
@@ -14,11 +14,11 @@ use super::tls::TlsSession;
 use super::stream::Stream;
 use super::sync::Instant;
 
-/// A connected stream, shared by the client's thread, its outbox, and the warden.
+/// A connected stream, shared by the client's thread, its send queue, and the watchdog.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Stream,
-    /// Where what is sent is encrypted.
+    /// The TLS session, if the connection is encrypted.
     tls: Option<Box<TlsSession>>,
 }
 
@@ -27,19 +27,19 @@ pub(crate) struct Socket {
 pub(crate) enum PeerEnd {
     /// Nothing, as far as is known.
     None,
-    /// Its stream: all that it has sent before can be read.
+    /// Its stream: all bytes that it sent before can be read.
     OfStream,
     /// The connection: it has been reset.
     Reset,
 }
 
-/// Never blocks, and never raises SIGPIPE where that is not a socket's own setting.
+/// Never blocks, and never raises SIGPIPE, unless that is a setting of the socket itself (Apple).
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(target_vendor = "apple")]
 pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT;
 
-/// Tells that the peer has ended its stream, where there is such a flag.
+/// Reports that the peer has ended its stream, on systems with such a flag.
 #[cfg(all(
     any(target_os = "linux", target_os = "android", target_os = "freebsd"),
     not(target_arch = "sparc64")
@@ -59,7 +59,7 @@ impl Socket {
         }
     }
 
-    /// The same, with TLS around it.
+    /// As [`new`](Socket::new), with TLS around the stream.
     pub(crate) fn secured(stream: impl Into<Stream>, tls: TlsSession) -> Socket {
         Socket {
             stream: stream.into(),
@@ -67,13 +67,13 @@ impl Socket {
         }
     }
 
-    /// The TLS around it, where there is some.
+    /// Returns the TLS session, if the connection is encrypted.
     pub(crate) fn tls(&self) -> Option<&TlsSession> {
         self.tls.as_deref()
     }
 
-    /// Sends what the kernel takes at once; how many bytes those are. What is left must come first
-    /// the next time, as far as it is [committed](Socket::committed).
+    /// Sends the bytes that the kernel takes at once, and returns how many. The rest must come first
+    /// in the next call, as far as it is [committed](Socket::committed).
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize> {
         match &self.tls {
             Some(tls) => tls.send(self.as_fd(), &[IoSlice::new(bytes)]),
@@ -91,12 +91,12 @@ impl Socket {
         }
     }
 
-    /// How many bytes of what was not taken are encrypted already, and can be nothing else.
+    /// Returns how many of the bytes that were not taken are encrypted already, and cannot change.
     pub(crate) fn committed(&self) -> usize {
         self.tls.as_ref().map_or(0, |tls| tls.committed())
     }
 
-    /// One blocking read, into the buffer's spare room; 0 at the end of the stream.
+    /// Reads once, blocking, into the buffer's spare capacity; returns 0 at the end of the stream.
     pub(crate) fn receive(&self, buffer: &mut Vec<u8>) -> Result<usize> {
         if let Some(tls) = &self.tls {
             return tls.receive(self.as_fd(), buffer);
@@ -105,18 +105,18 @@ impl Socket {
         recv(self, spare, RecvFlags::empty()).map(|(read, _)| read)
     }
 
-    /// One blocking read of bytes that nobody wants, encrypted or not; how many they were.
+    /// Reads once, blocking, and drops the bytes, encrypted or not; returns how many they were.
     pub(crate) fn discard(&self, scrap: &mut [u8]) -> Result<usize> {
         recv(self, scrap, RecvFlags::empty()).map(|(read, _)| read)
     }
 
-    /// As [`discard`](Socket::discard), of what is there already.
+    /// As [`discard`](Socket::discard), for bytes that have arrived already: never blocks.
     pub(crate) fn discard_at_once(&self, scrap: &mut [u8]) -> Result<usize> {
         recv(self, scrap, RecvFlags::DONTWAIT).map(|(read, _)| read)
     }
 
-    /// Ends one direction, or both, and wakes whoever waits for it. TLS announces the end of what it
-    /// says: `WouldBlock` where that waits for the socket, and is to be tried again.
+    /// Ends one direction, or both, and wakes the thread that waits for it. TLS announces the end of
+    /// its data: `WouldBlock` means that this waits for the socket, and is to be tried again.
     pub(crate) fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
         match (&self.tls, &self.stream) {
             (Some(tls), _) if how == Shutdown::Write => tls.shut_write(self.as_fd()),
@@ -125,9 +125,9 @@ impl Socket {
         }
     }
 
-    /// Blocks until the socket is ready or `wait` is over; `false` for the latter.
+    /// Blocks until the socket is ready or `wait` is over; returns `false` for the latter.
     pub(crate) fn wait_until(&self, flags: PollFlags, wait: Duration) -> bool {
-        // Who waits for longer than the clock can tell waits without an end.
+        // A wait that is too long for the clock has no end.
         let end = Instant::now().checked_add(wait);
         match &self.tls {
             Some(tls) if flags == PollFlags::IN => tls.wait_for_plaintext(self.as_fd(), end),
@@ -135,22 +135,22 @@ impl Socket {
         }
     }
 
-    /// Closing it will drop what the kernel still holds for the peer: who did not read leaves up
-    /// to 4 MiB there, kept for as long as the peer answers.
+    /// Makes closing drop the bytes that the kernel still holds for the peer: a peer that does not
+    /// read leaves up to 4 MiB there, kept for as long as the peer answers.
     pub(crate) fn forget_unsent(&self) {
         let _ = sockopt::set_socket_linger(self, Some(Duration::ZERO));
     }
 
-    /// Whether the kernel still holds more than about two kilobytes that the peer has not taken. Only
-    /// for a socket on which nothing more is sent: it gets the smallest buffer there is, since the
-    /// kernel calls a socket writable if enough of its buffer is free.
+    /// Returns whether the kernel still holds more than about two kilobytes that the peer has not
+    /// taken. Only for a socket on which nothing more is sent: it gets the smallest buffer there is,
+    /// since the kernel calls a socket writable if enough of its buffer is free.
     pub(crate) fn holds_unsent(&self) -> bool {
         let _ = sockopt::set_socket_send_buffer_size(self, 1);
         !poll_until(self.as_fd(), PollFlags::OUT, Some(Instant::now()))
     }
 
-    /// Has the kernel end the connection once the peer has taken nothing for so long (TCP_USER_TIMEOUT).
-    /// Returns whether it can.
+    /// Makes the kernel end the connection once the peer has taken nothing for `time`
+    /// (TCP_USER_TIMEOUT). Returns whether the kernel can.
     pub(crate) fn set_user_timeout(&self, time: Duration) -> bool {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Stream::Tcp(_) = self.stream {
@@ -162,7 +162,8 @@ impl Socket {
         false
     }
 
-    /// Whether the peer has ended its stream, or the connection, as far as that shows without reading.
+    /// Returns whether the peer has ended its stream or the connection, as far as the system reports
+    /// it without a read.
     pub(crate) fn peer_end(&self) -> PeerEnd {
         let mut polled = [PollFd::new(self, READ_END)];
         let now = Timespec {
@@ -182,16 +183,17 @@ impl Socket {
         }
     }
 
-    /// Small writes leave at once, which TCP has to be told.
+    /// Turns on TCP_NODELAY: small writes leave at once.
     pub(crate) fn set_no_delay(&self) {
         if let Stream::Tcp(stream) = &self.stream {
-            // Where it fails, the connection is gone, as the first read will find.
+            // If this fails, the connection is gone: the first read returns the error.
             let _ = stream.set_nodelay(true);
         }
     }
 
-    /// TCP's own keepalive: the first probe after `idle`, then four within `limit`. Where the
-    /// system does not let us, there is none. When a Unix socket's peer is gone, the system knows.
+    /// Turns on TCP's own keepalive: the first probe after `idle`, then four within `limit`. If the
+    /// system refuses, there is no keepalive. A Unix socket needs none: the system knows when its
+    /// peer is gone.
     pub(crate) fn set_keepalive(&self, idle: Duration, limit: Duration) {
         let Stream::Tcp(_) = self.stream else {
             return;
@@ -204,13 +206,14 @@ impl Socket {
             let _ = sockopt::set_tcp_keepintvl(self, (limit / 4).max(second));
             let _ = sockopt::set_tcp_keepcnt(self, 4);
         }
-        // Keepalive is quiet while something is on its way, and that would be sent again and again
-        // for a quarter of an hour.
+        // Keepalive does not probe while data is on its way, and the kernel would send that data again
+        // and again for a quarter of an hour.
         self.set_user_timeout(idle.saturating_add(limit));
     }
 }
 
-/// Blocks until a socket is ready, or until `end`, or without one; `false` where it is not ready.
+/// Blocks until a socket is ready, or until `end` if there is one; returns `false` if the socket is
+/// not ready.
 pub(crate) fn poll_until(socket: BorrowedFd<'_>, flags: PollFlags, end: Option<Instant>) -> bool {
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
@@ -218,7 +221,7 @@ pub(crate) fn poll_until(socket: BorrowedFd<'_>, flags: PollFlags, end: Option<I
         match poll(&mut [PollFd::new(&socket, flags)], timeout.as_ref()) {
             Ok(0) if left.is_some_and(|left| left.is_zero()) => return false,
             Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            // An error of the socket is for the next read or write to find.
+            // The next read or write returns the socket's error.
             _ => return true,
         }
     }

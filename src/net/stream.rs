@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use super::peer::Peer;
 
-/// A connected stream of the system's, of any kind that can be served.
+/// A connected stream of the operating system, of any kind that can be served.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Stream {
@@ -18,10 +18,10 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Who is at the other end.
+    /// Returns the peer's address.
     ///
     /// # Errors
-    /// Where the stream is not connected.
+    /// If the stream is not connected.
     pub(crate) fn peer(&self) -> io::Result<Peer> {
         match self {
             Stream::Tcp(stream) => stream.peer_addr().map(Peer::from),
@@ -29,7 +29,7 @@ impl Stream {
         }
     }
 
-    /// The own address, where there is one.
+    /// Returns the local address, if there is one.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Stream::Tcp(stream) => stream.local_addr().ok(),
@@ -37,8 +37,8 @@ impl Stream {
         }
     }
 
-    /// Reads wait from now on, and without an end, whatever was set before: a timeout would look like
-    /// the end of the stream.
+    /// Makes reads block without a timeout, whatever was set before: a timeout would look like the
+    /// end of the stream.
     pub(crate) fn set_blocking(&self) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => {

@@ -1,4 +1,4 @@
-//! One connection's life, on either side of it: the loop around the engine.
+//! One connection, on either side: the loop around the engine.
 
 use std::io;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ use super::sync::atomic::Ordering::Relaxed;
 use super::watchdog::Watchdog;
 use crate::error::{DisconnectReason, Error};
 
-/// Sees every change of state, on the thread of whom it concerns.
+/// Receives every change of state, on the thread of the client concerned.
 pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
 
-/// The engine, its socket and its outbox, on a thread of its own.
+/// The engine, its socket and its send queue, on a thread of its own.
 pub(crate) struct Conversation {
     pub(crate) link: Arc<Link>,
     pub(crate) watchdog: Arc<Watchdog>,
@@ -38,39 +38,39 @@ pub(crate) struct Conversation {
     pub(crate) closed: Option<Closed>,
     pub(crate) socket: Arc<Socket>,
     pub(crate) began: Instant,
-    /// How many bytes the next read may bring.
+    /// The most bytes that the next read may return.
     read_size: usize,
-    /// The body of an HTTP answer that is to leave, where it is large.
+    /// The body of an HTTP response that is to be sent, if it is large.
     pub(crate) page: Option<Arc<SharedFrames>>,
-    /// What it is counted to hold of what has come in.
+    /// The received bytes that it is counted to hold.
     pub(super) held: usize,
-    /// Where clients have a rate.
+    /// The rate limiter, if clients have a rate limit.
     pub(crate) rate_limiter: Option<Box<RateLimiter>>,
-    /// The outbox has been given the goodbye, or has refused it: somebody else was first.
+    /// The send queue has taken the close frame, or refused it because another thread was first.
     sent_close: bool,
     pub(crate) on_state: Option<Arc<OnState>>,
 }
 
-/// What `recv_timeout` came back with.
+/// The result of `recv_timeout`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
     /// A message.
     Message(Message),
-    /// Nothing yet; nothing is lost, and the next call goes on where this one left off.
+    /// No message yet; nothing is lost, and the next call continues from here.
     Nothing,
-    /// The conversation is over: the peer said goodbye, or we did.
+    /// The connection is over: the peer closed it, or we did.
     Closed,
 }
 
-/// How long a step may take.
+/// How long a step may wait.
 pub(crate) struct WaitLimit {
-    /// `None` for ever.
+    /// `None` means for ever.
     until: Option<Instant>,
-    /// There was a read already: what comes after `until` is for the next call.
+    /// There was a read already: bytes that arrive after `until` are for the next call.
     has_read: bool,
 }
 
-/// How one step of the conversation went.
+/// The result of one step of the loop.
 pub(crate) enum Step {
     Event(Event),
     /// The time to wait is over.
@@ -79,13 +79,13 @@ pub(crate) enum Step {
     Over,
 }
 
-/// A read brings at most this much at first, so that a silent client holds little; then more, while
-/// reads fill what they are given; and no less than a page again, for it was too little once.
+/// The size of reads: at first small, so that a silent client holds little memory; then larger, while
+/// reads fill the buffer; and after that no less than a page, since less was too little once.
 const READ_AT_FIRST: usize = 1024;
 const READ_AT_MOST: usize = 64 * 1024;
 const PAGE: usize = 4 * 1024;
 
-/// A message of this many bytes is worth a queue entry of its own.
+/// A message of at least this many bytes gets a queue entry of its own.
 const LARGE: usize = 16 * 1024;
 
 impl WaitLimit {
@@ -96,7 +96,7 @@ impl WaitLimit {
         }
     }
 
-    /// Who waits for longer than the clock can tell waits without an end.
+    /// Waits for at most `timeout`; one that is too long for the clock has no end.
     pub(crate) fn of(timeout: Duration) -> WaitLimit {
         WaitLimit {
             until: Instant::now().checked_add(timeout),
@@ -132,24 +132,24 @@ impl Conversation {
         }
     }
 
-    /// The version that the client speaks.
+    /// Returns the version that the client speaks.
     pub(crate) fn version(&self) -> Version {
         self.encoder().version()
     }
 
-    /// What writes frames for the client.
+    /// Returns the encoder of frames for the client.
     pub(crate) fn encoder(&self) -> Encoder {
         let newest = || Encoder::server(Version::Rfc6455);
-        // Nobody asks before the handshake is done.
+        // No caller needs one before the handshake is done.
         self.connection.encoder().unwrap_or_else(newest)
     }
 
-    /// Sends the replies that wait, as far as the socket takes them.
+    /// Sends the queued replies, as far as the socket takes them.
     pub(crate) fn flush(&mut self) {
         self.report_push(self.link.send_queue.flush());
     }
 
-    /// A message from this very thread. A large one is not copied.
+    /// Sends a message from the connection's own thread. A large one is not copied.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
         let encoder = self.encoder();
         if log_enabled!(::log::Level::Trace) {
@@ -175,7 +175,7 @@ impl Conversation {
         self.settle(push)
     }
 
-    /// The next message, or `None` when there will be no more.
+    /// Returns the next message, or `None` when there will be no more.
     pub(crate) fn next_message(&mut self) -> Result<Option<Message>, Error> {
         let mut limit = WaitLimit::endless();
         loop {
@@ -187,7 +187,7 @@ impl Conversation {
         }
     }
 
-    /// As [`next_message`](Conversation::next_message), for at most as long as `timeout`.
+    /// As [`next_message`](Conversation::next_message), but waits for at most `timeout`.
     pub(crate) fn next_message_within(&mut self, timeout: Duration) -> Result<Received, Error> {
         let mut limit = WaitLimit::of(timeout);
         loop {
@@ -200,7 +200,7 @@ impl Conversation {
         }
     }
 
-    /// The next message, ping or pong, or `None` when there will be no more.
+    /// Returns the next message, ping or pong, or `None` when there will be no more.
     pub(crate) fn next_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
             match self.step(&mut WaitLimit::endless()) {
@@ -211,7 +211,7 @@ impl Conversation {
         }
     }
 
-    /// The next event. Sends what there is to send before it waits for more input.
+    /// Returns the next event. Sends the queued output before it waits for more input.
     pub(crate) fn step(&mut self, limit: &mut WaitLimit) -> Step {
         loop {
             self.notice_close();
@@ -254,8 +254,8 @@ impl Conversation {
         }
     }
 
-    /// The next event, where that is a message and costs next to nothing to see; `None` is no
-    /// verdict: [`step`](Conversation::step) finds out.
+    /// Returns the next event, if it is a message and cheap to detect. `None` does not mean that there
+    /// is no event: call [`step`](Conversation::step).
     #[inline(always)]
     pub(crate) fn short_message(&mut self) -> Option<Message> {
         let eventful = self.link.has_close() || !self.connection.is_quiet();
@@ -267,7 +267,7 @@ impl Conversation {
         Some(message)
     }
 
-    /// One blocking read, into the engine's own buffer.
+    /// Reads once, blocking, into the engine's own buffer.
     fn read(&mut self) {
         self.connection
             .note_frames(log_enabled!(::log::Level::Trace));
@@ -276,7 +276,7 @@ impl Conversation {
             .as_ref()
             .map_or(usize::MAX, |rate_limiter| rate_limiter.most());
         let room = self.read_size.min(most);
-        // Counted with the buffer that is there while this waits.
+        // Counts the buffer too: it stays while this waits.
         self.connection.input_buffer(room);
         self.count_held();
         let buffer = self.connection.input_buffer(room);
@@ -294,7 +294,8 @@ impl Conversation {
                 }
                 self.read_size = match self.read_size {
                     full if read >= full => (full * 4).min(READ_AT_MOST),
-                    // A short read now and then, in a stream of long ones, says nothing.
+                    // Only a very short read shrinks the next ones: between long reads, a shorter
+                    // one now and then means nothing.
                     large if read < large / 16 => (large / 4).max(PAGE).min(large),
                     enough => enough,
                 };
@@ -303,7 +304,8 @@ impl Conversation {
         }
     }
 
-    /// The peer will send no more, or the warden has stopped the reading, or a handle has hung up.
+    /// Handles the end of the input: the peer will send no more, or the watchdog has stopped the
+    /// reading, or a handle has closed TCP.
     fn stream_ended(&mut self, error: Option<rustix::io::Errno>) {
         if let Some(error) = error {
             debug!("{}: read: {}", self.link, io::Error::from(error));
@@ -318,24 +320,24 @@ impl Conversation {
                 return;
             }
             match abort_reason {
-                // It came in at the last moment: its reading has ended, the hub's word is on its way.
+                // It came in at the last moment: its reading has ended, the hub's close is on its way.
                 AbortReason::Stopping => self.link.close_going_away(&self.watchdog),
-                // The 101 of draft-76 is out: hanging up is the only answer left.
+                // The 101 of draft-76 is sent: only closing TCP is left.
                 AbortReason::Late => self
                     .watchdog
                     .disconnect(&self.link, DisconnectReason::Handshake),
             }
             self.notice_close();
         }
-        // A reset is nobody's goodbye, not even in the version that has no other than hanging up;
-        // and the end that our own side has made is not the peer's word.
+        // A reset is not a clean close, not even in the version that closes by closing TCP alone;
+        // and an end of the stream that our own side has caused is not the peer's close.
         if error.is_some() || self.link.send_queue.disconnect_reason().is_some() {
             self.connection.abandon();
         }
         self.connection.receive_eof();
     }
 
-    /// Says goodbye the way any thread does, and learns at once whose was the first.
+    /// Closes as any thread does, and finds out at once which thread's close frame was the first.
     pub(crate) fn close(&mut self, frame: CloseFrame) -> Result<(), Error> {
         let push = self.link.close(frame)?;
         self.report_push(push);
@@ -344,12 +346,12 @@ impl Conversation {
         Ok(())
     }
 
-    /// Another thread may have said goodbye meanwhile: the peer's is then the answer to it.
+    /// Notices a close frame that another thread has sent: the peer's is then the reply to it.
     pub(crate) fn notice_close(&mut self) {
         if let Some(frame) = self.link.close_frame() {
             self.connection.close_was_sent(Some(frame));
             if self.link.is_shed.load(Relaxed) {
-                // The peer's half is not waited for, and what was on its way is given up.
+                // Does not wait for the peer's close frame; bytes that were on their way are given up.
                 self.connection.receive_eof();
             }
         }
@@ -387,7 +389,7 @@ impl Conversation {
         }
     }
 
-    /// Shows the engine's changes of state, and puts its output into the outbox.
+    /// Reports the engine's changes of state, and puts its output into the send queue.
     pub(crate) fn emit(&mut self) {
         let ending = self.connection.close_expected();
         let transitions = self.connection.transitions();
@@ -425,7 +427,8 @@ impl Conversation {
             };
             self.report_push(push);
         } else if !output.is_empty() {
-            // The lone 101 is flushed when the hub knows the client; draft-76's head is due now.
+            // The lone 101 is flushed when the hub knows the client; draft-76's header block must leave
+            // now.
             let at_once = self.connection.state() == State::Handshaking;
             let sent = self.link.send_queue.reply(at_once, |out| {
                 out.extend_from_slice(&output);

@@ -1,11 +1,11 @@
-//! Compressing what is sent: for many at once, or for one client alone.
+//! Compresses outgoing messages: for many clients at once, or for one client alone.
 //!
-//! What goes to many refers to nothing but itself, so that all of them can read it. Compressors are
-//! large and used briefly, so those who need one for that share a few.
+//! A message to many clients refers to nothing but itself, so that all of them can read it.
+//! Compressors are large and used briefly, so the threads that need one for that share a few.
 //!
-//! What is said on one connection alone may refer to what was said there before, where that was agreed
-//! on: [`Context`]. What is pushed in between is in the peer's window too, and not in the context's
-//! compressor, which therefore begins anew.
+//! A message to one client alone may refer to earlier messages of its connection, if context takeover
+//! was negotiated: [`Context`]. A broadcast in between is in the peer's window too, but not in the
+//! context's compressor, which therefore starts anew.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -16,13 +16,14 @@ use super::link::Link;
 use super::log::traced::Written;
 use super::send_queue::Push;
 
-/// The compressors that nobody is using.
+/// The compressors that no thread is using.
 static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
 
-/// The most that are kept, of some 370 KiB each.
+/// The most compressors that are kept, of some 370 KiB each.
 const KEPT: usize = 8;
 
-/// The payload of a message that refers to nothing but itself; `None` where it is not worth it.
+/// Compresses a message so that it refers to nothing but itself; returns `None` if that is not
+/// worth it.
 pub(crate) fn deflate(negotiated: &Negotiated, message: &Message) -> Option<Vec<u8>> {
     if !negotiated.is_worth(message.len()) {
         return None;
@@ -43,14 +44,14 @@ fn borrow(negotiated: &Negotiated) -> Deflater {
 
 fn give_back(deflater: Deflater) {
     let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-    // The one that has not been used for longest may be of a window that nobody has any more.
+    // The one that was unused for longest may have a window size that no client has any more.
     if idle.len() >= KEPT {
         idle.remove(0);
     }
     idle.push(deflater);
 }
 
-/// What was compressed for one connection, and after how many pushes.
+/// The compressor of one connection, and the number of pushes before its last message.
 #[derive(Debug, Default)]
 pub(crate) struct Context {
     deflater: Option<Box<Deflater>>,
@@ -60,7 +61,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The payload of a message that may refer to those before it, unless there were pushes since.
+    /// Compresses a message, which may refer to those before it unless there were pushes since.
     fn deflate(
         &mut self,
         negotiated: &Negotiated,
@@ -89,8 +90,8 @@ impl Context {
 }
 
 impl Link {
-    /// A message from somebody who may be made to wait, compressed, as
-    /// [`reply`](super::send_queue::SendQueue::reply) sends it; `None` where it is better sent as it is.
+    /// Compresses a message from a thread that may have to wait, and sends it as
+    /// [`reply`](super::send_queue::SendQueue::reply) does; `None` if it is better sent uncompressed.
     pub(crate) fn reply_deflated(
         &self,
         at_once: bool,
@@ -110,14 +111,14 @@ impl Link {
             });
             return sent.ok();
         }
-        // Held until the message has its place, for the next one may refer to it.
+        // Locked until the message has its place in the queue, since the next one may refer to it.
         let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
         let pushes = self.send_queue.pushes();
         let payload = context.deflate(&negotiated, message, pushes)?;
         self.reply_in_context((at_once, pushes), message, &payload, written)
     }
 
-    /// The client is gone, but its handles may stay: they keep no compressor.
+    /// Drops the compressor: the client is gone, but its handles may stay.
     pub(crate) fn let_go_of_context(&self) {
         let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
         *context = Context {
@@ -126,8 +127,8 @@ impl Link {
         };
     }
 
-    /// Sends what was compressed when there had been so many pushes. Where one was faster, the peer's
-    /// window is not what it was: the message goes as it is.
+    /// Sends a message that was compressed after `pushes` pushes. If another push was faster, the
+    /// peer's window has changed, and the message is sent uncompressed.
     fn reply_in_context(
         &self,
         (at_once, pushes): (bool, u64),
@@ -166,7 +167,7 @@ mod tests {
     const PLAIN: u8 = 0x81;
     const DEFLATED: u8 = 0xc1;
 
-    /// The first bytes of the frames that arrive, none of which is longer than 125 bytes.
+    /// Reads frames, none longer than 125 bytes, and returns the first byte of each.
     fn arrived(stream: &mut TcpStream, frames: usize) -> std::io::Result<Vec<u8>> {
         let mut firsts = Vec::new();
         for _ in 0..frames {
@@ -178,7 +179,7 @@ mod tests {
         Ok(firsts)
     }
 
-    /// A link that compresses, with its context, and the peer's end.
+    /// Returns a link that compresses with context takeover, and the peer's end.
     fn link() -> std::io::Result<(Link, TcpStream, Arc<TotalQueued>)> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -202,8 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_push_has_overtaken_is_sent_plain_and_refers_to_nothing_later() -> std::io::Result<()>
-    {
+    fn reply_overtaken_by_a_push_is_sent_uncompressed() -> std::io::Result<()> {
         let (link, mut stream, total_queued) = link()?;
         let encoder = link.encoder().ok_or(std::io::ErrorKind::Other)?;
         let message = Message::from("and so on, and so on, and so on, and so on, and so on");
@@ -237,7 +237,7 @@ mod tests {
         Ok(())
     }
 
-    /// A handle, or a thread that sends, may keep the link for as long as it likes.
+    /// A handle, or a sending thread, may keep the link for as long as it likes.
     #[test]
     fn a_client_that_is_gone_keeps_no_compressor() -> std::io::Result<()> {
         let (link, _stream, _) = link()?;

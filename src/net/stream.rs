@@ -37,7 +37,7 @@ impl Stream {
         }
     }
 
-    /// Makes reads block without a timeout, whatever was set before: a timeout would look like the
+    /// Makes reads block without a timeout, even if one was set before: a timeout would look like the
     /// end of the stream.
     pub(crate) fn set_blocking(&self) -> io::Result<()> {
         match self {

@@ -1,17 +1,17 @@
-//! The only way bytes leave: bounded, non-blocking, shared.
+//! The send queue, the only way bytes leave: bounded, non-blocking, shared between threads.
 //!
-//! Whoever has something to say to a client puts it here, whole frames at a time, under a short
-//! lock that is never held across a call that can block: so frames never interleave and nobody
-//! waits for somebody else's socket. What the socket does not take at once stays in a queue that
-//! is bounded in bytes; the warden drains such queues, and nothing else has to.
+//! A thread that sends to a client puts whole frames here, under a short lock that is never held
+//! across a call that can block: so frames never interleave, and no thread waits for another
+//! client's socket. Bytes that the socket does not take at once stay in a queue that is limited
+//! in bytes; the watchdog drains such queues, and nothing else has to.
 //!
-//! The bound: a message enters when the queue is empty, or when it fits. So one that is larger
-//! than the bound can be sent, and a queue holds at most the bound, or one message.
+//! The limit: a message enters if the queue is empty, or if it fits. So a message that is larger
+//! than the limit can be sent, and a queue holds at most the limit, or one message.
 //!
 //! Two kinds of senders meet a full queue differently. The client's own thread waits
-//! ([`SendQueue::wait_for_room`]), as a blocking socket would let it: the peer that sends faster than
-//! it reads is held back by TCP. Everybody else is never made to wait; for them a full queue is
-//! the [`SlowClient`] policy's case.
+//! ([`SendQueue::wait_for_room`]), as with a blocking socket: TCP then slows down a peer that sends
+//! faster than it reads (backpressure). All other threads never wait; for them the [`SlowClient`]
+//! policy decides.
 
 pub(crate) mod queue;
 pub(crate) mod total;
@@ -34,53 +34,54 @@ use crate::error::DisconnectReason;
 use queue::{Queue, Tally};
 use total::{SharedFrames, TotalQueued};
 
-/// What happens to a client whose queue is full when a broadcast, or a handle, has more for it.
+/// The policy for a slow consumer: a client whose send queue is full when a broadcast, or a handle,
+/// sends it more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SlowClient {
-    /// It is disconnected, counted as evicted, and logged.
+    /// The client is disconnected, counted as evicted, and logged.
     #[default]
     Close,
-    /// It does not get the new message. Counted as dropped.
+    /// The client does not get the new message. Counted as dropped.
     DropNewest,
-    /// It does not get the oldest broadcasts that still wait whole in its queue, as many as it
-    /// takes; replies of its own handler are kept. Counted as dropped.
+    /// The client does not get the oldest broadcasts that still wait whole in its queue, as many
+    /// as necessary; replies of its own handler are kept. Counted as dropped.
     DropOldest,
 }
 
-/// How a push went.
+/// The result of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Push {
-    /// The socket has it.
+    /// The socket has taken it.
     Done,
-    /// It waits in a queue that is being watched already.
+    /// It waits in a queue that the watchdog watches already.
     Waits,
-    /// It waits in a queue that nobody watches yet: the caller tells the warden.
+    /// It waits in a queue that is not watched yet: the caller notifies the watchdog.
     Stalled,
-    /// It waits in a queue that is over its bound: the caller, who is the client's own thread,
+    /// It waits in a queue that is over its limit: the caller, which is the client's own thread,
     /// waits for room.
     Full,
     /// Nothing can be sent any more.
     Over,
-    /// The queue was full: this was dropped, and counted.
+    /// The queue was full: the messages were dropped, and counted.
     Dropped,
-    /// The queue was full and the client has been cut off, by this very call.
+    /// The queue was full, and this call has disconnected the client.
     Evicted,
 }
 
-/// One client's way out.
+/// The send queue of one client.
 #[derive(Debug)]
 pub(crate) struct SendQueue {
     inside: Mutex<Inside>,
     limit: usize,
     policy: SlowClient,
     total_queued: Arc<TotalQueued>,
-    /// How often others have sent something. Only changed under the lock.
+    /// How often other threads have sent something. Only changed under the lock.
     pushes: AtomicU64,
-    /// How often the socket, after it was full, has taken more. Only the peer can make that room.
+    /// How often a full socket has taken more. Only the peer can make that room.
     relieved: AtomicU64,
 }
 
-/// The inside, locked; what its queue takes is counted when it is let go of.
+/// The inside, locked; the memory of its queue is counted when the lock is released.
 struct Locked<'a> {
     inside: MutexGuard<'a, Inside>,
     total_queued: &'a TotalQueued,
@@ -89,21 +90,21 @@ struct Locked<'a> {
 #[derive(Debug)]
 struct Inside {
     queue: Queue,
-    /// The goodbye is written, or the client is cut off: no message follows.
+    /// The close frame is written, or the client is disconnected: no message follows.
     over: bool,
-    /// The write side is shut once nothing waits any more: the goodbye of a version without one.
+    /// The write side is shut once nothing waits any more: so a version without a close frame closes.
     ends_stream: bool,
-    /// How many bytes will have been sent when the goodbye has.
+    /// How many bytes will have been sent when the close frame has.
     close_ends_at: u64,
-    /// Nothing follows that, not even pongs.
+    /// Nothing follows the close frame, not even pongs.
     mute: bool,
-    /// The warden has been told, and polls.
+    /// The watchdog was notified, and polls.
     watched: bool,
-    /// What of the queue's memory is counted with everybody's.
+    /// How much of the queue's memory is counted in the total of all clients.
     counted: usize,
 }
 
-/// Replies are sent without waiting for the next read once they are this many bytes.
+/// Replies are sent without waiting for the next read once they are at least this many bytes.
 const LARGE: usize = 16 * 1024;
 
 impl SendQueue {
@@ -132,8 +133,8 @@ impl SendQueue {
         }
     }
 
-    /// The client's own thread says something: `write` appends whole frames and says how many
-    /// messages they are. Unless `at_once`, or when there is much of it, it stays here until
+    /// Sends replies of the client's own thread: `write` appends whole frames and returns how many
+    /// messages they are. Unless `at_once`, or if there are many bytes, they stay here until
     /// [`flush`](SendQueue::flush).
     pub(crate) fn reply<E>(
         &self,
@@ -153,8 +154,8 @@ impl SendQueue {
         Ok(self.sent(&mut inside))
     }
 
-    /// As [`reply`](SendQueue::reply), for one large message, whose bytes are ready: nobody waits while
-    /// a client masks megabytes. What follows its `head` is sent from where it lies.
+    /// As [`reply`](SendQueue::reply), for one large message whose bytes are ready: no thread waits
+    /// while a client masks megabytes. The bytes after `head` are not copied.
     pub(crate) fn reply_owned(&self, head: &[u8], rest: Vec<u8>) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
@@ -166,17 +167,17 @@ impl SendQueue {
         self.sent(&mut inside)
     }
 
-    /// Sends what the socket takes at once.
+    /// Sends the bytes that the socket takes at once.
     pub(crate) fn flush(&self) -> Push {
         let mut inside = self.lock();
         inside.queue.send();
         inside.watch()
     }
 
-    /// Holds the client's own thread back until no more than `limit` bytes wait.
+    /// Blocks the client's own thread until no more than `limit` bytes wait.
     ///
     /// # Errors
-    /// The loss, once nothing was taken for as long as `deadline`.
+    /// The disconnect reason, once the socket took nothing for as long as `deadline`.
     pub(crate) fn wait_for_room(
         &self,
         limit: usize,
@@ -206,9 +207,9 @@ impl SendQueue {
                 return Err(DisconnectReason::Write);
             }
             // A socket counts as writable only when a good part of its buffer is free: a slow
-            // reader makes room long before, so it is asked again and again. While the whole
-            // process is stopped nobody is waited for, so a turn counts for no longer than it was
-            // to take.
+            // reader makes room long before, so the socket is tried again and again. The time that
+            // the whole process is stopped must not count, so each of these waits counts for no
+            // longer than it was meant to take.
             let batch = (deadline / 10).max(Duration::from_millis(1));
             let since = Instant::now();
             socket.wait_until(PollFlags::OUT, batch);
@@ -216,12 +217,12 @@ impl SendQueue {
         }
     }
 
-    /// The most bytes that may wait.
+    /// Returns the most bytes that may wait.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Something for this client and others: `messages` whole messages.
+    /// Sends frames for this client and others: `messages` whole messages.
     pub(crate) fn push(&self, bytes: &Arc<SharedFrames>, messages: u64) -> Push {
         let mut inside = self.lock();
         self.pushes.store(self.pushes() + 1, Relaxed);
@@ -254,18 +255,19 @@ impl SendQueue {
         }
     }
 
-    /// How often others have sent something, so far. Does not change while a reply is written.
+    /// Returns how often other threads have sent something. Does not change while a reply is written.
     pub(crate) fn pushes(&self) -> u64 {
         self.pushes.load(Relaxed)
     }
 
-    /// The last bytes: a goodbye, or an HTTP answer. Only the first goodbye is written; of all
-    /// others nothing is.
+    /// Sends the last bytes: a close frame, or an HTTP response. Only the first close frame is
+    /// written; nothing of any later one is.
     pub(crate) fn close_frame(&self, bytes: &[u8]) -> Push {
         self.goodbye_with(bytes, None)
     }
 
-    /// The same, with a body behind it that others may be sent as well.
+    /// As [`close_frame`](SendQueue::close_frame), with a body behind it that other clients may be
+    /// sent as well.
     pub(crate) fn goodbye_with(&self, bytes: &[u8], page: Option<&Arc<SharedFrames>>) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
@@ -279,8 +281,8 @@ impl SendQueue {
         inside.watch()
     }
 
-    /// As [`close_frame`](SendQueue::close_frame), for a version that can only hang up: nothing more is sent,
-    /// and the peer sees the end of the stream behind all that was.
+    /// As [`close_frame`](SendQueue::close_frame), for a version that can only close TCP: nothing more
+    /// is sent, and the peer sees the end of the stream behind all earlier bytes.
     pub(crate) fn close_tcp(&self) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
@@ -291,8 +293,8 @@ impl SendQueue {
         inside.watch()
     }
 
-    /// Pongs that may still follow our goodbye, while the peer's has not come. Where something
-    /// waits they are left out: a peer that pings and does not read must not fill the memory.
+    /// Sends pongs, which may still follow our close frame until the peer's arrives. If something
+    /// waits, they are left out: a peer that pings and does not read must not fill the memory.
     pub(crate) fn pongs_after_close(&self, pongs: &[u8]) -> Push {
         let mut inside = self.lock();
         inside.queue.send();
@@ -304,15 +306,16 @@ impl SendQueue {
         inside.watch()
     }
 
-    /// Cuts the client off: nothing more is sent, nothing more is read. Only the first cause
-    /// counts; whether this was it is returned.
+    /// Disconnects the client: nothing more is sent, nothing more is read. Only the first reason
+    /// counts; returns whether it was this one.
     pub(crate) fn cut(&self, disconnect_reason: DisconnectReason) -> bool {
         let mut inside = self.lock();
         inside.over = true;
         inside.queue.cut(disconnect_reason)
     }
 
-    /// Closes the TCP connection of a client that had nothing more to do than that. That is no loss.
+    /// Closes the TCP connection of a client for which only that is left to do. It does not count as
+    /// a disconnect.
     pub(crate) fn close_tcp_now(&self) {
         let mut inside = self.lock();
         inside.over = true;
@@ -328,12 +331,12 @@ impl SendQueue {
         }
     }
 
-    /// Why the client was cut off, if it was.
+    /// Returns why the client was disconnected, if it was.
     pub(crate) fn disconnect_reason(&self) -> Option<DisconnectReason> {
         self.lock().queue.disconnect_reason()
     }
 
-    /// Whether no message follows: after a goodbye, or once the client is lost.
+    /// Returns whether no message follows: after a close frame, or once the client is disconnected.
     pub(crate) fn is_over(&self) -> bool {
         self.lock().is_over()
     }
@@ -346,26 +349,26 @@ impl SendQueue {
         *self.lock().queue.tally()
     }
 
-    /// The memory that waits, of what it shares with others its share.
+    /// Returns the waiting memory; of frames that are shared with other queues, only this one's share.
     pub(crate) fn weight(&self) -> usize {
         self.lock().queue.weight()
     }
 
-    /// Whether the goodbye waits for the socket, or something before it. What may follow it, the
-    /// pongs, does not count.
+    /// Returns whether the close frame, or something before it, waits for the socket. The pongs that
+    /// may follow it do not count.
     pub(crate) fn close_is_queued(&self) -> bool {
         let mut inside = self.lock();
         inside.queue.tally().bytes < inside.close_ends_at
     }
 
-    /// Lets go of the socket and of everything that waits.
+    /// Releases the socket and everything that waits.
     pub(crate) fn close(&self) {
         let mut inside = self.lock();
         inside.over = true;
         inside.queue.close();
     }
 
-    /// After a reply: whether its thread must wait, or the warden be told.
+    /// Returns, after a reply, whether its thread must wait, or notify the watchdog.
     fn sent(&self, inside: &mut Inside) -> Push {
         match inside.queue.waiting() > self.limit {
             true => Push::Full,
@@ -387,14 +390,14 @@ impl Inside {
         self.over || self.queue.disconnect_reason().is_some()
     }
 
-    /// Sends the last that there is to send.
+    /// Sends the last bytes; no message follows.
     fn end(&mut self) {
         self.over = true;
         self.queue.send();
         self.close_ends_at = self.queue.end();
     }
 
-    /// After sending: whether the warden must be told of what waits.
+    /// Returns, after sending, whether the caller must notify the watchdog of waiting bytes.
     fn watch(&mut self) -> Push {
         if self.queue.waiting() == 0 && self.stream_is_ended() {
             return Push::Done;
@@ -405,7 +408,8 @@ impl Inside {
         }
     }
 
-    /// Hangs up, if that is the goodbye; `false` while even that waits for the socket.
+    /// Shuts the write side, if the version closes that way; returns `false` while TLS has to wait
+    /// for the socket.
     fn stream_is_ended(&self) -> bool {
         match self.queue.socket() {
             Some(socket) if self.ends_stream => {

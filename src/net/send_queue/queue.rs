@@ -1,5 +1,5 @@
-//! What waits for one socket: replies that leave together, and frames that the socket has not
-//! taken yet.
+//! The bytes that wait for one socket: replies that leave together, and frames that the socket has
+//! not taken yet.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -12,35 +12,35 @@ use super::total::SharedFrames;
 use crate::error::DisconnectReason;
 use crate::net::socket::Socket;
 
-/// The queue of one client. Whoever holds the outbox's lock may do anything with it; nothing here
-/// blocks.
+/// The queue of one client. A thread that holds the send queue's lock may do anything with it;
+/// nothing here blocks.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    /// `None` once the connection is closed for good: the file descriptor is free again, whoever
-    /// else still holds a handle.
+    /// `None` once the connection is closed for good: the file descriptor is free again, even if
+    /// another thread still holds a handle.
     socket: Option<Arc<Socket>>,
     /// The client's own replies that were not tried yet; they leave together.
     replies: Vec<u8>,
     chunks: VecDeque<Chunk>,
     /// Bytes in the chunks, without those that are sent.
     waiting: usize,
-    /// The memory of the chunks that are this client's alone, sent or not.
+    /// The memory of the chunks that belong to this client alone, sent or not.
     own: usize,
     /// Bytes of the first chunk that are sent.
     head_sent: usize,
-    /// Why the client was cut off, if it was.
+    /// Why the client was disconnected, if it was.
     disconnect_reason: Option<DisconnectReason>,
     tally: Tally,
 }
 
-/// Whole frames: of this client's own, or of many, with the number of their messages.
+/// Whole frames: this client's own, or frames of many clients, with the number of their messages.
 #[derive(Debug)]
 enum Chunk {
     Own(Vec<u8>),
     Shared(Arc<SharedFrames>, u64),
 }
 
-/// What has left, or never will.
+/// Counts of messages and bytes that have left, and of messages that were dropped.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tally {
     pub(crate) messages: u64,
@@ -48,10 +48,10 @@ pub(crate) struct Tally {
     pub(crate) dropped: u64,
 }
 
-/// A reply buffer that is larger than this is given back once it is empty.
+/// A reply buffer that is larger than this is shrunk to it once it is empty.
 const REPLIES_AT_REST: usize = 4 * 1024;
 
-/// What a chunk takes beside its bytes: its place in the queue, and its allocations.
+/// The memory of a chunk beside its bytes: its place in the queue, and its allocations.
 const CHUNK: usize = 128;
 
 /// The most chunks that leave in one system call.
@@ -71,23 +71,23 @@ impl Queue {
         }
     }
 
-    /// What waits, in bytes of memory: a tiny message takes more than it weighs. 0 only when
+    /// Returns the waiting bytes of memory: a tiny message takes more than its length. 0 only if
     /// nothing waits.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting + self.chunks.len() * CHUNK
     }
 
-    /// How many bytes will have been sent once nothing waits any more.
+    /// Returns how many bytes will have been sent once nothing waits any more.
     pub(crate) fn end(&self) -> u64 {
         self.tally.bytes + self.waiting as u64
     }
 
-    /// The memory that this queue alone takes.
+    /// Returns the memory that this queue alone takes.
     pub(crate) fn memory(&self) -> usize {
         self.own + self.chunks.len() * CHUNK
     }
 
-    /// The memory that it takes, of what it shares with others its share.
+    /// Returns the memory that it takes; of frames shared with other queues, only its share.
     pub(crate) fn weight(&self) -> usize {
         let share = |chunk: &Chunk| match chunk {
             Chunk::Own(_) => 0,
@@ -96,7 +96,7 @@ impl Queue {
         self.memory() + self.chunks.iter().map(share).sum::<usize>()
     }
 
-    /// Replies, to append whole frames to.
+    /// Returns the reply buffer, to append whole frames to.
     pub(crate) fn replies(&mut self) -> &mut Vec<u8> {
         &mut self.replies
     }
@@ -113,7 +113,7 @@ impl Queue {
         self.socket.as_ref()
     }
 
-    /// Sends what the socket takes: what waits, then the replies.
+    /// Sends the bytes that the socket takes: first the chunks that wait, then the replies.
     pub(crate) fn send(&mut self) {
         if self.chunks.is_empty() && !self.replies.is_empty() {
             return self.send_replies();
@@ -128,7 +128,7 @@ impl Queue {
         }
     }
 
-    /// Sends `messages` messages behind everything that waits; what is not taken waits too.
+    /// Sends `messages` messages behind everything that waits; bytes that are not taken wait too.
     pub(crate) fn send_shared(&mut self, bytes: &Arc<SharedFrames>, messages: u64) {
         self.tally.messages += messages;
         if self.chunks.is_empty() && self.replies.is_empty() {
@@ -148,12 +148,12 @@ impl Queue {
             .push_back(Chunk::Shared(Arc::clone(bytes), messages));
         self.send();
         if !self.chunks.is_empty() {
-            // The last of those that wait.
+            // These frames are the last that wait.
             bytes.wait();
         }
     }
 
-    /// Puts the body of an answer behind everything that waits. It was counted before.
+    /// Puts the body of a response behind everything that waits. It was counted before.
     pub(crate) fn enqueue_page(&mut self, page: &Arc<SharedFrames>) {
         self.enqueue_replies();
         self.waiting += page.len();
@@ -169,8 +169,8 @@ impl Queue {
         self.send();
     }
 
-    /// Drops shared chunks from the front, one by one, until `enough`. What is partly sent must
-    /// be finished, and replies are not for others to drop.
+    /// Drops shared chunks from the front, one by one, until `enough`. A partly sent chunk must be
+    /// finished, and a broadcast must not drop replies.
     pub(crate) fn drop_oldest(&mut self, enough: impl Fn(&Queue) -> bool) {
         let mut at = self.begun();
         while !enough(self) && at < self.chunks.len() {
@@ -186,7 +186,7 @@ impl Queue {
         }
     }
 
-    /// How many chunks, from the front, are partly sent, or as good as sent.
+    /// Returns how many chunks, from the front, are partly sent, or committed to be sent.
     fn begun(&self) -> usize {
         let committed = self.socket.as_ref().map_or(0, |socket| socket.committed());
         let mut rest = self.head_sent + committed;
@@ -198,8 +198,8 @@ impl Queue {
         self.chunks.iter().take_while(is_begun).count()
     }
 
-    /// Cuts the client off: nothing more is sent, nothing more is read. Only the first cause
-    /// counts; whether this was it is returned.
+    /// Disconnects the client: nothing more is sent, nothing more is read. Only the first reason
+    /// counts; returns whether it was this one.
     pub(crate) fn cut(&mut self, disconnect_reason: DisconnectReason) -> bool {
         self.clear();
         if let Some(socket) = &self.socket {
@@ -216,7 +216,7 @@ impl Queue {
         first
     }
 
-    /// Lets go of the socket and of everything that waits.
+    /// Releases the socket and everything that waits.
     pub(crate) fn close(&mut self) {
         self.clear();
         self.socket = None;
@@ -254,7 +254,7 @@ impl Queue {
         }
     }
 
-    /// One `send`; how many bytes were taken.
+    /// Calls `send` once; returns how many bytes were taken.
     fn send_now(&mut self, bytes: &[u8]) -> usize {
         let Some(socket) = &self.socket else {
             return 0;
@@ -263,7 +263,7 @@ impl Queue {
         self.sent(result)
     }
 
-    /// One `sendmsg` with the front of the queue; how many bytes were taken.
+    /// Calls `sendmsg` once, with the front of the queue; returns how many bytes were taken.
     fn send_chunks(&mut self) -> usize {
         let Some(socket) = &self.socket else {
             return 0;
@@ -279,7 +279,7 @@ impl Queue {
         self.sent(result)
     }
 
-    /// An error is the end of the connection.
+    /// Counts the bytes that were sent. An error ends the connection.
     fn sent(&mut self, result: rustix::io::Result<usize>) -> usize {
         match result {
             Ok(sent) => {
@@ -294,7 +294,7 @@ impl Queue {
         }
     }
 
-    /// Takes sent bytes off the front.
+    /// Removes sent bytes from the front.
     fn forget(&mut self, sent: usize) {
         self.waiting -= sent;
         self.head_sent += sent;

@@ -1,4 +1,4 @@
-//! Signs of life that show on the way out: a full socket that takes more, and a ping that has left.
+//! Signs of life on the sending side: a full socket that takes more, and a ping that has left.
 
 use std::sync::Arc;
 
@@ -20,25 +20,25 @@ impl SendQueue {
         (inside.watch(), end)
     }
 
-    /// Whether so many bytes have been sent.
+    /// Returns whether so many bytes have been sent.
     pub(crate) fn has_sent(&self, bytes: u64) -> bool {
         self.lock().queue.tally().bytes >= bytes
     }
 
-    /// How often the socket, after it was full, has taken more.
+    /// Returns how often a full socket has taken more.
     pub(crate) fn relieved(&self) -> u64 {
         self.relieved.load(Relaxed)
     }
 
-    /// Something waited when `before` bytes had been sent.
+    /// Counts one such case: something waited when `before` bytes had been sent, and more are sent now.
     pub(crate) fn note_relief(&self, before: Option<u64>, sent: u64) {
         if before.is_some_and(|before| before < sent) {
             self.relieved.fetch_add(1, Relaxed);
         }
     }
 
-    /// Whether the kernel still holds bytes before our close frame, with the socket: the peer cannot
-    /// have received it then. No pongs follow from now on, or the kernel might hold only those.
+    /// Returns the socket, and whether the kernel still holds bytes before our close frame: the peer
+    /// cannot have received it then. No pongs follow from now on, or the kernel might hold only those.
     pub(crate) fn kernel_holds_close_frame(&self) -> Option<(bool, Arc<Socket>)> {
         let socket = {
             let mut inside = self.lock();
@@ -48,9 +48,9 @@ impl SendQueue {
         Some((socket.holds_unsent(), socket))
     }
 
-    /// The warden found the socket ready, or wants to know: `None` when nothing waits any more, or
-    /// else how many bytes have been sent in all, by whomever. At its last look, if there was one
-    /// since the socket was full, those were `before`.
+    /// Sends more, for the watchdog: the socket is ready, or is checked. Returns `None` when nothing
+    /// waits any more, or else how many bytes have been sent in all, by any thread; at the watchdog's
+    /// last look, if there was one since the socket was full, those were `before`.
     pub(crate) fn drain(&self, before: Option<u64>) -> Option<u64> {
         let mut inside = self.lock();
         inside.queue.send();

@@ -1,9 +1,9 @@
-//! What waits for all clients together, in bytes of memory.
+//! The total send queue limit: the memory that waits for all clients together, in bytes.
 //!
-//! Each outbox has a bound of its own; this is the bound of them all, for the day when many are
-//! nearly full. Only what a socket did not take is counted, and what waits in many queues is
-//! counted once. Whoever makes it too much evicts: those first whose queues take most memory,
-//! rather than whoever happens to be next.
+//! Each send queue has a limit of its own; this is the limit of them all, for the day when many are
+//! nearly full. Only bytes that a socket did not take are counted, and frames that wait in many
+//! queues are counted once. The thread that exceeds the limit evicts clients: first those whose
+//! queues take most memory, rather than the client that happens to be next.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -24,13 +24,13 @@ use crate::net::sync::{Mutex, PoisonError};
 pub(crate) struct TotalQueued {
     most: usize,
     waiting: AtomicUsize,
-    /// The bodies of HTTP answers that are on their way now, by where they lie in memory.
+    /// The bodies of HTTP responses that are being sent now, by their place in memory.
     pages: Mutex<HashMap<Place, Weak<SharedFrames>>>,
-    /// Held by the one that evicts.
+    /// Locked by the thread that evicts.
     relief: Mutex<()>,
 }
 
-/// Where bytes lie: the address and the length.
+/// A place in memory: the address and the length of the bytes.
 type Place = (usize, usize);
 
 #[derive(Debug)]
@@ -39,7 +39,8 @@ enum Bytes {
     Page(Body),
 }
 
-/// Whole frames for many, or the body of an answer, counted once in however many queues they wait.
+/// Whole frames for many clients, or the body of a response, counted once even if they wait in many
+/// queues.
 #[derive(Debug)]
 pub(crate) struct SharedFrames {
     bytes: Bytes,
@@ -57,12 +58,12 @@ impl TotalQueued {
         })
     }
 
-    /// What waits now.
+    /// Returns the bytes that wait now.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Relaxed)
     }
 
-    /// A client's queue, which took `before`, takes `after`.
+    /// Counts that a client's queue, which took `before` bytes, takes `after`.
     pub(crate) fn adjust(&self, before: usize, after: usize) {
         match after.checked_sub(before) {
             Some(more) => self.waiting.fetch_add(more, Relaxed),
@@ -70,8 +71,8 @@ impl TotalQueued {
         };
     }
 
-    /// The body of an answer, for one client more. It is counted from now on, once for all clients that
-    /// are sent the same one; `None` where that would be too much.
+    /// Returns the body of a response, for one more client. It is counted from now on, once for all
+    /// clients that are sent the same one; `None` if it would exceed the limit.
     pub(crate) fn page(self: &Arc<TotalQueued>, body: &Body) -> Option<Arc<SharedFrames>> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(frames) = pages.get(&place(body.as_bytes())).and_then(Weak::upgrade) {
@@ -91,7 +92,7 @@ impl TotalQueued {
         Some(frames)
     }
 
-    /// A page is let go of by the last client. Another may have come for it meanwhile.
+    /// Removes a page that its last client has released. Another may have requested it meanwhile.
     fn forget(&self, page: &[u8]) {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(entry) = pages.entry(place(page))
@@ -101,8 +102,8 @@ impl TotalQueued {
         }
     }
 
-    /// Where too much waits, evicts the clients whose queues take most memory, the oldest of
-    /// equals first, until an eighth is free: so that it need not be done for every message.
+    /// If too much waits, evicts the clients whose queues take most memory, the oldest of equals
+    /// first, until an eighth is free, so that this is not necessary for every message.
     pub(crate) fn relieve(&self, registry: &Registry, totals: &Totals) {
         if self.waiting() <= self.most {
             return;
@@ -135,7 +136,7 @@ impl SharedFrames {
         })
     }
 
-    /// They wait in a queue, from now on until the last queue has let go of them.
+    /// Counts them as waiting, from now on until the last queue has released them.
     pub(crate) fn wait(&self) {
         if !self.counted.load(Relaxed) && !self.counted.swap(true, Relaxed) {
             self.total_queued.adjust(0, self.memory());
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_never_waited_are_not_given_back() {
+    fn frames_that_never_waited_are_not_subtracted() {
         let total_queued = TotalQueued::new(1000);
         total_queued.adjust(0, 10);
         drop(SharedFrames::new(vec![0; 100], &total_queued));

@@ -1,4 +1,4 @@
-//! Whom a client believes.
+//! The certificates that a client trusts.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -10,14 +10,14 @@ use super::error::TlsError;
 use super::session::TlsSession;
 use super::{ALPN, certificates, provider};
 
-/// A client's side of TLS: whose certificates it believes. There is no way to believe all of them,
-/// and none to leave the name unchecked.
+/// A client's side of TLS: the certificates that it trusts. There is no way to trust all of them,
+/// or to leave the name unchecked.
 ///
 /// TLS 1.3 and 1.2, resumption, no early data, ALPN `http/1.1`. Cheap to clone; clones, and all
-/// connections of one, share what they need to resume.
+/// connections of one, share the session data that they need to resume.
 ///
 /// ```no_run
-/// // An authority of one's own, beside those that browsers know.
+/// // A private authority, beside those that browsers trust.
 /// let tls = stentor::TlsClient::trusting(&std::fs::read("our-authority.pem")?)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -27,51 +27,51 @@ pub struct TlsClient {
 }
 
 impl TlsClient {
-    /// Believes the authorities that Mozilla does, as `webpki-roots` lists them.
+    /// Trusts the authorities that Mozilla trusts, as `webpki-roots` lists them.
     ///
     /// # Errors
-    /// [`TlsError::Rustls`] where the cryptography cannot be had.
+    /// [`TlsError::Rustls`] if the cryptography is not available.
     pub fn new() -> Result<TlsClient, TlsError> {
         TlsClient::with_roots(mozillas())
     }
 
-    /// Believes those, and these certificates in PEM: of authorities, or of a server that has signed
-    /// its own.
+    /// Trusts the authorities of [`new`](TlsClient::new), and these certificates in PEM: of
+    /// authorities, or of a server with a self-signed certificate.
     ///
     /// # Errors
-    /// Where there is none, or one is broken.
+    /// If there is no certificate, or one is invalid.
     pub fn trusting(pem: &[u8]) -> Result<TlsClient, TlsError> {
         TlsClient::with_roots(extended(mozillas(), pem)?)
     }
 
-    /// Believes these certificates in PEM, and nobody else.
+    /// Trusts these certificates in PEM, and no others.
     ///
     /// # Errors
-    /// Where there is none, or one is broken.
+    /// If there is no certificate, or one is invalid.
     pub fn trusting_only(pem: &[u8]) -> Result<TlsClient, TlsError> {
         TlsClient::with_roots(extended(RootCertStore::empty(), pem)?)
     }
 
-    /// With a configuration of one's own: client certificates, pinned keys, the system's roots.
+    /// Uses a configuration of your own: client certificates, pinned keys, the system's roots.
     /// Its ALPN must be empty or have `http/1.1`.
     pub fn from_config(config: Arc<ClientConfig>) -> TlsClient {
         TlsClient { config }
     }
 
-    /// What a connection has that was not told otherwise: one for all, so that sessions are resumed.
+    /// Returns the default client, one for all connections, so that sessions are resumed.
     pub(crate) fn usual() -> Result<TlsClient, TlsError> {
         static USUAL: OnceLock<TlsClient> = OnceLock::new();
         match USUAL.get() {
             Some(usual) => Ok(usual.clone()),
             None => {
-                // Two at once may make one each; one of them is kept.
+                // Two threads at once may make one each; one of them is kept.
                 let made = TlsClient::new()?;
                 Ok(USUAL.get_or_init(|| made).clone())
             }
         }
     }
 
-    /// A session with the server of this name: a host's, or an address, without brackets.
+    /// Creates a session with the server of this name: a host name, or an address without brackets.
     pub(crate) fn session(&self, host: &str) -> Result<TlsSession, TlsError> {
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|_| TlsError::InvalidName(host.to_owned()))?;

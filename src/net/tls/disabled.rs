@@ -1,5 +1,5 @@
-//! In the place of TLS where the feature is off: what nobody can have, so that nobody else need ask
-//! whether it is on.
+//! Replaces TLS if the feature is off: types without a value, so that other code need not check
+//! whether the feature is on.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,7 +15,7 @@ pub(crate) struct TlsServer(Infallible);
 #[derive(Debug, Clone)]
 pub(crate) struct TlsClient(Infallible);
 
-/// What there is to say where somebody asks for it.
+/// The error of a connection that requests TLS.
 #[derive(Debug)]
 pub(crate) struct TlsError;
 
@@ -40,7 +40,7 @@ impl TlsClient {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("wss:// needs the feature `tls`, which this library was built without")
+        f.write_str("wss:// needs the feature `tls`: this library was built without it")
     }
 }
 

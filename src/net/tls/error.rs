@@ -1,4 +1,4 @@
-//! Why there is no TLS.
+//! The errors of TLS.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use rustls::pki_types::pem;
 
 use crate::protocol::http::text::{Escaped, shown};
 
-/// Why a certificate, a key or a set of roots cannot be used, or a session did not come about.
+/// Why a certificate, a key or a set of roots cannot be used, or a session was not established.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -17,20 +17,20 @@ pub enum TlsError {
     File(PathBuf, io::Error),
     /// A file can be read, but not used.
     Unusable(PathBuf, Box<TlsError>),
-    /// There is no certificate in what should have some.
+    /// The PEM contains no certificate.
     NoCertificate,
-    /// There is no private key in what should have one: one that needs a passphrase is none.
+    /// The PEM contains no private key, or only one that needs a passphrase.
     NoKey,
-    /// It looks like PEM, and is broken.
+    /// The PEM is invalid.
     Pem(String),
-    /// Made from no files: there is nothing to read again.
+    /// The server's certificate was not read from files: there is nothing to read again.
     NoFiles,
-    /// What neither is a host's name nor an address, where one was to be proved.
+    /// The server's name, which a certificate must prove, is neither a host name nor an address.
     InvalidName(String),
     /// The peer speaks something else.
     NotTls,
-    /// What rustls says: a key that is not the certificate's, a certificate that is not to be
-    /// believed, a peer that does not believe ours.
+    /// An error of rustls: a key that does not match the certificate, a certificate that is not
+    /// trusted, a peer that does not trust ours.
     Rustls(rustls::Error),
 }
 
@@ -47,26 +47,28 @@ impl fmt::Display for TlsError {
             TlsError::Unusable(path, error) => write!(f, "{}: {error}", path.display()),
             TlsError::NoCertificate => f.write_str("no certificate in the PEM"),
             TlsError::NoKey => f.write_str("no private key in the PEM, or one with a passphrase"),
-            TlsError::Pem(error) => write!(f, "broken PEM: {error}"),
-            TlsError::NoFiles => f.write_str("made from no files: nothing to read again"),
+            TlsError::Pem(error) => write!(f, "invalid PEM: {error}"),
+            TlsError::NoFiles => {
+                f.write_str("not read from files, so it cannot be reloaded: replace it")
+            }
             TlsError::InvalidName(name) => {
                 write!(
                     f,
-                    "\"{}\" is no name that TLS can prove",
+                    "\"{}\" is neither a host name nor an address: TLS cannot verify it",
                     Escaped::Text(name)
                 )
             }
             TlsError::NotTls => f.write_str("the peer does not speak TLS"),
             TlsError::Rustls(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-                f.write_str("the key is not the certificate's")
+                f.write_str("the private key does not match the certificate")
             }
-            // It may name all that the peer's certificate is valid for.
+            // It may contain all names of the peer's certificate.
             TlsError::Rustls(error) => write!(f, "TLS: {}", shown(error)),
         }
     }
 }
 
-/// `Display` tells the cause as well: what comes next in the chain stands behind that.
+/// `Display` includes the cause, so the source is the cause's own source.
 impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

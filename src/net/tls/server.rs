@@ -1,4 +1,4 @@
-//! What a server shows of itself: its certificate, and that it has the key.
+//! A server's certificate, and the key that proves it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use super::session::TlsSession;
 use super::{ALPN, private_key, provider};
 
 /// A server's side of TLS, for [`ServerBuilder::tls`](crate::ServerBuilder::tls): its certificate and
-/// its key. Cheap to clone; all clones are one, so that one of them, kept, gives a running server
-/// its next certificate.
+/// its key. Cheap to clone; all clones share them, so a clone that the program keeps gives a running
+/// server its next certificate.
 ///
 /// TLS 1.3 and 1.2, resumption by tickets, no early data, ALPN `http/1.1`.
 ///
 /// ```no_run
 /// let tls = stentor::TlsServer::from_files("fullchain.pem", "privkey.pem")?;
 /// let server = stentor::Server::builder().tls(tls.clone()).bind("0.0.0.0:443")?;
-/// // And when the certificate was renewed:
+/// // Later, when the certificate was renewed:
 /// tls.reload()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -30,19 +30,19 @@ pub struct TlsServer {
 }
 
 struct Identity {
-    /// The certificates' file, and the key's.
+    /// The file of the certificates, and the file of the key.
     files: Option<(PathBuf, PathBuf)>,
     config: RwLock<Arc<ServerConfig>>,
 }
 
 impl TlsServer {
-    /// Reads two files in PEM: the server's certificate with the intermediate ones behind it, as
-    /// certbot's `fullchain.pem` has them, and the key (PKCS #8, PKCS #1 or SEC 1, without a
-    /// passphrase). Both may be the same file.
+    /// Reads two files in PEM: the server's certificate with the intermediate ones behind it, as in
+    /// certbot's `fullchain.pem`, and the key (PKCS #8, PKCS #1 or SEC 1, without a passphrase). Both
+    /// may be the same file.
     ///
     /// # Errors
-    /// Where a file cannot be read, has not what it should have, or the key is not the
-    /// certificate's.
+    /// If a file cannot be read, has no certificate or key, or the key does not match the
+    /// certificate.
     pub fn from_files(
         certificates: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
@@ -52,44 +52,44 @@ impl TlsServer {
         Ok(TlsServer::new(Some((certificates, key)), config))
     }
 
-    /// The same, of bytes in PEM.
+    /// As [`from_files`](TlsServer::from_files), from bytes in PEM.
     ///
     /// # Errors
-    /// Where something is missing or broken, or the key is not the certificate's.
+    /// If the certificate or the key is missing or invalid, or the key does not match the certificate.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<TlsServer, TlsError> {
         let chain = super::certificates(certificates)?;
         Ok(TlsServer::new(None, configure(chain, private_key(key)?)?))
     }
 
-    /// With a configuration of one's own: several names, client certificates, other cryptography.
+    /// Uses a configuration of your own: several names, client certificates, other cryptography.
     /// Its ALPN must be empty or have `http/1.1`.
     ///
     /// # Errors
-    /// Where no connection can be made with it.
+    /// If no connection can be made with it.
     pub fn from_config(config: Arc<ServerConfig>) -> Result<TlsServer, TlsError> {
-        // So that what is wrong with it shows here, and not with each client.
+        // So that an error in it is reported here, and not for each client.
         ServerConnection::new(Arc::clone(&config))?;
         Ok(TlsServer::new(None, config))
     }
 
-    /// Reads the files again, for the connections that come from now on; those that are there keep
-    /// what they have. Where that fails, everything stays as it was.
+    /// Reads the files again, for new connections; existing connections keep their certificate. If
+    /// this fails, everything stays as it was.
     ///
     /// # Errors
-    /// As [`from_files`](TlsServer::from_files), and where it was made from no files: then
-    /// [`replace`](TlsServer::replace).
+    /// As [`from_files`](TlsServer::from_files); and [`TlsError::NoFiles`] if it was not made from
+    /// files: use [`replace`](TlsServer::replace) then.
     pub fn reload(&self) -> Result<(), TlsError> {
         let (certificates, key) = self.identity.files.as_ref().ok_or(TlsError::NoFiles)?;
         self.set(read_files(certificates, key)?);
         Ok(())
     }
 
-    /// Shows what `next` shows now, to the connections that come from now on.
+    /// Uses the certificate and the key that `next` has now, for new connections.
     pub fn replace(&self, next: &TlsServer) {
         self.set(next.config());
     }
 
-    /// A session for a connection that was accepted.
+    /// Creates a session for a connection that was accepted.
     pub(crate) fn session(&self) -> Result<TlsSession, TlsError> {
         let connection = ServerConnection::new(self.config())?;
         Ok(TlsSession::new(connection.into()))
@@ -119,7 +119,7 @@ fn read_files(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsE
     configure(chain, secret).map_err(|error| TlsError::Unusable(key.into(), Box::new(error)))
 }
 
-/// What `parse` finds in a file, or an error that says which file it was.
+/// Returns the result of `parse` for a file's content; an error names the file.
 fn of_file<T>(path: &Path, parse: fn(&[u8]) -> Result<T, TlsError>) -> Result<T, TlsError> {
     let pem = std::fs::read(path).map_err(|error| TlsError::File(path.into(), error))?;
     parse(&pem).map_err(|error| TlsError::Unusable(path.into(), Box::new(error)))
@@ -134,7 +134,7 @@ fn configure(
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
-    // The server remembers nothing of those who may come again, however many they are.
+    // The server stores nothing for clients that may come again, however many they are.
     config.ticketer = rustls::crypto::ring::Ticketer::new()?;
     Ok(Arc::new(config))
 }

@@ -1,14 +1,14 @@
-//! A TLS session between a socket and its outbox.
+//! A TLS session between a socket and its send queue.
 //!
-//! To the outbox it looks like the socket itself: it takes a part of what it is given, and whoever has
-//! more comes again with the rest. It encrypts a record at a time, and no other before that one has
-//! left; a byte counts as sent when as much of its record has, and the last one only when all of
-//! it has. So a queue that is empty is empty in here too, one that is stuck holds one record, and what
-//! a slow peer takes is seen as it takes it.
+//! To the send queue it looks like the socket itself: it takes a part of the given bytes, and the
+//! caller sends the rest later. It encrypts one record at a time, and no other before that one has
+//! left; a byte counts as sent when as much of its record has, and the last byte only when all of the
+//! record has. So behind an empty queue the session is empty too, behind a stalled one it holds one
+//! record, and the bytes that a slow peer takes are counted as it takes them.
 //!
 //! The lock is held for work in memory and for calls that do not block. The client's own thread
-//! waits without it, until there is plaintext: what merely arrives on the wire may be half a
-//! record, or none of the application's business.
+//! waits without the lock, until there is plaintext: bytes that merely arrive on the wire may be half
+//! a record, or no application data.
 
 use std::fmt;
 use std::io::{self, BufRead, IoSlice, Read, Write};
@@ -35,14 +35,14 @@ pub(crate) struct TlsSession {
 
 struct Inside {
     connection: Connection,
-    /// Bytes of the outbox's that are encrypted and that it does not know to be sent: what it sends
-    /// next begins with them.
+    /// Bytes of the send queue that are encrypted and that it does not count as sent: its next send
+    /// begins with them.
     committed: usize,
     /// How many of those are sent.
     credit: usize,
-    /// The last read brought all that it had room for: there may be more.
+    /// The last read filled its buffer: there may be more.
     readable: bool,
-    /// Bytes that have come since there was plaintext.
+    /// Bytes that have arrived since there was plaintext.
     fruitless: usize,
     /// The first byte that the peer ever sent.
     first: Option<u8>,
@@ -50,29 +50,29 @@ struct Inside {
     broken: Option<Errno>,
     /// Why nothing more will be sent.
     mute: Option<Errno>,
-    /// The last word is encrypted: nothing comes behind it.
+    /// The closing alert (`close_notify`) is encrypted: nothing follows it.
     finished: bool,
     failure: Option<TlsError>,
 }
 
-/// The socket as rustls sees it: a call that would block comes back.
+/// The socket as rustls uses it: a call that would block returns an error.
 struct Wire<'a> {
     socket: BorrowedFd<'a>,
-    /// What the last read has brought was all it had room for.
+    /// The last read filled its buffer.
     filled: bool,
     first: Option<u8>,
 }
 
-/// What is encrypted ahead: one record (RFC 8446 §5.1).
+/// The most bytes that are encrypted ahead: one record (RFC 8446 §5.1).
 const RECORD: usize = 16 * 1024;
 
-/// The most that may come before there is plaintext: a handshake with long chains of certificates
-/// fits. A peer that says nothing without an end would keep a thread busy that only wanted to look:
-/// rustls bounds empty records in a row, and changes of keys in a row, but not both in turns.
+/// The most bytes that may arrive before there is plaintext: a handshake with long certificate chains
+/// fits. A peer that sends records without content for ever would keep a thread busy that only checks
+/// for input: rustls limits empty records in a row, and key updates in a row, but not both in turns.
 const FRUITLESS: usize = 256 * 1024;
 
-/// What is told whom this server cannot serve before there is a session: a fatal `internal_error`
-/// (RFC 8446 §6.2), which needs no keys.
+/// Sent to a client that this server cannot serve before there is a session: a fatal
+/// `internal_error` alert (RFC 8446 §6.2), which needs no keys.
 const ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
 
 impl TlsSession {
@@ -94,12 +94,12 @@ impl TlsSession {
         }
     }
 
-    /// Sends what the kernel takes at once; how many bytes those are. What was not counted must be
-    /// what comes first the next time.
+    /// Sends the bytes that the kernel takes at once, and returns how many. Bytes that were not
+    /// counted must come first in the next call.
     ///
-    /// Before both sides are who they say, nothing leaves in the clear: a client's request waits in
-    /// here, and what a server has to say by then, which is that there will be no conversation,
-    /// becomes an alert.
+    /// Before the TLS handshake is done, nothing leaves in the clear: a client's request waits in
+    /// the session, and a server's response, which can only be a rejection by then, becomes an
+    /// alert.
     pub(crate) fn send(&self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) -> Result<usize> {
         let mut inside = self.lock();
         let early = inside.connection.is_handshaking();
@@ -111,36 +111,37 @@ impl TlsSession {
         Ok(vectors.iter().map(|vector| vector.len()).sum())
     }
 
-    /// How many bytes that were not counted as sent must be sent all the same.
+    /// Returns how many bytes are encrypted, not counted as sent yet, and must still be sent.
     pub(crate) fn committed(&self) -> usize {
         self.lock().committed
     }
 
-    /// One blocking read, into the buffer's spare room; 0 at the end that the peer has announced. An
-    /// end without a word may be anybody's: it is an error.
+    /// Reads once, blocking, into the buffer's spare capacity; returns 0 at the end that the peer has
+    /// announced. Anyone on the network can cause an unannounced end: it is an error.
     pub(crate) fn receive(&self, socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<usize> {
         self.wait_for_plaintext(socket, None);
         self.lock().take(buffer)
     }
 
-    /// Blocks until [`receive`](TlsSession::receive) would not, or until `end`; `false` for the latter.
+    /// Blocks until [`receive`](TlsSession::receive) would not, or until `end`; returns `false` for
+    /// the latter.
     pub(crate) fn wait_for_plaintext(&self, socket: BorrowedFd<'_>, end: Option<Instant>) -> bool {
         let mut readable = false;
         loop {
             let flags = {
                 let mut inside = self.lock();
-                // Where that fails, reading tells why.
+                // If this fails, the read reports why.
                 let _ = inside.flush(socket);
                 if inside.has_plaintext() || inside.broken.is_some() {
                     return true;
                 }
-                // One read, and the lock is free for who has something to send.
+                // One read, then the lock is free for threads that send.
                 if std::mem::take(&mut inside.readable) || readable {
                     inside.read(socket);
                     readable = false;
                     continue;
                 }
-                // What reading has made us say may wait for the socket, too.
+                // A read may have produced bytes to send, which may wait for the socket too.
                 match inside.is_stuck() {
                     true => PollFlags::IN | PollFlags::OUT,
                     false => PollFlags::IN,
@@ -153,7 +154,7 @@ impl TlsSession {
         }
     }
 
-    /// Says that nothing more will be said, and shuts the write side: `WouldBlock` where that waits
+    /// Announces the end of our data, and shuts the write side: `WouldBlock` means that this waits
     /// for the socket, and is to be tried again.
     pub(crate) fn shut_write(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let mut inside = self.lock();
@@ -161,7 +162,7 @@ impl TlsSession {
             inside.connection.send_close_notify();
         }
         inside.finished = true;
-        // Where it cannot be said any more, it need not be.
+        // If it cannot be sent any more, it need not be.
         let _ = inside.flush(socket);
         if inside.is_stuck() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -170,7 +171,7 @@ impl TlsSession {
         Ok(shutdown(socket, Shutdown::Write)?)
     }
 
-    /// Why there is no session; told once.
+    /// Returns the error that ended the session, once.
     pub(crate) fn failure(&self) -> Option<TlsError> {
         self.lock().failure.take()
     }
@@ -210,14 +211,14 @@ impl Inside {
         }
     }
 
-    /// Sends what is encrypted, as far as the kernel takes it.
+    /// Sends encrypted bytes, as far as the kernel takes them.
     fn flush(&mut self, socket: BorrowedFd<'_>) -> Result<()> {
         if let Some(error) = self.mute {
             return Err(error);
         }
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Wire::new(socket)) {
-                // A record is longer than what is in it: the last byte is sent when all of it is.
+                // A record is longer than its content: the last byte is sent when all of it is.
                 Ok(sent) => {
                     self.credit = (self.credit + sent).min(self.committed.saturating_sub(1));
                 }
@@ -233,12 +234,12 @@ impl Inside {
         Ok(())
     }
 
-    /// What is encrypted waits for the socket.
+    /// Returns whether encrypted bytes wait for the socket.
     fn is_stuck(&self) -> bool {
         self.mute.is_none() && self.connection.wants_write()
     }
 
-    /// One read, and what it means.
+    /// Reads once, and processes the records.
     fn read(&mut self, socket: BorrowedFd<'_>) {
         let mut wire = Wire::new(socket);
         let read = self.connection.read_tls(&mut wire);
@@ -252,7 +253,7 @@ impl Inside {
                     Err(error) => self.fail(socket, error),
                     Ok(_) if self.has_plaintext() => self.fruitless = 0,
                     Ok(_) if self.fruitless > FRUITLESS => {
-                        let words = "records without content, without an end";
+                        let words = "more than 256 KiB received without any content";
                         self.fail(socket, rustls::Error::General(words.to_owned()));
                     }
                     Ok(_) => {}
@@ -263,7 +264,7 @@ impl Inside {
         }
     }
 
-    /// Whether there is plaintext, or its end.
+    /// Returns whether there is plaintext, or its end.
     fn has_plaintext(&mut self) -> bool {
         let chunk = self.connection.reader().into_first_chunk();
         !matches!(chunk, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
@@ -275,7 +276,7 @@ impl Inside {
         while let Ok(chunk) = reader.fill_buf() {
             let most = chunk.len().min(buffer.capacity() - buffer.len());
             if most == 0 && buffer.len() == before {
-                // The peer has said that this is the end.
+                // The peer has announced the end.
                 return Ok(0);
             }
             if most == 0 {
@@ -290,8 +291,8 @@ impl Inside {
         }
     }
 
-    /// The peer has broken the rules, or does not believe us: rustls has encrypted what there is to
-    /// say to that. To who speaks HTTP it is said in HTTP.
+    /// Fails the session: the peer made a protocol error, or does not trust us. rustls has encrypted
+    /// the alert for that. A client that speaks plain HTTP gets an HTTP response instead.
     fn fail(&mut self, socket: BorrowedFd<'_>, error: rustls::Error) {
         let is_plain = self.connection.is_handshaking() && self.first != Some(HANDSHAKE);
         let _ = match (&self.connection, self.first) {
@@ -308,10 +309,10 @@ impl Inside {
         });
     }
 
-    /// A request: it leaves behind the handshake.
+    /// Keeps a request, which is sent after the handshake.
     fn keep(&mut self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) {
         self.connection.set_buffer_limit(None);
-        // Into memory, which takes all of it.
+        // Writes to memory, which takes all of it.
         let _ = self.connection.writer().write_vectored(vectors);
         self.connection.set_buffer_limit(Some(RECORD));
         let _ = self.flush(socket);
@@ -324,7 +325,7 @@ impl Inside {
     }
 }
 
-/// The type of a record that a handshake begins with (RFC 8446 §5.1).
+/// The type of the record that begins a handshake (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 0x16;
 
 fn plain_answer() -> Vec<u8> {

@@ -94,7 +94,10 @@ fn an_unusable_certificate_is_an_error_at_once() {
     };
     let error = from(&one.certificate, &other.key);
     assert!(matches!(error, TlsError::Rustls(_)), "{error:?}");
-    assert_eq!(error.to_string(), "the key is not the certificate's");
+    assert_eq!(
+        error.to_string(),
+        "the private key does not match the certificate"
+    );
     assert!(matches!(from(&one.key, &one.key), TlsError::NoCertificate));
     assert!(matches!(
         from(&one.certificate, &one.certificate),

@@ -48,9 +48,9 @@ impl fmt::Display for TlsError {
             TlsError::NoCertificate => f.write_str("no certificate in the PEM"),
             TlsError::NoKey => f.write_str("no private key in the PEM, or one with a passphrase"),
             TlsError::Pem(error) => write!(f, "invalid PEM: {error}"),
-            TlsError::NoFiles => {
-                f.write_str("not read from files, so it cannot be reloaded: replace it")
-            }
+            TlsError::NoFiles => f.write_str(
+                "the certificate was not read from files: use replace instead of reload",
+            ),
             TlsError::InvalidName(name) => {
                 write!(
                     f,

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_addresses_of_one_64_count_as_one() {
+    fn an_attacker_owns_a_whole_64() {
         assert_eq!(net("2001:db8::1"), net("2001:db8::ffff:ffff:ffff:ffff"));
         assert_ne!(net("2001:db8::1"), net("2001:db8:0:1::1"));
         assert_eq!(net("::ffff:192.0.2.1"), net("192.0.2.1"));
@@ -212,8 +212,8 @@ mod tests {
         assert_eq!(visits.visit(one, &limit, 12 * SECOND), Err(SECOND));
     }
 
-    /// In no ten seconds are there more than twenty handshakes, in either generation: ten that were
-    /// saved up, and ten of the rate.
+    /// In any ten seconds there are at most twenty handshakes, also when the generations change: ten
+    /// that were saved up, and ten of the rate.
     #[test]
     fn generations_never_allow_more_handshakes_than_the_limit() {
         let (mut visits, limit) = (Visits::default(), ten_in_ten_seconds());

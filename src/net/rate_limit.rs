@@ -103,7 +103,8 @@ impl RateLimit {
     }
 }
 
-/// The tokens that one client has left. The clock is read only when bytes are read or no tokens are left.
+/// The tokens that one client has left. The clock is read with each read of bytes, and when no token
+/// is left.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     messages: Option<TokenBucket>,

@@ -29,7 +29,7 @@ pub(crate) const SELDOM: Duration = Duration::from_millis(500);
 /// The watchdog's shortest tick.
 const OFTEN: Duration = Duration::from_millis(2);
 
-/// How long no byte of an unfinished message may arrive without pings: as long as the
+/// How long an unfinished message may stay without a new byte if there are no pings: as long as the
 /// defaults of ping and pong allow.
 const UNFINISHED: Duration = Duration::from_secs(40);
 
@@ -46,8 +46,8 @@ impl Timeouts {
         (shortest / 10).clamp(OFTEN, SELDOM)
     }
 
-    /// Returns how long no byte of an unfinished message may arrive: as long as a client that does not
-    /// answer its ping may be silent, also in the versions without a ping.
+    /// Returns how long an unfinished message may stay without a new byte: as long as a client that does
+    /// not answer its ping may be silent, also in the versions without a ping.
     pub(crate) fn unfinished(&self) -> Duration {
         match self.ping {
             Some(ping) => ping.saturating_add(self.pong),

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_a_kind_are_limited_for_lines_of_any_length() {
+    fn a_kind_has_no_more_bytes_than_it_may_whatever_its_lines_are() {
         for len in [1, 150, 1000, 4096, 20_000] {
             let gate = LogGate::default();
             let line = "x".repeat(len);

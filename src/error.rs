@@ -1,4 +1,4 @@
-//! What can go wrong for the user of a client or a server.
+//! The errors of clients and servers.
 
 use std::fmt;
 use std::io;
@@ -11,94 +11,94 @@ use crate::protocol::{
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsError;
 
-/// Why a call on a client did not do what it was asked to.
+/// Why a call on a client or a connection failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The peer is gone without the goodbye of its version; says how it was noticed.
+    /// The connection ended without the closing handshake of its version, for this reason.
     Disconnected(DisconnectReason),
-    /// The peer broke a rule; it was told the close code that its version has for it.
+    /// The peer broke a rule of the protocol; it was sent the close code that its version has for it.
     Protocol(ProtocolError),
-    /// The peer's request was refused; it was told the status and the reason.
+    /// The peer's request was rejected; the response had the status and the reason.
     Rejected(Rejection),
-    /// The peer asked for a page and got one: no conversation follows.
+    /// The peer's request received an ordinary HTTP response: no WebSocket connection follows.
     Answered,
-    /// We asked, and the server has refused, or has answered what breaks the version's rules.
+    /// The server rejected our request, or its response breaks the rules of the version.
     Handshake(Box<HandshakeError>),
-    /// What was to be connected to is no WebSocket URL.
+    /// The URL to connect to is not a WebSocket URL.
     Url(InvalidUrl),
-    /// A field, a cookie or a subprotocol that was to go along cannot be sent.
+    /// A header, a cookie or a subprotocol for the request cannot be sent.
     Field(InvalidHeader),
-    /// What was to be asked from is no origin.
+    /// The value for the `Origin` header is not an origin.
     Origin(InvalidOrigin),
-    /// There is no TLS with the server: it does not prove to be the one that was asked for, above all.
+    /// The TLS connection to the server failed: above all if its certificate does not prove its name.
     #[cfg(feature = "tls")]
     Tls(TlsError),
-    /// There is no way through the proxy.
+    /// The connection through the proxy failed.
     Proxy(ProxyError),
-    /// What was asked for cannot be sent; nothing was.
+    /// The message or frame cannot be sent; nothing was sent.
     Send(SendError),
-    /// The conversation is over: nothing can be sent any more.
+    /// The connection is closed: nothing can be sent any more.
     Closed,
-    /// The client's queue is full and its policy is to drop: this message was not sent.
+    /// The client's send queue is full and its policy is to drop: this message was not sent.
     Dropped,
-    /// The operating system refused something.
+    /// The operating system returned an error.
     Io(io::Error),
 }
 
-/// How the loss of a peer was noticed.
+/// Why a connection ended without its closing handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DisconnectReason {
     /// The stream ended, or was reset.
     EndOfStream,
-    /// The handshake was not complete in time.
+    /// The handshake was not complete within its timeout.
     Handshake,
-    /// No pong came in time.
+    /// No pong arrived within the pong timeout.
     NoPong,
-    /// Nothing at all came in time.
+    /// No byte arrived within the idle timeout.
     Idle,
-    /// A message was begun, and the rest of it did not come in time.
+    /// A message was begun, and the rest of it did not arrive in time.
     Unfinished,
-    /// Nothing that was sent was taken in time.
+    /// The peer accepted no byte within the write timeout.
     Write,
-    /// Its queue was full, and the policy is to close.
+    /// The client's send queue was full, and the policy is to close (slow consumer).
     Evicted,
-    /// All queues together were full, and its own took the most memory.
+    /// All send queues together were full, and this client's took the most memory.
     Crowded,
-    /// All clients together held too much for what had come in, its own the most, and there was no way
-    /// to close it in good order.
+    /// All clients together held too much memory for incoming messages, this client the most, and it
+    /// could not be closed with a close frame.
     Incoming,
-    /// Its half of the close did not come in time.
+    /// The peer did not complete the closing handshake within the close timeout.
     Close,
-    /// The server stopped and did not wait any longer.
+    /// The server shut down and did not wait any longer.
     Cut,
-    /// This side has [aborted](crate::WebSocket::abort) it.
+    /// This side [aborted](crate::WebSocket::abort) the connection.
     Aborted,
 }
 
-/// Why there is no way through a proxy.
+/// Why a connection through a proxy failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// This is no `http://` URL of a proxy. Shown without the password.
+    /// Not the `http://` URL of a proxy. Shown without the password.
     InvalidUrl(String),
-    /// The proxy answered with another status than 200: 407 wants a user's name and password, 403
-    /// does not let anybody through to there.
+    /// The proxy's status was not 200: 407 requires a user name and a password, 403 forbids
+    /// connections to this server.
     Status {
         /// The status.
         status: u16,
-        /// The words behind it.
+        /// The reason phrase.
         reason: String,
     },
-    /// The proxy's answer is no HTTP answer, or above a limit of those that hold for a server's.
+    /// The proxy's response is not HTTP, or exceeds a limit: those of a server's response apply.
     InvalidResponse(Box<HandshakeError>),
-    /// The proxy hung up.
+    /// The proxy closed the connection.
     EndOfStream,
 }
 
 impl Error {
-    /// Whether it says only that the conversation is over, which is no failure of a handler.
+    /// Whether it only reports the end of the connection, which is not a failure of a handler.
     fn is_the_end(&self) -> bool {
         matches!(
             self,
@@ -107,12 +107,12 @@ impl Error {
     }
 }
 
-/// Whether an error says only that the conversation is over, or was caused by one that does, however
-/// it is wrapped: in an `io::Error`; in an error of the user's that names it as its source; or in one
-/// that hides it and repeats its words, as `anyhow`'s does. `words` are those that this conversation's
-/// end has.
+/// Whether an error only reports the end of the connection, or was caused by such an error, also if that
+/// one is wrapped: in an `io::Error`; in an error of the user's with it as its source; or in an error
+/// that hides it and repeats its text, as `anyhow` does. `words` are the texts for the end of this
+/// connection.
 pub(crate) fn is_the_end(error: &(dyn std::error::Error + 'static), words: &[String]) -> bool {
-    /// More would be no chain that anybody has made on purpose.
+    /// No intended chain of errors is longer.
     const DEPTH: usize = 32;
     let mut next = Some(error);
     for _ in 0..DEPTH {
@@ -126,7 +126,7 @@ pub(crate) fn is_the_end(error: &(dyn std::error::Error + 'static), words: &[Str
             _ => error.downcast_ref::<io::Error>(),
         };
         next = match io.and_then(io::Error::get_ref) {
-            // Its `source` is already that of the error inside.
+            // The `source` of an `io::Error` is already that of the error inside.
             Some(inside) => Some(inside),
             None => error.source(),
         };
@@ -138,16 +138,16 @@ impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             DisconnectReason::EndOfStream => "the stream ended",
-            DisconnectReason::Handshake => "the handshake took too long",
-            DisconnectReason::NoPong => "no pong came in time",
-            DisconnectReason::Idle => "nothing came in time",
-            DisconnectReason::Unfinished => "the rest of a message did not come in time",
-            DisconnectReason::Write => "nothing that was sent was taken in time",
-            DisconnectReason::Evicted => "evicted, its queue was full",
-            DisconnectReason::Crowded => "evicted, all queues together were full",
+            DisconnectReason::Handshake => "the handshake did not complete in time",
+            DisconnectReason::NoPong => "no pong arrived within the pong timeout",
+            DisconnectReason::Idle => "no bytes arrived within the idle timeout",
+            DisconnectReason::Unfinished => "the rest of a message did not arrive in time",
+            DisconnectReason::Write => "the peer accepted no bytes within the write timeout",
+            DisconnectReason::Evicted => "evicted: its send queue was full",
+            DisconnectReason::Crowded => "evicted: all send queues together were full",
             DisconnectReason::Incoming => "too much memory was held for incoming messages",
-            DisconnectReason::Close => "its close did not come in time",
-            DisconnectReason::Cut => "the server stopped",
+            DisconnectReason::Close => "the peer did not complete the closing handshake in time",
+            DisconnectReason::Cut => "the server shut down",
             DisconnectReason::Aborted => "aborted by this side",
         })
     }
@@ -157,15 +157,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Disconnected(disconnect_reason) => {
-                write!(f, "connection lost: {disconnect_reason}")
+                write!(f, "disconnected: {disconnect_reason}")
             }
             Error::Protocol(protocol_error) => {
-                write!(f, "the peer broke the protocol: {protocol_error}")
+                write!(f, "protocol error: {protocol_error}")
             }
             Error::Rejected(rejection) => {
-                write!(f, "refused with {}: {rejection}", rejection.status())
+                write!(f, "rejected with {}: {rejection}", rejection.status())
             }
-            Error::Answered => f.write_str("the request was answered with a page"),
+            Error::Answered => f.write_str("the request received an ordinary HTTP response"),
             Error::Handshake(error) => write!(f, "handshake failed: {error}"),
             Error::Url(bad) => bad.fmt(f),
             Error::Field(bad) => bad.fmt(f),
@@ -174,22 +174,22 @@ impl fmt::Display for Error {
             Error::Tls(error) => error.fmt(f),
             Error::Proxy(error) => error.fmt(f),
             Error::Send(send_error) => send_error.fmt(f),
-            Error::Closed => f.write_str("the conversation is over"),
-            Error::Dropped => f.write_str("the client's queue is full: message dropped"),
+            Error::Closed => f.write_str("the WebSocket connection is closed"),
+            Error::Dropped => f.write_str("the client's send queue is full: message dropped"),
             Error::Io(error) => error.fmt(f),
         }
     }
 }
 
-/// `Display` tells the cause as well, so that one line says it all. What comes next in the chain is
-/// therefore what stands behind the cause, and nothing is printed twice.
+/// `Display` includes the cause, so that one line is complete. So `source` returns the cause's own
+/// source, and nothing is printed twice.
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Io(error) => error.source(),
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.source(),
-            // These have no cause of their own.
+            // The causes in these have no source.
             Error::Disconnected(_)
             | Error::Protocol(_)
             | Error::Rejected(_)
@@ -245,7 +245,7 @@ impl From<Error> for io::Error {
     }
 }
 
-/// An `io::Error` that holds an [`Error`] is that one again.
+/// Unwraps an `io::Error` that holds an [`Error`].
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         error.downcast::<Error>().unwrap_or_else(Error::Io)
@@ -256,13 +256,23 @@ impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ProxyError::InvalidUrl(url) => {
-                write!(f, "no http:// URL of a proxy: \"{}\"", Escaped::Text(url))
+                write!(
+                    f,
+                    "not the http:// URL of a proxy: \"{}\"",
+                    Escaped::Text(url)
+                )
             }
             ProxyError::Status { status, reason } => {
-                write!(f, "the proxy answered {status} {}", Escaped::Text(reason))
+                write!(
+                    f,
+                    "the proxy responded with {status} {}",
+                    Escaped::Text(reason)
+                )
             }
-            ProxyError::InvalidResponse(error) => write!(f, "bad answer of the proxy: {error}"),
-            ProxyError::EndOfStream => f.write_str("the proxy hung up"),
+            ProxyError::InvalidResponse(error) => {
+                write!(f, "invalid response of the proxy: {error}")
+            }
+            ProxyError::EndOfStream => f.write_str("the proxy closed the connection"),
         }
     }
 }

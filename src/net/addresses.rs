@@ -1,7 +1,7 @@
-//! What one address may do: how many connections it has now, and how many handshakes in a time.
+//! Limits per address: connections at one time, and handshakes in a period.
 //!
-//! Of addresses without a connection only those are remembered that were here lately, and of those
-//! no more than fit: an attacker who has more addresses than that is not stopped by counting them.
+//! An address without a connection is remembered only if its last handshake was recent, and only up to
+//! a fixed number of addresses: counting does not stop an attacker with more addresses than that.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,19 +11,19 @@ use crate::protocol::Rejection;
 
 use super::sync::Instant;
 
-/// Who counts as one: an IPv4 address, and of IPv6 the first 64 bits, since who has one address
-/// there has them all.
+/// The addresses that count as one: an IPv4 address, or the first 64 bits of an IPv6 address, since a
+/// client with one IPv6 address has the whole /64 network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct AddressGroup(IpAddr);
 
-/// What each address may do.
+/// The limits of each address.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PerAddress {
     pub(crate) connections: Option<usize>,
     pub(crate) handshakes: Option<Handshakes>,
 }
 
-/// So many handshakes in any such time: all at once, or one after the other.
+/// The rate limit of handshakes: `count` in each `period`, all at once or one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Handshakes {
     pub(crate) count: u32,
@@ -38,8 +38,8 @@ pub(crate) struct Addresses {
     began: Instant,
 }
 
-/// For each address that came lately, when all of its handshakes will be forgotten. In two
-/// generations: who was not here for a whole period is in neither.
+/// For each recent address, the time when all of its handshakes will be forgotten. In two
+/// generations: an address without a handshake for two periods is in neither.
 #[derive(Debug, Default)]
 struct Visits {
     lately: HashMap<AddressGroup, Nanos>,
@@ -47,12 +47,12 @@ struct Visits {
     turned: Duration,
 }
 
-/// Since the beginning, in nanoseconds. Twice the longest of all durations fits, which is as late as a
-/// handshake is ever forgotten.
+/// Nanoseconds since `Addresses` was created. Twice the longest `Duration` fits: no handshake is
+/// forgotten later than that.
 type Nanos = u128;
 
-/// The most addresses in one generation. With more, the older one is forgotten early: some
-/// megabytes are what this may cost.
+/// The most addresses in one generation. With more, the older generation is dropped early. This
+/// limits the memory to some megabytes.
 const MOST: usize = 65_536;
 
 impl AddressGroup {
@@ -80,10 +80,10 @@ impl Addresses {
         }
     }
 
-    /// Lets one more connection from `net` in, and counts it.
+    /// Counts one more connection from `net`.
     ///
     /// # Errors
-    /// The refusal, where it is one too many.
+    /// The rejection, if the connection exceeds a limit.
     pub(crate) fn enter(&mut self, net: AddressGroup) -> Result<(), Rejection> {
         if let Some(handshakes) = &self.limits.handshakes {
             let now = self.began.elapsed();
@@ -105,7 +105,7 @@ impl Addresses {
         Ok(())
     }
 
-    /// A connection that was let in is gone.
+    /// Removes one counted connection.
     pub(crate) fn leave(&mut self, net: AddressGroup) {
         if let Some(here) = self.connections.get_mut(&net) {
             *here -= 1;
@@ -120,10 +120,10 @@ impl Addresses {
 }
 
 impl Visits {
-    /// One more handshake at the time `now`.
+    /// Counts one more handshake at the time `now`.
     ///
     /// # Errors
-    /// How long to wait, where it is one too many; it does not count then.
+    /// How long to wait, if the handshake exceeds the limit; it does not count then.
     fn visit(
         &mut self,
         net: AddressGroup,
@@ -147,7 +147,7 @@ impl Visits {
         Ok(())
     }
 
-    /// Lets go of those whose handshakes are all forgotten by now.
+    /// Drops the older generation after each period: the handshakes in it are all forgotten by then.
     fn forget(&mut self, period: Duration, now: Duration) {
         if now.saturating_sub(self.turned) >= period {
             self.batch(now);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_at_once_and_then_one_after_the_other() {
+    fn handshakes_come_at_once_up_to_the_count_and_then_one_after_the_other() {
         let (mut visits, limit) = (Visits::default(), ten_in_ten_seconds());
         let (one, other) = (net("192.0.2.1"), net("192.0.2.2"));
         for _ in 0..10 {
@@ -212,10 +212,10 @@ mod tests {
         assert_eq!(visits.visit(one, &limit, 12 * SECOND), Err(SECOND));
     }
 
-    /// Whatever the generations do, in no ten seconds are there more than twenty: ten that were
-    /// saved up, and ten that came in.
+    /// In any ten seconds there are at most twenty handshakes, also when the generations change: ten
+    /// that were saved up, and ten of the rate.
     #[test]
-    fn who_is_remembered_has_nothing_from_it() {
+    fn generations_never_allow_more_handshakes_than_the_limit() {
         let (mut visits, limit) = (Visits::default(), ten_in_ten_seconds());
         let mut let_in = Vec::new();
         for tick in 0..1000 {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_not_come_for_two_periods_is_forgotten() {
+    fn address_without_a_handshake_for_two_periods_is_forgotten() {
         let (mut visits, limit) = (Visits::default(), ten_in_ten_seconds());
         for number in 0..1000 {
             assert_eq!(visits.visit(numbered(number), &limit, SECOND), Ok(()));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn no_setting_overflows_and_none_forbids_everything() {
+    fn no_setting_overflows_or_rejects_every_handshake() {
         for count in [0, 1, u32::MAX] {
             for period in [Duration::ZERO, SECOND, Duration::MAX] {
                 let (mut visits, limit) = (Visits::default(), Handshakes { count, period });
@@ -266,9 +266,9 @@ mod tests {
         }
     }
 
-    /// In a period without an end no handshake is ever forgotten; in one of no length, each is at once.
+    /// With an endless period no handshake is ever forgotten; with a period of zero, each is at once.
     #[test]
-    fn so_many_ever_is_a_limit_and_so_many_in_no_time_is_none() {
+    fn endless_period_is_a_limit_and_a_period_of_zero_is_not() {
         let one = net("192.0.2.1");
         for count in [1, 3] {
             let period = Duration::MAX;

@@ -1,16 +1,16 @@
-//! The user's code, run so that its panic costs what it was about, and no thread of the library's.
+//! Runs the user's code so that its panic ends only the work it belongs to, not the library's thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What `run` returns, or `None` where it panics; even where dropping what it panicked with is a panic
-/// again. What it leaves half-way is for the caller to look at.
+/// Returns the result of `run`, or `None` if it panics, even if dropping the panic's payload panics
+/// again. The caller checks state that `run` left half-changed.
 pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Option<T> {
     let payload = match catch_unwind(AssertUnwindSafe(run)) {
         Ok(value) => return Some(value),
         Err(payload) => payload,
     };
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // It may go on like this for ever.
+        // Dropping this payload may panic as well, and so on for ever.
         std::mem::forget(another);
     }
     None

@@ -1,4 +1,4 @@
-//! What has happened on a server, in numbers that can be read at any time.
+//! The counters of a server, readable at any time.
 
 use std::collections::BTreeMap;
 
@@ -10,61 +10,61 @@ use super::sync::atomic::Ordering::Relaxed;
 use super::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::DisconnectReason;
 
-/// A server's counters, as they stood at one moment.
+/// The counters of a server at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Connections now, those in their handshake too.
+    /// Connections now, including those in their handshake.
     pub connections: usize,
     /// Clients that are open now, by version. Versions without any are left out.
     pub open: BTreeMap<Version, usize>,
-    /// Connections that were accepted since the start.
+    /// Connections accepted since the start.
     pub accepted: u64,
-    /// Handshakes that were completed, by version.
+    /// Completed handshakes, by version.
     pub opened: BTreeMap<Version, u64>,
-    /// Requests that were refused, by the refusal's name.
+    /// Rejected requests, by the name of the rejection.
     pub rejected: BTreeMap<&'static str, u64>,
-    /// Requests that were answered with a page, whatever its status.
+    /// Requests that received an ordinary HTTP response, of any status.
     pub answered: u64,
-    /// Messages that came in.
+    /// Received messages.
     pub messages_in: u64,
-    /// Messages that were taken for sending: each client that a broadcast goes to counts.
+    /// Messages accepted for sending: a broadcast counts once for each client that it goes to.
     pub messages_out: u64,
-    /// Bytes that came in, handshakes and frames.
+    /// Received bytes, of handshakes and frames.
     pub bytes_in: u64,
-    /// Bytes that went out, handshakes and frames.
+    /// Sent bytes, of handshakes and frames.
     pub bytes_out: u64,
-    /// Messages that were dropped because a client's queue was full.
+    /// Messages dropped because a client's send queue was full.
     pub dropped: u64,
-    /// Messages of a broadcast that a client's version cannot carry.
+    /// Broadcast messages not sent to a client because its version cannot carry them.
     pub skipped: u64,
-    /// Clients that were disconnected because their queue was full, or all queues together.
+    /// Clients disconnected because their send queue, or all send queues together, were full.
     pub evicted: u64,
-    /// Bytes of memory that wait now, in all queues together, for sockets that take no more.
+    /// Bytes of memory in all send queues together now, waiting for sockets that accept no more.
     pub waiting: usize,
-    /// Bytes of memory that all clients together hold now for what has come in: unfinished messages,
-    /// receive buffers, decompressors. What is below 8 KiB for one client is not counted.
+    /// Bytes of memory that all clients together hold now for incoming messages: unfinished messages,
+    /// receive buffers, decompressors. Less than 8 KiB for one client is not counted.
     pub incoming: usize,
-    /// Clients that were ended because all of them together held too much for what has come in.
+    /// Clients closed because all clients together held too much memory for incoming messages.
     pub incoming_exceeded: u64,
-    /// How often a client was held back because it exceeded its rate.
+    /// How often a client was throttled because it exceeded its rate limit.
     pub throttled: u64,
-    /// Clients that were closed because they exceeded their rate.
+    /// Clients closed because they exceeded their rate limit.
     pub rate_limit_exceeded: u64,
-    /// How often a client was not let into a room, since that was one too many or had too long a
-    /// name.
+    /// How often a client could not join a room, because of its limit of rooms or the length of the
+    /// room's name.
     pub not_joined: u64,
-    /// Clients that this side gave up, by why. Never [`DisconnectReason::EndOfStream`]: those went by
-    /// themselves, and count as 1006 in `closes`.
+    /// Clients that this side disconnected, by reason. Never [`DisconnectReason::EndOfStream`]: these
+    /// clients left by themselves, and count as 1006 in `closes`.
     pub disconnected: BTreeMap<DisconnectReason, u64>,
-    /// Conversations that ended, by close code: 1005 for a goodbye without one, 1006 for none.
+    /// Ended connections, by close code: 1005 for a close without a code, 1006 for none at all.
     pub closes: BTreeMap<u16, u64>,
-    /// Handlers that panicked, or returned an error of their own rather than one that says that
-    /// the conversation is over.
+    /// Handlers that panicked, or returned an error of their own instead of one that only reports the
+    /// end of the connection.
     pub failed_handlers: u64,
 }
 
-/// The running numbers. What belongs to a client that is still there is with its link.
+/// The running totals. The numbers of a client that is still connected are in its `Link`.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) accepted: AtomicU64,
@@ -75,7 +75,7 @@ pub(crate) struct Totals {
     pub(crate) rate_limit_exceeded: AtomicU64,
     pub(crate) not_joined: AtomicU64,
     pub(crate) incoming_exceeded: AtomicU64,
-    /// What happens once per connection at most.
+    /// The counters that change at most once per connection.
     rare: Mutex<Counters>,
 }
 
@@ -103,12 +103,12 @@ impl Totals {
         *self.rare().closes.entry(code.get()).or_default() += 1;
     }
 
-    /// Takes over the numbers of a client that leaves.
+    /// Adds the numbers of a client that leaves.
     pub(crate) fn absorb(&self, link: &Link) {
         add(&mut self.rare(), link);
     }
 
-    /// All of it, with the clients that are there.
+    /// Returns all counters, including the numbers of the connected clients.
     pub(crate) fn snapshot<'a>(&self, links: impl Iterator<Item = &'a Link>) -> Counters {
         let mut counters = self.rare().clone();
         counters.accepted = self.accepted.load(Relaxed);

@@ -1,10 +1,10 @@
-//! The header `Date`: the protocol has no clock.
+//! The value of the `Date` header: `protocol` itself has no clock.
 
 use std::time::SystemTime;
 
 use httpdate::HttpDate;
 
-/// The system's time, in the form of RFC 9110 §5.6.7.
+/// Returns the system's time, in the form of RFC 9110 §5.6.7.
 pub(crate) fn now() -> String {
     HttpDate::from(SystemTime::now()).to_string()
 }

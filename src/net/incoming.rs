@@ -1,9 +1,10 @@
-//! The memory that all clients together hold for what has come in.
+//! Bounds the memory that all clients together hold for incoming messages.
 //!
-//! The size of a message bounds what one client holds; this bounds the sum, for the day when many begin
-//! a message and do not finish it. A client's own thread counts what it holds before it waits, and only
-//! where that is a good deal: the hot path compares two numbers. A thread that makes the sum too large
-//! ends the clients that hold most, as [`TotalQueued`](super::send_queue::total::TotalQueued) does for what is sent.
+//! The message size limit bounds the memory of one client; this bounds the sum, for when many clients
+//! begin a message and do not finish it. A client's own thread counts its bytes before it waits, and
+//! only from 8 KiB on: the hot path compares two numbers. A thread that makes the sum too large closes
+//! the clients that hold most, as [`TotalQueued`](super::send_queue::total::TotalQueued) does for
+//! outgoing bytes.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -25,9 +26,9 @@ const STEP: usize = 8 * 1024;
 #[derive(Debug)]
 pub(crate) struct Incoming {
     most: usize,
-    /// The sum of what the links are counted to hold.
+    /// The sum of the bytes counted for each client.
     held: AtomicUsize,
-    /// Held by the one that ends clients.
+    /// Locked by the thread that closes clients.
     relief: Mutex<()>,
 }
 
@@ -40,12 +41,12 @@ impl Incoming {
         }
     }
 
-    /// What all of them hold now.
+    /// Returns how many bytes all clients hold now.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Relaxed)
     }
 
-    /// A client holds `bytes` from now on. Any thread may say so: each takes back what the last has said.
+    /// Sets a client's count to `bytes`. Any thread may do so: each call replaces the last value.
     pub(crate) fn count(&self, link: &Link, bytes: usize) {
         let before = link.held.swap(bytes, Relaxed);
         match bytes.checked_sub(before) {
@@ -54,9 +55,9 @@ impl Incoming {
         };
     }
 
-    /// Where too much is held, ends the clients that hold most, the oldest of equals first, until an
-    /// eighth is free. They are not counted any more from here on: their threads, which are woken,
-    /// let go of it.
+    /// If the sum is above the limit, closes the clients that hold most, the oldest of equals first,
+    /// until an eighth of the limit is free. Their bytes are not counted from now on: their threads are
+    /// woken and release them.
     pub(crate) fn relieve(&self, registry: &Registry, watchdog: &Watchdog) {
         if self.held() <= self.most {
             return;
@@ -82,8 +83,8 @@ impl Incoming {
 }
 
 impl Link {
-    /// Ends the client because all of them hold too much: in its version's own way, where it has not
-    /// been closed before. The peer's answer is not waited for.
+    /// Closes the client because all clients together hold too much: with its version's close frame, if
+    /// none was sent before. The peer's close frame is not waited for.
     fn shed(self: &Arc<Link>, watchdog: &Watchdog) {
         if !self.is_shed.swap(true, Relaxed) {
             watchdog.totals().incoming_exceeded.fetch_add(1, Relaxed);
@@ -107,7 +108,7 @@ impl Link {
 }
 
 impl Conversation {
-    /// Counts what the connection holds, where that has changed.
+    /// Updates the count of the bytes that the connection holds, if they have changed.
     pub(crate) fn count_held(&mut self) {
         let held = self.connection.held_bytes();
         let held = if held < STEP { 0 } else { held };

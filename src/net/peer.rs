@@ -1,28 +1,28 @@
-//! Who is at the other end of a connection.
+//! The address of a connection's peer.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// Who is at the other end of a connection; behind a proxy, the proxy.
+/// The other end of a connection; behind a proxy, the proxy.
 ///
-/// An IPv4 client of a listener that takes both families has its IPv4 address, not the IPv6 form
+/// An IPv4 client of a listener for both families has its IPv4 address, not the IPv6 form
 /// that the system gives it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Peer {
-    /// A program somewhere in the network.
+    /// A peer with an IP address and a port.
     AddressGroup(SocketAddr),
-    /// A program on this machine that came over a Unix socket. It has no address: nothing that is
-    /// counted per address applies to it.
+    /// A program on this machine, connected over a Unix socket. It has no address: limits per address
+    /// do not apply to it.
     Local,
 }
 
 impl Peer {
-    /// The IP address; a [local](Peer::Local) peer has none.
+    /// Returns the IP address; a [local](Peer::Local) peer has none.
     pub fn ip(self) -> Option<IpAddr> {
         self.addr().map(|addr| addr.ip())
     }
 
-    /// IP address and port; a [local](Peer::Local) peer has none.
+    /// Returns the IP address and port; a [local](Peer::Local) peer has none.
     pub fn addr(self) -> Option<SocketAddr> {
         match self {
             Peer::AddressGroup(addr) => {

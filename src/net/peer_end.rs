@@ -1,8 +1,8 @@
-//! How the end of a throttled client is noticed although nothing is read from it.
+//! Detects the end of a throttled client's connection although nothing is read from it.
 //!
-//! The kernel tells of a reset at once, and of the end of the stream once that has come. Behind more
-//! bytes than the kernel's buffer holds it cannot come: but a peer that is gone answers whatever it
-//! is sent with a reset, so a throttled client is pinged now and then.
+//! The kernel reports a reset at once, and the end of the stream once it has arrived. It cannot arrive
+//! behind more bytes than the kernel's buffer holds. But a peer that is gone answers any bytes
+//! with a reset, so a throttled client is pinged from time to time.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ use super::socket::PeerEnd;
 use super::sync::Instant;
 use crate::error::DisconnectReason;
 
-/// The known facts about the end of a throttled client.
+/// The checks for the end of a throttled client's connection, and their results.
 #[derive(Debug, Default)]
 pub(super) struct WatchdogThread {
-    /// When to look for it next.
+    /// When the next check is due.
     next: Option<Instant>,
-    /// The last look has sent a ping.
+    /// The last check has sent a ping.
     has_asked: bool,
-    /// How many pongs may come that answer such pings.
+    /// How many pongs may arrive that answer such pings.
     pub(super) pongs_due: u32,
-    /// Since when the end of its stream is known.
+    /// When the end of its stream was detected.
     ended: Option<Instant>,
 }
 
-/// How often to look, and how soon after a ping: an end shows within 5 s.
+/// The time between two checks, and from a ping to the next check: an end is detected within 5 s.
 const LOOK: Duration = Duration::from_secs(4);
 const ANSWER: Duration = Duration::from_millis(500);
 
 impl WatchdogThread {
-    /// How long the client's thread may wait before something is due here.
+    /// Returns how long the client's thread may wait before the next check.
     pub(super) fn wait(&self, now: Instant, close: Duration) -> Duration {
         let next = self.next.map(|next| next.saturating_duration_since(now));
         let left = self.ended.map(|ended| close.saturating_sub(now - ended));
@@ -43,7 +43,7 @@ impl WatchdogThread {
         now >= *self.next.get_or_insert_with(|| now + LOOK)
     }
 
-    /// After a look: whether to ask the peer whether it is still there.
+    /// Schedules the next check after one; returns whether to ping the peer now.
     fn asks(&mut self, now: Instant) -> bool {
         self.has_asked = !self.has_asked && self.ended.is_none();
         let wait = if self.has_asked { ANSWER } else { LOOK };
@@ -51,14 +51,14 @@ impl WatchdogThread {
         self.has_asked
     }
 
-    /// The stream is known to have ended; whether that is so long ago that its rest is dropped.
+    /// Whether the stream ended so long ago that its unread rest is dropped.
     fn is_over(&self, now: Instant, close: Duration) -> bool {
         self.ended.is_some_and(|ended| now - ended >= close)
     }
 }
 
 impl Conversation {
-    /// Looks, if that is due `now`, whether a throttled client has left, and disconnects it once
+    /// Checks, if that is due `now`, whether a throttled client has left, and disconnects it once
     /// nothing more is to be read from it.
     pub(super) fn has_left(&mut self, now: Instant) -> bool {
         let close = self.link.timeouts.close;

@@ -1,5 +1,5 @@
-//! The process that something was made in. A forked child has a copy of its memory, and none of its
-//! threads: what relies on a thread has to notice.
+//! The process that created an object. A forked child has a copy of its memory, but not its
+//! threads: an object that relies on a thread has to detect the fork.
 
 use std::{fmt, io};
 
@@ -8,7 +8,7 @@ use std::{fmt, io};
 pub(crate) struct Process(u32);
 
 impl Process {
-    /// The one that this is called in. Asks the system: for once per connection, not per message.
+    /// Returns the calling process. A system call: for once per connection, not per message.
     pub(crate) fn current() -> Process {
         Process(std::process::id())
     }
@@ -17,10 +17,10 @@ impl Process {
         self == Process::current()
     }
 
-    /// An error unless `what`, which was made in this process, is still there.
+    /// Returns an error if `what` was created in this process and is used in a fork of it.
     ///
     /// # Errors
-    /// Which process it was made in, which one this is, and what to do instead.
+    /// Names the process that created it, the calling process, and the remedy.
     pub(crate) fn check(self, what: &str) -> io::Result<()> {
         match Process::current() {
             now if now == self => Ok(()),
@@ -35,7 +35,7 @@ impl Process {
         self.0
     }
 
-    /// One that this is not.
+    /// Returns a process other than the calling one.
     #[cfg(test)]
     pub(crate) fn another() -> Process {
         Process(std::process::id() ^ 1)

@@ -1,4 +1,4 @@
-//! How much a client may say, and what happens to one that says more.
+//! The rate limit of one client, in messages and bytes, and the policy above it.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
 use super::token_bucket::TokenBucket;
 
-/// How much a client may say, in messages and in bytes; what is not set is not limited.
+/// How many messages and bytes per second a client may send; a limit that is not set does not apply.
 ///
-/// A client that was silent has saved up for [`burst`](RateLimit::burst), and may say that much at
-/// once; then it may go on at its rate. The same holds for every version. Pings and pongs count as
+/// A silent client saves up its rate for the time [`burst`](RateLimit::burst), and may send that much at
+/// once; then it may continue at its rate. The same holds for every version. Pings and pongs count as
 /// messages. Bytes are those on the wire after the handshake (with TLS, inside of it), counted as they
-/// are read: fragments, and the frames that draft-75 and draft-76 skip, count by these alone, so set
-/// both. Where compression makes more of them, a thousand times as many perhaps, those count, as soon
-/// as they are made.
+/// are read: fragments, and the frames that draft-75 and draft-76 skip, count only as bytes, so set
+/// both limits. If decompression yields more bytes, perhaps a thousand times as many, these count, as
+/// soon as they are decompressed.
 ///
 /// ```
 /// use stentor::{RateLimit, Server};
@@ -33,32 +33,35 @@ pub struct RateLimit {
     burst: Duration,
 }
 
-/// What happens to a client that exceeds its [`RateLimit`].
+/// The policy for a client that exceeds its [`RateLimit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnRateLimit {
-    /// It is not read from until its rate allows: TCP holds it back, and nothing is lost.
-    /// Broadcasts reach it meanwhile, keepalive does not mistake it for dead, and a goodbye or a
-    /// shutdown does not wait for it. Counted as held back, each time.
+    /// Throttles the client: it is not read from until its rate allows (backpressure: TCP slows it
+    /// down), and nothing is lost. Broadcasts reach it meanwhile, keepalive does not mistake it for
+    /// dead, and neither a close frame nor a graceful shutdown waits for it. Counted as
+    /// [`throttled`](crate::Counters::throttled), each time.
     ///
-    /// The end of its connection is noticed within 5 s. After a reset, unread bytes are dropped at
+    /// The end of its connection is detected within 5 s. After a reset, unread bytes are dropped at
     /// once. After an orderly end of its stream, the bytes before it are read at the client's rate
     /// for as long as the [close timeout](crate::ServerBuilder::close_timeout), 5 s by default;
     /// the rest is dropped then, and `recv` fails with
     /// [`DisconnectReason::EndOfStream`](crate::DisconnectReason::EndOfStream).
     ///
-    /// An end behind more bytes than the system's buffer holds shows only when something is sent to
-    /// the client. So a client that can be pinged is, every 4 s, unless keepalive is off; the
-    /// pongs do not count for its rate. Where the system does not tell of an orderly end (macOS,
-    /// NetBSD, OpenBSD), the next read does.
+    /// An end behind more bytes than the system's buffer holds is detected only when something is sent
+    /// to the client. So a throttled client is pinged every 4 s, unless its version has no ping or
+    /// keepalive is off; the pongs do not count towards its rate. On systems that do not report an
+    /// orderly end (macOS, NetBSD, OpenBSD), the next read detects it.
     #[default]
     Delay,
-    /// It is told 1008, in its version's own way: draft-76 has only its `FF 00`, draft-75 is hung
-    /// up on. Counted as too fast. Its handler's `recv` returns `Ok(None)`.
+    /// Closes the connection with 1008, in the way of its version: draft-76 has only its `FF 00`, and
+    /// for draft-75 TCP is closed. Counted as
+    /// [`rate_limit_exceeded`](crate::Counters::rate_limit_exceeded). The handler's `recv` returns
+    /// `Ok(None)`.
     Close,
 }
 
 impl RateLimit {
-    /// No limits yet, and a burst of 5 s.
+    /// Returns a rate limit without limits yet, and with a burst of 5 s.
     pub fn per_second() -> RateLimit {
         RateLimit {
             messages: None,
@@ -67,20 +70,20 @@ impl RateLimit {
         }
     }
 
-    /// Messages, pings and pongs a second. 0 counts as 1.
+    /// Sets the limit of messages, pings and pongs per second. 0 counts as 1.
     pub fn messages(mut self, messages: u32) -> RateLimit {
         self.messages = Some(messages);
         self
     }
 
-    /// Bytes a second. 0 counts as 1.
+    /// Sets the limit of bytes per second. 0 counts as 1.
     pub fn bytes(mut self, bytes: u32) -> RateLimit {
         self.bytes = Some(bytes);
         self
     }
 
-    /// How long a silent client saves up: what it may say at once is what its rate allows in this
-    /// time, and one message in any case. Default: 5 s.
+    /// Sets for how long a silent client saves up: it may send at once as much as its rate allows in
+    /// this time, and one message in any case. Default: 5 s.
     pub fn burst(mut self, burst: Duration) -> RateLimit {
         self.burst = burst;
         self
@@ -100,7 +103,8 @@ impl RateLimit {
     }
 }
 
-/// What one client has left. The clock is read where bytes are, and where there is nothing left.
+/// The tokens that one client has left. The clock is read with each read of bytes, and when no token
+/// is left.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     messages: Option<TokenBucket>,
@@ -109,7 +113,7 @@ pub(crate) struct RateLimiter {
     most: usize,
     /// How many of the client's messages have been paid for.
     paid: u64,
-    /// How many bytes have been paid for, and how many its messages have had.
+    /// How many bytes have been paid for, and how many bytes its messages have had.
     paid_bytes: u64,
     delivered: u64,
     filled: Instant,
@@ -120,7 +124,7 @@ pub(crate) struct RateLimiter {
 
 impl RateLimiter {
     pub(crate) fn new(rate: &RateLimit, policy: OnRateLimit) -> RateLimiter {
-        // A read of more than was saved up would be a long debt.
+        // A read of more bytes than were saved up would be a long debt.
         let most = rate.bytes.map_or(u64::MAX, |bytes| rate.saved_up(bytes));
         RateLimiter {
             messages: rate.messages.map(|messages| rate.bucket(messages)),
@@ -140,20 +144,20 @@ impl RateLimiter {
         self.most
     }
 
-    /// A read has brought bytes.
+    /// Counts the bytes of one read.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.refill();
         self.pay_bytes(bytes as u64);
     }
 
-    /// Bytes on the wire have become a message of so many, which may be more.
+    /// Counts a message of so many bytes: after decompression they may be more than on the wire.
     pub(crate) fn delivered(&mut self, bytes: usize) {
         self.delivered = self.delivered.saturating_add(bytes as u64);
         self.pay_bytes(self.delivered.saturating_sub(self.paid_bytes));
     }
 
-    /// A message that is not finished has so many bytes by now, which may be more than have come on
-    /// the wire: those are owed for at once, and not again when it is finished.
+    /// Counts the bytes of an unfinished message, which may be more than have arrived on the wire: they
+    /// are charged at once, and not again when the message is finished.
     fn unfinished(&mut self, bytes: usize) {
         let due = self.delivered.saturating_add(bytes as u64);
         self.pay_bytes(due.saturating_sub(self.paid_bytes));
@@ -166,7 +170,7 @@ impl RateLimiter {
         }
     }
 
-    /// A pong has come. The pongs that answer our pings to a throttled client are free.
+    /// Counts a pong. Pongs that answer our pings to a throttled client are free.
     pub(crate) fn pong(&mut self) {
         match self.watch.pongs_due {
             0 => self.control(),
@@ -174,14 +178,14 @@ impl RateLimiter {
         }
     }
 
-    /// A ping or a pong has come.
+    /// Counts a ping or a pong.
     pub(crate) fn control(&mut self) {
         if let Some(bucket) = &mut self.messages {
             bucket.take(1);
         }
     }
 
-    /// So many messages have come in all.
+    /// Charges for the messages that are new since the last call, of so many in all.
     fn pay(&mut self, messages: u64) {
         if let Some(bucket) = &mut self.messages {
             bucket.take(messages - self.paid);
@@ -198,7 +202,7 @@ impl RateLimiter {
         }
     }
 
-    /// What was read is owed for in bytes; a message only where there may be one.
+    /// Returns how long to wait: for bytes always, for messages only if there is input for one.
     fn wait(&self, has_input: bool) -> Duration {
         let messages = self.messages.iter().filter(|_| has_input);
         let waits = messages.chain(&self.bytes).map(TokenBucket::wait);
@@ -207,8 +211,8 @@ impl RateLimiter {
 }
 
 impl Conversation {
-    /// Where the client has said more than its rate allows, waits until it may go on, or closes.
-    /// Only what is said in the open conversation counts: its end has deadlines of its own.
+    /// If the client has exceeded its rate limit, waits until it may continue, or closes the connection.
+    /// Applies only while the connection is open: the closing handshake has its own timeouts.
     #[inline(never)]
     pub(crate) fn throttle(&mut self, limit: &WaitLimit) -> Option<Step> {
         let messages = self.link.messages_in.load(Relaxed);
@@ -232,20 +236,20 @@ impl Conversation {
                 .totals()
                 .rate_limit_exceeded
                 .fetch_add(1, Relaxed);
-            // This frame may always be sent.
+            // Always a valid frame.
             let _ = self.close(CloseFrame {
                 code: CloseCode::POLICY,
-                reason: "too much at a time".to_owned(),
+                reason: "rate limit exceeded".to_owned(),
             });
             return None;
         }
         self.watchdog.totals().throttled.fetch_add(1, Relaxed);
-        // Replies to what was let through need not wait for what is not.
+        // Replies to earlier messages need not wait for the throttled ones.
         self.flush();
         self.wait_for_rate_limit(limit)
     }
 
-    /// Once per client.
+    /// Logs it once per client.
     fn log_rate_limit(&mut self, close: bool) {
         let (id, peer) = (self.link.id, self.link.peer);
         let Some(rate_limiter) = &mut self.rate_limiter else {
@@ -254,11 +258,11 @@ impl Conversation {
         if std::mem::replace(&mut rate_limiter.told, true) {
             return;
         }
-        let is = if close { "closed" } else { "held back" };
+        let is = if close { "closed" } else { "throttled" };
         log_limited!(
             self.watchdog,
             Kind::RateLimitExceeded,
-            "client {id} {peer}: says more than its rate allows, and is {is}"
+            "client {id} {peer}: rate limit exceeded, the client is {is}"
         );
     }
 
@@ -293,7 +297,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn no_rate_overflows_and_none_forbids_everything() {
+    fn no_rate_overflows_or_blocks_every_message() {
         for number in [0, 1, u32::MAX] {
             for burst in [Duration::ZERO, Duration::from_secs(5), Duration::MAX] {
                 let rate = RateLimit::per_second().messages(number).bytes(number);
@@ -310,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_is_not_limited() {
+    fn limit_that_is_not_set_does_not_apply() {
         let mut rate_limiter = RateLimiter::new(&RateLimit::per_second(), OnRateLimit::Delay);
         rate_limiter.received(usize::MAX);
         rate_limiter.pay(u64::MAX);
@@ -324,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_paid_for_on_the_wire_is_not_paid_for_again() {
+    fn bytes_paid_for_on_the_wire_are_not_paid_for_again() {
         let rate = RateLimit::per_second()
             .bytes(1000)
             .burst(Duration::from_secs(1));
@@ -333,7 +337,7 @@ mod tests {
         rate_limiter.delivered(300);
         rate_limiter.delivered(200);
         assert_eq!(rate_limiter.wait(true), Duration::ZERO);
-        // What compression has made of it.
+        // More bytes after decompression than on the wire.
         rate_limiter.delivered(2499);
         assert!(rate_limiter.wait(true) >= Duration::from_millis(1900));
     }

@@ -1,4 +1,4 @@
-//! Who is connected: admission, lookup, and waiting for the last to leave.
+//! The connections of a server: admission, lookup, and waiting for the last to end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use super::incoming::Incoming;
 use super::link::{ClientId, Link};
 use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// All connections, those in their handshake too.
+/// All connections, including those in their handshake.
 #[derive(Debug)]
 pub(crate) struct Registry {
     inside: Mutex<Inside>,
-    /// What all of them hold of what has come in.
+    /// The memory that all of them hold for incoming messages.
     pub(crate) incoming: Incoming,
     left: Condvar,
 }
@@ -39,7 +39,7 @@ impl Registry {
         }
     }
 
-    /// The same, where what has come in takes at most so many bytes for all together.
+    /// Limits the memory for incoming messages of all connections together to `most` bytes.
     pub(crate) fn with_incoming(self, most: usize) -> Registry {
         Registry {
             incoming: Incoming::new(most),
@@ -47,10 +47,10 @@ impl Registry {
         }
     }
 
-    /// Lets a connection in, and counts it for its address where that is known already.
+    /// Adds a connection, and counts it for its address if that is known already.
     ///
     /// # Errors
-    /// The refusal, where that would be one too many.
+    /// The rejection, if the connection would exceed a limit.
     pub(crate) fn admit(
         &self,
         link: &Arc<Link>,
@@ -68,15 +68,15 @@ impl Registry {
         Ok(())
     }
 
-    /// Counts a connection that was let in for an address that is known only now.
+    /// Counts an admitted connection for an address that is known only now.
     ///
     /// # Errors
-    /// The refusal, where that is one too many.
+    /// The rejection, if the connection exceeds a limit of its address.
     pub(crate) fn enter_from(&self, link: &Link, net: AddressGroup) -> Result<(), Rejection> {
         self.lock().enter_from(link, net)
     }
 
-    /// Strikes a connection off, its numbers going over to the totals in the same moment.
+    /// Removes a connection, and adds its numbers to the totals under the same lock.
     pub(crate) fn remove(&self, link: &Link, totals: &Totals) {
         let mut inside = self.lock();
         if inside.links.remove(&link.id).is_none() {
@@ -98,7 +98,7 @@ impl Registry {
         self.lock().links.values().cloned().collect()
     }
 
-    /// Those whose handshake is done and whose close has not begun, in the order of arrival.
+    /// Returns the connections after their handshake and before their close, in the order of arrival.
     pub(crate) fn open(&self) -> Vec<Arc<Link>> {
         let mut open = self.all();
         open.retain(|link| link.is_open());
@@ -118,7 +118,7 @@ impl Registry {
         counters
     }
 
-    /// Waits until nobody is left, or until no patience is; whether nobody is.
+    /// Waits until no connection is left, or until `limit` returns zero; returns whether none is left.
     pub(crate) fn wait_until_empty(&self, limit: impl Fn() -> Duration) -> bool {
         let mut inside = self.lock();
         while !inside.links.is_empty() {
@@ -132,7 +132,7 @@ impl Registry {
         true
     }
 
-    /// Patience may have changed.
+    /// Notifies [`wait_until_empty`](Registry::wait_until_empty) that its `limit` may have changed.
     pub(crate) fn look_again(&self) {
         let _inside = self.lock();
         self.left.notify_all();

@@ -1,8 +1,8 @@
-//! What threads meet by, and the clock: the standard library's and crossbeam's, named here once so
-//! that a model checker can take their place: the crate in `tests/model` compiles this source with
-//! its own modules instead of this one, of `socket` and of `sleep`.
+//! The synchronization types and the clock, from the standard library and crossbeam. They are named
+//! here once so that a model checker can replace them: the crate in `tests/model` compiles this source
+//! with its own modules in place of this one, `socket` and `waker`.
 //!
-//! `Arc` and `OnceLock` never make one thread wait for another here, and are not among them.
+//! `Arc` and `OnceLock` are not among them: here they never make one thread wait for another.
 
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, atomic};
 pub(crate) use std::thread;

@@ -1,8 +1,8 @@
-//! How long the steps of a connection may take.
+//! The timeouts of a connection.
 
 use std::time::Duration;
 
-/// Each connection's own; the warden holds them.
+/// The timeouts of one connection; the watchdog enforces them.
 #[derive(Debug, Clone)]
 pub(crate) struct Timeouts {
     pub(crate) handshake: Duration,
@@ -14,27 +14,27 @@ pub(crate) struct Timeouts {
     pub(crate) message_rate: Option<MessageRate>,
 }
 
-/// How fast a message has to come.
+/// The lowest rate at which a message may arrive.
 #[derive(Debug, Clone)]
 pub(crate) struct MessageRate {
     /// Bytes a second, at least 1.
     bytes: u32,
-    /// The time that each message may take beside.
+    /// The time that each message may take in addition.
     grace: Duration,
 }
 
-/// How often the warden looks at least.
+/// The watchdog's longest tick.
 pub(crate) const SELDOM: Duration = Duration::from_millis(500);
 
-/// How often it looks at most.
+/// The watchdog's shortest tick.
 const OFTEN: Duration = Duration::from_millis(2);
 
-/// How long an unfinished message may bring nothing where nobody is pinged: as long as the
+/// How long an unfinished message may stay without a new byte if there are no pings: as long as the
 /// defaults of ping and pong allow.
 const UNFINISHED: Duration = Duration::from_secs(40);
 
 impl Timeouts {
-    /// How often the warden looks: a tenth of the shortest deadline, twice a second at least.
+    /// Returns the watchdog's tick: a tenth of the shortest timeout, between 2 ms and 500 ms.
     pub(crate) fn tick(&self) -> Duration {
         let shortest = [self.handshake, self.pong, self.write, self.close]
             .into_iter()
@@ -46,8 +46,8 @@ impl Timeouts {
         (shortest / 10).clamp(OFTEN, SELDOM)
     }
 
-    /// How long a message that has begun may bring no byte: as long as a client may be silent that
-    /// does not answer its ping, in the versions without a ping too.
+    /// Returns how long an unfinished message may stay without a new byte: as long as a client that does
+    /// not answer its ping may be silent, also in the versions without a ping.
     pub(crate) fn unfinished(&self) -> Duration {
         match self.ping {
             Some(ping) => ping.saturating_add(self.pong),
@@ -62,7 +62,7 @@ impl MessageRate {
         MessageRate { bytes, grace }
     }
 
-    /// How long a message may take of which so many bytes have come.
+    /// Returns how long a message may take if so many of its bytes have arrived.
     pub(crate) fn time_for(&self, bytes: u64) -> Duration {
         let seconds = Duration::from_secs(bytes / u64::from(self.bytes));
         self.grace.saturating_add(seconds)

@@ -1,15 +1,15 @@
-//! A token bucket, as arithmetic: it knows no clock, and is told how much time has passed.
+//! A token bucket, as arithmetic only: it has no clock; the caller passes the elapsed time.
 //!
-//! It fills evenly, up to its brim, and starts full. What is taken may leave it in debt: whoever
-//! has taken more than there was waits until that is paid off.
+//! It fills evenly, up to its brim, and starts full. Taking more tokens than it holds leaves it in
+//! debt: the caller waits until the debt is paid off.
 
 use std::time::Duration;
 
-/// Counted in tokens times nanoseconds of the period: nothing is ever rounded, and nothing can
-/// overflow, for what does not fit is full, or as deep in debt as it gets.
+/// A token bucket that counts in tokens times nanoseconds of the period: it never rounds, and it cannot
+/// overflow, since its arithmetic saturates: the bucket is full, or in the deepest debt.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenBucket {
-    /// Tokens that come in during a period.
+    /// Tokens added per period.
     tokens: u128,
     /// Nanoseconds.
     period: u128,
@@ -18,8 +18,8 @@ pub(crate) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// Gets `tokens` in each `period`, and holds `most`. Of each at least one, or a nanosecond:
-    /// a bucket that never gets or never holds any would let nobody through.
+    /// Creates a bucket that gets `tokens` in each `period`, and holds `most`. Each is at least one
+    /// token or one nanosecond: a bucket that never gets or holds a token would block every caller.
     pub(crate) fn new(tokens: u64, period: Duration, most: u64) -> TokenBucket {
         let period = period.as_nanos().max(1);
         let brim = scaled(most.max(1), period);
@@ -31,19 +31,19 @@ impl TokenBucket {
         }
     }
 
-    /// Time has passed since the last time that this was told.
+    /// Adds the tokens for the time since the last call.
     pub(crate) fn refill(&mut self, passed: Duration) {
         let more = passed.as_nanos().saturating_mul(self.tokens);
         let more = i128::try_from(more).unwrap_or(i128::MAX);
         self.level = self.level.saturating_add(more).min(self.brim);
     }
 
-    /// Takes tokens, whether they are there or not.
+    /// Takes tokens, even if the bucket does not hold them.
     pub(crate) fn take(&mut self, tokens: u64) {
         self.level = self.level.saturating_sub(scaled(tokens, self.period));
     }
 
-    /// How long it takes until there is a whole token: nothing, where there is.
+    /// Returns how long it takes until there is a whole token: zero if there is one now.
     pub(crate) fn wait(&self) -> Duration {
         let missing = scaled(1, self.period).saturating_sub(self.level);
         let missing = u128::try_from(missing).unwrap_or(0);
@@ -66,7 +66,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn what_was_saved_up_can_be_spent_at_once_and_no_more() {
+    fn saved_up_tokens_can_be_spent_at_once_and_no_more() {
         let mut bucket = TokenBucket::new(10, SECOND, 30);
         for taken in 0..30 {
             assert_eq!(bucket.wait(), Duration::ZERO, "{taken}");
@@ -99,8 +99,8 @@ mod tests {
         assert_eq!(bucket.wait(), Duration::ZERO);
     }
 
-    /// After exactly the time that was named there is a token, and a nanosecond before there is
-    /// not, at rates that do not divide a second and above one token per nanosecond too.
+    /// There is a token after exactly the returned time, and none a nanosecond earlier, also
+    /// at rates that do not divide a second and above one token per nanosecond.
     #[test]
     fn the_wait_is_exact_at_any_rate() {
         for tokens in [1, 3, 7, 50, 262_144, 999_999_937, 3_000_000_000, u64::MAX] {
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// The tokens of many short times are those of the whole.
+    /// Many short times add as many tokens as the whole time.
     #[test]
     fn nothing_is_lost_in_small_steps() {
         let mut bucket = TokenBucket::new(7, SECOND, 100);

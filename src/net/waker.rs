@@ -1,4 +1,4 @@
-//! The warden's sleep: until news, a socket that is ready, or a time.
+//! The watchdog's sleep: until it is woken, a socket is ready, or a time has passed.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -9,19 +9,19 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::socket::Socket;
 
-/// Ends a sleep, from any thread.
+/// Wakes the [`Sleeper`], from any thread.
 #[derive(Debug)]
 pub(crate) struct Waker {
     pipe: UnixStream,
 }
 
-/// Sleeps, on a thread of its own.
+/// Sleeps on the watchdog's thread until its [`Waker`] wakes it.
 #[derive(Debug)]
 pub(crate) struct Sleeper {
     pipe: UnixStream,
 }
 
-/// The two sides of one sleep.
+/// Returns a waker and its sleeper.
 pub(crate) fn pair() -> io::Result<(Waker, Sleeper)> {
     let (waker, woken) = UnixStream::pair()?;
     waker.set_nonblocking(true)?;
@@ -30,7 +30,7 @@ pub(crate) fn pair() -> io::Result<(Waker, Sleeper)> {
 }
 
 impl Waker {
-    /// Ends the sleep, or else the next.
+    /// Ends the present sleep, or the next one if there is none.
     pub(crate) fn wake(&self) {
         // A full pipe has woken it already.
         let _ = (&self.pipe).write(&[1]);
@@ -38,8 +38,8 @@ impl Waker {
 }
 
 impl Sleeper {
-    /// Sleeps until it is woken, until one of `stalled` takes something, until one of `lingering`
-    /// has something to say or has gone, or for `at_most`.
+    /// Sleeps until it is woken, until one of `stalled` accepts bytes, until one of `lingering`
+    /// has bytes to read or is closed by its peer, or for `at_most`.
     pub(crate) fn sleep<'a>(
         &self,
         stalled: &[Arc<Socket>],
@@ -58,7 +58,7 @@ impl Sleeper {
         let _ = poll(&mut polled, timeout.as_ref());
     }
 
-    /// Forgets that it was woken: news that come from now on wake it again.
+    /// Resets the waker: a call of [`Waker::wake`] from now on ends the next sleep.
     pub(crate) fn awake(&self) {
         let _ = (&self.pipe).read(&mut [0; 64]);
     }

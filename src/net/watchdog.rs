@@ -1,17 +1,17 @@
-//! The thread that knows the time: deadlines, [keepalive](super::keepalive), stalled outboxes.
+//! The thread that enforces timeouts and [keepalive](super::keepalive), and drains stalled send queues.
 //!
-//! A client's thread asks for the time only where it waits by itself: in `recv_timeout`, and for
-//! room in its own outbox. Its reads have no timeouts. The warden looks at
-//! all clients once a tick, and where a deadline has passed it wakes the blocked `read` with
-//! `shutdown(2)`. So a deadline holds to within one tick, and a silent client costs a comparison
+//! A client's thread reads the clock only where it waits by itself: in `recv_timeout`, and for
+//! room in its own send queue. Its reads have no timeouts. The watchdog checks
+//! all clients once a tick, and after a timeout it wakes the blocked `read` with
+//! `shutdown(2)`. So a timeout is exact to within one tick, and a silent client costs a comparison
 //! per tick.
 //!
-//! While the whole process is stopped, what comes lies unread: that is nobody's silence. So the
-//! warden counts time that the process has lived through, and a long gap between two of its own
-//! turns as a short one.
+//! While the whole process is stopped, received bytes stay unread: no peer is silent because of that.
+//! So the watchdog counts only the time in which the process ran, and a long gap between two of its
+//! own rounds as a short one.
 //!
-//! Between ticks the warden sleeps in `poll(2)` on the sockets whose outboxes have stalled: a
-//! healthy server has none. Once every ten seconds it sums up what the log was spared.
+//! Between ticks the watchdog sleeps in `poll(2)` on the sockets with a stalled send queue: a
+//! healthy server has none. Once every ten seconds it logs how many log lines were suppressed.
 
 use std::fmt;
 use std::io;
@@ -38,22 +38,22 @@ use super::waker;
 use super::waker::{Sleeper, Waker};
 use crate::error::DisconnectReason;
 
-/// Tells the warden what to watch, from any thread.
+/// The shared side of the watchdog: any thread uses it to notify the watchdog's thread.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     notices: Mutex<Notices>,
     waker: Waker,
-    /// The warden sleeps without an end: whoever brings news must wake it.
+    /// The watchdog sleeps without a timeout: a thread with a notice for it must wake it.
     asleep: AtomicBool,
     gate: LogGate,
     total_queued: Arc<TotalQueued>,
-    /// Who may be evicted where too much waits for all together: nobody, where that has no bound.
+    /// The clients that may be evicted at the total send queue limit; `None` without such a limit.
     registry: Option<Arc<Registry>>,
     totals: Arc<Totals>,
 }
 
-/// Bounded by what it names: each client is in here once as new, and once as stalled; and of those
-/// that were turned away no more are kept than will be.
+/// Bounded: each client is in here once as new and once as stalled, and there are at most
+/// [`TURNED_AWAY`] rejected connections.
 #[derive(Debug, Default)]
 struct Notices {
     clients: Vec<Arc<Link>>,
@@ -62,7 +62,7 @@ struct Notices {
     stop: bool,
 }
 
-/// The warden's own side, on its thread.
+/// The watchdog's own side, on its thread.
 pub(crate) struct WatchdogThread {
     watchdog: Arc<Watchdog>,
     sleeper: Sleeper,
@@ -70,28 +70,28 @@ pub(crate) struct WatchdogThread {
     clients: Vec<Watched>,
     stalled: Vec<Stalled>,
     lingering: Vec<(Arc<Socket>, Duration)>,
-    /// How often the clients are looked at: as often as the most exacting of them needs.
+    /// The interval between two checks of the clients: the shortest that any client needs.
     tick: Duration,
-    /// When the log was last summed up.
+    /// When the suppressed log lines were last summed up.
     summed_up: Instant,
 }
 
 struct Stalled {
     link: Arc<Link>,
-    /// How many bytes its socket had taken at the last look, if there was one.
+    /// How many bytes its socket had accepted at the last check, if there was one.
     sent: Option<u64>,
-    /// When it had last taken some.
+    /// When the socket last accepted some.
     since: Duration,
 }
 
-/// How long a connection that was turned away at the door may take to read why.
+/// How long a connection that was rejected before its handshake may take to read the response.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// The most connections that were turned away at the door and are kept until they have read why.
+/// The most such connections that are kept open at one time.
 const TURNED_AWAY: usize = 128;
 
 impl Watchdog {
-    /// The two sides: one for everybody, one for the thread.
+    /// Returns the two sides: one for all threads, one for the watchdog's thread.
     pub(crate) fn new(
         total_queued: Arc<TotalQueued>,
         registry: Option<Arc<Registry>>,
@@ -120,24 +120,25 @@ impl Watchdog {
         Ok((watchdog, watch))
     }
 
-    /// A new client, whose handshake begins now.
+    /// Adds a new client; its handshake timeout begins now.
     pub(crate) fn watch(&self, link: &Arc<Link>) {
         self.update(|notices| notices.clients.push(Arc::clone(link)));
-        // The next tick is soon enough for a deadline; without any there is no next tick.
+        // The next tick is soon enough for a timeout, but an endless sleep has no next tick.
         if self.asleep.load(SeqCst) {
             self.waker.wake();
         }
     }
 
-    /// Looks after what a push has left behind: a client whose socket does not take it.
+    /// Handles the result of a push: watches a client if its socket did not accept the bytes.
     pub(crate) fn watch_stalled(&self, push: Push, link: &Arc<Link>) {
         if self.watch_stalled_of_many(push, link) {
             self.relieve();
         }
     }
 
-    /// As [`watch_stalled`](Watchdog::watch_stalled), for one who pushes the same to many: where this says so, it
-    /// calls [`relieve`](Watchdog::relieve) when it is done and has let go of what it pushed.
+    /// As [`watch_stalled`](Watchdog::watch_stalled), for a caller that pushes the same frames to many
+    /// clients. If this returns `true`, the caller calls [`relieve`](Watchdog::relieve) when it is done
+    /// and has released these frames.
     pub(crate) fn watch_stalled_of_many(&self, push: Push, link: &Arc<Link>) -> bool {
         if push == Push::Stalled {
             self.update(|notices| notices.stalled.push(Arc::clone(link)));
@@ -146,15 +147,15 @@ impl Watchdog {
         matches!(push, Push::Stalled | Push::Waits)
     }
 
-    /// Evicts, where too much waits for all clients together.
+    /// Evicts clients while the send queues of all clients together exceed their limit.
     pub(crate) fn relieve(&self) {
         if let Some(registry) = &self.registry {
             self.total_queued.relieve(registry, &self.totals);
         }
     }
 
-    /// Counts what a client holds of what has come in, and ends those that hold most where all of
-    /// them hold too much.
+    /// Counts the bytes that a client holds for incoming messages, and closes the clients that hold most
+    /// if all clients together hold too much.
     pub(crate) fn holds(&self, link: &Arc<Link>, bytes: usize) {
         if let Some(registry) = &self.registry {
             registry.incoming.count(link, bytes);
@@ -162,17 +163,18 @@ impl Watchdog {
         }
     }
 
-    /// Gives a client up.
+    /// Disconnects a client for this reason, and counts it.
     pub(crate) fn disconnect(&self, link: &Link, disconnect_reason: DisconnectReason) {
         link.disconnect(disconnect_reason, &self.totals);
     }
 
-    /// The counters that it keeps up.
+    /// The counters that the watchdog updates.
     pub(crate) fn totals(&self) -> &Totals {
         &self.totals
     }
 
-    /// A connection that was answered at the door: it is closed once it has read that, or soon.
+    /// Takes a connection that was rejected before its handshake: it is closed once the peer has read
+    /// the response, or after [`LINGER`].
     pub(crate) fn turned_away(&self, socket: Arc<Socket>) {
         let _ = socket.shutdown(Shutdown::Write);
         self.update(|notices| {
@@ -183,12 +185,12 @@ impl Watchdog {
         self.waker.wake();
     }
 
-    /// The line, if one more of this kind may be logged: see [`LogGate`].
+    /// Returns the line if one more of this kind may be logged: see [`LogGate`].
     #[cold]
     #[inline(never)]
     pub(crate) fn line_of(&self, kind: Kind, words: fmt::Arguments<'_>) -> Option<String> {
         let line = self.gate.line_of(kind, words);
-        // There is something to sum up: the ticks go on until it is.
+        // There are lines to sum up: the ticks continue until that is done.
         if self.asleep.load(SeqCst) {
             self.waker.wake();
         }
@@ -210,9 +212,9 @@ impl WatchdogThread {
     /// Runs until [`Watchdog::stop`].
     pub(crate) fn run(mut self) {
         let mut batch = Instant::now();
-        // The time that was lived through, and how much of it when the clients were looked at.
+        // How long the process has run, and how long it had run at the last check of the clients.
         let (mut lived, mut looked) = (Duration::ZERO, Duration::ZERO);
-        // When the clients were last looked at, by the clock.
+        // When the clients were last checked, by the clock.
         let mut look = batch;
         loop {
             self.sleep_until(look + self.tick);
@@ -236,7 +238,7 @@ impl WatchdogThread {
         }
     }
 
-    /// Sleeps until the next tick, news, or a stalled socket that takes something.
+    /// Sleeps until the next tick, a notice, or until a stalled socket accepts bytes.
     fn sleep_until(&mut self, next: Instant) {
         let idle = self.clients.is_empty()
             && self.stalled.is_empty()
@@ -244,7 +246,7 @@ impl WatchdogThread {
             && self.watchdog.gate.is_quiet();
         if idle {
             self.watchdog.asleep.store(true, SeqCst);
-            // News that came before the flag was up woke nobody.
+            // A notice that came before the flag was set did not wake this thread.
             let notices = self
                 .watchdog
                 .notices
@@ -272,7 +274,7 @@ impl WatchdogThread {
         }
     }
 
-    /// Whether it is time to stop.
+    /// Takes the notices of other threads; returns whether to stop.
     fn take_notices(&mut self, now: Duration) -> bool {
         let notices = {
             let mut notices = self
@@ -300,8 +302,8 @@ impl WatchdogThread {
         notices.stop
     }
 
-    /// Tries each stalled socket at every turn: poll calls a socket writable only when a third of
-    /// its buffer is free, and a slow peer makes room long before.
+    /// Tries each stalled socket in every round: `poll` reports a socket as writable only when a third
+    /// of its buffer is free, and a slow peer makes room long before.
     fn drain_stalled(&mut self, now: Duration) {
         let totals = &self.totals;
         self.stalled.retain_mut(|stalled| {
@@ -335,17 +337,17 @@ impl WatchdogThread {
                 (client.stage, client.since) = (stage, now);
             }
             if stage == Stage::Closing && client.link.send_queue.close_is_queued() {
-                // The peer cannot have seen the close frame: only the write deadline runs.
+                // The peer cannot have received the close frame: only the write timeout runs.
                 client.since = now;
             }
             let late = |limit: Duration| now - client.since >= limit;
             match stage {
-                // While `on_request` runs, it is not the client who is late.
+                // While `on_request` runs, the delay is not the client's.
                 Stage::Handshake if late(timeouts.handshake) && client.link.is_reading() => {
                     client.link.reject(AbortReason::Late);
                 }
                 Stage::Closing if late(timeouts.close) => client.close_is_late(totals, now),
-                // It was told everything and only had to hang up: that is no loss.
+                // All bytes were sent and the peer only had to close TCP: not a disconnect.
                 Stage::Lingering if late(timeouts.close) => client.link.send_queue.close_tcp_now(),
                 Stage::Open => client.keep_alive(totals, watchdog, passed),
                 Stage::Handshake | Stage::Closing | Stage::Closed | Stage::Lingering => {}
@@ -372,7 +374,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn it_looks_as_often_as_the_most_exacting_needs_and_no_longer() -> std::io::Result<()> {
+    fn tick_is_the_shortest_that_any_present_client_needs() -> std::io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let stream = TcpStream::connect(listener.local_addr()?)?;
         let (socket, total_queued) = (Arc::new(Socket::new(stream)), TotalQueued::new(0));
@@ -395,7 +397,7 @@ mod tests {
             watch.look_at_clients(Duration::ZERO, Duration::ZERO);
             assert_eq!(watch.tick, tick);
         }
-        // Who has gone is forgotten at the next look, and counts no more from the one after.
+        // The next check removes a client that has gone; the check after it ignores its timeouts.
         hasty.enter(Stage::Gone);
         for tick in [SELDOM / 5, SELDOM] {
             watch.look_at_clients(Duration::ZERO, Duration::ZERO);

@@ -72,7 +72,7 @@ fn the_fullest_client_is_evicted_first_and_not_the_next_one() {
         assert_eq!(still_there, [true; 3], "{version}");
         let address = fullest.local_addr().to_string();
         eventually("a line about it", || {
-            let lines = logged(&[&address, "evicted, all queues together were full"]);
+            let lines = logged(&[&address, "evicted: all send queues together were full"]);
             (lines.len() == 1).then_some(())
         });
         let waiting = server.handle.counters().waiting;

@@ -205,7 +205,7 @@ fn a_client_above_the_rate_can_be_closed_instead() {
     for version in Version::ALL {
         let mut peer = server.open(version);
         peer.write(&text(version, "x").repeat(30));
-        peer.answer_goodbye(1008, "too much at a time");
+        peer.answer_goodbye(1008, "rate limit exceeded");
         let (count, code, clean) = ended.recv_timeout(PATIENCE).unwrap();
         // Five, and those that came in while these were processed.
         assert!((5..30).contains(&count), "{version}: {count}");
@@ -466,7 +466,7 @@ fn it_is_logged_once_per_client() {
         peer.hear_texts(10);
     }
     assert!(server.handle.counters().throttled > 3);
-    let lines = logged(&["127.0.82.1:", "says more than its rate allows"]);
+    let lines = logged(&["127.0.82.1:", "rate limit exceeded"]);
     let levels: Vec<Level> = lines.into_iter().map(|(level, _)| level).collect();
     assert_eq!(levels, [Level::Info]);
 }

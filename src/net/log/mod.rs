@@ -1,8 +1,8 @@
-//! The log. Whoever installed it wrote it: where it panics, that costs the line, and neither the
-//! thread that logs, which may be everybody's, nor the client whom the line is about.
+//! Logging that survives a panic of the logger. The user installs the logger: if it panics, only the
+//! line is lost, and neither the thread that logs, which all clients may share, nor the line's client.
 //!
-//! All of the library logs by these macros, which are those of the crate `log` but for that. What
-//! they do beyond comparing levels is done elsewhere, off the stack of a thread that waits.
+//! The whole library logs with these macros; otherwise they equal those of the crate `log`. Their work
+//! beyond comparing levels is done in separate functions, to keep it off the stack of a waiting thread.
 
 pub(crate) mod quota;
 pub(crate) mod shown;
@@ -14,7 +14,7 @@ use ::log::{Level, Record};
 
 use super::catch_panic::catch_panic;
 
-/// Whether lines of this level are wanted, by the logger's own word.
+/// Whether the logger accepts lines of this level.
 macro_rules! log_enabled {
     ($level:expr) => {{
         let level: ::log::Level = $level;

@@ -1,11 +1,10 @@
-//! How much of the log peers can cause: a few lines of each kind, and then a sum.
+//! Limits how many log lines peers can cause: a few lines of each kind, and then a sum.
 //!
-//! Every line that is logged because of what a peer did passes here. The first lines of a kind are
-//! let through, as long as they have no more bytes than the kind may have; the rest of the ten
-//! seconds is counted, and reported in one line at their end. The warden knows when that is: a line
-//! costs no look at the clock.
+//! Every line that a peer's action causes passes here. The first lines of a kind are logged, up to the
+//! kind's limits of lines and bytes; the other lines of the ten seconds are counted, and reported in
+//! one line at their end. The watchdog keeps that time: a line does not read the clock.
 //!
-//! So all peers together can cause no more than 48 KiB of text in ten seconds, and the sums: 405 MiB
+//! So all peers together can cause at most 48 KiB of text in ten seconds, plus the sums: 405 MiB
 //! a day.
 
 use std::fmt;
@@ -20,17 +19,17 @@ use crate::net::sync::atomic::Ordering::SeqCst;
 /// For how long lines are counted before they are summed up.
 pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 
-/// What peers can cause to be logged.
+/// The kinds of log lines that peers can cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// A conversation ended in good order.
+    /// A connection was closed cleanly.
     Closed = 0,
-    /// One did not: lost, evicted, or the protocol was broken.
+    /// A connection ended otherwise: disconnected, evicted, or failed by a protocol error.
     Disconnected = 1,
-    /// A request was refused, by a rule or by the application.
+    /// A request was rejected, by a rule or by the application.
     Rejected = 2,
-    /// A connection was turned away at the door.
+    /// A connection was rejected before its handshake.
     TurnedAway = 3,
     /// A handler returned an error, or panicked.
     HandlerFailed = 4,
@@ -38,9 +37,9 @@ pub(crate) enum Kind {
     HookPanicked = 5,
     /// The listener cannot accept, or has no thread for a client.
     Exhausted = 6,
-    /// A client said more than its rate allows.
+    /// A client exceeded its rate limit.
     RateLimitExceeded = 7,
-    /// A client was to join more rooms than it may.
+    /// A client reached its limit of rooms, or the room's name was too long.
     NotJoined = 8,
 }
 
@@ -64,16 +63,16 @@ pub(crate) struct LogGate {
 
 #[derive(Debug, Default)]
 struct Counted {
-    /// Lines that were asked for.
+    /// Lines requested, logged or not.
     asked: AtomicU64,
-    /// Bytes of those that had a place among the first.
+    /// Bytes of those lines that were within the limit of lines.
     bytes: AtomicU64,
     throttled: AtomicU64,
 }
 
 impl Kind {
-    /// How many lines of this kind there may be between two sums. A busy server has many good
-    /// ends, and each is told as long as that is bearable; of offences, a few show what is up.
+    /// Returns how many lines of this kind may be logged between two sums. A busy server has many clean
+    /// closes, and logs each up to a higher limit; a few lines suffice to show an attack or an error.
     const fn allowance(self) -> u64 {
         match self {
             Kind::Closed => 100,
@@ -81,8 +80,8 @@ impl Kind {
         }
     }
 
-    /// How many bytes they may have together: room for that many lines of the usual length. One of
-    /// the greatest length, every value of the peer's in it cut, has about 1 KiB.
+    /// Returns how many bytes these lines may have together: enough for that many lines of the usual
+    /// length. The longest line, with every value from the peer cut, has about 1 KiB.
     const fn bytes(self) -> u64 {
         match self {
             Kind::Closed => 16 * 1024,
@@ -105,7 +104,7 @@ impl Kind {
 }
 
 impl LogGate {
-    /// The line, if one more of this kind may be logged. It is counted either way.
+    /// Returns the line if one more of this kind may be logged. The line is counted either way.
     pub(crate) fn line_of(&self, kind: Kind, words: fmt::Arguments<'_>) -> Option<String> {
         let counted = &self.counted[kind as usize];
         if counted.asked.fetch_add(1, SeqCst) < kind.allowance() {
@@ -119,14 +118,14 @@ impl LogGate {
         None
     }
 
-    /// Whether no line was asked for since the last sum.
+    /// Whether no line was requested since the last sum.
     pub(crate) fn is_quiet(&self) -> bool {
         self.counted
             .iter()
             .all(|counted| counted.asked.load(SeqCst) == 0)
     }
 
-    /// Logs how many lines were held back in the time that `passed`, and starts anew.
+    /// Logs how many lines were suppressed in the time `passed`, and resets the counts.
     pub(crate) fn sum_up(&self, passed: Duration) {
         for kind in KINDS {
             let more = self.take_suppressed(kind);
@@ -152,13 +151,13 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Kind::Closed => "closed",
-            Kind::Disconnected => "lost or broken",
-            Kind::Rejected => "requests refused",
-            Kind::TurnedAway => "turned away",
+            Kind::Disconnected => "disconnected",
+            Kind::Rejected => "requests rejected",
+            Kind::TurnedAway => "connections rejected",
             Kind::HandlerFailed => "handlers failed",
             Kind::HookPanicked => "hooks panicked",
-            Kind::Exhausted => "nothing left for a client",
-            Kind::RateLimitExceeded => "too fast",
+            Kind::Exhausted => "out of resources",
+            Kind::RateLimitExceeded => "rate limit exceeded",
             Kind::NotJoined => "rooms not joined",
         })
     }
@@ -186,7 +185,7 @@ mod tests {
                 assert_eq!(gate.take_suppressed(kind), 500 - lines.len() as u64);
                 all += bytes;
             }
-            // The figure that this module's documentation has, and the one of SECURITY.md.
+            // The number in this module's documentation and in SECURITY.md.
             assert!(all <= 48 * 1024, "{all}");
         }
         let most: u64 = KINDS.map(Kind::bytes).iter().sum();
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_each_kind_are_let_through_and_the_rest_is_counted() {
+    fn first_lines_of_each_kind_are_logged_and_the_others_counted() {
         let gate = LogGate::default();
         assert!(gate.is_quiet());
         for kind in KINDS {
@@ -214,7 +213,7 @@ mod tests {
         assert!(!gate.is_quiet());
         for kind in KINDS {
             assert_eq!(gate.take_suppressed(kind), 1234, "{kind}");
-            assert_eq!(gate.take_suppressed(kind), 0, "{kind}: told twice");
+            assert_eq!(gate.take_suppressed(kind), 0, "{kind}: counted twice");
             assert!(admits(&gate, kind), "{kind}: after a sum it starts anew");
         }
     }
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_held_back_of_few() {
+    fn a_few_lines_are_never_suppressed() {
         let gate = LogGate::default();
         assert!((0..Kind::Disconnected.allowance()).all(|_| admits(&gate, Kind::Disconnected)));
         assert_eq!(gate.take_suppressed(Kind::Disconnected), 0);

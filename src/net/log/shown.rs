@@ -1,11 +1,11 @@
-//! A message in the log.
+//! Formats a message for the log.
 
 use std::fmt;
 
 use crate::protocol::Message;
 use crate::protocol::http::text::Escaped;
 
-/// A message in a log: its kind, and not all of a long one; hostile bytes are escaped.
+/// A message in the log: its kind, its length, and its payload, escaped and cut if it is long.
 pub(crate) struct Shown<'a>(pub(crate) &'a Message);
 
 impl fmt::Display for Shown<'_> {

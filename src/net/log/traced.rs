@@ -1,4 +1,4 @@
-//! What a log is told of the bytes themselves: heads without their secrets, and frames with their
+//! Logs the bytes on the wire: header blocks with their secrets redacted, and frames with their
 //! headers in hex, ready to be pasted.
 
 use std::fmt;
@@ -10,8 +10,8 @@ use super::{debug, log_enabled, trace};
 use crate::net::connection::Conversation;
 use crate::net::link::Link;
 
-/// The header of a frame that is written, where the log wants it. Nothing is logged while it is
-/// written: that is done under a lock.
+/// The header of a written frame, kept if the log level is trace. It is logged after the write, which
+/// happens under a lock.
 #[derive(Debug)]
 pub(crate) struct Written {
     wanted: bool,
@@ -30,7 +30,7 @@ impl Written {
         }
     }
 
-    /// Notes what `write` appends: a frame.
+    /// Runs `write`, and notes the frame that it appends.
     #[inline]
     pub(crate) fn by<T>(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let start = out.len();
@@ -41,10 +41,10 @@ impl Written {
         result
     }
 
-    /// Notes the header of this frame; what is behind it may be missing.
+    /// Notes the header of this frame; its payload may be missing.
     pub(crate) fn note(&mut self, frame: &[u8]) {
         if self.wanted {
-            // In draft-75 and draft-76 it is the first byte.
+            // In draft-75 and draft-76 the header is the first byte.
             let framing = match frame.first() {
                 Some(0) => Framing::Hixie,
                 _ => Framing::Hybi,
@@ -62,11 +62,11 @@ impl Written {
 }
 
 impl Conversation {
-    /// What the engine has put out, with the changes of state that it has made of it.
+    /// Logs the output of the protocol engine, with the header blocks that these transitions belong to.
     #[cold]
     pub(crate) fn trace_output(&self, transitions: &[Transition], output: &[u8]) {
         let (link, connection) = (&self.link, &self.connection);
-        // The request comes before its answer, whichever of them is ours.
+        // The request is logged before its response, on either side.
         if transitions
             .iter()
             .any(|change| change.from == State::Opening)
@@ -110,14 +110,14 @@ impl Conversation {
         }
     }
 
-    /// The answer of a server that has not accepted.
+    /// Logs the response of a server that did not accept the handshake.
     pub(crate) fn trace_declined(&self, error: &HandshakeError) {
         if let Some(answer) = error.answer() {
             trace!("{}: < {}", self.link, Redacted(answer.head().bytes()));
         }
     }
 
-    /// What came, where that is no event.
+    /// Logs received bytes that are not events: frame headers, and bytes outside of frames.
     #[cold]
     pub(crate) fn log_notes(&mut self) {
         for note in self.connection.notes() {

@@ -172,7 +172,7 @@ fn a_proxy_that_does_not_speak_http_is_left_at_once() {
     let told = error.to_string();
     assert_eq!(
         told,
-        "bad answer of the proxy: not HTTP: the answer begins with \"S\""
+        "invalid response of the proxy: not HTTP: the answer begins with \"S\""
     );
     drop(done);
     script.join();
@@ -218,7 +218,7 @@ fn an_invalid_proxy_url_is_refused_without_showing_its_password() {
     assert_eq!(error, ProxyError::InvalidUrl("…@example.com".to_owned()));
     assert_eq!(
         error.to_string(),
-        "no http:// URL of a proxy: \"…@example.com\""
+        "not the http:// URL of a proxy: \"…@example.com\""
     );
 }
 

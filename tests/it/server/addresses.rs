@@ -164,7 +164,7 @@ fn an_address_above_its_rate_cannot_flood_the_log() {
     server.join();
     let lines = logged(&["127.0.81.2:", "turned away with 429"]);
     assert_eq!(lines.len(), 20);
-    let sum = "turned away: … and 141 more like it in the last ";
+    let sum = "connections rejected: … and 141 more like it in the last ";
     assert_eq!(logged(&[sum]).len(), 1);
 }
 

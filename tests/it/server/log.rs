@@ -51,7 +51,7 @@ fn rejections_are_logged_a_few_times_and_then_summed_up() {
         logged(&["/told-when-refused: answered with 403"]).len(),
         TOLD
     );
-    assert_eq!(summed_up("requests refused", 137), [Level::Info]);
+    assert_eq!(summed_up("requests rejected", 137), [Level::Info]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn rejections_before_the_request_are_summed_up() {
         }
     });
     assert_eq!(logged(&["127.0.71.1:", "turned away"]).len(), TOLD);
-    assert_eq!(summed_up("turned away", 139), [Level::Info]);
+    assert_eq!(summed_up("connections rejected", 139), [Level::Info]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn protocol_errors_are_summed_up_apart_from_clean_closes() {
     });
     let broken = logged(&["/told-when-broken: closed after", "reserved opcode"]);
     assert_eq!(broken.len(), TOLD);
-    assert_eq!(summed_up("lost or broken", 150 - TOLD), [Level::Info]);
+    assert_eq!(summed_up("disconnected", 150 - TOLD), [Level::Info]);
     // A flood of the one kind does not hide the other.
     assert_eq!(logged(&["/told-when-well: closed after"]).len(), 5);
 }

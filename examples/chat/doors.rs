@@ -113,7 +113,7 @@ fn explained(place: &str, error: &io::Error) -> io::Error {
 /// Prints the URLs of the page, those for other devices too.
 pub(crate) fn announce(server: &Server, scheme: &str) -> io::Result<()> {
     for endpoint in server.endpoints()? {
-        let Endpoint::AddressGroup(address) = endpoint else {
+        let Endpoint::Net(address) = endpoint else {
             println!("chatting at {endpoint}");
             continue;
         };

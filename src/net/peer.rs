@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// A peer with an IP address and a port.
-    AddressGroup(SocketAddr),
+    Net(SocketAddr),
     /// A program on this machine, connected over a Unix socket. It has no address: limits per address
     /// do not apply to it.
     Local,
@@ -25,9 +25,7 @@ impl Peer {
     /// Returns the IP address and port; a [local](Peer::Local) peer has none.
     pub fn addr(self) -> Option<SocketAddr> {
         match self {
-            Peer::AddressGroup(addr) => {
-                Some(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
-            }
+            Peer::Net(addr) => Some(SocketAddr::new(addr.ip().to_canonical(), addr.port())),
             Peer::Local => None,
         }
     }
@@ -35,14 +33,14 @@ impl Peer {
 
 impl From<SocketAddr> for Peer {
     fn from(addr: SocketAddr) -> Peer {
-        Peer::AddressGroup(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+        Peer::Net(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
     }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Peer::AddressGroup(addr) => self.addr().unwrap_or(*addr).fmt(f),
+            Peer::Net(addr) => self.addr().unwrap_or(*addr).fmt(f),
             Peer::Local => f.write_str("local"),
         }
     }
@@ -57,11 +55,7 @@ mod tests {
     fn an_ipv4_peer_has_its_ipv4_address_however_it_was_made() -> Result<(), AddrParseError> {
         let (short, long): (SocketAddr, SocketAddr) =
             ("9.9.9.9:80".parse()?, "[::ffff:9.9.9.9]:80".parse()?);
-        for peer in [
-            Peer::from(long),
-            Peer::AddressGroup(long),
-            Peer::AddressGroup(short),
-        ] {
+        for peer in [Peer::from(long), Peer::Net(long), Peer::Net(short)] {
             assert_eq!((peer.addr(), peer.ip()), (Some(short), Some(short.ip())));
             assert_eq!(peer.to_string(), "9.9.9.9:80");
         }

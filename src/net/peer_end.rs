@@ -16,7 +16,7 @@ use crate::error::DisconnectReason;
 
 /// The checks for the end of a throttled client's connection, and their results.
 #[derive(Debug, Default)]
-pub(super) struct WatchdogThread {
+pub(super) struct EndWatch {
     /// When the next check is due.
     next: Option<Instant>,
     /// The last check has sent a ping.
@@ -31,7 +31,7 @@ pub(super) struct WatchdogThread {
 const LOOK: Duration = Duration::from_secs(4);
 const ANSWER: Duration = Duration::from_millis(500);
 
-impl WatchdogThread {
+impl EndWatch {
     /// Returns how long the client's thread may wait before the next check.
     pub(super) fn wait(&self, now: Instant, close: Duration) -> Duration {
         let next = self.next.map(|next| next.saturating_duration_since(now));

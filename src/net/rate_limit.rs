@@ -8,7 +8,7 @@ use super::connection::{Conversation, Step, WaitLimit};
 use super::link::Link;
 use super::log::log_limited;
 use super::log::quota::Kind;
-use super::peer_end::WatchdogThread;
+use super::peer_end::EndWatch;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
 use super::token_bucket::TokenBucket;
@@ -118,7 +118,7 @@ pub(crate) struct RateLimiter {
     delivered: u64,
     filled: Instant,
     told: bool,
-    pub(super) watch: WatchdogThread,
+    pub(super) watch: EndWatch,
     pub(crate) policy: OnRateLimit,
 }
 
@@ -135,7 +135,7 @@ impl RateLimiter {
             delivered: 0,
             filled: Instant::now(),
             told: false,
-            watch: WatchdogThread::default(),
+            watch: EndWatch::default(),
             policy,
         }
     }

@@ -55,6 +55,7 @@ impl Session {
     }
 
     /// One line about a client that was not let in. The query may hold secrets, and is left out.
+    #[inline(never)]
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
         let (id, peer) = (self.link.id, self.link.peer);
         let path = self.connection.request().map_or("", Request::path);
@@ -90,6 +91,7 @@ impl Session {
         forwarded.or(self.link.peer.ip())
     }
 
+    #[inline(never)]
     fn answer_request(&mut self) {
         let admitted = self.shared.admit_forwarded(&self.link, self.address());
         if let Err(rejection) = admitted {

@@ -31,7 +31,7 @@ pub enum Listener {
 #[non_exhaustive]
 pub enum Endpoint {
     /// A TCP port.
-    AddressGroup(SocketAddr),
+    Net(SocketAddr),
     /// A Unix socket; `None` where it has no path, but an abstract name or none at all.
     Unix(Option<PathBuf>),
 }
@@ -122,7 +122,7 @@ impl BoundListener {
 
     pub(crate) fn endpoint(&self) -> io::Result<Endpoint> {
         match (&self.listener, &self.file) {
-            (Listener::Tcp(listener), _) => listener.local_addr().map(Endpoint::AddressGroup),
+            (Listener::Tcp(listener), _) => listener.local_addr().map(Endpoint::Net),
             (Listener::Unix(_), Some(file)) => Ok(Endpoint::Unix(Some(file.path().to_owned()))),
             (Listener::Unix(listener), None) => {
                 let address = listener.local_addr()?;
@@ -191,7 +191,7 @@ impl fmt::Display for BoundListener {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Endpoint::AddressGroup(address) => address.fmt(f),
+            Endpoint::Net(address) => address.fmt(f),
             Endpoint::Unix(Some(path)) => path.display().fmt(f),
             Endpoint::Unix(None) => f.write_str("a Unix socket without a path"),
         }

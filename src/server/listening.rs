@@ -154,7 +154,7 @@ impl Server {
     /// only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         for bound in &self.listeners {
-            if let Endpoint::AddressGroup(address) = bound.endpoint()? {
+            if let Endpoint::Net(address) = bound.endpoint()? {
                 return Ok(address);
             }
         }

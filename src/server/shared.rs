@@ -178,7 +178,7 @@ impl Shared {
     /// What holds for a connection with this peer.
     pub(crate) fn config_for(&self, peer: Peer) -> &Arc<Config> {
         match peer {
-            Peer::AddressGroup(_) => &self.settings.config,
+            Peer::Net(_) => &self.settings.config,
             Peer::Local => &self.local_config,
         }
     }

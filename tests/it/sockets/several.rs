@@ -25,7 +25,7 @@ fn chat(client: &mut Client) -> HandlerResult {
 fn addresses(server: &Server) -> Vec<SocketAddr> {
     let endpoints = server.endpoints().unwrap();
     let addresses = endpoints.iter().filter_map(|endpoint| match endpoint {
-        Endpoint::AddressGroup(address) => Some(*address),
+        Endpoint::Net(address) => Some(*address),
         _ => None,
     });
     addresses.collect()
@@ -115,7 +115,7 @@ fn a_server_says_where_it_listens() {
     assert_eq!(*unix, Endpoint::Unix(Some(path.clone())));
     assert_eq!(unix.to_string(), path.to_str().unwrap());
     let address = server.local_addr().unwrap();
-    assert_eq!(*first, Endpoint::AddressGroup(address));
+    assert_eq!(*first, Endpoint::Net(address));
     assert_eq!(first.to_string(), address.to_string());
     assert_ne!(first, second);
 }

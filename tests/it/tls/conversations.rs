@@ -59,7 +59,7 @@ fn clients_with_and_without_tls_are_in_one_room() {
     let server = over_tls().bind("127.0.0.1:0").unwrap();
     let server = server.and_bind_plain("127.0.0.1:0").unwrap();
     let plain = match server.endpoints().unwrap()[1] {
-        stentor::Endpoint::AddressGroup(address) => address,
+        stentor::Endpoint::Net(address) => address,
         ref other => panic!("{other}"),
     };
     let server = Loopback::start(server, echo);

@@ -93,7 +93,7 @@ fn compression() -> Deflate {
 
 fn of_net(endpoint: Endpoint) -> Option<SocketAddr> {
     match endpoint {
-        Endpoint::AddressGroup(address) => Some(address),
+        Endpoint::Net(address) => Some(address),
         _ => None,
     }
 }

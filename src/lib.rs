@@ -28,7 +28,7 @@
 //! | [version 8](protocol::version::hybi08) | Firefox 7–10, Chrome 14–15 | yes | yes | yes | yes | a list |
 //! | [RFC 6455](protocol::version::rfc6455) | every browser since 2012 | yes | yes | yes | yes | a list |
 //!
-//! Some versions cannot carry some messages. To send such a message to one client returns an
+//! Some versions cannot carry some messages. For such a message, a send to one client returns
 //! [`Error::Send`]; a broadcast skips the client and [counts](Counters::skipped) it. Stentor never
 //! sends other bytes instead. A close code that the version cannot carry is not sent, but it is kept
 //! for the [`CloseReport`].

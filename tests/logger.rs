@@ -121,7 +121,7 @@ fn a_logger_that_panics_does_not_stop_clients_from_connecting_or_leaving() {
     last.answer_goodbye(1001, "the server is going down");
     drop(last);
     server.join();
-    wait_for_panic("unnamed", "stopped; nobody is left");
+    wait_for_panic("unnamed", "stopped; all clients of");
 }
 
 #[test]

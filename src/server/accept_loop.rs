@@ -177,7 +177,11 @@ where
             Ok(socket) => socket,
             Err(error) => {
                 let watchdog = &self.shared.watchdog;
-                log_limited!(watchdog, Kind::Exhausted, "{peer}: TLS cannot be started: {error}");
+                log_limited!(
+                    watchdog,
+                    Kind::Exhausted,
+                    "{peer}: TLS cannot be started: {error}"
+                );
                 return;
             }
         };
@@ -194,7 +198,9 @@ where
         let stack = memory::stack(self.shared.settings.stack_size);
         let started = match stack {
             Ok(stack) => self.start_thread(stack, rejected.into_inner()),
-            Err(limit) => Err(io::Error::other(format!("{limit} leaves no memory for a thread"))),
+            Err(limit) => Err(io::Error::other(format!(
+                "{limit} leaves no memory for a thread"
+            ))),
         };
         if let Err(error) = started {
             let (watchdog, id) = (&self.shared.watchdog, link.id);

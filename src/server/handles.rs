@@ -108,8 +108,8 @@ impl ServerHandle {
 
     /// Shuts the server down gracefully: it accepts no more clients, and sends each client a close with
     /// 1001, in its version's own way, after all earlier broadcasts. Connections that are still open
-    /// after the timeout, the argument `deadline`, are aborted. In a second call, the new timeout counts.
-    /// Returns when the closes are queued, which no client can delay;
+    /// after the timeout, `deadline`, are aborted. After a second call, the new timeout counts. Returns
+    /// when the closes are queued, which no client can delay;
     /// [`Server::run`](super::Server::run) returns when the last handler has.
     pub fn shutdown(&self, deadline: Duration) {
         self.shared.shutdown(deadline);

@@ -134,9 +134,8 @@ impl Client {
         self.talk.flush();
     }
 
-    /// Starts the closing handshake with a code and a reason, in the version's own way. After that,
-    /// [`recv`](Client::recv) returns messages until the peer has answered; the end of the handler
-    /// waits for the answer too.
+    /// Starts the closing handshake with a code and a reason, in the version's own way.
+    /// [`recv`](Client::recv) then waits for the peer's answer, and so does the end of the handler.
     ///
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.

@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn an_acceptor_serves_no_client_in_a_forked_child() -> io::Result<()> {
+    fn a_detached_server_serves_nobody_in_a_forked_child() -> io::Result<()> {
         let mut acceptor = Server::builder().acceptor()?;
         let threads = Arc::get_mut(&mut acceptor.threads);
         threads.ok_or(io::ErrorKind::Other)?.process = Process::another();

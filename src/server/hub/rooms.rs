@@ -17,7 +17,7 @@ const TABLES: usize = 256;
 /// Up to this many members are searched one by one; more members have a table.
 const FEW: usize = 8;
 
-/// A piece of the list has this many names, and the rest of the last table in it.
+/// The most names in a piece of the list, beside the rest of the last table in it.
 const PIECE: usize = 1024;
 
 /// A table with no more capacity than this is not worth shrinking.
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn no_table_is_large_and_all_tables_give_memory_back() -> std::io::Result<()> {
+    fn no_table_is_large_and_all_give_back_what_they_do_not_need() -> std::io::Result<()> {
         const MANY: usize = 100_000;
         let links = links(1)?;
         let mut rooms = Rooms::default();

@@ -83,7 +83,7 @@ fn a_logger_that_panics_does_not_end_the_watchdogs_timeouts() {
     let builder = Server::builder().keepalive(Some(Duration::from_millis(20)), LONG);
     let server = Loopback::echo(builder.handshake_timeout(SHORT));
     let mut peers = server.open_all();
-    wait_for_panic("stentor warden", "ping");
+    wait_for_panic("stentor watchdog", "ping");
     for _ in 0..2 {
         let mut silent = dial(server.address);
         assert_eq!(read_answer(&mut silent).status(), 408);

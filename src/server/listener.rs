@@ -60,7 +60,10 @@ const CLOEXEC: SocketFlags = SocketFlags::empty();
 impl BoundListener {
     /// Binds to the first of the addresses that is free.
     pub(crate) fn tcp(addresses: impl ToSocketAddrs) -> io::Result<BoundListener> {
-        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on: the name has none");
+        let mut failed = io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "no address to listen on: the name has none",
+        );
         for address in addresses.to_socket_addrs()? {
             match listen_on(&address) {
                 Ok(listener) => return BoundListener::attach(listener.into()),

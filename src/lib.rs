@@ -148,7 +148,7 @@
 //! and sends the request.
 //!
 //! [`protocol`] can be read like a book, in the order of its modules: the [states](protocol::state),
-//! with their whole table on one screen, the connection, the request, then one short chapter for each
+//! with their whole table on one screen, the connection, the handshake, then one short chapter for each
 //! version, oldest first, then the two framings that all versions use.
 //!
 //! The examples are `echo`, the smallest server, and `echo_client`, the smallest client; `chat`, with its

@@ -1,5 +1,5 @@
-//! The server that benchmarks measure: default limits and deadlines, all output off. Only the limit
-//! of a message is higher, 64 MiB, since some measure large ones.
+//! The server that benchmarks measure: default limits and timeouts, all output off. Only the limit
+//! of a message is higher, 64 MiB, since some benchmarks measure large messages.
 //!
 //! `bench_server MODE PORT`, with one of the modes
 //! - `echo`: every message goes back to its sender,

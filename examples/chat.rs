@@ -1,16 +1,16 @@
 //! A chat room for browsers of every age: the page and the room on one port.
 //!
-//! `chat [ADDRESS | PATH]...`, by default 127.0.0.1:8000: a place with a slash in it is a Unix socket's
-//! path. `chat 0.0.0.0:8000` is for other devices too, and prints the URLs that lead there. With the feature
-//! `systemd`, `chat --systemd` takes the sockets that it is handed over. With the feature `tls`,
-//! `chat --tls CERTIFICATE KEY ...` shows the certificate in these files, and SIGHUP reads them again; with the
-//! feature `self-signed`, `chat --self-signed ...` makes a certificate of its own, which
+//! `chat [ADDRESS | PATH]...`, by default 127.0.0.1:8000: an argument with a slash is the path of a Unix
+//! socket. `chat 0.0.0.0:8000` is for other devices too, and prints the URLs for them. With the feature
+//! `systemd`, `chat --systemd` uses the sockets that systemd passes to it. With the feature `tls`,
+//! `chat --tls CERTIFICATE KEY ...` uses the certificate in these files, and SIGHUP reads them again; with the
+//! feature `self-signed`, `chat --self-signed ...` creates a certificate of its own, which
 //! `chat --self-signed=FILE ...` writes to a file, for clients that are to trust it.
 //!
 //! The page is at `/`, and at the path of any room so that a room can be linked to; a WebSocket at `/lobby` is in
-//! the room `lobby`; `/health` is for machines. Other sites' pages are not let in. Messages are JSON, one object
-//! each; `chat/chat.js` has the other half. SIGINT and SIGTERM close all connections in order; the second one
-//! does not wait for the clients' answers.
+//! the room `lobby`; `/health` is the health check. Requests from other sites' pages are rejected. Messages are
+//! JSON, one object each; `chat/chat.js` has the other half. SIGINT and SIGTERM start a graceful shutdown; the
+//! second signal does not wait for the clients' answers.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::process::ExitCode;
@@ -36,16 +36,16 @@ const SCRIPT: &str = include_str!("chat/chat.js");
 const STYLE: &str = include_str!("chat/chat.css");
 const LONGEST_ROOM: usize = 64;
 const MOST_MEMBERS: usize = 200;
-/// So one address cannot fill a room: it has a quarter of its places at most.
+/// One address has at most a quarter of a room's places, so it cannot fill the room.
 const MOST_PER_ADDRESS: usize = MOST_MEMBERS / 4;
 const LONGEST_TEXT: usize = 2000;
-/// Ten messages a second are more than anybody types, and five seconds' worth may come at once.
+/// The rate limit: nobody types ten messages a second, and those of five seconds may come at once.
 const MESSAGES_PER_SECOND: u32 = 10;
 const BYTES_PER_SECOND: u32 = 32 * 1024;
-/// How long the browsers may take to answer the last goodbye.
+/// How long the browsers may take to answer the close frame of a shutdown.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Who is in which room, as the page lists them.
+/// The members of each room, as the page lists them.
 #[derive(Default)]
 struct Rooms(Mutex<HashMap<String, Members>>);
 
@@ -96,7 +96,7 @@ fn is_unknown(place: &str) -> bool {
     place.starts_with('-') && !(cfg!(feature = "systemd") && place == "--systemd")
 }
 
-/// The first signal ends the server in good order, the second ends the process.
+/// The first signal starts a graceful shutdown, the second ends the process.
 fn end_on_signals(server: ServerHandle) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::spawn(move || {
@@ -105,14 +105,14 @@ fn end_on_signals(server: ServerHandle) -> std::io::Result<()> {
             server.shutdown(FAREWELL);
         }
         if let Some(signal) = signals.next() {
-            // What a shell says of a process that a signal has ended.
+            // The status that a shell reports for a process that a signal has ended.
             std::process::exit(128 + signal);
         }
     });
     Ok(())
 }
 
-/// The page, the health check, and a way in for everything else that asks for a WebSocket.
+/// Responds with the page or the health check, and accepts WebSocket requests for a room.
 fn answer(request: &Request) -> Reply {
     let room = room_of(request);
     match request.version() {
@@ -134,10 +134,10 @@ fn asset(kind: &str, text: &str) -> Reply {
     Response::new(200).body(kind, text).into()
 }
 
-/// The page runs the server's own script and no other, speaks to this server alone, and is never shown
-/// inside of another page.
+/// Returns the page, with a policy: it runs only the server's own script, connects only to this server, and
+/// is never shown inside another page.
 fn page(request: &Request) -> Result<Response, InvalidHeader> {
-    // `'self'` means WebSockets too only since 2020 or so; before that, they must be named.
+    // `'self'` includes WebSockets only since about 2020; older browsers need them by name.
     let host = request.header_str("Host").filter(|host| is_plain(host));
     let sockets = host.map_or_else(String::new, |host| format!(" ws://{host} wss://{host}"));
     let policy = format!(
@@ -147,7 +147,8 @@ fn page(request: &Request) -> Result<Response, InvalidHeader> {
     Response::html(PAGE).header("Content-Security-Policy", &policy)
 }
 
-/// Nothing that means something in a policy; an IPv6 address cannot stand there at all.
+/// Returns whether the host has only characters without a meaning in a policy; a policy cannot hold an IPv6
+/// address at all.
 fn is_plain(host: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     host.bytes().all(allowed)
@@ -157,7 +158,7 @@ fn room_of(request: &Request) -> &str {
     request.path().strip_prefix('/').unwrap_or_default()
 }
 
-/// What the page makes of a room's name; a browser asks for other paths by itself.
+/// Returns whether a path can be a room's name on the page; browsers request other paths by themselves.
 fn is_word(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte);
     name.len() <= LONGEST_ROOM && name.bytes().all(allowed)
@@ -180,7 +181,7 @@ fn chat(client: &mut Client, rooms: &Rooms) -> stentor::HandlerResult {
     Ok(())
 }
 
-/// The newcomer's name; `None` when it leaves without one.
+/// Returns the new member's name; `None` if it leaves without a name.
 fn ask_name(client: &mut Client) -> Result<Option<String>, stentor::Error> {
     while let Some(message) = client.recv()? {
         let name = field(&message, "join", "name", names::LONGEST);
@@ -192,7 +193,7 @@ fn ask_name(client: &mut Client) -> Result<Option<String>, stentor::Error> {
     Ok(None)
 }
 
-/// A member's place in a room, given up on every way out.
+/// A member's place in a room; dropping it leaves the room.
 struct Seat<'a> {
     id: ClientId,
     name: String,
@@ -203,14 +204,14 @@ struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// Tells the newcomer who is there, and the others who has come; `None` in a full room.
+    /// Sends the list of members to the new member, and the new member to the others; `None` in a full room.
     fn take<'a>(client: &Client, wanted: &str, rooms: &'a Rooms) -> Option<Seat<'a>> {
         let room = match room_of(client.request()) {
             "" => "lobby",
             room => room,
         };
-        // The lock orders the list of members against the announcements: nobody is missed, or
-        // seen twice. Nothing done under it waits for anybody's socket.
+        // The lock orders the list of members against the announcements: no member is missing, or
+        // listed twice. Nothing under the lock waits for a client's socket.
         let mut all = rooms.lock();
         let members = all.entry(room.to_owned()).or_default();
         if members.list.len() >= MOST_MEMBERS {
@@ -229,7 +230,7 @@ impl Seat<'_> {
         let mut welcome = seat.describe("welcome");
         welcome["room"] = room.into();
         welcome["members"] = members.list.values().cloned().collect();
-        // If it is gone already, the next `recv` will tell.
+        // If the client has disconnected already, the next `recv` reports it.
         let _ = client.handle().send(welcome.to_string());
         client.join(room);
         let others = seat.audience.clone().except(seat.id);
@@ -268,10 +269,10 @@ fn complain(client: &mut Client, text: &str) -> Result<(), stentor::Error> {
     client.send(json!({"type": "error", "text": text}).to_string())
 }
 
-/// The trimmed text of one field of a message of the expected type.
+/// Returns the trimmed text of one JSON field of a message of the expected type.
 ///
 /// # Errors
-/// A complaint about another message, or about a text that is empty or too long: nothing is cut.
+/// An error text if the message is another one, or the text is empty or too long: no text is cut.
 fn field(message: &Message, kind: &str, name: &str, longest: usize) -> Result<String, String> {
     let value = message.as_text().map(serde_json::from_str::<Value>);
     let value = value.and_then(Result::ok).unwrap_or_default();

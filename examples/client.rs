@@ -1,11 +1,12 @@
-//! A terminal's client: what is typed goes out, a line a message; what comes in is printed, a
-//! message a line, with control characters escaped: a terminal would obey them. At the end of the input it waits until nothing more comes, and says goodbye.
+//! A client for a terminal: it sends each line of input as a message, and prints each message as a
+//! line, with control characters escaped, since a terminal would obey them. At the end of the input it
+//! waits until no more messages arrive, and closes the connection.
 //!
 //! `cargo run --example client -- [--as draft-75|draft-76|7|8|13] ws://127.0.0.1:8000/chat`
 //!
-//! `--unix PATH` goes by a Unix socket, and the URL says only what to ask for. With the feature `tls`
-//! there is `wss://` too, and `--trust FILE` believes the certificates in a file, beside those that
-//! everybody does: for servers that have signed their own.
+//! `--unix PATH` connects over a Unix socket, and the URL only sets the host and path of the request.
+//! With the feature `tls`, the URL may begin with `wss://`, and `--trust FILE` trusts the certificates
+//! in a file, beside the usual ones: for servers with a self-signed certificate.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
@@ -17,10 +18,10 @@ use std::time::Duration;
 
 use stentor::{CloseCode, Connector, Message, Received, Sender, WebSocket};
 
-/// How long nothing may come, at the end of the input, before the goodbye.
+/// How long no message may arrive, after the end of the input, before the client closes.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// There will be no more input.
+/// Whether the input has ended.
 static TYPED_ALL: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
@@ -49,7 +50,7 @@ fn talk() -> Result<(), Box<dyn Error>> {
 const USAGE: &str = "usage: client [--as draft-75|draft-76|7|8|13] [--unix PATH] [--trust FILE] URL; \
     --trust needs the feature tls";
 
-/// The connection that the arguments ask for.
+/// Opens the connection that the arguments describe.
 fn open() -> Result<WebSocket, Box<dyn Error>> {
     let mut connector = Connector::new();
     let mut unix = None;
@@ -90,7 +91,7 @@ fn send_lines(sender: &Sender) {
 fn print_messages(socket: &mut WebSocket) -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
     loop {
-        // Whether this was so before the wait: what was sent last has its time to be answered.
+        // The value before the wait: so the last message has its full time for an answer.
         let typed_all = TYPED_ALL.load(Ordering::Relaxed);
         match socket.recv_timeout(QUIET)? {
             Received::Message(Message::Text(text)) => writeln!(out, "{}", escaped(&text))?,
@@ -103,8 +104,8 @@ fn print_messages(socket: &mut WebSocket) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The text without the characters that a terminal obeys instead of showing them: control characters but for
-/// tabs and line ends, and those that turn the direction of writing. Each becomes its number: `\u{1b}`.
+/// Escapes the characters that a terminal obeys instead of showing them: control characters except tabs and
+/// line ends, and characters that turn the direction of writing. Each becomes its number: `\u{1b}`.
 fn escaped(text: &str) -> String {
     let turns = |it| matches!(it, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut out = String::with_capacity(text.len());

@@ -1,7 +1,7 @@
-//! The smallest server: every message goes back to its sender, whatever version it speaks.
+//! The smallest server: it sends every message back to its sender, in every version.
 //!
 //! `echo [ADDRESS]`, by default 127.0.0.1:9001. Conformance suites send messages of many MiB, so
-//! its limit is 64 MiB. With the feature `deflate` it takes up whatever compression it is offered.
+//! its limit is 64 MiB. With the feature `deflate` it accepts every offer of compression.
 
 fn main() -> std::io::Result<()> {
     env_logger::init();

@@ -1,5 +1,5 @@
-//! A client that sends back every message until the server says goodbye: what a test suite drives
-//! that plays the server.
+//! A client that sends back every message until the server closes: for test suites that act as the
+//! server.
 //!
 //! `cargo run --example echo_client -- [--as draft-75|draft-76|7|8|13] ws://127.0.0.1:9001/`
 
@@ -43,7 +43,7 @@ fn echo() -> Result<(), Box<dyn Error>> {
         match socket.recv() {
             Ok(Some(message)) => socket.send(message)?,
             Ok(None) => break,
-            // Suites break the protocol, and lose connections, to see what happens.
+            // Suites break the protocol, and drop connections, on purpose.
             Err(error) => {
                 eprintln!("{error}");
                 break;

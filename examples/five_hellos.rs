@@ -20,7 +20,7 @@ fn main() -> Result<(), stentor::SendError> {
             connection.receive_data(key3);
             let proof = answer(&mut connection)?;
             println!(
-                "> {}    key3: eight bytes that HTTP knows nothing of",
+                "> {}    key3: eight bytes behind the HTTP request",
                 Printable(key3)
             );
             println!(
@@ -37,7 +37,7 @@ fn main() -> Result<(), stentor::SendError> {
     Ok(())
 }
 
-/// Accepts what asks for it, echoes every message, and takes what is to be sent.
+/// Accepts the request, echoes every message, and returns the bytes to send.
 fn answer(connection: &mut Connection) -> Result<Vec<u8>, stentor::SendError> {
     while let Some(event) = connection.next_event() {
         match event {
@@ -49,7 +49,7 @@ fn answer(connection: &mut Connection) -> Result<Vec<u8>, stentor::SendError> {
     Ok(connection.data_to_send())
 }
 
-/// What a browser of that version sends, and draft-76's eight bytes.
+/// Returns the request of a browser of that version, and draft-76's eight bytes.
 fn request(version: Version) -> (String, &'static [u8]) {
     let common = "GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n";
     let rest = match version {
@@ -80,7 +80,7 @@ fn request(version: Version) -> (String, &'static [u8]) {
     (format!("{common}{rest}\r\n"), key3)
 }
 
-/// "Hello" as a client sends it.
+/// Returns "Hello" as a client sends it.
 fn hello(version: Version) -> Vec<u8> {
     match version.framing() {
         Framing::Hixie => b"\x00Hello\xff".to_vec(),

@@ -1,11 +1,11 @@
-//! The protocol core driven by hand: no socket, no thread, no clock. A browser of 2010 says hello
-//! in draft-76, a few bytes at a time, and everything that happens is printed.
+//! The protocol core driven by hand: no socket, no thread, no clock. A browser of 2010 sends "Hello"
+//! in draft-76, a few bytes at a time, and all events and output are printed.
 
 use std::sync::Arc;
 
 use stentor::protocol::{Accept, Config, Connection, Event, Printable};
 
-/// What the browser sends: its request, key3, a message, and its goodbye.
+/// The bytes from the browser: its request, key3, a message, and its close.
 const SENT: [&[u8]; 5] = [
     b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: WebSocket\r\nConnection: Upgr",
     b"ade\r\nOrigin: http://example.com\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
@@ -46,7 +46,7 @@ fn main() -> Result<(), stentor::SendError> {
             println!("  we send    {}", Printable(&output));
         }
     }
-    println!("hang up?     {:?}", connection.close_expected());
+    println!("close TCP?   {:?}", connection.close_expected());
     Ok(())
 }
 

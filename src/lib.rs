@@ -1,6 +1,6 @@
 //! Stentor is a WebSocket library and server for plain threads: no async runtime, no `unsafe`,
-//! few dependencies. It speaks every version of the protocol that a browser ever shipped, and puts
-//! clients of all of them into one room.
+//! few dependencies. It speaks every version of the protocol that a browser ever shipped, and clients
+//! of all versions can be in the same room.
 //!
 //! ```no_run
 //! fn main() -> std::io::Result<()> {
@@ -14,9 +14,9 @@
 //! }
 //! ```
 //!
-//! That is a chat room with deadlines, limits, keepalive and a policy for slow clients, all on by
-//! default. Each client has a thread, which runs this closure for it from top to bottom: the code is
-//! sequential, because that is what threads are for.
+//! This program is a chat room. Timeouts, size limits, keepalive, backpressure and a policy for slow
+//! consumers are on by default. The server runs the closure once for each client, on a thread of its
+//! own. So the code for one client is sequential, from the first message to the last.
 //!
 //! # The versions
 //!
@@ -28,20 +28,23 @@
 //! | [version 8](protocol::version::hybi08) | Firefox 7–10, Chrome 14–15 | yes | yes | yes | yes | a list |
 //! | [RFC 6455](protocol::version::rfc6455) | every browser since 2012 | yes | yes | yes | yes | a list |
 //!
-//! What a version cannot carry is answered by one rule: to send it to that client is an
-//! [`Error::Send`] for the one who does, and in a broadcast that client is skipped and
-//! [counted](Counters::skipped). Never are odd bytes sent instead. A close code that has no place on
-//! the wire is left out, and kept for the [account](CloseReport).
+//! Some versions cannot carry some messages. For such a message, a send to one client returns
+//! [`Error::Send`]; a broadcast skips the client and [counts](Counters::skipped) it. Stentor never
+//! sends other bytes instead. A close code that the version cannot carry is not sent, but it is kept
+//! for the [`CloseReport`].
 //!
 //! # A guided tour
 //!
-//! **Talking.** [`Client`] is what a handler gets: [`recv`](Client::recv) the next message,
-//! [`send`](Client::send) a reply, [`join`](Client::join) rooms, [`broadcast`](Audience::broadcast)
-//! to them. `recv` returns `Ok(None)` when the peer has said goodbye. Returning from the handler
-//! closes with 1000; an error or a panic closes that one client with 1011.
+//! **Messages.** A handler receives a [`Client`]: [`recv`](Client::recv) returns the next message,
+//! [`send`](Client::send) sends a reply, [`join`](Client::join) enters a room, and
+//! [`broadcast`](Audience::broadcast) sends to all members of a room. `recv` returns `Ok(None)` when
+//! the connection was closed in the regular way, usually by a close frame of the peer. When the
+//! handler returns, the connection is closed with code 1000. An error or a panic in the handler closes
+//! only this client's connection, with code 1011.
 //!
-//! **From elsewhere.** A [`ClientHandle`] sends and closes from any thread and never waits; a
-//! [`ServerHandle`] broadcasts, counts, lists, and [shuts down](ServerHandle::shutdown).
+//! **Other threads.** A [`ClientHandle`] sends to one client and closes its connection, from any
+//! thread, and never waits. A [`ServerHandle`] broadcasts, counts and lists the clients, and starts a
+//! [graceful shutdown](ServerHandle::shutdown).
 //!
 //! ```
 //! # use std::time::Duration;
@@ -60,9 +63,14 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! **At the door.** [`on_request`](ServerBuilder::on_request) sees each request before it is
-//! answered, and accepts, refuses with a status, or answers with a page: so a page, a health check
-//! and the WebSocket live on one port.
+//! **Backpressure and slow consumers.** Each client has a send queue, which is limited in bytes
+//! ([`send_queue`](ServerBuilder::send_queue)). When it is full, the client's own handler waits in
+//! `send`, up to the write timeout. Broadcasts and handles never wait: the policy [`SlowClient`]
+//! closes the slow client's connection, which is the default, or drops messages for this client.
+//!
+//! **Requests.** [`on_request`](ServerBuilder::on_request) receives each request before the server
+//! responds. It accepts the request, rejects it with a status, or responds with a page. So one port
+//! can serve a page, a health check and the WebSocket.
 //!
 //! ```
 //! use stentor::{Accept, Reply, Response, Server};
@@ -80,8 +88,9 @@
 //! # Ok::<(), stentor::InvalidOrigin>(())
 //! ```
 //!
-//! **On the open internet.** Limits and deadlines are on by default. What only you can know is not:
-//! how much is much, who shares an address, which names are yours.
+//! **The open internet.** Timeouts and size limits are on by default. Other limits depend on your
+//! application and are off until you set them: the rate limit of a client, the limits per address,
+//! and the allowed hosts and origins.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -96,63 +105,66 @@
 //! # Ok::<(), stentor::InvalidHost>(())
 //! ```
 //!
-//! **On several sockets.** A server listens on ports of both families, on Unix sockets, and on what
-//! systemd hands over, all in one: [`Server::and_bind`], [`Server::and_bind_unix`],
-//! [`Server::and_attach`]. Who is at the other end is a [`Peer`], which over a Unix socket has no
-//! address; [`trust_local_proxy`](ServerBuilder::trust_local_proxy) lets a proxy there name one.
+//! **Several sockets.** One server can listen on several TCP ports, over IPv4 and IPv6, on Unix sockets,
+//! and on the sockets that systemd passes to the process: see [`Server::and_bind`],
+//! [`Server::and_bind_unix`] and [`Server::and_attach`]. A [`Peer`] is the other end of a connection;
+//! over a Unix socket it has no address. With [`trust_local_proxy`](ServerBuilder::trust_local_proxy),
+//! a proxy that connects over a Unix socket can name the client's address in a header.
 //!
-//! **Over TLS.** With the feature `tls`, `ServerBuilder::tls` makes all ports speak it, with a certificate
-//! that `TlsServer` reads, and reads again while the server runs; `Server::and_bind_plain` adds a port
-//! without it, for the browsers that the old versions are for. A client speaks it where the URL says
-//! `wss`, with servers that prove their names to whom `TlsClient` believes.
+//! **TLS.** With the feature `tls`, `ServerBuilder::tls` turns TLS on for all TCP ports. `TlsServer` reads
+//! the certificate, and can read it again while the server runs. `Server::and_bind_plain` adds a port
+//! without TLS, for the browsers of the old versions. A client uses TLS if the URL begins with `wss`;
+//! `TlsClient` sets which certificates it trusts.
 //!
-//! **Connecting.** [`connect`] opens a [`WebSocket`] to any server, in RFC 6455; a [`Connector`] has the
-//! options: the other versions, subprotocols, fields, deadlines, a proxy, a stream that exists
-//! already. One thread reads; a [`Sender`] is for all others.
+//! **Connecting.** [`connect`] opens a [`WebSocket`] to any server, with RFC 6455. A [`Connector`] has the
+//! options: the other versions, subprotocols, headers, timeouts, a proxy, and a stream that is already
+//! connected. One thread reads; all other threads use a [`Sender`].
 //!
 //! ```no_run
 //! let mut socket = stentor::connect("ws://127.0.0.1:8000/chat")?;
 //! let sender = socket.sender();
-//! std::thread::spawn(move || sender.send("said on another thread"));
+//! std::thread::spawn(move || sender.send("sent from another thread"));
 //! while let Some(message) = socket.recv()? {
 //!     println!("{message:?}");
 //! }
 //! # Ok::<(), stentor::Error>(())
 //! ```
 //!
-//! **Compressing.** With the feature `deflate`, `ServerBuilder::deflate` and `Connector::deflate` turn
-//! permessage-deflate on, for RFC 6455 and for peers that can: a broadcast is compressed once for all who
-//! hear it. It is off by default; `protocol::deflate` says what it costs, and what it tells an attacker.
+//! **Compression.** With the feature `deflate`, `ServerBuilder::deflate` and `Connector::deflate` turn on
+//! permessage-deflate, for RFC 6455 and for peers that support it. A broadcast is compressed once for
+//! all receivers. Compression is off by default: `protocol::deflate` documents its cost, and the
+//! information that it can leak to an attacker.
 //!
-//! **Bringing your own loop.** [`accept`] serves one [`Stream`], TCP or Unix, on the calling thread, and
-//! [`ServerBuilder::acceptor`] does so with options. Below both is [`protocol::Connection`], which
-//! has never seen a socket.
+//! **Your own accept loop.** [`accept`] serves one [`Stream`], TCP or Unix, on the calling thread.
+//! [`ServerBuilder::acceptor`] does the same with options. Both are built on [`protocol::Connection`],
+//! which uses no socket.
 //!
 //! # Reading the source
 //!
-//! Two folders carry the message: `protocol/` never touches the outside world, `shell/` does nothing
-//! else: the loop that every connection runs, its socket, with TLS around it or not, its outbox, and the
-//! warden. On these two stand `server/`, with the listener, a [`Client`]'s life, and the hub, and
-//! `client/`, which finds a server and asks.
+//! Two folders carry each message. `protocol/` does no input or output at all. `net/` does nothing
+//! else: it has the loop that runs each connection, its socket with or without TLS, its send queue, and
+//! the watchdog, which enforces the timeouts. Two more folders use them: `server/` has the listener,
+//! the life of a [`Client`], and the hub, which broadcasts; `client/` finds a server, connects to it,
+//! and sends the request.
 //!
-//! [`protocol`] is a book, to be read in the order of its modules: the [states](protocol::state) and
-//! their whole table on one screen, the engine, the request, then one short chapter per version, oldest
-//! first, then the two framings there have ever been.
+//! [`protocol`] can be read like a book, in the order of its modules: the [states](protocol::state),
+//! with their whole table on one screen, the connection, the handshake, then one short chapter for each
+//! version, oldest first, then the two framings that all versions use.
 //!
 //! The examples are `echo`, the smallest server, and `echo_client`, the smallest client; `chat`, with its
-//! page, and `client`, for a terminal; `no_sockets`, the core driven by hand; `five_hellos`, all five
-//! versions side by side; `bench_server`, for measuring.
+//! page, and `client`, for a terminal; `no_sockets`, which drives the protocol by hand; `five_hellos`, all
+//! five versions side by side; `bench_server`, for benchmarks.
 //!
-//! # In scope, and out of it
+//! # In scope, and out of scope
 //!
-//! In scope: servers and clients, all five versions, rooms, limits and deadlines that hold for each of them,
-//! bounded queues, an orderly end. Out of it: an async interface; HTTP beyond one answer per
-//! connection; histories, presence, and clusters of servers; more clients than threads are good for,
-//! which is some ten thousand; redirects, reconnecting, and keeping the cookies that servers set; TLS older
-//! than 1.2. Where TLS ends in front of Stentor, [`secure`](ServerBuilder::secure) makes the old drafts'
-//! locations right.
+//! In scope: servers and clients, all five versions, rooms, limits and timeouts that hold for each
+//! version, bounded queues, graceful shutdown. Out of scope: an async interface; HTTP beyond one
+//! response per connection; message histories, presence, and clusters of servers; more clients than
+//! threads are good for, which is about ten thousand; redirects, reconnecting, and keeping the cookies
+//! that servers set; TLS older than 1.2. If a proxy in front of Stentor ends TLS, set
+//! [`secure`](ServerBuilder::secure): draft-75 and draft-76 then receive a `wss` location.
 //!
-//! Unix is the platform: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
+//! Stentor runs on Unix: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
 
 mod error;
 
@@ -183,7 +195,7 @@ pub use protocol::{
     InvalidVersion, Limits, Message, Origin, ProtocolError, Rejection, Request, Response,
     SendError, State, Transition, Trigger, Version, Versions,
 };
-/// The version of rustls that [`TlsServer::from_config`] and [`TlsClient::from_config`] take configurations of.
+/// The version of rustls whose configurations [`TlsServer::from_config`] and [`TlsClient::from_config`] accept.
 #[cfg(feature = "tls")]
 #[doc(no_inline)]
 pub use rustls;

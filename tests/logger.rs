@@ -83,7 +83,7 @@ fn a_logger_that_panics_does_not_end_the_watchdogs_timeouts() {
     let builder = Server::builder().keepalive(Some(Duration::from_millis(20)), LONG);
     let server = Loopback::echo(builder.handshake_timeout(SHORT));
     let mut peers = server.open_all();
-    wait_for_panic("stentor warden", "ping");
+    wait_for_panic("stentor watchdog", "ping");
     for _ in 0..2 {
         let mut silent = dial(server.address);
         assert_eq!(read_answer(&mut silent).status(), 408);
@@ -121,7 +121,7 @@ fn a_logger_that_panics_does_not_stop_clients_from_connecting_or_leaving() {
     last.answer_goodbye(1001, "the server is going down");
     drop(last);
     server.join();
-    wait_for_panic("unnamed", "stopped; nobody is left");
+    wait_for_panic("unnamed", "stopped; all clients of");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_logger_that_panics_does_not_end_the_timeouts_of_clients() {
         drop(socket);
         script.join();
     }
-    wait_for_panic("stentor warden", "ping");
+    wait_for_panic("stentor watchdog", "ping");
 }
 
 /// A second panic that leaves a destructor would end the process.

@@ -1,14 +1,14 @@
-//! The places where the chat listens, with TLS or without, and the URLs that lead there.
+//! The addresses and paths on which the chat listens, with TLS or without, and their URLs.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use stentor::{Endpoint, Server, ServerBuilder};
 
-/// Where the chat listens unless it is told otherwise.
+/// The address on which the chat listens by default.
 const DEFAULT: &str = "127.0.0.1:8000";
 
-/// TLS, where the first arguments ask for it; and the scheme of the page's URL.
+/// Turns TLS on if the first arguments request it; returns the scheme of the page's URL.
 #[cfg(feature = "tls")]
 pub(crate) fn secure(
     builder: ServerBuilder,
@@ -48,7 +48,7 @@ pub(crate) fn secure(
     Ok((builder, "http"))
 }
 
-/// Clients that connect after the signal see the new certificate.
+/// Reloads the certificate on SIGHUP: clients that connect after the signal receive the new one.
 #[cfg(feature = "tls")]
 fn reload_on_signals(tls: stentor::TlsServer) -> io::Result<()> {
     use signal_hook::{consts::SIGHUP, iterator::Signals};
@@ -63,7 +63,7 @@ fn reload_on_signals(tls: stentor::TlsServer) -> io::Result<()> {
     Ok(())
 }
 
-/// Listens at all places; the error names the one where that is impossible, and says what helps.
+/// Listens at all places; an error names the place that failed, and a remedy.
 pub(crate) fn listen(builder: ServerBuilder, places: &[String]) -> io::Result<Server> {
     #[cfg(feature = "systemd")]
     if places == ["--systemd"] {
@@ -86,7 +86,7 @@ pub(crate) fn listen(builder: ServerBuilder, places: &[String]) -> io::Result<Se
     })
 }
 
-/// The error with its place and a remedy.
+/// Returns the error with its place and a remedy.
 fn explained(place: &str, error: &io::Error) -> io::Error {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => match place.parse::<SocketAddr>() {
@@ -143,8 +143,8 @@ pub(crate) fn announce(server: &Server, scheme: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// The addresses from which this machine speaks to others, one of each kind. A UDP socket that is connected
-/// has one, and sends nothing; the addresses of the others here are set aside for examples (RFC 5737, RFC 3849).
+/// Returns the addresses of this machine towards others, one of each family. A UDP socket has such an address
+/// once it is connected, and sends nothing; the target addresses are reserved for examples (RFC 5737, RFC 3849).
 fn own_addresses() -> Vec<IpAddr> {
     let outgoing = |from: &str, to: &str| -> io::Result<IpAddr> {
         let socket = UdpSocket::bind(from)?;

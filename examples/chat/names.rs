@@ -1,4 +1,4 @@
-//! Names: the ones that a member may have, and the ones that look alike.
+//! Names of members: checks whether a name is allowed, and whether two names look alike.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 /// The most characters of a name.
 pub(crate) const LONGEST: usize = 32;
 
-/// The emoji look of the character before it. Keyboards add it, so it is dropped and not refused.
+/// Selects the emoji look of the character before it. Keyboards add it, so it is dropped and not rejected.
 const EMOJI_LOOK: char = '\u{fe0f}';
 
 /// Letters, marks and signs that show nothing, although their category does not say so
@@ -27,10 +27,10 @@ const INVISIBLE: [std::ops::RangeInclusive<char>; 10] = [
     '\u{e0000}'..='\u{e0fff}',
 ];
 
-/// The name as the room shows it.
+/// Returns the name as the room shows it.
 ///
 /// # Errors
-/// The reason for which nobody may have this name.
+/// The reason for which this name is not allowed.
 pub(crate) fn checked(wanted: &str) -> Result<String, String> {
     let name: String = wanted.chars().filter(|it| *it != EMOJI_LOOK).collect();
     let name = name.trim();
@@ -53,7 +53,7 @@ pub(crate) fn checked(wanted: &str) -> Result<String, String> {
 fn is_visible(character: char) -> bool {
     let is_space = character.general_category() == GeneralCategory::SpaceSeparator;
     let is_seen = match character.general_category_group() {
-        // Control and format characters, halves of pairs, and what no font knows.
+        // Control and format characters, surrogates, private and unassigned characters.
         GeneralCategoryGroup::Other => false,
         GeneralCategoryGroup::Separator => is_space,
         _ => true,
@@ -61,15 +61,15 @@ fn is_visible(character: char) -> bool {
     is_seen && !INVISIBLE.iter().any(|range| range.contains(&character))
 }
 
-/// The same for two names that look the same: in whatever letter case and width, with whatever spaces.
-/// (Unicode's compatibility caseless matching, definition D146.)
+/// Returns a key that is equal for two names that look the same, in any letter case and width, with any
+/// spaces. (Unicode's compatibility caseless matching, definition D146.)
 pub(crate) fn key(name: &str) -> String {
     let folded = name.nfd().default_case_fold().nfkd().default_case_fold();
     let folded: String = folded.nfkd().collect();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The name that was asked for, or the first of `name 2`, `name 3` … that looks like nobody's.
+/// Returns the wanted name, or the first of `name 2`, `name 3` … that looks like no other member's.
 pub(crate) fn free(wanted: &str, taken: &HashSet<String>) -> String {
     let numbered = (2..).map(|number| format!("{wanted} {number}"));
     let mut names = std::iter::once(wanted.to_owned()).chain(numbered);

@@ -53,7 +53,7 @@ impl Runtime {
         let total_queued = TotalQueued::new(usize::MAX);
         let (watchdog, watch) =
             Watchdog::new(Arc::clone(&total_queued), None, Arc::new(Totals::default()))?;
-        let builder = thread::Builder::new().name("stentor warden".to_owned());
+        let builder = thread::Builder::new().name("stentor watchdog".to_owned());
         builder.spawn(move || watch.run())?;
         Ok(Runtime {
             process: Process::current(),

@@ -50,15 +50,14 @@
 //!     written.extend(connection.data_to_send());
 //! }
 //! assert!(written.ends_with(b"8jKS'y:G*Co,Wxa-\x00Hello\xff\xff\x00"));
-//! # Ok::<(), stentor::protocol::Unsupported>(())
+//! # Ok::<(), stentor::protocol::SendError>(())
 //! ```
 //!
 //! The chapters, in the order in which to read them: the [states](state) and their table; the
-//! engine, [`Connection`], and its [endings](ending); the [request], the [response]; the client's side
-//! of both, [client_handshake]; the [versions](version), oldest first; the two [framings](framing); compression,
-//! if it is built in; then the small ones: the two [roles](role), [messages and events](message),
-//! [close codes](close), [configuration](config), [allowed_hosts](host) and [allowed_origins](origin), [limits], and
-//! [errors](error).
+//! engine, [`Connection`]; the [handshake], with the request and the response of both sides; the
+//! [closing handshake](closing); the [versions](version), oldest first; the two [framings](framing); the
+//! two [roles](role); compression, if it is built in; then the small ones: [messages and events](message),
+//! [close codes](close), [configuration](config), [limits], and [errors](error).
 
 pub mod state;
 

@@ -1,4 +1,4 @@
-//! What this side sends: messages and pings, compressed where that was agreed on.
+//! Sends messages and pings, compressed if that was agreed on.
 
 use super::connection::Connection;
 use super::deflate::{Deflater, Negotiated};

@@ -1,4 +1,5 @@
-//! The listener: accepts, starts a thread for each client, and survives when there is none.
+//! The listener: accepts connections, starts a thread for each client, and goes on when no thread can
+//! be started.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -23,21 +24,21 @@ use super::memory;
 use super::session::Session;
 use super::shared::Shared;
 
-/// How long a listener rests when the system has no descriptor, or no memory, for one more
-/// connection. What is waiting in the kernel's queue stays there.
+/// How long a listener pauses when the system has no descriptor, or no memory, for one more
+/// connection. Connections that wait in the kernel's queue stay there.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
-/// How many are let in at one socket before it is the next one's turn.
+/// How many connections are accepted from one socket before the next socket is served.
 const AT_A_TIME: usize = 64;
 
-/// How many threads without a client are kept, and for how long.
+/// How many threads without a client are kept, and for how long each.
 const KEPT: usize = 64;
 const KEPT_FOR: Duration = Duration::from_secs(2);
 
-/// How long the listener waits for a thread to have begun, where the process's memory is limited.
+/// How long the listener waits until a thread has started, if the process's memory is limited.
 const BEGINS: Duration = Duration::from_millis(100);
 
-/// Accepts until the server stops, or until all sockets are broken for good.
+/// Accepts connections until the server stops, or until all sockets are broken permanently.
 pub(crate) fn listen<'scope, 'env, F>(
     listeners: Vec<BoundListener>,
     woken: &UnixStream,
@@ -64,7 +65,7 @@ where
         sockets.retain_mut(|socket| match socket.let_in(&workers) {
             Ok(()) => true,
             Err(error) => {
-                error!("{} is broken for good: {error}", socket.bound);
+                error!("stopped listening on {}: {error}", socket.bound);
                 broken = Some(error);
                 false
             }
@@ -77,7 +78,7 @@ where
     Ok(())
 }
 
-/// Blocks until somebody knocks, a door has rested, or the server stops.
+/// Blocks until a client connects, a socket's pause is over, or the server stops.
 fn wait(sockets: &[ListenSocket], woken: &UnixStream) {
     let now = Instant::now();
     let rests = sockets.iter().filter_map(|socket| socket.rests_until);
@@ -92,10 +93,10 @@ fn wait(sockets: &[ListenSocket], woken: &UnixStream) {
     let _ = poll(&mut polled, timeout.as_ref());
 }
 
-/// One of the sockets that clients come by.
+/// One of the sockets that clients connect to.
 struct ListenSocket {
     bound: BoundListener,
-    /// While the system has nothing left for one more client.
+    /// The end of the pause, while the system has no resources for one more client.
     rests_until: Option<Instant>,
 }
 
@@ -107,10 +108,10 @@ impl ListenSocket {
         }
     }
 
-    /// Lets in those who wait, as many as it is their turn for.
+    /// Accepts the connections that wait, up to [`AT_A_TIME`].
     ///
     /// # Errors
-    /// Where the socket is broken for good.
+    /// If the socket is broken permanently.
     fn let_in<F>(&mut self, workers: &Workers<'_, '_, F>) -> io::Result<()>
     where
         F: Fn(&mut Client) -> HandlerResult + Sync,
@@ -129,7 +130,7 @@ impl ListenSocket {
             };
             match error.kind() {
                 io::ErrorKind::WouldBlock => break,
-                // The client was gone before it was accepted, or a signal came.
+                // The client disconnected before it was accepted, or a signal arrived.
                 io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
                 io::ErrorKind::InvalidInput => return Err(error),
                 _ => {
@@ -148,13 +149,13 @@ impl ListenSocket {
     }
 }
 
-/// The threads that serve clients. One whose client has left waits a while for the next: starting
-/// a thread costs more than everything else that a connection does.
+/// The threads that serve clients. A thread whose client has left waits a while for the next client:
+/// to start a thread costs more than everything else about a connection.
 struct Workers<'scope, 'env, F> {
     shared: &'env Arc<Shared>,
     scope: &'scope Scope<'scope, 'env>,
     handler: &'env F,
-    /// Without room in it: what is sent is taken by a thread that waits, or not at all.
+    /// A channel without capacity: only a thread that already waits can receive.
     next: Sender<Box<Session>>,
     waiting: Receiver<Box<Session>>,
     idle: &'env AtomicUsize,
@@ -165,7 +166,7 @@ where
     F: Fn(&mut Client) -> HandlerResult + Sync,
 {
     fn start(&self, stream: Stream, peer: Peer, is_plain: bool) {
-        // Where accepted sockets inherit it from the listener.
+        // On these systems, accepted sockets inherit the non-blocking mode from the listener.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let _ = stream.set_blocking();
         let socket = match is_plain {
@@ -176,7 +177,11 @@ where
             Ok(socket) => socket,
             Err(error) => {
                 let watchdog = &self.shared.watchdog;
-                log_limited!(watchdog, Kind::Exhausted, "no TLS for {peer}: {error}");
+                log_limited!(
+                    watchdog,
+                    Kind::Exhausted,
+                    "{peer}: TLS cannot be started: {error}"
+                );
                 return;
             }
         };
@@ -193,14 +198,16 @@ where
         let stack = memory::stack(self.shared.settings.stack_size);
         let started = match stack {
             Ok(stack) => self.start_thread(stack, rejected.into_inner()),
-            Err(limit) => Err(io::Error::other(format!("{limit} leaves no room for it"))),
+            Err(limit) => Err(io::Error::other(format!(
+                "{limit} leaves no memory for a thread"
+            ))),
         };
         if let Err(error) = started {
             let (watchdog, id) = (&self.shared.watchdog, link.id);
             log_limited!(
                 watchdog,
                 Kind::Exhausted,
-                "client {id}: no thread for it: {error}"
+                "client {id}: cannot start a thread: {error}"
             );
             self.shared.registry.remove(&link, &self.shared.totals);
             self.shared.turn_away(&link, socket, &Rejection::Full);

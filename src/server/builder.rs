@@ -1,4 +1,4 @@
-//! A server's options, each with its default, its unit and its reason.
+//! The options of a server, each with its default, its unit and its reason.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,25 +18,25 @@ use crate::protocol::{Accept, Config, Limits, Rejection, Request, Response, Tran
 
 use super::teardown::CloseReport;
 
-/// What `on_request` answers.
+/// The response of an `on_request` hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply {
-    /// The handshake goes on. Plain HTTP cannot be accepted: it is then refused with 400.
+    /// Continues the handshake. Plain HTTP cannot be accepted: it is then rejected with 400.
     Accept(Accept),
-    /// The request is refused.
+    /// Rejects the request.
     Reject(Rejection),
-    /// The request gets an ordinary HTTP answer: a page, a health check.
+    /// Sends an ordinary HTTP response: a page, a health check.
     Respond(Response),
 }
 
 impl Reply {
-    /// Accepts, with nothing to add.
+    /// Accepts the request, without further options.
     pub fn accept() -> Reply {
         Reply::Accept(Accept::new())
     }
 
-    /// Refuses with an HTTP status (400 to 599) and a reason, which is the body of the answer.
+    /// Rejects with an HTTP status (400 to 599) and a reason, which is the body of the response.
     pub fn reject(status: u16, reason: impl Into<String>) -> Reply {
         Reply::Reject(Rejection::Application {
             status: if (400..600).contains(&status) {
@@ -64,8 +64,8 @@ impl From<Response> for Reply {
 type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
 type OnClose = dyn Fn(&CloseReport) + Send + Sync;
 
-/// The options of a [`Server`](super::Server), whose [`builder`](super::Server::builder) makes
-/// one with the defaults.
+/// The options of a [`Server`](super::Server). [`Server::builder`](super::Server::builder) returns
+/// them at their defaults.
 #[derive(Debug, Clone, Default)]
 pub struct ServerBuilder {
     pub(super) settings: Settings,
@@ -125,26 +125,28 @@ impl Default for Settings {
 }
 
 impl ServerBuilder {
-    /// The versions that are spoken. Default: all five. [`Versions::RFC6455`] leaves the old ones
-    /// out: draft-75 proves nothing about who it speaks to, draft-76 little.
+    /// Sets the versions that the server speaks. Default: all five. [`Versions::RFC6455`] leaves the old
+    /// ones out: the handshake of draft-75 proves nothing about the peer, that of draft-76 little.
     pub fn versions(mut self, versions: Versions) -> Self {
         self.config().versions = versions;
         self
     }
 
-    /// The sizes a peer may ask for: head, fields, message, fragments. Defaults: see [`Limits`].
+    /// Sets the largest sizes that a peer may use: header block, headers, message, fragments. Defaults: see
+    /// [`Limits`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config().limits = limits;
         self
     }
 
-    /// The most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
+    /// Sets the most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.config().limits.message = bytes;
         self
     }
 
-    /// The subprotocols that are spoken; the client's order of preference decides. Default: none.
+    /// Sets the subprotocols that the server speaks; the client's order of preference decides. Default:
+    /// none.
     pub fn subprotocols<I>(mut self, names: I) -> Self
     where
         I: IntoIterator,
@@ -154,48 +156,48 @@ impl ServerBuilder {
         self
     }
 
-    /// Compresses messages with the clients that offer it. Default: no compression. See
-    /// [`Deflate`] for what it costs, and
-    /// [`protocol::deflate`](crate::protocol::deflate) for what can go wrong.
+    /// Compresses messages for the clients that offer it. Default: no compression. See [`Deflate`]
+    /// for the cost, and [`protocol::deflate`](crate::protocol::deflate) for the risks.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, deflate: Deflate) -> Self {
         self.config().deflate = Some(deflate);
         self
     }
 
-    /// Whether TLS ends in front of this server, so that draft-75 and draft-76 must be told `wss`
-    /// in their location. Default: no.
+    /// Sets whether a proxy in front of this server ends TLS, so that the location that draft-75 and
+    /// draft-76 receive must begin with `wss`. Default: no.
     pub fn secure(mut self, secure: bool) -> Self {
         self.config().secure = secure;
         self
     }
 
-    /// Speaks TLS with everybody who comes over TCP, whatever the listener, but for
-    /// [`and_bind_plain`](super::Server::and_bind_plain); those who come over a Unix socket are on
-    /// this machine. Default: no TLS. Its handshake is part of the one that has a
-    /// [deadline](ServerBuilder::handshake_timeout). For those who come over it, draft-75 and draft-76
-    /// are told `wss` and the server's own origin is `https`, as with
-    /// [`secure`](ServerBuilder::secure).
+    /// Uses TLS for all clients that connect over TCP, on every listener except those of
+    /// [`and_bind_plain`](super::Server::and_bind_plain). Clients of a Unix socket do not use TLS, since
+    /// they are on this machine. Default: no TLS. The [handshake
+    /// timeout](ServerBuilder::handshake_timeout) includes the TLS handshake. For TLS clients, the
+    /// location of draft-75 and draft-76 begins with `wss` and the server's own origin is `https`, as
+    /// with [`secure`](ServerBuilder::secure).
     ///
-    /// Who speaks plain HTTP there is told so in plain HTTP, with 400. Who is
-    /// turned away before its handshake, or too slow with it, is told by an alert: `internal_error`.
+    /// A client that sends plain HTTP to a TLS port receives a 400 in plain HTTP. A client that is
+    /// rejected before its TLS handshake, or too slow with it, receives the alert `internal_error`.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: TlsServer) -> Self {
         self.settings.tls = Some(tls);
         self
     }
 
-    /// Believes `X-Forwarded-Proto` and `X-Forwarded-For`, the last word of each: what stands
-    /// before it may be the client's own. Default: no. Dangerous unless a proxy in front of this
-    /// server writes both itself, and nobody gets past it: any client could claim any address.
+    /// Trusts `X-Forwarded-Proto` and `X-Forwarded-For`, the last word of each: the client itself may
+    /// have written the words before it. Default: no. Dangerous unless a proxy in front of this server
+    /// writes both itself, and no client can get past the proxy: any client could claim any address.
     pub fn trust_forwarded_headers(mut self, trust: bool) -> Self {
         self.config().trust_forwarded = trust;
         self
     }
 
-    /// Believes those headers of whoever comes over a Unix socket, whether or not it believes all
-    /// others. Default: no. For a server that a proxy on the same machine reaches by a Unix
-    /// socket, and others by a port: dangerous where others can reach the socket too.
+    /// Trusts these headers from every peer that connects over a Unix socket, whether or not the server
+    /// trusts them from others. Default: no. For a server that a proxy on the same machine reaches
+    /// over a Unix socket, and other clients over a port: dangerous if other programs can reach the
+    /// socket too.
     pub fn trust_local_proxy(mut self, trust: bool) -> Self {
         self.settings.trust_local_proxy = trust;
         self
@@ -209,58 +211,59 @@ impl ServerBuilder {
     }
 
     /// Fails draft-75 and draft-76 connections on text that is not UTF-8, instead of replacing
-    /// what is wrong by U+FFFD. Default: replace. The later versions always fail.
+    /// invalid parts by U+FFFD. Default: replace. The later versions always fail.
     pub fn fail_on_invalid_hixie_text(mut self, fail: bool) -> Self {
         self.config().fail_on_invalid_hixie_text = fail;
         self
     }
 
-    /// Whether a close frame that answers a violation says in words which rule was broken, beside the
-    /// code, in at most 123 bytes: for the person who looks for a fault in a client. Default: on. The
-    /// words may name a limit of this server.
+    /// Sets whether a close frame after a protocol error names the broken rule in words, beside the
+    /// code, in at most 123 bytes: this helps to find faults in a client. Default: on. The words may
+    /// name a limit of this server.
     pub fn close_reasons(mut self, on: bool) -> Self {
         self.config().close_reasons = on;
         self
     }
 
-    /// How long a handshake may take, from the connection to the last byte of the request.
-    /// Default: 10 s. Who is later is told 408.
+    /// Sets how long a handshake may take, from the connection to the last byte of the request.
+    /// Default: 10 s. A client that takes longer receives 408.
     pub fn handshake_timeout(mut self, deadline: Duration) -> Self {
         self.timeouts().handshake = deadline;
         self
     }
 
-    /// After how much silence a client is pinged, and how long it may then stay silent before it
-    /// is given up. Default: 20 s and 20 s. `None` for never. Silence counts only while the
-    /// client's handler waits for a message. Draft-75 and draft-76 cannot ping: for them TCP's
-    /// own keepalive probes the same times.
+    /// Sets the keepalive: after how much silence the server pings a client, and how long the client may
+    /// then stay silent before it is disconnected. Default: 20 s and 20 s. `None` never pings. Silence
+    /// counts only while the client's handler waits for a message. Draft-75 and draft-76 cannot ping:
+    /// for them TCP's own keepalive uses the same times.
     ///
-    /// Bytes that come from the client are a sign of life, and so are bytes that its socket takes
-    /// after it was full. A ping is sent once nothing waits before it, and its pong is due only
-    /// once it has left towards the socket. The system's own buffer, of up to 4 MiB on Linux, comes
+    /// Bytes from the client are a sign of life, and so are bytes that its socket accepts after it was
+    /// full. A ping is sent once no bytes wait before it, and its pong is due only once the ping has
+    /// left towards the socket. The system's own buffer, of up to 4 MiB on Linux, comes
     /// after that: both times together must be enough for the slowest client to read that much. A
-    /// client that takes nothing although something waits for it has the
+    /// client that accepts no bytes although bytes wait for it has the
     /// [write timeout](ServerBuilder::write_timeout).
     ///
-    /// A message that has begun and does not end may bring no byte for as long as both times
-    /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the client
-    /// is given up with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
+    /// While a message is unfinished, the client may send no byte for as long as both times
+    /// together, in every version: 40 s by default, and 40 s if `ping` is `None`. Then the client
+    /// is disconnected with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
     pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
         self.timeouts().ping = ping;
         self.timeouts().pong = pong;
         self
     }
 
-    /// The least rate of a message that comes in: it may take `grace`, and one second more for
-    /// every `bytes_per_second` bytes of it that have come. A client whose message takes longer is
-    /// given up with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished). Default: no least rate.
+    /// Sets the least rate of an incoming message: it may take `grace`, and one second more for every
+    /// `bytes_per_second` bytes of it that have arrived. A client whose message takes longer is
+    /// disconnected with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
+    /// Default: no least rate.
     ///
-    /// Against clients that keep their place with a message that never ends, a byte now and then.
-    /// Choose a grace in which a message of ordinary size comes on the slowest line that you serve.
+    /// Protects against clients that keep their place with a message that never ends, a byte now and
+    /// then. Choose a grace in which a message of ordinary size arrives on your slowest client's line.
     /// Time counts while the client's handler waits for a message, and not while a
-    /// [rate](ServerBuilder::rate) holds the client back. The bytes are those of the message,
-    /// without headers and pings between its fragments; of a compressed message, what it inflates
-    /// to. A rate of 0 counts as 1.
+    /// [rate limit](ServerBuilder::rate) delays the client. The bytes are those of the message, without
+    /// frame headers and pings between its fragments; of a compressed message, the inflated bytes. A
+    /// rate of 0 counts as 1.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -272,49 +275,51 @@ impl ServerBuilder {
         self
     }
 
-    /// After how much silence a client is given up, whatever its version. A pong breaks the
-    /// silence, and so does a full socket that takes more. Default: never.
+    /// Sets the idle timeout: after this much silence a client of any version is disconnected. A pong
+    /// ends the silence, and so does a full socket that accepts more. Default: never.
     pub fn idle_timeout(mut self, deadline: Option<Duration>) -> Self {
         self.timeouts().idle = deadline;
         self
     }
 
-    /// For how long a client may take nothing of what waits for it. Default: 10 s.
+    /// Sets how long a client may accept no byte while bytes wait for it. Default: 10 s.
     pub fn write_timeout(mut self, deadline: Duration) -> Self {
         self.timeouts().write = deadline;
         self
     }
 
-    /// How long a client may take to answer a close, and then to hang up. Default: 5 s.
+    /// Sets how long a client may take to answer a close frame, and then to close the TCP connection.
+    /// Default: 5 s.
     pub fn close_timeout(mut self, deadline: Duration) -> Self {
         self.timeouts().close = deadline;
         self
     }
 
-    /// The most bytes that wait for a client whose socket takes no more. Default: 1 MiB. A message
-    /// enters an empty queue whatever its size. The socket's own buffer, of up to 4 MiB on Linux,
-    /// comes before.
+    /// Limits the bytes that wait in the send queue of a client whose socket is full (backpressure).
+    /// Default: 1 MiB. An empty queue accepts a message of any size. The socket's own buffer, of up
+    /// to 4 MiB on Linux, comes before the queue.
     pub fn send_queue(mut self, bytes: usize) -> Self {
         self.settings.send_queue = bytes;
         self
     }
 
-    /// What happens to a client whose outbox is full. Default: [`SlowClient::Close`].
+    /// Sets the policy for a slow consumer: a client whose send queue is full. Default:
+    /// [`SlowClient::Close`].
     pub fn slow_client(mut self, policy: SlowClient) -> Self {
         self.settings.slow_client = policy;
         self
     }
 
-    /// The most connections at a time, each of which costs a thread. Default: 10,000, or fewer
-    /// where the system has less room: open files, memory mappings, threads; a warning says so.
-    /// Who comes after that is told 503.
+    /// Limits the connections at a time, each of which costs a thread. Default: 10,000, or fewer if
+    /// the system allows less: open files, memory mappings, threads; a warning reports that. Further
+    /// clients receive 503.
     ///
-    /// So is a client for whose thread the process's limits of memory (`RLIMIT_AS`, `RLIMIT_DATA`)
-    /// leave no room when it comes. Of these limits a 32nd is kept for everything that is no thread,
+    /// A client also receives 503 if the process's limits of memory (`RLIMIT_AS`, `RLIMIT_DATA`) leave
+    /// no room for its thread. Of these limits a 32nd is kept for everything except threads,
     /// 12 MiB at least; and [`total_send_queue_limit`](ServerBuilder::total_send_queue_limit) and
     /// [`total_incoming_limit`](ServerBuilder::total_incoming_limit) are lowered to a quarter of that
-    /// each. With glibc, the first threads of a process take 64 MiB of address space each: below a
-    /// gigabyte of it, set `MALLOC_ARENA_MAX=1` in the environment.
+    /// each. With glibc, the first threads of a process take 64 MiB of address space each: with a
+    /// limit below a gigabyte, set `MALLOC_ARENA_MAX=1` in the environment.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.settings.max_clients = clients;
         self
@@ -324,23 +329,23 @@ impl ServerBuilder {
     /// message that is nested as deeply as serde_json allows, in a debug build too.
     ///
     /// A handler that overflows its stack aborts the whole process: unlike a panic, an overflow
-    /// cannot be caught. A handler that recurses as deeply as a client's message says needs a limit
-    /// on that depth, or a larger stack. Pages that were never touched cost only address space,
+    /// cannot be caught. A handler that recurses as deeply as a client's message is nested needs a
+    /// limit on that depth, or a larger stack. Pages that were never touched cost only address space,
     /// which [`max_clients`](ServerBuilder::max_clients) takes into account.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.settings.stack_size = bytes;
         self
     }
 
-    /// Sends without waiting for more to send (TCP_NODELAY). Default: on.
+    /// Sets whether the system sends at once, without waiting for more bytes (TCP_NODELAY). Default: on.
     pub fn no_delay(mut self, on: bool) -> Self {
         self.settings.no_delay = on;
         self
     }
 
-    /// Sees each request before it is answered, plain HTTP (GET and HEAD) too, on the client's own
-    /// thread. It runs after the version's checks and the origin's. Default: accept what is an upgrade,
-    /// refuse the rest with 400.
+    /// Sets a hook that receives each request before the response, plain HTTP (GET and HEAD) too, on the
+    /// client's own thread. It runs after the checks of the version and the origin. Default: accept
+    /// requests for an upgrade, reject all others with 400.
     pub fn on_request<F>(mut self, hook: F) -> Self
     where
         F: Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -349,8 +354,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Is told how each client's conversation ended, exactly once per client that was open, on
-    /// the client's own thread.
+    /// Sets a hook that receives the report of each closed connection, exactly once per client that was
+    /// open, on the client's own thread.
     pub fn on_close<F>(mut self, hook: F) -> Self
     where
         F: Fn(&CloseReport) + Send + Sync + 'static,
@@ -359,7 +364,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Sees each change of a connection's state, on the client's own thread.
+    /// Sets a hook that receives each change of a connection's state, on the client's own thread.
     pub fn on_state<F>(mut self, hook: F) -> Self
     where
         F: Fn(ClientId, Transition) + Send + Sync + 'static,
@@ -382,13 +387,13 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("config", &self.config)
             .field("trust_local_proxy", &self.trust_local_proxy)
-            .field("deadlines", &self.timeouts)
-            .field("outbox", &self.send_queue)
-            .field("all_outboxes", &self.total_send_queue_limit)
+            .field("timeouts", &self.timeouts)
+            .field("send_queue", &self.send_queue)
+            .field("total_send_queue_limit", &self.total_send_queue_limit)
             .field("all_incoming", &self.all_incoming)
             .field("slow_client", &self.slow_client)
             .field("rate", &self.rate)
-            .field("fast_client", &self.on_rate_limit)
+            .field("on_rate_limit", &self.on_rate_limit)
             .field("max_clients", &self.max_clients)
             .field("per_address", &self.per_address)
             .field("max_rooms_per_client", &self.max_rooms_per_client)

@@ -18,70 +18,71 @@ use super::session::Session;
 use super::shared::ServerThreads;
 use super::teardown::Ended;
 
-/// What a handler returns. An error, like a panic, closes its one client with 1011 and is logged.
-/// A stack overflow is no panic: it aborts the process, see
+/// The result of a handler. An error, like a panic, closes only this client's connection, with 1011,
+/// and is logged. A stack overflow is not a panic: it aborts the process, see
 /// [`stack_size`](super::ServerBuilder::stack_size).
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-/// A client, as its handler sees it. Leaving the handler closes it with 1000.
+/// A client, as its handler sees it. When the handler returns, the connection is closed with 1000.
 pub struct Client {
-    /// On the heap, where it is small: a stack grows by pages, and an idle client keeps them.
+    /// On the heap, where it takes little: a stack grows by pages, and an idle client keeps them.
     talk: Box<Session>,
-    /// Without a server's loop, the clients keep the hub and the warden alive.
+    /// Without [`Server::run`](super::Server::run), the clients keep the hub and the watchdog alive.
     _threads: Option<Arc<ServerThreads>>,
 }
 
 impl Client {
-    /// The client's number.
+    /// Returns the client's number.
     pub fn id(&self) -> ClientId {
         self.talk.link.id
     }
 
-    /// The version that the client speaks.
+    /// Returns the version that the client speaks.
     pub fn version(&self) -> Version {
         self.talk.version()
     }
 
-    /// Who is at the other end of the connection; behind a proxy, the proxy.
+    /// Returns the other end of the connection; behind a proxy, the proxy.
     pub fn peer(&self) -> Peer {
         self.talk.link.peer
     }
 
-    /// The client's address: the one that `X-Forwarded-For` names where the server trusts that,
-    /// or else the connection's, which over a Unix socket has none.
+    /// Returns the client's address: the one in `X-Forwarded-For` if the server trusts that header,
+    /// or else the connection's, which does not exist over a Unix socket.
     pub fn addr(&self) -> Option<IpAddr> {
         self.talk.address()
     }
 
-    /// The request that opened the conversation: path, query, header fields, cookies, origin.
+    /// Returns the request that opened the connection: path, query, headers, cookies, origin.
     pub fn request(&self) -> &Request {
         static NONE: OnceLock<Request> = OnceLock::new();
         let none = || NONE.get_or_init(Request::none);
         self.talk.connection.request().unwrap_or_else(none)
     }
 
-    /// The subprotocol that was agreed on, if any.
+    /// Returns the subprotocol that was agreed on, if any.
     pub fn subprotocol(&self) -> Option<&str> {
         self.talk.connection.subprotocol()
     }
 
-    /// Where the connection stands.
+    /// Returns the state of the connection.
     pub fn state(&self) -> State {
         self.talk.connection.state()
     }
 
-    /// How the conversation ended, once it has.
+    /// Returns how the connection ended, once it has.
     pub fn closed(&self) -> Option<&Closed> {
         self.talk.closed.as_ref()
     }
 
-    /// The next message; `Ok(None)` when the conversation is over in good order: the peer said
-    /// goodbye, or hung up where its version (or its browser, in draft-76) knows nothing better,
-    /// or we did. Before it waits, it sends what there is to send.
+    /// Waits for the next message; returns `Ok(None)` when the connection was closed in the regular
+    /// way: by a close frame of either side, or, if the peer's version (or its browser, in draft-76)
+    /// has no better way, by closing the TCP connection. Before it waits, it sends the replies that
+    /// wait.
     ///
     /// # Errors
-    /// [`Error::Protocol`] when the peer broke the protocol; [`Error::Disconnected`] when it is gone
-    /// without a goodbye. Both are final, and the same for each further call.
+    /// [`Error::Protocol`] when the peer broke the protocol; [`Error::Disconnected`] when it
+    /// disconnected without a close frame. Both are final, and the same for each further call.
     #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         match self.talk.short_message() {
@@ -90,30 +91,30 @@ impl Client {
         }
     }
 
-    /// As [`recv`](Client::recv), for at most as long as `timeout`.
+    /// Waits for the next message like [`recv`](Client::recv), but no longer than `timeout`.
     ///
     /// # Errors
-    /// As [`recv`](Client::recv).
+    /// The same as [`recv`](Client::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
         self.talk.next_message_within(timeout)
     }
 
-    /// As [`recv`](Client::recv), for a handler that wants to see pings and pongs as well. Pings
+    /// Waits for the next event: like [`recv`](Client::recv), and returns pings and pongs as well. Pings
     /// have been answered already.
     ///
     /// # Errors
-    /// As [`recv`](Client::recv).
+    /// The same as [`recv`](Client::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
         self.talk.next_event()
     }
 
-    /// Sends a message to this client. While messages that came together are being worked off,
-    /// replies wait for each other and leave in one piece; [`flush`](Client::flush) hurries them.
-    /// Where the client does not read what is sent to it, this waits, up to the write deadline.
+    /// Sends a message to this client. Replies to messages that arrived together wait for each other
+    /// and leave in one piece; [`flush`](Client::flush) sends them at once. If the client does not read
+    /// and its send queue is full, this waits, up to the write timeout: this is backpressure.
     ///
     /// # Errors
-    /// [`Error::Send`] where the version cannot carry the message; [`Error::Closed`] once
-    /// the conversation is over; [`Error::Disconnected`] when the write deadline passes.
+    /// [`Error::Send`] if the version cannot carry the message; [`Error::Closed`] once the connection
+    /// is closed; [`Error::Disconnected`] when the write timeout has passed.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.talk.send(message.into())
     }
@@ -121,20 +122,20 @@ impl Client {
     /// Sends a ping with a payload of up to 125 bytes.
     ///
     /// # Errors
-    /// As [`send`](Client::send); draft-75 and draft-76 have no ping.
+    /// The same as [`send`](Client::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         let encoder = self.talk.encoder();
         self.talk
             .reply(|out| encoder.encode_ping(payload, out).map(|()| 0))
     }
 
-    /// Sends the replies that wait, as far as the socket takes them.
+    /// Sends the replies that wait, as far as the socket accepts them.
     pub fn flush(&mut self) {
         self.talk.flush();
     }
 
-    /// Says goodbye with a code and a reason, in the version's own way. What follows is for
-    /// [`recv`](Client::recv) to find out, or for the end of the handler, which waits for it.
+    /// Starts the closing handshake with a code and a reason, in the version's own way.
+    /// [`recv`](Client::recv) then waits for the peer's answer, and so does the end of the handler.
     ///
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
@@ -143,52 +144,52 @@ impl Client {
         self.talk.close(CloseFrame { code, reason })
     }
 
-    /// The server that it is a client of: to look at everybody, or to shut it down.
+    /// Returns a handle of the server, for broadcasts, lists of clients, and a graceful shutdown.
     pub fn server(&self) -> ServerHandle {
         ServerHandle {
             shared: Arc::clone(&self.talk.shared),
         }
     }
 
-    /// A handle that can be cloned and used from any thread.
+    /// Returns a handle that can be cloned and used from any thread.
     pub fn handle(&self) -> ClientHandle {
         ClientHandle::new(Arc::clone(&self.talk.link), &self.talk.shared)
     }
 
-    /// Enters a room. Broadcasts to it that are posted from now on reach this client. Entering a
+    /// Enters a room. Broadcasts to the room that are sent from now on reach this client. Entering a
     /// room twice is the same as entering it once.
     ///
-    /// Where a limit does not allow it, the client stays outside, a line of the log says why, and
-    /// [`Counters::not_joined`](crate::Counters::not_joined) counts it:
-    /// [`try_join`](Client::try_join) returns the reason, for handlers that enter rooms whose names,
-    /// or whose number, a peer chooses.
+    /// If a limit does not allow this, the client does not enter, the reason is logged, and
+    /// [`Counters::not_joined`](crate::Counters::not_joined) counts it. Use
+    /// [`try_join`](Client::try_join), which returns the reason, if a peer chooses the names or the
+    /// number of the rooms.
     pub fn join(&self, room: &str) {
         self.talk.join_or_log(room);
     }
 
-    /// As [`join`](Client::join), for a handler that wants to know.
+    /// Enters a room like [`join`](Client::join), and returns an error if that failed.
     ///
     /// # Errors
-    /// [`JoinError`] where the client is in as many rooms as
+    /// [`JoinError`] if the client is in as many rooms as
     /// [`max_rooms_per_client`](crate::ServerBuilder::max_rooms_per_client) allows, all clients
-    /// together in as many as [`max_memberships`](crate::ServerBuilder::max_memberships) does, or
-    /// the room's name is longer than 256 bytes. The client is outside then, and nothing else has
-    /// changed.
+    /// together are in as many as [`max_memberships`](crate::ServerBuilder::max_memberships) does, or
+    /// the room's name is longer than 256 bytes. The client has not entered then, and nothing else
+    /// has changed.
     pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
         self.talk.join(room)
     }
 
-    /// Leaves a room. The end of the conversation leaves all.
+    /// Leaves a room. The end of the connection leaves all rooms.
     pub fn leave(&self, room: &str) {
         self.talk.leave(room);
     }
 
-    /// The members of a room, as an audience; this client need not be one of them.
+    /// Returns the members of a room, as an audience; this client need not be one of them.
     pub fn room(&self, name: &str) -> Audience {
         Audience::new(&self.talk.shared, Some(name))
     }
 
-    /// Every client, as an audience.
+    /// Returns all clients, as an audience.
     pub fn everyone(&self) -> Audience {
         Audience::new(&self.talk.shared, None)
     }
@@ -198,7 +199,7 @@ impl Client {
         self.everyone().broadcast(message);
     }
 
-    /// Goes through the handshake.
+    /// Performs the handshake.
     pub(crate) fn open(talk: Box<Session>, threads: &Arc<ServerThreads>) -> Result<Client, Error> {
         let mut client = Client {
             talk,
@@ -208,7 +209,7 @@ impl Client {
         Ok(client)
     }
 
-    /// The whole life: the handshake, the handler, whatever it does, and the end.
+    /// Serves a client from the handshake to the end, even if the handler panics.
     pub(crate) fn serve(
         talk: Box<Session>,
         handler: &(impl Fn(&mut Client) -> HandlerResult + Sync),
@@ -219,7 +220,7 @@ impl Client {
         };
         let outcome = catch_panic(|| match client.talk.open() {
             Ok(()) => handler(&mut client),
-            // Refused, answered with a page, or gone: nobody to hand over.
+            // Rejected, answered with a page, or disconnected: there is no client for the handler.
             Err(_) => Ok(()),
         });
         let ended = Ended::of(outcome, &client.talk);
@@ -227,8 +228,8 @@ impl Client {
     }
 }
 
-/// For streams that are served without a server's loop: the end of the value is the end of the
-/// conversation.
+/// For streams that are served without [`Server::run`](super::Server::run): dropping the value closes
+/// the connection.
 impl Drop for Client {
     fn drop(&mut self) {
         self.talk.finish(match std::thread::panicking() {

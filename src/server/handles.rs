@@ -1,4 +1,4 @@
-//! What can be done with a server and its clients from any thread.
+//! Handles: a server and its clients, used from any thread.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,25 +19,25 @@ use super::hub::Command;
 use super::hub::batch::Target;
 use super::shared::Shared;
 
-/// A running server, from outside: broadcasts, counts, lists, shuts down. Cheap to clone.
+/// A handle of a running server: broadcasts, counts and lists clients, shuts down. Cheap to clone.
 #[derive(Clone)]
 pub struct ServerHandle {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// A client, from any thread: sends, closes, identifies. Cheap to clone; keeping one keeps no
-/// connection open.
+/// A handle of a client, for any thread: sends, closes, identifies. Cheap to clone; keeping one does
+/// not keep the connection open.
 #[derive(Clone)]
 pub struct ClientHandle {
     pub(crate) link: Arc<Link>,
     pub(crate) shared: Arc<Shared>,
 }
 
-/// Those a broadcast goes to: a room, or everybody; without one of them, if need be.
+/// The receivers of a broadcast: the members of a room, or all clients; without some of them, if needed.
 ///
-/// A broadcast is posted to the hub and reaches every member that is `Ready` at that point of the
-/// hub's order. Members that cannot carry it (binary, in draft-75 and draft-76) are skipped and
-/// counted.
+/// A broadcast is queued for the hub and reaches every member that is `Ready` at that point of the
+/// hub's order. Members whose version cannot carry it (binary, in draft-75 and draft-76) are
+/// skipped and counted.
 #[derive(Clone)]
 pub struct Audience {
     pub(crate) shared: Arc<Shared>,
@@ -50,55 +50,55 @@ impl ServerHandle {
         self.everyone().broadcast(message);
     }
 
-    /// Every client, as an audience.
+    /// Returns all clients, as an audience.
     pub fn everyone(&self) -> Audience {
         Audience::new(&self.shared, None)
     }
 
-    /// The members of a room, as an audience. A room exists as long as somebody is in it.
+    /// Returns the members of a room, as an audience. A room exists as long as it has members.
     pub fn room(&self, name: &str) -> Audience {
         Audience::new(&self.shared, Some(name))
     }
 
-    /// The names of all rooms that somebody is in, in alphabetical order: as they are in the hub's
-    /// order, after all that was posted before. A list of more than a thousand comes from the hub in
-    /// pieces, so that nobody waits for it: a room that comes or goes meanwhile may be in it or not.
+    /// Returns the names of all rooms with members, in alphabetical order: after all commands that the
+    /// hub received before. A list of more than a thousand comes from the hub in pieces, so that no
+    /// client waits for it: a room that begins or ends meanwhile may be in it or not.
     pub fn rooms(&self) -> Vec<String> {
         self.shared.rooms()
     }
 
-    /// How many clients are open.
+    /// Returns how many clients are open.
     pub fn count(&self) -> usize {
         self.shared.registry.count_open()
     }
 
-    /// The clients that are open, in the order of arrival.
+    /// Returns the clients that are open, in the order of arrival.
     pub fn clients(&self) -> Vec<ClientHandle> {
         let open = self.shared.registry.open().into_iter();
         open.map(|link| ClientHandle::new(link, &self.shared))
             .collect()
     }
 
-    /// A client by its number, while it is open.
+    /// Returns a client by its number, while it is open.
     pub fn client(&self, id: ClientId) -> Option<ClientHandle> {
         let link = self.shared.registry.get(id).filter(|link| link.is_open())?;
         Some(ClientHandle::new(link, &self.shared))
     }
 
-    /// The server's counters at this moment.
+    /// Returns the server's counters at this moment.
     pub fn counters(&self) -> Counters {
         let mut counters = self.shared.registry.counters(&self.shared.totals);
         counters.waiting = self.shared.total_queued.waiting();
         counters
     }
 
-    /// Closes every open client with a code and a reason, each version in its own way. New clients
-    /// are still let in.
+    /// Closes the connections of all open clients with a code and a reason, each version in its own way.
+    /// The server still accepts new clients.
     ///
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn disconnect_all(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        // So that a mistake shows even where nobody is connected.
+        // So that a mistake is reported even if no client is connected.
         Version::Rfc6455.encode_close(Some(&frame(code, reason)), &mut Vec::new())?;
         for client in self.clients() {
             client.close(code, reason)?;
@@ -106,10 +106,10 @@ impl ServerHandle {
         Ok(())
     }
 
-    /// Stops the server: nobody is let in any more, every client is told 1001 in its version's own
-    /// way, behind all broadcasts that were posted before, and those that have not gone by
-    /// themselves when `deadline` has passed are cut off. Said again, the new deadline counts.
-    /// Returns when they are told, which no client can delay;
+    /// Shuts the server down gracefully: it accepts no more clients, and sends each client a close with
+    /// 1001, in its version's own way, after all earlier broadcasts. Connections that are still open
+    /// after the timeout, `deadline`, are aborted. After a second call, the new timeout counts. Returns
+    /// when the closes are queued, which no client can delay;
     /// [`Server::run`](super::Server::run) returns when the last handler has.
     pub fn shutdown(&self, deadline: Duration) {
         self.shared.shutdown(deadline);
@@ -124,28 +124,28 @@ impl ClientHandle {
         }
     }
 
-    /// The client's number.
+    /// Returns the client's number.
     pub fn id(&self) -> ClientId {
         self.link.id
     }
 
-    /// The version that the client speaks.
+    /// Returns the version that the client speaks.
     pub fn version(&self) -> Version {
-        // A handle is only given out once the handshake is done.
+        // A handle is only created once the handshake is done.
         self.link.version().unwrap_or(Version::Rfc6455)
     }
 
-    /// Who is at the other end of the connection; behind a proxy, the proxy.
+    /// Returns the other end of the connection; behind a proxy, the proxy.
     pub fn peer(&self) -> Peer {
         self.link.peer
     }
 
-    /// The resource that the client asked for: path, and query if there is one.
+    /// Returns the resource that the client requested: path, and query if there is one.
     pub fn target(&self) -> &str {
         self.link.target()
     }
 
-    /// Whether messages can still be sent.
+    /// Returns whether messages can still be sent.
     pub fn is_open(&self) -> bool {
         self.link.is_open()
     }
@@ -153,8 +153,8 @@ impl ClientHandle {
     /// Sends a message, without ever waiting for the client's socket.
     ///
     /// # Errors
-    /// [`Error::Send`] where the client's version cannot carry it; [`Error::Closed`] once
-    /// the conversation is over; where the client's queue is full, [`Error::Dropped`] or
+    /// [`Error::Send`] if the client's version cannot carry it; [`Error::Closed`] once
+    /// the connection is closed; if the client's send queue is full, [`Error::Dropped`] or
     /// [`Error::Disconnected`], by the server's [`SlowClient`](crate::SlowClient) policy.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let Some(encoder) = self.link.encoder() else {
@@ -170,7 +170,7 @@ impl ClientHandle {
             Some(payload) => encoder.encode_deflated(&message, &payload, &mut bytes),
             None => encoder.encode(&message, &mut bytes)?,
         }
-        // Let go of before the push is minded: what is evicted then is freed.
+        // The frames are dropped before the result is handled: then eviction frees the memory.
         let push = self
             .link
             .send_queue
@@ -189,9 +189,10 @@ impl ClientHandle {
         }
     }
 
-    /// Says goodbye with a code and a reason, in the version's own way: draft-76 has only its
-    /// `FF 00`, draft-75 hangs up. Returns at once; the client's handler gets `Ok(None)` once the
-    /// peer has answered, or when the close deadline has passed. A second goodbye is not sent.
+    /// Starts the closing handshake with a code and a reason, in the version's own way: draft-76 has only
+    /// its `FF 00`, in draft-75 the TCP connection is closed. Returns at once; the client's handler
+    /// receives `Ok(None)` once the peer has answered, or when the close timeout has passed. A second
+    /// close frame is not sent.
     ///
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
@@ -214,21 +215,21 @@ impl Audience {
         }
     }
 
-    /// This audience without one client: the sender, most likely. May be said more than once.
+    /// Returns this audience without one client, such as the sender. Can be called more than once.
     pub fn except(mut self, id: ClientId) -> Audience {
         self.target.except.push(id);
         self
     }
 
-    /// Sends a message to all of them. All members of an audience see its messages in the same
-    /// order. Once the server stops, nothing happens.
+    /// Sends a message to all members. All members of an audience receive its messages in the same
+    /// order. Once the server stops, this does nothing.
     pub fn broadcast(&self, message: impl Into<Message>) {
         self.shared
             .command(Command::Broadcast(self.target.clone(), message.into()));
     }
 
-    /// The members, in the order of their arrival at the server. A room's are those that it has
-    /// in the hub's order: after all that was posted before. Of everyone, those that are open now.
+    /// Returns the members, in the order of their arrival at the server. For a room, these are the members
+    /// after all commands that the hub received before; for all clients, those that are open now.
     pub fn members(&self) -> Vec<ClientId> {
         let mut ids = match &self.target.room {
             None => self

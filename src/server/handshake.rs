@@ -1,4 +1,4 @@
-//! A conversation's beginning: the request, the user's say in it, and the way into the hub.
+//! The start of a connection: the request, the response of the user's hook, and the entry into the hub.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use super::builder::Reply;
 use super::hub::Command;
 use super::session::Session;
 
-/// A body of this many bytes is worth a place of its own in the send queue.
+/// A body of this many bytes or more gets its own place in the send queue, without a copy.
 const LARGE: usize = 16 * 1024;
 
 impl Session {
-    /// Goes through the handshake.
+    /// Performs the handshake.
     pub(crate) fn open(&mut self) -> Result<(), Error> {
         loop {
             match self.step(&mut WaitLimit::endless()) {
@@ -54,7 +54,7 @@ impl Session {
         }
     }
 
-    /// One line about a client that was not let in. The query may hold secrets, and is left out.
+    /// Logs one line about a rejected client. The query may hold secrets, and is left out.
     #[inline(never)]
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
         let (id, peer) = (self.link.id, self.link.peer);
@@ -68,7 +68,7 @@ impl Session {
         );
     }
 
-    /// The same about one with whom TLS did not come about, if that is why.
+    /// Logs one line about a failed TLS handshake, if there was one.
     fn log_tls_failure(&self) {
         let Some(failure) = self.socket.tls().and_then(TlsSession::failure) else {
             return;
@@ -82,7 +82,8 @@ impl Session {
         );
     }
 
-    /// The client's address, as a proxy has told it, or else the connection's, if that has one.
+    /// Returns the client's address: the one that a trusted proxy named, or else the connection's, if it
+    /// has one.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         let forwarded = match self.shared.config_for(self.link.peer).trust_forwarded {
             true => self.connection.request().and_then(Request::forwarded_for),
@@ -98,7 +99,7 @@ impl Session {
             let _ = self.connection.reject(rejection);
             return;
         }
-        // After it was counted: behind a proxy, this is where the address is known.
+        // After the client was counted: behind a proxy, its address is known only now.
         if let Some(objection) = self.connection.take_objection() {
             let _ = self.connection.reject(objection);
             return;
@@ -114,7 +115,7 @@ impl Session {
                     Kind::HookPanicked,
                     "client {id}: on_request panicked"
                 );
-                Reply::reject(500, "this server made a mistake")
+                Reply::reject(500, "internal server error")
             }),
             None => Reply::accept(),
         };
@@ -134,8 +135,8 @@ impl Session {
         }
     }
 
-    /// A large body is not copied, and counted before it is sent: where all queues are full, this
-    /// client is told 503 rather than others being evicted.
+    /// Sends a response. A large body is not copied, and it is counted before it is sent: if the total
+    /// of the send queues is full, this client receives 503, and no other client is evicted.
     fn respond(&mut self, response: Response) -> Result<(), SendError> {
         let is_head = self.connection.request().is_some_and(Request::is_head);
         if let (false, Some(body)) = (is_head, response.large_body(LARGE)) {
@@ -147,8 +148,9 @@ impl Session {
         self.connection.respond(response)
     }
 
-    /// The handshake is done, and its last bytes wait in the outbox: no broadcast comes before
-    /// them, and none that is posted after the client has read them is missed.
+    /// Enters the client into the hub. The handshake is done, and its last bytes wait in the send queue:
+    /// no broadcast comes before them, and the client misses no broadcast that is sent after it has
+    /// read them.
     fn opened(&mut self) {
         let target = self.connection.request().map_or("/", Request::target);
         self.introduce(target.into());

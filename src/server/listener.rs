@@ -1,4 +1,4 @@
-//! What a server listens on: sockets that are bound, of either kind.
+//! The listening sockets of a server: bound sockets, TCP or Unix.
 
 use std::fmt;
 use std::io;
@@ -16,7 +16,7 @@ use crate::net::stream::Stream;
 use super::unix_file;
 use super::unix_file::SocketFile;
 
-/// A listening socket of the system's, of any kind that clients can come over.
+/// A listening socket of the system, of any kind that clients can connect to.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Listener {
@@ -26,30 +26,30 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
-/// Where a server listens.
+/// An address or path on which a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
     /// A TCP port.
     Net(SocketAddr),
-    /// A Unix socket; `None` where it has no path, but an abstract name or none at all.
+    /// A Unix socket; `None` if it has no path, but an abstract name or no name at all.
     Unix(Option<PathBuf>),
 }
 
 /// A listening socket, and the file that goes with it.
 #[derive(Debug)]
 pub(crate) struct BoundListener {
-    /// Before the listener, so that the file goes first: its number is nobody else's until the
-    /// socket is closed.
+    /// Before the listener, so that the file is removed first: no other file can have its number until
+    /// the socket is closed.
     file: Option<SocketFile>,
     listener: Listener,
-    /// There is no TLS here, even where the server has some.
+    /// There is no TLS on this listener, even if the server has TLS.
     is_plain: bool,
 }
 
-/// Connections that the kernel keeps until they are accepted. The standard library asks for 128,
-/// which a burst of clients fills: the rest would try again a second later. The system may allow
-/// less than this.
+/// The number of connections that the kernel keeps until they are accepted. The standard library
+/// requests 128, which a burst of clients fills: the others would try again a second later. The
+/// system may allow less than this.
 const TOTAL_QUEUED: i32 = 4096;
 
 #[cfg(not(target_vendor = "apple"))]
@@ -58,9 +58,12 @@ const CLOEXEC: SocketFlags = SocketFlags::CLOEXEC;
 const CLOEXEC: SocketFlags = SocketFlags::empty();
 
 impl BoundListener {
-    /// Binds to the first of the addresses that can be had.
+    /// Binds to the first of the addresses that is free.
     pub(crate) fn tcp(addresses: impl ToSocketAddrs) -> io::Result<BoundListener> {
-        let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+        let mut failed = io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "no address to listen on: the name has none",
+        );
         for address in addresses.to_socket_addrs()? {
             match listen_on(&address) {
                 Ok(listener) => return BoundListener::attach(listener.into()),
@@ -80,7 +83,7 @@ impl BoundListener {
         Ok(bound)
     }
 
-    /// Takes a listener as it is.
+    /// Uses an existing listener.
     pub(crate) fn attach(listener: Listener) -> io::Result<BoundListener> {
         match &listener {
             Listener::Tcp(listener) => listener.set_nonblocking(true)?,
@@ -93,7 +96,7 @@ impl BoundListener {
         })
     }
 
-    /// The same, for clients that know no TLS.
+    /// Turns TLS off, for clients that cannot use it.
     #[cfg(feature = "tls")]
     pub(crate) fn plain(self) -> BoundListener {
         BoundListener {
@@ -106,7 +109,7 @@ impl BoundListener {
         self.is_plain
     }
 
-    /// The next client that waits, if one does.
+    /// Accepts the next client that waits, if there is one.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Peer)> {
         match &self.listener {
             Listener::Tcp(listener) => {
@@ -132,19 +135,20 @@ impl BoundListener {
     }
 }
 
-/// A socket of its own making, since the standard library's has no options before it is bound.
+/// Creates a listening socket with its options: in the standard library, they cannot be set before it is
+/// bound.
 fn listen_on(address: &SocketAddr) -> io::Result<TcpListener> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
     let socket = socket_with(family, SocketType::STREAM, CLOEXEC, None)?;
-    // For systems whose sockets are not made with it.
+    // For systems that cannot create a socket with this flag.
     fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
-    // A server that comes back need not wait for the connections of the one before to be forgotten.
+    // A restarted server need not wait until the system has forgotten the old server's connections.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
-        // Where the system insists on one family, this is the one.
+        // If the system allows one family only, it is IPv6.
         let _ = sockopt::set_ipv6_v6only(&socket, false);
     }
     bind(&socket, address)?;
@@ -178,12 +182,12 @@ impl AsFd for BoundListener {
     }
 }
 
-/// Where it listens, for the log.
+/// The address or path, for the log.
 impl fmt::Display for BoundListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.endpoint() {
             Ok(endpoint) => endpoint.fmt(f),
-            Err(error) => write!(f, "a socket of which the system says: {error}"),
+            Err(error) => write!(f, "a socket without a known address ({error})"),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Joining rooms, within limits: how many a client may be in, how many all of them together, and how
-//! long a room's name may be.
+//! Joins rooms, within limits: of the rooms of one client, of the rooms of all clients together, and of
+//! the length of a room's name.
 //!
-//! A client's own side knows its rooms. So a room too many is refused where the mistake is made, the
-//! hub is only told of what changes, and at the end a client leaves its rooms in slices, one after the
-//! other: nobody else waits for the hub for long, however many rooms there are.
+//! Each client's thread keeps the set of its rooms. So the call that exceeds a limit gets the error, the
+//! hub receives only the changes, and at the end a client leaves its rooms in slices, one after the
+//! other: no other client waits long for the hub, even with very many rooms.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -22,10 +22,10 @@ use super::session::Session;
 /// The most bytes of a room's name.
 pub(crate) const LONGEST_NAME: usize = 256;
 
-/// How many rooms a client leaves with one post, when it leaves all of them.
+/// How many rooms a client leaves with one command, when it leaves all of them.
 const SLICE: usize = 64;
 
-/// Why a client was not let into a room. It stays in those that it is in.
+/// The reason for which a client could not join a room. It stays in its other rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoinError {
@@ -39,7 +39,7 @@ pub enum JoinError {
     LongName(usize),
 }
 
-/// How many memberships there are, a client in a room being one, and how many there may be.
+/// The number of memberships, and its limit. One client in one room is one membership.
 #[derive(Debug)]
 pub(crate) struct Memberships {
     count: AtomicUsize,
@@ -54,20 +54,20 @@ impl Memberships {
         }
     }
 
-    /// Counts one more, if there may be one.
+    /// Counts one more, if the limit allows it.
     fn take(&self) -> bool {
         let more = |count: usize| (count < self.most).then(|| count + 1);
         self.count.fetch_update(SeqCst, SeqCst, more).is_ok()
     }
 
-    /// The hub has ended so many.
+    /// Subtracts the memberships that the hub has ended.
     pub(crate) fn give_back(&self, count: usize) {
         self.count.fetch_sub(count, SeqCst);
     }
 }
 
 impl Session {
-    /// Joins a room; being in it already is no error.
+    /// Joins a room; no error if the client is in it already.
     pub(crate) fn join(&self, room: &str) -> Result<(), JoinError> {
         let joined = self.try_join(room);
         if joined.is_err() {
@@ -76,7 +76,7 @@ impl Session {
         joined
     }
 
-    /// The same, with a line in the log where that fails.
+    /// Joins a room, and logs a failure.
     pub(crate) fn join_or_log(&self, room: &str) {
         if let Err(error) = self.join(room) {
             let (id, peer) = (self.link.id, self.link.peer);
@@ -106,13 +106,13 @@ impl Session {
         }
         let room: Arc<str> = room.into();
         rooms.insert(Arc::clone(&room));
-        // Under the lock, which is this client's own: two of its threads that join and leave the same
-        // room are heard by the hub in the order in which they have changed the set.
+        // Under this client's own lock: if two threads join and leave the same room, the hub receives
+        // their commands in the order in which they have changed the set.
         self.shared.command(Command::Join(self.link.id, room));
         Ok(())
     }
 
-    /// Leaves a room; not being in it is no error.
+    /// Leaves a room; no error if the client is not in it.
     pub(crate) fn leave(&self, room: &str) {
         let mut rooms = self.rooms();
         if let Some(room) = rooms.take(room) {
@@ -122,7 +122,7 @@ impl Session {
         }
     }
 
-    /// Leaves the server: nothing reaches the client any more, and it is in no room.
+    /// Leaves the hub and all rooms: no broadcast reaches the client any more.
     pub(crate) fn leave_all(&self) {
         let rooms = std::mem::take(&mut *self.rooms());
         self.shared.command(Command::Leave(self.link.id));
@@ -132,7 +132,7 @@ impl Session {
             let part = |answer| Command::Part(self.link.id, slice, answer);
             match rooms.len() {
                 0 => self.shared.command(part(None)),
-                // One after the other, so that the posts of others come in between.
+                // One after the other, so that commands of other clients come in between.
                 _ => drop(
                     self.shared
                         .ask_hub(|answer| part(Some(answer)), Duration::MAX),
@@ -146,7 +146,7 @@ impl Session {
     }
 }
 
-/// Gives memory back, where three quarters of it are empty.
+/// Gives memory back if three quarters of it are empty.
 fn shrink(rooms: &mut HashSet<Arc<str>>) {
     const SMALL: usize = 64;
     if rooms.capacity() > SMALL && rooms.len() < rooms.capacity() / 4 {

@@ -1,10 +1,10 @@
 //! The memory that the system allows this process, and whether it is enough for one more client.
 //!
-//! A thread whose stack cannot be had is an error, which is answered with 503. A thread that has started
-//! and cannot have its signal stack, and an allocation that fails, abort the process. So the server
-//! stays away from either limit, by a reserve: it compares what the process takes with what it may
-//! take whenever it starts a thread: what the rest of the program takes changes. Where there is no limit,
-//! that is two system calls.
+//! If a thread's stack cannot be allocated, that is an error, and the client receives 503. If a thread has
+//! started and its signal stack cannot be allocated, or if any other allocation fails, the process aborts.
+//! So the server keeps a reserve below each limit. It compares the memory of the process with the limits
+//! whenever it starts a thread, since the rest of the program takes more or less over time. Without a
+//! limit, that is two system calls.
 
 use std::fs;
 
@@ -16,27 +16,27 @@ use crate::net::log::warn;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// What a client's thread takes beside its stack: guards, a signal stack, and its share of the heap.
+/// The memory of a client's thread beside its stack: guards, a signal stack, and its share of the heap.
 const BESIDE: usize = 256 * KIB;
 
-/// The least that is kept for everything that is no thread; a 32nd of the limit where that is more.
+/// The least reserve for everything except threads; a 32nd of the limit if that is more.
 const RESERVE: usize = 12 * MIB;
 
-/// What glibc reserves of the address space, at once, when a thread allocates for the first time.
-/// It does without where there is less.
+/// The address space that glibc reserves at once when a thread allocates for the first time. If less is
+/// left, it works without the reservation.
 const ARENA: usize = if cfg!(all(target_env = "gnu", target_pointer_width = "64")) {
     64 * MIB
 } else {
     0
 };
 
-/// One of the two limits, and how much of it is taken.
+/// One of the two limits, and how much of it is in use.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     name: &'static str,
     most: usize,
     taken: usize,
-    /// What a thread may take at once, without being asked to.
+    /// The bytes that a thread may take at once, by itself.
     arena: usize,
 }
 
@@ -45,18 +45,18 @@ impl Limit {
         (self.most / 32).max(RESERVE)
     }
 
-    /// What is left, and not kept.
+    /// Returns the bytes that are left, without the reserve.
     fn free(self) -> usize {
         self.most
             .saturating_sub(self.taken)
             .saturating_sub(self.reserve())
     }
 
-    /// How large the stack is to be of one more thread, where `stack` bytes were asked for; `None`
-    /// where there is no room for it.
+    /// Returns the size of the stack of one more thread, if `stack` bytes are required; `None` if
+    /// there is no room for it.
     ///
-    /// The thread may take an arena before it is even asked what is left. Where that would eat into
-    /// the reserve, a larger stack, which is never touched, leaves too little for an arena.
+    /// The thread may take an arena before the next check. If the arena would use a part of the
+    /// reserve, a larger stack, which is never touched, leaves too little space for an arena.
     fn stack(self, stack: usize) -> Option<usize> {
         let rest = self.free().checked_sub(stack.checked_add(BESIDE)?)?;
         if self.arena == 0 || rest >= self.arena {
@@ -64,14 +64,14 @@ impl Limit {
         }
         match (rest + self.reserve()).checked_sub(self.arena) {
             None => Some(stack),
-            // With that it would not leave the reserve, and without it neither.
+            // A larger stack would use a part of the reserve, and so would an arena.
             Some(_) if self.reserve() >= self.arena => None,
             Some(surplus) => Some(stack + surplus + page_size()),
         }
     }
 }
 
-/// How large the stack is to be of one more client's thread, where `stack` bytes were asked for.
+/// Returns the size of the stack of one more client's thread, if `stack` bytes are required.
 ///
 /// # Errors
 /// The name of the limit that leaves no room for it.
@@ -80,13 +80,13 @@ pub(super) fn stack(stack: usize) -> Result<usize, &'static str> {
     limits().try_fold(stack, with)
 }
 
-/// Whether there is a limit at all: threads are then started one after the other, so that each shows
-/// what it takes before the next one.
+/// Returns whether there is a limit at all. If so, threads start one after the other, so that the memory of
+/// each is counted before the next one.
 pub(super) fn is_limited() -> bool {
     limits().next().is_some()
 }
 
-/// `wanted` bytes for what waits of all clients, or less, where the process may take less.
+/// Returns `wanted` bytes for the queues of all clients, or less if the process may take less.
 pub(super) fn at_most(wanted: usize, what: &str) -> usize {
     let smallest = limits().min_by_key(|limit| limit.free());
     match smallest.map(|limit| (limit.name, limit.reserve() / 4)) {
@@ -98,11 +98,11 @@ pub(super) fn at_most(wanted: usize, what: &str) -> usize {
     }
 }
 
-/// Address space first: it decides how large a stack is to be.
+/// Returns the limits, address space first: it decides the size of a stack.
 fn limits() -> impl Iterator<Item = Limit> {
     let space = soft(Resource::As).or(narrow());
     let data = soft(Resource::Data);
-    // Sizes in pages: of all that is mapped, and, as the sixth, of data and stacks.
+    // Sizes in pages: the first of all mappings, the sixth of data and stacks.
     let taken = (space.is_some() || data.is_some()).then(|| fs::read_to_string("/proc/self/statm"));
     let taken = taken.and_then(Result::ok).unwrap_or_default();
     let pages = |place| taken.split_whitespace().nth(place)?.parse::<usize>().ok();
@@ -126,7 +126,7 @@ fn soft(resource: Resource) -> Option<usize> {
         .map(|most| usize::try_from(most).unwrap_or(usize::MAX))
 }
 
-/// What a pointer can address, where that is little.
+/// Returns the address space of a 32-bit process.
 fn narrow() -> Option<usize> {
     cfg!(target_pointer_width = "32").then_some(usize::MAX / 4 * 3)
 }
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(limit(most, 0, 0).stack(usize::MAX), None);
     }
 
-    /// Whatever is left: with the thread, and with an arena where one fits, there is the reserve.
+    /// With the thread, and with an arena if one fits, the reserve is always left.
     #[test]
     fn a_thread_and_its_arena_leave_the_reserve() {
         for most in [200 * MIB, 400 * MIB, 4096 * MIB] {

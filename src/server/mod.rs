@@ -1,19 +1,19 @@
-//! The server: a listener, a thread for each client, and a hub. It knows no header field and no
-//! opcode, and asks a version what it can do, never which it is; all that is in
-//! [`protocol`](crate::protocol). How one connection is served is in `shell`.
+//! The server: a listener, a thread for each client, and a hub. It knows no HTTP header and no
+//! opcode, and checks the abilities of a version, never its number; all that is in
+//! [`protocol`](crate::protocol). The code that serves one connection is in `net`.
 //!
 //! ```text
-//!  listener ──accept──> one thread per client ──post──> hub ──push──> every member's outbox ──> sockets
-//!                        │  reads, decodes,                              │
-//!                        │  runs the handler ──reply──> its own outbox ──┘ what a socket does not take
-//!                        │                                               │
-//!                        └──────────── woken at a deadline by ─── warden ┘ is drained by
+//!  listener ──accept──> one thread per client ──command──> hub ──push──> each member's send queue ──> sockets
+//!                        │  reads, decodes,                                  │
+//!                        │  runs the handler ──reply──> its own send queue ──┘ the rest, for a full socket,
+//!                        │                                                   │
+//!                        └──────────── woken at a deadline by ─── watchdog ──┘ is sent later by
 //! ```
 //!
 //! Beside the clients' threads there are three: the listener, which is the thread that calls
 //! [`Server::run`] and serves all sockets that the server listens on; the hub; and the watchdog. One
-//! owner per mutable thing: the client's thread owns its input and its state, the send_queue the way
-//! out, the hub the rooms, the watchdog the time. They meet in bounded queues, and no lock is held
+//! owner per mutable thing: the client's thread owns its input and its state, the send queue owns the
+//! output, the hub the rooms, the watchdog the time. They meet in bounded queues, and no lock is held
 //! across a call that can block.
 
 mod builder;
@@ -97,8 +97,8 @@ pub struct Server {
     threads: ServerThreads,
 }
 
-/// A server without a listener, for programs with a loop of their own. Its clients have deadlines,
-/// rooms and counters like any others.
+/// A server without a listener, for programs with an accept loop of their own. Its clients have timeouts,
+/// rooms and counters like all others.
 ///
 /// ```no_run
 /// let clients = stentor::Server::builder().acceptor()?;
@@ -125,42 +125,42 @@ impl Server {
     /// Binds to an address, with the default options: see [`ServerBuilder::bind`].
     ///
     /// # Errors
-    /// Where the address cannot be bound, or a thread cannot be started.
+    /// If the address cannot be bound, or a thread cannot be started.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
         Server::builder().bind(address)
     }
 
-    /// Serves the clients of a listener that exists already, with the default options.
+    /// Serves the clients of an existing listener, with the default options.
     ///
     /// # Errors
-    /// Where the listener cannot be made non-blocking, or a thread cannot be started.
+    /// If the listener cannot be made non-blocking, or a thread cannot be started.
     pub fn attach(listener: impl Into<Listener>) -> io::Result<Server> {
         Server::builder().attach(listener)
     }
 
-    /// The options, all of them at their defaults.
+    /// Returns the options, all at their defaults.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
 
-    /// A handle that can be cloned and used from any thread, before and while the server runs.
+    /// Returns a handle that can be cloned and used from any thread, before and while the server runs.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle {
             shared: Arc::clone(&self.threads.shared),
         }
     }
 
-    /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own for as long as
-    /// it is there. A thread may then serve another client: what a handler leaves in thread-locals
-    /// is found by the next. All threads run the same handler, which may borrow from the caller.
-    /// When it returns, so have all handlers, and all threads of the server are gone. This very
-    /// thread is the listener.
+    /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own while it is
+    /// connected. The thread may then serve another client: values that a handler leaves in
+    /// thread-locals are visible to the next one. All threads run the same handler, which may borrow
+    /// from the caller. This method runs the listener on the calling thread. When it returns, all
+    /// handlers have returned, and all threads of the server have ended.
     ///
     /// # Errors
-    /// Where all listeners are broken for good. Running out of descriptors, threads, or the memory
-    /// that the process's limits allow is no such thing: it waits, or turns the client away with 503.
-    /// In a child that was forked after the server was bound: its threads are the parent's, so a
-    /// program that forks does so before it binds.
+    /// If all listeners are broken permanently. Running out of descriptors, of threads, or of the memory
+    /// that the process's limits allow is not an error: the server waits, or rejects the client with 503.
+    /// Also in a child that was forked after the server was bound, since the server's threads are in
+    /// the parent: a program that forks must fork before it binds.
     pub fn run<F>(self, handler: F) -> io::Result<()>
     where
         F: Fn(&mut Client) -> HandlerResult + Sync,
@@ -189,12 +189,12 @@ impl Server {
         );
         let idle = AtomicUsize::new(0);
         let result = thread::scope(|scope| {
-            // Nobody is let in any more, from where this ends.
+            // When this returns, no more clients are accepted.
             let result = accept_loop::listen(listeners, &woken, shared, scope, &handler, &idle);
             shared.finish_shutdown();
             result
         });
-        info!("stopped; nobody is left of {endpoints}");
+        info!("stopped; all clients of {endpoints} have left");
         result
     }
 }
@@ -207,31 +207,31 @@ impl Acceptor {
         })
     }
 
-    /// Goes through the handshake on a stream that was accepted elsewhere, on this very thread,
+    /// Performs the handshake on a stream that the caller has accepted, on the calling thread,
     /// and returns the client. Both this and dropping the client can block, for as long as the
-    /// handshake's, the write and the close deadlines allow: have a thread for each stream.
+    /// handshake, write and close timeouts allow: use one thread for each stream.
     ///
-    /// Dropping it says goodbye with 1000, or 1011 in a panic;
-    /// [`Client::close`] with another code comes before that.
-    /// [`serve`](Acceptor::serve) tells a handler's error from its success.
+    /// Dropping the client closes the connection with 1000, or with 1011 in a panic; for another code, call
+    /// [`Client::close`] before that. Unlike this, [`serve`](Acceptor::serve) knows whether a handler
+    /// has failed.
     ///
     /// # Errors
-    /// [`Error::Rejected`] with what the client was told, [`Error::Answered`] when `on_request`
-    /// answered with a page, [`Error::Disconnected`] when the client went away or took too long, and
-    /// [`Error::Io`] when the stream is no connected socket, or this is a child that was forked after
-    /// the server was made.
+    /// [`Error::Rejected`] with the response that the client received, [`Error::Answered`] when
+    /// `on_request` responded with a page, [`Error::Disconnected`] when the client disconnected or took
+    /// too long, and [`Error::Io`] when the stream is not a connected socket, or in a child that was
+    /// forked after the server was created.
     pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
         Client::open(self.welcome(stream.into())?, &self.threads)
     }
 
-    /// The whole life of one client on this very thread: the handshake, the handler, whatever it
-    /// does, and the end, exactly as [`Server::run`] has it for each of its own.
+    /// Serves one client on the calling thread, from the handshake to the end of the connection,
+    /// even if the handler panics, exactly as [`Server::run`] serves each of its clients.
     ///
     /// # Errors
-    /// [`Error::Rejected`] where there are too many clients already, of its address or at all, and
-    /// [`Error::Io`] when the stream is no connected socket, or in a forked child, as with
-    /// [`accept`](Acceptor::accept). What happens after that is told by logs,
-    /// counters and `on_close`.
+    /// [`Error::Rejected`] if there are too many clients already, of this address or in total, and
+    /// [`Error::Io`] when the stream is not a connected socket, or in a forked child, as with
+    /// [`accept`](Acceptor::accept). Everything after that is reported by logs, counters and
+    /// `on_close`.
     pub fn serve(
         &self,
         stream: impl Into<Stream>,
@@ -255,8 +255,8 @@ impl Acceptor {
         Ok(Session::new(link, socket, Arc::clone(shared)))
     }
 
-    /// A handle that can be cloned and used from any thread. Its `shutdown` refuses new clients
-    /// and says 1001 to all others; it cuts nobody off.
+    /// Returns a handle that can be cloned and used from any thread. Its `shutdown` rejects new clients
+    /// and closes all others with 1001; it aborts no connection.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle {
             shared: Arc::clone(&self.threads.shared),
@@ -264,11 +264,11 @@ impl Acceptor {
     }
 }
 
-/// Goes through the handshake on one accepted stream, without a server, and returns the client:
-/// for programs that bring their own loop and need no options.
+/// Performs the handshake on one accepted stream, without a server, and returns the client: for
+/// programs that have their own accept loop and need no options.
 ///
-/// Clients that come this way share one [`Acceptor`] server with the default options: they see
-/// each other's broadcasts.
+/// All clients of this function share one [`Acceptor`] server with the default options: they
+/// receive each other's broadcasts.
 ///
 /// ```no_run
 /// let (stream, _) = std::net::TcpListener::bind("127.0.0.1:8000")?.accept()?;
@@ -280,13 +280,13 @@ impl Acceptor {
 /// ```
 ///
 /// # Errors
-/// As [`Acceptor::accept`], and [`Error::Io`] where a thread cannot be started.
+/// The same as [`Acceptor::accept`], and [`Error::Io`] if a thread cannot be started.
 pub fn accept(stream: impl Into<Stream>) -> Result<Client, Error> {
     static ACCEPTOR: OnceLock<Acceptor> = OnceLock::new();
     let acceptor = match ACCEPTOR.get() {
         Some(acceptor) => acceptor,
         None => {
-            // Two at once may make one each; one of them is kept.
+            // Two threads at once may create one each; one of the two is kept.
             let made = Server::builder().acceptor()?;
             ACCEPTOR.get_or_init(|| made)
         }
@@ -315,7 +315,7 @@ impl fmt::Debug for Server {
 
 impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Detached").finish_non_exhaustive()
+        f.debug_struct("Acceptor").finish_non_exhaustive()
     }
 }
 
@@ -332,7 +332,7 @@ mod tests {
         assert!(error.to_string().contains("fork first"), "{error}");
     }
 
-    /// A real fork needs `unsafe`: so the process that the server was bound in is made another.
+    /// A real fork needs `unsafe`: so the test changes the process in which the server was bound.
     #[test]
     fn a_server_that_was_bound_before_a_fork_does_not_run_in_the_child() -> io::Result<()> {
         let mut server = Server::bind("127.0.0.1:0")?;
@@ -344,7 +344,7 @@ mod tests {
                 .err()
                 .unwrap_or_else(|| io::Error::other("it has run")),
         );
-        // The threads of what is the parent's here are still there, and answer.
+        // The threads, here the parent's, still run and respond.
         assert_eq!(handle.rooms(), Vec::<String>::new());
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! How many clients the system has room for.
+//! The number of clients for which the system has room.
 //!
-//! Running out of descriptors can be answered; running out of memory mappings cannot: a thread that
-//! has started and cannot map its signal stack takes the whole process with it. So the server stays
-//! away from either. Limits of memory are looked at for each client: see [`memory`](super::memory).
+//! The server can handle a lack of descriptors, but not a lack of memory mappings: a thread that has
+//! started and cannot map its signal stack aborts the whole process. So the server stays below both
+//! limits. Limits of memory are checked for each client: see [`memory`](super::memory).
 
 use std::fs;
 
@@ -10,13 +10,13 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::net::log::warn;
 
-/// What a thread maps: its stack, its signal stack, and a guard for each.
+/// The mappings of a thread: its stack, its signal stack, and a guard for each.
 const MAPPINGS: usize = 4;
 
-/// Descriptors that are for everything but clients.
+/// Descriptors for everything except clients.
 const DESCRIPTORS: usize = 64;
 
-/// `wanted`, or less where the system has less.
+/// Returns `wanted`, or less if the system allows less.
 pub(crate) fn at_most(wanted: usize) -> usize {
     let smallest = limits().into_iter().min_by_key(|(_, room)| *room);
     match smallest {
@@ -28,8 +28,8 @@ pub(crate) fn at_most(wanted: usize) -> usize {
     }
 }
 
-/// Each limit's name and the clients it leaves room for; a tenth is kept for the rest of the
-/// program.
+/// Returns each limit's name and the clients that it leaves room for; a tenth is kept for the rest of
+/// the program.
 fn limits() -> Vec<(&'static str, usize)> {
     let mut limits = Vec::new();
     let files = getrlimit(Resource::Nofile).current;
@@ -42,7 +42,7 @@ fn limits() -> Vec<(&'static str, usize)> {
         ("kernel.threads-max", "/proc/sys/kernel/threads-max", 1),
     ];
     for (name, path, each) in system {
-        // Other systems than Linux have none of these files.
+        // Systems other than Linux do not have these files.
         let text = fs::read_to_string(path).unwrap_or_default();
         if let Ok(value) = text.trim().parse::<usize>() {
             limits.push((name, (value - value / 10) / each));

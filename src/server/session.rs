@@ -1,4 +1,4 @@
-//! A server's side of a conversation: what it has to do with this one client beside talking to it.
+//! The server's part of a connection: its data about one client, beside the connection itself.
 
 use std::collections::HashSet;
 use std::ops::{Deref, DerefMut};
@@ -13,14 +13,14 @@ use crate::protocol::Connection;
 
 use super::shared::Shared;
 
-/// A client's life on a server: its conversation, from the request, which the server answers, to the
-/// account that it keeps of it.
+/// A client on a server, from its request, to which the server responds, to the [close
+/// report](super::CloseReport).
 pub(crate) struct Session {
     conversation: Conversation,
     pub(crate) shared: Arc<Shared>,
     pub(crate) finished: bool,
-    /// The rooms that the client is in. Few programs join on more than one thread; those that do
-    /// wait for each other here, and nobody else does.
+    /// The rooms that the client is in. Few programs join on more than one thread; only such threads
+    /// wait for each other here.
     pub(super) rooms: Mutex<HashSet<Arc<str>>>,
 }
 

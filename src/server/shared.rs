@@ -1,4 +1,4 @@
-//! What all threads of a server share, and the two that serve them all.
+//! The state that all threads of a server share, and the two threads that serve all clients.
 
 use std::io;
 use std::net::IpAddr;
@@ -36,12 +36,12 @@ use super::membership::Memberships;
 use super::memory;
 use super::os_limits;
 
-/// What all threads of a server share.
+/// The state that all threads of a server share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    /// What the settings say of those who come over a Unix socket.
+    /// The configuration for clients of a Unix socket.
     local_config: Arc<Config>,
-    /// The same, of those who come over TLS.
+    /// The configuration for clients of TLS.
     pub(crate) secure_config: Arc<Config>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) registry: Arc<Registry>,
@@ -51,22 +51,22 @@ pub(crate) struct Shared {
     admission: Arc<Admission>,
     pub(super) memberships: Arc<Memberships>,
     stopping: AtomicBool,
-    /// How long the clients may take to leave.
+    /// How long the clients may take to leave in a shutdown.
     limit: Mutex<Duration>,
     waker: UnixStream,
     next_id: AtomicU64,
 }
 
-/// The hub's and the warden's threads; dropping this ends both.
+/// The threads of the hub and the watchdog; dropping this ends both.
 pub(crate) struct ServerThreads {
     pub(crate) shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-    /// Where they run.
+    /// The process in which they run.
     pub(super) process: Process,
 }
 
 impl ServerThreads {
-    /// Starts the hub and the warden. The other end of the waker is for the listener.
+    /// Starts the hub and the watchdog. The other end of the waker is for the listener.
     pub(crate) fn new(mut settings: Settings) -> io::Result<(ServerThreads, UnixStream)> {
         settings.max_clients = os_limits::at_most(settings.max_clients);
         settings.total_send_queue_limit =
@@ -124,12 +124,14 @@ impl ServerThreads {
             process: Process::current(),
         };
         threads.start("stentor hub", move || hub.run())?;
-        threads.start("stentor warden", move || watch.run())?;
+        threads.start("stentor watchdog", move || watch.run())?;
         Ok((threads, woken))
     }
 
+    /// Checks that the threads run in this process.
+    ///
     /// # Errors
-    /// In a child that was forked after this was made: the threads are not there.
+    /// In a child that was forked after this was created: it does not have the threads.
     pub(crate) fn check_process(&self) -> io::Result<()> {
         self.process.check("the server")
     }
@@ -144,7 +146,7 @@ impl ServerThreads {
 impl Drop for ServerThreads {
     fn drop(&mut self) {
         if !self.process.is_current() {
-            // They are the parent's, which needs them; here, nobody would ever come to be joined.
+            // The threads are in the parent, which needs them; a join here would never return.
             return self.threads.drain(..).for_each(std::mem::forget);
         }
         self.shared.stopping.store(true, SeqCst);
@@ -163,7 +165,7 @@ impl Shared {
         if self.admission.is_closed() {
             return;
         }
-        // Once the server stops, this would come behind everybody's goodbye.
+        // Once the server stops, this would come after each client's close.
         if self.is_stopping() && matches!(command, Command::Broadcast(..)) {
             return;
         }
@@ -171,11 +173,11 @@ impl Shared {
         if weight > 0 {
             self.admission.take(weight);
         }
-        // The hub is gone once the server has stopped: there is nobody to reach then.
+        // The hub ends when the server has stopped: there are no receivers then.
         let _ = self.commands.send(command);
     }
 
-    /// What holds for a connection with this peer.
+    /// Returns the configuration for a connection with this peer.
     pub(crate) fn config_for(&self, peer: Peer) -> &Arc<Config> {
         match peer {
             Peer::Net(_) => &self.settings.config,
@@ -187,8 +189,8 @@ impl Shared {
         self.stopping.load(SeqCst)
     }
 
-    /// Tells everybody, behind all that the hub had accepted before, and waits until that is done:
-    /// for the hub, which nothing can block, and for no longer than `limit`.
+    /// Closes all clients with 1001, after all commands that the hub has received before, and waits until
+    /// that is done: for the hub, which nothing can block, and no longer than `limit`.
     pub(crate) fn shutdown(&self, limit: Duration) {
         *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
         self.stopping.store(true, SeqCst);
@@ -201,7 +203,7 @@ impl Shared {
         }
     }
 
-    /// Those who are on their way in get a 503.
+    /// Rejects the clients that are still in the handshake, with 503.
     fn reject_handshakes(&self) {
         for link in self.registry.all() {
             if link.version().is_none() {
@@ -210,15 +212,15 @@ impl Shared {
         }
     }
 
-    /// Tells everybody at once, whatever waits for the hub.
+    /// Closes all clients with 1001 at once, without waiting for the hub.
     fn close_all_going_away(&self) {
         for link in self.registry.all() {
             link.close_going_away(&self.watchdog);
         }
     }
 
-    /// Who is in a room, in the order of arrival; nobody, once the hub is gone. Sorted here: the
-    /// hub has others to serve.
+    /// Returns the members of a room, in the order of arrival; none, once the hub has ended. The caller's
+    /// thread sorts them, to save the hub's time.
     pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
         let command = |answer| Command::Members(Arc::clone(room), answer);
         let mut ids = self.ask_hub(command, Duration::MAX).unwrap_or_default();
@@ -226,7 +228,7 @@ impl Shared {
         ids
     }
 
-    /// The rooms that somebody is in, in alphabetical order; none, once the hub is gone.
+    /// Returns the rooms with members, in alphabetical order; none, once the hub has ended.
     pub(crate) fn rooms(&self) -> Vec<String> {
         let (mut names, mut next) = (Vec::new(), Some(0));
         while let Some(from) = next {
@@ -239,7 +241,7 @@ impl Shared {
         names
     }
 
-    /// What the hub answers; `None` once it is gone, or when that took too long.
+    /// Returns the hub's answer; `None` once the hub has ended, or when the answer took too long.
     pub(super) fn ask_hub<T>(
         &self,
         command: impl FnOnce(Sender<T>) -> Command,
@@ -249,8 +251,8 @@ impl Shared {
         let since = Instant::now();
         let (answer, answered) = bounded(1);
         self.command(command(answer));
-        // A post that comes behind the last one is never answered, and never dropped either as
-        // long as somebody could post: so this looks up from time to time.
+        // A command after the last one is never answered, and also never dropped while the channel has
+        // a sender: so this checks from time to time whether the hub has ended.
         loop {
             let left = limit.saturating_sub(since.elapsed());
             match answered.recv_timeout(left.min(A_WHILE)) {
@@ -261,9 +263,9 @@ impl Shared {
         }
     }
 
-    /// Waits for the clients to leave, and then does not wait any longer.
+    /// Waits for the clients to leave, up to the timeout of the shutdown; then aborts the rest.
     pub(crate) fn finish_shutdown(&self) {
-        // Once more: one may have come in meanwhile.
+        // Once more: a client may have connected meanwhile.
         self.reject_handshakes();
         let began = Instant::now();
         let left = || {
@@ -273,23 +275,22 @@ impl Shared {
         if self.registry.wait_until_empty(left) {
             return;
         }
-        // Where the hub was given no time for it.
+        // If the timeout was too short for the hub.
         self.close_all_going_away();
         for link in self.registry.all() {
             if link.stage() < Stage::Closed {
                 link.disconnect(DisconnectReason::Cut, &self.totals);
             } else {
-                // All was said, only the hanging up is missing: that is no loss.
+                // The closing handshake is complete, only the TCP connection is open: no failure.
                 link.send_queue.cut(DisconnectReason::Cut);
             }
         }
     }
 
-    /// The socket of an accepted stream, with TLS around it where that is asked of those who come
-    /// over a network.
+    /// Returns the socket of an accepted stream, with TLS around it if TLS is on and the stream is TCP.
     ///
     /// # Errors
-    /// Where the user's own configuration of TLS does not allow a connection.
+    /// If the user's own TLS configuration does not allow a connection.
     pub(crate) fn secure(&self, stream: Stream) -> Result<Socket, TlsError> {
         match (&self.settings.tls, &stream) {
             (Some(tls), Stream::Tcp(_)) => Ok(Socket::secured(stream, tls.session()?)),
@@ -297,7 +298,7 @@ impl Shared {
         }
     }
 
-    /// Gives an accepted socket its number and its outbox.
+    /// Gives an accepted socket its number and its send queue.
     pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
         if self.settings.no_delay {
             socket.set_no_delay();
@@ -318,10 +319,10 @@ impl Shared {
         (socket, link)
     }
 
-    /// Lets an accepted stream in. Where proxies are believed, its address is known later.
+    /// Admits an accepted stream. If proxies are trusted, its address is known later.
     pub(crate) fn admit(&self, link: &Arc<Link>) -> Result<(), Rejection> {
         let admitted = self.register(link);
-        // A connection that is counted can be found, or is gone.
+        // A connection that is counted can be found, or has ended.
         self.totals.accepted.fetch_add(1, Relaxed);
         admitted
     }
@@ -337,8 +338,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts a client for the address that a proxy has named, or else the proxy's own, if it has
-    /// one.
+    /// Counts a client for the address that a proxy has named, or else for the proxy's own, if it has one.
     pub(crate) fn admit_forwarded(
         &self,
         link: &Link,
@@ -357,7 +357,7 @@ impl Shared {
         !self.settings.per_address.is_unlimited()
     }
 
-    /// Answers at the door, without a thread and without waiting.
+    /// Rejects a connection right after it was accepted, without a thread and without waiting.
     pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>, rejection: &Rejection) {
         let (id, peer, status) = (link.id, link.peer, rejection.status());
         log_limited!(

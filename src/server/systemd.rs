@@ -1,5 +1,5 @@
-//! Sockets that were bound before the program was started, by systemd's socket activation or by
-//! anybody who speaks its protocol (`sd_listen_fds(3)`).
+//! Sockets that were bound before the program started, by systemd's socket activation or by another
+//! program with the same protocol (`sd_listen_fds(3)`).
 
 use std::io;
 use std::os::fd::AsFd;
@@ -8,24 +8,23 @@ use listenfd::ListenFd;
 
 use super::listener::Listener;
 
-/// The listeners that were handed over, in their order; each of them only once.
+/// Returns the listeners that were passed to this process, in their order; each of them only once.
 ///
 /// # Errors
-/// [`NotFound`](io::ErrorKind::NotFound) where there are none, or none for this process, and
-/// [`InvalidInput`](io::ErrorKind::InvalidInput) for one that takes no streams.
+/// [`NotFound`](io::ErrorKind::NotFound) if there are none, or none for this process, and
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) for a socket that does not accept streams.
 pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
     let mut handed_over = ListenFd::from_env();
     let count = handed_over.len();
     if count == 0 {
-        let words =
-            "no sockets were handed over to this process: LISTEN_FDS or LISTEN_PID is not its own";
+        let words = "no sockets were passed to this process: LISTEN_FDS is not set, or LISTEN_PID names another process";
         return Err(io::Error::new(io::ErrorKind::NotFound, words));
     }
     let take = |at| take(&mut handed_over, at).ok_or_else(|| unfit(at, count));
     (0..count).map(take).collect()
 }
 
-/// A stream socket that listens, of either kind.
+/// Takes a stream socket that listens, TCP or Unix.
 fn take(handed_over: &mut ListenFd, at: usize) -> Option<Listener> {
     if let Ok(Some(listener)) = handed_over.take_tcp_listener(at) {
         return listens(&listener).then_some(Listener::Tcp(listener));
@@ -39,7 +38,7 @@ fn listens(socket: impl AsFd) -> bool {
     rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
 }
 
-/// The system does not say.
+/// This system cannot report whether a socket listens.
 #[cfg(target_vendor = "apple")]
 fn listens(_: impl AsFd) -> bool {
     true
@@ -48,6 +47,6 @@ fn listens(_: impl AsFd) -> bool {
 fn unfit(at: usize, count: usize) -> io::Error {
     let number = at + 1;
     let words =
-        format!("socket {number} of {count} that were handed over is no listener for streams");
+        format!("socket {number} of {count} that were passed is not a listener for streams");
     io::Error::new(io::ErrorKind::InvalidInput, words)
 }

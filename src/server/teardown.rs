@@ -1,4 +1,4 @@
-//! The end of a client's life on a server, whatever its handler did: the goodbye, and the account.
+//! The end of a client on a server, however its handler ended: the close, and the report of it.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,48 +16,48 @@ use crate::protocol::{CloseCode, Closed, Initiator, Version};
 use super::client::HandlerResult;
 use super::session::Session;
 
-/// How a client's life ended, as `on_close` is told it: exactly once for each client that was
-/// open.
+/// The report of a closed connection, for `on_close`: exactly one for each client that was open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
-    /// The client's number. It is gone: this finds nobody any more.
+    /// The client's number. The client has left: no lookup finds it any more.
     pub id: ClientId,
     /// The version that it spoke.
     pub version: Version,
-    /// Who was at the other end of its connection; behind a proxy, the proxy.
+    /// The other end of its connection; behind a proxy, the proxy.
     pub peer: Peer,
-    /// The resource that it asked for: path, and query if there was one.
+    /// The resource that it requested: path, and query if there was one.
     pub target: String,
-    /// Which code and reason, who began, clean or not.
+    /// The close code and reason, the side that began, clean or not.
     pub closed: Closed,
-    /// Why it was given up, if it was.
+    /// The reason for which it was disconnected, if it was.
     pub disconnect_reason: Option<DisconnectReason>,
     /// For how long it was connected.
     pub duration: Duration,
     /// How many messages came in from it.
     pub messages_in: u64,
-    /// How many messages were taken for sending to it; the last of them may not have arrived.
+    /// How many messages were accepted for sending to it; the last of them may not have arrived.
     pub messages_out: u64,
 }
 
-/// How a handler ended: why it failed, in words for the log, and whether that is worth a word.
+/// How a handler ended: its error, as text for the log, and whether that is a warning.
 pub(crate) enum Ended {
     Well,
-    /// With an error that only says that the conversation is over.
+    /// With an error that only reports the end of the connection.
     WithIt(String),
     Badly(String),
 }
 
 impl Ended {
-    /// `None` where the handler has panicked. `session` knows how the conversation has ended, if it has.
+    /// Judges the result of a handler, `None` if it has panicked. `session` knows how the connection has
+    /// ended, if it has.
     pub(crate) fn of(outcome: Option<HandlerResult>, session: &Session) -> Ended {
         match outcome {
             Some(Ok(())) => Ended::Well,
             Some(Err(error)) => {
-                // Even showing it is the user's code, and so is looking into it and dropping it.
+                // Formatting the error runs the user's code, and so do inspecting and dropping it.
                 let words = catch_panic(|| shown(&error))
-                    .unwrap_or_else(|| "an error that panics when it is shown".to_owned());
+                    .unwrap_or_else(|| "an error whose Display panics".to_owned());
                 let ends = session.ends();
                 let is_the_end = catch_panic(|| is_the_end(&*error, &ends)).unwrap_or(false);
                 catch_panic(|| drop(error));
@@ -72,7 +72,7 @@ impl Ended {
 }
 
 impl Session {
-    /// How the handler has been told that the conversation is over, wherever it has been told.
+    /// Returns all errors that can have reported the end of the connection to the handler.
     fn ends(&self) -> Vec<String> {
         let disconnected = self
             .link
@@ -83,7 +83,7 @@ impl Session {
         told.iter().flatten().map(Error::to_string).collect()
     }
 
-    /// The end, on every way out: the goodbye, the peer's half of it, and the account.
+    /// Ends the connection, however the handler ended: the close, the peer's half of it, and the report.
     pub(crate) fn finish(&mut self, ended: Ended) {
         if std::mem::replace(&mut self.finished, true) {
             return;
@@ -156,7 +156,7 @@ impl Session {
     }
 }
 
-/// The one line about a client's life. The query may hold secrets, and is left out.
+/// The line about a closed connection, for the log. The query may hold secrets, and is left out.
 impl fmt::Display for CloseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.target.split('?').next().unwrap_or_default();

@@ -1,9 +1,9 @@
-//! A Unix socket's file: taken over from a server that died, and removed with the server.
+//! The file of a Unix socket: taken over from a server that died, and removed with the server.
 //!
-//! Nothing removes the file of a server that was killed, and nothing can be bound where a file is.
-//! So who finds one knocks: where nobody listens, it is removed. Servers of this kind that come and
-//! go in one folder at the same time take turns at that, by a lock on the folder: between the
-//! knocking and the removing, the file might become another server's.
+//! Nothing removes the file of a server that was killed, and no socket can be bound to a path with a
+//! file. So a server that finds a file tries to connect: if no server listens, it removes the file.
+//! Stentor servers that start and stop in one folder at the same time take turns at that, by a lock on
+//! the folder: between the attempt and the removal, the file might become another server's.
 
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
@@ -18,28 +18,27 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 
 use crate::net::process::Process;
 
-/// The file of a socket that is bound; gone when the value is.
+/// The file of a bound socket; removed when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
-    /// Device and number: whose the file at that path is.
+    /// Device and inode number: they show whether the file at that path is still this one.
     identity: (u64, u64),
-    /// In a forked child, it is the parent's.
+    /// The process that owns the file: in a forked child, the parent.
     process: Process,
 }
 
-/// Turns are waited for this often and this long each time; then it goes on without, since who can
-/// read the folder could hold the lock for ever.
+/// How often, and how long each time, a server waits for the lock; then it goes on without, since every
+/// user that can read the folder could hold the lock for ever.
 const TURNS: usize = 1000;
 const BATCH: Duration = Duration::from_millis(1);
 
 /// Binds a listener to a path.
 ///
 /// # Errors
-/// [`AddrInUse`](io::ErrorKind::AddrInUse) where there is something already that is not a dead
-/// server's.
+/// [`AddrInUse`](io::ErrorKind::AddrInUse) if there is a file already that is not a dead server's.
 pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
-    // The program may go to another folder.
+    // The program may change its working directory.
     let absolute = std::path::absolute(path)?;
     let _turn = wait_for_turn(&absolute);
     if is_socket(path) && !is_listening(path)? {
@@ -69,7 +68,7 @@ impl Drop for SocketFile {
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| identity(&metadata) == self.identity);
         if is_ours {
-            // Where it cannot be removed, it is the next server's to take over.
+            // If it cannot be removed, the next server takes it over.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -79,10 +78,10 @@ fn is_socket(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
-/// Whether a server takes connections there, or may do.
+/// Returns whether a server accepts connections there, or may do so.
 fn is_listening(path: &Path) -> io::Result<bool> {
     let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-    // A server whose queue is full would let this wait.
+    // A connect to a server with a full queue would block.
     ioctl_fionbio(&socket, true)?;
     match connect(&socket, &SocketAddrUnix::new(path)?) {
         Err(Errno::CONNREFUSED) => Ok(false),
@@ -94,7 +93,7 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-/// The lock on the folder, given back when it is dropped; none where it cannot be had.
+/// Waits for the lock on the folder, released when it is dropped; returns none if it is not available.
 fn wait_for_turn(path: &Path) -> Option<File> {
     let folder = File::open(path.parent()?).ok()?;
     for _ in 0..TURNS {
@@ -119,7 +118,7 @@ mod tests {
         drop(file);
         assert!(path.exists());
         drop(listener);
-        // Nobody listens there any more: it is taken over, and removed.
+        // No server listens there any more: the file is taken over, and removed.
         drop(bind(&path)?);
         assert!(!path.exists());
         Ok(())

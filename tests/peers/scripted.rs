@@ -1,5 +1,5 @@
 //! A client that executes the commands on its input and prints the results: for tests of
-//! servers that need more of a client than a terminal offers.
+//! servers that need more functions than a client for a terminal has.
 //!
 //! Input and output are JSON, a line each. The first line names the server, the others are
 //! commands:
@@ -10,13 +10,13 @@
 //!  "proxy": "http://user:password@…"}
 //! {"text": "…"}  {"binary": [0, 255]}  {"ping": "…"}  {"close": [4000, "reason"]}
 //! {"echo": 3}    sends back the next messages, as many as that, and prints nothing about them
-//! {"wait": 3}    until this many events have happened, which are printed
+//! {"wait": 3}    waits for this many events, and prints them
 //! ```
 //!
 //! In the first line all but the URL may be left out. `trust` needs the feature `tls`.
 //!
 //! The output: `open`, or `declined` with the server's response, or `failed`; then `text`,
-//! `binary`, `pong` and at last `closed`.
+//! `binary`, `pong` and, at the end, `closed`.
 
 use std::error::Error;
 use std::io::{self, BufRead};
@@ -131,7 +131,7 @@ fn follow(socket: &mut WebSocket, line: &Value) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns the next event, pings excluded; the end is the last, however it has come.
+/// Returns the next event, pings excluded; the last one is the end of the connection, clean or not.
 fn happened(socket: &mut WebSocket) -> Result<Value, Box<dyn Error>> {
     loop {
         return Ok(match socket.recv_event() {

@@ -145,7 +145,9 @@ impl fmt::Display for HandshakeError {
                 Escaped::Bytes(found),
                 Escaped::Bytes(expected)
             ),
-            HandshakeError::StreamEnded => f.write_str("the server hung up in the handshake"),
+            HandshakeError::StreamEnded => {
+                f.write_str("the server closed the connection in the handshake")
+            }
         }
     }
 }

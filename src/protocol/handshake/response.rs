@@ -19,7 +19,7 @@ const CONTENT_TYPE_OPTIONS: &str = "X-Content-Type-Options";
 /// shares the [`Body`].
 ///
 /// Beside its own headers it has `Content-Length`, `Connection: close`, `Date` if there is a clock, and
-/// `X-Content-Type-Options: nosniff`. If one of the last two was added by [`field`](Response::field), it
+/// `X-Content-Type-Options: nosniff`. If one of the last two was added by [`header`](Response::header), it
 /// replaces the automatic one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {

@@ -1,12 +1,12 @@
-//! The body of an HTTP answer, which many answers may share.
+//! The body of an HTTP response, which many responses may share.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 /// The body of a [`Response`](crate::protocol::Response). A clone shares the bytes with the original, and so do
-/// all answers that are made from one `Arc` or from bytes of the program: however many clients are sent
-/// them, there is one copy.
+/// all responses that are made from one `Arc` or from static bytes of the program: there is one copy,
+/// however many clients receive it.
 ///
 /// ```
 /// use stentor::{Body, Response};
@@ -27,12 +27,12 @@ enum Bytes {
 }
 
 impl Body {
-    /// A body of bytes that are the program's own: neither copied nor counted as memory of the server.
+    /// Creates a body of static bytes of the program: neither copied nor counted as memory of the server.
     pub const fn from_static(bytes: &'static [u8]) -> Body {
         Body(Bytes::Static(bytes))
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Bytes::Static(bytes) => bytes,
@@ -41,17 +41,17 @@ impl Body {
         }
     }
 
-    /// How many bytes it has.
+    /// Returns the number of bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether it has none.
+    /// Returns whether it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The memory that it takes, shared or not.
+    /// Returns the memory that it takes, shared or not.
     pub(crate) fn memory(&self) -> usize {
         match &self.0 {
             Bytes::Static(_) => 0,

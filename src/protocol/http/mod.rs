@@ -1,4 +1,4 @@
-//! The parts of HTTP that both sides of a handshake are made of.
+//! The parts of HTTP that both sides of a handshake use.
 
 #[cfg(feature = "deflate")]
 pub(crate) mod extensions;

@@ -1,7 +1,7 @@
 //! Header blocks for logs, without credentials, since logs are kept.
 //!
-//! Hidden are queries, and the values of headers that by their names are credentials. So are
-//! subprotocols: a browser's page can send no other header, and many pass a token there.
+//! Queries are hidden, and so are the values of headers that are credentials by their names, and
+//! subprotocols: a browser's page can set no other header, and many pages pass a token there.
 
 use std::fmt;
 

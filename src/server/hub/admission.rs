@@ -1,7 +1,7 @@
-//! How many bytes of messages may wait for the hub.
+//! The limit of the bytes of messages that wait for the hub.
 //!
-//! Its channel is bounded in posts; this bounds what they weigh. Who has more to say waits until
-//! the hub, which nothing can block, has worked off enough.
+//! The hub's channel limits the number of commands; this limits their size. A thread that sends more
+//! waits until the hub, which nothing can block, has processed enough.
 
 use crate::net::sync::atomic::Ordering::SeqCst;
 use crate::net::sync::atomic::{AtomicBool, AtomicUsize};
@@ -16,19 +16,20 @@ pub(crate) struct Admission {
     given_back: Condvar,
 }
 
-/// The bytes that may wait, and one more message: so that a large one has the same chance of
-/// getting in as the small ones around it.
+/// The bytes that may wait, beside one more message: so a large message has the same chance to be
+/// admitted as the small ones around it.
 const MOST: usize = 4 * 1024 * 1024;
 
 impl Admission {
-    /// Takes `bytes` out of the budget, once it is not all spent.
+    /// Takes `bytes` from the budget; waits while all of it is spent.
     pub(crate) fn take(&self, bytes: usize) {
         if self.try_take(bytes) {
             return;
         }
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.waiting.fetch_add(1, SeqCst);
-        // Whoever gives back after this look sees us waiting, and cannot notify before we do.
+        // A thread that gives bytes back after this check sees this one waiting, and cannot notify
+        // before it waits.
         while !self.try_take(bytes) && !self.closed.load(SeqCst) {
             let woken = self.given_back.wait(guard);
             guard = woken.unwrap_or_else(PoisonError::into_inner);
@@ -41,7 +42,7 @@ impl Admission {
         self.notify();
     }
 
-    /// Nobody works anything off any more: nobody need wait.
+    /// Ends all waiting: the hub processes nothing any more.
     pub(crate) fn close(&self) {
         self.closed.store(true, SeqCst);
         self.notify();
@@ -71,7 +72,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn who_has_more_to_say_waits_until_something_is_given_back() {
+    fn a_thread_beyond_the_limit_waits_until_bytes_are_given_back() {
         let admission = Admission::default();
         admission.take(MOST - 1);
         admission.take(MOST);
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_hub_that_is_gone() {
+    fn no_thread_waits_for_a_hub_that_has_ended() {
         let admission = Admission::default();
         admission.take(MOST);
         std::thread::scope(|scope| {

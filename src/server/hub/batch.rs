@@ -1,8 +1,8 @@
-//! One turn of the hub: messages to different audiences, joined so that each client is touched once.
+//! One batch of the hub: messages to different audiences, joined so that each client is touched once.
 //!
-//! Clients that hear the same messages share the same bytes. Which those are depends on the
-//! audiences that a client belongs to, so clients are grouped by that; whoever is left out of a
-//! message has bytes of its own.
+//! Clients that receive the same messages share the same bytes. A client's messages depend on the
+//! audiences that it belongs to, so clients are grouped by their audiences; a client that is excepted
+//! from a message has bytes of its own.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,36 +15,36 @@ use crate::net::send_queue::total::{SharedFrames, TotalQueued};
 use crate::protocol::deflate::Negotiated;
 use crate::protocol::{Encoder, Framing, Message, Version};
 
-/// To whom a broadcast goes.
+/// The receivers of a broadcast.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// `None` for everybody.
+    /// `None` for all clients.
     pub(crate) room: Option<Arc<str>>,
     pub(crate) except: Vec<ClientId>,
 }
 
 impl Target {
-    /// What a broadcast of `message` to it weighs while it waits for the hub, in bytes.
+    /// Returns the weight of a broadcast of `message` while it waits for the hub, in bytes.
     pub(crate) fn weight(&self, message: &Message) -> usize {
         let room = self.room.as_ref().map_or(0, |room| room.len());
         message.len() + room + size_of_val(self.except.as_slice())
     }
 }
 
-/// Broadcasts in the order in which they were posted.
+/// Broadcasts in the order in which they were queued.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     commands: Vec<Command>,
-    /// The audiences, each once: `None` is everybody, `Some` a room.
+    /// The audiences, each once: `None` is all clients, `Some` a room.
     audiences: Vec<Option<Arc<str>>>,
     places: HashMap<Option<Arc<str>>, usize>,
-    /// Who is left out of which posts.
+    /// For each excepted client, the commands that it does not receive.
     exceptions: HashMap<ClientId, Vec<usize>>,
     /// Bytes of the messages.
     size: usize,
-    /// Bytes of the largest.
+    /// Bytes of the largest message.
     longest: usize,
-    /// The same, with what their targets take.
+    /// Bytes of the messages and their targets.
     weight: usize,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Batch {
 pub(crate) struct Encoded {
     pub(crate) bytes: Arc<SharedFrames>,
     pub(crate) messages: u64,
-    /// How many the framing cannot carry.
+    /// The number of messages that the framing cannot carry.
     pub(crate) skipped: u64,
 }
 
@@ -61,14 +61,14 @@ pub(crate) struct Encoded {
 struct Command {
     audience: usize,
     message: Message,
-    /// What it is compressed, as far as anybody has asked.
+    /// The compressed payloads that were needed so far.
     deflated: RefCell<Vec<Deflated>>,
 }
 
-/// For windows of so many bits; `None` where that gains nothing.
+/// The window's bits, and the compressed payload; `None` if compression gains nothing.
 type Deflated = (u8, Option<Rc<[u8]>>);
 
-/// In what bytes a client hears.
+/// The encoding that a client receives.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Hixie,
@@ -76,20 +76,20 @@ enum Form {
     Deflated(Negotiated),
 }
 
-/// Clients that belong to the same audiences, and what all of them hear.
+/// Clients that belong to the same audiences, and the bytes that all of them receive.
 #[derive(Default)]
 struct Group {
     audiences: Vec<usize>,
     hixie: Option<Encoded>,
     hybi: Option<Encoded>,
-    /// For windows of so many bits.
+    /// With the bits of the window.
     deflated: Vec<(u8, Encoded)>,
 }
 
-/// Writes what is compressed, which clients of one version alone are sent.
+/// Writes compressed messages, which only clients of this version receive.
 const SERVER: Encoder = Encoder::server(Version::Rfc6455);
 
-/// The most bytes that are joined before they leave; a larger message leaves alone.
+/// The most bytes that are joined before they are sent; a larger message is sent alone.
 const JOINED: usize = 64 * 1024;
 
 impl Batch {
@@ -97,7 +97,7 @@ impl Batch {
         self.commands.is_empty()
     }
 
-    /// Whether one more message of `size` bytes may join.
+    /// Returns whether one more message of `size` bytes may join.
     pub(crate) fn has_room(&self, size: usize) -> bool {
         self.is_empty() || self.size + size <= JOINED
     }
@@ -120,12 +120,12 @@ impl Batch {
         });
     }
 
-    /// What its posts have weighed before they came here.
+    /// Returns the weight of the batch's commands while they waited for the hub.
     pub(crate) fn weight(&self) -> usize {
         self.weight
     }
 
-    /// Calls `push` for each client that hears anything, once, with all that it hears.
+    /// Calls `push` once for each client that receives a message, with all bytes for it.
     pub(crate) fn deliver<'a>(
         &self,
         members: impl Fn(Option<&Arc<str>>) -> &'a [Arc<Link>],
@@ -146,7 +146,7 @@ impl Batch {
                 }
             }
             audiences => {
-                // One group after the other: the bytes of one are let go of before the next.
+                // One group after the other: the bytes of a group are dropped before the next group.
                 for (audiences, members) in groups(audiences) {
                     let mut group = Group::new(audiences);
                     for link in members {
@@ -158,7 +158,7 @@ impl Batch {
     }
 
     fn place(&mut self, audience: Option<Arc<str>>) -> usize {
-        // Mostly it is the same as the last.
+        // Usually it is the same as the last.
         if let Some(last) = self.commands.last()
             && self.audiences[last.audience] == audience
         {
@@ -204,7 +204,8 @@ impl Batch {
         }
     }
 
-    /// What the members of `audiences` hear, without the posts in `left_out`; both in order.
+    /// Encodes the messages for members of `audiences`, without the commands in `left_out`; both lists
+    /// are sorted.
     fn encode(
         &self,
         form: Form,
@@ -227,7 +228,7 @@ impl Batch {
             let len = deflated(command).map_or(command.message.len(), |payload| payload.len());
             framing.frame_len(len)
         };
-        // No more than that: they may wait in a queue for long.
+        // No larger capacity than needed: the bytes may wait in a queue for long.
         let mut bytes = Vec::with_capacity(received().map(len).sum());
         let (mut messages, mut skipped) = (0, 0);
         for (_, command) in received() {
@@ -259,7 +260,7 @@ impl Group {
         }
     }
 
-    /// What all hear in this form, encoded when it is first asked for.
+    /// Returns the bytes of the whole group in this form, encoded when they are first needed.
     fn shared(&mut self, form: Form, encode: impl FnOnce(&[usize]) -> Encoded) -> &Encoded {
         let audiences = &self.audiences;
         match form {
@@ -280,7 +281,8 @@ impl Group {
 }
 
 impl Command {
-    /// Its payload compressed, once for each size of window; `None` where that gains nothing.
+    /// Returns the compressed payload, compressed once for each size of window; `None` if compression
+    /// gains nothing.
     fn deflated(&self, negotiated: &Negotiated) -> Option<Rc<[u8]>> {
         let mut known = self.deflated.borrow_mut();
         let window = negotiated.window();
@@ -293,7 +295,7 @@ impl Command {
     }
 }
 
-/// Everyone in one crowd or more, once, beside those who are in the same ones.
+/// Groups the clients of all audiences: each client once, together with those in the same audiences.
 fn groups<'a>(audiences: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Link>>> {
     let mut all: HashMap<ClientId, (&Arc<Link>, Vec<usize>)> = HashMap::new();
     for (place, members) in audiences.iter().enumerate() {
@@ -346,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn each_audience_is_found_once_and_hears_its_own_in_the_order_of_posting() {
+    fn each_audience_receives_its_own_messages_in_the_order_of_sending() {
         let batch = batch(&[
             (None, &[], "1"),
             (Some("a"), &[], "2"),
@@ -361,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_left_out_of_some_messages_hears_the_others() {
+    fn a_client_excepted_from_some_messages_receives_the_others() {
         let batch = batch(&[(None, &[7, 8], "1"), (None, &[8], "2"), (None, &[7], "3")]);
         assert_eq!(batch.exceptions[&ClientId(7)], [0, 2]);
         assert_eq!(received(&batch, &[0], &batch.exceptions[&ClientId(7)]), "2");
@@ -369,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_framing_cannot_carry_is_counted_and_left_out() {
+    fn messages_that_a_framing_cannot_carry_are_counted_and_left_out() {
         let mut batch = batch(&[(None, &[], "text")]);
         let everybody = Target {
             room: None,
@@ -383,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn each_client_is_touched_once_with_all_that_it_hears() -> std::io::Result<()> {
+    fn each_client_is_touched_once_with_all_its_messages() -> std::io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let peer = listener.local_addr()?;
         let socket = Arc::new(Socket::new(TcpStream::connect(peer)?));
@@ -427,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_wait_takes_no_more_memory_than_it_has_bytes() {
+    fn encoded_messages_take_no_more_memory_than_they_have_bytes() {
         let batch = batch(&[
             (Some("a"), &[], "x"),
             (Some("b"), &[7], &"y".repeat(200)),

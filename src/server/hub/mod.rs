@@ -1,11 +1,11 @@
-//! The broadcast thread: who is in which room, and every message to many.
+//! The hub: the thread that owns the rooms and sends all broadcasts.
 //!
-//! Clients and handles post to it over one bounded channel, so all members of an audience see its
-//! broadcasts in the same order. It takes all that waits, joins what each client hears of it, encoded
-//! once for all who hear the same ([`batch`](batch)), and pushes the shared bytes to each
-//! client's outbox, which never makes it wait. It runs no code of the user's, logs nothing, and never
-//! waits for a channel: it cannot be blocked, and so neither can those who post to it, for longer than
-//! it takes to work off a queue.
+//! Clients and handles send commands to it over one bounded channel, so all members of an audience
+//! receive its broadcasts in the same order. The hub takes all commands that wait, joins the messages
+//! for each client, encoded once for all clients that receive the same ([`batch`](batch)), and pushes
+//! the shared bytes to each client's send queue, which never makes the hub wait. It runs no code of the
+//! user's, logs nothing, and never waits for a channel: it cannot be blocked. So a thread that sends a
+//! command waits no longer than the hub needs for its queue.
 
 pub(super) mod admission;
 pub(super) mod batch;
@@ -27,30 +27,30 @@ use admission::Admission;
 use batch::{Batch, Encoded, Target};
 use rooms::{Members, Names, Rooms};
 
-/// What is posted to the hub.
+/// A command to the hub.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// The client's handshake is done: broadcasts reach it from now on.
     Enter(Arc<Link>),
-    /// The client is gone. It leaves its rooms by [`Part`](Command::Part).
+    /// The client has left. It leaves its rooms by [`Part`](Command::Part).
     Leave(ClientId),
     Join(ClientId, Arc<str>),
-    /// The client leaves these rooms: no more of them at a time than take a fraction of a
-    /// millisecond. Answered, where more are to follow.
+    /// The client leaves these rooms: at a time only as many as take a fraction of a millisecond.
+    /// The hub answers if more are to follow.
     Part(ClientId, Vec<Arc<str>>, Option<Sender<()>>),
     Broadcast(Target, Message),
-    /// Who is in a room, in no order.
+    /// Asks for the members of a room, in no order.
     Members(Arc<str>, Sender<Vec<ClientId>>),
-    /// Which rooms there are: some of them, from a place on.
+    /// Asks for names of rooms: some of them, from a place on.
     Rooms(usize, Sender<Names>),
-    /// The server is going down: everybody is told, behind all that was posted before, and so is
-    /// who enters from now on. Answered when all are.
+    /// The server shuts down: the hub starts the close of each client, after all earlier commands, and of
+    /// each client that enters from now on. The hub answers when all closes are queued.
     Shutdown(Sender<()>),
     Stop,
 }
 
 impl Command {
-    /// The bytes that it brings along: of a message, of a room's name, of exceptions.
+    /// Returns the bytes that the command holds: of a message, of a room's name, of exceptions.
     pub(crate) fn weight(&self) -> usize {
         match self {
             Command::Broadcast(target, message) => target.weight(message),
@@ -62,10 +62,10 @@ impl Command {
     }
 }
 
-/// The most posts that wait. Who posts more is held back until the hub has caught up.
+/// The most commands that wait. A thread that sends more waits for the hub (backpressure).
 pub(crate) const QUEUE: usize = 1024;
 
-/// The most posts that are worked off before their messages leave.
+/// The most commands that are processed before their messages are sent.
 const BATCH: usize = 1024;
 
 /// The hub's own side, on its thread.
@@ -78,7 +78,7 @@ pub(crate) struct Hub {
     everybody: Members,
     rooms: Rooms,
     memberships: Arc<Memberships>,
-    /// The farewell was said.
+    /// All clients were closed with 1001.
     shutting_down: bool,
 }
 
@@ -104,7 +104,7 @@ impl Hub {
         }
     }
 
-    /// Runs until [`Command::Stop`], or until nobody is left who could post.
+    /// Runs until [`Command::Stop`], or until all senders of the channel are dropped.
     pub(crate) fn run(mut self) {
         let commands = self.commands.clone();
         let mut batch = Batch::default();
@@ -128,7 +128,7 @@ impl Hub {
             Command::Broadcast(target, message) => return self.broadcast(target, message, batch),
             command => command,
         };
-        // Whoever comes or goes must not change what was said before.
+        // Clients that enter or leave must not change the receivers of earlier messages.
         self.deliver(batch);
         let weight = command.weight();
         match command {
@@ -157,7 +157,7 @@ impl Hub {
             }
             Command::Members(room, answer) => {
                 let ids = self.rooms.get(&room).map(Members::ids);
-                // The channel has room for the one answer; nobody may wait for it any more.
+                // The channel has room for the one answer; the receiver may be gone by now.
                 let _ = answer.try_send(ids.unwrap_or_default());
             }
             Command::Rooms(from, answer) => {
@@ -203,7 +203,7 @@ impl Hub {
         self.admission.give_back(batch.weight());
     }
 
-    /// Whether it waits.
+    /// Pushes bytes to one client; returns whether they wait in its send queue.
     fn push(&self, link: &Arc<Link>, encoded: &Encoded) -> bool {
         if encoded.skipped > 0 {
             self.totals.skipped.fetch_add(encoded.skipped, Relaxed);
@@ -222,8 +222,7 @@ impl Hub {
 }
 
 impl Drop for Hub {
-    /// What is posted from now on is for nobody, and what was is let go of: handles that live
-    /// longer would keep it.
+    /// Refuses further commands, and drops those that wait: handles that live longer would keep them.
     fn drop(&mut self) {
         self.admission.close();
         self.commands.try_iter().for_each(drop);

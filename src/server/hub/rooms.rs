@@ -1,9 +1,9 @@
-//! Which clients are in which room: the hub's own tables, made so that no single change takes long,
-//! however many rooms there are.
+//! The members of each room: the hub's own tables. No single change takes long, even with very many
+//! rooms.
 //!
-//! A table that grows or shrinks moves all that is in it. So the rooms lie in many small tables, and
-//! each moves for itself; all of them shrink when they have become nearly empty. A long list of the
-//! rooms is told in pieces, and sorted by whoever asked for it.
+//! A table that grows or shrinks moves all its entries. So the rooms are in many small tables, and
+//! each moves alone; all of them shrink when they have become nearly empty. A long list of the rooms
+//! is returned in pieces, and the thread that asked for it sorts it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -11,19 +11,19 @@ use std::sync::Arc;
 
 use crate::net::link::{ClientId, Link};
 
-/// How many tables there are: each of a million rooms' has four thousand.
+/// The number of tables: with a million rooms, each table has four thousand.
 const TABLES: usize = 256;
 
-/// A crowd of so many is searched; a larger one has a table.
+/// Up to this many members are searched one by one; more members have a table.
 const FEW: usize = 8;
 
-/// So many names are told at a time, or all of one table.
+/// The most names in a piece of the list, beside the rest of the last table in it.
 const PIECE: usize = 1024;
 
-/// What has no more room than this is not worth shrinking.
+/// A table with no more capacity than this is not worth shrinking.
 const SMALL: usize = 64;
 
-/// All rooms that somebody is in.
+/// All rooms that have members.
 pub(crate) struct Rooms {
     tables: Vec<HashMap<Arc<str>, Members>>,
     hasher: RandomState,
@@ -33,16 +33,16 @@ pub(crate) struct Rooms {
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     pub(crate) names: Vec<Arc<str>>,
-    /// Where the next are, if there are more.
+    /// The table with the next names, if there are more.
     pub(crate) next: Option<usize>,
 }
 
-/// Clients in a row, with a way to find each in it.
+/// A list of clients, with a way to find each of them.
 #[derive(Default)]
 pub(crate) struct Members {
     links: Vec<Arc<Link>>,
-    /// Where each is, if they are many.
-    // In a box, since most crowds have none.
+    /// The place of each in the list, if there are many.
+    // In a box, since most rooms have none.
     #[allow(clippy::box_collection)]
     places: Option<Box<HashMap<ClientId, usize>>>,
 }
@@ -57,7 +57,7 @@ impl Default for Rooms {
 }
 
 impl Rooms {
-    /// The members of a room.
+    /// Returns the members of a room.
     pub(crate) fn members(&self, room: &Arc<str>) -> &[Arc<Link>] {
         self.get(room).map_or(&[], Members::links)
     }
@@ -66,13 +66,13 @@ impl Rooms {
         self.tables[self.table(room)].get(room)
     }
 
-    /// Lets a client in; whether it was not in there already.
+    /// Adds a client to a room; returns whether it was not in the room already.
     pub(crate) fn enter(&mut self, room: Arc<str>, link: Arc<Link>) -> bool {
         let table = self.table(&room);
         self.tables[table].entry(room).or_default().insert(link)
     }
 
-    /// Takes a client out; whether it was in there. A room that nobody is in is gone.
+    /// Removes a client from a room; returns whether it was a member. A room without members is removed.
     pub(crate) fn leave(&mut self, name: &Arc<str>, id: ClientId) -> bool {
         let place = self.table(name);
         let table = &mut self.tables[place];
@@ -87,7 +87,7 @@ impl Rooms {
         was_in
     }
 
-    /// The names of some rooms, from one of the tables on.
+    /// Returns the names of some rooms, from one of the tables on.
     pub(crate) fn names(&self, from: usize) -> Names {
         let mut names = Vec::new();
         for (place, table) in self.tables.iter().enumerate().skip(from) {
@@ -111,7 +111,7 @@ impl Members {
         &self.links
     }
 
-    /// Whether it was not there already.
+    /// Adds a client; returns whether it was not there already.
     pub(crate) fn insert(&mut self, link: Arc<Link>) -> bool {
         if self.place(link.id).is_some() {
             return false;
@@ -129,7 +129,7 @@ impl Members {
         true
     }
 
-    /// Whether it was there.
+    /// Removes a client; returns whether it was there.
     pub(crate) fn remove(&mut self, id: ClientId) -> bool {
         let Some(place) = self.place(id) else {
             return false;
@@ -156,7 +156,7 @@ impl Members {
         self.place(id).map(|place| Arc::clone(&self.links[place]))
     }
 
-    /// The numbers of all, in no order.
+    /// Returns the numbers of all members, in no order.
     pub(crate) fn ids(&self) -> Vec<ClientId> {
         match &self.places {
             Some(places) => places.keys().copied().collect(),
@@ -172,7 +172,7 @@ impl Members {
     }
 }
 
-/// Gives memory back, where three quarters of it are empty.
+/// Gives memory back if three quarters of it are empty.
 fn shrink<K: Eq + std::hash::Hash, V>(table: &mut HashMap<K, V>) {
     if table.capacity() > SMALL && table.len() < table.capacity() / 4 {
         table.shrink_to(2 * table.len());
@@ -213,7 +213,7 @@ mod tests {
         format!("room {number}").into()
     }
 
-    /// All of them, in order, and in how many pieces they came.
+    /// Returns all names, in order, and the number of pieces.
     fn names(rooms: &Rooms) -> (Vec<String>, usize) {
         let (mut all, mut next, mut pieces) = (Vec::new(), Some(0), 0);
         while let Some(from) = next {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_finds_its_own_however_many_they_are() -> std::io::Result<()> {
+    fn members_are_found_in_small_and_large_lists() -> std::io::Result<()> {
         let links = links(100)?;
         let mut members = Members::default();
         for link in &links {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_come_with_the_first_and_go_with_the_last() -> std::io::Result<()> {
+    fn a_room_begins_with_its_first_member_and_ends_with_its_last() -> std::io::Result<()> {
         let links = links(2)?;
         let mut rooms = Rooms::default();
         for number in 0..1000 {

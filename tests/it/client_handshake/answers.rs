@@ -611,7 +611,7 @@ fn errors_contain_both_values_and_none_of_the_peers_control_characters() {
         (HandshakeError::HttpVersion, "101 in HTTP older than 1.1"),
         (
             HandshakeError::StreamEnded,
-            "the server hung up in the handshake",
+            "the server closed the connection in the handshake",
         ),
     ] {
         assert_eq!(error.to_string(), words);

@@ -109,7 +109,7 @@ fn no_passed_socket_is_an_error_that_says_so() {
         "LISTEN_PID=$$ LISTEN_FDS=two",
     ] {
         let failure = Chat::start(listen().0, listen().0, told).failure();
-        assert!(failure.contains("no sockets were handed over"), "{failure}");
+        assert!(failure.contains("no sockets were passed"), "{failure}");
         assert!(failure.contains("NotFound"), "{failure}");
     }
 }

@@ -275,7 +275,11 @@ impl Conversation {
             .rate_limiter
             .as_ref()
             .map_or(usize::MAX, |rate_limiter| rate_limiter.most());
-        let room = self.read_size.min(most);
+        let mut room = self.read_size.min(most);
+        if room > PAGE && self.watchdog.is_crowded() {
+            // The buffers of silent clients must not cause clients to be closed.
+            room = PAGE;
+        }
         // Counts the buffer too: it stays while this waits.
         self.connection.input_buffer(room);
         self.count_held();

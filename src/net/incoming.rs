@@ -46,6 +46,11 @@ impl Incoming {
         self.held.load(Relaxed)
     }
 
+    /// Returns whether clients hold more than half of the limit.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.held() > self.most / 2
+    }
+
     /// Sets a client's count to `bytes`. Any thread may do so: each call replaces the last value.
     pub(crate) fn count(&self, link: &Link, bytes: usize) {
         let before = link.held.swap(bytes, Relaxed);

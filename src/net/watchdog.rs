@@ -154,6 +154,12 @@ impl Watchdog {
         }
     }
 
+    /// Returns whether clients hold so much that their receive buffers should be small.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let registry = self.registry.as_ref();
+        registry.is_some_and(|registry| registry.incoming.is_crowded())
+    }
+
     /// Counts the bytes that a client holds for incoming messages, and closes the clients that hold most
     /// if all clients together hold too much.
     pub(crate) fn holds(&self, link: &Arc<Link>, bytes: usize) {

@@ -167,7 +167,8 @@ impl Client {
         self.talk.join_or_log(room);
     }
 
-    /// Enters a room like [`join`](Client::join), and returns an error if that failed.
+    /// Enters a room like [`join`](Client::join), and returns an error if a limit does not allow it.
+    /// [`Counters::not_joined`](crate::Counters::not_joined) counts that too; nothing is logged.
     ///
     /// # Errors
     /// [`JoinError`] if the client is in as many rooms as

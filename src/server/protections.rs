@@ -150,6 +150,10 @@ impl ServerBuilder {
     /// are evicted first, and the older ones of equals; of shared messages, each client's share
     /// counts. The limit is exceeded at most by the messages that are being sent at that moment: a
     /// batch of broadcasts, and a message of each thread that sends.
+    ///
+    /// The [`Body`](crate::Body) of a response counts too, from 16 KiB on and unless it is static, once
+    /// for all clients that share it. A client for whose page there is no room gets 503, and no client
+    /// is evicted for it.
     pub fn total_send_queue_limit(mut self, bytes: usize) -> Self {
         self.settings.total_send_queue_limit = bytes;
         self

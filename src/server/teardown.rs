@@ -17,7 +17,8 @@ use super::client::HandlerResult;
 use super::session::Session;
 
 /// The report of a closed connection, for `on_close`: exactly one for each client that was open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `Debug` hides the query of the target, which may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
     /// The client's number. The client has left: no lookup finds it any more.
@@ -153,6 +154,37 @@ impl Session {
                 "client {id}: on_close panicked"
             );
         }
+    }
+}
+
+/// The query may hold secrets, and is left out.
+impl fmt::Debug for CloseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CloseReport {
+            id,
+            version,
+            peer,
+            target,
+            closed,
+            disconnect_reason,
+            duration,
+            messages_in,
+            messages_out,
+        } = self;
+        let path = target
+            .split_once('?')
+            .map(|(path, _)| format!("{path}?..."));
+        f.debug_struct("CloseReport")
+            .field("id", id)
+            .field("version", version)
+            .field("peer", peer)
+            .field("target", path.as_ref().unwrap_or(target))
+            .field("closed", closed)
+            .field("disconnect_reason", disconnect_reason)
+            .field("duration", duration)
+            .field("messages_in", messages_in)
+            .field("messages_out", messages_out)
+            .finish()
     }
 }
 

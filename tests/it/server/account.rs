@@ -216,6 +216,22 @@ fn logging_departures(builder: ServerBuilder) -> (ServerBuilder, Log<CloseReport
 }
 
 #[test]
+fn a_close_reports_debug_output_hides_the_query() {
+    let (builder, reports) = logging_departures(Server::builder());
+    let server = Loopback::echo(builder);
+    let url = format!("ws://{}/chat?token=SECRET", server.address);
+    let mut socket = stentor::connect(&url).unwrap();
+    socket.close(stentor::CloseCode::NORMAL, "").unwrap();
+    drop(socket);
+    server.wait_until_empty();
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports[0].target, "/chat?token=SECRET");
+    let shown = format!("{reports:?}");
+    assert!(shown.contains(r#"target: "/chat?...""#), "{shown}");
+    assert!(!shown.contains("SECRET"), "{shown}");
+}
+
+#[test]
 fn every_ending_is_reported_exactly_once() {
     hush("on purpose");
     let (builder, departures) = logging_departures(Server::builder().max_message_size(1000));

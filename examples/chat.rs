@@ -72,7 +72,7 @@ fn serve() -> std::io::Result<()> {
     let rate = RateLimit::per_second().messages(MESSAGES_PER_SECOND);
     let builder = Server::builder()
         .max_message_size(64 * 1024)
-        .rate(rate.bytes(BYTES_PER_SECOND))
+        .rate_limit(rate.bytes(BYTES_PER_SECOND))
         .max_clients_per_address(Some(MOST_PER_ADDRESS))
         .same_origin()
         .on_request(answer);

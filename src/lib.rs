@@ -64,7 +64,7 @@
 //! ```
 //!
 //! **Backpressure and slow consumers.** Each client has a send queue, which is limited in bytes
-//! ([`send_queue`](ServerBuilder::send_queue)). When it is full, the client's own handler waits in
+//! ([`send_queue`](ServerBuilder::send_queue_limit)). When it is full, the client's own handler waits in
 //! `send`, up to the write timeout. Broadcasts and handles never wait: the policy [`SlowClient`]
 //! closes the slow client's connection, which is the default, or drops messages for this client.
 //!
@@ -99,7 +99,7 @@
 //! let server = Server::builder()
 //!     .allowed_hosts(["chat.example.com"])?
 //!     .same_origin()
-//!     .rate(RateLimit::per_second().messages(20).bytes(64 * 1024))
+//!     .rate_limit(RateLimit::per_second().messages(20).bytes(64 * 1024))
 //!     .max_clients_per_address(Some(50))
 //!     .handshakes_per_address(100, Duration::from_secs(60));
 //! # Ok::<(), stentor::InvalidHost>(())
@@ -162,7 +162,7 @@
 //! response per connection; message histories, presence, and clusters of servers; more clients than
 //! threads are good for, which is about ten thousand; redirects, reconnecting, and keeping the cookies
 //! that servers set; TLS older than 1.2. If a proxy in front of Stentor ends TLS, set
-//! [`secure`](ServerBuilder::secure): draft-75 and draft-76 then receive a `wss` location.
+//! [`behind_tls`](ServerBuilder::behind_tls): draft-75 and draft-76 then receive a `wss` location.
 //!
 //! Stentor runs on Unix: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
 

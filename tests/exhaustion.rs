@@ -168,7 +168,9 @@ fn no_more_clients_are_accepted_than_there_are_descriptors_for() {
 fn a_pause_of_the_whole_process_does_not_count_as_silence() {
     let _alone = alone();
     let (ping, idle) = (Duration::from_millis(100), Duration::from_millis(600));
-    let builder = Server::builder().keepalive(Some(ping), PATIENCE);
+    let builder = Server::builder()
+        .ping_interval(Some(ping))
+        .pong_timeout(PATIENCE);
     let server = Loopback::echo(builder.idle_timeout(Some(idle)));
     let mut peer = server.open(Version::Rfc6455);
     let since = Instant::now();
@@ -301,7 +303,7 @@ fn unread_messages_cost_no_more_than_their_bound() {
     const MESSAGES: usize = 600;
     let _alone = alone();
     let builder = Server::builder()
-        .send_queue(OUTBOX)
+        .send_queue_limit(OUTBOX)
         .slow_client(SlowClient::DropNewest);
     let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
     let _sleepers: Vec<Peer> = (0..SLEEPERS)
@@ -333,7 +335,7 @@ fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
     const FLOODERS: usize = 10;
     let _alone = alone();
     let builder = Server::builder()
-        .send_queue(128 * 1024)
+        .send_queue_limit(128 * 1024)
         .write_timeout(Duration::from_millis(500));
     let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
     let peers: Vec<Peer> = (0..FLOODERS)
@@ -372,7 +374,7 @@ fn bytes_queued_for_the_hub_are_bounded() {
     const EACH: usize = 250;
     let _alone = alone();
     let builder = Server::builder()
-        .send_queue(128 * 1024)
+        .send_queue_limit(128 * 1024)
         .slow_client(SlowClient::DropNewest);
     let server = Loopback::run_with_send_buffer(64 * 1024, builder, support::echo);
     let _sleepers = server.open_all();

@@ -191,7 +191,7 @@ fn a_pause_of_the_whole_process_counts_in_no_timeout() {
     let _alone = alone();
     let deadline = Duration::from_secs(2);
     let builder = Server::builder()
-        .send_queue(64 * 1024)
+        .send_queue_limit(64 * 1024)
         .handshake_timeout(deadline)
         .write_timeout(deadline)
         .close_timeout(deadline);
@@ -295,7 +295,11 @@ fn vanish() {
     };
     sh("ip link set lo up");
     let second = Duration::from_secs(1);
-    let server = Loopback::echo(Server::builder().keepalive(Some(second), second));
+    let server = Loopback::echo(
+        Server::builder()
+            .ping_interval(Some(second))
+            .pong_timeout(second),
+    );
     let mut silent = server.open_all();
     let mut addressed = server.open_all();
     for peer in silent.iter_mut().chain(&mut addressed) {

@@ -80,7 +80,9 @@ fn wait_for_panic(thread: &str, words: &str) {
 #[test]
 fn a_logger_that_panics_does_not_end_the_watchdogs_timeouts() {
     install();
-    let builder = Server::builder().keepalive(Some(Duration::from_millis(20)), LONG);
+    let builder = Server::builder()
+        .ping_interval(Some(Duration::from_millis(20)))
+        .pong_timeout(LONG);
     let server = Loopback::echo(builder.handshake_timeout(SHORT));
     let mut peers = server.open_all();
     wait_for_panic("stentor watchdog", "ping");
@@ -132,7 +134,9 @@ fn a_logger_that_panics_does_not_end_the_timeouts_of_clients() {
             server.accept("");
             let _ = std::io::copy(&mut server.stream, &mut std::io::sink());
         });
-        let connector = Connector::new().keepalive(Some(Duration::from_millis(20)), SHORT);
+        let connector = Connector::new()
+            .ping_interval(Some(Duration::from_millis(20)))
+            .pong_timeout(SHORT);
         let mut socket = connector.connect(&script.url).unwrap();
         let disconnected = socket.recv();
         assert!(

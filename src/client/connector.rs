@@ -135,35 +135,35 @@ impl Connector {
     /// The system's resolver has no timeout: a lookup may continue, on its own thread, after this
     /// timeout. A process has 64 such threads at most; further names wait, within this timeout, for one
     /// to end.
-    pub fn connect_timeout(mut self, deadline: Duration) -> Self {
-        self.connect_timeout = deadline;
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
         self
     }
 
     /// Sets the timeout for the handshake after that, up to the last byte of the response. Default:
     /// 10 s.
-    pub fn handshake_timeout(mut self, deadline: Duration) -> Self {
-        self.timeouts().handshake = deadline;
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts().handshake = timeout;
         self
     }
 
     /// Sets how long the server may read nothing of the queued bytes. Default: 10 s.
-    pub fn write_timeout(mut self, deadline: Duration) -> Self {
-        self.timeouts().write = deadline;
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts().write = timeout;
         self
     }
 
     /// Sets how long the server may take to answer a close, and then to close the TCP connection.
     /// Default: 5 s.
-    pub fn close_timeout(mut self, deadline: Duration) -> Self {
-        self.timeouts().close = deadline;
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts().close = timeout;
         self
     }
 
-    /// Sets the silence after which the server is pinged, and how long it may then stay silent before
-    /// this side disconnects. Default: 20 s and 20 s. `None` for never. Silence counts only while a
-    /// thread waits in `recv`. Draft-75 and draft-76 have no ping: for them TCP's keepalive uses the
-    /// same times.
+    /// Sets the keepalive: the silence after which the server is pinged. Default: 20 s; `None` never
+    /// pings. The server may then stay silent for the [pong timeout](Connector::pong_timeout) before
+    /// this side disconnects. Silence counts only while a thread waits in `recv`. Draft-75 and draft-76
+    /// have no ping: for them TCP's keepalive uses the same times.
     ///
     /// Bytes that come from the server are a sign of life, and so are bytes that the socket takes
     /// after it was full. A ping is sent once nothing waits before it, and its pong is due only
@@ -173,11 +173,18 @@ impl Connector {
     /// [write timeout](Connector::write_timeout).
     ///
     /// A message that has begun and does not end may bring no byte for as long as both times
-    /// together, in every version: 40 s by default, and 40 s where `ping` is `None`. Then the server
+    /// together, in every version: 40 s by default, and 40 s if the interval is `None`. Then the server
     /// is given up with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
-    pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
-        self.timeouts().ping = ping;
-        self.timeouts().pong = pong;
+    pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
+        self.timeouts().ping = interval;
+        self
+    }
+
+    /// Sets the time in which a pong, or any other sign of life, must follow a ping that has left.
+    /// Default: 20 s. Without it the connection is ended with
+    /// [`DisconnectReason::NoPong`](crate::DisconnectReason::NoPong).
+    pub fn pong_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts().pong = timeout;
         self
     }
 
@@ -196,8 +203,8 @@ impl Connector {
 
     /// Sets the silence after which this side disconnects, in every version. A pong ends the silence,
     /// and so does a full socket that accepts more bytes. Default: never.
-    pub fn idle_timeout(mut self, deadline: Option<Duration>) -> Self {
-        self.timeouts().idle = deadline;
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeouts().idle = timeout;
         self
     }
 
@@ -234,7 +241,7 @@ impl Connector {
     /// Sets the limit of the send queue, for a server that reads too slowly; sending beyond the limit
     /// waits (backpressure). Default: 1 MiB. The system's own buffer, of up to 4 MiB on Linux, is filled
     /// first.
-    pub fn send_queue(mut self, bytes: usize) -> Self {
+    pub fn send_queue_limit(mut self, bytes: usize) -> Self {
         self.send_queue = bytes;
         self
     }
@@ -395,8 +402,8 @@ impl fmt::Debug for Connector {
         // Without the request: it contains cookies and passwords, and logs are kept.
         f.debug_struct("Connector")
             .field("config", &self.config)
-            .field("deadlines", &self.timeouts)
-            .field("connect_deadline", &self.connect_timeout)
+            .field("timeouts", &self.timeouts)
+            .field("connect_timeout", &self.connect_timeout)
             .field("outbox", &self.send_queue)
             .field("no_delay", &self.no_delay)
             .field("local", &self.local)

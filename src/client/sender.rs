@@ -27,7 +27,7 @@ const LARGE: usize = 16 * 1024;
 
 impl Sender {
     /// Sends a message at once. If the peer does not read, this waits (backpressure) until the message
-    /// fits into the [send queue](super::Connector::send_queue), for as long as the peer reads some bytes
+    /// fits into the [send queue](super::Connector::send_queue_limit), for as long as the peer reads some bytes
     /// within the write timeout. Messages of several threads never mix.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use super::token_bucket::TokenBucket;
 ///
 /// ```
 /// use stentor::{RateLimit, Server};
-/// let server = Server::builder().rate(RateLimit::per_second().messages(50).bytes(256 * 1024));
+/// let server = Server::builder().rate_limit(RateLimit::per_second().messages(50).bytes(256 * 1024));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimit {

@@ -166,8 +166,8 @@ impl ServerBuilder {
 
     /// Sets whether a proxy in front of this server ends TLS, so that the location that draft-75 and
     /// draft-76 receive must begin with `wss`. Default: no.
-    pub fn secure(mut self, secure: bool) -> Self {
-        self.config().secure = secure;
+    pub fn behind_tls(mut self, behind_tls: bool) -> Self {
+        self.config().secure = behind_tls;
         self
     }
 
@@ -176,7 +176,7 @@ impl ServerBuilder {
     /// they are on this machine. Default: no TLS. The [handshake
     /// timeout](ServerBuilder::handshake_timeout) includes the TLS handshake. For TLS clients, the
     /// location of draft-75 and draft-76 begins with `wss` and the server's own origin is `https`, as
-    /// with [`secure`](ServerBuilder::secure).
+    /// with [`behind_tls`](ServerBuilder::behind_tls).
     ///
     /// A client that sends plain HTTP to a TLS port receives a 400 in plain HTTP. A client that is
     /// rejected before its TLS handshake, or too slow with it, receives the alert `internal_error`.
@@ -227,15 +227,15 @@ impl ServerBuilder {
 
     /// Sets how long a handshake may take, from the connection to the last byte of the request.
     /// Default: 10 s. A client that takes longer receives 408.
-    pub fn handshake_timeout(mut self, deadline: Duration) -> Self {
-        self.timeouts().handshake = deadline;
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts().handshake = timeout;
         self
     }
 
-    /// Sets the keepalive: after how much silence the server pings a client, and how long the client may
-    /// then stay silent before it is disconnected. Default: 20 s and 20 s. `None` never pings. Silence
-    /// counts only while the client's handler waits for a message. Draft-75 and draft-76 cannot ping:
-    /// for them TCP's own keepalive uses the same times.
+    /// Sets the keepalive: after how much silence the server pings a client. Default: 20 s; `None` never
+    /// pings. The client may then stay silent for the [pong timeout](ServerBuilder::pong_timeout) before
+    /// it is disconnected. Silence counts only while the client's handler waits for a message. Draft-75
+    /// and draft-76 cannot ping: for them TCP's own keepalive uses the same times.
     ///
     /// Bytes from the client are a sign of life, and so are bytes that its socket accepts after it was
     /// full. A ping is sent once no bytes wait before it, and its pong is due only once the ping has
@@ -245,11 +245,18 @@ impl ServerBuilder {
     /// [write timeout](ServerBuilder::write_timeout).
     ///
     /// While a message is unfinished, the client may send no byte for as long as both times
-    /// together, in every version: 40 s by default, and 40 s if `ping` is `None`. Then the client
+    /// together, in every version: 40 s by default, and 40 s if the interval is `None`. Then the client
     /// is disconnected with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
-    pub fn keepalive(mut self, ping: Option<Duration>, pong: Duration) -> Self {
-        self.timeouts().ping = ping;
-        self.timeouts().pong = pong;
+    pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
+        self.timeouts().ping = interval;
+        self
+    }
+
+    /// Sets the time in which a pong, or any other sign of life, must follow a ping that has left.
+    /// Default: 20 s. Without it the connection is ended with
+    /// [`DisconnectReason::NoPong`](crate::DisconnectReason::NoPong).
+    pub fn pong_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts().pong = timeout;
         self
     }
 
@@ -261,7 +268,7 @@ impl ServerBuilder {
     /// Protects against clients that keep their place with a message that never ends, a byte now and
     /// then. Choose a grace in which a message of ordinary size arrives on your slowest client's line.
     /// Time counts while the client's handler waits for a message, and not while a
-    /// [rate limit](ServerBuilder::rate) delays the client. The bytes are those of the message, without
+    /// [rate limit](ServerBuilder::rate_limit) delays the client. The bytes are those of the message, without
     /// frame headers and pings between its fragments; of a compressed message, the inflated bytes. A
     /// rate of 0 counts as 1.
     ///
@@ -277,28 +284,28 @@ impl ServerBuilder {
 
     /// Sets the idle timeout: after this much silence a client of any version is disconnected. A pong
     /// ends the silence, and so does a full socket that accepts more. Default: never.
-    pub fn idle_timeout(mut self, deadline: Option<Duration>) -> Self {
-        self.timeouts().idle = deadline;
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeouts().idle = timeout;
         self
     }
 
     /// Sets how long a client may accept no byte while bytes wait for it. Default: 10 s.
-    pub fn write_timeout(mut self, deadline: Duration) -> Self {
-        self.timeouts().write = deadline;
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts().write = timeout;
         self
     }
 
     /// Sets how long a client may take to answer a close frame, and then to close the TCP connection.
     /// Default: 5 s.
-    pub fn close_timeout(mut self, deadline: Duration) -> Self {
-        self.timeouts().close = deadline;
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts().close = timeout;
         self
     }
 
     /// Limits the bytes that wait in the send queue of a client whose socket is full (backpressure).
     /// Default: 1 MiB. An empty queue accepts a message of any size. The socket's own buffer, of up
     /// to 4 MiB on Linux, comes before the queue.
-    pub fn send_queue(mut self, bytes: usize) -> Self {
+    pub fn send_queue_limit(mut self, bytes: usize) -> Self {
         self.settings.send_queue = bytes;
         self
     }

@@ -35,7 +35,7 @@ impl ServerBuilder {
     }
 
     /// Allows only pages that this server has served itself: their origin has the host and the port of
-    /// the `Host` header, and the scheme that [`secure`](ServerBuilder::secure) or a trusted proxy
+    /// the `Host` header, and the scheme that [`behind_tls`](ServerBuilder::behind_tls) or a trusted proxy
     /// sets. Default: off. With [`allowed_origins`](ServerBuilder::allowed_origins) too, the origins
     /// in that list are also allowed.
     ///
@@ -79,7 +79,7 @@ impl ServerBuilder {
     }
 
     /// Sets the rate limit for the messages of each client: see [`RateLimit`]. Default: no limit.
-    pub fn rate(mut self, rate: RateLimit) -> Self {
+    pub fn rate_limit(mut self, rate: RateLimit) -> Self {
         self.settings.rate = Some(rate);
         self
     }

@@ -62,7 +62,8 @@ fn echo_or_broadcast(client: &mut Client) -> HandlerResult {
 pub(crate) fn serve() {
     let builder = Server::builder()
         .handshake_timeout(DEADLINE)
-        .keepalive(Some(DEADLINE / 2), DEADLINE / 2)
+        .ping_interval(Some(DEADLINE / 2))
+        .pong_timeout(DEADLINE / 2)
         .idle_timeout(Some(IDLE))
         .write_timeout(DEADLINE)
         .close_timeout(DEADLINE);

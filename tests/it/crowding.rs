@@ -20,7 +20,7 @@ const MIB: usize = 1024 * KIB;
 
 fn crowded(bytes: usize) -> ServerBuilder {
     Server::builder()
-        .send_queue(2 * MIB)
+        .send_queue_limit(2 * MIB)
         .total_send_queue_limit(bytes)
 }
 
@@ -212,7 +212,7 @@ fn many_clients_that_do_not_read_stay_below_the_total_limit() {
 /// kept.
 #[test]
 fn a_sender_that_waits_for_room_is_counted_while_it_waits() {
-    let builder = crowded(256 * KIB).send_queue(16 * KIB);
+    let builder = crowded(256 * KIB).send_queue_limit(16 * KIB);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let peers: Vec<Peer> = (0..8)
         .map(|number| {

@@ -21,7 +21,9 @@ const ROOMY: Duration = Duration::from_millis(1500);
 const PROMPT: Duration = Duration::from_millis(4500);
 
 fn keepalive(ping: Duration, pong: Duration) -> ServerBuilder {
-    Server::builder().keepalive(Some(ping), pong)
+    Server::builder()
+        .ping_interval(Some(ping))
+        .pong_timeout(pong)
 }
 
 /// A client with a small receive buffer.

@@ -21,7 +21,7 @@ use crate::support::{
 const PROMPT: Duration = Duration::from_secs(3);
 
 fn limited(rate: RateLimit) -> ServerBuilder {
-    Server::builder().rate(rate)
+    Server::builder().rate_limit(rate)
 }
 
 /// A burst of five, and one hundred a second.
@@ -293,7 +293,7 @@ fn a_shutdown_does_not_wait_for_the_rate() {
 /// nothing.
 #[test]
 fn a_throttled_client_can_be_disconnected_at_once() {
-    let evicting = limited(bytes()).send_queue(16 * 1024);
+    let evicting = limited(bytes()).send_queue_limit(16 * 1024);
     let impatient = limited(bytes())
         .slow_client(SlowClient::DropNewest)
         .write_timeout(Duration::from_millis(50));
@@ -416,7 +416,8 @@ fn keepalive_does_not_disconnect_a_throttled_client() {
         .bytes(1000)
         .burst(Duration::from_millis(100));
     let builder = limited(rate)
-        .keepalive(Some(SHORT), SHORT)
+        .ping_interval(Some(SHORT))
+        .pong_timeout(SHORT)
         .idle_timeout(Some(3 * SHORT));
     let server = Loopback::echo(builder);
     with_all(&server, &Version::ALL, |mut peer| {

@@ -52,7 +52,7 @@ fn readers_get_everything_while_slow_consumers_are_evicted() {
     // The clients are evicted, and do not reach the write timeout: however long the machine takes
     // for all of this.
     let builder = Server::builder()
-        .send_queue(OUTBOX)
+        .send_queue_limit(OUTBOX)
         .write_timeout(PATIENCE * 10);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let versions = Version::ALL.into_iter().cycle();
@@ -116,7 +116,9 @@ fn readers_get_everything_while_slow_consumers_are_evicted() {
 }
 
 fn dropping(policy: SlowClient) -> ServerBuilder {
-    Server::builder().send_queue(4 * OUTBOX).slow_client(policy)
+    Server::builder()
+        .send_queue_limit(4 * OUTBOX)
+        .slow_client(policy)
 }
 
 /// Each is more than a socket takes at a time.
@@ -255,7 +257,7 @@ fn a_handle_gets_the_result_of_its_message() {
 #[test]
 fn the_handler_of_an_evicted_client_comes_back_from_recv() {
     let (ends, ended) = crossbeam_channel::bounded(1);
-    let builder = Server::builder().send_queue(OUTBOX);
+    let builder = Server::builder().send_queue_limit(OUTBOX);
     let server = Loopback::run_with_send_buffer(0, builder, move |client| {
         ends.send(client.recv())?;
         Ok(())
@@ -281,7 +283,9 @@ fn the_handler_of_an_evicted_client_comes_back_from_recv() {
 /// and the write timeout ends that.
 fn flood(version: Version, frame: &[u8]) {
     let limit = Duration::from_millis(200);
-    let builder = Server::builder().send_queue(OUTBOX).write_timeout(limit);
+    let builder = Server::builder()
+        .send_queue_limit(OUTBOX)
+        .write_timeout(limit);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let mut flooder = open_small(&server, version);
     let mut healthy = server.open(version);
@@ -324,7 +328,7 @@ fn a_client_that_pings_and_never_reads_is_ended_by_the_write_timeout() {
 fn a_client_that_reads_slowly_is_not_evicted() {
     const LARGE: usize = 2_000_000;
     let builder = Server::builder()
-        .send_queue(OUTBOX)
+        .send_queue_limit(OUTBOX)
         .write_timeout(Duration::from_secs(1));
     let server = Loopback::run_with_send_buffer(400_000, builder, |client| {
         if client
@@ -383,7 +387,7 @@ fn a_sleeper_does_not_delay_anothers_replies() {
 
 #[test]
 fn a_message_above_the_limit_reaches_a_client_whose_queue_is_empty() {
-    let server = Loopback::run_with_send_buffer(0, Server::builder().send_queue(1000), echo);
+    let server = Loopback::run_with_send_buffer(0, Server::builder().send_queue_limit(1000), echo);
     let large = "x".repeat(500_000);
     for version in Version::ALL {
         let mut peer = server.open(version);

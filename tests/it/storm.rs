@@ -36,7 +36,7 @@ impl Storm {
         let commands_in: &Posted = Box::leak(Box::default());
         let over: &AtomicBool = Box::leak(Box::default());
         // No client is evicted for reading slowly: there are many of them on few processors.
-        let builder = Server::builder().send_queue(64 * 1024 * 1024);
+        let builder = Server::builder().send_queue_limit(64 * 1024 * 1024);
         let server = Loopback::run(builder, move |client| {
             client.join("lobby");
             while let Some(message) = client.recv()? {

@@ -29,7 +29,7 @@ fn server() -> ServerBuilder {
 }
 
 fn keepalive(ping: Duration, pong: Duration) -> ServerBuilder {
-    server().keepalive(Some(ping), pong)
+    server().ping_interval(Some(ping)).pong_timeout(pong)
 }
 
 fn telling_departures(builder: ServerBuilder) -> (ServerBuilder, Receiver<CloseReport>) {
@@ -298,7 +298,7 @@ fn silence_is_timed_for_a_handler_that_only_polls() {
 
 #[test]
 fn no_client_is_pinged_if_the_keepalive_is_off() {
-    let server = Loopback::echo(server().keepalive(None, SHORT / 3));
+    let server = Loopback::echo(server().ping_interval(None).pong_timeout(SHORT / 3));
     let mut peer = server.open(Version::Rfc6455);
     assert_eq!(peer.hear_within(SHORT * 2), None);
     peer.expect_echo("hello");
@@ -473,7 +473,8 @@ fn a_client_that_sends_a_close_frame_and_stays_is_disconnected() {
 fn the_longest_possible_timeouts_do_not_panic() {
     let builder = server()
         .handshake_timeout(Duration::MAX)
-        .keepalive(Some(Duration::MAX), Duration::MAX)
+        .ping_interval(Some(Duration::MAX))
+        .pong_timeout(Duration::MAX)
         .idle_timeout(Some(Duration::MAX))
         .write_timeout(Duration::MAX)
         .close_timeout(Duration::MAX);
@@ -496,7 +497,8 @@ fn the_longest_possible_timeouts_do_not_panic() {
 #[test]
 fn a_timeout_of_zero_is_short_and_harmless() {
     let builder = server()
-        .keepalive(Some(Duration::ZERO), Duration::ZERO)
+        .ping_interval(Some(Duration::ZERO))
+        .pong_timeout(Duration::ZERO)
         .idle_timeout(Some(Duration::ZERO))
         .write_timeout(Duration::ZERO)
         .close_timeout(Duration::ZERO);

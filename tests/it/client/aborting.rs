@@ -57,7 +57,10 @@ fn deaf() -> (Script, mpsc::Sender<()>, mpsc::Receiver<(usize, ErrorKind)>) {
 #[test]
 fn an_abort_does_not_wait_and_discards_queued_bytes() {
     let (script, hear, received) = deaf();
-    let mut socket = patient().send_queue(2 * MUCH).connect(&script.url).unwrap();
+    let mut socket = patient()
+        .send_queue_limit(2 * MUCH)
+        .connect(&script.url)
+        .unwrap();
     let sender = socket.sender();
     socket.send("x".repeat(MUCH)).unwrap();
     at_once(|| socket.abort());
@@ -114,7 +117,7 @@ fn a_message_that_the_version_cannot_carry_is_lost_like_any_other_once_all_is_ov
 #[test]
 fn an_abort_wakes_a_thread_that_waits_for_room() {
     let (script, _hear, _heard) = deaf();
-    let socket = patient().send_queue(1).connect(&script.url).unwrap();
+    let socket = patient().send_queue_limit(1).connect(&script.url).unwrap();
     let sender = socket.sender();
     let other = thread::spawn(move || sender.send("x".repeat(MUCH)));
     // It counts as sent when it is in the send queue, and its thread waits from then on.

@@ -182,7 +182,7 @@ fn a_server_that_pings_without_end_and_reads_nothing_is_disconnected() {
         let pings = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(500);
         while server.stream.write_all(&pings).is_ok() {}
     });
-    let connector = Connector::new().write_timeout(SOON).send_queue(1000);
+    let connector = Connector::new().write_timeout(SOON).send_queue_limit(1000);
     let mut socket = connector.connect(&script.url).unwrap();
     let end = socket.recv();
     assert!(
@@ -350,7 +350,7 @@ fn a_connection_that_stalls_delays_no_other() {
         server.accept("");
         let _ = held.recv();
     });
-    let connector = Connector::new().send_queue(usize::MAX);
+    let connector = Connector::new().send_queue_limit(usize::MAX);
     let mut stalled = connector.connect(&stalls.url).unwrap();
     stalled.send("x".repeat(16 << 20)).unwrap();
     let url = format!("ws://{}/", silent.local_addr().unwrap());

@@ -33,8 +33,9 @@ fn a_large_upload_to_a_slow_server_arrives() {
     let stream = TcpStream::connect(script.address).unwrap();
     sockopt::set_socket_send_buffer_size(&stream, 0).unwrap();
     let connector = Connector::new()
-        .send_queue(1000)
-        .keepalive(Some(ROOMY / 2), ROOMY / 2)
+        .send_queue_limit(1000)
+        .ping_interval(Some(ROOMY / 2))
+        .pong_timeout(ROOMY / 2)
         .idle_timeout(Some(ROOMY));
     let mut socket = connector.connect_over(stream, &script.url).unwrap();
     let sender = socket.sender();
@@ -67,7 +68,9 @@ fn assert_unfinished(connector: &Connector, begin: &'static [u8]) {
 
 #[test]
 fn a_message_that_a_server_does_not_finish_is_given_up() {
-    let connector = Connector::new().keepalive(Some(SOON / 2), SOON / 2);
+    let connector = Connector::new()
+        .ping_interval(Some(SOON / 2))
+        .pong_timeout(SOON / 2);
     assert_unfinished(&connector.version(Version::Rfc6455), b"\x81\x05hal");
     let connector = Connector::new().min_message_rate(1000, SOON);
     assert_unfinished(&connector, b"\x81\x05hal");

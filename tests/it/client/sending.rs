@@ -100,7 +100,9 @@ fn a_message_that_the_version_cannot_carry_is_the_senders_error() {
 fn a_thread_that_sends_waits_for_room_while_another_reads() {
     const COUNT: usize = 200;
     let server = Loopback::echo(Server::builder());
-    let connector = Connector::new().send_queue(10_000).write_timeout(LONG);
+    let connector = Connector::new()
+        .send_queue_limit(10_000)
+        .write_timeout(LONG);
     let mut socket = connector.connect(&url(&server)).unwrap();
     let sender = socket.sender();
     let other = thread::spawn(move || {

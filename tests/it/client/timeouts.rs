@@ -116,7 +116,7 @@ fn a_server_that_reads_nothing_is_disconnected() {
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
-        let connector = Connector::new().write_timeout(SOON).send_queue(1000);
+        let connector = Connector::new().write_timeout(SOON).send_queue_limit(1000);
         let mut socket = connector.connect(&script.url).unwrap();
         let sender = socket.sender();
         let mut send = || match from_elsewhere {
@@ -152,7 +152,9 @@ fn a_silent_server_is_pinged_and_then_disconnected() {
             Ok(())
         });
         let connector = Connector::new().version(version);
-        let connector = connector.keepalive(Some(SOON / 2), SOON / 2);
+        let connector = connector
+            .ping_interval(Some(SOON / 2))
+            .pong_timeout(SOON / 2);
         let mut socket = connector.connect(&url(&server)).unwrap();
         assert_eq!(
             disconnected(takes_soon(|| socket.recv())),
@@ -175,7 +177,9 @@ fn a_server_that_answers_pings_may_be_silent() {
         while server.hear().0 == 0x89 {}
         server.start_close(1000);
     });
-    let connector = Connector::new().keepalive(Some(Duration::from_millis(10)), PATIENCE);
+    let connector = Connector::new()
+        .ping_interval(Some(Duration::from_millis(10)))
+        .pong_timeout(PATIENCE);
     let mut socket = connector.connect(&script.url).unwrap();
     assert_eq!(socket.recv().unwrap(), Some("still here".into()));
     drop(socket);

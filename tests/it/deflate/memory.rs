@@ -66,7 +66,7 @@ fn a_rate_counts_what_is_inflated_before_the_message_is_finished() {
     let rate = RateLimit::per_second()
         .bytes(100_000)
         .burst(Duration::from_secs(1));
-    let server = Loopback::run(server(Deflate::new()).rate(rate), echo);
+    let server = Loopback::run(server(Deflate::new()).rate_limit(rate), echo);
     let mut peer = open(&server);
     peer.write(&fragment(MIB));
     eventually("it to be held back", || {

@@ -227,7 +227,7 @@ fn a_rate_counts_what_was_inflated() {
     const LEN: usize = 50_000;
     let rate = RateLimit::per_second().bytes(LEN as u32);
     let server = server(Deflate::new())
-        .rate(rate.burst(Duration::from_secs(1)))
+        .rate_limit(rate.burst(Duration::from_secs(1)))
         .on_rate_limit(OnRateLimit::Close);
     let server = Loopback::run(server, chat);
     let mut member = Member::open(&server, USUAL);

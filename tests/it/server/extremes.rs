@@ -12,11 +12,12 @@ fn the_longest_of_all_durations_is_no_timeout() {
     const EVER: Duration = Duration::MAX;
     let builder = Server::builder()
         .handshake_timeout(EVER)
-        .keepalive(Some(EVER), EVER)
+        .ping_interval(Some(EVER))
+        .pong_timeout(EVER)
         .idle_timeout(Some(EVER))
         .write_timeout(EVER)
         .close_timeout(EVER)
-        .rate(RateLimit::per_second().messages(1000).burst(EVER))
+        .rate_limit(RateLimit::per_second().messages(1000).burst(EVER))
         .handshakes_per_address(u32::MAX, EVER);
     let mut server = Loopback::run(builder, |client| {
         while let Received::Message(message) = client.recv_timeout(EVER)? {
@@ -32,7 +33,8 @@ fn the_longest_of_all_durations_is_no_timeout() {
             .version(version)
             .connect_timeout(EVER)
             .handshake_timeout(EVER)
-            .keepalive(Some(EVER), EVER)
+            .ping_interval(Some(EVER))
+            .pong_timeout(EVER)
             .idle_timeout(Some(EVER))
             .write_timeout(EVER)
             .close_timeout(EVER);
@@ -52,7 +54,7 @@ fn the_longest_of_all_durations_is_no_timeout() {
 fn a_period_of_no_length_limits_nothing() {
     let builder = Server::builder()
         .handshakes_per_address(1, Duration::ZERO)
-        .rate(RateLimit::per_second().messages(1000).burst(Duration::ZERO));
+        .rate_limit(RateLimit::per_second().messages(1000).burst(Duration::ZERO));
     let server = Loopback::echo(builder);
     for version in Version::ALL {
         for _ in 0..3 {

@@ -168,7 +168,7 @@ fn no_proxy_is_trusted_by_default() {
 
 #[test]
 fn a_local_peer_that_does_not_read_is_evicted_and_delays_no_other() {
-    let both = Both::run(Server::builder().send_queue(64 * 1024), echo);
+    let both = Both::run(Server::builder().send_queue_limit(64 * 1024), echo);
     let mut sleepers: Vec<Peer> = Version::ALL.map(|version| both.open(version)).into();
     let mut reader = both.server.open(Version::Rfc6455);
     let message = "x".repeat(32 * 1024);
@@ -189,7 +189,8 @@ fn timeouts_hold_over_a_unix_socket() {
     let mut silent = dial_unix(&hasty.path);
     assert_eq!(read_answer(&mut silent).status(), 408);
     let builder = Server::builder()
-        .keepalive(Some(short), short)
+        .ping_interval(Some(short))
+        .pong_timeout(short)
         .idle_timeout(Some(short * 8));
     let both = Both::run(builder, echo);
     let mut peers: Vec<Peer> = Version::ALL.map(|version| both.open(version)).into();

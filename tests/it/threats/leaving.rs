@@ -96,14 +96,19 @@ fn socket(request: &Request) -> Reply {
 }
 
 fn serve(builder: ServerBuilder) -> Loopback {
-    Loopback::run_with_send_buffer(0, builder.send_queue(2 * LARGE).on_request(socket), obey)
+    Loopback::run_with_send_buffer(
+        0,
+        builder.send_queue_limit(2 * LARGE).on_request(socket),
+        obey,
+    )
 }
 
 /// Sets all timeouts to this.
 fn timeouts(all: Duration) -> ServerBuilder {
     Server::builder()
         .handshake_timeout(all)
-        .keepalive(Some(all), all)
+        .ping_interval(Some(all))
+        .pong_timeout(all)
         .idle_timeout(Some(all * 2))
         .write_timeout(all)
         .close_timeout(all)

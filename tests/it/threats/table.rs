@@ -1,4 +1,4 @@
-//! `SECURITY.md` names a test for each threat. This checks that each of them exists.
+//! `docs/threats.md` names a test for each threat. This checks that each of them exists.
 
 use std::fs;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn is_test(module: &str, name: &str) -> bool {
 
 #[test]
 fn every_threat_has_tests_and_each_of_them_exists() {
-    let document = read("SECURITY.md");
+    let document = read("docs/threats.md");
     let rows = rows(&document);
     assert!(rows.len() > 40, "{} threats", rows.len());
     let attacks = read("tests/costs/attacks.rs");

@@ -26,7 +26,7 @@ fn open_small(server: &Loopback, version: Version) -> Secure {
 #[test]
 fn clients_that_do_not_read_delay_no_other_and_are_evicted() {
     const ROUNDS: usize = 100;
-    let builder = over_tls().send_queue(OUTBOX);
+    let builder = over_tls().send_queue_limit(OUTBOX);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let mut readers: Vec<Peer> = Version::ALL.map(|version| open(&server, version)).into();
     let sleepers: Vec<Secure> = Version::ALL
@@ -55,7 +55,7 @@ fn clients_that_do_not_read_delay_no_other_and_are_evicted() {
 #[test]
 fn a_client_that_floods_and_never_reads_is_ended_by_the_write_timeout() {
     let limit = Duration::from_millis(200);
-    let builder = over_tls().send_queue(OUTBOX).write_timeout(limit);
+    let builder = over_tls().send_queue_limit(OUTBOX).write_timeout(limit);
     let server = Loopback::run_with_send_buffer(0, builder, echo);
     let mut flooder = open_small(&server, Version::Rfc6455);
     flooder.sock.set_write_timeout(Some(limit)).unwrap();
@@ -89,9 +89,10 @@ fn a_client_that_floods_and_never_reads_is_ended_by_the_write_timeout() {
 fn a_client_that_reads_less_than_a_record_per_timeout_is_not_disconnected() {
     let limit = Duration::from_millis(400);
     let builder = over_tls()
-        .send_queue(OUTBOX)
+        .send_queue_limit(OUTBOX)
         .write_timeout(limit)
-        .keepalive(Some(limit), limit)
+        .ping_interval(Some(limit))
+        .pong_timeout(limit)
         .idle_timeout(Some(limit * 2));
     let server = Loopback::run_with_send_buffer(0, builder, |client| {
         client.recv()?;
@@ -114,7 +115,7 @@ fn a_client_that_reads_less_than_a_record_per_timeout_is_not_disconnected() {
 fn a_sleeper_that_misses_the_oldest_receives_whole_messages_when_it_wakes() {
     for version in Version::ALL {
         let builder = over_tls()
-            .send_queue(4 * OUTBOX)
+            .send_queue_limit(4 * OUTBOX)
             .slow_client(SlowClient::DropOldest);
         let server = Loopback::run_with_send_buffer(0, builder, echo);
         let mut peer = open_small(&server, version);

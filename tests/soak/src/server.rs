@@ -48,9 +48,9 @@ pub(crate) fn serve() -> HandlerResult<()> {
         .tls(tls)
         .deflate(compression())
         .max_message_size(64 * 1024)
-        .send_queue(128 * 1024)
+        .send_queue_limit(128 * 1024)
         .handshake_timeout(Duration::from_secs(5))
-        .keepalive(Some(Duration::from_secs(5)), Duration::from_secs(5))
+        .ping_interval(Some(Duration::from_secs(5))).pong_timeout(Duration::from_secs(5))
         .on_request(answer)
         .on_close(move |report| depart(&departed, report))
         .attach(listener)?

@@ -1,4 +1,4 @@
-//! The shell's threads in orders chosen by the model checker. Everything except the kernel, the
+//! The threads of `src/net` and `src/server` in orders chosen by the model checker. Everything except the kernel, the
 //! clock and the synchronization between threads is the library's own source.
 //!
 //! A thread that nobody wakes shows as a deadlock, for time stands still unless a test advances it.

@@ -1,4 +1,4 @@
-//! Replaces `src/shell/sleep.rs`: the watchdog's `poll(2)` and the pipe that ends it.
+//! Replaces `src/net/waker.rs`: the watchdog's `poll(2)` and the pipe that ends it.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Replaces `src/shell/socket.rs`: a wire with little room, which takes a prefix, whose length it
+//! Replaces `src/net/socket.rs`: a wire with little room, which takes a prefix, whose length it
 //! chooses, of each write, and the peer at its other end.
 
 use std::collections::VecDeque;

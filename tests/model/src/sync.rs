@@ -1,4 +1,4 @@
-//! Replaces `src/shell/sync.rs`: at every lock, atomic, channel and thread the model checker may
+//! Replaces `src/net/sync.rs`: at every lock, atomic, channel and thread the model checker may
 //! switch to another thread, and time advances when a test says so.
 
 pub(crate) mod channel;

@@ -18,7 +18,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts this program again, as a server on a free port.
-    pub(crate) fn start(contender: &Contender, mode: Mode, identity: &Identity) -> HandlerResult<Server> {
+    pub(crate) fn start(
+        contender: &Contender,
+        mode: Mode,
+        identity: &Identity,
+    ) -> HandlerResult<Server> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", contender.name, mode.name(), "0"])
             .stdin(Stdio::piped())

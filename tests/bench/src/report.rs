@@ -59,7 +59,10 @@ pub(crate) fn table(scenario: &Scenario, rows: &[Spec]) -> String {
     for spec in rows.iter().filter(|spec| !spec.failures.is_empty()) {
         let (failed, all) = (spec.failures.len(), spec.failures.len() + spec.runs.len());
         let first = &spec.failures[0];
-        text += &format!("\n{}: {failed} of {all} runs failed: {first}\n", spec.server);
+        text += &format!(
+            "\n{}: {failed} of {all} runs failed: {first}\n",
+            spec.server
+        );
     }
     text
 }

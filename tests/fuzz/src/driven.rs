@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stentor::protocol::{
     Accept, ClientRequest, CloseCode, CloseFrame, Closed, Config, Connection, Ending, Event,
-    Message, Rejection, Response, Role, State, Transition, SendError,
+    Message, Rejection, Response, Role, SendError, State, Transition,
 };
 
 /// The most output that a connection produces by itself, apart from the input that it repeats: a

@@ -279,7 +279,7 @@ impl Head {
     }
 
     /// Returns the values of all headers of a name, without the blanks around them.
-    pub fn all(&self, name: &str) -> Vec<&[u8]> {
+    pub fn header_values(&self, name: &str) -> Vec<&[u8]> {
         self.fields
             .iter()
             .filter(|field| field.name.eq_ignore_ascii_case(name))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use stentor::Deflate;
-use stentor::protocol::{Accept, Config, Connection, Event, Message, Version, ProtocolError};
+use stentor::protocol::{Accept, Config, Connection, Event, Message, ProtocolError, Version};
 
 use crate::reference::deflate::{Fault, inflate};
 use crate::wire::{self, Frame};
@@ -97,7 +97,11 @@ impl Compressed<'_> {
 
     /// Sends a payload in fragments, and those in pieces; returns the message or the protocol
     /// error.
-    fn receive(&self, connection: &mut Connection, payload: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+    fn receive(
+        &self,
+        connection: &mut Connection,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, ProtocolError> {
         let mut bytes = Vec::new();
         let fragments: Vec<&[u8]> = match self.fragment {
             0 => vec![payload],
@@ -129,7 +133,9 @@ impl Compressed<'_> {
             match connection.next_event() {
                 None => {}
                 Some(Event::Message(Message::Binary(message))) => return Ok(message),
-                Some(Event::Closed(closed)) => return Err(closed.protocol_error.expect("a violation")),
+                Some(Event::Closed(closed)) => {
+                    return Err(closed.protocol_error.expect("a violation"));
+                }
                 Some(other) => panic!("{other:?}"),
             }
         }

@@ -254,7 +254,7 @@ fn subprotocol(head: &Head, version: Version, config: &Config) -> Option<Option<
         };
     }
     let mut agreed = None;
-    for value in head.all(field) {
+    for value in head.header_values(field) {
         for item in value.split(|byte| *byte == b',') {
             let item = trim(item);
             let good = |byte: &u8| matches!(byte, 0x21..=0x7e) && !b"\";".contains(byte);

@@ -37,7 +37,7 @@ pub fn judge(asked: &PendingHandshake) {
         driven
     });
     let events: Vec<&Event> = driven.events().collect();
-    let rejected = driven.connection().state() == State::Rejected;
+    let was_rejected = driven.connection().state() == State::Rejected;
     // One empty line is skipped, and CR alone may begin it.
     if asked.wire == b"\r" {
         return assert_eq!(driven.journal, []);
@@ -57,7 +57,7 @@ pub fn judge(asked: &PendingHandshake) {
             if let Some(request) = driven.connection().request() {
                 compare(request, &wire[..len]);
                 assert!(request.headers().count() <= limits.head_fields);
-                assert!(rejected || request.path().starts_with('/'));
+                assert!(was_rejected || request.path().starts_with('/'));
             }
         }
         _ if wire.len() >= limits.head_bytes => {
@@ -69,7 +69,7 @@ pub fn judge(asked: &PendingHandshake) {
             assert_eq!(driven.output, b"");
         }
     }
-    if rejected {
+    if was_rejected {
         let Some(Event::Rejected(rejection)) = events.last() else {
             panic!("rejected, and no refusal");
         };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::Clock;
 use crate::client::Class;
-use crate::members::Members;
 use crate::manner::{Deflate, Manner};
+use crate::members::Members;
 use crate::process::{Report, Sample};
 use crate::trend::{Measure, Trend};
 
@@ -75,7 +75,11 @@ impl Checks {
             let lines = lines.filter(|(line, _)| line.starts_with(&format!("HTTP/1.1 {status}")));
             lines.map(|(_, count)| count).sum::<u64>()
         };
-        self.equal("accepted, and connected", get("accepted"), members.connected);
+        self.equal(
+            "accepted, and connected",
+            get("accepted"),
+            members.connected,
+        );
         self.equal("opened, by both sides", get("opened"), members.opened);
         self.equal(
             "opened, and closed + open",
@@ -229,12 +233,18 @@ impl Checks {
     pub(crate) fn summary(&self, members: &Members, report: &Report, trend: &Trend, clock: &Clock) {
         println!("\nclients by class:");
         for class in [Class::Healthy, Class::Own].into_iter().chain(Class::ILL) {
-            let lives = members.lives.iter().filter(|((other, _), _)| *other == class);
+            let lives = members
+                .lives
+                .iter()
+                .filter(|((other, _), _)| *other == class);
             let versions = lives.map(|((_, version), count)| match version {
                 Some(version) => format!("{version} {count}"),
                 None => format!("{count}"),
             });
-            let ends = members.ends.iter().filter(|((other, _), _)| *other == class);
+            let ends = members
+                .ends
+                .iter()
+                .filter(|((other, _), _)| *other == class);
             let ends = ends.map(|((_, how), count)| format!("{how} {count}"));
             let (versions, ends): (Vec<_>, Vec<_>) = (versions.collect(), ends.collect());
             println!(

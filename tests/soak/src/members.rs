@@ -15,13 +15,13 @@ use stentor::{Closing, Connector, Message, TlsClient, Version};
 use crate::HandlerResult;
 use crate::by_hand::ByHand;
 use crate::client::{Body, Class, Client, End, Phase};
-use crate::random::Random;
 use crate::hear::{self, Heard};
 use crate::ledger::{Ears, Ledger};
 use crate::line::{self, Line};
 use crate::manner::{Deflate, HEALTHY, Manner};
 use crate::own::{Notices, Own, Way};
 use crate::process::Doors;
+use crate::random::Random;
 use crate::talk;
 
 /// Messages a second that healthy clients send together, if nothing delays them.

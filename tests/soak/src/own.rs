@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-use stentor::{CloseCode, Connector, Message, Sender, ConnectionStats, Version, WebSocket};
+use stentor::{CloseCode, ConnectionStats, Connector, Message, Sender, Version, WebSocket};
 
 use crate::HandlerResult;
 use crate::line::dial;
@@ -128,7 +128,12 @@ impl Own {
 }
 
 /// Runs from the handshake to a clean end.
-fn live(way: Way, url: &str, nap: &AtomicU64, update: impl Fn(Notices)) -> Result<ConnectionStats, String> {
+fn live(
+    way: Way,
+    url: &str,
+    nap: &AtomicU64,
+    update: impl Fn(Notices),
+) -> Result<ConnectionStats, String> {
     let mut socket = way
         .open(url)
         .map_err(|error| format!("{url}, instead of a handshake: {error}"))?;

@@ -14,8 +14,8 @@ use rcgen::{CertificateParams, KeyPair};
 use rustix::net::sockopt;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use stentor::{
-    Client, Deflate, CloseReport, Endpoint, Message, Reply, Request, Response, Server, ServerHandle,
-    TlsServer,
+    Client, CloseReport, Deflate, Endpoint, Message, Reply, Request, Response, Server,
+    ServerHandle, TlsServer,
 };
 
 use crate::HandlerResult;
@@ -50,7 +50,8 @@ pub(crate) fn serve() -> HandlerResult<()> {
         .max_message_size(64 * 1024)
         .send_queue_limit(128 * 1024)
         .handshake_timeout(Duration::from_secs(5))
-        .ping_interval(Some(Duration::from_secs(5))).pong_timeout(Duration::from_secs(5))
+        .ping_interval(Some(Duration::from_secs(5)))
+        .pong_timeout(Duration::from_secs(5))
         .on_request(answer)
         .on_close(move |report| depart(&departed, report))
         .attach(listener)?

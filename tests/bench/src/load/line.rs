@@ -22,7 +22,10 @@ const AHEAD: usize = 256 * 1024;
 
 impl Line {
     /// Connects. Over the loopback this does not wait for the peer.
-    pub(super) fn dial(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> HandlerResult<Line> {
+    pub(super) fn dial(
+        address: SocketAddr,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> HandlerResult<Line> {
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;

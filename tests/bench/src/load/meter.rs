@@ -66,7 +66,11 @@ impl<'a> Meter<'a> {
     }
 
     /// Returns the figures; `cost` and `rate` name the figures per counted unit.
-    pub(super) fn finish(mut self, cost: &'static str, rate: &'static str) -> HandlerResult<Figures> {
+    pub(super) fn finish(
+        mut self,
+        cost: &'static str,
+        rate: &'static str,
+    ) -> HandlerResult<Figures> {
         let (Some(begin), end) = (self.begin, Times::now(self.server)?) else {
             return Err("ended before it began".into());
         };

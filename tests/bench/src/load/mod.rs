@@ -2,10 +2,10 @@
 
 mod broadcast;
 mod connect;
-mod members;
 mod echo;
 mod idle;
 mod line;
+mod members;
 mod meter;
 mod wire;
 

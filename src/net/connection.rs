@@ -232,6 +232,7 @@ impl Conversation {
                 return Step::Event(event);
             }
             if let Some(Ending::Linger | Ending::Follow) = self.connection.close_expected() {
+                self.count_held();
                 return Step::Over;
             }
             self.flush();
@@ -282,7 +283,7 @@ impl Conversation {
         }
         // Counts the buffer too: it stays while this waits.
         self.connection.input_buffer(room);
-        self.count_held();
+        self.count_before_reading();
         let buffer = self.connection.input_buffer(room);
         self.link.set_reading(true);
         let result = self.socket.receive(buffer);

@@ -8,6 +8,7 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::protocol::{CloseCode, CloseFrame};
 
@@ -26,6 +27,8 @@ const STEP: usize = 8 * 1024;
 #[derive(Debug)]
 pub(crate) struct Incoming {
     most: usize,
+    /// Threads wait for each other.
+    is_strict: bool,
     /// The sum of the bytes counted for each client.
     held: AtomicUsize,
     /// Locked by the thread that closes clients.
@@ -33,9 +36,10 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    pub(crate) fn new(most: usize) -> Incoming {
+    pub(crate) fn new(most: usize, is_strict: bool) -> Incoming {
         Incoming {
             most,
+            is_strict,
             held: AtomicUsize::new(0),
             relief: Mutex::new(()),
         }
@@ -60,6 +64,11 @@ impl Incoming {
         };
     }
 
+    /// Whether a thread has to wait before it reads more.
+    pub(crate) fn has_to_wait(&self) -> bool {
+        self.is_strict && self.held() > self.most
+    }
+
     /// If the sum is above the limit, closes the clients that hold most, the oldest of equals first,
     /// until an eighth of the limit is free. Their bytes are not counted from now on: their threads are
     /// woken and release them.
@@ -72,16 +81,26 @@ impl Incoming {
             return;
         }
         let clients = registry.all().into_iter();
-        let mut weighed: Vec<_> = clients
-            .map(|link| (link.held.load(Relaxed), link))
-            .filter(|(held, _)| *held > 0)
-            .collect();
+        let (mut leave, mut weighed) = (0, Vec::new());
+        for link in clients {
+            match link.held.load(Relaxed) {
+                0 => {}
+                held if link.is_shed.load(Relaxed) => leave += held,
+                held => weighed.push((held, link)),
+            }
+        }
+        if self.held().saturating_sub(leave) <= self.most {
+            return;
+        }
         weighed.sort_unstable_by_key(|(held, link)| (Reverse(*held), link.id));
-        for (_, link) in weighed {
-            if self.held() <= self.most - self.most / 8 {
+        for (held, link) in weighed {
+            if self.held().saturating_sub(leave) <= self.most - self.most / 8 {
                 return;
             }
-            self.count(&link, 0);
+            match self.is_strict {
+                true => leave += held,
+                false => self.count(&link, 0),
+            }
             link.shed(watchdog);
         }
     }
@@ -120,6 +139,28 @@ impl Conversation {
         if held != self.held {
             self.held = held;
             self.watchdog.holds(&self.link, held);
+        }
+    }
+
+    /// Counts what the connection holds before it reads more, which may have to wait: for others that
+    /// hold too much and were ended, but not for long, since their handlers may be busy.
+    pub(crate) fn count_before_reading(&mut self) {
+        const BATCH: Duration = Duration::from_millis(5);
+        const TURNS: usize = 400;
+        self.count_held();
+        if self.held == 0 {
+            return;
+        }
+        let link = &self.link;
+        for _ in 0..TURNS {
+            if !self.watchdog.has_to_wait_to_read() {
+                return;
+            }
+            let is_over = || link.has_close() || link.send_queue.disconnect_reason().is_some();
+            if is_over() {
+                return;
+            }
+            link.parker.wait(BATCH, is_over);
         }
     }
 }

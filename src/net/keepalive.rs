@@ -10,6 +10,11 @@
 //! towards the socket, and the pong timeout starts then. While something waits and the socket takes
 //! none of it, the write timeout runs instead.
 //!
+//! The kernel may hold megabytes before that ping. So a client whose time is over is not given up while
+//! the kernel still holds bytes for it: from then on the kernel ends a connection whose peer has taken
+//! nothing for as long as the write timeout. Once the peer has taken all of them, the pong timeout
+//! starts anew.
+//!
 //! Time counts only while the client's thread reads, or looks for input from time to time: a busy
 //! handler is not the peer's fault.
 
@@ -39,6 +44,9 @@ pub(crate) struct Watched {
     /// For how long it has shown no sign of life while its thread was reading.
     silent: Duration,
     ping: Ping,
+    /// Its time was over, but the kernel held bytes for it; how long its silence may become then, unless
+    /// the kernel watches that itself.
+    behind: Option<Option<Duration>>,
     /// The message that has begun to come and has not ended.
     message: Unfinished,
 }
@@ -82,6 +90,7 @@ impl Watched {
             relieved: 0,
             silent: Duration::ZERO,
             ping: Ping::None,
+            behind: None,
             message: Unfinished::default(),
         }
     }
@@ -96,6 +105,7 @@ impl Watched {
         if is_alive {
             self.silent = Duration::ZERO;
             self.ping = Ping::None;
+            self.behind = None;
         }
         if !looked && !link.is_reading() {
             // The handler is busy; its replies so far need not wait for it.
@@ -113,7 +123,7 @@ impl Watched {
 
     /// Whether the client's time is over, and of which timeout.
     fn overdue(&mut self, timeouts: &Timeouts) -> Option<DisconnectReason> {
-        if timeouts.idle.is_some_and(|idle| self.silent >= idle) {
+        if timeouts.idle.is_some_and(|idle| self.silent >= idle) && !self.is_behind() {
             return Some(DisconnectReason::Idle);
         }
         if self.message.is_late(timeouts) {
@@ -125,9 +135,38 @@ impl Watched {
             self.ping = Ping::Left(self.silent);
         }
         match self.ping {
-            Ping::Left(at) if self.silent - at >= timeouts.pong => Some(DisconnectReason::NoPong),
+            Ping::Left(at) if self.silent - at >= timeouts.pong => self.pong_is_late(),
             _ => None,
         }
+    }
+
+    fn pong_is_late(&mut self) -> Option<DisconnectReason> {
+        let was_behind = self.behind.is_some();
+        if self.is_behind() {
+            return None;
+        }
+        if was_behind && self.behind.is_none() {
+            // Only now the ping has arrived.
+            self.ping = Ping::Left(self.silent);
+            return None;
+        }
+        Some(DisconnectReason::NoPong)
+    }
+
+    /// Whether the kernel still holds bytes that the peer may be about to take.
+    fn is_behind(&mut self) -> bool {
+        let write = self.link.timeouts.write;
+        let Some(socket) = self.link.send_queue.socket() else {
+            return false;
+        };
+        if !socket.still_holds_unsent() {
+            self.behind = None;
+            return false;
+        }
+        let until = self.behind.get_or_insert_with(|| {
+            (!socket.set_user_timeout(write)).then(|| self.silent.saturating_add(write))
+        });
+        until.is_none_or(|until| self.silent < until)
     }
 
     /// The close timeout has passed since the kernel took our close frame. If it still holds
@@ -217,7 +256,7 @@ mod tests {
     use crate::net::link::{ClientId, Identity, Link, Stage};
     use crate::net::peer::Peer;
     use crate::net::send_queue::total::TotalQueued;
-    use crate::net::send_queue::{SendQueue, SlowClient};
+    use crate::net::send_queue::{Push, SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::net::timeouts::{MessageRate, Timeouts};
     use crate::net::watchdog::Watchdog;
@@ -305,6 +344,7 @@ mod tests {
         while stage.drain() {
             assert!(stage.read() > 0);
         }
+        stage.read();
         assert_eq!(stage.pass(SECOND), None);
         assert_eq!(stage.watched.silent, Duration::ZERO);
         assert_eq!(stage.pass(20 * SECOND), None);
@@ -341,7 +381,39 @@ mod tests {
                 .reply_owned(b"", vec![b'x'; 10]);
             assert_eq!(stage.pass(SECOND), None);
         }
+        // For as long as the write timeout, the peer may be about to take what the kernel holds.
+        for _ in 0..10 {
+            assert_eq!(stage.pass(SECOND), None);
+        }
         assert_eq!(stage.pass(SECOND), Some(DisconnectReason::Idle));
+        Ok(())
+    }
+
+    /// Whatever the peer has not taken yet comes before the ping.
+    #[test]
+    fn a_pong_is_due_only_once_the_kernel_has_got_rid_of_what_it_holds() -> io::Result<()> {
+        let mut stage = Scene::new(Timeouts::default())?;
+        let reply = |stage: &Scene| {
+            let send_queue = &stage.watched.link.send_queue;
+            assert_eq!(send_queue.reply_owned(b"", vec![b'x'; 60_000]), Push::Done);
+        };
+        reply(&stage);
+        assert_eq!(stage.pass(20 * SECOND), None);
+        assert_eq!(stage.watched.ping, Ping::Left(20 * SECOND));
+        assert_eq!(stage.pass(20 * SECOND), None);
+        assert_eq!(stage.pass(9 * SECOND), None);
+        assert!(stage.read() > 60_000);
+        assert_eq!(stage.pass(SECOND), None);
+        assert_eq!(stage.watched.ping, Ping::Left(50 * SECOND));
+        assert_eq!(stage.pass(19 * SECOND), None);
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::NoPong));
+        // A peer that takes nothing is given up after the write timeout.
+        let mut stage = Scene::new(Timeouts::default())?;
+        reply(&stage);
+        for passed in [20, 20, 9] {
+            assert_eq!(stage.pass(passed * SECOND), None);
+        }
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::NoPong));
         Ok(())
     }
 

@@ -34,15 +34,16 @@ impl Registry {
                 links: HashMap::new(),
                 addresses: Addresses::new(limits),
             }),
-            incoming: Incoming::new(usize::MAX),
+            incoming: Incoming::new(usize::MAX, false),
             left: Condvar::default(),
         }
     }
 
-    /// Limits the memory for incoming messages of all connections together to `most` bytes.
-    pub(crate) fn with_incoming(self, most: usize) -> Registry {
+    /// The same, where what has come in takes at most so many bytes for all together; where that is
+    /// strict, threads wait for each other.
+    pub(crate) fn with_incoming(self, most: usize, is_strict: bool) -> Registry {
         Registry {
-            incoming: Incoming::new(most),
+            incoming: Incoming::new(most, is_strict),
             ..self
         }
     }
@@ -104,6 +105,10 @@ impl Registry {
         open.retain(|link| link.is_open());
         open.sort_unstable_by_key(|link| link.id);
         open
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().links.len()
     }
 
     pub(crate) fn count_open(&self) -> usize {

@@ -149,6 +149,23 @@ impl Socket {
         !poll_until(self.as_fd(), PollFlags::OUT, Some(Instant::now()))
     }
 
+    /// As [`holds_unsent`](Socket::holds_unsent), for a socket on which more may be sent: it gets its
+    /// buffer back, as far as the system allows, which does not grow by itself any more.
+    pub(crate) fn still_holds_unsent(&self) -> bool {
+        // Linux has room for as much again, for its own purposes, and says so.
+        const SHARE: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
+            2
+        } else {
+            1
+        };
+        let Ok(size) = sockopt::socket_send_buffer_size(self) else {
+            return false;
+        };
+        let holds = self.holds_unsent();
+        let _ = sockopt::set_socket_send_buffer_size(self, size / SHARE);
+        holds
+    }
+
     /// Makes the kernel end the connection once the peer has taken nothing for `time`
     /// (TCP_USER_TIMEOUT). Returns whether the kernel can.
     pub(crate) fn set_user_timeout(&self, time: Duration) -> bool {

@@ -169,6 +169,12 @@ impl Watchdog {
         }
     }
 
+    /// Whether all clients hold so much that a thread has to wait before it reads more.
+    pub(crate) fn has_to_wait_to_read(&self) -> bool {
+        let registry = self.registry.as_ref();
+        registry.is_some_and(|registry| registry.incoming.has_to_wait())
+    }
+
     /// Disconnects a client for this reason, and counts it.
     pub(crate) fn disconnect(&self, link: &Link, disconnect_reason: DisconnectReason) {
         link.disconnect(disconnect_reason, &self.totals);

@@ -114,7 +114,7 @@ impl Connection {
 
     /// Handles the end of the stream, once its bytes are used up.
     pub(super) fn end_of_stream(&mut self) -> Option<()> {
-        let Phase::SharedFrames(decoder) = &self.phase else {
+        let Phase::Frames(decoder) = &self.phase else {
             match self.role() {
                 Role::Server => {
                     self.change(Trigger::StreamEnded);

@@ -75,7 +75,7 @@ pub(super) enum Phase {
     /// As a client: draft-76's sixteen bytes.
     Proof([u8; 16]),
     /// Frames.
-    SharedFrames(Decoder),
+    Frames(Decoder),
     /// Nothing: further bytes are ignored.
     Over(Ending),
 }
@@ -150,7 +150,7 @@ impl Connection {
                     let expected = *expected;
                     self.read_proof(expected)?;
                 }
-                Phase::SharedFrames(decoder) => {
+                Phase::Frames(decoder) => {
                     if let Some(mut rest) = decoder.overshoot() {
                         // Bytes after the end of a large frame that was read past this buffer.
                         self.input.append(&mut rest);
@@ -181,7 +181,7 @@ impl Connection {
     /// nothing: call [`next_event`](Connection::next_event) then.
     #[inline(always)]
     pub(crate) fn short_message(&mut self) -> Option<Message> {
-        let Phase::SharedFrames(decoder) = &self.phase else {
+        let Phase::Frames(decoder) = &self.phase else {
             return None;
         };
         if self.state != State::Ready || !self.pending.is_empty() {
@@ -313,7 +313,7 @@ impl Connection {
     /// Sets whether the headers of frames are recorded from now on, for [`notes`](Connection::notes).
     pub(crate) fn note_frames(&mut self, noting: bool) {
         self.noting = noting;
-        if let Phase::SharedFrames(decoder) = &mut self.phase {
+        if let Phase::Frames(decoder) = &mut self.phase {
             decoder.notes().frames = noting;
         }
     }
@@ -341,17 +341,18 @@ impl Connection {
     /// constant; a caller that serves many connections bounds the sum.
     pub fn held_bytes(&self) -> usize {
         let decoder = match &self.phase {
-            Phase::SharedFrames(decoder) => decoder.held(),
+            Phase::Frames(decoder) => decoder.held(),
             _ => 0,
         };
-        self.input.capacity() + decoder
+        let request = self.request.as_ref().map_or(0, Request::memory);
+        self.input.capacity() + decoder + request
     }
 
     /// Returns how many bytes of an unfinished message, or of an unfinished frame, were received; 0 if
     /// none has begun. Any part of a frame header or of a control frame counts as 1.
     pub(crate) fn unfinished(&self) -> usize {
         match &self.phase {
-            Phase::SharedFrames(decoder) => decoder.unfinished().max(usize::from(self.has_input())),
+            Phase::Frames(decoder) => decoder.unfinished().max(usize::from(self.has_input())),
             _ => 0,
         }
     }
@@ -361,7 +362,7 @@ impl Connection {
     pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
         let Connection { input, phase, .. } = self;
         match phase {
-            Phase::SharedFrames(decoder) if input.is_empty() => match decoder.direct(most) {
+            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
                 Some(buffer) => buffer,
                 None => input.buffer(most),
             },
@@ -437,8 +438,7 @@ impl Connection {
     pub(super) fn open(&mut self, version: Version) {
         self.output.append(&mut self.early);
         self.change(Trigger::HandshakeDone);
-        self.phase =
-            Phase::SharedFrames(Decoder::new(version, self.role()).inflating(self.negotiated()));
+        self.phase = Phase::Frames(Decoder::new(version, self.role()).inflating(self.negotiated()));
         self.note_frames(self.noting);
         self.pending.push_back(Event::Open);
     }

@@ -195,7 +195,9 @@ where
         let Err(rejected) = self.next.try_send(talk) else {
             return;
         };
-        let stack = memory::stack(self.shared.settings.stack_size);
+        let stack = memory::stack(self.shared.settings.stack_size, || {
+            self.shared.registry.count()
+        });
         let started = match stack {
             Ok(stack) => self.start_thread(stack, rejected.into_inner()),
             Err(limit) => Err(io::Error::other(format!(
@@ -217,15 +219,17 @@ where
     fn start_thread(&self, stack: usize, talk: Box<Session>) -> io::Result<()> {
         let (waiting, handler, idle) = (self.waiting.clone(), self.handler, self.idle);
         let (begun, has_begun) = bounded(1);
+        let is_limited = memory::is_limited();
         thread::Builder::new()
             .name("client thread".to_owned())
             .stack_size(stack)
             .spawn_scoped(self.scope, move || {
                 report_start(begun);
                 Client::serve(talk, handler);
-                serve_more(&waiting, handler, idle);
+                let wait = if is_limited { Duration::MAX } else { KEPT_FOR };
+                serve_more(&waiting, wait, handler, idle);
             })?;
-        if memory::is_limited() {
+        if is_limited {
             let _ = has_begun.recv_timeout(BEGINS);
         }
         Ok(())
@@ -239,14 +243,14 @@ fn report_start(begun: Sender<Vec<u8>>) {
     let _ = begun.send(vec![0; 64]);
 }
 
-fn serve_more<F>(waiting: &Receiver<Box<Session>>, handler: &F, idle: &AtomicUsize)
+fn serve_more<F>(waiting: &Receiver<Box<Session>>, wait: Duration, handler: &F, idle: &AtomicUsize)
 where
     F: Fn(&mut Client) -> HandlerResult + Sync,
 {
     loop {
         let others = idle.fetch_add(1, Relaxed);
         let next = match others < KEPT {
-            true => waiting.recv_timeout(KEPT_FOR).ok(),
+            true => waiting.recv_timeout(wait).ok(),
             false => None,
         };
         idle.fetch_sub(1, Relaxed);

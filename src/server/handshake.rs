@@ -11,7 +11,7 @@ use crate::net::log::quota::Kind;
 use crate::net::log::{debug, log_limited};
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
-use crate::protocol::http::text::{Escaped, shown};
+use crate::protocol::http::text::shown;
 use crate::protocol::{Event, Rejection, Request, Response, SendError, State};
 
 use super::builder::Reply;
@@ -58,8 +58,9 @@ impl Session {
     #[inline(never)]
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
         let (id, peer) = (self.link.id, self.link.peer);
-        let path = self.connection.request().map_or("", Request::path);
-        let (blank, path) = (if path.is_empty() { "" } else { " " }, Escaped::Text(path));
+        let path = self.connection.request().map(Request::shown_path);
+        let path = path.unwrap_or_default();
+        let blank = if path.is_empty() { "" } else { " " };
         log_limited!(
             self.shared.watchdog,
             Kind::Rejected,

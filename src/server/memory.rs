@@ -22,6 +22,9 @@ const BESIDE: usize = 256 * KIB;
 /// The least reserve for everything except threads; a 32nd of the limit if that is more.
 const RESERVE: usize = 12 * MIB;
 
+/// What a client that is there may read at a time.
+const READ: usize = 64 * KIB;
+
 /// The address space that glibc reserves at once when a thread allocates for the first time. If less is
 /// left, it works without the reservation.
 const ARENA: usize = if cfg!(all(target_env = "gnu", target_pointer_width = "64")) {
@@ -38,11 +41,14 @@ struct Limit {
     taken: usize,
     /// The bytes that a thread may take at once, by itself.
     arena: usize,
+    /// How many clients are there already, each of which may read more any time.
+    clients: usize,
 }
 
 impl Limit {
     fn reserve(self) -> usize {
-        (self.most / 32).max(RESERVE)
+        let reads = self.clients.saturating_mul(READ);
+        (self.most / 32).max(RESERVE).saturating_add(reads)
     }
 
     /// Returns the bytes that are left, without the reserve.
@@ -62,7 +68,8 @@ impl Limit {
         if self.arena == 0 || rest >= self.arena {
             return Some(stack);
         }
-        match (rest + self.reserve()).checked_sub(self.arena) {
+        // All that is left beside the stack: the thread need not take its share of the heap before.
+        match (rest + BESIDE + self.reserve()).checked_sub(self.arena) {
             None => Some(stack),
             // A larger stack would use a part of the reserve, and so would an arena.
             Some(_) if self.reserve() >= self.arena => None,
@@ -75,8 +82,12 @@ impl Limit {
 ///
 /// # Errors
 /// The name of the limit that leaves no room for it.
-pub(super) fn stack(stack: usize) -> Result<usize, &'static str> {
-    let with = |stack, limit: Limit| limit.stack(stack).ok_or(limit.name);
+pub(super) fn stack(stack: usize, clients: impl Fn() -> usize) -> Result<usize, &'static str> {
+    let with = |stack, limit: Limit| {
+        let clients = clients();
+        let limit = Limit { clients, ..limit };
+        limit.stack(stack).ok_or(limit.name)
+    };
     limits().try_fold(stack, with)
 }
 
@@ -86,10 +97,11 @@ pub(super) fn is_limited() -> bool {
     limits().next().is_some()
 }
 
-/// Returns `wanted` bytes for the queues of all clients, or less if the process may take less.
-pub(super) fn at_most(wanted: usize, what: &str) -> usize {
+/// `wanted` bytes for what waits of all clients, or one of so many `shares` of the reserve, where that is
+/// less.
+pub(super) fn at_most(wanted: usize, shares: usize, what: &str) -> usize {
     let smallest = limits().min_by_key(|limit| limit.free());
-    match smallest.map(|limit| (limit.name, limit.reserve() / 4)) {
+    match smallest.map(|limit| (limit.name, limit.reserve() / shares)) {
         Some((name, room)) if room < wanted => {
             warn!("{name} leaves room for {room} bytes of {what}, not for {wanted}");
             room
@@ -113,6 +125,7 @@ fn limits() -> impl Iterator<Item = Limit> {
             most: most?,
             taken,
             arena,
+            clients: 0,
         })
     };
     let space = limit("the limit of address space", space, 0, ARENA);
@@ -142,6 +155,7 @@ mod tests {
             most,
             taken,
             arena,
+            clients: 0,
         }
     }
 
@@ -169,7 +183,7 @@ mod tests {
                 };
                 enlarged += usize::from(stack > MIB);
                 let left = most - taken - stack;
-                let left = if left - BESIDE >= 64 * MIB {
+                let left = if left >= 64 * MIB {
                     left - 64 * MIB
                 } else {
                     left

@@ -70,11 +70,13 @@ impl ServerThreads {
     pub(crate) fn new(mut settings: Settings) -> io::Result<(ServerThreads, UnixStream)> {
         settings.max_clients = os_limits::at_most(settings.max_clients);
         settings.total_send_queue_limit =
-            memory::at_most(settings.total_send_queue_limit, "messages to send");
-        settings.all_incoming = memory::at_most(settings.all_incoming, "incoming messages");
+            memory::at_most(settings.total_send_queue_limit, 4, "messages to send");
+        // What is read at that moment takes as much again, and what grows is there twice.
+        settings.all_incoming = memory::at_most(settings.all_incoming, 8, "incoming messages");
         let totals = Arc::new(Totals::default());
         let registry = Registry::new(settings.per_address.clone());
-        let registry = Arc::new(registry.with_incoming(settings.all_incoming));
+        let registry =
+            Arc::new(registry.with_incoming(settings.all_incoming, memory::is_limited()));
         let total_queued = TotalQueued::new(settings.total_send_queue_limit);
         let (watchdog, watch) = Watchdog::new(
             Arc::clone(&total_queued),

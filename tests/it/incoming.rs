@@ -6,7 +6,7 @@ use std::time::Duration;
 use stentor::{Framing, Server, ServerBuilder, Version};
 
 use crate::support::{
-    Heard, Loopback, Peer, becomes, dial, echo, eventually, keep_logbook, logged, masked,
+    Head, Heard, Loopback, Peer, becomes, dial, echo, eventually, keep_logbook, logged, masked,
 };
 
 const KIB: usize = 1024;
@@ -184,4 +184,32 @@ fn a_client_that_reads_nothing_is_ended_all_the_same() {
     begin(&server, &mut other, 500 * KIB);
     becomes(&1, || server.handle.counters().connections);
     assert_eq!(deaf.hear(), Heard::Close(1013, REASON.to_owned()));
+}
+
+/// A request is kept for as long as its connection, and may have 16 KiB.
+#[test]
+fn large_requests_are_counted_for_as_long_as_their_connections() {
+    for version in Version::ALL {
+        let server = Loopback::echo(limited(200 * KIB));
+        let line = format!("GET /{} HTTP/1.1", "x".repeat(12 * KIB));
+        let head = Head::of(version).line(&line);
+        let mut peers = Vec::new();
+        for count in 1..=40 {
+            let peer = Peer::open_with(server.address, version, &head);
+            peers.push(peer);
+            eventually("it to be counted", || {
+                let counters = server.handle.counters();
+                let all = counters.incoming >= count * 24 * KIB;
+                (all || counters.incoming_exceeded > 0).then_some(())
+            });
+        }
+        becomes(&true, || {
+            let counters = server.handle.counters();
+            counters.connections < 9 && counters.incoming <= 200 * KIB
+        });
+        server.open(version).expect_echo("a short request");
+        drop(peers);
+        server.wait_until_empty();
+        becomes(&0, || server.handle.counters().incoming);
+    }
 }

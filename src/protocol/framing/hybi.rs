@@ -13,7 +13,7 @@
 //! +----------------------------------------+----------------------+
 //! ```
 //!
-//! SharedFrames of a client have a mask, frames of a server do not.
+//! Frames of a client have a mask, frames of a server do not.
 //!
 //! FIN and opcode 0 mark the frames of one message; control frames may stand between them. A frame
 //! header is checked as soon as possible. The declared length of a payload reserves no memory: a

@@ -8,6 +8,7 @@ use crate::protocol::error::Rejection;
 use crate::protocol::http::head;
 use crate::protocol::http::head::Head;
 use crate::protocol::http::host::name_and_port;
+use crate::protocol::http::redacted;
 use crate::protocol::http::text::escaped;
 use crate::protocol::limits::Limits;
 use crate::protocol::version::Version;
@@ -270,8 +271,19 @@ impl Request {
 
     /// Creates the rejection of an invalid resource. The query may hold secrets, and is left out.
     fn bad_resource(&self) -> Rejection {
-        let path = self.target().split('?').next().unwrap_or_default();
-        Rejection::Resource(escaped(path.as_bytes()))
+        Rejection::Resource(self.shown_path())
+    }
+
+    /// The path as it may be shown, escaped: of a target that was refused, more may be a secret than
+    /// the query.
+    pub(crate) fn shown_path(&self) -> String {
+        redacted::path(self.target())
+    }
+
+    /// The bytes of memory that it takes for as long as its connection, with a copy of the target, which
+    /// a shell keeps for others to see.
+    pub(crate) fn memory(&self) -> usize {
+        self.head.memory() + self.target().len()
     }
 
     /// Returns a substitute for a missing request.

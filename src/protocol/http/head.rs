@@ -96,6 +96,11 @@ pub(crate) fn malformed(
 }
 
 impl Head {
+    /// The bytes of memory that it takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.len() + size_of_val(self.fields.as_slice())
+    }
+
     /// Creates a header block from parsed headers; `fields` are parts of `bytes`.
     pub(crate) fn new(bytes: &[u8], fields: &[httparse::Header<'_>]) -> Head {
         let place = |field: &httparse::Header<'_>| {

@@ -3,9 +3,10 @@
 //! Queries are hidden, and so are the values of headers that are credentials by their names, and
 //! subprotocols: a browser's page can set no other header, and many pages pass a token there.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::text::Escaped;
+use super::text::{Escaped, escaped};
 
 /// Headers for `Debug`: complete, except for secrets.
 pub(crate) struct Shown<I>(pub(crate) I);
@@ -21,16 +22,20 @@ const HIDDEN: &str = "...";
 
 /// Returns whether the value of a header may be a credential.
 fn is_secret(name: &str) -> bool {
-    /// Parts of a header's name, in any letter case.
-    const WORDS: [&str; 9] = [
+    /// As a part of a header's name, in whatever letter case.
+    const WORDS: [&str; 13] = [
         "auth",
         "cookie",
         "token",
         "secret",
-        "password",
+        "passw",
         "session",
         "api-key",
         "apikey",
+        "jwt",
+        "assertion",
+        "credential",
+        "signature",
         "websocket-protocol",
     ];
     let name = name.to_ascii_lowercase();
@@ -39,20 +44,40 @@ fn is_secret(name: &str) -> bool {
 
 /// Returns a header's value for a log: without secrets, and without the query of a URL.
 fn value(name: &str, value: &[u8]) -> String {
-    if is_secret(name) {
-        return HIDDEN.to_owned();
-    }
-    let name = name.to_ascii_lowercase();
-    match name == "referer" || name.ends_with("location") {
-        true => without_query(value),
-        false => Escaped::Bytes(value).to_string(),
+    match is_secret(name) {
+        true => HIDDEN.to_owned(),
+        false => without_query(value),
     }
 }
 
 fn without_query(text: &[u8]) -> String {
+    let text = without_user(text);
     match text.iter().position(|byte| *byte == b'?') {
         Some(at) => format!("{}{HIDDEN}", Escaped::Bytes(&text[..=at])),
-        None => Escaped::Bytes(text).to_string(),
+        None => Escaped::Bytes(&text).to_string(),
+    }
+}
+
+/// What is shown of a resource that a client asks for: neither the user and the password that a whole
+/// URL may have, nor the query or the fragment.
+pub(crate) fn path(target: &str) -> String {
+    let end = target.find(['?', '#']).unwrap_or(target.len());
+    escaped(&without_user(&target.as_bytes()[..end]))
+}
+
+/// A URL without user and password; anything else as it is.
+fn without_user(text: &[u8]) -> Cow<'_, [u8]> {
+    const BEFORE: &[u8] = b"://";
+    let start = match memchr::memmem::find(text, BEFORE) {
+        Some(at) => at + BEFORE.len(),
+        None => return Cow::Borrowed(text),
+    };
+    let (scheme, rest) = text.split_at(start);
+    let border = rest.iter().position(|byte| b"/?#".contains(byte));
+    let authority = &rest[..border.unwrap_or(rest.len())];
+    match memchr::memrchr(b'@', authority) {
+        Some(at) => Cow::Owned([scheme, HIDDEN.as_bytes(), &rest[at..]].concat()),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -105,7 +130,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::Redacted;
+    use super::{Redacted, path};
 
     #[test]
     fn no_secret_of_a_request_is_shown() {
@@ -120,6 +145,30 @@ mod tests {
               \r\nX-CSRF-Token: ...\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==, and 8 bytes"
                 .replace("\\\n              ", "")
         );
+    }
+
+    #[test]
+    fn no_secret_of_a_whole_url_or_of_what_a_proxy_adds_is_shown() {
+        let request = b"GET http://user:SECRET1@example.com/a?SECRET2 HTTP/1.1\r\n\
+            X-Forwarded-Uri: /chat?token=SECRET3\r\nX-Original-URL: https://SECRET4@a.b/@?SECRET5\r\n\
+            Cf-Access-Jwt-Assertion: SECRET6\r\nOrigin: https://a.b";
+        assert_eq!(
+            Redacted(request).to_string(),
+            r"GET http://...@example.com/a?... HTTP/1.1\r\nX-Forwarded-Uri: /chat?...\
+              \r\nX-Original-URL: https://...@a.b/@?...\r\nCf-Access-Jwt-Assertion: ...\
+              \r\nOrigin: https://a.b"
+                .replace("\\\n              ", "")
+        );
+        for (target, shown) in [
+            ("/a?SECRET", "/a"),
+            ("/a#SECRET", "/a"),
+            ("/user:me@b", "/user:me@b"),
+            ("ftp://user:SECRET@a.b:1/c@d?e", "ftp://...@a.b:1/c@d"),
+            ("x://SECRET@SECRET@", "x://...@"),
+            ("x://", "x://"),
+        ] {
+            assert_eq!(path(target), shown);
+        }
     }
 
     #[test]

@@ -58,7 +58,8 @@ fn a_whole_uri_names_the_host_that_the_host_field_names() {
         "ws://",
         "http://?c=d",
     ] {
-        let rejection = Rejection::Resource(uri.split('?').next().unwrap().to_owned());
+        let shown = uri.split('?').next().unwrap().replace("user@", "...@");
+        let rejection = Rejection::Resource(shown);
         for version in Version::ALL {
             let driven = ask(&Head::of(version).line(&format!("GET {uri} HTTP/1.1")));
             assert_eq!(*driven.rejected(), rejection, "{version}");
@@ -89,6 +90,23 @@ fn what_is_no_path_is_refused_of_any_request() {
                 "{version}: {resource}"
             );
         }
+    }
+}
+
+/// Of a whole URL, the user and the password are secrets too, and so may the fragment be.
+#[test]
+fn a_refused_resource_is_named_without_user_and_fragment() {
+    for resource in [
+        "http://user:SECRET@example.com/a",
+        "ftp://SECRET@example.com/a?SECRET",
+        "/a#SECRET",
+        "http://example.com#SECRET",
+    ] {
+        let driven = plain(resource);
+        assert_eq!(driven.rejected().name(), "resource", "{resource}");
+        let told = driven.output.escape_ascii().to_string();
+        assert!(!told.contains("SECRET"), "{told}");
+        assert!(!driven.rejected().to_string().contains("SECRET"), "{told}");
     }
 }
 

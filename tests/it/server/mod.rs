@@ -23,3 +23,5 @@ mod errors;
 mod log;
 
 mod addresses;
+
+mod given_back;

@@ -182,6 +182,10 @@ impl Socket {
         self.call(|wire| wire.read < wire.taken.len() && !wire.write_shut && !wire.reset)
     }
 
+    pub(crate) fn still_holds_unsent(&self) -> bool {
+        self.holds_unsent()
+    }
+
     pub(crate) fn set_user_timeout(&self, _: Duration) -> bool {
         false
     }

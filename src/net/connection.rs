@@ -311,6 +311,7 @@ impl Conversation {
 
     /// Handles the end of the input: the peer will send no more, or the watchdog has stopped the
     /// reading, or a handle has closed TCP.
+    #[inline(never)]
     fn stream_ended(&mut self, error: Option<rustix::io::Errno>) {
         if let Some(error) = error {
             debug!("{}: read: {}", self.link, io::Error::from(error));
@@ -362,6 +363,7 @@ impl Conversation {
         }
     }
 
+    #[inline(never)]
     fn observe(&mut self, event: &Event) {
         match event {
             Event::Message(message) => {
@@ -395,6 +397,7 @@ impl Conversation {
     }
 
     /// Reports the engine's changes of state, and puts its output into the send queue.
+    #[inline(never)]
     pub(crate) fn emit(&mut self) {
         let ending = self.connection.close_expected();
         let transitions = self.connection.transitions();

@@ -224,8 +224,15 @@ impl Client {
             // Rejected, answered with a page, or disconnected: there is no client for the handler.
             Err(_) => Ok(()),
         });
-        let ended = Ended::of(outcome, &client.talk);
-        client.talk.finish(ended);
+        client.finish(outcome);
+    }
+
+    /// Closes the connection after its handler. In a frame of its own: an idle client keeps the pages of
+    /// stack that its thread has touched, and this frame is not below its handler.
+    #[inline(never)]
+    fn finish(&mut self, outcome: Option<HandlerResult>) {
+        let ended = Ended::of(outcome, &self.talk);
+        self.talk.finish(ended);
     }
 }
 

@@ -70,6 +70,7 @@ impl Session {
     }
 
     /// Logs one line about a failed TLS handshake, if there was one.
+    #[inline(never)]
     fn log_tls_failure(&self) {
         let Some(failure) = self.socket.tls().and_then(TlsSession::failure) else {
             return;
@@ -152,6 +153,7 @@ impl Session {
     /// Enters the client into the hub. The handshake is done, and its last bytes wait in the send queue:
     /// no broadcast comes before them, and the client misses no broadcast that is sent after it has
     /// read them.
+    #[inline(never)]
     fn opened(&mut self) {
         let target = self.connection.request().map_or("/", Request::target);
         self.introduce(target.into());

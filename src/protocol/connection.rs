@@ -55,7 +55,7 @@ pub struct Connection {
     /// Whether a request that breaks a rule is announced like any other.
     announces_all: bool,
     /// The rule that the announced request breaks.
-    objection: Option<Rejection>,
+    objection: Option<Box<Rejection>>,
 }
 
 /// The part of the stream that the next bytes belong to. Finer than [`State`], which is enough for
@@ -117,7 +117,7 @@ impl Connection {
 
     /// Returns why the announced request must be rejected, if it must.
     pub(crate) fn take_objection(&mut self) -> Option<Rejection> {
-        self.objection.take()
+        self.objection.take().map(|objection| *objection)
     }
 
     /// Receives bytes from the peer. The stream may be split at any point.
@@ -411,7 +411,7 @@ impl Connection {
                 self.pending.push_back(Event::Request);
             }
             Err(rejection) if self.announces_all && self.request.is_some() => {
-                self.objection = Some(rejection);
+                self.objection = Some(Box::new(rejection));
                 self.phase = Phase::PendingHandshake(None);
                 self.pending.push_back(Event::Request);
             }

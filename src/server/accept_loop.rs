@@ -218,18 +218,21 @@ where
 
     fn start_thread(&self, stack: usize, talk: Box<Session>) -> io::Result<()> {
         let (waiting, handler, idle) = (self.waiting.clone(), self.handler, self.idle);
-        let (begun, has_begun) = bounded(1);
         let is_limited = memory::is_limited();
+        // Only there: the thread would keep the memory of the channel.
+        let (begun, has_begun) = is_limited.then(|| bounded(1)).unzip();
         thread::Builder::new()
             .name("client thread".to_owned())
             .stack_size(stack)
             .spawn_scoped(self.scope, move || {
-                report_start(begun);
+                if let Some(begun) = begun {
+                    report_start(begun);
+                }
                 Client::serve(talk, handler);
                 let wait = if is_limited { Duration::MAX } else { KEPT_FOR };
                 serve_more(&waiting, wait, handler, idle);
             })?;
-        if is_limited {
+        if let Some(has_begun) = has_begun {
             let _ = has_begun.recv_timeout(BEGINS);
         }
         Ok(())

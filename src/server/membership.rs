@@ -5,7 +5,7 @@
 //! hub receives only the changes, and at the end a client leaves its rooms in slices, one after the
 //! other: no other client waits long for the hub, even with very many rooms.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +116,6 @@ impl Session {
     pub(crate) fn leave(&self, room: &str) {
         let mut rooms = self.rooms();
         if let Some(room) = rooms.take(room) {
-            shrink(&mut rooms);
             self.shared
                 .command(Command::Part(self.link.id, vec![room], None));
         }
@@ -141,16 +140,8 @@ impl Session {
         }
     }
 
-    fn rooms(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {
+    fn rooms(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Gives memory back if three quarters of it are empty.
-fn shrink(rooms: &mut HashSet<Arc<str>>) {
-    const SMALL: usize = 64;
-    if rooms.capacity() > SMALL && rooms.len() < rooms.capacity() / 4 {
-        rooms.shrink_to(2 * rooms.len());
     }
 }
 

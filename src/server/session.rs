@@ -1,6 +1,6 @@
 //! The server's part of a connection: its data about one client, beside the connection itself.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) struct Session {
     pub(crate) finished: bool,
     /// The rooms that the client is in. Few programs join on more than one thread; only such threads
     /// wait for each other here.
-    pub(super) rooms: Mutex<HashSet<Arc<str>>>,
+    pub(super) rooms: Mutex<BTreeSet<Arc<str>>>,
 }
 
 impl Session {

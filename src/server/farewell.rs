@@ -17,8 +17,8 @@ use super::client::Outcome;
 use super::session::Session;
 
 /// How a client's life ended, as `on_close` is told it: exactly once for each client that was
-/// open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// open. `Debug` hides the query of the target, which may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Departure {
     /// The client's number. It is gone: this finds nobody any more.
@@ -144,6 +144,37 @@ impl Session {
             let warden = &self.shared.warden;
             log_limited!(warden, Kind::HookPanicked, "client {id}: on_close panicked");
         }
+    }
+}
+
+/// The query may hold secrets, and is left out.
+impl fmt::Debug for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Departure {
+            id,
+            version,
+            peer,
+            target,
+            closed,
+            loss,
+            duration,
+            messages_in,
+            messages_out,
+        } = self;
+        let path = target
+            .split_once('?')
+            .map(|(path, _)| format!("{path}?..."));
+        f.debug_struct("Departure")
+            .field("id", id)
+            .field("version", version)
+            .field("peer", peer)
+            .field("target", path.as_ref().unwrap_or(target))
+            .field("closed", closed)
+            .field("loss", loss)
+            .field("duration", duration)
+            .field("messages_in", messages_in)
+            .field("messages_out", messages_out)
+            .finish()
     }
 }
 

@@ -216,6 +216,22 @@ fn logging_departures(builder: ServerBuilder) -> (ServerBuilder, Log<Departure>)
 }
 
 #[test]
+fn a_departures_debug_output_hides_the_query() {
+    let (builder, departures) = logging_departures(Server::builder());
+    let server = Loopback::echo(builder);
+    let url = format!("ws://{}/chat?token=SECRET", server.address);
+    let mut socket = stentor::connect(&url).unwrap();
+    socket.close(stentor::CloseCode::NORMAL, "").unwrap();
+    drop(socket);
+    server.wait_until_empty();
+    let departures = departures.lock().unwrap();
+    assert_eq!(departures[0].target, "/chat?token=SECRET");
+    let shown = format!("{departures:?}");
+    assert!(shown.contains(r#"target: "/chat?...""#), "{shown}");
+    assert!(!shown.contains("SECRET"), "{shown}");
+}
+
+#[test]
 fn every_ending_is_told_exactly_once() {
     hush("on purpose");
     let (builder, departures) = logging_departures(Server::builder().max_message(1000));

@@ -69,7 +69,6 @@ pub(crate) fn listen(builder: ServerBuilder, places: &[String]) -> io::Result<Se
     if places == ["--systemd"] {
         return builder.attach_systemd();
     }
-    let is_path = |place: &str| place.contains('/');
     let mut places = places.iter().map(String::as_str);
     let first = places.next().unwrap_or(DEFAULT);
     let server = match is_path(first) {
@@ -86,6 +85,10 @@ pub(crate) fn listen(builder: ServerBuilder, places: &[String]) -> io::Result<Se
     })
 }
 
+fn is_path(place: &str) -> bool {
+    place.contains('/')
+}
+
 /// The error with its place and a remedy.
 fn explained(place: &str, error: &io::Error) -> io::Error {
     let remedy = match error.kind() {
@@ -99,7 +102,11 @@ fn explained(place: &str, error: &io::Error) -> io::Error {
         io::ErrorKind::AddrNotAvailable => {
             "this machine has no such address; 0.0.0.0:8000 stands for all that it has".to_owned()
         }
+        io::ErrorKind::PermissionDenied if is_path(place) => {
+            "choose a folder that you may write to".to_owned()
+        }
         io::ErrorKind::PermissionDenied => "choose a port from 1024 on".to_owned(),
+        io::ErrorKind::NotFound if is_path(place) => "create its folder first".to_owned(),
         _ => format!("a place is an address with a port, like {DEFAULT}, or a path with a slash"),
     };
     let (kind, error) = (error.kind(), error.to_string());

@@ -1,5 +1,6 @@
-//! A terminal's client: what is typed goes out, a line a message; what comes in is printed, a
-//! message a line, with control characters escaped: a terminal would obey them. At the end of the input it waits until nothing more comes, and says goodbye.
+//! A terminal's client. Each line that is typed is sent as a message, and each message that comes in is
+//! printed as a line, with control characters escaped: a terminal would obey them. At the end of the input
+//! the client waits until nothing more comes, and closes the connection.
 //!
 //! `cargo run --example client -- [--as draft-75|draft-76|7|8|13] ws://127.0.0.1:8000/chat`
 //!

@@ -166,7 +166,9 @@ impl Client {
         self.talk.join_or_log(room);
     }
 
-    /// As [`join`](Client::join), for a handler that wants to know.
+    /// Enters a room as [`join`](Client::join) does, and returns the reason where a limit does not
+    /// allow it. [`Counters::not_joined`](crate::Counters::not_joined) counts that, too; nothing is
+    /// logged.
     ///
     /// # Errors
     /// [`JoinError`] where the client is in as many rooms as

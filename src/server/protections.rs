@@ -146,6 +146,10 @@ impl ServerBuilder {
     /// memory, of what they share with others their share, and the older ones of equals. It is
     /// exceeded at most by what is being sent at that moment: a batch of broadcasts, and a message
     /// of each thread that sends.
+    ///
+    /// The [`Body`](crate::Body) of a response counts too, from 16 KiB on and unless it is static, once
+    /// for all clients that share it. A client for whose page there is no room is sent 503, and nobody
+    /// is evicted for it.
     pub fn all_outboxes(mut self, bytes: usize) -> Self {
         self.settings.all_outboxes = bytes;
         self

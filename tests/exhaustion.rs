@@ -407,10 +407,11 @@ struct Poor {
 
 impl Poor {
     /// Starts this very test again, which then calls [`Poor::serve`].
-    fn start(test: &str, limit: &str) -> Poor {
+    fn start(test: &str, limit: &str, heaps: usize) -> Poor {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(LIMITED, limit)
+            .env("MALLOC_ARENA_MAX", heaps.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -476,8 +477,14 @@ fn a_process_with_little_memory_turns_clients_away_with_503() {
         return Poor::serve(limit.to_str().unwrap());
     }
     let _alone = alone();
-    for limit in ["space 200", "space 300", "space 400", "data 100"] {
-        let poor = Poor::start(NAME, limit);
+    // With glibc, the first threads may take nearly all of the address space for their heaps; with one
+    // heap for all, the limit is the clients'.
+    let limits = ["space 200", "space 300", "space 400", "data 100"];
+    for (limit, heaps) in limits
+        .into_iter()
+        .flat_map(|limit| [(limit, 1), (limit, 64)])
+    {
+        let poor = Poor::start(NAME, limit, heaps);
         let mut peers = Vec::new();
         let mut turned_away = 0;
         for version in Version::ALL.into_iter().cycle().take(500) {
@@ -493,16 +500,20 @@ fn a_process_with_little_memory_turns_clients_away_with_503() {
             }
         }
         assert_eq!(turned_away, 40, "{limit}: {} came in", peers.len());
-        assert!(peers.len() > 1, "{limit}: {} came in", peers.len());
+        if heaps == 1 || limit.starts_with("data") {
+            assert!(peers.len() > 20, "{limit}: {} came in", peers.len());
+        }
         // Those who are there are served, with messages of some size.
         for peer in &mut peers {
             peer.expect_echo(&"x".repeat(10_000));
         }
         let kept = peers.len() / 2;
-        println!("{limit} MiB: {} came in", peers.len());
+        println!("{limit} MiB, {heaps} heaps: {} came in", peers.len());
         peers.truncate(kept);
-        let mut peer = eventually("a place", || poor.knock(Version::Rfc6455).ok());
-        peer.expect_echo("there is room again");
+        if kept > 0 {
+            let mut peer = eventually("a place", || poor.knock(Version::Rfc6455).ok());
+            peer.expect_echo("there is room again");
+        }
         poor.end();
     }
 }

@@ -275,7 +275,11 @@ impl Conversation {
             .throttle
             .as_ref()
             .map_or(usize::MAX, |throttle| throttle.most());
-        let room = self.appetite.min(most);
+        let mut room = self.appetite.min(most);
+        if room > PAGE && self.warden.is_crowded() {
+            // Buffers of clients that may be silent from now on must not end anybody.
+            room = PAGE;
+        }
         // Counted with the buffer that is there while this waits.
         self.connection.input_buffer(room);
         self.count_held();

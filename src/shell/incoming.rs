@@ -45,6 +45,11 @@ impl Incoming {
         self.held.load(Relaxed)
     }
 
+    /// Whether it is more than half of what may be.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.held() > self.most / 2
+    }
+
     /// A client holds `bytes` from now on. Any thread may say so: each takes back what the last has said.
     pub(crate) fn count(&self, link: &Link, bytes: usize) {
         let before = link.held.swap(bytes, Relaxed);

@@ -151,6 +151,12 @@ impl Warden {
         }
     }
 
+    /// Whether all clients hold so much of what has come in that their buffers should be small.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let registry = self.registry.as_ref();
+        registry.is_some_and(|registry| registry.incoming.is_crowded())
+    }
+
     /// Counts what a client holds of what has come in, and ends those that hold most where all of
     /// them hold too much.
     pub(crate) fn holds(&self, link: &Arc<Link>, bytes: usize) {

@@ -143,6 +143,23 @@ fn a_silent_client_is_not_counted() {
     becomes(&0, || server.handle.counters().incoming);
 }
 
+/// A receive buffer that was large once may stay so while its client is silent; of many, few do.
+#[test]
+fn receive_buffers_of_silent_clients_end_nobody() {
+    let server = Loopback::echo(limited(MIB));
+    let mut peers: Vec<Peer> = Vec::new();
+    for version in Version::ALL.into_iter().cycle().take(100) {
+        let mut peer = server.open(version);
+        peer.expect_echo(&"x".repeat(60_000));
+        peers.push(peer);
+    }
+    let counters = server.handle.counters();
+    assert_eq!((counters.incoming_exceeded, counters.connections), (0, 100));
+    for peer in &mut peers {
+        peer.expect_echo("still here");
+    }
+}
+
 /// A request that is not finished counts as well.
 #[test]
 fn a_head_without_an_end_is_counted() {

@@ -404,7 +404,7 @@ impl fmt::Debug for Connector {
             .field("config", &self.config)
             .field("timeouts", &self.timeouts)
             .field("connect_timeout", &self.connect_timeout)
-            .field("outbox", &self.send_queue)
+            .field("send_queue_limit", &self.send_queue)
             .field("no_delay", &self.no_delay)
             .field("local", &self.local)
             .field("way", &self.way)

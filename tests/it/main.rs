@@ -75,3 +75,5 @@ mod resets;
 mod tls;
 
 mod tidy;
+
+mod words;

@@ -141,7 +141,7 @@ impl Visits {
             return Err(Duration::from_nanos_u128(forgotten - latest));
         }
         if self.lately.len() >= MOST && !self.lately.contains_key(&net) {
-            self.batch(now);
+            self.rotate(now);
         }
         self.lately.insert(net, forgotten);
         Ok(())
@@ -150,11 +150,11 @@ impl Visits {
     /// Drops the older generation after each period: the handshakes in it are all forgotten by then.
     fn forget(&mut self, period: Duration, now: Duration) {
         if now.saturating_sub(self.turned) >= period {
-            self.batch(now);
+            self.rotate(now);
         }
     }
 
-    fn batch(&mut self, now: Duration) {
+    fn rotate(&mut self, now: Duration) {
         self.before = std::mem::take(&mut self.lately);
         self.turned = now;
     }

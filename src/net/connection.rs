@@ -429,7 +429,10 @@ impl Conversation {
                 Ending::Linger | Ending::Follow => Stage::Closed,
             });
             let push = match std::mem::replace(&mut self.sent_close, true) {
-                false => self.link.send_queue.goodbye_with(&output, page.as_ref()),
+                false => self
+                    .link
+                    .send_queue
+                    .close_frame_with(&output, page.as_ref()),
                 true if output.is_empty() => Push::Done,
                 true => self.link.send_queue.pongs_after_close(&output),
             };

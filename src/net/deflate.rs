@@ -119,7 +119,7 @@ impl Link {
     }
 
     /// Drops the compressor: the client is gone, but its handles may stay.
-    pub(crate) fn let_go_of_context(&self) {
+    pub(crate) fn drop_context(&self) {
         let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
         *context = Context {
             over: true,
@@ -251,7 +251,7 @@ mod tests {
                 .is_some()
         );
         assert!(has_compressor());
-        link.let_go_of_context();
+        link.drop_context();
         assert!(!has_compressor());
         assert_eq!(
             link.reply_deflated(true, &message, &mut Written::for_log()),

@@ -59,7 +59,7 @@ impl Conversation {
         self.link.enter(Stage::Gone);
         self.link.send_queue.close();
         // Other threads may keep the link for as long as they like.
-        self.link.let_go_of_context();
+        self.link.drop_context();
         if self.held > 0 {
             self.watchdog.holds(&self.link, 0);
         }

@@ -223,29 +223,29 @@ impl Watchdog {
 impl WatchdogThread {
     /// Runs until [`Watchdog::stop`].
     pub(crate) fn run(mut self) {
-        let mut batch = Instant::now();
+        let mut round = Instant::now();
         // How long the process has run, and how long it had run at the last check of the clients.
         let (mut lived, mut looked) = (Duration::ZERO, Duration::ZERO);
         // When the clients were last checked, by the clock.
-        let mut look = batch;
+        let mut look = round;
         loop {
             self.sleep_until(look + self.tick);
-            let gap = batch.elapsed();
-            batch += gap;
+            let gap = round.elapsed();
+            round += gap;
             lived += gap.min(4 * self.tick);
             if self.take_notices(lived) {
-                self.watchdog.gate.sum_up(batch - self.summed_up);
+                self.watchdog.gate.sum_up(round - self.summed_up);
                 return;
             }
-            if batch - self.summed_up >= quota::WINDOW {
-                self.watchdog.gate.sum_up(batch - self.summed_up);
-                self.summed_up = batch;
+            if round - self.summed_up >= quota::WINDOW {
+                self.watchdog.gate.sum_up(round - self.summed_up);
+                self.summed_up = round;
             }
             self.drain_stalled(lived);
             self.drain_turned_away(lived);
-            if batch >= look + self.tick {
+            if round >= look + self.tick {
                 self.look_at_clients(lived, lived - looked);
-                (look, looked) = (batch, lived);
+                (look, looked) = (round, lived);
             }
         }
     }

@@ -210,10 +210,10 @@ impl SendQueue {
             // reader makes room long before, so the socket is tried again and again. The time that
             // the whole process is stopped must not count, so each of these waits counts for no
             // longer than it was meant to take.
-            let batch = (deadline / 10).max(Duration::from_millis(1));
+            let slice = (deadline / 10).max(Duration::from_millis(1));
             let since = Instant::now();
-            socket.wait_until(PollFlags::OUT, batch);
-            waited += since.elapsed().min(batch);
+            socket.wait_until(PollFlags::OUT, slice);
+            waited += since.elapsed().min(slice);
         }
     }
 
@@ -263,12 +263,12 @@ impl SendQueue {
     /// Sends the last bytes: a close frame, or an HTTP response. Only the first close frame is
     /// written; nothing of any later one is.
     pub(crate) fn close_frame(&self, bytes: &[u8]) -> Push {
-        self.goodbye_with(bytes, None)
+        self.close_frame_with(bytes, None)
     }
 
     /// As [`close_frame`](SendQueue::close_frame), with a body behind it that other clients may be
     /// sent as well.
-    pub(crate) fn goodbye_with(&self, bytes: &[u8], page: Option<&Arc<SharedFrames>>) -> Push {
+    pub(crate) fn close_frame_with(&self, bytes: &[u8], page: Option<&Arc<SharedFrames>>) -> Push {
         let mut inside = self.lock();
         if inside.is_over() {
             return Push::Over;

@@ -533,55 +533,63 @@ fn a_process_with_little_memory_turns_clients_away_with_503() {
 #[test]
 fn unfinished_messages_do_not_abort_a_process_with_little_memory() {
     const NAME: &str = "unfinished_messages_do_not_abort_a_process_with_little_memory";
-    const LEN: usize = 1_000_000;
     if let Some(limit) = env::var_os(LIMITED) {
         return Poor::serve(limit.to_str().unwrap());
     }
     let _alone = alone();
-    for limit in ["data 100", "data 160"] {
-        let poor = Poor::start(NAME, limit);
-        let mut streams = Vec::new();
-        let head = Head::of(Version::Rfc6455).bytes();
-        loop {
-            let mut stream = dial(poor.address);
-            stream.write_all(&head).unwrap();
-            let mut first = [0; 12];
-            stream.read_exact(&mut first).unwrap();
-            if &first[9..] != b"101" {
-                break;
-            }
-            // All of a message but its last byte.
-            let mut message = vec![0x82, 0xff];
-            message.extend((LEN as u64).to_be_bytes());
-            message.resize(message.len() + 4 + LEN - 1, 0);
-            stream.set_nonblocking(true).unwrap();
-            streams.push((stream, message, 0));
+    thread::scope(|scope| {
+        for limit in ["data 100", "data 160"] {
+            scope.spawn(move || begin_messages(NAME, limit));
         }
-        let count = streams.len();
-        assert!(count > 20, "{limit}: {count}");
-        let until = Instant::now() + Duration::from_secs(4);
-        while !streams.is_empty() && Instant::now() < until {
-            let mut has_written = false;
-            streams.retain_mut(|(stream, message, written)| {
-                let end = message.len().min(*written + 64 * 1024);
-                match stream.write(&message[*written..end]) {
-                    Ok(bytes) => {
-                        *written += bytes;
-                        has_written |= bytes > 0;
-                        true
-                    }
-                    Err(error) => error.kind() == ErrorKind::WouldBlock,
-                }
-            });
-            if !has_written {
-                thread::yield_now();
-            }
+    });
+}
+
+/// Fills a server of little memory with clients that each send a message without its last byte, for four
+/// seconds.
+fn begin_messages(test: &str, limit: &str) {
+    const LEN: usize = 1_000_000;
+    let poor = Poor::start(test, limit);
+    let mut streams = Vec::new();
+    let head = Head::of(Version::Rfc6455).bytes();
+    loop {
+        let mut stream = dial(poor.address);
+        stream.write_all(&head).unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).unwrap();
+        if &first[9..] != b"101" {
+            break;
         }
-        drop(streams);
-        let mut peer = eventually("a place", || poor.knock(Version::Rfc6455).ok());
-        peer.expect_echo("the server is there");
-        poor.end();
+        // All of a message but its last byte.
+        let mut message = vec![0x82, 0xff];
+        message.extend((LEN as u64).to_be_bytes());
+        message.resize(message.len() + 4 + LEN - 1, 0);
+        stream.set_nonblocking(true).unwrap();
+        streams.push((stream, message, 0));
     }
+    let count = streams.len();
+    assert!(count > 20, "{limit}: {count}");
+    let until = Instant::now() + Duration::from_secs(4);
+    while !streams.is_empty() && Instant::now() < until {
+        let mut has_written = false;
+        streams.retain_mut(|(stream, message, written)| {
+            let end = message.len().min(*written + 64 * 1024);
+            match stream.write(&message[*written..end]) {
+                Ok(bytes) => {
+                    *written += bytes;
+                    has_written |= bytes > 0;
+                    true
+                }
+                Err(error) => error.kind() == ErrorKind::WouldBlock,
+            }
+        });
+        if !has_written {
+            thread::yield_now();
+        }
+    }
+    drop(streams);
+    let mut peer = eventually("a place", || poor.knock(Version::Rfc6455).ok());
+    peer.expect_echo("the server is there");
+    poor.end();
 }
 
 /// A compressor of a context is large, and outlives messages; it does not outlive the client.

@@ -55,7 +55,13 @@ pub fn judge(asked: &PendingHandshake) {
         Some(len) if len <= limits.head_bytes => {
             assert_ne!(driven.journal, [], "no answer to a whole head");
             if let Some(request) = driven.connection().request() {
-                compare(request, &wire[..len]);
+                let method = compare(request, &wire[..len]);
+                if !matches!(method, b"GET" | b"HEAD") {
+                    let last = events.last();
+                    let is_method =
+                        |event: &&&Event| matches!(event, Event::Rejected(Rejection::Method(_)));
+                    assert!(last.filter(is_method).is_some(), "{last:?}");
+                }
                 assert!(request.headers().count() <= limits.head_fields);
                 assert!(was_rejected || request.path().starts_with('/'));
             }
@@ -78,8 +84,8 @@ pub fn judge(asked: &PendingHandshake) {
 }
 
 /// Compares the request with its header block, by a parser that knows only how lines and headers
-/// are separated.
-fn compare(request: &Request, head: &[u8]) {
+/// are separated. Returns the method.
+fn compare<'a>(request: &Request, head: &'a [u8]) -> &'a [u8] {
     let text = head.escape_ascii().to_string();
     let mut lines = head.split(|byte| *byte == b'\n');
     let mut line = || {
@@ -87,8 +93,8 @@ fn compare(request: &Request, head: &[u8]) {
         line.strip_suffix(b"\r").expect("CR before LF")
     };
     let mut parts = line().split(|byte| *byte == b' ');
-    let (method, target) = (parts.next(), parts.next().expect("a target"));
-    assert!(matches!(method, Some(b"GET" | b"HEAD")), "{text}");
+    let method = parts.next().expect("a method");
+    let target = parts.next().expect("a target");
     // Of a whole URI without a path, the slash is added.
     let own = request.target();
     let found = [own, own.strip_prefix('/').unwrap_or(own)];
@@ -121,6 +127,7 @@ fn compare(request: &Request, head: &[u8]) {
             .is_none_or(|origin| origin.len() < head.len())
     );
     assert!(request.forwarded_for().is_none() || request.header("X-Forwarded-For").is_some());
+    method
 }
 
 /// Checks that a rejection is an HTTP response that a client can read, and nothing else.

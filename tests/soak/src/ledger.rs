@@ -10,7 +10,9 @@
 //! - When it receives its own last message it must have received all that was through the hub when
 //!   it sent that.
 //! - When a new life sends in the place of an old one, all that the old one has received back must
-//!   have been received.
+//!   have been received, and no more of it may come. A life that is confirmed may still receive
+//!   messages of one that has ended by then: they went through the hub after its own first message,
+//!   and wait behind it.
 //! - An echo to its sender alone comes before the sender has received the message back, in order
 //!   and once.
 
@@ -70,6 +72,9 @@ struct Stream {
     received: u32,
     /// The first message that must not be missing.
     due: u32,
+    /// The life before, and one more than the number of its last message received; only until this
+    /// life's first message has come.
+    before: (Option<u32>, u32),
 }
 
 impl Ledger {
@@ -190,7 +195,7 @@ impl Ledger {
             // connected.
             return match speaker.class {
                 Class::Reset | Class::Torn => Ok(()),
-                _ => Err(format!("{sender} sends after its successor")),
+                _ => ears.streams[slot].is_late(sender, number),
             };
         }
         if ears.streams[slot].life != Some(sender) {
@@ -244,6 +249,7 @@ impl Ledger {
         for (slot, stream) in ears.streams.iter_mut().enumerate() {
             let life = self.current[slot];
             if stream.life != life {
+                stream.before = (stream.life, stream.received);
                 (stream.life, stream.received) = (life, 0);
             }
             stream.due = life.map_or(0, |life| self.life(life).said);
@@ -264,6 +270,7 @@ impl Ledger {
             life: Some(sender),
             received: 0,
             due: if ears.confirmed { 0 } else { u32::MAX },
+            before: (None, 0),
         };
         Ok(())
     }
@@ -304,12 +311,31 @@ impl Ledger {
     }
 }
 
+impl Stream {
+    /// A message of an earlier life in this place: in order, and before all of its successor's.
+    fn is_late(&mut self, sender: u32, number: u32) -> Result<(), String> {
+        let (life, received) = self.before;
+        if self.received > 0 || Some(sender) < life {
+            return Err(format!("{number} of {sender} comes after its successor's"));
+        }
+        if Some(sender) == life && number < received {
+            return Err(format!(
+                "{number} of {sender} came again, or late: {} had come",
+                received - 1
+            ));
+        }
+        self.before = (Some(sender), number + 1);
+        Ok(())
+    }
+}
+
 impl Ears {
     pub(crate) fn new(life: u32, places: usize) -> Ears {
         let nobody = Stream {
             life: None,
             received: 0,
             due: u32::MAX,
+            before: (None, 0),
         };
         Ears {
             life,
@@ -332,4 +358,58 @@ fn next_echoed(mut number: u32) -> u32 {
         number += 1;
     }
     number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ears, Ledger};
+    use crate::client::Class;
+    use crate::talk;
+    use stentor::Version;
+
+    /// The first message to all that a life sends.
+    fn receives(ledger: &mut Ledger, ears: &mut Ears, sender: u32) {
+        let mut payload = Vec::new();
+        talk::write(sender, 0, &mut payload);
+        ledger.hear(ears, &payload, false);
+    }
+
+    /// Three lives, the last two in one place; the first is confirmed when both have spoken.
+    fn confirmed_late() -> (Ledger, Ears, u32, u32) {
+        let mut ledger = Ledger::new(2);
+        let mut begin = |slot| ledger.begin(slot, Class::Healthy, Version::Rfc6455, 0);
+        let (receiver, old) = (begin(0), begin(1));
+        let mut ears = Ears::new(receiver, 2);
+        ledger.says(receiver);
+        ledger.says(old);
+        let new = ledger.begin(1, Class::Healthy, Version::Rfc6455, 0);
+        ledger.says(new);
+        receives(&mut ledger, &mut ears, receiver);
+        assert!(ears.confirmed);
+        (ledger, ears, old, new)
+    }
+
+    #[test]
+    fn a_message_on_its_way_may_come_when_its_sender_has_a_successor() {
+        let (mut ledger, mut ears, old, new) = confirmed_late();
+        receives(&mut ledger, &mut ears, old);
+        receives(&mut ledger, &mut ears, new);
+        assert_eq!(ledger.wrongs, [""; 0]);
+    }
+
+    #[test]
+    fn a_message_may_not_come_after_the_successors() {
+        let (mut ledger, mut ears, old, new) = confirmed_late();
+        receives(&mut ledger, &mut ears, new);
+        receives(&mut ledger, &mut ears, old);
+        assert_eq!(ledger.wrongs.len(), 1);
+    }
+
+    #[test]
+    fn a_message_on_its_way_may_come_only_once() {
+        let (mut ledger, mut ears, old, _) = confirmed_late();
+        receives(&mut ledger, &mut ears, old);
+        receives(&mut ledger, &mut ears, old);
+        assert_eq!(ledger.wrongs.len(), 1);
+    }
 }

@@ -202,5 +202,5 @@ pub use rustls;
 #[doc(inline)]
 pub use server::{
     Acceptor, Audience, Client, ClientHandle, CloseReport, Endpoint, HandlerResult, JoinError,
-    Listener, Reply, Server, ServerBuilder, ServerHandle, accept,
+    Listener, Reply, Server, ServerBuilder, ServerHandle,
 };

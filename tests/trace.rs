@@ -71,7 +71,7 @@ fn place_of(words: &str) -> usize {
 
 /// A server that lets in with a secret cookie, and has a secret page.
 fn secretive() -> Loopback {
-    let builder = Server::builder().subprotocols(["SECRET-protocol"]);
+    let builder = Server::builder().subprotocols(["SECRET-protocol"]).unwrap();
     let builder = builder.on_request(|request| match (request.version(), request.path()) {
         (Some(_), "/refused") => Reply::reject(403, "no"),
         (Some(_), _) => Accept::new()

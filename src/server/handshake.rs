@@ -14,8 +14,8 @@ use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
 use crate::protocol::{Event, Rejection, Request, Response, SendError, State};
 
-use super::builder::Reply;
 use super::hub::Command;
+use super::reply::Reply;
 use super::session::Session;
 
 /// A body of this many bytes or more gets its own place in the send queue, without a copy.

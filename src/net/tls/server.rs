@@ -19,7 +19,7 @@ use super::{ALPN, private_key, provider};
 ///
 /// ```no_run
 /// let tls = stentor::TlsServer::from_files("fullchain.pem", "privkey.pem")?;
-/// let server = stentor::Server::builder().tls(tls.clone()).bind("0.0.0.0:443")?;
+/// let server = stentor::Server::builder().listen("0.0.0.0:443").tls(tls.clone()).build()?;
 /// // Later, when the certificate was renewed:
 /// tls.reload()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

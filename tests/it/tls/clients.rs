@@ -68,7 +68,7 @@ fn a_name_and_addresses_of_both_kinds_are_proved() {
         ("127.0.0.1:0", "127.0.0.1"),
         ("[::1]:0", "[::1]"),
     ] {
-        let server = Loopback::start(over_tls().bind(bound).unwrap(), echo);
+        let server = Loopback::start(over_tls().listen(bound).build().unwrap(), echo);
         let url = format!("wss://{host}:{}/", server.address.port());
         let mut socket = with_roots(Identity::common()).connect(&url).unwrap();
         socket.send(host).unwrap();

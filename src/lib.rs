@@ -176,6 +176,9 @@ mod server;
 
 mod client;
 
+#[cfg(feature = "tls")]
+pub mod tls;
+
 #[doc(inline)]
 pub use client::{ConnectionStats, Connector, Sender, Transport, WebSocket, connect};
 #[cfg(feature = "tls")]
@@ -195,10 +198,6 @@ pub use protocol::{
     InvalidVersion, Limits, Message, Origin, ProtocolError, Rejection, Request, Response,
     SendError, State, Transition, Trigger, Version, Versions,
 };
-/// The version of rustls whose configurations [`TlsServer::from_config`] and [`TlsClient::from_config`] accept.
-#[cfg(feature = "tls")]
-#[doc(no_inline)]
-pub use rustls;
 #[doc(inline)]
 pub use server::{
     Acceptor, Audience, Client, ClientHandle, CloseReport, Endpoint, HandlerResult, JoinError,

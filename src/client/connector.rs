@@ -39,6 +39,7 @@ use super::websocket::WebSocket;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[must_use = "a connector does nothing until `connect` is called"]
 pub struct Connector {
     /// The request, without the URL.
     request: ClientRequest,
@@ -130,6 +131,7 @@ impl Connector {
     /// The system's resolver has no timeout: a lookup may continue, on its own thread, after this
     /// timeout. A process has 64 such threads at most; further names wait, within this timeout, for one
     /// to end.
+    #[doc(alias = "timeout")]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -167,6 +169,9 @@ impl Connector {
     /// A message that has begun and does not end may bring no byte for as long as both times
     /// together, in every version: 40 s by default, and 40 s if the interval is `None`. Then the server
     /// is given up with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
+    #[doc(alias = "keepalive")]
+    #[doc(alias = "ping")]
+    #[doc(alias = "heartbeat")]
     pub fn ping_interval(self, interval: Option<Duration>) -> Self {
         self.connection(|options| options.timeouts().ping = interval)
     }
@@ -174,6 +179,7 @@ impl Connector {
     /// Sets the time in which a pong, or any other sign of life, must follow a ping that has left.
     /// Default: 20 s. Without it the connection is ended with
     /// [`DisconnectReason::NoPong`](crate::DisconnectReason::NoPong).
+    #[doc(alias = "keepalive")]
     pub fn pong_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().pong = timeout)
     }
@@ -225,6 +231,7 @@ impl Connector {
     /// Sets the limit of the send queue, for a server that reads too slowly; sending beyond the limit
     /// waits (backpressure). Default: 1 MiB. The system's own buffer, of up to 4 MiB on Linux, is filled
     /// first.
+    #[doc(alias = "backpressure")]
     pub fn send_queue_limit(self, bytes: usize) -> Self {
         self.connection(|options| options.send_queue_limit = bytes)
     }
@@ -246,6 +253,7 @@ impl Connector {
     ///
     /// # Errors
     /// [`ProxyError::InvalidUrl`] if `url` is not the URL of a proxy.
+    #[doc(alias = "CONNECT")]
     pub fn proxy(mut self, url: &str) -> Result<Self, ProxyError> {
         self.way = Way::Through(url.parse()?);
         Ok(self)

@@ -8,7 +8,7 @@ use crate::net::catch_panic::catch_panic;
 use crate::net::connection::{Step, WaitLimit};
 use crate::net::link::Stage;
 use crate::net::log::quota::Kind;
-use crate::net::log::{debug, log_limited};
+use crate::net::log::{CONNECTION, debug, log_limited};
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
@@ -133,7 +133,7 @@ impl Session {
             }
         };
         if let Err(send_error) = answered {
-            debug!("client {}: answer: {send_error}", self.link.id);
+            debug!(target: CONNECTION, "client {}: answer: {send_error}", self.link.id);
         }
     }
 

@@ -74,7 +74,7 @@ pub use reply::Reply;
 pub use teardown::CloseReport;
 
 use crate::error::Error;
-use crate::net::log::info;
+use crate::net::log::{SERVER, info};
 use crate::net::stream::Stream;
 
 use listener::BoundListener;
@@ -94,6 +94,7 @@ use shared::ServerThreads;
 /// })
 /// # ; Ok::<(), std::io::Error>(())
 /// ```
+#[must_use = "a server accepts no client until `run` is called"]
 pub struct Server {
     listeners: Vec<BoundListener>,
     woken: UnixStream,
@@ -120,6 +121,8 @@ pub struct Server {
 /// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[must_use = "an acceptor serves no client until `accept` or `serve` is called"]
+#[doc(alias = "upgrade")]
 pub struct Acceptor {
     threads: Arc<ServerThreads>,
 }
@@ -203,7 +206,7 @@ impl Server {
             ..
         } = &shared.settings;
         info!(
-            "listening on {endpoints}, speaking {}, for up to {max_clients} clients",
+            target: SERVER, "listening on {endpoints}, speaking {}, for up to {max_clients} clients",
             connection.config.versions
         );
         let idle = AtomicUsize::new(0);
@@ -213,7 +216,7 @@ impl Server {
             shared.finish_shutdown();
             result
         });
-        info!("stopped; all clients of {endpoints} have left");
+        info!(target: SERVER, "stopped; all clients of {endpoints} have left");
         result
     }
 

@@ -2,7 +2,24 @@
 
 use crate::protocol::{Accept, Rejection, Response};
 
-/// The response of an `on_request` hook.
+/// The response of an [`on_request`](crate::ServerBuilder::on_request) hook.
+///
+/// ```
+/// use stentor::{Accept, Reply, Request, Response};
+///
+/// fn reply(request: &Request) -> Reply {
+///     match (request.version(), request.path()) {
+///         (None, "/") => Response::html("<h1>hello</h1>").into(),
+///         (Some(_), "/chat") if request.cookie("session").is_none() => {
+///             Reply::reject(403, "log in first")
+///         }
+///         (Some(_), "/chat") => Accept::new().subprotocol("chat").into(),
+///         _ => Reply::reject(404, "nothing here"),
+///     }
+/// }
+///
+/// let server = stentor::Server::builder().on_request(reply);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply {

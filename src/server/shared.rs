@@ -11,7 +11,7 @@ use crate::net::addresses::AddressGroup;
 use crate::net::counters::Totals;
 use crate::net::link::{AbortReason, ClientId, Link, Stage};
 use crate::net::log::quota::Kind;
-use crate::net::log::{error, log_limited};
+use crate::net::log::{SERVER, error, log_limited};
 use crate::net::options::ConnectionOptions;
 use crate::net::peer::Peer;
 use crate::net::process::Process;
@@ -157,7 +157,7 @@ impl Drop for ServerThreads {
         self.shared.watchdog.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                error!("a thread of the server panicked");
+                error!(target: SERVER, "a thread of the server panicked");
             }
         }
     }

@@ -39,6 +39,7 @@ use super::websocket::WebSocket;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias = "timeouts")]
 #[must_use = "a connector does nothing until `connect` is called"]
 pub struct Connector {
     /// The request, without the URL.
@@ -131,7 +132,6 @@ impl Connector {
     /// The system's resolver has no timeout: a lookup may continue, on its own thread, after this
     /// timeout. A process has 64 such threads at most; further names wait, within this timeout, for one
     /// to end.
-    #[doc(alias = "timeout")]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

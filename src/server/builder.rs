@@ -52,6 +52,7 @@ use super::{Acceptor, Server};
 /// The allowed origins and hosts protect the users of browsers from other sites' pages; they prove
 /// nothing about other programs, least of all in draft-75 and draft-76: any program can send any header.
 #[derive(Debug, Default)]
+#[doc(alias = "timeouts")]
 #[must_use = "a builder does nothing until `build` or `acceptor` is called"]
 pub struct ServerBuilder {
     listeners: Listeners,
@@ -252,7 +253,6 @@ impl ServerBuilder {
 
     /// Sets how long a handshake may take, from the connection to the last byte of the request.
     /// Default: 10 s. A client that takes longer receives 408.
-    #[doc(alias = "timeout")]
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().handshake = timeout)
     }
@@ -282,7 +282,6 @@ impl ServerBuilder {
     /// Sets the time in which a pong, or any other sign of life, must follow a ping that has left.
     /// Default: 20 s. Without it the connection is ended with
     /// [`DisconnectReason::NoPong`](crate::DisconnectReason::NoPong).
-    #[doc(alias = "timeout")]
     #[doc(alias = "keepalive")]
     pub fn pong_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().pong = timeout)
@@ -311,20 +310,17 @@ impl ServerBuilder {
 
     /// Sets the idle timeout: after this much silence a client of any version is disconnected. A pong
     /// ends the silence, and so does a full socket that accepts more. Default: never.
-    #[doc(alias = "timeout")]
     pub fn idle_timeout(self, timeout: Option<Duration>) -> Self {
         self.connection(|options| options.timeouts().idle = timeout)
     }
 
     /// Sets how long a client may accept no byte while bytes wait for it. Default: 10 s.
-    #[doc(alias = "timeout")]
     pub fn write_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().write = timeout)
     }
 
     /// Sets how long a client may take to answer a close frame, and then to close the TCP connection.
     /// Default: 5 s.
-    #[doc(alias = "timeout")]
     pub fn close_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().close = timeout)
     }

@@ -41,6 +41,7 @@ pub struct ClientHandle {
 /// hub's order. Members whose version cannot carry it (binary, in draft-75 and draft-76) are
 /// skipped and counted.
 #[derive(Clone)]
+#[doc(alias = "broadcast")]
 #[must_use = "an audience receives nothing until `broadcast` is called"]
 pub struct Audience {
     pub(crate) shared: Arc<Shared>,

@@ -11,7 +11,7 @@ use stentor::{Endpoint, Server, Version};
 
 use crate::support::{Folder, Loopback, echo, open_unix};
 
-const ANY: &str = "127.0.0.1:0";
+use super::on_port_and_path;
 
 #[test]
 fn a_dead_servers_file_is_taken_over() {
@@ -20,11 +20,7 @@ fn a_dead_servers_file_is_taken_over() {
     // The file that stays if nobody removes it.
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
-    let server = Server::builder()
-        .listen(ANY)
-        .listen_unix(&path)
-        .build()
-        .unwrap();
+    let server = on_port_and_path(&path);
     let _server = Loopback::start(server, echo);
     open_unix(&path, Version::Rfc6455).expect_echo("hello");
 }
@@ -33,11 +29,7 @@ fn a_dead_servers_file_is_taken_over() {
 fn a_living_servers_file_is_left_alone() {
     let folder = Folder::new();
     let path = folder.file("socket");
-    let first = Server::builder()
-        .listen(ANY)
-        .listen_unix(&path)
-        .build()
-        .unwrap();
+    let first = on_port_and_path(&path);
     let error = Server::builder().listen_unix(&path).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     let named = error.to_string().contains(path.to_str().unwrap());
@@ -84,11 +76,7 @@ fn a_file_that_is_no_servers_is_left_alone() {
 fn the_file_goes_with_the_server() {
     let folder = Folder::new();
     let (ran, idle) = (folder.file("ran"), folder.file("idle"));
-    let server = Server::builder()
-        .listen(ANY)
-        .listen_unix(&ran)
-        .build()
-        .unwrap();
+    let server = on_port_and_path(&ran);
     drop(Loopback::start(server, echo));
     assert!(!ran.exists());
     let server = Server::builder().listen_unix(&idle).build().unwrap();
@@ -115,11 +103,7 @@ fn a_file_that_is_another_servers_by_now_stays() {
     let path = folder.file("socket");
     let first = Server::builder().listen_unix(&path).build().unwrap();
     fs::remove_file(&path).unwrap();
-    let second = Server::builder()
-        .listen(ANY)
-        .listen_unix(&path)
-        .build()
-        .unwrap();
+    let second = on_port_and_path(&path);
     drop(first);
     let _second = Loopback::start(second, echo);
     open_unix(&path, Version::Rfc6455).expect_echo("hello");

@@ -11,6 +11,8 @@ use crate::support::{
     Folder, Head, Loopback, Peer, dial, dial_unix, echo, eventually, open_unix, read_answer,
 };
 
+use super::on_port_and_path;
+
 const ANY: &str = "127.0.0.1:0";
 
 fn chat(client: &mut Client) -> HandlerResult {
@@ -183,11 +185,7 @@ fn of_several_addresses_the_first_possible_one_is_bound() {
 fn sockets_take_turns() {
     let folder = Folder::new();
     let path = folder.file("socket");
-    let server = Server::builder()
-        .listen(ANY)
-        .listen_unix(&path)
-        .build()
-        .unwrap();
+    let server = on_port_and_path(&path);
     let address = server.local_addr().unwrap();
     // They wait in the kernel's queues: the server does not run yet.
     let members: Vec<_> = (0..200).map(|_| dial(address)).collect();
@@ -245,11 +243,7 @@ fn a_server_whose_sockets_are_all_broken_says_so() {
 fn a_shutdown_closes_all_sockets_and_all_clients() {
     let folder = Folder::new();
     let path = folder.file("socket");
-    let server = Server::builder()
-        .listen(ANY)
-        .listen_unix(&path)
-        .build()
-        .unwrap();
+    let server = on_port_and_path(&path);
     let mut server = Loopback::start(server, echo);
     let mut peers = [
         server.open(Version::Draft76),

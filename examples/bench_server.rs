@@ -35,8 +35,9 @@ fn main() -> ExitCode {
 
 fn serve(port: u16, handler: fn(&mut Client) -> stentor::HandlerResult) -> std::io::Result<()> {
     let server = Server::builder()
+        .listen(("127.0.0.1", port))
         .max_message_size(64 * 1024 * 1024)
-        .bind(("127.0.0.1", port))?;
+        .build()?;
     server.run(handler)
 }
 

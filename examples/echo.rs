@@ -12,7 +12,8 @@ fn main() -> std::io::Result<()> {
         let deflate = stentor::Deflate::new().send_takeover(true);
         builder.deflate(deflate.receive_takeover(true))
     };
-    let server = builder.bind(address.as_deref().unwrap_or("127.0.0.1:9001"))?;
+    let address = address.as_deref().unwrap_or("127.0.0.1:9001");
+    let server = builder.listen(address).build()?;
     println!("listening on ws://{}", server.local_addr()?);
     server.run(|client| {
         while let Some(message) = client.recv()? {

@@ -11,7 +11,25 @@ use crate::protocol::{
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsError;
 
-/// Why a call on a client or a connection failed.
+/// Why a call on a client or a connection failed. `Display` includes the cause.
+///
+/// A handler returns it with `?`. In an `io::Result` too, since it becomes an `io::Error`: the end of a
+/// connection that comes back from a handler, as it is or wrapped, is not a failure of the handler.
+///
+/// ```no_run
+/// use stentor::{DisconnectReason, Error};
+///
+/// let mut socket = stentor::connect("ws://127.0.0.1:8000/chat")?;
+/// loop {
+///     match socket.recv() {
+///         Ok(Some(message)) => println!("{message:?}"),
+///         Ok(None) => break println!("closed"),
+///         Err(Error::Disconnected(DisconnectReason::NoPong)) => break println!("the network is gone"),
+///         Err(error) => return Err(error),
+///     }
+/// }
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

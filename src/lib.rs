@@ -106,14 +106,15 @@
 //! ```
 //!
 //! **Several sockets.** One server can listen on several TCP ports, over IPv4 and IPv6, on Unix sockets,
-//! and on the sockets that systemd passes to the process: see [`Server::and_bind`],
-//! [`Server::and_bind_unix`] and [`Server::and_attach`]. A [`Peer`] is the other end of a connection;
-//! over a Unix socket it has no address. With [`trust_local_proxy`](ServerBuilder::trust_local_proxy),
+//! and on the sockets that systemd passes to the process: its builder collects them with
+//! [`listen`](ServerBuilder::listen), [`listen_unix`](ServerBuilder::listen_unix) and
+//! [`listener`](ServerBuilder::listener), and [`build`](ServerBuilder::build) binds them all. A [`Peer`]
+//! is the other end of a connection; over a Unix socket it has no address. With [`trust_local_proxy`](ServerBuilder::trust_local_proxy),
 //! a proxy that connects over a Unix socket can name the client's address in a header.
 //!
 //! **TLS.** With the feature `tls`, `ServerBuilder::tls` turns TLS on for all TCP ports. `TlsServer` reads
-//! the certificate, and can read it again while the server runs. `Server::and_bind_plain` adds a port
-//! without TLS, for the browsers of the old versions. A client uses TLS if the URL begins with `wss`;
+//! the certificate, and can read it again while the server runs. `ServerBuilder::listen_plain` adds a
+//! port without TLS, for the browsers of the old versions. A client uses TLS if the URL begins with `wss`;
 //! `TlsClient` sets which certificates it trusts.
 //!
 //! **Connecting.** [`connect`] opens a [`WebSocket`] to any server, with RFC 6455. A [`Connector`] has the
@@ -135,9 +136,23 @@
 //! all receivers. Compression is off by default: `protocol::deflate` documents its cost, and the
 //! information that it can leak to an attacker.
 //!
-//! **Your own accept loop.** [`accept`] serves one [`Stream`], TCP or Unix, on the calling thread.
-//! [`ServerBuilder::acceptor`] does the same with options. Both are built on [`protocol::Connection`],
-//! which uses no socket.
+//! **Your own accept loop.** An [`Acceptor`], made by [`ServerBuilder::acceptor`], serves one accepted
+//! [`Stream`], TCP or Unix, on the calling thread. For no sockets at all, there is
+//! [`protocol::Connection`].
+//!
+//! # The log
+//!
+//! Stentor logs through the crate `log`, with three targets. They are stable: a filter such as
+//! `RUST_LOG=stentor::connection=info` works with each later release.
+//!
+//! | target | its lines | levels |
+//! |---|---|---|
+//! | `stentor::server` | listening, accepting, limits, the hub | info; warn if the system lacks room for clients; error for a broken listener |
+//! | `stentor::client` | connecting to a server: a handshake that failed | debug, since [`connect`] returns the error as well |
+//! | `stentor::connection` | one connection, on either side: a line when it closes, rejected requests, failed handlers | info; warn for a failed handler, error for a hook that panicked; debug for each change of state; trace for every message and header block |
+//!
+//! Peers cannot flood the log: of each kind of line that they cause, a few are logged in ten seconds, and
+//! one line counts the rest. Cookies, credentials and queries are hidden at every level.
 //!
 //! # Reading the source
 //!
@@ -176,6 +191,9 @@ mod server;
 
 mod client;
 
+#[cfg(feature = "tls")]
+pub mod tls;
+
 #[doc(inline)]
 pub use client::{ConnectionStats, Connector, Sender, Transport, WebSocket, connect};
 #[cfg(feature = "tls")]
@@ -195,12 +213,8 @@ pub use protocol::{
     InvalidVersion, Limits, Message, Origin, ProtocolError, Rejection, Request, Response,
     SendError, State, Transition, Trigger, Version, Versions,
 };
-/// The version of rustls whose configurations [`TlsServer::from_config`] and [`TlsClient::from_config`] accept.
-#[cfg(feature = "tls")]
-#[doc(no_inline)]
-pub use rustls;
 #[doc(inline)]
 pub use server::{
     Acceptor, Audience, Client, ClientHandle, CloseReport, Endpoint, HandlerResult, JoinError,
-    Listener, Reply, Server, ServerBuilder, ServerHandle, accept,
+    Listener, Reply, Server, ServerBuilder, ServerHandle,
 };

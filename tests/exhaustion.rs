@@ -46,10 +46,11 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// Starts an echo server that listens on two ports and a Unix socket.
 fn several_sockets(folder: &Folder) -> Loopback {
-    let server = Server::bind("127.0.0.1:0")
-        .and_then(|server| server.and_bind("127.0.0.1:0"))
-        .and_then(|server| server.and_bind_unix(folder.file("socket")));
-    Loopback::start(server.unwrap(), support::echo)
+    let server = Server::builder()
+        .listen("127.0.0.1:0")
+        .listen("127.0.0.1:0")
+        .listen_unix(folder.file("socket"));
+    Loopback::start(server.build().unwrap(), support::echo)
 }
 
 fn set_descriptors(most: Option<u64>) -> Option<u64> {
@@ -275,7 +276,7 @@ fn a_unix_sockets_file_is_removed_with_the_server_even_if_the_current_folder_has
     let folder = Folder::new();
     let before = env::current_dir().unwrap();
     env::set_current_dir(folder.file("")).unwrap();
-    let server = Server::builder().bind_unix("socket").unwrap();
+    let server = Server::builder().listen_unix("socket").build().unwrap();
     let endpoint = server.endpoints().unwrap().remove(0);
     env::set_current_dir(before).unwrap();
     let path = folder.file("socket");

@@ -87,7 +87,7 @@ fn signals_in_the_middle_of_every_call_lose_nothing() {
     sockopt::set_socket_send_buffer_size(&listener, 0).unwrap();
     let never = Some(Duration::from_secs(3600));
     sockopt::set_socket_timeout(&listener, sockopt::Timeout::Recv, never).unwrap();
-    let server = Server::builder().attach(listener).unwrap();
+    let server = Server::builder().listener(listener).build().unwrap();
     let mut server = Loopback::start(server, echo_and_tell);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -16,6 +16,7 @@
 #[path = "it/support/mod.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -25,6 +26,9 @@ use support::{HIXIE, HYBI, Loopback, ask, echo, eventually, masked};
 
 static LINES: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
 
+/// The targets of all lines of this process.
+static TARGETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
 struct Everything;
 
 impl Log for Everything {
@@ -33,6 +37,7 @@ impl Log for Everything {
     }
 
     fn log(&self, record: &Record<'_>) {
+        lock(&TARGETS).insert(record.target().to_owned());
         let line = (record.level(), record.args().to_string());
         lock(&LINES).push(line);
     }
@@ -71,7 +76,7 @@ fn place_of(words: &str) -> usize {
 
 /// A server that lets in with a secret cookie, and has a secret page.
 fn secretive() -> Loopback {
-    let builder = Server::builder().subprotocols(["SECRET-protocol"]);
+    let builder = Server::builder().subprotocols(["SECRET-protocol"]).unwrap();
     let builder = builder.on_request(|request| match (request.version(), request.path()) {
         (Some(_), "/refused") => Reply::reject(403, "no"),
         (Some(_), _) => Accept::new()
@@ -134,6 +139,29 @@ fn no_secret_of_a_request_or_an_answer_is_in_the_log() {
         lines
             .iter()
             .any(|line| line.contains("> HTTP/1.1 200 OK") && line.ends_with("6 bytes"))
+    );
+}
+
+/// The targets are documented: filters rely on them.
+#[test]
+fn all_lines_of_both_sides_have_one_of_three_targets() {
+    let _turn = begin();
+    let mut server = secretive();
+    let url = |path| format!("ws://{}/{path}", server.address);
+    let mut socket = stentor::connect(&url("chat")).unwrap();
+    socket.send("hello").unwrap();
+    assert_eq!(socket.recv().unwrap(), Some("hello".into()));
+    socket.ping(b"").unwrap();
+    drop(socket);
+    assert!(stentor::connect(&url("refused")).is_err());
+    drop(server.open(Version::Hybi08));
+    server.wait_until_empty();
+    server.handle.shutdown(std::time::Duration::ZERO);
+    server.join();
+    let targets: Vec<String> = lock(&TARGETS).iter().cloned().collect();
+    assert_eq!(
+        targets,
+        ["stentor::client", "stentor::connection", "stentor::server"]
     );
 }
 

@@ -1,7 +1,7 @@
 //! The addresses and paths on which the chat listens, with TLS or without, and their URLs.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use stentor::{Endpoint, Server, ServerBuilder};
 
@@ -64,24 +64,38 @@ fn reload_on_signals(tls: stentor::TlsServer) -> io::Result<()> {
 }
 
 /// Listens at all places; an error names the place that failed, and a remedy.
-pub(crate) fn listen(builder: ServerBuilder, places: &[String]) -> io::Result<Server> {
+pub(crate) fn listen(mut builder: ServerBuilder, places: &[String]) -> io::Result<Server> {
     #[cfg(feature = "systemd")]
     if places == ["--systemd"] {
-        return builder.attach_systemd();
+        return builder.systemd().build();
     }
-    let mut places = places.iter().map(String::as_str);
-    let first = places.next().unwrap_or(DEFAULT);
-    let server = match is_path(first) {
-        true => builder.bind_unix(first),
-        false => builder.bind(first),
+    let places = match places {
+        [] => &[DEFAULT.to_owned()],
+        places => places,
     };
-    let server = server.map_err(|error| explained(first, &error))?;
-    places.try_fold(server, |server, place| {
-        let server = match is_path(place) {
-            true => server.and_bind_unix(place),
-            false => server.and_bind(place),
-        };
-        server.map_err(|error| explained(place, &error))
+    // The places by the names that an error of `build` has for them.
+    let mut named = Vec::new();
+    for place in places {
+        if is_path(place) {
+            builder = builder.listen_unix(place);
+            named.push((place.clone(), place));
+            continue;
+        }
+        let addresses = place.to_socket_addrs();
+        let addresses = addresses.map_err(|error| explained(place, &error))?;
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        builder = builder.listen(&addresses[..]);
+        named.extend(addresses.iter().map(|address| (address.to_string(), place)));
+    }
+    builder.build().map_err(|error| {
+        let words = error.to_string();
+        let failed = named
+            .iter()
+            .find(|(name, _)| words.contains(&format!(" {name}: ")));
+        match failed {
+            Some((_, place)) => explained(place, &error),
+            None => error,
+        }
     })
 }
 

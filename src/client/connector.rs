@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use crate::error::{Error, ProxyError};
 use crate::net::connection::{Conversation, WaitLimit};
+use crate::net::options::ConnectionOptions;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
-use crate::net::timeouts::{MessageRate, Timeouts};
+use crate::net::timeouts::MessageRate;
 use crate::net::tls::{TlsClient, TlsSession};
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::{
-    ClientRequest, Config, Connection, InvalidHeader, InvalidOrigin, Limits, Origin, Version,
+    ClientRequest, Connection, InvalidHeader, InvalidOrigin, Limits, Origin, Version,
 };
 
 use super::connect::dial;
@@ -38,14 +39,13 @@ use super::websocket::WebSocket;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias = "timeouts")]
+#[must_use = "a connector does nothing until `connect` is called"]
 pub struct Connector {
     /// The request, without the URL.
     request: ClientRequest,
-    config: Arc<Config>,
-    timeouts: Arc<Timeouts>,
+    connection: ConnectionOptions,
     connect_timeout: Duration,
-    send_queue: usize,
-    no_delay: bool,
     local: Option<IpAddr>,
     way: Way,
     tls: Option<TlsClient>,
@@ -70,11 +70,8 @@ impl Connector {
     pub fn new() -> Connector {
         Connector {
             request: ClientRequest::nowhere(),
-            config: Arc::default(),
-            timeouts: Arc::default(),
+            connection: ConnectionOptions::default(),
             connect_timeout: Duration::from_secs(10),
-            send_queue: 1024 * 1024,
-            no_delay: true,
             local: None,
             way: Way::Straight,
             tls: None,
@@ -97,7 +94,7 @@ impl Connector {
     pub fn subprotocols<I>(mut self, names: I) -> Result<Self, InvalidHeader>
     where
         I: IntoIterator,
-        I::Item: Into<String>,
+        I::Item: AsRef<str>,
     {
         self.request = self.request.subprotocols(names)?;
         Ok(self)
@@ -142,22 +139,19 @@ impl Connector {
 
     /// Sets the timeout for the handshake after that, up to the last byte of the response. Default:
     /// 10 s.
-    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts().handshake = timeout;
-        self
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        self.connection(|options| options.timeouts().handshake = timeout)
     }
 
     /// Sets how long the server may read nothing of the queued bytes. Default: 10 s.
-    pub fn write_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts().write = timeout;
-        self
+    pub fn write_timeout(self, timeout: Duration) -> Self {
+        self.connection(|options| options.timeouts().write = timeout)
     }
 
     /// Sets how long the server may take to answer a close, and then to close the TCP connection.
     /// Default: 5 s.
-    pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts().close = timeout;
-        self
+    pub fn close_timeout(self, timeout: Duration) -> Self {
+        self.connection(|options| options.timeouts().close = timeout)
     }
 
     /// Sets the keepalive: the silence after which the server is pinged. Default: 20 s; `None` never
@@ -175,17 +169,19 @@ impl Connector {
     /// A message that has begun and does not end may bring no byte for as long as both times
     /// together, in every version: 40 s by default, and 40 s if the interval is `None`. Then the server
     /// is given up with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
-    pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
-        self.timeouts().ping = interval;
-        self
+    #[doc(alias = "keepalive")]
+    #[doc(alias = "ping")]
+    #[doc(alias = "heartbeat")]
+    pub fn ping_interval(self, interval: Option<Duration>) -> Self {
+        self.connection(|options| options.timeouts().ping = interval)
     }
 
     /// Sets the time in which a pong, or any other sign of life, must follow a ping that has left.
     /// Default: 20 s. Without it the connection is ended with
     /// [`DisconnectReason::NoPong`](crate::DisconnectReason::NoPong).
-    pub fn pong_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts().pong = timeout;
-        self
+    #[doc(alias = "keepalive")]
+    pub fn pong_timeout(self, timeout: Duration) -> Self {
+        self.connection(|options| options.timeouts().pong = timeout)
     }
 
     /// Sets the minimum rate of an incoming message: it may take `grace`, and one second more for
@@ -195,61 +191,54 @@ impl Connector {
     /// Time counts while a thread waits in `recv`. The bytes are those of the message, without
     /// headers and pings between its fragments; a compressed message counts decompressed. A rate of 0
     /// counts as 1.
-    pub fn min_message_rate(mut self, bytes_per_second: u32, grace: Duration) -> Self {
+    pub fn min_message_rate(self, bytes_per_second: u32, grace: Duration) -> Self {
         let rate = MessageRate::new(bytes_per_second, grace);
-        self.timeouts().message_rate = Some(rate);
-        self
+        self.connection(|options| options.timeouts().message_rate = Some(rate))
     }
 
     /// Sets the silence after which this side disconnects, in every version. A pong ends the silence,
     /// and so does a full socket that accepts more bytes. Default: never.
-    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.timeouts().idle = timeout;
-        self
+    pub fn idle_timeout(self, timeout: Option<Duration>) -> Self {
+        self.connection(|options| options.timeouts().idle = timeout)
     }
 
     /// Sets the limits for the server's input: header block, headers, message, fragments. Defaults: see
     /// [`Limits`].
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.config().limits = limits;
-        self
+    pub fn limits(self, limits: Limits) -> Self {
+        self.connection(|options| options.config().limits = limits)
     }
 
     /// Sets the most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
-    pub fn max_message_size(mut self, bytes: usize) -> Self {
-        self.config().limits.message = bytes;
-        self
+    pub fn max_message_size(self, bytes: usize) -> Self {
+        self.connection(|options| options.config().limits.message = bytes)
     }
 
     /// Sets whether the close frame after a protocol error names the broken rule as its reason, beside
     /// the code, in at most 123 bytes: it helps to find the fault in a server. Default: on. The reason
     /// may name a limit of this client.
-    pub fn close_reasons(mut self, on: bool) -> Self {
-        self.config().close_reasons = on;
-        self
+    pub fn close_reasons(self, on: bool) -> Self {
+        self.connection(|options| options.config().close_reasons = on)
     }
 
     /// Offers compression to the server. Default: none. In RFC 6455 only; see [`Deflate`] for the
     /// costs, and [`protocol::deflate`](crate::protocol::deflate) for the risks. If a server requires
     /// context takeover and it is not allowed here, messages are not compressed.
     #[cfg(feature = "deflate")]
-    pub fn deflate(mut self, deflate: Deflate) -> Self {
-        self.config().deflate = Some(deflate);
-        self
+    pub fn deflate(self, deflate: Deflate) -> Self {
+        self.connection(|options| options.config().deflate = Some(deflate))
     }
 
     /// Sets the limit of the send queue, for a server that reads too slowly; sending beyond the limit
     /// waits (backpressure). Default: 1 MiB. The system's own buffer, of up to 4 MiB on Linux, is filled
     /// first.
-    pub fn send_queue_limit(mut self, bytes: usize) -> Self {
-        self.send_queue = bytes;
-        self
+    #[doc(alias = "backpressure")]
+    pub fn send_queue_limit(self, bytes: usize) -> Self {
+        self.connection(|options| options.send_queue_limit = bytes)
     }
 
     /// Sets TCP_NODELAY: the system sends at once, without waiting for more bytes. Default: on.
-    pub fn no_delay(mut self, on: bool) -> Self {
-        self.no_delay = on;
-        self
+    pub fn no_delay(self, on: bool) -> Self {
+        self.connection(|options| options.no_delay = on)
     }
 
     /// Sets the local address to connect from. Default: the system's choice.
@@ -264,6 +253,7 @@ impl Connector {
     ///
     /// # Errors
     /// [`ProxyError::InvalidUrl`] if `url` is not the URL of a proxy.
+    #[doc(alias = "CONNECT")]
     pub fn proxy(mut self, url: &str) -> Result<Self, ProxyError> {
         self.way = Way::Through(url.parse()?);
         Ok(self)
@@ -313,7 +303,12 @@ impl Connector {
             None => dial(request.host(), request.port(), self.local, &limit)?,
             Some(proxy) => {
                 let mut stream = dial(&proxy.host, proxy.port, self.local, &limit)?;
-                proxy.pass(&mut stream, &request, &self.config.limits, &limit)?;
+                proxy.pass(
+                    &mut stream,
+                    &request,
+                    &self.connection.config.limits,
+                    &limit,
+                )?;
                 stream
             }
         };
@@ -344,7 +339,7 @@ impl Connector {
         url: &str,
     ) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
-        let (near, bridge) = bridge(transport, self.timeouts.close)?;
+        let (near, bridge) = bridge(transport, self.connection.timeouts.close)?;
         let mut socket = self.begin(near.into(), None, &request)?;
         socket.bridge = Some(bridge);
         Ok(socket)
@@ -360,17 +355,18 @@ impl Connector {
         // Before anything is sent: without random bytes a client could send no frame.
         entropy::check()?;
         let common = Runtime::get()?;
+        let options = &self.connection;
         let (peer, local) = (stream.peer()?, stream.local_addr());
         stream.set_blocking()?;
         let socket = Arc::new(match tls {
             Some(tls) => Socket::secured(stream, tls),
             None => Socket::new(stream),
         });
-        if self.no_delay {
+        if options.no_delay {
             socket.set_no_delay();
         }
-        let link = common.watch(&socket, peer, self.send_queue, Arc::clone(&self.timeouts));
-        let connection = Connection::client(Arc::clone(&self.config), request, entropy::fill);
+        let link = common.watch(&socket, peer, options);
+        let connection = Connection::client(Arc::clone(&options.config), request, entropy::fill);
         let watchdog = Arc::clone(&common.watchdog);
         let talk = Conversation::new(connection, link, socket, watchdog);
         WebSocket::open(talk, request.target(), local)
@@ -388,12 +384,9 @@ impl Connector {
         Ok(Some(session))
     }
 
-    fn config(&mut self) -> &mut Config {
-        Arc::make_mut(&mut self.config)
-    }
-
-    fn timeouts(&mut self) -> &mut Timeouts {
-        Arc::make_mut(&mut self.timeouts)
+    fn connection(mut self, set: impl FnOnce(&mut ConnectionOptions)) -> Self {
+        set(&mut self.connection);
+        self
     }
 }
 
@@ -401,11 +394,8 @@ impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the request: it contains cookies and passwords, and logs are kept.
         f.debug_struct("Connector")
-            .field("config", &self.config)
-            .field("timeouts", &self.timeouts)
+            .field("connection", &self.connection)
             .field("connect_timeout", &self.connect_timeout)
-            .field("send_queue_limit", &self.send_queue)
-            .field("no_delay", &self.no_delay)
             .field("local", &self.local)
             .field("way", &self.way)
             .field("tls", &self.tls)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::net::counters::Totals;
 use crate::net::link::{ClientId, Link};
+use crate::net::options::ConnectionOptions;
 use crate::net::peer::Peer;
 use crate::net::process::Process;
 use crate::net::send_queue::total::TotalQueued;
@@ -13,7 +14,6 @@ use crate::net::socket::Socket;
 use crate::net::sync::atomic::AtomicU64;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::sync::{Mutex, PoisonError, thread};
-use crate::net::timeouts::Timeouts;
 use crate::net::watchdog::Watchdog;
 use crate::protocol::Role;
 
@@ -69,14 +69,15 @@ impl Runtime {
         &self,
         socket: &Arc<Socket>,
         peer: Peer,
-        send_queue: usize,
-        timeouts: Arc<Timeouts>,
+        options: &ConnectionOptions,
     ) -> Arc<Link> {
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
         // The policy matters for broadcasts only, and a client receives none from a hub.
         let policy = SlowClient::default();
         let total_queued = Arc::clone(&self.total_queued);
-        let send_queue = SendQueue::new(Arc::clone(socket), send_queue, policy, total_queued);
+        let limit = options.send_queue_limit;
+        let send_queue = SendQueue::new(Arc::clone(socket), limit, policy, total_queued);
+        let timeouts = Arc::clone(&options.timeouts);
         let link = Arc::new(Link::new(id, Role::Client, peer, send_queue, timeouts));
         self.watchdog.watch(&link);
         link

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::error::{DisconnectReason, Error};
 use crate::net::link::Link;
 use crate::net::log::shown::Shown;
-use crate::net::log::trace;
 use crate::net::log::traced::Written;
+use crate::net::log::{CONNECTION, trace};
 use crate::net::watchdog::Watchdog;
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
@@ -15,7 +15,23 @@ use super::transport::Bridge;
 
 /// Sends, closes and aborts, from any thread, while another waits in [`WebSocket::recv`](super::WebSocket::recv).
 /// It is cheap to clone, and does not keep the connection open.
+///
+/// ```no_run
+/// # use std::{thread, time::Duration};
+/// let mut socket = stentor::connect("ws://127.0.0.1:8000/prices")?;
+/// let sender = socket.sender();
+/// thread::spawn(move || {
+///     while sender.send("refresh").is_ok() {
+///         thread::sleep(Duration::from_secs(10));
+///     }
+/// });
+/// while let Some(message) = socket.recv()? {
+///     println!("{message:?}");
+/// }
+/// # Ok::<(), stentor::Error>(())
+/// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Sender {
     pub(super) link: Arc<Link>,
     pub(super) watchdog: Arc<Watchdog>,
@@ -38,7 +54,7 @@ impl Sender {
             return Err(Error::Closed);
         };
         let message = message.into();
-        trace!("{}: > {}", self.link, Shown(&message));
+        trace!(target: CONNECTION, "{}: > {}", self.link, Shown(&message));
         let send_queue = &self.link.send_queue;
         let mut written = Written::for_log();
         let deflated = self.link.reply_deflated(true, &message, &mut written);

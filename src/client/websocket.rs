@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::{DisconnectReason, Error};
 use crate::net::connection::{Conversation, Received, Step, WaitLimit};
 use crate::net::link::Stage;
-use crate::net::log::debug;
+use crate::net::log::{CLIENT, CONNECTION, debug};
 use crate::net::peer::Peer;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
@@ -31,6 +31,21 @@ use super::transport::Bridge;
 /// waits for the peer's close frame and for the end of the TCP connection, each up to the close timeout.
 /// Queued messages are sent before that, as long as the peer reads some bytes within the write timeout.
 /// [`abort`](WebSocket::abort) does not wait.
+///
+/// ```no_run
+/// use stentor::CloseCode;
+///
+/// let mut socket = stentor::connect("ws://127.0.0.1:8000/chat")?;
+/// socket.send("hello")?;
+/// if let Some(message) = socket.recv()? {
+///     println!("{}", message.as_text().unwrap_or("not text"));
+/// }
+/// socket.close(CloseCode::NORMAL, "done")?;
+/// // Waits for the server's close frame, and ignores messages that arrive before it.
+/// assert_eq!(socket.recv()?, None);
+/// # Ok::<(), stentor::Error>(())
+/// ```
+#[must_use = "dropping a connection closes it"]
 pub struct WebSocket {
     talk: Conversation,
     answer: HandshakeResponse,
@@ -42,6 +57,7 @@ pub struct WebSocket {
 /// The number of messages and bytes of a connection so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use]
 pub struct ConnectionStats {
     /// Received messages.
     pub messages_in: u64,
@@ -66,7 +82,7 @@ impl WebSocket {
                 // If TLS failed before the request was sent, that is the error.
                 let failure = talk.socket.tls().and_then(TlsSession::failure);
                 let error = failure.map_or(error, Error::from);
-                debug!("{}: {error}", talk.link);
+                debug!(target: CLIENT, "{}: {error}", talk.link);
                 talk.release_socket();
                 return Err(error);
             }
@@ -253,7 +269,7 @@ fn shake_hands(talk: &mut Conversation) -> Result<HandshakeResponse, Error> {
 impl Drop for WebSocket {
     fn drop(&mut self) {
         if let Some(disconnect_reason) = self.talk.link.send_queue.disconnect_reason() {
-            debug!("{}: {disconnect_reason}", self.talk.link);
+            debug!(target: CONNECTION, "{}: {disconnect_reason}", self.talk.link);
             // Nobody waits for the bytes that may still arrive.
             return self.talk.release_socket();
         }
@@ -263,7 +279,7 @@ impl Drop for WebSocket {
         });
         self.talk.close_tcp();
         if let Some(closed) = &self.talk.closed {
-            debug!("{}: {closed}", self.talk.link);
+            debug!(target: CONNECTION, "{}: {closed}", self.talk.link);
         }
     }
 }

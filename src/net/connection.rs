@@ -17,7 +17,7 @@ use super::link::{AbortReason, ClientId, Link, Stage};
 use super::log::quota::Kind;
 use super::log::shown::Shown;
 use super::log::traced::Written;
-use super::log::{debug, log_enabled, log_limited, trace};
+use super::log::{CONNECTION, debug, log_enabled, log_limited, trace};
 use super::rate_limit::RateLimiter;
 use super::send_queue::Push;
 use super::send_queue::total::SharedFrames;
@@ -51,7 +51,7 @@ pub(crate) struct Conversation {
     pub(crate) on_state: Option<Arc<OnState>>,
 }
 
-/// The result of `recv_timeout`.
+/// The result of `recv_timeout`. This enum is complete: no variant will be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
     /// A message.
@@ -152,8 +152,8 @@ impl Conversation {
     /// Sends a message from the connection's own thread. A large one is not copied.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
         let encoder = self.encoder();
-        if log_enabled!(::log::Level::Trace) {
-            trace!("{}: > {}", self.link, Shown(&message));
+        if log_enabled!(target: CONNECTION, ::log::Level::Trace) {
+            trace!(target: CONNECTION, "{}: > {}", self.link, Shown(&message));
         }
         if encoder.negotiated().is_some() {
             self.check_ready()?;
@@ -260,7 +260,10 @@ impl Conversation {
     #[inline(always)]
     pub(crate) fn short_message(&mut self) -> Option<Message> {
         let eventful = self.link.has_close() || !self.connection.is_quiet();
-        if eventful || self.rate_limiter.is_some() || log_enabled!(::log::Level::Trace) {
+        if eventful
+            || self.rate_limiter.is_some()
+            || log_enabled!(target: CONNECTION, ::log::Level::Trace)
+        {
             return None;
         }
         let message = self.connection.short_message()?;
@@ -271,7 +274,7 @@ impl Conversation {
     /// Reads once, blocking, into the engine's own buffer.
     fn read(&mut self) {
         self.connection
-            .note_frames(log_enabled!(::log::Level::Trace));
+            .note_frames(log_enabled!(target: CONNECTION, ::log::Level::Trace));
         let most = self
             .rate_limiter
             .as_ref()
@@ -314,7 +317,7 @@ impl Conversation {
     #[inline(never)]
     fn stream_ended(&mut self, error: Option<rustix::io::Errno>) {
         if let Some(error) = error {
-            debug!("{}: read: {}", self.link, io::Error::from(error));
+            debug!(target: CONNECTION, "{}: read: {}", self.link, io::Error::from(error));
         }
         self.notice_close();
         if let Some(abort_reason) = self.link.abort_reason() {
@@ -371,24 +374,24 @@ impl Conversation {
                 if let Some(rate_limiter) = &mut self.rate_limiter {
                     rate_limiter.delivered(message.len());
                 }
-                if log_enabled!(::log::Level::Trace) {
-                    trace!("{}: < {}", self.link, Shown(message));
+                if log_enabled!(target: CONNECTION, ::log::Level::Trace) {
+                    trace!(target: CONNECTION, "{}: < {}", self.link, Shown(message));
                 }
             }
             Event::Ping(payload) => {
                 if let Some(rate_limiter) = &mut self.rate_limiter {
                     rate_limiter.control();
                 }
-                trace!("{}: < ping {}", self.link, Escaped::Bytes(payload));
+                trace!(target: CONNECTION, "{}: < ping {}", self.link, Escaped::Bytes(payload));
             }
             Event::Pong(payload) => {
                 if let Some(rate_limiter) = &mut self.rate_limiter {
                     rate_limiter.pong();
                 }
-                trace!("{}: < pong {}", self.link, Escaped::Bytes(payload));
+                trace!(target: CONNECTION, "{}: < pong {}", self.link, Escaped::Bytes(payload));
             }
             Event::Closed(closed) => {
-                trace!("{}: closed: {closed}", self.link);
+                trace!(target: CONNECTION, "{}: closed: {closed}", self.link);
                 self.closed = Some(closed.clone());
             }
             Event::Declined(error) => self.trace_declined(error),
@@ -406,11 +409,11 @@ impl Conversation {
             self.connection.leave_out_body();
         }
         let output = self.connection.data_to_send();
-        if log_enabled!(::log::Level::Trace) {
+        if log_enabled!(target: CONNECTION, ::log::Level::Trace) {
             self.trace_output(&transitions, &output);
         }
         for transition in transitions {
-            debug!("{}: {transition}", self.link);
+            debug!(target: CONNECTION, "{}: {transition}", self.link);
             if let Some(hook) = &self.on_state {
                 let seen = catch_panic(|| hook(self.link.id, transition));
                 if seen.is_none() {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::counters::Totals;
 use super::link::{Link, Stage};
-use super::log::debug;
+use super::log::{CONNECTION, debug};
 use super::timeouts::Timeouts;
 use super::watchdog::Watchdog;
 use crate::error::DisconnectReason;
@@ -198,7 +198,7 @@ impl Watched {
         }
         // If something waits, the next look tries again.
         if let Some(end) = ping(&self.link, watchdog) {
-            debug!("{}: ping", self.link);
+            debug!(target: CONNECTION, "{}: ping", self.link);
             self.ping = match self.link.send_queue.has_sent(end) {
                 true => Ping::Left(self.silent),
                 false => Ping::Waits(end),

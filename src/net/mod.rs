@@ -41,6 +41,8 @@ pub(crate) mod watchdog;
 
 pub(crate) mod timeouts;
 
+pub(crate) mod options;
+
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 pub(crate) mod waker;
 

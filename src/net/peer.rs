@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 /// An IPv4 client of a listener for both families has its IPv4 address, not the IPv6 form
 /// that the system gives it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Peer {
     /// A peer with an IP address and a port.
     Net(SocketAddr),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::connection::Conversation;
 use super::keepalive;
 use super::link::Stage;
-use super::log::debug;
+use super::log::{CONNECTION, debug};
 use super::socket::PeerEnd;
 use super::sync::Instant;
 use crate::error::DisconnectReason;
@@ -83,7 +83,7 @@ impl Conversation {
     }
 
     fn drop_unread(&mut self, why: &str) -> bool {
-        debug!("{}: {why}: unread bytes are dropped", self.link);
+        debug!(target: CONNECTION, "{}: {why}: unread bytes are dropped", self.link);
         self.link.enter(Stage::Closed);
         self.link.send_queue.cut(DisconnectReason::EndOfStream);
         self.connection.abandon();

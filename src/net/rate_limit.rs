@@ -27,6 +27,9 @@ use super::token_bucket::TokenBucket;
 /// let server = Server::builder().rate_limit(RateLimit::per_second().messages(50).bytes(256 * 1024));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "pass it to `ServerBuilder::rate_limit`"]
+#[doc(alias = "rate limit")]
+#[doc(alias = "throttle")]
 pub struct RateLimit {
     messages: Option<u32>,
     bytes: Option<u32>,
@@ -35,6 +38,7 @@ pub struct RateLimit {
 
 /// The policy for a client that exceeds its [`RateLimit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum OnRateLimit {
     /// Throttles the client: it is not read from until its rate allows (backpressure: TCP slows it
     /// down), and nothing is lost. Broadcasts reach it meanwhile, keepalive does not mistake it for

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::net::log::quota::Kind;
-use crate::net::log::{error, log_limited};
+use crate::net::log::{SERVER, error, log_limited};
 use crate::net::peer::Peer;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
@@ -65,7 +65,7 @@ where
         sockets.retain_mut(|socket| match socket.let_in(&workers) {
             Ok(()) => true,
             Err(error) => {
-                error!("stopped listening on {}: {error}", socket.bound);
+                error!(target: SERVER, "stopped listening on {}: {error}", socket.bound);
                 broken = Some(error);
                 false
             }

@@ -123,6 +123,7 @@ impl Client {
     ///
     /// # Errors
     /// The same as [`send`](Client::send); draft-75 and draft-76 have no ping.
+    #[doc(alias = "keepalive")]
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         let encoder = self.talk.encoder();
         self.talk

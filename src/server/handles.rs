@@ -9,7 +9,7 @@ use crate::net::counters::Counters;
 use crate::net::deflate::deflate;
 use crate::net::link::{ClientId, Link};
 use crate::net::log::shown::Shown;
-use crate::net::log::trace;
+use crate::net::log::{CONNECTION, trace};
 use crate::net::peer::Peer;
 use crate::net::send_queue::Push;
 use crate::net::send_queue::total::SharedFrames;
@@ -21,6 +21,7 @@ use super::shared::Shared;
 
 /// A handle of a running server: broadcasts, counts and lists clients, shuts down. Cheap to clone.
 #[derive(Clone)]
+#[must_use]
 pub struct ServerHandle {
     pub(crate) shared: Arc<Shared>,
 }
@@ -28,6 +29,7 @@ pub struct ServerHandle {
 /// A handle of a client, for any thread: sends, closes, identifies. Cheap to clone; keeping one does
 /// not keep the connection open.
 #[derive(Clone)]
+#[must_use]
 pub struct ClientHandle {
     pub(crate) link: Arc<Link>,
     pub(crate) shared: Arc<Shared>,
@@ -39,6 +41,8 @@ pub struct ClientHandle {
 /// hub's order. Members whose version cannot carry it (binary, in draft-75 and draft-76) are
 /// skipped and counted.
 #[derive(Clone)]
+#[doc(alias = "broadcast")]
+#[must_use = "an audience receives nothing until `broadcast` is called"]
 pub struct Audience {
     pub(crate) shared: Arc<Shared>,
     pub(crate) target: Target,
@@ -86,6 +90,7 @@ impl ServerHandle {
     }
 
     /// Returns the server's counters at this moment.
+    #[must_use]
     pub fn counters(&self) -> Counters {
         let mut counters = self.shared.registry.counters(&self.shared.totals);
         counters.waiting = self.shared.total_queued.waiting();
@@ -111,6 +116,8 @@ impl ServerHandle {
     /// after the timeout, `deadline`, are aborted. After a second call, the new timeout counts. Returns
     /// when the closes are queued, which no client can delay;
     /// [`Server::run`](super::Server::run) returns when the last handler has.
+    #[doc(alias = "graceful shutdown")]
+    #[doc(alias = "stop")]
     pub fn shutdown(&self, deadline: Duration) {
         self.shared.shutdown(deadline);
     }
@@ -161,7 +168,7 @@ impl ClientHandle {
             return Err(Error::Closed);
         };
         let message = message.into();
-        trace!("client {}: > {}", self.link.id, Shown(&message));
+        trace!(target: CONNECTION, "client {}: > {}", self.link.id, Shown(&message));
         let mut bytes = Vec::new();
         match encoder
             .negotiated()

@@ -8,14 +8,14 @@ use crate::net::catch_panic::catch_panic;
 use crate::net::connection::{Step, WaitLimit};
 use crate::net::link::Stage;
 use crate::net::log::quota::Kind;
-use crate::net::log::{debug, log_limited};
+use crate::net::log::{CONNECTION, debug, log_limited};
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
 use crate::protocol::{Event, Rejection, Request, Response, SendError, State};
 
-use super::builder::Reply;
 use super::hub::Command;
+use super::reply::Reply;
 use super::session::Session;
 
 /// A body of this many bytes or more gets its own place in the send queue, without a copy.
@@ -133,7 +133,7 @@ impl Session {
             }
         };
         if let Err(send_error) = answered {
-            debug!("client {}: answer: {send_error}", self.link.id);
+            debug!(target: CONNECTION, "client {}: answer: {send_error}", self.link.id);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The listening sockets of a server: bound sockets, TCP or Unix.
+//! The listening sockets of a server, TCP or Unix: collected by its builder, then bound.
 
 use std::fmt;
 use std::io;
@@ -13,6 +13,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_w
 use crate::net::peer::Peer;
 use crate::net::stream::Stream;
 
+#[cfg(feature = "systemd")]
+use super::systemd;
 use super::unix_file;
 use super::unix_file::SocketFile;
 
@@ -36,6 +38,24 @@ pub enum Endpoint {
     Unix(Option<PathBuf>),
 }
 
+/// The listeners of a server that is not built yet, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Listeners(Vec<Source>);
+
+/// The way to get one listener, or all those that were passed to the process.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// The addresses of a name, or the error of resolving it.
+    Tcp(io::Result<Vec<SocketAddr>>),
+    /// The same, without TLS even if the server has TLS.
+    #[cfg(feature = "tls")]
+    Plain(io::Result<Vec<SocketAddr>>),
+    Unix(PathBuf),
+    Existing(Listener),
+    #[cfg(feature = "systemd")]
+    Systemd,
+}
+
 /// A listening socket, and the file that goes with it.
 #[derive(Debug)]
 pub(crate) struct BoundListener {
@@ -57,34 +77,96 @@ const CLOEXEC: SocketFlags = SocketFlags::CLOEXEC;
 #[cfg(target_vendor = "apple")]
 const CLOEXEC: SocketFlags = SocketFlags::empty();
 
+impl Listeners {
+    pub(super) fn add(&mut self, source: Source) {
+        self.0.push(source);
+    }
+
+    /// Binds all of them.
+    ///
+    /// # Errors
+    /// The error of the first that cannot be bound, and an error if there is none.
+    pub(super) fn bind(self) -> io::Result<Vec<BoundListener>> {
+        if self.0.is_empty() {
+            return Err(invalid(
+                "a server needs a listener: call listen, listen_unix or listener before build, or \
+                 acceptor instead of build",
+            ));
+        }
+        let mut bound = Vec::new();
+        for source in self.0 {
+            source.bind(&mut bound)?;
+        }
+        Ok(bound)
+    }
+
+    /// # Errors
+    /// If there is a listener.
+    pub(super) fn check_none(&self) -> io::Result<()> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => Err(invalid(
+                "an acceptor has no listeners: remove listen, listen_unix and listener, or call \
+                 build instead of acceptor",
+            )),
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn tcp(address: impl ToSocketAddrs) -> Source {
+        Source::Tcp(resolve(address))
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn plain(address: impl ToSocketAddrs) -> Source {
+        Source::Plain(resolve(address))
+    }
+
+    fn bind(self, bound: &mut Vec<BoundListener>) -> io::Result<()> {
+        bound.push(match self {
+            Source::Tcp(addresses) => BoundListener::tcp(&addresses?)?,
+            #[cfg(feature = "tls")]
+            Source::Plain(addresses) => BoundListener::tcp(&addresses?)?.plain(),
+            Source::Unix(path) => BoundListener::unix(&path)?,
+            Source::Existing(listener) => BoundListener::existing(listener)?,
+            #[cfg(feature = "systemd")]
+            Source::Systemd => {
+                for listener in systemd::listeners()? {
+                    bound.push(BoundListener::existing(listener)?);
+                }
+                return Ok(());
+            }
+        });
+        Ok(())
+    }
+}
+
 impl BoundListener {
     /// Binds to the first of the addresses that is free.
-    pub(crate) fn tcp(addresses: impl ToSocketAddrs) -> io::Result<BoundListener> {
-        let mut failed = io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "no address to listen on: the name has none",
-        );
-        for address in addresses.to_socket_addrs()? {
-            match listen_on(&address) {
-                Ok(listener) => return BoundListener::attach(listener.into()),
-                Err(error) => failed = cannot_listen(&address, &error),
+    fn tcp(addresses: &[SocketAddr]) -> io::Result<BoundListener> {
+        let mut failed = invalid("no address to listen on: the name has none");
+        for address in addresses {
+            match listen_on(address) {
+                Ok(listener) => return BoundListener::existing(listener.into()),
+                Err(error) => failed = cannot_listen(address, &error),
             }
         }
         Err(failed)
     }
 
     /// Binds to a path.
-    pub(crate) fn unix(path: &Path) -> io::Result<BoundListener> {
+    fn unix(path: &Path) -> io::Result<BoundListener> {
         let failed = |error| cannot_listen(&path.display(), &error);
         let (listener, file) = unix_file::bind(path).map_err(failed)?;
         let _ = listen(&listener, TOTAL_QUEUED);
-        let mut bound = BoundListener::attach(listener.into())?;
+        let mut bound = BoundListener::existing(listener.into())?;
         bound.file = Some(file);
         Ok(bound)
     }
 
     /// Uses an existing listener.
-    pub(crate) fn attach(listener: Listener) -> io::Result<BoundListener> {
+    fn existing(listener: Listener) -> io::Result<BoundListener> {
         match &listener {
             Listener::Tcp(listener) => listener.set_nonblocking(true)?,
             Listener::Unix(listener) => listener.set_nonblocking(true)?,
@@ -98,7 +180,7 @@ impl BoundListener {
 
     /// Turns TLS off, for clients that cannot use it.
     #[cfg(feature = "tls")]
-    pub(crate) fn plain(self) -> BoundListener {
+    fn plain(self) -> BoundListener {
         BoundListener {
             is_plain: true,
             ..self
@@ -154,6 +236,20 @@ fn listen_on(address: &SocketAddr) -> io::Result<TcpListener> {
     bind(&socket, address)?;
     listen(&socket, TOTAL_QUEUED)?;
     Ok(socket.into())
+}
+
+fn resolve(address: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
+    match address.to_socket_addrs() {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(error) => {
+            let words = format!("cannot resolve an address to listen on: {error}");
+            Err(io::Error::new(error.kind(), words))
+        }
+    }
+}
+
+fn invalid(words: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, words)
 }
 
 fn cannot_listen(endpoint: &dyn fmt::Display, error: &io::Error) -> io::Error {

@@ -11,7 +11,7 @@ use std::fs;
 use rustix::param::page_size;
 use rustix::process::{Resource, getrlimit};
 
-use crate::net::log::warn;
+use crate::net::log::{SERVER, warn};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -103,7 +103,7 @@ pub(super) fn at_most(wanted: usize, shares: usize, what: &str) -> usize {
     let smallest = limits().min_by_key(|limit| limit.free());
     match smallest.map(|limit| (limit.name, limit.reserve() / shares)) {
         Some((name, room)) if room < wanted => {
-            warn!("{name} leaves room for {room} bytes of {what}, not for {wanted}");
+            warn!(target: SERVER, "{name} leaves room for {room} bytes of {what}, not for {wanted}");
             room
         }
         _ => wanted,

@@ -20,9 +20,9 @@
 
 mod builder;
 
-mod protections;
+mod settings;
 
-mod listening;
+mod reply;
 
 mod shared;
 
@@ -59,26 +59,27 @@ mod model;
 
 use std::fmt;
 use std::io;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
 use std::thread;
 
-pub use builder::{Reply, ServerBuilder};
+pub use builder::ServerBuilder;
 pub use client::{Client, HandlerResult};
 pub use handles::{Audience, ClientHandle, ServerHandle};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+pub use reply::Reply;
 pub use teardown::CloseReport;
 
 use crate::error::Error;
-use crate::net::log::info;
+use crate::net::log::{SERVER, info};
 use crate::net::stream::Stream;
 
-use builder::Settings;
 use listener::BoundListener;
 use session::Session;
+use settings::Settings;
 use shared::ServerThreads;
 
 /// A server that is bound to its addresses and ready to [`run`](Server::run).
@@ -93,6 +94,7 @@ use shared::ServerThreads;
 /// })
 /// # ; Ok::<(), std::io::Error>(())
 /// ```
+#[must_use = "a server accepts no client until `run` is called"]
 pub struct Server {
     listeners: Vec<BoundListener>,
     woken: UnixStream,
@@ -119,28 +121,23 @@ pub struct Server {
 /// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[must_use = "an acceptor serves no client until `accept` or `serve` is called"]
+#[doc(alias = "upgrade")]
 pub struct Acceptor {
     threads: Arc<ServerThreads>,
 }
 
 impl Server {
-    /// Binds to an address, with the default options: see [`ServerBuilder::bind`].
+    /// Binds to an address, with the default options: short for
+    /// [`builder`](Server::builder)`().`[`listen`](ServerBuilder::listen)`(address).`[`build`](ServerBuilder::build)`()`.
     ///
     /// # Errors
-    /// If the address cannot be bound, or a thread cannot be started.
+    /// If the name cannot be resolved, the address cannot be bound, or a thread cannot be started.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
-        Server::builder().bind(address)
+        Server::builder().listen(address).build()
     }
 
-    /// Serves the clients of an existing listener, with the default options.
-    ///
-    /// # Errors
-    /// If the listener cannot be made non-blocking, or a thread cannot be started.
-    pub fn attach(listener: impl Into<Listener>) -> io::Result<Server> {
-        Server::builder().attach(listener)
-    }
-
-    /// Returns the options, all at their defaults.
+    /// Returns a builder without listeners, and with all options at their defaults.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
@@ -150,6 +147,29 @@ impl Server {
         ServerHandle {
             shared: Arc::clone(&self.threads.shared),
         }
+    }
+
+    /// Returns the first TCP address that the server listens on, with the port that the system chose for
+    /// port 0.
+    ///
+    /// # Errors
+    /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if it listens on Unix sockets only.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        for bound in &self.listeners {
+            if let Endpoint::Net(address) = bound.endpoint()? {
+                return Ok(address);
+            }
+        }
+        let words = "this server has no TCP address: it listens on Unix sockets only";
+        Err(io::Error::new(io::ErrorKind::AddrNotAvailable, words))
+    }
+
+    /// Returns all addresses and paths that the server listens on, in the order in which they were added.
+    ///
+    /// # Errors
+    /// If the system does not return an address.
+    pub fn endpoints(&self) -> io::Result<Vec<Endpoint>> {
+        self.listeners.iter().map(BoundListener::endpoint).collect()
     }
 
     /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own while it is
@@ -181,13 +201,13 @@ impl Server {
         } = self;
         let shared = &threads.shared;
         let Settings {
-            config,
+            connection,
             max_clients,
             ..
         } = &shared.settings;
         info!(
-            "listening on {endpoints}, speaking {}, for up to {max_clients} clients",
-            config.versions
+            target: SERVER, "listening on {endpoints}, speaking {}, for up to {max_clients} clients",
+            connection.config.versions
         );
         let idle = AtomicUsize::new(0);
         let result = thread::scope(|scope| {
@@ -196,19 +216,21 @@ impl Server {
             shared.finish_shutdown();
             result
         });
-        info!("stopped; all clients of {endpoints} have left");
+        info!(target: SERVER, "stopped; all clients of {endpoints} have left");
         result
+    }
+
+    fn new(listeners: Vec<BoundListener>, settings: Settings) -> io::Result<Server> {
+        let (threads, woken) = ServerThreads::new(settings)?;
+        Ok(Server {
+            listeners,
+            woken,
+            threads,
+        })
     }
 }
 
 impl Acceptor {
-    pub(crate) fn new(settings: Settings) -> io::Result<Acceptor> {
-        let (threads, _) = ServerThreads::new(settings)?;
-        Ok(Acceptor {
-            threads: Arc::new(threads),
-        })
-    }
-
     /// Performs the handshake on a stream that the caller has accepted, on the calling thread,
     /// and returns the client. Both this and dropping the client can block, for as long as the
     /// handshake, write and close timeouts allow: use one thread for each stream.
@@ -243,6 +265,13 @@ impl Acceptor {
         Ok(())
     }
 
+    fn new(settings: Settings) -> io::Result<Acceptor> {
+        let (threads, _) = ServerThreads::new(settings)?;
+        Ok(Acceptor {
+            threads: Arc::new(threads),
+        })
+    }
+
     fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
         self.threads.check_process()?;
         let peer = stream.peer()?;
@@ -263,47 +292,6 @@ impl Acceptor {
         ServerHandle {
             shared: Arc::clone(&self.threads.shared),
         }
-    }
-}
-
-/// Performs the handshake on one accepted stream, without a server, and returns the client: for
-/// programs that have their own accept loop and need no options.
-///
-/// All clients of this function share one [`Acceptor`] server with the default options: they
-/// receive each other's broadcasts.
-///
-/// ```no_run
-/// let (stream, _) = std::net::TcpListener::bind("127.0.0.1:8000")?.accept()?;
-/// let mut client = stentor::accept(stream)?;
-/// while let Some(message) = client.recv()? {
-///     client.send(message)?;
-/// }
-/// # Ok::<(), std::io::Error>(())
-/// ```
-///
-/// # Errors
-/// The same as [`Acceptor::accept`], and [`Error::Io`] if a thread cannot be started.
-pub fn accept(stream: impl Into<Stream>) -> Result<Client, Error> {
-    static ACCEPTOR: OnceLock<Acceptor> = OnceLock::new();
-    let acceptor = match ACCEPTOR.get() {
-        Some(acceptor) => acceptor,
-        None => {
-            // Two threads at once may create one each; one of the two is kept.
-            let made = Server::builder().acceptor()?;
-            ACCEPTOR.get_or_init(|| made)
-        }
-    };
-    acceptor.accept(stream)
-}
-
-impl Server {
-    pub(crate) fn new(listeners: Vec<BoundListener>, settings: Settings) -> io::Result<Server> {
-        let (threads, woken) = ServerThreads::new(settings)?;
-        Ok(Server {
-            listeners,
-            woken,
-            threads,
-        })
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::net::log::warn;
+use crate::net::log::{SERVER, warn};
 
 /// The mappings of a thread: its stack, its signal stack, and a guard for each.
 const MAPPINGS: usize = 4;
@@ -21,7 +21,7 @@ pub(crate) fn at_most(wanted: usize) -> usize {
     let smallest = limits().into_iter().min_by_key(|(_, room)| *room);
     match smallest {
         Some((name, room)) if room < wanted => {
-            warn!("{name} leaves room for {room} clients, not for {wanted}");
+            warn!(target: SERVER, "{name} leaves room for {room} clients, not for {wanted}");
             room
         }
         _ => wanted,

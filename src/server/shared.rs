@@ -11,7 +11,8 @@ use crate::net::addresses::AddressGroup;
 use crate::net::counters::Totals;
 use crate::net::link::{AbortReason, ClientId, Link, Stage};
 use crate::net::log::quota::Kind;
-use crate::net::log::{error, log_limited};
+use crate::net::log::{SERVER, error, log_limited};
+use crate::net::options::ConnectionOptions;
 use crate::net::peer::Peer;
 use crate::net::process::Process;
 use crate::net::registry::Registry;
@@ -29,12 +30,12 @@ use crate::net::tls::TlsError;
 use crate::net::watchdog::Watchdog;
 use crate::protocol::{Config, Rejection, Role, rejection_bytes};
 
-use super::builder::Settings;
 use super::hub::admission::Admission;
 use super::hub::{Command, Hub, QUEUE};
 use super::membership::Memberships;
 use super::memory;
 use super::os_limits;
+use super::settings::Settings;
 
 /// The state that all threads of a server share.
 pub(crate) struct Shared {
@@ -88,11 +89,11 @@ impl ServerThreads {
         let memberships = Arc::new(Memberships::new(settings.max_memberships));
         let (waker, woken) = UnixStream::pair()?;
         waker.set_nonblocking(true)?;
-        let mut local_config = Arc::clone(&settings.config);
+        let mut local_config = Arc::clone(&settings.connection.config);
         if settings.trust_local_proxy {
             Arc::make_mut(&mut local_config).trust_forwarded = true;
         }
-        let mut secure_config = Arc::clone(&settings.config);
+        let mut secure_config = Arc::clone(&settings.connection.config);
         if settings.tls.is_some() {
             Arc::make_mut(&mut secure_config).secure = true;
         }
@@ -156,7 +157,7 @@ impl Drop for ServerThreads {
         self.shared.watchdog.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                error!("a thread of the server panicked");
+                error!(target: SERVER, "a thread of the server panicked");
             }
         }
     }
@@ -182,7 +183,7 @@ impl Shared {
     /// Returns the configuration for a connection with this peer.
     pub(crate) fn config_for(&self, peer: Peer) -> &Arc<Config> {
         match peer {
-            Peer::Net(_) => &self.settings.config,
+            Peer::Net(_) => &self.settings.connection.config,
             Peer::Local => &self.local_config,
         }
     }
@@ -302,20 +303,22 @@ impl Shared {
 
     /// Gives an accepted socket its number and its send queue.
     pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
-        if self.settings.no_delay {
+        if self.settings.connection.no_delay {
             socket.set_no_delay();
         }
         let socket = Arc::new(socket);
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
-        let Settings {
-            send_queue,
-            slow_client,
+        let ConnectionOptions {
             timeouts,
+            send_queue_limit,
             ..
-        } = &self.settings;
-        let total_queued = Arc::clone(&self.total_queued);
-        let send_queue =
-            SendQueue::new(Arc::clone(&socket), *send_queue, *slow_client, total_queued);
+        } = &self.settings.connection;
+        let send_queue = SendQueue::new(
+            Arc::clone(&socket),
+            *send_queue_limit,
+            self.settings.slow_client,
+            Arc::clone(&self.total_queued),
+        );
         let timeouts = Arc::clone(timeouts);
         let link = Arc::new(Link::new(id, Role::Server, peer, send_queue, timeouts));
         (socket, link)
@@ -368,8 +371,10 @@ impl Shared {
             "client {id} {peer}: turned away with {status}: {rejection}"
         );
         self.totals.rejected(rejection.name());
-        link.send_queue
-            .close_frame(&rejection_bytes(rejection, self.settings.config.date));
+        link.send_queue.close_frame(&rejection_bytes(
+            rejection,
+            self.settings.connection.config.date,
+        ));
         link.enter(Stage::Gone);
         link.send_queue.close();
         self.totals.absorb(link);

@@ -7,7 +7,7 @@ use crate::error::{DisconnectReason, Error, is_the_end};
 use crate::net::catch_panic::catch_panic;
 use crate::net::link::ClientId;
 use crate::net::log::quota::Kind;
-use crate::net::log::{debug, log_limited};
+use crate::net::log::{CONNECTION, debug, log_limited};
 use crate::net::peer::Peer;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::protocol::http::text::{Escaped, shown};
@@ -20,6 +20,7 @@ use super::session::Session;
 /// `Debug` hides the query of the target, which may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use]
 pub struct CloseReport {
     /// The client's number. The client has left: no lookup finds it any more.
     pub id: ClientId,
@@ -92,7 +93,9 @@ impl Session {
         let opened = self.is_opened();
         match &ended {
             Ended::Well => {}
-            Ended::WithIt(error) => debug!("client {}: handler: {error}", self.link.id),
+            Ended::WithIt(error) => {
+                debug!(target: CONNECTION, "client {}: handler: {error}", self.link.id)
+            }
             Ended::Badly(error) => {
                 let id = self.link.id;
                 log_limited!(

@@ -70,13 +70,12 @@ pub(crate) fn serve() {
     #[cfg(feature = "deflate")]
     let builder = builder.deflate(stentor::Deflate::new());
     let here = "127.0.0.1:0";
+    let builder = builder.listen(here);
     #[cfg(feature = "tls")]
-    let server = {
-        let builder = builder.tls(crate::support::Identity::common().server());
-        builder.bind(here).unwrap().and_bind_plain(here).unwrap()
-    };
-    #[cfg(not(feature = "tls"))]
-    let server = builder.bind(here).unwrap();
+    let builder = builder
+        .listen_plain(here)
+        .tls(crate::support::Identity::common().server());
+    let server = builder.build().unwrap();
     // The endpoint without TLS is the last.
     for endpoint in server.endpoints().unwrap().iter().rev() {
         print!("{endpoint} ");

@@ -1,8 +1,9 @@
 //! Logging that survives a panic of the logger. The user installs the logger: if it panics, only the
 //! line is lost, and neither the thread that logs, which all clients may share, nor the line's client.
 //!
-//! The whole library logs with these macros; otherwise they equal those of the crate `log`. Their work
-//! beyond comparing levels is done in separate functions, to keep it off the stack of a waiting thread.
+//! The whole library logs with these macros, which require a target; otherwise they equal those of the
+//! crate `log`. Their work beyond comparing levels is done in separate functions, to keep it off the
+//! stack of a waiting thread.
 
 pub(crate) mod quota;
 pub(crate) mod shown;
@@ -14,52 +15,71 @@ use ::log::{Level, Record};
 
 use super::catch_panic::catch_panic;
 
-/// Whether the logger accepts lines of this level.
+/// The target of lines about a server: listening, accepting, limits, the hub.
+pub(crate) const SERVER: &str = "stentor::server";
+
+/// The target of lines about connecting to a server.
+pub(crate) const CLIENT: &str = "stentor::client";
+
+/// The target of lines about one connection, on either side.
+pub(crate) const CONNECTION: &str = "stentor::connection";
+
+/// Whether the logger accepts lines of this target and level.
 macro_rules! log_enabled {
-    ($level:expr) => {{
+    (target: $target:expr, $level:expr) => {{
         let level: ::log::Level = $level;
         level <= ::log::STATIC_MAX_LEVEL
             && level <= ::log::max_level()
-            && $crate::net::log::is_wanted(level, module_path!())
+            && $crate::net::log::is_wanted(level, $target)
     }};
 }
 
 macro_rules! log {
-    ($level:expr, $($words:tt)+) => {{
+    (target: $target:expr, $level:expr, $($words:tt)+) => {{
         let level: ::log::Level = $level;
         if level <= ::log::STATIC_MAX_LEVEL && level <= ::log::max_level() {
             let place = &(module_path!(), file!(), line!());
-            $crate::net::log::update(level, place, format_args!($($words)+));
+            $crate::net::log::update($target, level, place, format_args!($($words)+));
         }
     }};
 }
 
 macro_rules! error {
-    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Error, $($words)+) };
+    (target: $target:expr, $($words:tt)+) => {
+        $crate::net::log::log!(target: $target, ::log::Level::Error, $($words)+)
+    };
 }
 
 macro_rules! warning {
-    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Warn, $($words)+) };
+    (target: $target:expr, $($words:tt)+) => {
+        $crate::net::log::log!(target: $target, ::log::Level::Warn, $($words)+)
+    };
 }
 
 macro_rules! info {
-    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Info, $($words)+) };
+    (target: $target:expr, $($words:tt)+) => {
+        $crate::net::log::log!(target: $target, ::log::Level::Info, $($words)+)
+    };
 }
 
 macro_rules! debug {
-    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Debug, $($words)+) };
+    (target: $target:expr, $($words:tt)+) => {
+        $crate::net::log::log!(target: $target, ::log::Level::Debug, $($words)+)
+    };
 }
 
 macro_rules! trace {
-    ($($words:tt)+) => { $crate::net::log::log!(::log::Level::Trace, $($words)+) };
+    (target: $target:expr, $($words:tt)+) => {
+        $crate::net::log::log!(target: $target, ::log::Level::Trace, $($words)+)
+    };
 }
 
-/// Logs a line that a peer has caused, at the level of its kind, if [`LogGate`](quota::LogGate) lets it through.
+/// Logs a line that a peer has caused, with the target and the level of its kind, if [`LogGate`](quota::LogGate) lets it through.
 macro_rules! log_limited {
     ($watchdog:expr, $kind:expr, $($words:tt)+) => {{
         let kind: $crate::net::log::quota::Kind = $kind;
         if let Some(line) = $watchdog.line_of(kind, format_args!($($words)+)) {
-            $crate::net::log::log!(kind.level(), "{line}");
+            $crate::net::log::log!(target: kind.target(), kind.level(), "{line}");
         }
     }};
 }
@@ -73,13 +93,14 @@ pub(crate) type Place = (&'static str, &'static str, u32);
 #[cold]
 #[inline(never)]
 pub(crate) fn update(
+    target: &'static str,
     level: Level,
     &(module, file, line): &'static Place,
     words: fmt::Arguments<'_>,
 ) {
     let _ = catch_panic(|| {
         let mut record = Record::builder();
-        record.level(level).target(module).args(words);
+        record.level(level).target(target).args(words);
         record.module_path_static(Some(module));
         record.file_static(Some(file)).line(Some(line));
         ::log::logger().log(&record.build());
@@ -88,6 +109,6 @@ pub(crate) fn update(
 
 #[cold]
 #[inline(never)]
-pub(crate) fn is_wanted(level: Level, module: &'static str) -> bool {
-    catch_panic(|| ::log::log_enabled!(target: module, level)).unwrap_or(false)
+pub(crate) fn is_wanted(level: Level, target: &'static str) -> bool {
+    catch_panic(|| ::log::log_enabled!(target: target, level)).unwrap_or(false)
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ::log::Level;
 
-use super::log;
+use super::{CONNECTION, SERVER, log};
 use crate::net::sync::atomic::AtomicU64;
 use crate::net::sync::atomic::Ordering::SeqCst;
 
@@ -89,6 +89,19 @@ impl Kind {
         }
     }
 
+    pub(crate) const fn target(self) -> &'static str {
+        match self {
+            Kind::TurnedAway | Kind::Exhausted => SERVER,
+            Kind::Closed
+            | Kind::Disconnected
+            | Kind::Rejected
+            | Kind::HandlerFailed
+            | Kind::HookPanicked
+            | Kind::RateLimitExceeded
+            | Kind::NotJoined => CONNECTION,
+        }
+    }
+
     pub(crate) const fn level(self) -> Level {
         match self {
             Kind::Closed
@@ -132,6 +145,7 @@ impl LogGate {
             if more > 0 {
                 let seconds = passed.as_secs_f64();
                 log!(
+                    target: kind.target(),
                     kind.level(),
                     "{kind}: … and {more} more like it in the last {seconds:.0} s"
                 );

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::protocol::http::text::Escaped;
 use crate::protocol::{Framing, HandshakeError, Note, Redacted, Role, State, Transition};
 
-use super::{debug, log_enabled, trace};
+use super::{CONNECTION, debug, log_enabled, trace};
 use crate::net::connection::Conversation;
 use crate::net::link::Link;
 
@@ -25,7 +25,7 @@ impl Written {
     #[inline]
     pub(crate) fn for_log() -> Written {
         Written {
-            wanted: log_enabled!(::log::Level::Trace),
+            wanted: log_enabled!(target: CONNECTION, ::log::Level::Trace),
             header: Vec::new(),
         }
     }
@@ -56,7 +56,7 @@ impl Written {
     #[inline]
     pub(crate) fn log(&self, link: &Link) {
         if !self.header.is_empty() {
-            trace!("{link}: > frame {}", Hex(&self.header));
+            trace!(target: CONNECTION, "{link}: > frame {}", Hex(&self.header));
         }
     }
 }
@@ -72,10 +72,10 @@ impl Conversation {
             .any(|change| change.from == State::Opening)
         {
             if let Some(request) = connection.request() {
-                trace!("{link}: < {}", Redacted(request.head()));
+                trace!(target: CONNECTION, "{link}: < {}", Redacted(request.head()));
             }
             if let Some(answer) = connection.answer() {
-                trace!("{link}: < {}", Redacted(answer.head().bytes()));
+                trace!(target: CONNECTION, "{link}: < {}", Redacted(answer.head().bytes()));
             }
         }
         if output.is_empty() {
@@ -87,13 +87,13 @@ impl Conversation {
             Role::Client => b"GET ",
         });
         match connection.version() {
-            _ if is_head => trace!("{link}: > {}", Redacted(output)),
+            _ if is_head => trace!(target: CONNECTION, "{link}: > {}", Redacted(output)),
             Some(version)
                 if connection.state() > State::Handshaking && !transitions.iter().any(is_proof) =>
             {
                 self.trace_frames(version.framing(), output);
             }
-            _ => trace!("{link}: > {}", Escaped::Bytes(output)),
+            _ => trace!(target: CONNECTION, "{link}: > {}", Escaped::Bytes(output)),
         }
     }
 
@@ -102,7 +102,7 @@ impl Conversation {
         while !output.is_empty() {
             let (header, payload, rest) = framing.split(output);
             trace!(
-                "{link}: > frame {}: {}",
+                target: CONNECTION, "{link}: > frame {}: {}",
                 Hex(header),
                 Escaped::Bytes(payload)
             );
@@ -113,7 +113,7 @@ impl Conversation {
     /// Logs the response of a server that did not accept the handshake.
     pub(crate) fn trace_declined(&self, error: &HandshakeError) {
         if let Some(answer) = error.answer() {
-            trace!("{}: < {}", self.link, Redacted(answer.head().bytes()));
+            trace!(target: CONNECTION, "{}: < {}", self.link, Redacted(answer.head().bytes()));
         }
     }
 
@@ -122,9 +122,11 @@ impl Conversation {
     pub(crate) fn log_notes(&mut self) {
         for note in self.connection.notes() {
             match note {
-                Note::Frame(header) => trace!("{}: < frame {}", self.link, Hex(&header)),
+                Note::Frame(header) => {
+                    trace!(target: CONNECTION, "{}: < frame {}", self.link, Hex(&header))
+                }
                 Note::Unframed(first) => debug!(
-                    "{}: bytes outside of a text frame, from {first:#04x} on, are skipped: in {} a \
+                    target: CONNECTION, "{}: bytes outside of a text frame, from {first:#04x} on, are skipped: in {} a \
                      text stands between 0x00 and 0xff",
                     self.link,
                     self.version()

@@ -36,7 +36,19 @@ use total::{SharedFrames, TotalQueued};
 
 /// The policy for a slow consumer: a client whose send queue is full when a broadcast, or a handle,
 /// sends it more.
+///
+/// ```
+/// use stentor::{Server, SlowClient};
+///
+/// // The members of a room that shows live positions need only the newest ones.
+/// let server = Server::builder()
+///     .send_queue_limit(64 * 1024)
+///     .slow_client(SlowClient::DropOldest);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+#[doc(alias = "slow consumer")]
+#[doc(alias = "backpressure")]
 pub enum SlowClient {
     /// The client is disconnected, counted as evicted, and logged.
     #[default]

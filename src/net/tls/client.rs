@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use super::error::TlsError;
+use super::error::{Cause, TlsError};
 use super::session::TlsSession;
 use super::{ALPN, certificates, provider};
 
@@ -30,7 +30,7 @@ impl TlsClient {
     /// Trusts the authorities that Mozilla trusts, as `webpki-roots` lists them.
     ///
     /// # Errors
-    /// [`TlsError::Rustls`] if the cryptography is not available.
+    /// If the cryptography is not available.
     pub fn new() -> Result<TlsClient, TlsError> {
         TlsClient::with_roots(mozillas())
     }
@@ -52,9 +52,7 @@ impl TlsClient {
         TlsClient::with_roots(extended(RootCertStore::empty(), pem)?)
     }
 
-    /// Uses a configuration of your own: client certificates, pinned keys, the system's roots.
-    /// Its ALPN must be empty or have `http/1.1`.
-    pub fn from_config(config: Arc<ClientConfig>) -> TlsClient {
+    pub(crate) fn from_config(config: Arc<ClientConfig>) -> TlsClient {
         TlsClient { config }
     }
 
@@ -74,14 +72,16 @@ impl TlsClient {
     /// Creates a session with the server of this name: a host name, or an address without brackets.
     pub(crate) fn session(&self, host: &str) -> Result<TlsSession, TlsError> {
         let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| TlsError::InvalidName(host.to_owned()))?;
-        let connection = ClientConnection::new(Arc::clone(&self.config), name)?;
+        let name = name.map_err(|_| Cause::InvalidName(host.to_owned()))?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), name);
+        let connection = connection.map_err(Cause::Rustls)?;
         Ok(TlsSession::new(connection.into()))
     }
 
     fn with_roots(roots: RootCertStore) -> Result<TlsClient, TlsError> {
         let mut config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .map_err(Cause::Rustls)?
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![ALPN.to_vec()];
@@ -95,7 +95,7 @@ fn mozillas() -> RootCertStore {
 
 fn extended(mut roots: RootCertStore, pem: &[u8]) -> Result<RootCertStore, TlsError> {
     for certificate in certificates(pem)? {
-        roots.add(certificate)?;
+        roots.add(certificate).map_err(Cause::Rustls)?;
     }
     Ok(roots)
 }

@@ -10,9 +10,12 @@ use rustls::pki_types::pem;
 use crate::protocol::http::text::{Escaped, shown};
 
 /// Why a certificate, a key or a set of roots cannot be used, or a session was not established.
+/// `Display` names the cause.
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum TlsError {
+pub struct TlsError(Cause);
+
+#[derive(Debug)]
+pub(super) enum Cause {
     /// A file cannot be read.
     File(PathBuf, io::Error),
     /// A file can be read, but not used.
@@ -35,35 +38,46 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    pub(super) fn pem(error: pem::Error) -> TlsError {
-        TlsError::Pem(error.to_string())
+    /// Returns the error of rustls, also if a file is named before it.
+    pub(crate) fn rustls(&self) -> Option<&rustls::Error> {
+        match &self.0 {
+            Cause::Rustls(error) => Some(error),
+            Cause::Unusable(_, error) => error.rustls(),
+            _ => None,
+        }
+    }
+}
+
+impl Cause {
+    pub(super) fn pem(error: pem::Error) -> Cause {
+        Cause::Pem(error.to_string())
     }
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TlsError::File(path, error) => write!(f, "{}: {error}", path.display()),
-            TlsError::Unusable(path, error) => write!(f, "{}: {error}", path.display()),
-            TlsError::NoCertificate => f.write_str("no certificate in the PEM"),
-            TlsError::NoKey => f.write_str("no private key in the PEM, or one with a passphrase"),
-            TlsError::Pem(error) => write!(f, "invalid PEM: {error}"),
-            TlsError::NoFiles => f.write_str(
+        match &self.0 {
+            Cause::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Cause::Unusable(path, error) => write!(f, "{}: {error}", path.display()),
+            Cause::NoCertificate => f.write_str("no certificate in the PEM"),
+            Cause::NoKey => f.write_str("no private key in the PEM, or one with a passphrase"),
+            Cause::Pem(error) => write!(f, "invalid PEM: {error}"),
+            Cause::NoFiles => f.write_str(
                 "the certificate was not read from files: use replace instead of reload",
             ),
-            TlsError::InvalidName(name) => {
+            Cause::InvalidName(name) => {
                 write!(
                     f,
                     "\"{}\" is neither a host name nor an address: TLS cannot verify it",
                     Escaped::Text(name)
                 )
             }
-            TlsError::NotTls => f.write_str("the peer does not speak TLS"),
-            TlsError::Rustls(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Cause::NotTls => f.write_str("the peer does not speak TLS"),
+            Cause::Rustls(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 f.write_str("the private key does not match the certificate")
             }
             // It may contain all names of the peer's certificate.
-            TlsError::Rustls(error) => write!(f, "TLS: {}", shown(error)),
+            Cause::Rustls(error) => write!(f, "TLS: {}", shown(error)),
         }
     }
 }
@@ -71,18 +85,18 @@ impl fmt::Display for TlsError {
 /// `Display` includes the cause, so the source is the cause's own source.
 impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            TlsError::File(_, error) => error.source(),
-            TlsError::Unusable(_, error) => error.source(),
-            TlsError::Rustls(error) => error.source(),
+        match &self.0 {
+            Cause::File(_, error) => error.source(),
+            Cause::Unusable(_, error) => error.source(),
+            Cause::Rustls(error) => error.source(),
             _ => None,
         }
     }
 }
 
-impl From<rustls::Error> for TlsError {
-    fn from(error: rustls::Error) -> TlsError {
-        TlsError::Rustls(error)
+impl From<Cause> for TlsError {
+    fn from(cause: Cause) -> TlsError {
+        TlsError(cause)
     }
 }
 
@@ -94,9 +108,10 @@ impl From<TlsError> for crate::Error {
 
 impl From<TlsError> for io::Error {
     fn from(error: TlsError) -> io::Error {
-        match error {
-            TlsError::File(_, ref cause) => io::Error::new(cause.kind(), error),
-            other => io::Error::new(io::ErrorKind::InvalidData, other),
-        }
+        let kind = match &error.0 {
+            Cause::File(_, error) => error.kind(),
+            _ => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
     }
 }

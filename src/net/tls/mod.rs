@@ -23,6 +23,8 @@ pub(crate) use session::TlsSession;
 
 use std::sync::Arc;
 
+use error::Cause;
+
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -39,17 +41,18 @@ fn provider() -> Arc<CryptoProvider> {
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(TlsError::pem)?;
+        .map_err(Cause::pem)?;
     match certificates.is_empty() {
-        true => Err(TlsError::NoCertificate),
+        true => Err(Cause::NoCertificate.into()),
         false => Ok(certificates),
     }
 }
 
 /// Returns the first private key of a PEM file: PKCS #8, PKCS #1 or SEC 1.
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound => TlsError::NoKey,
-        other => TlsError::pem(other),
-    })
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => Cause::NoKey,
+        other => Cause::pem(other),
+    });
+    Ok(key?)
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 
-use super::error::TlsError;
+use super::error::{Cause, TlsError};
 use super::session::TlsSession;
 use super::{ALPN, private_key, provider};
 
@@ -19,7 +19,7 @@ use super::{ALPN, private_key, provider};
 ///
 /// ```no_run
 /// let tls = stentor::TlsServer::from_files("fullchain.pem", "privkey.pem")?;
-/// let server = stentor::Server::builder().tls(tls.clone()).bind("0.0.0.0:443")?;
+/// let server = stentor::Server::builder().listen("0.0.0.0:443").tls(tls.clone()).build()?;
 /// // Later, when the certificate was renewed:
 /// tls.reload()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -61,14 +61,11 @@ impl TlsServer {
         Ok(TlsServer::new(None, configure(chain, private_key(key)?)?))
     }
 
-    /// Uses a configuration of your own: several names, client certificates, other cryptography.
-    /// Its ALPN must be empty or have `http/1.1`.
-    ///
     /// # Errors
     /// If no connection can be made with it.
-    pub fn from_config(config: Arc<ServerConfig>) -> Result<TlsServer, TlsError> {
+    pub(crate) fn from_config(config: Arc<ServerConfig>) -> Result<TlsServer, TlsError> {
         // So that an error in it is reported here, and not for each client.
-        ServerConnection::new(Arc::clone(&config))?;
+        ServerConnection::new(Arc::clone(&config)).map_err(Cause::Rustls)?;
         Ok(TlsServer::new(None, config))
     }
 
@@ -76,10 +73,10 @@ impl TlsServer {
     /// this fails, everything stays as it was.
     ///
     /// # Errors
-    /// As [`from_files`](TlsServer::from_files); and [`TlsError::NoFiles`] if it was not made from
-    /// files: use [`replace`](TlsServer::replace) then.
+    /// As [`from_files`](TlsServer::from_files); and if it was not made from files: use
+    /// [`replace`](TlsServer::replace) then.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let (certificates, key) = self.identity.files.as_ref().ok_or(TlsError::NoFiles)?;
+        let (certificates, key) = self.identity.files.as_ref().ok_or(Cause::NoFiles)?;
         self.set(read_files(certificates, key)?);
         Ok(())
     }
@@ -91,7 +88,7 @@ impl TlsServer {
 
     /// Creates a session for a connection that was accepted.
     pub(crate) fn session(&self) -> Result<TlsSession, TlsError> {
-        let connection = ServerConnection::new(self.config())?;
+        let connection = ServerConnection::new(self.config()).map_err(Cause::Rustls)?;
         Ok(TlsSession::new(connection.into()))
     }
 
@@ -116,13 +113,17 @@ impl TlsServer {
 fn read_files(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = of_file(certificates, super::certificates)?;
     let secret = of_file(key, private_key)?;
-    configure(chain, secret).map_err(|error| TlsError::Unusable(key.into(), Box::new(error)))
+    configure(chain, secret).map_err(|error| unusable(key, error))
 }
 
 /// Returns the result of `parse` for a file's content; an error names the file.
 fn of_file<T>(path: &Path, parse: fn(&[u8]) -> Result<T, TlsError>) -> Result<T, TlsError> {
-    let pem = std::fs::read(path).map_err(|error| TlsError::File(path.into(), error))?;
-    parse(&pem).map_err(|error| TlsError::Unusable(path.into(), Box::new(error)))
+    let pem = std::fs::read(path).map_err(|error| Cause::File(path.into(), error))?;
+    parse(&pem).map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, error: TlsError) -> TlsError {
+    Cause::Unusable(path.into(), Box::new(error)).into()
 }
 
 fn configure(
@@ -130,12 +131,14 @@ fn configure(
     key: PrivateKeyDer<'static>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
+        .with_safe_default_protocol_versions()
+        .map_err(Cause::Rustls)?
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_single_cert(chain, key)
+        .map_err(Cause::Rustls)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     // The server stores nothing for clients that may come again, however many they are.
-    config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(Cause::Rustls)?;
     Ok(Arc::new(config))
 }
 

@@ -26,7 +26,7 @@ use crate::net::send_queue::queue::VECTORS;
 use crate::net::socket::{FLAGS, poll_until};
 use crate::protocol::{Rejection, rejection_bytes};
 
-use super::error::TlsError;
+use super::error::{Cause, TlsError};
 
 /// One side of a TLS connection. Each call is given the socket.
 pub(crate) struct TlsSession {
@@ -303,10 +303,11 @@ impl Inside {
         };
         self.mute = Some(Errno::PIPE);
         self.broken = Some(Errno::PROTO);
-        self.failure = Some(match is_plain {
-            true => TlsError::NotTls,
-            false => TlsError::Rustls(error),
-        });
+        let cause = match is_plain {
+            true => Cause::NotTls,
+            false => Cause::Rustls(error),
+        };
+        self.failure = Some(cause.into());
     }
 
     /// Keeps a request, which is sent after the handshake.

@@ -90,18 +90,9 @@ impl ClientRequest {
     pub fn subprotocols<I>(mut self, names: I) -> Result<Self, InvalidHeader>
     where
         I: IntoIterator,
-        I::Item: Into<String>,
+        I::Item: AsRef<str>,
     {
-        for name in names {
-            let name = name.into();
-            let good = !name.is_empty() && name.bytes().all(hybi07::is_subprotocol_byte);
-            if !good || self.subprotocols.contains(&name) {
-                return Err(InvalidHeader::of(&format!(
-                    "Sec-WebSocket-Protocol: {name}"
-                )));
-            }
-            self.subprotocols.push(name);
-        }
+        add_subprotocols(&mut self.subprotocols, names)?;
         Ok(self)
     }
 
@@ -212,6 +203,25 @@ impl ClientRequest {
         out.extend_from_slice(b"\r\n");
         out
     }
+}
+
+/// Adds names to a list of subprotocols, a server's or a client's.
+pub(crate) fn add_subprotocols<I>(list: &mut Vec<String>, names: I) -> Result<(), InvalidHeader>
+where
+    I: IntoIterator,
+    I::Item: AsRef<str>,
+{
+    for name in names {
+        let name = name.as_ref().to_owned();
+        let good = !name.is_empty() && name.bytes().all(hybi07::is_subprotocol_byte);
+        if !good || list.contains(&name) {
+            return Err(InvalidHeader::of(&format!(
+                "Sec-WebSocket-Protocol: {name}"
+            )));
+        }
+        list.push(name);
+    }
+    Ok(())
 }
 
 impl fmt::Debug for ClientRequest {

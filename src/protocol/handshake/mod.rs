@@ -20,4 +20,5 @@ pub use response::{Accept, InvalidHeader, Response};
 
 pub(crate) use client::ExpectedProof;
 pub(crate) use client::PendingHandshake;
+pub(crate) use client_request::add_subprotocols;
 pub(crate) use client_response::{Heads, Rejected};

@@ -156,7 +156,9 @@ fn pings_are_answered_and_pongs_are_shown() {
 
 #[test]
 fn a_subprotocol_is_agreed_on() {
-    let builder = Server::builder().subprotocols(["chat.v1", "chat.v2"]);
+    let builder = Server::builder()
+        .subprotocols(["chat.v1", "chat.v2"])
+        .unwrap();
     let server = Loopback::echo(builder);
     for version in Version::ALL {
         let connector = Connector::new().version(version);

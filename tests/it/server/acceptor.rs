@@ -1,4 +1,4 @@
-//! Clients without a server's loop: `stentor::accept` and `Acceptor`.
+//! Clients without a server's loop: `Acceptor`.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -17,9 +17,10 @@ fn listen() -> (TcpListener, std::net::SocketAddr) {
 #[test]
 fn one_stream_is_served_without_a_server() {
     let (listener, address) = listen();
+    let acceptor = Server::builder().acceptor().unwrap();
     let served = thread::spawn(move || {
         for _ in Version::ALL {
-            let mut client = stentor::accept(listener.accept().unwrap().0).unwrap();
+            let mut client = acceptor.accept(listener.accept().unwrap().0).unwrap();
             let message = client.recv().unwrap().unwrap();
             client.send(message).unwrap();
             // Dropping the value ends the conversation.

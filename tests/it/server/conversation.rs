@@ -102,7 +102,7 @@ fn a_binary_broadcast_skips_hixie_clients_and_counts_them() {
 fn a_listener_that_exists_already_is_served() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Loopback::start(Server::attach(listener).unwrap(), echo);
+    let server = Loopback::start(Server::builder().listener(listener).build().unwrap(), echo);
     assert_eq!(server.address, address);
     server.open(Version::Rfc6455).expect_echo("hello");
 }

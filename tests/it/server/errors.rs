@@ -5,15 +5,19 @@ use std::fmt;
 use std::io;
 
 use stentor::protocol::ClientRequest;
+#[cfg(feature = "tls")]
+use stentor::tls::{TlsClient, TlsError, TlsServer};
 use stentor::{
-    Client, Connector, DisconnectReason, Error, HandlerResult, HostName, Origin, Response, Server,
-    Version,
+    Acceptor, Audience, Client, ClientHandle, CloseReport, Connector, Counters, DisconnectReason,
+    Error, HandlerResult, HostName, JoinError, Message, Origin, ProtocolError, Rejection, Response,
+    SendError, Sender, Server, ServerBuilder, ServerHandle, Version, WebSocket,
 };
 
 use crate::support::{HYBI, Loopback, Script, echo};
 
 /// Errors of every kind that a program can be given.
 fn errors() -> Vec<Box<dyn StdError>> {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let server = Loopback::run(
         Server::builder().on_request(|_| Response::text("a page").into()),
         echo,
@@ -41,19 +45,33 @@ fn errors() -> Vec<Box<dyn StdError>> {
         "a".parse::<Origin>().unwrap_err().into(),
         "76a".parse::<Version>().unwrap_err().into(),
         io::Error::from(Error::Disconnected(DisconnectReason::NoPong)).into(),
+        Error::Send(SendError::CloseCode(1005)).into(),
+        Error::Protocol(ProtocolError::Unmasked).into(),
+        Error::Rejected(Rejection::Full).into(),
+        Error::Closed.into(),
+        JoinError::LongName(300).into(),
+        Server::builder().build().unwrap_err().into(),
+        Server::bind("name.invalid:80").unwrap_err().into(),
+        Server::bind(taken.local_addr().unwrap())
+            .unwrap_err()
+            .into(),
         Error::Io(io::Error::other(io::Error::other("inside"))).into(),
         Error::from(io::Error::other("inside")).into(),
     ];
     #[cfg(feature = "tls")]
     let errors = {
         let mut errors = errors;
-        let missing = stentor::TlsServer::from_files("/no/such/file", "/no/such/key");
+        let missing = TlsServer::from_files("/no/such/file", "/no/such/key");
         errors.push(missing.unwrap_err().into());
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let unusable = stentor::TlsServer::from_files(manifest, manifest);
+        let unusable = TlsServer::from_files(manifest, manifest);
         errors.push(unusable.unwrap_err().into());
-        let missing = stentor::TlsServer::from_files("/no/such/file", "/no/such/key");
+        let missing = TlsServer::from_files("/no/such/file", "/no/such/key");
         errors.push(Error::from(missing.unwrap_err()).into());
+        let invalid = TlsClient::trusting(b"").unwrap_err();
+        errors.push(Error::from(invalid).into());
+        let plain = stentor::connect(&format!("wss://{}/", server.address));
+        errors.push(plain.unwrap_err().into());
         errors
     };
     errors
@@ -165,6 +183,29 @@ fn until_it_fails(client: &mut Client) -> Error {
     }
 }
 
+/// A function of the user's that uses `?` in an `io::Result`.
+fn echo_with_io(client: &mut Client) -> io::Result<()> {
+    while let Some(message) = client.recv()? {
+        client.send(message)?;
+    }
+    client.send("too late")?;
+    Ok(())
+}
+
+#[test]
+fn an_end_that_comes_back_as_an_io_error_is_no_failed_handler() {
+    let server = Loopback::run(Server::builder(), |client| Ok(echo_with_io(client)?));
+    for version in Version::ALL {
+        server.open(version).start_close(1000, "");
+        drop(server.open(version));
+        if HYBI.contains(&version) {
+            server.open(version).write(b"\x81\x01x");
+        }
+    }
+    let counters = server.wait_until_empty();
+    assert_eq!(counters.failed_handlers, 0);
+}
+
 #[test]
 fn an_end_that_comes_back_wrapped_is_no_failed_handler() {
     for (how, wrap) in WRAPPED {
@@ -204,4 +245,28 @@ fn any_other_error_is_a_failed_handler_however_deep_it_is() {
         let counters = server.wait_until_empty();
         assert_eq!(counters.failed_handlers, 5, "{number}");
     }
+}
+
+/// Handles are for any thread, and so are builders and errors.
+#[test]
+fn handles_builders_and_errors_are_send_and_sync() {
+    fn check<T: Send + Sync>() {}
+    check::<ServerHandle>();
+    check::<ClientHandle>();
+    check::<Audience>();
+    check::<Sender>();
+    check::<Acceptor>();
+    check::<Server>();
+    check::<ServerBuilder>();
+    check::<Connector>();
+    check::<CloseReport>();
+    check::<Counters>();
+    check::<Error>();
+    check::<Message>();
+    #[cfg(feature = "tls")]
+    check::<(TlsServer, TlsClient, TlsError)>();
+    // These belong to one thread at a time.
+    fn check_send<T: Send>() {}
+    check_send::<Client>();
+    check_send::<WebSocket>();
 }

@@ -1,7 +1,7 @@
 //! The application's view of a request, and its three ways to answer.
 
 use crossbeam_channel::bounded;
-use stentor::{Accept, InvalidHeader, Reply, Request, Response, Server, Version};
+use stentor::{Accept, Connector, InvalidHeader, Reply, Request, Response, Server, Version};
 
 use crate::support::{Head, Loopback, PATIENCE, Peer, ask, dial, echo, eventually};
 
@@ -220,7 +220,9 @@ fn a_field_that_would_break_the_answer_is_an_error() {
 
 #[test]
 fn the_subprotocol_is_the_clients_first_that_is_spoken() {
-    let builder = Server::builder().subprotocols(["chat", "superchat"]);
+    let builder = Server::builder()
+        .subprotocols(["chat", "superchat"])
+        .unwrap();
     let server = Loopback::run(builder, |client| {
         client.send(client.subprotocol().unwrap_or("none").to_owned())?;
         echo(client)
@@ -240,6 +242,19 @@ fn the_subprotocol_is_the_clients_first_that_is_spoken() {
         assert_eq!(peer.answer.header(field), None, "{version}");
         peer.expect_text("none");
     }
+}
+
+/// Both builders add to the list, and refuse the same names.
+#[test]
+fn an_invalid_subprotocol_is_an_error_on_either_side() {
+    for names in [&[""][..], &["a b"], &["a,b"], &["a\r\nb"], &["a", "a"]] {
+        assert!(Server::builder().subprotocols(names).is_err(), "{names:?}");
+        assert!(Connector::new().subprotocols(names).is_err(), "{names:?}");
+    }
+    let builder = Server::builder().subprotocols(["a"]).unwrap();
+    assert!(builder.subprotocols(["a"]).is_err());
+    let connector = Connector::new().subprotocols(["a"]).unwrap();
+    assert!(connector.subprotocols(["a"]).is_err());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use stentor::{Endpoint, Server, Version};
 
 use crate::support::{Folder, Loopback, echo, open_unix};
 
-const ANY: &str = "127.0.0.1:0";
+use super::on_port_and_path;
 
 #[test]
 fn a_dead_servers_file_is_taken_over() {
@@ -20,7 +20,7 @@ fn a_dead_servers_file_is_taken_over() {
     // The file that stays if nobody removes it.
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
-    let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
+    let server = on_port_and_path(&path);
     let _server = Loopback::start(server, echo);
     open_unix(&path, Version::Rfc6455).expect_echo("hello");
 }
@@ -29,8 +29,8 @@ fn a_dead_servers_file_is_taken_over() {
 fn a_living_servers_file_is_left_alone() {
     let folder = Folder::new();
     let path = folder.file("socket");
-    let first = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
-    let error = Server::builder().bind_unix(&path).unwrap_err();
+    let first = on_port_and_path(&path);
+    let error = Server::builder().listen_unix(&path).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     let named = error.to_string().contains(path.to_str().unwrap());
     assert!(named, "{error}");
@@ -47,7 +47,7 @@ fn a_living_server_whose_queue_is_full_is_left_alone() {
     let living = UnixListener::bind(&path).unwrap();
     listen(&living, 0).unwrap();
     let _waiting = UnixStream::connect(&path).unwrap();
-    let error = Server::builder().bind_unix(&path).unwrap_err();
+    let error = Server::builder().listen_unix(&path).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
     living.accept().unwrap();
     UnixStream::connect(&path).unwrap();
@@ -65,7 +65,7 @@ fn a_file_that_is_no_servers_is_left_alone() {
     let _mail = UnixDatagram::bind(&mail).unwrap();
     std::os::unix::fs::symlink(folder.file("nowhere"), &link).unwrap();
     for path in [&text, &mail, &link] {
-        let error = Server::builder().bind_unix(path).unwrap_err();
+        let error = Server::builder().listen_unix(path).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
         assert!(path.symlink_metadata().is_ok());
     }
@@ -76,10 +76,10 @@ fn a_file_that_is_no_servers_is_left_alone() {
 fn the_file_goes_with_the_server() {
     let folder = Folder::new();
     let (ran, idle) = (folder.file("ran"), folder.file("idle"));
-    let server = Server::bind(ANY).unwrap().and_bind_unix(&ran).unwrap();
+    let server = on_port_and_path(&ran);
     drop(Loopback::start(server, echo));
     assert!(!ran.exists());
-    let server = Server::builder().bind_unix(&idle).unwrap();
+    let server = Server::builder().listen_unix(&idle).build().unwrap();
     assert!(idle.exists());
     drop(server);
     assert!(!idle.exists());
@@ -90,7 +90,7 @@ fn the_file_of_a_listener_that_was_given_stays() {
     let folder = Folder::new();
     let path = folder.file("socket");
     let listener = UnixListener::bind(&path).unwrap();
-    let server = Server::attach(listener).unwrap();
+    let server = Server::builder().listener(listener).build().unwrap();
     let endpoints = server.endpoints().unwrap();
     assert_eq!(endpoints, [Endpoint::Unix(Some(path.clone()))]);
     drop(server);
@@ -101,9 +101,9 @@ fn the_file_of_a_listener_that_was_given_stays() {
 fn a_file_that_is_another_servers_by_now_stays() {
     let folder = Folder::new();
     let path = folder.file("socket");
-    let first = Server::builder().bind_unix(&path).unwrap();
+    let first = Server::builder().listen_unix(&path).build().unwrap();
     fs::remove_file(&path).unwrap();
-    let second = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
+    let second = on_port_and_path(&path);
     drop(first);
     let _second = Loopback::start(second, echo);
     open_unix(&path, Version::Rfc6455).expect_echo("hello");
@@ -124,7 +124,7 @@ fn of_many_servers_that_find_a_dead_servers_file_at_once_one_gets_it() {
                 .map(|_| {
                     scope.spawn(move || {
                         ready.wait();
-                        let server = Server::builder().bind_unix(path);
+                        let server = Server::builder().listen_unix(path).build();
                         // None is dropped before all have tried.
                         done.wait();
                         server.is_ok()
@@ -143,6 +143,6 @@ fn of_many_servers_that_find_a_dead_servers_file_at_once_one_gets_it() {
 fn a_path_that_is_too_long_is_an_error() {
     let folder = Folder::new();
     let path = folder.file(&"x".repeat(120));
-    let error = Server::builder().bind_unix(&path).unwrap_err();
+    let error = Server::builder().listen_unix(&path).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
 }

@@ -11,6 +11,8 @@ use crate::support::{
     Folder, Head, Loopback, Peer, dial, dial_unix, echo, eventually, open_unix, read_answer,
 };
 
+use super::on_port_and_path;
+
 const ANY: &str = "127.0.0.1:0";
 
 fn chat(client: &mut Client) -> HandlerResult {
@@ -35,11 +37,13 @@ fn addresses(server: &Server) -> Vec<SocketAddr> {
 fn clients_of_both_families_and_of_unix_sockets_are_in_one_room() {
     let folder = Folder::new();
     let (own, given) = (folder.file("own"), folder.file("given"));
-    let server = Server::bind(ANY)
-        .and_then(|server| server.and_bind("[::1]:0"))
-        .and_then(|server| server.and_bind_unix(&own))
-        .and_then(|server| server.and_attach(UnixListener::bind(&given).unwrap()))
-        .and_then(|server| server.and_attach(TcpListener::bind(ANY).unwrap()))
+    let server = Server::builder()
+        .listen(ANY)
+        .listen("[::1]:0")
+        .listen_unix(&own)
+        .listener(UnixListener::bind(&given).unwrap())
+        .listener(TcpListener::bind(ANY).unwrap())
+        .build()
         .unwrap();
     let addresses = addresses(&server);
     assert_eq!(addresses.len(), 3);
@@ -87,7 +91,7 @@ fn an_unspecified_ipv6_address_takes_ipv4_too_and_shows_it_as_such() {
 #[test]
 fn an_address_counts_once_at_all_sockets() {
     let builder = Server::builder().max_clients_per_address(Some(2));
-    let server = builder.bind("[::]:0").unwrap().and_bind(ANY).unwrap();
+    let server = builder.listen("[::]:0").listen(ANY).build().unwrap();
     let addresses = addresses(&server);
     let [by_six, by_four] = addresses[..] else {
         panic!("{addresses:?}");
@@ -105,10 +109,12 @@ fn an_address_counts_once_at_all_sockets() {
 fn a_server_says_where_it_listens() {
     let folder = Folder::new();
     let path = folder.file("socket");
-    let server = Server::builder().bind_unix(&path).unwrap();
+    let server = Server::builder().listen_unix(&path).build().unwrap();
     let error = server.local_addr().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable, "{error}");
-    let server = server.and_bind(ANY).unwrap().and_bind(ANY).unwrap();
+    drop(server);
+    let server = Server::builder().listen_unix(&path).listen(ANY).listen(ANY);
+    let server = server.build().unwrap();
     let [unix, first, second] = &server.endpoints().unwrap()[..] else {
         panic!("{server:?}");
     };
@@ -123,12 +129,45 @@ fn a_server_says_where_it_listens() {
 #[test]
 fn an_address_that_cannot_be_bound_is_an_error_that_names_it() {
     let taken = TcpListener::bind(ANY).unwrap().local_addr().unwrap();
-    let server = Server::bind(taken).unwrap();
-    let error = Server::bind(taken).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AddrInUse);
-    assert!(error.to_string().contains(&taken.to_string()), "{error}");
-    let error = server.and_bind(&[][..]).unwrap_err();
+    let _server = Server::bind(taken).unwrap();
+    let behind = Server::builder().listen(ANY).listen(taken);
+    for error in [Server::bind(taken), behind.build()].map(Result::unwrap_err) {
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    }
+    let error = Server::bind(&[][..]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+}
+
+/// Names below `.invalid` never resolve (RFC 6761 §6.4).
+#[test]
+fn a_name_that_does_not_resolve_is_an_error_of_build() {
+    let builder = Server::builder().listen(ANY).listen("name.invalid:80");
+    let error = builder.build().unwrap_err();
+    assert!(error.to_string().contains("cannot resolve"), "{error}");
+    let error = Server::bind("no port").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+}
+
+#[test]
+fn a_server_without_a_listener_and_an_acceptor_with_one_are_errors_that_name_the_remedy() {
+    let error = Server::builder().build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("call listen"), "{error}");
+    let error = Server::builder().listen(ANY).acceptor().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("call build"), "{error}");
+}
+
+#[test]
+fn nothing_stays_bound_if_one_listener_fails() {
+    let folder = Folder::new();
+    let path = folder.file("socket");
+    let taken = TcpListener::bind(ANY).unwrap();
+    let taken = taken.local_addr().map(|address| (taken, address)).unwrap();
+    let builder = Server::builder().listen_unix(&path).listen(taken.1);
+    assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert!(!path.exists());
 }
 
 #[test]
@@ -146,7 +185,7 @@ fn of_several_addresses_the_first_possible_one_is_bound() {
 fn sockets_take_turns() {
     let folder = Folder::new();
     let path = folder.file("socket");
-    let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
+    let server = on_port_and_path(&path);
     let address = server.local_addr().unwrap();
     // They wait in the kernel's queues: the server does not run yet.
     let members: Vec<_> = (0..200).map(|_| dial(address)).collect();
@@ -169,8 +208,9 @@ fn sockets_take_turns() {
 fn a_socket_that_breaks_does_not_end_the_others() {
     let broken = TcpListener::bind(ANY).unwrap();
     let address = broken.local_addr().unwrap();
-    let server = Server::bind(ANY).unwrap();
-    let server = server.and_attach(broken.try_clone().unwrap()).unwrap();
+    let builder = Server::builder().listen(ANY);
+    let builder = builder.listener(broken.try_clone().unwrap());
+    let server = builder.build().unwrap();
     let server = Loopback::start(server, echo);
     Peer::open(address, Version::Draft75).expect_echo("before");
     rustix::net::shutdown(&broken, rustix::net::Shutdown::Both).unwrap();
@@ -184,7 +224,11 @@ fn a_socket_that_breaks_does_not_end_the_others() {
 fn a_server_whose_sockets_are_all_broken_says_so() {
     let listeners = [(); 2].map(|()| TcpListener::bind(ANY).unwrap());
     let [one, two] = listeners.each_ref().map(|own| own.try_clone().unwrap());
-    let server = Server::attach(one).unwrap().and_attach(two).unwrap();
+    let server = Server::builder()
+        .listener(one)
+        .listener(two)
+        .build()
+        .unwrap();
     let running = std::thread::spawn(move || server.run(echo));
     for listener in &listeners {
         assert!(!running.is_finished());
@@ -199,7 +243,7 @@ fn a_server_whose_sockets_are_all_broken_says_so() {
 fn a_shutdown_closes_all_sockets_and_all_clients() {
     let folder = Folder::new();
     let path = folder.file("socket");
-    let server = Server::bind(ANY).unwrap().and_bind_unix(&path).unwrap();
+    let server = on_port_and_path(&path);
     let mut server = Loopback::start(server, echo);
     let mut peers = [
         server.open(Version::Draft76),

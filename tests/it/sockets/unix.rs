@@ -31,8 +31,8 @@ impl Both {
     {
         let folder = Folder::new();
         let path = folder.file("socket");
-        let server = builder.bind("127.0.0.1:0").unwrap();
-        let server = server.and_bind_unix(&path).unwrap();
+        let builder = builder.listen("127.0.0.1:0").listen_unix(&path);
+        let server = builder.build().unwrap();
         Both {
             server: Loopback::start(server, handler),
             path,
@@ -214,7 +214,7 @@ fn streams_of_either_kind_are_served_without_a_server() {
     }
     let (own, served) = UnixStream::pair().unwrap();
     let accepting = thread::spawn(move || {
-        let client = stentor::accept(served).unwrap();
+        let client = acceptor.accept(served).unwrap();
         client.peer()
     });
     let head = Head::of(Version::Rfc6455).bytes();

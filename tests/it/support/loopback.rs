@@ -27,7 +27,7 @@ impl Loopback {
     where
         H: Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
     {
-        Loopback::start(builder.bind("127.0.0.1:0").unwrap(), handler)
+        Loopback::start(builder.listen("127.0.0.1:0").build().unwrap(), handler)
     }
 
     /// The same, on sockets with a send buffer of that many bytes: with 0, it is as small as the
@@ -43,7 +43,7 @@ impl Loopback {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         // Accepted sockets inherit it.
         rustix::net::sockopt::set_socket_send_buffer_size(&listener, bytes).unwrap();
-        Loopback::start(builder.attach(listener).unwrap(), handler)
+        Loopback::start(builder.listener(listener).build().unwrap(), handler)
     }
 
     /// Sends every message back to its sender.

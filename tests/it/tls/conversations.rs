@@ -56,8 +56,8 @@ fn many_messages_that_come_at_once_are_all_answered_in_order() {
 
 #[test]
 fn clients_with_and_without_tls_are_in_one_room() {
-    let server = over_tls().bind("127.0.0.1:0").unwrap();
-    let server = server.and_bind_plain("127.0.0.1:0").unwrap();
+    let builder = over_tls().listen("127.0.0.1:0");
+    let server = builder.listen_plain("127.0.0.1:0").build().unwrap();
     let plain = match server.endpoints().unwrap()[1] {
         stentor::Endpoint::Net(address) => address,
         ref other => panic!("{other}"),

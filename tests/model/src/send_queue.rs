@@ -11,19 +11,18 @@ use crate::net::send_queue::Push;
 use crate::net::sync::channel::bounded;
 use crate::net::sync::thread;
 use crate::protocol::{CloseCode, CloseFrame, Version};
-use crate::server::builder::Settings;
 
 use super::check;
-use super::stage::{LIMIT, Watched, link, link_of, push, reply, reply_owned, settings, shared};
+use super::stage::{
+    LIMIT, Watched, link, link_of, push, reply, reply_owned, settings, shared,
+    with_send_queue_limit,
+};
 use super::wire::{Frame, assert_ends, assert_in_order, close, frame, frames, ping};
 
 #[test]
 fn queued_bytes_are_drained_in_the_end() {
     check(|| {
-        let settings = Settings {
-            send_queue: 10_000,
-            ..settings()
-        };
+        let settings = with_send_queue_limit(10_000);
         let watched = Watched::new(&settings);
         let (link, peer) = link(&settings, 5);
         let pushers: Vec<_> = ['a', 'b']
@@ -93,10 +92,7 @@ fn a_queue_that_stalls_again_is_watched_again() {
 #[test]
 fn a_client_is_handed_to_the_watchdog_once_at_a_time() {
     check(|| {
-        let settings = Settings {
-            send_queue: 10_000,
-            ..settings()
-        };
+        let settings = with_send_queue_limit(10_000);
         let (link, peer) = link(&settings, 5);
         let (update, told) = bounded(1);
         let pushers: Vec<_> = ['a', 'b']
@@ -177,7 +173,9 @@ fn frames_of_all_senders_stay_whole_and_in_order() {
                     sent += 1;
                 }
                 watchdog.watch_stalled(link.send_queue.close_frame(&close(1000)), &link);
-                let _ = link.send_queue.wait_for_room(0, settings.timeouts.write);
+                let _ = link
+                    .send_queue
+                    .wait_for_room(0, settings.connection.timeouts.write);
                 let disconnect_reason = link.send_queue.disconnect_reason();
                 link.send_queue.cut(DisconnectReason::EndOfStream);
                 (sent, disconnect_reason)
@@ -245,7 +243,7 @@ fn a_thread_that_waits_for_room_learns_of_the_disconnect() {
                 });
                 let room = link
                     .send_queue
-                    .wait_for_room(link.send_queue.limit(), settings.timeouts.write);
+                    .wait_for_room(link.send_queue.limit(), settings.connection.timeouts.write);
                 (went.unwrap(), room)
             })
         };

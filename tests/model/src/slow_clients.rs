@@ -6,7 +6,7 @@ use crate::error::DisconnectReason;
 use crate::net::counters::Totals;
 use crate::net::send_queue::{Push, SlowClient};
 use crate::net::sync::thread;
-use crate::server::builder::Settings;
+use crate::server::settings::Settings;
 
 use super::check;
 use super::stage::{Watched, link, push, reply, settings};

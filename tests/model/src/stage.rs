@@ -18,9 +18,9 @@ use crate::net::sync::thread::JoinHandle;
 use crate::net::sync::{Mutex, MutexGuard, clock};
 use crate::net::watchdog::Watchdog;
 use crate::protocol::{Encoder, Role, State, Transition, Version};
-use crate::server::builder::Settings;
 use crate::server::client::{Client, HandlerResult};
 use crate::server::session::Session;
+use crate::server::settings::Settings;
 use crate::server::shared::Shared;
 use crate::server::teardown::CloseReport;
 
@@ -31,10 +31,14 @@ pub(super) const LIMIT: usize = 280;
 
 /// Settings with little room everywhere.
 pub(super) fn settings() -> Settings {
-    Settings {
-        send_queue: LIMIT,
-        ..Settings::default()
-    }
+    with_send_queue_limit(LIMIT)
+}
+
+/// Settings with this much room in each send queue.
+pub(super) fn with_send_queue_limit(bytes: usize) -> Settings {
+    let mut settings = Settings::default();
+    settings.connection.send_queue_limit = bytes;
+    settings
 }
 
 /// A watchdog on its own thread, and its counters.
@@ -73,8 +77,13 @@ pub(super) fn link(settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
 pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
     let (socket, peer) = connection(room);
     let (own, policy) = (Arc::new(socket), settings.slow_client);
-    let send_queue = SendQueue::new(own, settings.send_queue, policy, total_queued());
-    let timeouts = Arc::clone(&settings.timeouts);
+    let send_queue = SendQueue::new(
+        own,
+        settings.connection.send_queue_limit,
+        policy,
+        total_queued(),
+    );
+    let timeouts = Arc::clone(&settings.connection.timeouts);
     let link = Link::new(ClientId(1), Role::Server, address(), send_queue, timeouts);
     let target = "/".into();
     let encoder = Encoder::server(version);
@@ -120,7 +129,7 @@ pub(super) fn reply_owned(link: &Arc<Link>, watchdog: &Watchdog, bytes: &[u8]) -
 }
 
 fn settle(link: &Arc<Link>, watchdog: &Watchdog, push: Push) -> Push {
-    let limit = Settings::default().timeouts.write;
+    let limit = Settings::default().connection.timeouts.write;
     match push {
         Push::Full => match link
             .send_queue

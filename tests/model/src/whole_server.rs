@@ -7,15 +7,15 @@ use std::time::Duration;
 use crate::net::send_queue::SlowClient;
 use crate::net::sync::thread;
 use crate::protocol::Message;
-use crate::server::builder::Settings;
 use crate::server::client::{Client, HandlerResult};
 use crate::server::handles::Audience;
+use crate::server::settings::Settings;
 use crate::server::shared::ServerThreads;
 
 use super::check;
 use super::stage::{
     Seen, Ticking, behind_head, let_in, masked, read_politely, serve, settings, shake_hands,
-    turn_away,
+    turn_away, with_send_queue_limit,
 };
 use super::wire::{Frame, assert_ends, assert_in_order, frames, numbers, text};
 
@@ -179,10 +179,7 @@ fn posts_that_come_with_the_end_of_the_hub_block_no_thread() {
 #[test]
 fn all_members_see_all_broadcasts_in_the_same_order() {
     check(|| {
-        let settings = Settings {
-            send_queue: 10_000,
-            ..settings()
-        };
+        let settings = with_send_queue_limit(10_000);
         let (threads, _woken) = ServerThreads::new(settings).unwrap();
         let shared = Arc::clone(&threads.shared);
         let clients: Vec<_> = (0..2)

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use socket2::SockRef;
-use stentor::rustls::crypto::ring::default_provider;
-use stentor::rustls::pki_types::pem::PemObject;
-use stentor::rustls::pki_types::{CertificateDer, ServerName};
-use stentor::rustls::{ClientConfig, ClientConnection, RootCertStore};
+use stentor::tls::unversioned::rustls::crypto::ring::default_provider;
+use stentor::tls::unversioned::rustls::pki_types::pem::PemObject;
+use stentor::tls::unversioned::rustls::pki_types::{CertificateDer, ServerName};
+use stentor::tls::unversioned::rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::HandlerResult;
 

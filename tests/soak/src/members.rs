@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use stentor::protocol::Framing;
-use stentor::rustls::ClientConfig;
+use stentor::tls::unversioned::rustls::ClientConfig;
 use stentor::{Closing, Connector, Message, TlsClient, Version};
 
 use crate::HandlerResult;

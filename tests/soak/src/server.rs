@@ -45,6 +45,8 @@ pub(crate) fn serve() -> HandlerResult<()> {
     let ledger = Ledger::default();
     let departed = Arc::clone(&ledger);
     let server = Server::builder()
+        .listener(listener)
+        .listen_plain("127.0.0.1:0")
         .tls(tls)
         .deflate(compression())
         .max_message_size(64 * 1024)
@@ -54,8 +56,7 @@ pub(crate) fn serve() -> HandlerResult<()> {
         .pong_timeout(Duration::from_secs(5))
         .on_request(answer)
         .on_close(move |report| depart(&departed, report))
-        .attach(listener)?
-        .and_bind_plain("127.0.0.1:0")?;
+        .build()?;
     let addresses = server.endpoints()?.into_iter().filter_map(of_net);
     let ports: Vec<String> = addresses
         .map(|address| address.port().to_string())

@@ -9,25 +9,27 @@ use super::Mode;
 use crate::identity::Identity;
 
 pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
+    let builder = Server::builder().listener(listener);
     match mode {
-        Mode::Echo => Server::attach(listener)?.run(echo),
-        Mode::Broadcast => Server::attach(listener)?.run(broadcast),
+        Mode::Echo => builder.build()?.run(echo),
+        Mode::Broadcast => builder.build()?.run(broadcast),
         Mode::SecureEcho => {
             let identity = Identity::given()?;
             let tls = TlsServer::from_pem(identity.pem(), identity.pem());
-            let builder = Server::builder().tls(tls.map_err(io::Error::other)?);
-            builder.attach(listener)?.run(echo)
+            let builder = builder.tls(tls.map_err(io::Error::other)?);
+            builder.build()?.run(echo)
         }
     }
 }
 
 pub(super) fn deflating(listener: TcpListener, _: Mode) -> io::Result<()> {
-    let builder = Server::builder().deflate(Deflate::new());
-    builder.attach(listener)?.run(broadcast)
+    let builder = Server::builder().listener(listener);
+    builder.deflate(Deflate::new()).build()?.run(broadcast)
 }
 
 pub(super) fn deflating_for_each(listener: TcpListener, _: Mode) -> io::Result<()> {
-    let server = Server::builder().deflate(Deflate::new()).attach(listener)?;
+    let builder = Server::builder().listener(listener);
+    let server = builder.deflate(Deflate::new()).build()?;
     let handle = server.handle();
     server.run(move |client| {
         while let Some(message) = client.recv()? {

@@ -1,0 +1,63 @@
+//! The response of a server's hook to a request.
+
+use crate::protocol::{Accept, Rejection, Response};
+
+/// The response of an [`on_request`](crate::ServerBuilder::on_request) hook.
+///
+/// ```
+/// use stentor::{Accept, Reply, Request, Response};
+///
+/// fn reply(request: &Request) -> Reply {
+///     match (request.version(), request.path()) {
+///         (None, "/") => Response::html("<h1>hello</h1>").into(),
+///         (Some(_), "/chat") if request.cookie("session").is_none() => {
+///             Reply::reject(403, "log in first")
+///         }
+///         (Some(_), "/chat") => Accept::new().subprotocol("chat").into(),
+///         _ => Reply::reject(404, "nothing here"),
+///     }
+/// }
+///
+/// let server = stentor::Server::builder().on_request(reply);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// Continues the handshake. Plain HTTP cannot be accepted: it is then rejected with 400.
+    Accept(Accept),
+    /// Rejects the request.
+    Reject(Rejection),
+    /// Sends an ordinary HTTP response: a page, a health check.
+    Respond(Response),
+}
+
+impl Reply {
+    /// Accepts the request, without further options.
+    pub fn accept() -> Reply {
+        Reply::Accept(Accept::new())
+    }
+
+    /// Rejects with an HTTP status (400 to 599) and a reason, which is the body of the response.
+    pub fn reject(status: u16, reason: impl Into<String>) -> Reply {
+        Reply::Reject(Rejection::Application {
+            status: if (400..600).contains(&status) {
+                status
+            } else {
+                500
+            },
+            reason: reason.into(),
+        })
+    }
+}
+
+impl From<Accept> for Reply {
+    fn from(accept: Accept) -> Reply {
+        Reply::Accept(accept)
+    }
+}
+
+impl From<Response> for Reply {
+    fn from(response: Response) -> Reply {
+        Reply::Respond(response)
+    }
+}

@@ -1,0 +1,87 @@
+//! The options of a server at their defaults, as its threads use them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::net::addresses::PerAddress;
+use crate::net::connection::OnState;
+use crate::net::date;
+use crate::net::options::ConnectionOptions;
+use crate::net::rate_limit::{OnRateLimit, RateLimit};
+use crate::net::send_queue::SlowClient;
+use crate::net::tls::TlsServer;
+use crate::protocol::Request;
+
+use super::reply::Reply;
+use super::teardown::CloseReport;
+
+type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
+type OnClose = dyn Fn(&CloseReport) + Send + Sync;
+
+/// The options of a server, except for its listeners.
+pub(crate) struct Settings {
+    pub(crate) connection: ConnectionOptions,
+    pub(crate) trust_local_proxy: bool,
+    pub(crate) total_send_queue_limit: usize,
+    pub(crate) all_incoming: usize,
+    pub(crate) slow_client: SlowClient,
+    pub(crate) rate: Option<RateLimit>,
+    pub(crate) on_rate_limit: OnRateLimit,
+    pub(crate) max_clients: usize,
+    pub(crate) per_address: PerAddress,
+    pub(crate) max_rooms_per_client: usize,
+    pub(crate) max_memberships: usize,
+    pub(crate) stack_size: usize,
+    pub(crate) tls: Option<TlsServer>,
+    pub(crate) on_request: Option<Arc<OnRequest>>,
+    pub(crate) on_close: Option<Arc<OnClose>>,
+    pub(crate) on_state: Option<Arc<OnState>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let mut connection = ConnectionOptions::default();
+        connection.config().date = Some(date::now);
+        Settings {
+            connection,
+            trust_local_proxy: false,
+            total_send_queue_limit: 256 * 1024 * 1024,
+            all_incoming: 256 * 1024 * 1024,
+            slow_client: SlowClient::Close,
+            rate: None,
+            on_rate_limit: OnRateLimit::Delay,
+            max_clients: 10_000,
+            per_address: PerAddress::default(),
+            max_rooms_per_client: 1000,
+            max_memberships: 1_000_000,
+            stack_size: 1024 * 1024,
+            tls: None,
+            on_request: None,
+            on_close: None,
+            on_state: None,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("connection", &self.connection)
+            .field("trust_local_proxy", &self.trust_local_proxy)
+            .field("total_send_queue_limit", &self.total_send_queue_limit)
+            .field("all_incoming", &self.all_incoming)
+            .field("slow_client", &self.slow_client)
+            .field("rate", &self.rate)
+            .field("on_rate_limit", &self.on_rate_limit)
+            .field("max_clients", &self.max_clients)
+            .field("per_address", &self.per_address)
+            .field("max_rooms_per_client", &self.max_rooms_per_client)
+            .field("max_memberships", &self.max_memberships)
+            .field("stack_size", &self.stack_size)
+            .field("tls", &self.tls)
+            .field("on_request", &self.on_request.is_some())
+            .field("on_close", &self.on_close.is_some())
+            .field("on_state", &self.on_state.is_some())
+            .finish()
+    }
+}

@@ -184,45 +184,6 @@ impl Encoder {
     }
 }
 
-/// Encodes as a server of the version, without an [`Encoder`].
-impl Version {
-    /// Like [`Encoder::encode`] of a server.
-    ///
-    /// # Errors
-    /// [`SendError`] for a binary message in draft-75 and draft-76.
-    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), SendError> {
-        Encoder::server(self).encode(message, out)
-    }
-
-    /// Like [`Encoder::encode_ping`] of a server.
-    ///
-    /// # Errors
-    /// [`SendError`] if the version has no ping, or for a payload above 125 bytes.
-    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
-        Encoder::server(self).encode_ping(payload, out)
-    }
-
-    /// Like [`Encoder::encode_pong`] of a server.
-    ///
-    /// # Errors
-    /// [`SendError`] if the version has no pong, or for a payload above 125 bytes.
-    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
-        Encoder::server(self).encode_pong(payload, out)
-    }
-
-    /// Like [`Encoder::encode_close`] of a server.
-    ///
-    /// # Errors
-    /// [`SendError`] for a code that may not be sent or a reason above 123 bytes.
-    pub fn encode_close(
-        self,
-        frame: Option<&CloseFrame>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        Encoder::server(self).encode_close(frame, out)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Encoder;

@@ -3,7 +3,7 @@
 
 use crate::protocol::config::Config;
 use crate::protocol::error::ProtocolError;
-use crate::protocol::framing::Partial;
+use crate::protocol::framing::Assembler;
 use crate::protocol::handshake::request::Request;
 use crate::protocol::message::Message;
 use crate::protocol::version::Version;
@@ -99,14 +99,14 @@ impl Inflater {
     pub(crate) fn inflate(
         &mut self,
         _: &[u8],
-        _: &mut Partial,
+        _: &mut Assembler,
         _: bool,
         _: usize,
     ) -> Result<(), ProtocolError> {
         match self.0 {}
     }
 
-    pub(crate) fn finish(&mut self, _: &mut Partial, _: usize) -> Result<(), ProtocolError> {
+    pub(crate) fn finish(&mut self, _: &mut Assembler, _: usize) -> Result<(), ProtocolError> {
         match self.0 {}
     }
 }

@@ -131,6 +131,19 @@ pub struct Closed {
     pub protocol_error: Option<ProtocolError>,
 }
 
+impl Closed {
+    /// Creates the report of an end without a protocol error.
+    pub(super) fn of(frame: CloseFrame, initiator: Initiator, clean: bool) -> Closed {
+        Closed {
+            code: frame.code,
+            reason: frame.reason,
+            initiator,
+            clean,
+            protocol_error: None,
+        }
+    }
+}
+
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = match self.initiator {

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::close::CloseCode;
-use super::http::head::InvalidHead;
+use super::http::head::{InvalidHead, tls_hint};
 use super::limits::Limits;
 use super::version::{Version, Versions};
 
@@ -236,16 +236,6 @@ impl fmt::Display for Rejection {
 }
 
 impl std::error::Error for Rejection {}
-
-/// Returns a hint whether bytes that are not HTTP are TLS, by the first byte: TLS records begin with
-/// their type, an alert's or a handshake's (RFC 8446 §5.1).
-pub(crate) fn tls_hint(first: u8) -> &'static str {
-    match first {
-        0x15 => ", as an alert of TLS does",
-        0x16 => ", as a handshake of TLS does",
-        _ => "",
-    }
-}
 
 impl From<InvalidHead> for Rejection {
     fn from(bad: InvalidHead) -> Self {

@@ -63,11 +63,12 @@ pub mod state;
 
 pub mod connection;
 
+#[macro_use]
 pub(crate) mod http;
 
 pub mod handshake;
 
-mod sending;
+mod output;
 
 mod receive_buffer;
 
@@ -105,7 +106,7 @@ pub use deflate::Deflate;
 pub use error::{KeyError, ProtocolError, Rejection, SendError};
 pub(crate) use framing::Note;
 pub use framing::{Encoder, Framing};
-pub(crate) use handshake::Heads;
+pub(crate) use handshake::ResponseReader;
 pub use handshake::request::Request;
 pub use handshake::response::{Accept, Date, InvalidHeader, Response};
 pub use handshake::{ClientRequest, HandshakeError, HandshakeResponse};

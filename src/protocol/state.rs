@@ -87,6 +87,13 @@ pub struct Transition {
     pub to: State,
 }
 
+/// The state of one connection, and its changes that were not taken yet.
+#[derive(Debug)]
+pub(super) struct StateMachine {
+    state: State,
+    transitions: Vec<Transition>,
+}
+
 impl State {
     /// All states, in the order of their numbers.
     pub const ALL: [State; 6] = {
@@ -146,6 +153,42 @@ impl Trigger {
             Failed,
         ]
     };
+}
+
+impl Default for StateMachine {
+    fn default() -> Self {
+        StateMachine {
+            state: State::Opening,
+            transitions: Vec::new(),
+        }
+    }
+}
+
+impl StateMachine {
+    #[inline]
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(super) fn change(&mut self, trigger: Trigger) {
+        let from = self.state;
+        match from.after(trigger) {
+            Some(to) if to != from => {
+                self.state = to;
+                self.transitions.push(Transition { from, trigger, to });
+            }
+            Some(_) => {}
+            None => debug_assert!(false, "the table has no {trigger:?} in {from}"),
+        }
+    }
+
+    pub(super) fn has_transitions(&self) -> bool {
+        !self.transitions.is_empty()
+    }
+
+    pub(super) fn take_transitions(&mut self) -> Vec<Transition> {
+        std::mem::take(&mut self.transitions)
+    }
 }
 
 impl fmt::Display for State {

@@ -23,20 +23,18 @@ pub(crate) struct Deflater(Never);
 #[derive(Debug)]
 pub(crate) struct Inflater(Never);
 
-impl Config {
-    pub(crate) fn take_up(&self, _: &Request) -> Option<(Negotiated, String)> {
-        None
-    }
+pub(crate) fn accept_offer(_: &Request, _: &Config) -> Option<(Negotiated, String)> {
+    None
+}
 
-    pub(crate) fn offer(&self, _: Version) -> Option<String> {
-        None
-    }
+pub(crate) fn offer(_: &Config, _: Version) -> Option<String> {
+    None
+}
 
-    /// Accepts only an empty list: nothing was offered, so the server may accept nothing.
-    pub(crate) fn agree(&self, _: Version, answer: &[u8]) -> Option<Option<Negotiated>> {
-        let empty = answer.iter().all(|byte| b", \t".contains(byte));
-        empty.then_some(None)
-    }
+/// Accepts only an empty list: nothing was offered, so the server may accept nothing.
+pub(crate) fn read_response(_: &Config, _: Version, value: &[u8]) -> Option<Option<Negotiated>> {
+    let empty = value.iter().all(|byte| b", \t".contains(byte));
+    empty.then_some(None)
 }
 
 impl Negotiated {

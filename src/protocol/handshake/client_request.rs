@@ -178,7 +178,7 @@ impl ClientRequest {
     }
 
     /// Returns the origin of the request, if one was given or the version requires one.
-    pub(crate) fn asks_from(&self) -> Option<String> {
+    pub(crate) fn origin_to_send(&self) -> Option<String> {
         let scheme = if self.url.secure { "https" } else { "http" };
         match &self.origin {
             Some(origin) => Some(origin.to_string()),

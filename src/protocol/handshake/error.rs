@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::protocol::error::tls_hint;
-use crate::protocol::http::head::InvalidHead;
+use crate::protocol::http::head::{InvalidHead, tls_hint};
 use crate::protocol::http::text::Escaped;
 
 use super::client_response::HandshakeResponse;

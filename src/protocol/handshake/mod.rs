@@ -4,6 +4,8 @@ pub mod request;
 
 pub mod response;
 
+mod server;
+
 mod client;
 
 mod client_request;
@@ -18,6 +20,6 @@ pub use error::HandshakeError;
 pub use request::Request;
 pub use response::{Accept, InvalidHeader, Response};
 
-pub(crate) use client::ExpectedProof;
-pub(crate) use client::PendingHandshake;
-pub(crate) use client_response::{Heads, Rejected};
+pub(crate) use client::{ClientHandshake, ExpectedProof, Progress, ResponseReader};
+pub(crate) use client::{expect_exactly, expect_ignoring_case};
+pub(crate) use server::{Agreed, Proof, agree, judge};

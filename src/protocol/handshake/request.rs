@@ -9,7 +9,7 @@ use crate::protocol::http::head;
 use crate::protocol::http::head::Head;
 use crate::protocol::http::host::name_and_port;
 use crate::protocol::http::redacted;
-use crate::protocol::http::text::escaped;
+use crate::protocol::http::text::{escaped, split_port};
 use crate::protocol::limits::Limits;
 use crate::protocol::version::Version;
 
@@ -190,8 +190,25 @@ impl Request {
     /// draft-76 offer one string at most.
     pub fn subprotocols(&self) -> Vec<&str> {
         match self.version {
-            Some(version) => version.offered_subprotocols(self),
+            Some(version) => self.subprotocols_offered_in(version),
             None => Vec::new(),
+        }
+    }
+
+    /// Returns the subprotocols as a request of this version offers them.
+    pub(crate) fn subprotocols_offered_in(&self, version: Version) -> Vec<&str> {
+        let spec = version.spec();
+        let values = self
+            .header_values(spec.subprotocol_field)
+            .filter_map(|value| std::str::from_utf8(value).ok());
+        if spec.subprotocol_list {
+            let items = values.flat_map(|value| value.split(','));
+            items
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .collect()
+        } else {
+            values.take(1).collect()
         }
     }
 
@@ -390,11 +407,3 @@ impl PartialEq for Request {
 }
 
 impl Eq for Request {}
-
-/// Splits `host:port`; an IPv6 address keeps its colons inside brackets.
-pub(crate) fn split_port(host: &str) -> (&str, Option<&str>) {
-    match host.rfind(':') {
-        Some(colon) if !host[colon..].contains(']') => (&host[..colon], Some(&host[colon + 1..])),
-        _ => (host, None),
-    }
-}

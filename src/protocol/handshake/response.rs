@@ -5,7 +5,7 @@ use std::fmt;
 use crate::protocol::error::Rejection;
 use crate::protocol::http::body::Body;
 use crate::protocol::http::redacted::Shown;
-use crate::protocol::http::text::Escaped;
+use crate::protocol::http::text::is_token;
 use crate::protocol::version::Versions;
 
 /// Returns the current time as the header `Date` has it (RFC 9110 §5.6.7), such as
@@ -35,10 +35,11 @@ pub struct Accept {
     pub(crate) fields: Vec<(String, String)>,
 }
 
-/// A header that would break a request or a response: its name is not a token, it is one that the
-/// handshake writes itself, or its value has a control character.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidHeader(String);
+invalid_text! {
+    /// A header that would break a request or a response: its name is not a token, it is one that the
+    /// handshake writes itself, or its value has a control character.
+    InvalidHeader: "header \"{}\" cannot be sent"
+}
 
 impl Response {
     /// Creates a response with this status (200 to 599; anything else is sent as 500) and an empty
@@ -203,24 +204,6 @@ impl InvalidHeader {
     }
 }
 
-impl fmt::Display for InvalidHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "header field \"{}\" cannot be sent",
-            Escaped::Text(&self.0)
-        )
-    }
-}
-
-impl std::error::Error for InvalidHeader {}
-
-impl From<InvalidHeader> for std::io::Error {
-    fn from(bad: InvalidHeader) -> Self {
-        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
-    }
-}
-
 /// Creates the response to a rejected request: status, a body that names the error, and the headers
 /// that the status requires.
 pub(crate) fn rejection(rejection: &Rejection) -> Response {
@@ -292,13 +275,6 @@ pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), Inval
         return Err(InvalidHeader::of(name));
     }
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn is_token(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn is_value(value: &str) -> bool {

@@ -95,6 +95,16 @@ pub(crate) fn malformed(
     }
 }
 
+/// Returns a hint whether bytes that are not HTTP are TLS, by the first byte: TLS records begin with
+/// their type, an alert's or a handshake's (RFC 8446 §5.1).
+pub(crate) fn tls_hint(first: u8) -> &'static str {
+    match first {
+        0x15 => ", as an alert of TLS does",
+        0x16 => ", as a handshake of TLS does",
+        _ => "",
+    }
+}
+
 impl Head {
     /// The bytes of memory that it takes.
     pub(crate) fn memory(&self) -> usize {

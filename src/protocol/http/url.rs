@@ -5,8 +5,7 @@ use std::net::Ipv6Addr;
 
 use super::host::HostName;
 use super::origin::is_scheme;
-use super::text::Escaped;
-use crate::protocol::handshake::request::split_port;
+use super::text::{Escaped, split_port};
 
 /// The parts of a WebSocket URL (RFC 6455 §3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -149,10 +148,4 @@ impl fmt::Display for InvalidUrl {
     }
 }
 
-impl std::error::Error for InvalidUrl {}
-
-impl From<InvalidUrl> for std::io::Error {
-    fn from(bad: InvalidUrl) -> Self {
-        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
-    }
-}
+invalid_input!(InvalidUrl);

@@ -1,4 +1,4 @@
-//! The five versions: how a request shows its version, and what each version can carry.
+//! The five versions, and what each of them can carry.
 //!
 //! One file per version, oldest first, each with the same four headings. A version file holds only
 //! the differences from its neighbour: its row of the table below; as a server, the check of the
@@ -24,14 +24,14 @@ pub(crate) mod name;
 use std::fmt;
 
 use super::close::CloseCode;
-use super::config::Config;
-use super::deflate::Negotiated;
 use super::error::Rejection;
 use super::framing::Framing;
 use super::handshake::request::Request;
 use super::handshake::response;
-use super::handshake::response::Accept;
-use super::http::text::{Escaped, escaped};
+use super::handshake::{Agreed, Proof};
+use super::handshake::{ClientRequest, ExpectedProof, HandshakeError, HandshakeResponse};
+use super::http::text::escaped;
+use super::role::Entropy;
 
 /// A version of the protocol that a browser shipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,17 +85,6 @@ pub(crate) struct Spec {
 pub(crate) struct Codes {
     pub(crate) too_large: CloseCode,
     pub(crate) invalid_text: CloseCode,
-}
-
-/// The result of checking a request, from which the response's proof is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Proof {
-    /// Draft-75 proves nothing.
-    None,
-    /// Draft-76: the quotients of the two keys, to be hashed with key3.
-    Challenge([u32; 2]),
-    /// The value of `Sec-WebSocket-Accept`.
-    Accept(String),
 }
 
 impl Version {
@@ -162,50 +151,6 @@ impl Version {
         code.may_be_sent() || own == Some(code)
     }
 
-    /// Returns the version of a request, or `None` for plain HTTP: an `Upgrade` to something else is
-    /// ignored (RFC 9110 §7.8). The order of the checks matters: a version number takes precedence
-    /// over keys, and keys over their absence.
-    pub(crate) fn detect(
-        request: &Request,
-        allowed: Versions,
-    ) -> Result<Option<Version>, Rejection> {
-        if !request.lists("Upgrade", "websocket") {
-            return Ok(None);
-        }
-        let mut numbers = request.header_values("Sec-WebSocket-Version");
-        if let Some(number) = numbers.next() {
-            return match number {
-                _ if numbers.next().is_some() => {
-                    Err(Rejection::InvalidVersion("given more than once".to_owned()))
-                }
-                b"7" => Ok(Some(Version::Hybi07)),
-                b"8" => Ok(Some(Version::Hybi08)),
-                b"13" => Ok(Some(Version::Rfc6455)),
-                list if list.contains(&b',') => Err(Rejection::InvalidVersion(escaped(list))),
-                other => Err(Rejection::UnsupportedVersion {
-                    asked: escaped(other),
-                    allowed,
-                }),
-            };
-        }
-        // Drafts 01 to 03 have the keys of draft-76, but different frames.
-        if let Some(draft) = request.header("Sec-WebSocket-Draft")
-            && draft != b"0"
-        {
-            return Err(Rejection::UnsupportedDraft(escaped(draft)));
-        }
-        let has = |field: &str| request.header(field).is_some();
-        if has("Sec-WebSocket-Key1") || has("Sec-WebSocket-Key2") {
-            return Ok(Some(Version::Draft76));
-        }
-        if has("Sec-WebSocket-Key") {
-            return Err(Rejection::KeyWithoutVersion);
-        }
-        // Draft-75 is the remaining case, and must not accept broken modern requests: a proxy that
-        // drops the version header makes one look like draft-75. The check of draft-75 is strict.
-        Ok(Some(Version::Draft75))
-    }
-
     /// Checks the request by the version's own rules.
     pub(crate) fn check(self, request: &Request) -> Result<Proof, Rejection> {
         match self {
@@ -218,11 +163,11 @@ impl Version {
     }
 
     /// Writes the whole 101, with its blank line. Draft-76's proof follows once key3 has arrived.
-    pub(crate) fn answer(self, request: &Request, proof: &Proof, agreed: &Agreed) -> Vec<u8> {
+    pub(crate) fn response(self, request: &Request, proof: &Proof, agreed: &Agreed) -> Vec<u8> {
         let mut out = match self {
-            Version::Draft75 => draft75::answer(request, agreed),
-            Version::Draft76 => draft76::answer(request, agreed),
-            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => hybi07::answer(proof),
+            Version::Draft75 => draft75::response(request, agreed),
+            Version::Draft76 => draft76::response(request, agreed),
+            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => hybi07::response(proof),
         };
         if let Some(subprotocol) = &agreed.subprotocol {
             response::header(&mut out, self.spec().subprotocol_field, subprotocol);
@@ -237,19 +182,35 @@ impl Version {
         out
     }
 
-    pub(crate) fn offered_subprotocols(self, request: &Request) -> Vec<&str> {
-        let spec = self.spec();
-        let values = request
-            .header_values(spec.subprotocol_field)
-            .filter_map(|value| std::str::from_utf8(value).ok());
-        if spec.subprotocol_list {
-            let items = values.flat_map(|value| value.split(','));
-            items
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .collect()
-        } else {
-            values.take(1).collect()
+    /// Writes a client's request. Returns its bytes, and the proof that the response must contain.
+    pub(crate) fn request(
+        self,
+        request: &ClientRequest,
+        extensions: Option<String>,
+        entropy: Entropy,
+    ) -> (Vec<u8>, ExpectedProof) {
+        match self {
+            Version::Draft75 => draft75::request(request),
+            Version::Draft76 => draft76::request(request, entropy),
+            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => {
+                hybi07::request(request, extensions, entropy)
+            }
+        }
+    }
+
+    /// Checks a server's 101 by the version's own rules.
+    pub(crate) fn check_response(
+        self,
+        response: &HandshakeResponse,
+        request: &ClientRequest,
+        expected: &ExpectedProof,
+    ) -> Result<(), HandshakeError> {
+        match self {
+            Version::Draft75 => draft75::check_response(response, request),
+            Version::Draft76 => draft76::check_response(response, request),
+            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => {
+                hybi07::check_response(response, expected)
+            }
         }
     }
 }
@@ -263,67 +224,6 @@ impl fmt::Debug for Spec {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-/// The result of the negotiation, to be written into the response.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Agreed {
-    /// `ws://` or `wss://`, host, port unless it is the default, resource with query.
-    pub(crate) location: String,
-    pub(crate) subprotocol: Option<String>,
-    /// The parameters of compression, and the value of the response's header for it.
-    pub(crate) deflate: Option<(Negotiated, String)>,
-    pub(crate) fields: Vec<(String, String)>,
-}
-
-impl Agreed {
-    /// Negotiates the response. The subprotocol is the application's choice, or else the first of the
-    /// client's that the configuration knows.
-    pub(crate) fn on(
-        accept: Accept,
-        request: &Request,
-        version: Version,
-        config: &Config,
-    ) -> Result<Agreed, Rejection> {
-        let offered = version.offered_subprotocols(request);
-        let known = |name: &&&str| config.subprotocols.iter().any(|own| own == **name);
-        let subprotocol = match accept.subprotocol {
-            Some(chosen) if !offered.contains(&chosen.as_str()) => {
-                return Err(Rejection::Application {
-                    status: 500,
-                    reason: format!("subprotocol \"{}\" was not offered", Escaped::Text(&chosen)),
-                });
-            }
-            Some(chosen) => Some(chosen),
-            None => offered.iter().find(known).map(|name| (*name).to_owned()),
-        };
-        // In the old drafts the client names the one it needs, and the server aborts if it cannot
-        // (draft-75 §4.1, draft-76 §5.2 step 9); later versions allow a response without one.
-        if let (None, false, Some(asked)) = (
-            &subprotocol,
-            version.spec().subprotocol_list,
-            offered.first(),
-        ) {
-            return Err(Rejection::UnsupportedSubprotocol(escaped(asked.as_bytes())));
-        }
-        let secure = config.is_secure(request);
-        let scheme = if secure { "wss" } else { "ws" };
-        let host = request.host(secure)?;
-        let mut location = String::from(scheme);
-        location += "://";
-        location += &host;
-        location += request.target();
-        let deflate = match version.spec().deflate {
-            true => config.take_up(request),
-            false => None,
-        };
-        Ok(Agreed {
-            location,
-            subprotocol,
-            deflate,
-            fields: accept.fields,
-        })
     }
 }
 
@@ -410,7 +310,7 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Rejection> {
 
 /// Writes the response of draft-75 and draft-76: it repeats origin and location, in headers with
 /// names that begin with `prefix`.
-fn answer_hixie(phrase: &str, prefix: &str, request: &Request, agreed: &Agreed) -> Vec<u8> {
+fn response_hixie(phrase: &str, prefix: &str, request: &Request, agreed: &Agreed) -> Vec<u8> {
     let mut out = response::switching(phrase, "WebSocket");
     let origin = request.header("Origin").unwrap_or_default();
     response::header(&mut out, &[prefix, "Origin"].concat(), origin);

@@ -91,7 +91,7 @@ impl fmt::Display for HandshakeError {
                 let blank = if reason.is_empty() { "" } else { " " };
                 write!(
                     f,
-                    "the server answered {}{blank}{}",
+                    "the server responded with {}{blank}{}",
                     answer.status(),
                     Escaped::Text(reason)
                 )?;
@@ -100,27 +100,31 @@ impl fmt::Display for HandshakeError {
                     None => Ok(()),
                 }
             }
-            HandshakeError::HeadTooLarge(limit) => write!(f, "answer head above {limit} bytes"),
+            HandshakeError::HeadTooLarge(limit) => {
+                write!(f, "response header block longer than {limit} bytes")
+            }
             HandshakeError::TooManyFields(limit) => {
-                write!(f, "answer of more than {limit} header fields")
+                write!(f, "response with more than {limit} headers")
             }
             HandshakeError::TooManyInterim(limit) => {
-                write!(f, "more than {limit} interim answers (1xx)")
+                write!(f, "more than {limit} interim responses (1xx)")
             }
-            HandshakeError::MalformedHead(part) => write!(f, "malformed answer head: {part}"),
+            HandshakeError::MalformedHead(part) => {
+                write!(f, "malformed response header block: {part}")
+            }
             HandshakeError::NotHttp(found) => write!(
                 f,
-                "not HTTP: the answer begins with \"{}\"{}",
+                "not HTTP: the response begins with \"{}\"{}",
                 Escaped::Bytes(found),
                 found.first().copied().map_or("", tls_hint)
             ),
             HandshakeError::Preamble(found) => write!(
                 f,
-                "the answer begins with \"{found}\" and not with the three lines of draft-75"
+                "the response begins with \"{found}\" and not with the three lines of draft-75"
             ),
             HandshakeError::HttpVersion => f.write_str("101 in HTTP older than 1.1"),
-            HandshakeError::Missing(field) => write!(f, "answer without {field}"),
-            HandshakeError::Duplicate(field) => write!(f, "answer with more than one {field}"),
+            HandshakeError::Missing(field) => write!(f, "response without {field}"),
+            HandshakeError::Duplicate(field) => write!(f, "response with more than one {field}"),
             HandshakeError::Mismatch {
                 field,
                 found,

@@ -89,8 +89,8 @@ pub(crate) fn malformed(
 ) -> InvalidHead {
     match error {
         httparse::Error::TooManyHeaders => InvalidHead::TooManyFields(limits.head_fields),
-        httparse::Error::HeaderName => InvalidHead::Malformed("a field name"),
-        httparse::Error::HeaderValue => InvalidHead::Malformed("a field value"),
+        httparse::Error::HeaderName => InvalidHead::Malformed("a header name"),
+        httparse::Error::HeaderValue => InvalidHead::Malformed("a header value"),
         _ => InvalidHead::Malformed(first_line),
     }
 }

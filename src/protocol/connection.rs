@@ -14,6 +14,7 @@ use super::handshake::{Accept, ClientHandshake, ClientRequest, HandshakeError, H
 use super::handshake::{Progress, Proof, Request, Response, agree, judge};
 use super::message::{Event, Message};
 use super::output::Output;
+use super::phase::Phase;
 use super::receive_buffer::ReceiveBuffer;
 use super::role::{Entropy, Role};
 use super::state::{State, StateMachine, Transition, Trigger};
@@ -23,6 +24,8 @@ use super::version::{Closing, Version, draft76};
 /// closing handshake.
 ///
 /// The documentation of the [`protocol`](super) module has the loop that every caller runs.
+#[must_use]
+#[doc(alias = "sans-io")]
 #[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,
@@ -45,24 +48,6 @@ pub struct Connection {
     announces_all: bool,
     /// The rule that the announced request breaks.
     objection: Option<Box<Rejection>>,
-}
-
-/// The part of the stream that the next bytes belong to. Finer than [`State`], which is enough for
-/// callers.
-#[derive(Debug)]
-enum Phase {
-    /// The request's header block, searched up to here.
-    Head(usize),
-    /// Nothing, until the caller has answered the request.
-    Announced(Option<Proof>),
-    /// Draft-76's eight bytes.
-    Key3([u32; 2]),
-    /// As a client: the response.
-    Response(Box<ClientHandshake>),
-    /// Frames.
-    Frames(Decoder),
-    /// Nothing: further bytes are ignored.
-    Over(Ending),
 }
 
 impl Connection {
@@ -124,6 +109,7 @@ impl Connection {
     }
 
     /// Returns the next event, or `None` when more bytes are needed.
+    #[must_use]
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.pending.pop_front() {
@@ -182,11 +168,13 @@ impl Connection {
     }
 
     /// Returns the bytes that must be written to the peer now; empty when there are none.
+    #[must_use]
     pub fn data_to_send(&mut self) -> Vec<u8> {
         self.output.take()
     }
 
     /// Returns how to end the connection, or `None` while it is not ending.
+    #[must_use]
     pub fn close_expected(&self) -> Option<Ending> {
         match (self.state(), &self.phase) {
             (_, Phase::Over(_)) if self.stream_ended => Some(Ending::Linger),
@@ -324,6 +312,7 @@ impl Connection {
     }
 
     /// Returns the changes of state since the last call, in order.
+    #[must_use]
     pub fn transitions(&mut self) -> Vec<Transition> {
         self.machine.take_transitions()
     }
@@ -395,12 +384,8 @@ impl Connection {
     /// The memory of one connection is bounded by [`Limits::message`](super::Limits::message) and a
     /// constant; a caller that serves many connections bounds the sum.
     pub fn held_bytes(&self) -> usize {
-        let decoder = match &self.phase {
-            Phase::Frames(decoder) => decoder.held(),
-            _ => 0,
-        };
         let request = self.request.as_ref().map_or(0, Request::memory);
-        self.input.capacity() + decoder + request
+        self.input.capacity() + self.phase.held() + request
     }
 
     /// Returns how many bytes of an unfinished message, or of an unfinished frame, were received; 0 if

@@ -68,6 +68,8 @@ pub(crate) mod http;
 
 pub mod handshake;
 
+mod phase;
+
 mod output;
 
 mod receive_buffer;
@@ -117,7 +119,7 @@ pub(crate) use http::redacted::Redacted;
 pub use http::text::Printable;
 pub use http::url::InvalidUrl;
 pub use limits::Limits;
-pub use message::{Event, Message};
+pub use message::{Event, Message, NotText};
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
 pub use version::name::InvalidVersion;

@@ -9,7 +9,8 @@ use crate::protocol::http::text::is_token;
 use crate::protocol::version::Versions;
 
 /// Returns the current time as the header `Date` has it (RFC 9110 §5.6.7), such as
-/// `Sun, 06 Nov 1994 08:49:37 GMT`. The protocol has no clock of its own.
+/// `Sun, 06 Nov 1994 08:49:37 GMT`. The protocol has no clock of its own. Text with a control character
+/// is not sent.
 pub type Date = fn() -> String;
 
 /// The header that makes a browser trust the `Content-Type` instead of guessing from the body.
@@ -21,6 +22,19 @@ const CONTENT_TYPE_OPTIONS: &str = "X-Content-Type-Options";
 /// Beside its own headers it has `Content-Length`, `Connection: close`, `Date` if there is a clock, and
 /// `X-Content-Type-Options: nosniff`. If one of the last two was added by [`header`](Response::header), it
 /// replaces the automatic one.
+///
+/// ```
+/// use stentor::Response;
+///
+/// let page = Response::html("<!DOCTYPE html><p>Hello");
+/// let moved = Response::new(308).header("Location", "https://example.com/chat")?;
+/// let json = Response::new(503).body("application/json", r#"{"error": "maintenance"}"#);
+/// assert_eq!((page.status(), moved.status(), json.status()), (200, 308, 503));
+/// // A header that would break the response is an error, whatever a request has put into it.
+/// assert!(Response::new(204).header("X-Name", "a\r\nSet-Cookie: b=c").is_err());
+/// # Ok::<(), stentor::InvalidHeader>(())
+/// ```
+#[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     status: u16,
@@ -29,6 +43,18 @@ pub struct Response {
 }
 
 /// How a handshake is accepted: the subprotocol, and additional headers of the 101.
+///
+/// ```
+/// use stentor::protocol::Accept;
+///
+/// let accept = Accept::new()
+///     .subprotocol("chat")
+///     .header("Set-Cookie", "session=e8bb43229de9; Secure; HttpOnly")?;
+/// # let _ = accept;
+/// # Ok::<(), stentor::InvalidHeader>(())
+/// ```
+#[must_use]
+#[doc(alias = "upgrade")]
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Accept {
     pub(crate) subprotocol: Option<String>,
@@ -131,8 +157,9 @@ impl Response {
             let mut fields = self.fields.iter();
             fields.any(|(own, _)| own.eq_ignore_ascii_case(name))
         };
-        if let Some(date) = date.filter(|_| !has("Date")) {
-            header(&mut out, "Date", date());
+        let date = date.filter(|_| !has("Date")).map(|date| date());
+        if let Some(date) = date.filter(|date| is_value(date)) {
+            header(&mut out, "Date", date);
         }
         if !has(CONTENT_TYPE_OPTIONS) {
             header(&mut out, CONTENT_TYPE_OPTIONS, "nosniff");
@@ -170,6 +197,7 @@ impl Accept {
 
     /// Chooses the subprotocol: one of those that the client offered. Otherwise the request is rejected
     /// with 500, since the client would have to fail the connection.
+    #[doc(alias = "Sec-WebSocket-Protocol")]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into());
         self

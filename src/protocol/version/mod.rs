@@ -22,6 +22,7 @@ pub mod rfc6455;
 pub(crate) mod name;
 
 use std::fmt;
+use std::ops::BitOr;
 
 use super::close::CloseCode;
 use super::error::Rejection;
@@ -34,6 +35,10 @@ use super::http::text::escaped;
 use super::role::Entropy;
 
 /// A version of the protocol that a browser shipped.
+///
+/// Complete: these are all versions that a browser has shipped, and RFC 6455 was the last one.
+#[doc(alias = "protocol version")]
+#[doc(alias = "draft")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {
     /// draft-hixie-thewebsocketprotocol-75: Chrome 4 and 5, Safari 5.0.0.
@@ -50,6 +55,8 @@ pub enum Version {
 }
 
 /// How a version closes a connection.
+///
+/// Complete: each of the five versions has one of these ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
     /// There is no closing handshake: either side closes the TCP connection.
@@ -228,7 +235,20 @@ impl fmt::Display for Version {
 }
 
 /// A set of versions: the allow-list.
+///
+/// ```
+/// use stentor::{Version, Versions};
+///
+/// let hybi = Version::Hybi07 | Version::Hybi08 | Version::Rfc6455;
+/// assert_eq!(hybi, Versions::ALL.without(Version::Draft75).without(Version::Draft76));
+/// assert_eq!(Versions::RFC6455 | Version::Hybi07 | Version::Hybi08, hybi);
+///
+/// let named: Versions = ["draft-76", "13"].iter().flat_map(|name| name.parse()).collect();
+/// assert_eq!(named, Version::Draft76 | Version::Rfc6455);
+/// assert!(!named.contains(Version::Hybi07));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub struct Versions(u8);
 
 impl Versions {
@@ -269,6 +289,36 @@ impl Versions {
             .rev()
             .filter(move |version| self.contains(*version))
             .filter_map(Version::wire_number)
+    }
+}
+
+impl From<Version> for Versions {
+    fn from(version: Version) -> Versions {
+        Versions::NONE.with(version)
+    }
+}
+
+impl FromIterator<Version> for Versions {
+    fn from_iter<I: IntoIterator<Item = Version>>(versions: I) -> Versions {
+        versions.into_iter().fold(Versions::NONE, Versions::with)
+    }
+}
+
+/// Returns the union of two sets, or of a set and a version.
+impl<T: Into<Versions>> BitOr<T> for Versions {
+    type Output = Versions;
+
+    fn bitor(self, other: T) -> Versions {
+        Versions(self.0 | other.into().0)
+    }
+}
+
+/// Returns the set of two versions, or a set with this version added.
+impl<T: Into<Versions>> BitOr<T> for Version {
+    type Output = Versions;
+
+    fn bitor(self, other: T) -> Versions {
+        Versions::from(self) | other
     }
 }
 

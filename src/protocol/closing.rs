@@ -6,6 +6,8 @@ use super::error::ProtocolError;
 use super::output::Output;
 
 /// How the caller should end the connection, once the output is written.
+///
+/// Complete: a caller must handle each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// Continue to read, for a bounded time: the peer's half of the closing handshake is missing.

@@ -96,6 +96,7 @@ pub enum Rejection {
 }
 
 /// Why a draft-76 key has no solution (draft-76 §5.2 steps 4 to 8).
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyError {
     /// No digit in it.

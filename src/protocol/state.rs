@@ -41,6 +41,8 @@
 use std::fmt;
 
 /// The state of a connection. The numbers are stable: they may be logged, stored and compared.
+///
+/// Complete: the table of transitions has no further states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum State {
@@ -59,6 +61,8 @@ pub enum State {
 }
 
 /// A cause of a change of state.
+///
+/// Complete: the table of transitions has no further columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// The request was valid and was accepted; on a client, the response is a valid 101.
@@ -104,6 +108,7 @@ impl State {
     /// Looks up the table: returns the state after `trigger`, or `None` for a cell that cannot be
     /// reached.
     #[rustfmt::skip]
+    #[must_use]
     pub const fn after(self, trigger: Trigger) -> Option<State> {
         use State::*;
         use Trigger::*;

@@ -23,6 +23,7 @@ use crate::protocol::version::{Closing, Version};
 /// assert_eq!(from_client, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
 /// # Ok::<(), stentor::SendError>(())
 /// ```
+#[must_use]
 #[derive(Debug, Clone, Copy)]
 pub struct Encoder {
     version: Version,

@@ -51,6 +51,8 @@ const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
 /// The type of a frame (RFC 6455 §11.8).
+///
+/// Complete: all other numbers are reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {

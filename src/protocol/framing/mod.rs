@@ -20,6 +20,8 @@ use super::role::Role;
 use super::version::Version;
 
 /// The two families of frames.
+///
+/// Complete: the five versions share these two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Framing {
     /// `00` text `FF`: draft-75 and draft-76.

@@ -24,6 +24,7 @@ use crate::protocol::http::url::{InvalidUrl, Url, default_port};
 /// assert_eq!((request.host(), request.port()), ("example.com", 443));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use]
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
     url: Url,
@@ -87,6 +88,7 @@ impl ClientRequest {
     /// # Errors
     /// [`InvalidHeader`] for a name that is empty, has other bytes than printable ASCII without blanks,
     /// commas, semicolons and quotes, or is offered already (RFC 6455 §4.1).
+    #[doc(alias = "Sec-WebSocket-Protocol")]
     pub fn subprotocols<I>(mut self, names: I) -> Result<Self, InvalidHeader>
     where
         I: IntoIterator,

@@ -9,6 +9,7 @@ use crate::protocol::http::text::escaped;
 use crate::protocol::limits::Limits;
 
 /// A server's response: status, headers and, unless it is a 101, the body.
+#[doc(alias = "101")]
 #[derive(Clone, PartialEq, Eq)]
 pub struct HandshakeResponse {
     head: Head,

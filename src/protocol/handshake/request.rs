@@ -15,6 +15,30 @@ use crate::protocol::version::Version;
 
 /// A client's request, as received: resource and headers. Its method is GET or, for plain HTTP, HEAD;
 /// other methods are rejected before the application receives the request.
+///
+/// ```
+/// use std::sync::Arc;
+/// use stentor::Version;
+/// use stentor::protocol::{Config, Connection, Event};
+///
+/// let mut connection = Connection::new(Arc::new(Config::default()));
+/// connection.receive_data(
+///     b"GET /chat?room=tea HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nOrigin: https://example.com\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: session=e8bb43229de9\r\n\r\n",
+/// );
+/// assert_eq!(connection.next_event(), Some(Event::Request));
+///
+/// let request = connection.request().ok_or("no request")?;
+/// assert_eq!(request.version(), Some(Version::Rfc6455));
+/// assert_eq!((request.path(), request.query()), ("/chat", Some("room=tea")));
+/// assert_eq!(request.header_str("host"), Some("example.com"));
+/// assert_eq!(request.origin(), Some("https://example.com"));
+/// assert_eq!(request.cookie("session"), Some("e8bb43229de9"));
+/// # Ok::<(), &str>(())
+/// ```
+#[doc(alias = "upgrade")]
+#[doc(alias = "handshake")]
 #[derive(Clone)]
 pub struct Request {
     head: Head,
@@ -114,6 +138,8 @@ impl Request {
 
     /// Returns the resource that the client has requested: path, and query if there is one. Of a whole URI
     /// (`GET http://host/path HTTP/1.1`), what stands behind the host; `/` where that has no path.
+    #[doc(alias = "uri")]
+    #[doc(alias = "url")]
     pub fn target(&self) -> &str {
         match &self.target {
             // httparse accepts only UTF-8 here.
@@ -135,6 +161,8 @@ impl Request {
     }
 
     /// Returns the value of the first header of that name, in any letter case, as received.
+    #[doc(alias = "field")]
+    #[doc(alias = "header value")]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.header_values(name).next()
     }
@@ -188,6 +216,7 @@ impl Request {
 
     /// Returns the subprotocols that the client offers, in its order of preference. Draft-75 and
     /// draft-76 offer one string at most.
+    #[doc(alias = "Sec-WebSocket-Protocol")]
     pub fn subprotocols(&self) -> Vec<&str> {
         match self.version {
             Some(version) => self.subprotocols_offered_in(version),

@@ -100,6 +100,7 @@ pub fn solve(key: &[u8]) -> Result<u32, KeyError> {
 
 /// Returns the sixteen bytes that prove that the request was understood (draft-76 §5.2 steps 10 to
 /// 12).
+#[must_use]
 pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
     let mut md5 = Md5::new();
     md5.update(parts[0].to_be_bytes());

@@ -113,6 +113,7 @@ pub(super) fn response(proof: &Proof) -> Vec<u8> {
 ///
 /// Laxer than a strict decoder in one point: the unused bits of the last character may be set, as
 /// they are in the RFC's own sample key `AQIDBAUGBwgJCgsMDQ4PEC==`.
+#[must_use]
 pub fn accept_value(key: &[u8]) -> Option<String> {
     // 16 bytes are 22 characters and the padding of the last group: nothing need be decoded.
     let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);

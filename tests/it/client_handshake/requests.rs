@@ -340,7 +340,10 @@ fn a_version_is_found_by_its_name_and_by_its_number() {
     }
     for none in ["", "0", "75", "9", "13 ", "013", "+13", "Draft-76"] {
         let error = none.parse::<Version>().unwrap_err().to_string();
-        assert!(error.starts_with(&format!("\"{none}\" is not a version")), "{error}");
+        assert!(
+            error.starts_with(&format!("\"{none}\" is not a version")),
+            "{error}"
+        );
     }
 }
 

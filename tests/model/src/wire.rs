@@ -35,7 +35,7 @@ pub(super) fn ping() -> Vec<u8> {
 pub(super) fn close(code: u16) -> Vec<u8> {
     let mut bytes = Vec::new();
     let frame = CloseFrame::of(CloseCode::from(code));
-    Version::Rfc6455
+    Encoder::server(Version::Rfc6455)
         .encode_close(Some(&frame), &mut bytes)
         .unwrap();
     bytes

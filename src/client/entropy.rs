@@ -68,7 +68,7 @@ pub(super) fn fill(bytes: &mut [u8]) {
 }
 
 impl Pool {
-    /// The parent uses the bytes that were fetched before a fork, too.
+    /// Forgets bytes that were fetched before a fork: the parent uses them too.
     fn forget_the_parents(&mut self) {
         let process = PROCESS.load(Relaxed);
         if self.process != process {

@@ -282,8 +282,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Records that other code has sent a close to the peer, so that the peer's half counts as the
-    /// answer and no second close is sent.
+    /// Records that other code has sent a close to the peer, so that the peer's half completes the
+    /// closing handshake, and no second close is sent.
     pub fn close_was_sent(&mut self, frame: Option<CloseFrame>) {
         if self.state() != State::Ready {
             return;
@@ -362,12 +362,12 @@ impl Connection {
         }
     }
 
-    /// What a log may want, since the last call.
+    /// Returns the notes for a log since the last call.
     pub(crate) fn notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
     }
 
-    /// Whether there is something that a log may want.
+    /// Returns whether there are notes for a log.
     pub(crate) fn has_notes(&self) -> bool {
         !self.notes.is_empty()
     }
@@ -417,8 +417,8 @@ impl Connection {
         self.input_buffer(most).extend_from_slice(data);
     }
 
-    /// Leaves the body of an HTTP answer out of the output, for a shell that sends it behind that
-    /// without a copy.
+    /// Leaves the body of an HTTP response out of the output, for a caller that sends it after the
+    /// output without a copy.
     pub(crate) fn leave_out_body(&mut self) {
         self.output.leave_out_body();
     }

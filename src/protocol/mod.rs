@@ -127,8 +127,8 @@ pub use version::{Closing, Version, Versions};
 
 /// Encodes a rejection without a [`Connection`].
 pub(crate) fn rejection_bytes(rejection: &Rejection, date: Option<Date>) -> Vec<u8> {
-    let answer = handshake::response::rejection(rejection);
-    let mut bytes = answer.encode_head(date);
-    bytes.extend_from_slice(answer.into_body().as_bytes());
+    let response = handshake::response::rejection(rejection);
+    let mut bytes = response.encode_head(date);
+    bytes.extend_from_slice(response.into_body().as_bytes());
     bytes
 }

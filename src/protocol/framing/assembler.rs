@@ -85,7 +85,8 @@ impl Assembler {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Like [`take`](Assembler::take), for text; returns the bytes as the error if they are not UTF-8.
+    /// Returns all bytes as text, like [`take`](Assembler::take); the bytes are the error if they are not
+    /// UTF-8.
     pub(crate) fn take_text(&mut self) -> Result<String, Vec<u8>> {
         String::from_utf8(self.take()).map_err(|error| error.into_bytes())
     }

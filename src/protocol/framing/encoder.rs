@@ -94,8 +94,8 @@ impl Encoder {
         hybi::encode_deflated(hybi::Opcode::of(message), payload, self.mask(), out);
     }
 
-    /// Like [`encode`](Encoder::encode), without a copy of the payload: appends the bytes before the
-    /// payload, and returns the payload, masked in place if it must be, with the bytes after it.
+    /// Encodes a message without a copy of the payload: appends the bytes before the payload, and
+    /// returns the payload, masked in place if it must be, with the bytes after it.
     ///
     /// # Errors
     /// The same as [`encode`](Encoder::encode).

@@ -92,7 +92,7 @@ impl Opcode {
         }
     }
 
-    /// Whether frames of this opcode are control frames: short, whole, and allowed anywhere.
+    /// Returns whether frames of this opcode are control frames: short, whole, and allowed anywhere.
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
@@ -372,7 +372,7 @@ impl Decoder {
         (here, self.single(opcode, payload).map(Some))
     }
 
-    /// Like `payload`, for a compressed payload.
+    /// Takes the available bytes of a compressed payload, and decompresses them.
     fn inflate(
         &mut self,
         input: &[u8],

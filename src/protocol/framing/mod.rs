@@ -75,7 +75,7 @@ impl Decoder {
         }
     }
 
-    /// Whether the last frame is complete and none has begun.
+    /// Returns whether the last frame is complete and none has begun.
     pub(crate) fn is_between_frames(&self) -> bool {
         match self {
             Decoder::Hixie(decoder) => decoder.is_between_frames(),
@@ -117,8 +117,8 @@ impl Decoder {
         }
     }
 
-    /// The fast path for the usual case: returns a short message of one frame that has arrived
-    /// completely, and the number of bytes it used. `None` decides nothing: call
+    /// Returns a short message of one frame that has arrived completely, and the number of bytes it
+    /// used: the fast path for the usual case. `None` decides nothing: call
     /// [`decode`](Decoder::decode) then.
     #[inline(always)]
     pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {

@@ -86,20 +86,7 @@ impl From<InvalidHead> for HandshakeError {
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HandshakeError::Status(answer) => {
-                let reason = answer.reason();
-                let blank = if reason.is_empty() { "" } else { " " };
-                write!(
-                    f,
-                    "the server responded with {}{blank}{}",
-                    answer.status(),
-                    Escaped::Text(reason)
-                )?;
-                match first_line(answer) {
-                    Some(words) => write!(f, ": {}", Escaped::Text(&words)),
-                    None => Ok(()),
-                }
-            }
+            HandshakeError::Status(response) => write_status(response, f),
             HandshakeError::HeadTooLarge(limit) => {
                 write!(f, "response header block longer than {limit} bytes")
             }
@@ -157,11 +144,29 @@ impl fmt::Display for HandshakeError {
 
 impl std::error::Error for HandshakeError {}
 
+/// Writes status, reason, and the first line of a plain text body.
+fn write_status(response: &HandshakeResponse, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let reason = response.reason();
+    let blank = if reason.is_empty() { "" } else { " " };
+    write!(
+        f,
+        "the server responded with {}{blank}{}",
+        response.status(),
+        Escaped::Text(reason)
+    )?;
+    match first_line(response) {
+        Some(words) => write!(f, ": {}", Escaped::Text(&words)),
+        None => Ok(()),
+    }
+}
+
 /// Returns the first line of a plain text body, shortened for a log.
-fn first_line(answer: &HandshakeResponse) -> Option<String> {
+fn first_line(response: &HandshakeResponse) -> Option<String> {
     const SHOWN: usize = 160;
-    let is_plain = answer.header_str("Content-Type")?.starts_with("text/plain");
-    let body = std::str::from_utf8(answer.body()).ok()?;
+    let is_plain = response
+        .header_str("Content-Type")?
+        .starts_with("text/plain");
+    let body = std::str::from_utf8(response.body()).ok()?;
     let line: String = body.lines().next()?.trim().chars().take(SHOWN).collect();
     (is_plain && !line.is_empty()).then_some(line)
 }

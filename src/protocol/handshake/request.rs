@@ -137,7 +137,7 @@ impl Request {
     }
 
     /// Returns the resource that the client has requested: path, and query if there is one. Of a whole URI
-    /// (`GET http://host/path HTTP/1.1`), what stands behind the host; `/` where that has no path.
+    /// (`GET http://host/path HTTP/1.1`), the part after the host; `/` if that has no path.
     #[doc(alias = "uri")]
     #[doc(alias = "url")]
     pub fn target(&self) -> &str {
@@ -273,8 +273,8 @@ impl Request {
         }
     }
 
-    /// `http://host/path` becomes `/path`, and `http://host` becomes `/`: any request may have a
-    /// whole URI (RFC 9112 §3.2.2), a handshake too (RFC 6455 §4.2.1).
+    /// Turns `http://host/path` into `/path`, and `http://host` into `/`: any request may have a whole
+    /// URI (RFC 9112 §3.2.2), a handshake too (RFC 6455 §4.2.1).
     fn make_target_relative(&mut self) -> Result<(), Rejection> {
         const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
         let (Target::Part(part), Some((scheme, rest))) =
@@ -320,14 +320,14 @@ impl Request {
         Rejection::Resource(self.shown_path())
     }
 
-    /// The path as it may be shown, escaped: of a target that was refused, more may be a secret than
-    /// the query.
+    /// Returns the path as it may be shown, escaped: in a target that was rejected, more than the query
+    /// may be a secret.
     pub(crate) fn shown_path(&self) -> String {
         redacted::path(self.target())
     }
 
-    /// The bytes of memory that it takes for as long as its connection, with a copy of the target, which
-    /// a shell keeps for others to see.
+    /// Returns the bytes of memory that it takes for as long as its connection, with a copy of the
+    /// target, which the caller keeps for other threads.
     pub(crate) fn memory(&self) -> usize {
         self.head.memory() + self.target().len()
     }

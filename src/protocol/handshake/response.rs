@@ -129,7 +129,7 @@ impl Response {
         self.status
     }
 
-    /// Its body, where the status allows one.
+    /// Returns its body, if the status allows one.
     pub(crate) fn into_body(self) -> Body {
         match self.has_body() {
             true => self.body,
@@ -137,8 +137,8 @@ impl Response {
         }
     }
 
-    /// The bytes before the body, with its length; of the answer to a HEAD request, all of them.
-    /// `date` is for where there is a clock (RFC 9110 §6.6.1).
+    /// Returns the bytes before the body, with its length; in the response to a HEAD request, these are
+    /// all. `date` is for servers with a clock (RFC 9110 §6.6.1).
     pub(crate) fn encode_head(&self, date: Option<Date>) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         line(
@@ -183,14 +183,14 @@ impl Response {
         !matches!(self.status, 204 | 304)
     }
 
-    /// Its body, where one is sent that is as large as `least`.
+    /// Returns its body, if one is sent that is as large as `least`.
     pub(crate) fn large_body(&self, least: usize) -> Option<&Body> {
         (self.has_body() && self.body.len() >= least).then_some(&self.body)
     }
 }
 
 impl Accept {
-    /// Accepts, with the subprotocol that the configuration agrees on, if any.
+    /// Creates an acceptance with the subprotocol that the configuration agrees on, if any.
     pub fn new() -> Self {
         Accept::default()
     }
@@ -236,8 +236,8 @@ impl InvalidHeader {
 /// that the status requires.
 pub(crate) fn rejection(rejection: &Rejection) -> Response {
     let body = format!("{rejection}\n");
-    let mut answer = Response::new(rejection.status()).body("text/plain; charset=utf-8", body);
-    let mut add = |name: &str, value: String| answer.fields.push((name.to_owned(), value));
+    let mut response = Response::new(rejection.status()).body("text/plain; charset=utf-8", body);
+    let mut add = |name: &str, value: String| response.fields.push((name.to_owned(), value));
     match rejection {
         Rejection::Method(_) => add("Allow", "GET, HEAD".to_owned()),
         Rejection::UnsupportedVersion { allowed, .. } => {
@@ -251,7 +251,7 @@ pub(crate) fn rejection(rejection: &Rejection) -> Response {
         Rejection::TooManyHandshakes { retry_after } => add("Retry-After", retry_after.to_string()),
         _ => {}
     }
-    answer
+    response
 }
 
 /// Begins a 101: the status line and the headers that every version has, in the spelling and the

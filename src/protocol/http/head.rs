@@ -106,7 +106,7 @@ pub(crate) fn tls_hint(first: u8) -> &'static str {
 }
 
 impl Head {
-    /// The bytes of memory that it takes.
+    /// Returns the bytes of memory that it takes.
     pub(crate) fn memory(&self) -> usize {
         self.bytes.len() + size_of_val(self.fields.as_slice())
     }

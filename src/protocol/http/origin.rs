@@ -42,7 +42,7 @@ invalid_text! {
 }
 
 impl Origin {
-    /// `null`: the origin of a page that has none, such as one in a sandbox.
+    /// Returns `null`: the origin of a page that has none, such as one in a sandbox.
     pub const fn null() -> Origin {
         Origin {
             scheme: String::new(),

@@ -72,7 +72,7 @@ pub(super) fn request(request: &ClientRequest) -> (Vec<u8>, ExpectedProof) {
     (request.write(&fields), ExpectedProof::Nothing)
 }
 
-/// The headers that draft-76 has as well.
+/// Returns the headers that draft-76 has as well.
 pub(super) fn fields(request: &ClientRequest) -> impl Iterator<Item = (&str, String)> {
     let subprotocol_field = request.version.spec().subprotocol_field;
     let subprotocol = request.subprotocols_offered();
@@ -92,6 +92,7 @@ pub(super) fn fields(request: &ClientRequest) -> impl Iterator<Item = (&str, Str
 const PREAMBLE: &[u8; 85] = b"HTTP/1.1 101 Web Socket Protocol Handshake\r\n\
     Upgrade: WebSocket\r\nConnection: Upgrade\r\n";
 
+/// Checks the server's response (draft-75 §4.1).
 pub(super) fn check_response(
     response: &HandshakeResponse,
     request: &ClientRequest,

@@ -146,8 +146,9 @@ fn hide(random: Random) -> (u32, String) {
     (part, key)
 }
 
-/// Laxer than the text, which compares `Upgrade` exactly (draft-76 §4.1 steps 41 and 42): Netty's
-/// servers answer `websocket`, as in RFC 6455. A server proves itself by the digest anyway.
+/// Checks the server's response. Laxer than the text, which compares `Upgrade` exactly (draft-76 §4.1
+/// steps 41 and 42): Netty's servers send `websocket`, as in RFC 6455. A server proves itself by the
+/// digest anyway.
 pub(super) fn check_response(
     response: &HandshakeResponse,
     request: &ClientRequest,

@@ -37,7 +37,7 @@ pub struct Connection {
     request: Option<Request>,
     /// The response that has accepted a client's request.
     response: Option<Box<HandshakeResponse>>,
-    subprotocol: Option<String>,
+    subprotocol: Option<Box<str>>,
     closing: ClosingHandshake,
     /// Events that were not taken yet.
     pending: VecDeque<Event>,
@@ -204,7 +204,7 @@ impl Connection {
         };
         self.output
             .write(&version.response(request, &proof, &agreed));
-        self.subprotocol = agreed.subprotocol;
+        self.subprotocol = agreed.subprotocol.map(String::into);
         self.output
             .deflate_by(agreed.deflate.map(|(negotiated, _)| negotiated));
         self.machine.change(Trigger::HeadAccepted);
@@ -494,7 +494,7 @@ impl Connection {
             }
             Ok(Progress::Incomplete) => return None,
             Ok(Progress::Accepted(accepted)) => {
-                self.subprotocol = accepted.subprotocol;
+                self.subprotocol = accepted.subprotocol.map(String::into);
                 self.output.deflate_by(accepted.deflate);
                 self.response = Some(accepted.response);
                 self.machine.change(Trigger::HeadAccepted);

@@ -56,8 +56,8 @@ pub(super) fn check() -> io::Result<()> {
 /// Fills `bytes`, for the keys and masks of a connection that has passed [`check`].
 ///
 /// A system that has had such bytes once does not run out of them. If it does nevertheless, the
-/// standard library's hasher replaces it, with keys that came from the system too: a mask that is too
-/// hard to predict for any attacker is better than a connection that cannot send a close frame.
+/// standard library's hasher replaces it, whose keys came from the system too: a connection that cannot
+/// send a close frame would be worse.
 pub(super) fn fill(bytes: &mut [u8]) {
     UNUSED.with_borrow_mut(|pool| {
         pool.forget_the_parents();
@@ -68,7 +68,7 @@ pub(super) fn fill(bytes: &mut [u8]) {
 }
 
 impl Pool {
-    /// The parent uses the bytes that were fetched before a fork, too.
+    /// Forgets bytes that were fetched before a fork: the parent uses them too.
     fn forget_the_parents(&mut self) {
         let process = PROCESS.load(Relaxed);
         if self.process != process {
@@ -79,7 +79,8 @@ impl Pool {
 
     fn next(&mut self) -> u8 {
         if self.left == 0 && self.fetch().is_err() {
-            self.stir();
+            let [byte, ..] = RandomState::new().hash_one(()).to_ne_bytes();
+            return byte;
         }
         self.left -= 1;
         // Used bytes are erased.
@@ -90,14 +91,6 @@ impl Pool {
         getrandom::fill(&mut self.bytes)?;
         self.left = POOL;
         Ok(())
-    }
-
-    fn stir(&mut self) {
-        for (number, bytes) in self.bytes.chunks_mut(8).enumerate() {
-            let word = RandomState::new().hash_one(number).to_ne_bytes();
-            bytes.copy_from_slice(&word[..bytes.len()]);
-        }
-        self.left = POOL;
     }
 }
 
@@ -157,20 +150,6 @@ mod tests {
         let left = UNUSED.with_borrow(|pool| pool.left);
         assert!(check().is_ok());
         assert_eq!(UNUSED.with_borrow(|pool| pool.left), left);
-    }
-
-    #[test]
-    fn hasher_replaces_a_system_without_random_bytes() {
-        let mut pool = Pool {
-            bytes: [0; POOL],
-            left: 0,
-            process: 0,
-        };
-        pool.stir();
-        let words: HashSet<Vec<u8>> = (0..POOL / 8)
-            .map(|_| (0..8).map(|_| pool.next()).collect())
-            .collect();
-        assert_eq!(words.len(), POOL / 8);
     }
 
     #[test]

@@ -159,6 +159,7 @@ mod tests {
     use crate::net::send_queue::total::{SharedFrames, TotalQueued};
     use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
+    use crate::protocol::deflate::read_response;
     use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version};
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
@@ -195,7 +196,7 @@ mod tests {
             deflate: Some(takeover.send_takeover(true).receive_takeover(true)),
             ..Config::default()
         };
-        let negotiated = config.agree(Version::Rfc6455, b"permessage-deflate");
+        let negotiated = read_response(&config, Version::Rfc6455, b"permessage-deflate");
         let encoder = Encoder::server(Version::Rfc6455).deflating(negotiated.flatten());
         let target = "/".into();
         link.identity.get_or_init(|| Identity { encoder, target });

@@ -8,6 +8,18 @@ use super::http::text::Escaped;
 /// The code of a close frame (RFC 6455 §7.4; draft-07 §7.4 for its beginnings).
 ///
 /// Draft-75 and draft-76 have no codes: there Stentor reports codes, but never sends them.
+///
+/// ```
+/// use stentor::CloseCode;
+///
+/// assert_eq!(CloseCode::GOING_AWAY.get(), 1001);
+/// assert_eq!(CloseCode::from(1000), CloseCode::NORMAL);
+/// // An application's own codes are 4000 to 4999.
+/// assert!(CloseCode::new(4000).may_be_sent());
+/// assert!(!CloseCode::ABNORMAL.may_be_sent());
+/// ```
+#[doc(alias = "close code")]
+#[doc(alias = "status code")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 
@@ -49,6 +61,7 @@ impl CloseCode {
 
     /// Returns whether a close frame may hold this code: 1000–1003, 1007–1014 and 3000–4999
     /// (RFC 6455 §7.4, with the codes that IANA registered later).
+    #[must_use]
     pub const fn may_be_sent(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
@@ -73,6 +86,7 @@ impl From<u16> for CloseCode {
 }
 
 /// The content of a close frame: a code and a reason of up to 123 bytes of UTF-8.
+#[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseFrame {
     /// The code.
@@ -105,6 +119,8 @@ impl CloseFrame {
 }
 
 /// Which side began the close.
+///
+/// Complete: a connection has two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Initiator {
     /// The peer sent its close first; in draft-75, it closed the TCP connection.
@@ -116,6 +132,8 @@ pub enum Initiator {
 }
 
 /// How a connection ended.
+#[must_use]
+#[doc(alias = "CloseEvent")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
     /// The received code or, if none was received, the sent one; 1005 for a close without a code, as
@@ -129,6 +147,19 @@ pub struct Closed {
     pub clean: bool,
     /// The peer's protocol error, if it caused the close.
     pub protocol_error: Option<ProtocolError>,
+}
+
+impl Closed {
+    /// Creates the report of an end without a protocol error.
+    pub(super) fn of(frame: CloseFrame, initiator: Initiator, clean: bool) -> Closed {
+        Closed {
+            code: frame.code,
+            reason: frame.reason,
+            initiator,
+            clean,
+            protocol_error: None,
+        }
+    }
 }
 
 impl fmt::Display for Closed {

@@ -3,81 +3,51 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::close::CloseFrame;
-use super::closing::Ending;
+use super::close::{CloseFrame, Closed, Initiator};
+use super::closing::{ClosingHandshake, Ending};
 use super::config::Config;
-use super::deflate::Deflater;
-use super::error::{Rejection, SendError};
+use super::error::{ProtocolError, Rejection, SendError};
 use super::framing::{Decoded, Decoder, Encoder, Note};
-use super::handshake::request::{Request, Search};
+use super::handshake::request::Search;
 use super::handshake::response;
-use super::handshake::response::{Accept, Response};
-use super::handshake::{HandshakeResponse, PendingHandshake, Rejected};
-use super::http::body::Body;
+use super::handshake::{Accept, ClientHandshake, ClientRequest, HandshakeError, HandshakeResponse};
+use super::handshake::{Progress, Proof, Request, Response, agree, judge};
 use super::message::{Event, Message};
+use super::output::Output;
+use super::phase::Phase;
 use super::receive_buffer::ReceiveBuffer;
-use super::role::Role;
-use super::state::{State, Transition, Trigger};
-use super::version::{Agreed, Proof, Version, draft76};
+use super::role::{Entropy, Role};
+use super::state::{State, StateMachine, Transition, Trigger};
+use super::version::{Closing, Version, draft76};
 
 /// The protocol side of one connection, from the first byte of the request to the last byte of the
 /// closing handshake.
 ///
 /// The documentation of the [`protocol`](super) module has the loop that every caller runs.
+#[must_use]
+#[doc(alias = "sans-io")]
 #[derive(Debug)]
 pub struct Connection {
-    pub(super) config: Arc<Config>,
-    pub(super) state: State,
-    pub(super) phase: Phase,
-    /// Encodes this side's frames, once the version is known. It holds the role.
-    pub(super) encoder: Option<Encoder>,
+    config: Arc<Config>,
+    machine: StateMachine,
+    phase: Phase,
+    input: ReceiveBuffer,
+    stream_ended: bool,
+    output: Output,
     request: Option<Request>,
     /// The response that has accepted a client's request.
-    pub(super) answer: Option<Box<HandshakeResponse>>,
-    pub(super) subprotocol: Option<String>,
-    /// What compresses messages, where it outlives them.
-    pub(super) deflater: Option<Box<Deflater>>,
-    pub(super) input: ReceiveBuffer,
-    pub(super) stream_ended: bool,
-    pub(super) output: Vec<u8>,
-    /// An HTTP answer's, behind the output.
-    pub(super) body: Body,
-    /// Frames that were sent before the handshake was done; they leave after its last byte.
-    pub(super) early: Vec<u8>,
+    response: Option<Box<HandshakeResponse>>,
+    subprotocol: Option<Box<str>>,
+    closing: ClosingHandshake,
     /// Events that were not taken yet.
-    pub(super) pending: VecDeque<Event>,
-    /// Our half of the closing handshake, once it is sent.
-    pub(super) close_sent: Option<CloseFrame>,
-    pub(super) transitions: Vec<Transition>,
+    pending: VecDeque<Event>,
     /// Whether the headers of frames are recorded for a log.
-    pub(super) noting: bool,
-    pub(super) notes: Vec<Note>,
+    noting: bool,
+    notes: Vec<Note>,
     /// Whether a request that breaks a rule is announced like any other.
     announces_all: bool,
     /// The rule that the announced request breaks.
     objection: Option<Box<Rejection>>,
-}
-
-/// The part of the stream that the next bytes belong to. Finer than [`State`], which is enough for
-/// callers.
-#[derive(Debug)]
-pub(super) enum Phase {
-    /// The request's header block, searched up to here.
-    Head(usize),
-    /// Nothing, until the caller has answered the request.
-    PendingHandshake(Option<Proof>),
-    /// Draft-76's eight bytes.
-    Key3([u32; 2]),
-    /// As a client: the header block of the response.
-    HandshakeResponse(Box<PendingHandshake>),
-    /// As a client: the body of a rejection.
-    Rejection(Box<Rejected>),
-    /// As a client: draft-76's sixteen bytes.
-    Proof([u8; 16]),
-    /// Frames.
-    Frames(Decoder),
-    /// Nothing: further bytes are ignored.
-    Over(Ending),
 }
 
 impl Connection {
@@ -86,26 +56,34 @@ impl Connection {
     pub fn new(config: Arc<Config>) -> Connection {
         Connection {
             config,
-            state: State::Opening,
+            machine: StateMachine::default(),
             phase: Phase::Head(0),
-            encoder: None,
-            request: None,
-            answer: None,
-            subprotocol: None,
-            deflater: None,
             input: ReceiveBuffer::default(),
             stream_ended: false,
-            output: Vec::new(),
-            body: Body::default(),
-            early: Vec::new(),
+            output: Output::default(),
+            request: None,
+            response: None,
+            subprotocol: None,
+            closing: ClosingHandshake::default(),
             pending: VecDeque::new(),
-            close_sent: None,
-            transitions: Vec::new(),
             noting: false,
             notes: Vec::new(),
             announces_all: false,
             objection: None,
         }
+    }
+
+    /// Creates a client's connection that has no response yet: the first
+    /// [`data_to_send`](Connection::data_to_send) is the request. A client uses the limits and the
+    /// compression of `config`; all else is for servers. `entropy` is used for keys and for a mask on
+    /// every frame.
+    pub fn client(config: Arc<Config>, request: &ClientRequest, entropy: Entropy) -> Connection {
+        let (handshake, bytes) = ClientHandshake::begin(request, &config, entropy);
+        let mut connection = Connection::new(config);
+        connection.output.encoder = Some(Encoder::client(handshake.version(), entropy));
+        connection.output.write(&bytes);
+        connection.phase = Phase::Response(Box::new(handshake));
+        connection
     }
 
     /// Announces a request even if it breaks a rule, if it can be parsed: for a caller that must count
@@ -131,6 +109,7 @@ impl Connection {
     }
 
     /// Returns the next event, or `None` when more bytes are needed.
+    #[must_use]
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.pending.pop_front() {
@@ -138,18 +117,13 @@ impl Connection {
             }
             match &mut self.phase {
                 Phase::Head(_) => self.read_head()?,
-                Phase::PendingHandshake(_) if self.stream_ended => self.end_of_stream()?,
-                Phase::PendingHandshake(_) => return None,
+                Phase::Announced(_) if self.stream_ended => self.end_of_stream(),
+                Phase::Announced(_) => return None,
                 Phase::Key3(parts) => {
                     let parts = *parts;
                     self.read_key3(parts)?;
                 }
-                Phase::HandshakeResponse(_) => self.read_answer()?,
-                Phase::Rejection(_) => self.read_rejection()?,
-                Phase::Proof(expected) => {
-                    let expected = *expected;
-                    self.read_proof(expected)?;
-                }
+                Phase::Response(_) => self.read_response()?,
                 Phase::Frames(decoder) => {
                     if let Some(mut rest) = decoder.overshoot() {
                         // Bytes after the end of a large frame that was read past this buffer.
@@ -164,7 +138,7 @@ impl Connection {
                                 return Some(event);
                             }
                         }
-                        Ok(None) if self.stream_ended => self.end_of_stream()?,
+                        Ok(None) if self.stream_ended => self.end_of_stream(),
                         Ok(None) => return None,
                         Err(protocol_error) => self.fail(protocol_error),
                     }
@@ -184,7 +158,7 @@ impl Connection {
         let Phase::Frames(decoder) = &self.phase else {
             return None;
         };
-        if self.state != State::Ready || !self.pending.is_empty() {
+        if self.state() != State::Ready || !self.pending.is_empty() {
             return None;
         }
         let limit = self.config.limits.message;
@@ -194,15 +168,15 @@ impl Connection {
     }
 
     /// Returns the bytes that must be written to the peer now; empty when there are none.
+    #[must_use]
     pub fn data_to_send(&mut self) -> Vec<u8> {
-        self.output
-            .extend_from_slice(std::mem::take(&mut self.body).as_bytes());
-        std::mem::take(&mut self.output)
+        self.output.take()
     }
 
     /// Returns how to end the connection, or `None` while it is not ending.
+    #[must_use]
     pub fn close_expected(&self) -> Option<Ending> {
-        match (self.state, &self.phase) {
+        match (self.state(), &self.phase) {
             (_, Phase::Over(_)) if self.stream_ended => Some(Ending::Linger),
             (_, Phase::Over(ending)) => Some(*ending),
             (State::Closing, _) => Some(Ending::Await),
@@ -217,22 +191,23 @@ impl Connection {
     /// # Errors
     /// [`SendError::Now`] when no request waits for a response.
     pub fn accept(&mut self, accept: Accept) -> Result<(), SendError> {
-        let (Phase::PendingHandshake(proof), Some(request)) = (&mut self.phase, &self.request)
-        else {
-            return Err(SendError::Now(self.state));
+        let (Phase::Announced(proof), Some(request)) = (&mut self.phase, &self.request) else {
+            return Err(SendError::Now(self.state()));
         };
         let (Some(proof), Some(version)) = (proof.take(), request.version()) else {
             let rejection = request.no_upgrade();
             return self.reject(rejection);
         };
-        let agreed = match Agreed::on(accept, request, version, &self.config) {
+        let agreed = match agree(accept, request, version, &self.config) {
             Ok(agreed) => agreed,
             Err(rejection) => return self.reject(rejection),
         };
-        self.output.extend(version.answer(request, &proof, &agreed));
-        self.subprotocol = agreed.subprotocol;
-        self.deflate_by(agreed.deflate.map(|(negotiated, _)| negotiated));
-        self.change(Trigger::HeadAccepted);
+        self.output
+            .write(&version.response(request, &proof, &agreed));
+        self.subprotocol = agreed.subprotocol.map(String::into);
+        self.output
+            .deflate_by(agreed.deflate.map(|(negotiated, _)| negotiated));
+        self.machine.change(Trigger::HeadAccepted);
         match proof {
             Proof::Challenge(parts) => self.phase = Phase::Key3(parts),
             Proof::None | Proof::Accept(_) => self.open(version),
@@ -256,48 +231,117 @@ impl Connection {
     /// # Errors
     /// [`SendError::Now`] once a request was accepted or rejected.
     pub fn respond(&mut self, response: Response) -> Result<(), SendError> {
-        if self.state != State::Opening || self.role() == Role::Client {
-            return Err(SendError::Now(self.state));
+        if self.state() != State::Opening || self.role() == Role::Client {
+            return Err(SendError::Now(self.state()));
         }
         let head_only = self.request.as_ref().is_some_and(Request::is_head);
-        self.output.extend(response.encode_head(self.config.date));
-        if !head_only {
-            self.body = response.into_body();
-        }
-        self.change(Trigger::Refused);
+        self.output.respond(response, head_only, self.config.date);
+        self.machine.change(Trigger::Refused);
         self.phase = Phase::Over(Ending::Linger);
         Ok(())
     }
 
+    /// Sends a message. Before draft-76's handshake is complete, the message waits for that.
+    ///
+    /// # Errors
+    /// [`SendError`] for a message that the version cannot carry, and if the connection cannot send
+    /// any more; nothing is sent then.
+    pub fn send(&mut self, message: &Message) -> Result<(), SendError> {
+        self.output.message(message, self.state())
+    }
+
+    /// Sends a ping with a payload of up to 125 bytes.
+    ///
+    /// # Errors
+    /// The same as [`send`](Connection::send); draft-75 and draft-76 have no ping.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.output.ping(payload, self.state())
+    }
+
+    /// Starts the closing handshake in the version's own way: a close frame, `FF 00`, or closing the
+    /// TCP connection. Without a frame, the close has no code. A second close is not sent.
+    ///
+    /// # Errors
+    /// [`SendError`] for a code that may not be sent or a reason above 123 bytes, and for a
+    /// request that this side still has to answer: call [`reject`](Connection::reject) for that.
+    pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
+        match (self.state(), self.role()) {
+            (State::Ready, _) => {
+                self.output.close(frame.as_ref())?;
+                self.close_was_sent(frame);
+            }
+            (State::Opening, Role::Server) => return Err(SendError::Now(self.state())),
+            (State::Opening | State::Handshaking, _) => {
+                // The 101, or draft-76's proof, was not received or not sent: the only way to end is to
+                // close the TCP connection.
+                self.machine.change(Trigger::Failed);
+                self.phase = Phase::Over(Ending::Linger);
+            }
+            (State::Closing | State::Error | State::Rejected, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Records that other code has sent a close to the peer, so that the peer's half completes the
+    /// closing handshake, and no second close is sent.
+    pub fn close_was_sent(&mut self, frame: Option<CloseFrame>) {
+        if self.state() != State::Ready {
+            return;
+        }
+        let frame = frame.unwrap_or(CloseFrame::WITHOUT_CODE);
+        self.machine.change(Trigger::CloseStarted);
+        match self.closes_tcp() {
+            true => self.closed(Closed::of(frame, Initiator::Us, true)),
+            false => self.closing.sent(frame),
+        }
+    }
+
+    /// Records that this side has failed the open connection: there is no closing handshake.
+    pub fn abandon(&mut self) {
+        if self.state() == State::Ready {
+            self.machine.change(Trigger::Failed);
+            let closed = self.closing.cut_short();
+            self.closed(closed);
+        }
+    }
+
     /// Returns the state of the connection.
+    #[inline]
     pub fn state(&self) -> State {
-        self.state
+        self.machine.state()
     }
 
     /// Returns the changes of state since the last call, in order.
+    #[must_use]
     pub fn transitions(&mut self) -> Vec<Transition> {
-        std::mem::take(&mut self.transitions)
+        self.machine.take_transitions()
     }
 
     /// Returns the side of the connection that this is.
     pub fn role(&self) -> Role {
-        self.encoder.map_or(Role::Server, Encoder::role)
+        self.output.role()
     }
 
     /// Returns the version, once the request has shown it.
     pub fn version(&self) -> Option<Version> {
-        self.encoder.map(Encoder::version)
+        self.output.version()
     }
 
     /// Returns the encoder of this side's frames, once the version is known: for a caller that sends
     /// frames past the connection.
     pub fn encoder(&self) -> Option<Encoder> {
-        self.encoder
+        self.output.encoder
     }
 
     /// Returns the request, once its header block has arrived. A client has none.
     pub fn request(&self) -> Option<&Request> {
         self.request.as_ref()
+    }
+
+    /// Returns the server's response, once it has accepted the request, with `Set-Cookie` and all other
+    /// headers. A server has none.
+    pub fn answer(&self) -> Option<&HandshakeResponse> {
+        self.response.as_deref()
     }
 
     /// Returns the subprotocol in use, if one was agreed on.
@@ -307,7 +351,7 @@ impl Connection {
 
     /// Returns whether there is neither output nor a change of state to be taken.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.output.is_empty() && self.transitions.is_empty()
+        self.output.is_empty() && !self.machine.has_transitions()
     }
 
     /// Sets whether the headers of frames are recorded from now on, for [`notes`](Connection::notes).
@@ -318,12 +362,12 @@ impl Connection {
         }
     }
 
-    /// What a log may want, since the last call.
+    /// Returns the notes for a log since the last call.
     pub(crate) fn notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
     }
 
-    /// Whether there is something that a log may want.
+    /// Returns whether there are notes for a log.
     pub(crate) fn has_notes(&self) -> bool {
         !self.notes.is_empty()
     }
@@ -340,12 +384,8 @@ impl Connection {
     /// The memory of one connection is bounded by [`Limits::message`](super::Limits::message) and a
     /// constant; a caller that serves many connections bounds the sum.
     pub fn held_bytes(&self) -> usize {
-        let decoder = match &self.phase {
-            Phase::Frames(decoder) => decoder.held(),
-            _ => 0,
-        };
         let request = self.request.as_ref().map_or(0, Request::memory);
-        self.input.capacity() + decoder + request
+        self.input.capacity() + self.phase.held() + request
     }
 
     /// Returns how many bytes of an unfinished message, or of an unfinished frame, were received; 0 if
@@ -377,10 +417,10 @@ impl Connection {
         self.input_buffer(most).extend_from_slice(data);
     }
 
-    /// Leaves the body of an HTTP answer out of the output, for a shell that sends it behind that
-    /// without a copy.
+    /// Leaves the body of an HTTP response out of the output, for a caller that sends it after the
+    /// output without a copy.
     pub(crate) fn leave_out_body(&mut self) {
-        self.body = Body::default();
+        self.output.leave_out_body();
     }
 
     fn read_head(&mut self) -> Option<()> {
@@ -389,7 +429,10 @@ impl Connection {
         };
         let found = Request::search(self.input.unread(), searched, &self.config.limits);
         let judged = match found {
-            Ok(Search::Incomplete(_)) if self.stream_ended => return self.end_of_stream(),
+            Ok(Search::Incomplete(_)) if self.stream_ended => {
+                self.end_of_stream();
+                return Some(());
+            }
             Ok(Search::Incomplete(searched)) => {
                 self.phase = Phase::Head(searched);
                 return None;
@@ -397,8 +440,8 @@ impl Connection {
             Ok(Search::Complete(used, request)) => {
                 self.input.consume(used);
                 request.and_then(|mut request| {
-                    let proof = self.config.judge(&mut request);
-                    self.encoder = request.version().map(Encoder::server);
+                    let proof = judge(&mut request, &self.config);
+                    self.output.encoder = request.version().map(Encoder::server);
                     self.request = Some(request);
                     proof
                 })
@@ -407,12 +450,12 @@ impl Connection {
         };
         match judged {
             Ok(proof) => {
-                self.phase = Phase::PendingHandshake(proof);
+                self.phase = Phase::Announced(proof);
                 self.pending.push_back(Event::Request);
             }
             Err(rejection) if self.announces_all && self.request.is_some() => {
                 self.objection = Some(Box::new(rejection));
-                self.phase = Phase::PendingHandshake(None);
+                self.phase = Phase::Announced(None);
                 self.pending.push_back(Event::Request);
             }
             // In Opening, a rejection is always possible.
@@ -426,53 +469,117 @@ impl Connection {
         match key3.copied() {
             Some(key3) => {
                 self.input.consume(key3.len());
-                self.output.extend(draft76::proof(parts, key3));
+                self.output.write(&draft76::proof(parts, key3));
                 self.open(Version::Draft76);
-                Some(())
             }
             None if self.stream_ended => self.end_of_stream(),
-            None => None,
+            None => return None,
         }
+        Some(())
     }
 
-    pub(super) fn open(&mut self, version: Version) {
-        self.output.append(&mut self.early);
-        self.change(Trigger::HandshakeDone);
-        self.phase = Phase::Frames(Decoder::new(version, self.role()).inflating(self.negotiated()));
+    // In a frame of its own: a server's connections never need it.
+    #[inline(never)]
+    fn read_response(&mut self) -> Option<()> {
+        let Phase::Response(handshake) = &mut self.phase else {
+            return None;
+        };
+        let version = handshake.version();
+        let unread = self.input.unread();
+        let (used, progress) = handshake.read(unread, self.stream_ended, &self.config);
+        self.input.consume(used);
+        match progress {
+            Ok(Progress::Incomplete) if self.stream_ended => {
+                self.decline(HandshakeError::StreamEnded);
+            }
+            Ok(Progress::Incomplete) => return None,
+            Ok(Progress::Accepted(accepted)) => {
+                self.subprotocol = accepted.subprotocol.map(String::into);
+                self.output.deflate_by(accepted.deflate);
+                self.response = Some(accepted.response);
+                self.machine.change(Trigger::HeadAccepted);
+            }
+            Ok(Progress::Complete) => self.open(version),
+            Err(error) => self.decline(error),
+        }
+        Some(())
+    }
+
+    fn decline(&mut self, error: HandshakeError) {
+        self.machine.change(match error {
+            HandshakeError::Status(_) => Trigger::Refused,
+            HandshakeError::StreamEnded => Trigger::StreamEnded,
+            _ => Trigger::Failed,
+        });
+        self.phase = Phase::Over(Ending::Linger);
+        self.pending.push_back(Event::Declined(Box::new(error)));
+    }
+
+    fn open(&mut self, version: Version) {
+        self.output.open();
+        self.machine.change(Trigger::HandshakeDone);
+        let decoder = Decoder::new(version, self.role()).inflating(self.output.negotiated());
+        self.phase = Phase::Frames(decoder);
         self.note_frames(self.noting);
         self.pending.push_back(Event::Open);
     }
 
     fn decoded(&mut self, decoded: Decoded) -> Option<Event> {
-        let ready = self.state == State::Ready;
+        let ready = self.state() == State::Ready;
         match decoded {
             // Our close frame is sent: messages that were still on their way are not processed.
             Decoded::Message(message) => ready.then_some(Event::Message(message)),
             Decoded::Pong(payload) => ready.then_some(Event::Pong(payload)),
             Decoded::Ping(payload) => {
-                // A ping is answered until the peer's close frame arrives (RFC 6455 §5.5.2). It has 125
-                // bytes at most, so a pong can carry them.
-                if let Some(encoder) = self.encoder {
-                    let _ = encoder.encode_pong(&payload, &mut self.output);
-                }
+                // A ping is answered until the peer's close frame arrives (RFC 6455 §5.5.2).
+                self.output.pong(&payload);
                 ready.then_some(Event::Ping(payload))
             }
             Decoded::Close(frame) => {
-                self.close_received(frame);
+                self.machine.change(Trigger::CloseStarted);
+                let closed = self.closing.received(frame, &mut self.output);
+                self.closed(closed);
                 None
             }
         }
     }
 
-    pub(super) fn change(&mut self, trigger: Trigger) {
-        let from = self.state;
-        match from.after(trigger) {
-            Some(to) if to != from => {
-                self.state = to;
-                self.transitions.push(Transition { from, trigger, to });
+    fn fail(&mut self, protocol_error: ProtocolError) {
+        self.machine.change(Trigger::Failed);
+        let reasons = self.config.close_reasons;
+        let closed = self.closing.fail(protocol_error, reasons, &mut self.output);
+        self.closed(closed);
+    }
+
+    /// Handles the end of the stream, once its bytes are used up.
+    fn end_of_stream(&mut self) {
+        let Phase::Frames(decoder) = &self.phase else {
+            self.machine.change(Trigger::StreamEnded);
+            self.phase = Phase::Over(Ending::Linger);
+            return;
+        };
+        let closed = match decoder.is_between_frames() {
+            // Draft-75 has no other close.
+            clean if self.state() == State::Ready && self.closes_tcp() => {
+                self.machine.change(Trigger::CloseStarted);
+                Closed::of(CloseFrame::WITHOUT_CODE, Initiator::Peer, clean)
             }
-            Some(_) => {}
-            None => debug_assert!(false, "the table has no {trigger:?} in {from}"),
-        }
+            _ => self.closing.cut_short(),
+        };
+        self.machine.change(Trigger::StreamEnded);
+        self.closed(closed);
+    }
+
+    fn closed(&mut self, closed: Closed) {
+        self.phase = Phase::Over(match self.role() {
+            Role::Client if closed.clean && !self.closes_tcp() => Ending::Follow,
+            _ => Ending::Linger,
+        });
+        self.pending.push_back(Event::Closed(closed));
+    }
+
+    /// Returns whether closing the TCP connection is the version's close.
+    fn closes_tcp(&self) -> bool {
+        self.version().map(Version::closing) == Some(Closing::CloseTcp)
     }
 }

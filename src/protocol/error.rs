@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::close::CloseCode;
-use super::http::head::InvalidHead;
+use super::http::head::{InvalidHead, tls_hint};
 use super::limits::Limits;
 use super::version::{Version, Versions};
 
@@ -96,6 +96,7 @@ pub enum Rejection {
 }
 
 /// Why a draft-76 key has no solution (draft-76 §5.2 steps 4 to 8).
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyError {
     /// No digit in it.
@@ -131,27 +132,27 @@ impl Rejection {
     /// Returns a short fixed name, for counters.
     pub fn name(&self) -> &'static str {
         match self {
-            Rejection::HeadTooLarge(_) => "head too large",
-            Rejection::TooManyFields(_) => "too many fields",
-            Rejection::MalformedHead(_) | Rejection::NotHttp(_) => "malformed head",
+            Rejection::HeadTooLarge(_) => "header block too large",
+            Rejection::TooManyFields(_) => "too many headers",
+            Rejection::MalformedHead(_) | Rejection::NotHttp(_) => "malformed header block",
             Rejection::Method(_) => "method",
             Rejection::Resource(_) => "resource",
             Rejection::HttpVersion(_) => "http version",
             Rejection::NoUpgrade => "no upgrade",
-            Rejection::InvalidUpgrade(_) => "bad upgrade",
+            Rejection::InvalidUpgrade(_) => "invalid upgrade",
             Rejection::NoConnectionUpgrade => "no connection upgrade",
             Rejection::Body => "body",
-            Rejection::Missing(_) => "missing field",
-            Rejection::Duplicate(_) => "duplicate field",
-            Rejection::InvalidHost(_) => "bad host",
+            Rejection::Missing(_) => "missing header",
+            Rejection::Duplicate(_) => "duplicate header",
+            Rejection::InvalidHost(_) => "invalid host",
             Rejection::UnknownHost(_) => "unknown host",
-            Rejection::InvalidVersion(_) => "bad version",
+            Rejection::InvalidVersion(_) => "invalid version",
             Rejection::UnsupportedVersion { .. } => "unsupported version",
             Rejection::UnsupportedDraft(_) => "unsupported draft",
             Rejection::KeyWithoutVersion => "key without version",
-            Rejection::InvalidKey(_) => "bad key",
-            Rejection::InvalidChallenge { .. } => "bad challenge",
-            Rejection::InvalidSubprotocol(_) => "bad subprotocol",
+            Rejection::InvalidKey(_) => "invalid key",
+            Rejection::InvalidChallenge { .. } => "invalid challenge",
+            Rejection::InvalidSubprotocol(_) => "invalid subprotocol",
             Rejection::UnsupportedSubprotocol(_) => "unsupported subprotocol",
             Rejection::Origin(_) => "origin",
             Rejection::Timeout => "timeout",
@@ -167,9 +168,11 @@ impl Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Rejection::HeadTooLarge(limit) => write!(f, "request head longer than {limit} bytes"),
-            Rejection::TooManyFields(limit) => write!(f, "more than {limit} header fields"),
-            Rejection::MalformedHead(part) => write!(f, "malformed request head: {part}"),
+            Rejection::HeadTooLarge(limit) => {
+                write!(f, "request header block longer than {limit} bytes")
+            }
+            Rejection::TooManyFields(limit) => write!(f, "more than {limit} headers"),
+            Rejection::MalformedHead(part) => write!(f, "malformed request header block: {part}"),
             Rejection::NotHttp(first) => {
                 write!(
                     f,
@@ -177,11 +180,14 @@ impl fmt::Display for Rejection {
                     tls_hint(*first)
                 )
             }
-            Rejection::Method(method) => write!(f, "method {method}: only GET is answered here"),
+            Rejection::Method(method) => write!(
+                f,
+                "method {method} is not supported: this server accepts GET only"
+            ),
             Rejection::Resource(resource) => {
-                write!(f, "bad resource \"{resource}\"")
+                write!(f, "invalid resource \"{resource}\"")
             }
-            Rejection::HttpVersion(version) => write!(f, "{version} needs HTTP/1.1"),
+            Rejection::HttpVersion(version) => write!(f, "{version} requires HTTP/1.1"),
             Rejection::NoUpgrade => {
                 f.write_str("missing Upgrade header: this server accepts WebSocket requests only")
             }
@@ -190,22 +196,24 @@ impl fmt::Display for Rejection {
                 "cannot upgrade to \"{value}\": this server accepts WebSocket requests only"
             ),
             Rejection::NoConnectionUpgrade => {
-                f.write_str("the Connection field does not say Upgrade")
+                f.write_str("the Connection header does not contain Upgrade")
             }
-            Rejection::Body => f.write_str("a handshake has no body"),
-            Rejection::Missing(field) => write!(f, "the {field} field is missing"),
-            Rejection::Duplicate(field) => write!(f, "the {field} field stands more than once"),
-            Rejection::InvalidHost(host) => write!(f, "bad Host \"{host}\""),
+            Rejection::Body => f.write_str("a WebSocket request must not have a body"),
+            Rejection::Missing(field) => write!(f, "missing {field} header"),
+            Rejection::Duplicate(field) => write!(f, "the {field} header occurs more than once"),
+            Rejection::InvalidHost(host) => write!(f, "invalid Host \"{host}\""),
             Rejection::UnknownHost(host) => write!(f, "host \"{host}\" is not served here"),
-            Rejection::InvalidVersion(value) => write!(f, "bad Sec-WebSocket-Version \"{value}\""),
+            Rejection::InvalidVersion(value) => {
+                write!(f, "invalid Sec-WebSocket-Version \"{value}\"")
+            }
             Rejection::UnsupportedVersion { asked, allowed } => {
                 write!(
                     f,
-                    "WebSocket version {asked} is not spoken here, only {allowed}"
+                    "WebSocket version {asked} is not supported here, only {allowed}"
                 )
             }
             Rejection::UnsupportedDraft(draft) => {
-                write!(f, "Sec-WebSocket-Draft {draft} is not spoken here")
+                write!(f, "Sec-WebSocket-Draft {draft} is not supported here")
             }
             Rejection::KeyWithoutVersion => {
                 f.write_str("Sec-WebSocket-Key without Sec-WebSocket-Version")
@@ -214,13 +222,15 @@ impl fmt::Display for Rejection {
                 write!(f, "Sec-WebSocket-Key \"{key}\" is not 16 bytes in base64")
             }
             Rejection::InvalidChallenge { field, why } => write!(f, "{field} {why}"),
-            Rejection::InvalidSubprotocol(name) => write!(f, "bad subprotocol \"{name}\""),
+            Rejection::InvalidSubprotocol(name) => write!(f, "invalid subprotocol \"{name}\""),
             Rejection::UnsupportedSubprotocol(name) => {
-                write!(f, "subprotocol \"{name}\" is not spoken here")
+                write!(f, "subprotocol \"{name}\" is not supported here")
             }
             Rejection::Origin(Some(origin)) => write!(f, "origin \"{origin}\" is not allowed here"),
-            Rejection::Origin(None) => f.write_str("no origin given, and this server wants one"),
-            Rejection::Timeout => f.write_str("the request did not come in time"),
+            Rejection::Origin(None) => {
+                f.write_str("missing Origin header: this server requires one")
+            }
+            Rejection::Timeout => f.write_str("the request was not complete in time"),
             Rejection::Full => f.write_str("the server is full, try again later"),
             Rejection::AddressFull => {
                 f.write_str("too many connections from this address, try again later")
@@ -236,16 +246,6 @@ impl fmt::Display for Rejection {
 }
 
 impl std::error::Error for Rejection {}
-
-/// Returns a hint whether bytes that are not HTTP are TLS, by the first byte: TLS records begin with
-/// their type, an alert's or a handshake's (RFC 8446 §5.1).
-pub(crate) fn tls_hint(first: u8) -> &'static str {
-    match first {
-        0x15 => ", as an alert of TLS does",
-        0x16 => ", as a handshake of TLS does",
-        _ => "",
-    }
-}
 
 impl From<InvalidHead> for Rejection {
     fn from(bad: InvalidHead) -> Self {
@@ -360,7 +360,7 @@ impl fmt::Display for ProtocolError {
             }
             ProtocolError::SkipTooLarge(limit) => write!(f, "skipped frame above {limit} bytes"),
             ProtocolError::InvalidCompression => {
-                f.write_str("compressed message that cannot be inflated")
+                f.write_str("compressed message that cannot be decompressed")
             }
             ProtocolError::UnknownFrameType(kind) => write!(f, "frame of unknown type {kind:#04x}"),
         }

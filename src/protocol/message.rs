@@ -1,12 +1,30 @@
 //! Whole messages, and the events of a connection.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::close::Closed;
 use super::error::Rejection;
 use super::handshake::HandshakeError;
 
 /// A complete message. Control frames are not messages: see [`Event`].
+///
+/// `Display` writes a text as it is, and a binary message as its length: `3 bytes`.
+///
+/// ```
+/// use stentor::Message;
+///
+/// let text = Message::from("hello");
+/// assert_eq!(text.as_text(), Some("hello"));
+/// assert_eq!(text.to_string(), "hello");
+///
+/// let binary = Message::from(b"\x01\x02\x03");
+/// assert!(binary.is_binary());
+/// assert_eq!(binary.to_string(), "3 bytes");
+/// assert_eq!(binary.into_data(), [1, 2, 3]);
+/// ```
+///
+/// Complete: the protocol has no third type of message (RFC 6455 §5.6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// Text; every version carries it.
@@ -15,12 +33,48 @@ pub enum Message {
     Binary(Vec<u8>),
 }
 
+/// The error for a message that is not text. It keeps the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotText(Message);
+
 impl Message {
+    /// Returns whether this is a text message.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Message::Text(_))
+    }
+
+    /// Returns whether this is a binary message.
+    pub fn is_binary(&self) -> bool {
+        matches!(self, Message::Binary(_))
+    }
+
     /// Returns the text, or `None` for a binary message.
+    #[doc(alias = "to_text")]
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Message::Text(text) => Some(text),
             Message::Binary(_) => None,
+        }
+    }
+
+    /// Returns the text, without a copy.
+    ///
+    /// ```
+    /// use stentor::Message;
+    ///
+    /// assert_eq!(Message::from("hello").into_text()?, "hello");
+    /// let error = Message::from(vec![1, 2]).into_text().unwrap_err();
+    /// assert_eq!(error.to_string(), "not a text message, but a binary message of 2 bytes");
+    /// assert_eq!(error.into_message(), Message::Binary(vec![1, 2]));
+    /// # Ok::<(), stentor::protocol::NotText>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotText`] for a binary message, even if its bytes are UTF-8.
+    pub fn into_text(self) -> Result<String, NotText> {
+        match self {
+            Message::Text(text) => Ok(text),
+            Message::Binary(_) => Err(NotText(self)),
         }
     }
 
@@ -32,8 +86,10 @@ impl Message {
         }
     }
 
-    /// Returns the payload's bytes, without a copy.
-    pub fn into_bytes(self) -> Vec<u8> {
+    /// Returns the payload's bytes, for text and binary messages, without a copy.
+    #[doc(alias = "into_bytes")]
+    #[must_use]
+    pub fn into_data(self) -> Vec<u8> {
         match self {
             Message::Text(text) => text.into_bytes(),
             Message::Binary(bytes) => bytes,
@@ -49,12 +105,48 @@ impl Message {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
 
-    /// Returns whether this is a binary message.
-    pub fn is_binary(&self) -> bool {
-        matches!(self, Message::Binary(_))
+impl NotText {
+    /// Returns the message.
+    #[must_use]
+    pub fn into_message(self) -> Message {
+        self.0
     }
 }
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Text(text) => f.pad(text),
+            Message::Binary(bytes) if bytes.len() == 1 => f.pad("1 byte"),
+            Message::Binary(bytes) => f.pad(&format!("{} bytes", bytes.len())),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Message {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// The same as [`Message::into_text`].
+impl TryFrom<Message> for String {
+    type Error = NotText;
+
+    fn try_from(message: Message) -> Result<String, NotText> {
+        message.into_text()
+    }
+}
+
+impl fmt::Display for NotText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a text message, but a binary message of {}", self.0)
+    }
+}
+
+impl std::error::Error for NotText {}
 
 impl From<String> for Message {
     fn from(text: String) -> Self {
@@ -100,6 +192,7 @@ impl From<&[u8]> for Message {
 
 /// An event of a connection. Events are reported in the order in which they happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// The request's header block has arrived and can be read with
     /// [`Connection::request`](super::Connection::request). Nothing goes on until it is answered

@@ -63,11 +63,14 @@ pub mod state;
 
 pub mod connection;
 
+#[macro_use]
 pub(crate) mod http;
 
 pub mod handshake;
 
-mod sending;
+mod phase;
+
+mod output;
 
 mod receive_buffer;
 
@@ -105,7 +108,7 @@ pub use deflate::Deflate;
 pub use error::{KeyError, ProtocolError, Rejection, SendError};
 pub(crate) use framing::Note;
 pub use framing::{Encoder, Framing};
-pub(crate) use handshake::Heads;
+pub(crate) use handshake::ResponseReader;
 pub use handshake::request::Request;
 pub use handshake::response::{Accept, Date, InvalidHeader, Response};
 pub use handshake::{ClientRequest, HandshakeError, HandshakeResponse};
@@ -116,7 +119,7 @@ pub(crate) use http::redacted::Redacted;
 pub use http::text::Printable;
 pub use http::url::InvalidUrl;
 pub use limits::Limits;
-pub use message::{Event, Message};
+pub use message::{Event, Message, NotText};
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
 pub use version::name::InvalidVersion;
@@ -124,8 +127,8 @@ pub use version::{Closing, Version, Versions};
 
 /// Encodes a rejection without a [`Connection`].
 pub(crate) fn rejection_bytes(rejection: &Rejection, date: Option<Date>) -> Vec<u8> {
-    let answer = handshake::response::rejection(rejection);
-    let mut bytes = answer.encode_head(date);
-    bytes.extend_from_slice(answer.into_body().as_bytes());
+    let response = handshake::response::rejection(rejection);
+    let mut bytes = response.encode_head(date);
+    bytes.extend_from_slice(response.into_body().as_bytes());
     bytes
 }

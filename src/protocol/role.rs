@@ -1,6 +1,8 @@
 //! The two sides of a connection, and the random bytes that only a client needs.
 
 /// A side of a connection.
+///
+/// Complete: a connection has two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The side that accepts the TCP connection and answers the request.

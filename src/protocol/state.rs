@@ -41,6 +41,8 @@
 use std::fmt;
 
 /// The state of a connection. The numbers are stable: they may be logged, stored and compared.
+///
+/// Complete: the table of transitions has no further states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum State {
@@ -59,6 +61,8 @@ pub enum State {
 }
 
 /// A cause of a change of state.
+///
+/// Complete: the table of transitions has no further columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// The request was valid and was accepted; on a client, the response is a valid 101.
@@ -87,6 +91,13 @@ pub struct Transition {
     pub to: State,
 }
 
+/// The state of one connection, and its changes that were not taken yet.
+#[derive(Debug)]
+pub(super) struct StateMachine {
+    state: State,
+    transitions: Vec<Transition>,
+}
+
 impl State {
     /// All states, in the order of their numbers.
     pub const ALL: [State; 6] = {
@@ -97,6 +108,7 @@ impl State {
     /// Looks up the table: returns the state after `trigger`, or `None` for a cell that cannot be
     /// reached.
     #[rustfmt::skip]
+    #[must_use]
     pub const fn after(self, trigger: Trigger) -> Option<State> {
         use State::*;
         use Trigger::*;
@@ -146,6 +158,42 @@ impl Trigger {
             Failed,
         ]
     };
+}
+
+impl Default for StateMachine {
+    fn default() -> Self {
+        StateMachine {
+            state: State::Opening,
+            transitions: Vec::new(),
+        }
+    }
+}
+
+impl StateMachine {
+    #[inline]
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(super) fn change(&mut self, trigger: Trigger) {
+        let from = self.state;
+        match from.after(trigger) {
+            Some(to) if to != from => {
+                self.state = to;
+                self.transitions.push(Transition { from, trigger, to });
+            }
+            Some(_) => {}
+            None => debug_assert!(false, "the table has no {trigger:?} in {from}"),
+        }
+    }
+
+    pub(super) fn has_transitions(&self) -> bool {
+        !self.transitions.is_empty()
+    }
+
+    pub(super) fn take_transitions(&mut self) -> Vec<Transition> {
+        std::mem::take(&mut self.transitions)
+    }
 }
 
 impl fmt::Display for State {

@@ -13,7 +13,7 @@ use crate::net::log::{CONNECTION, trace};
 use crate::net::peer::Peer;
 use crate::net::send_queue::Push;
 use crate::net::send_queue::total::SharedFrames;
-use crate::protocol::{CloseCode, CloseFrame, Message, Version};
+use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 
 use super::hub::Command;
 use super::hub::batch::Target;
@@ -104,7 +104,8 @@ impl ServerHandle {
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn disconnect_all(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         // So that a mistake is reported even if no client is connected.
-        Version::Rfc6455.encode_close(Some(&frame(code, reason)), &mut Vec::new())?;
+        Encoder::server(Version::Rfc6455)
+            .encode_close(Some(&frame(code, reason)), &mut Vec::new())?;
         for client in self.clients() {
             client.close(code, reason)?;
         }

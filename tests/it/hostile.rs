@@ -106,7 +106,7 @@ fn payload(event: &Event) -> usize {
         Event::Message(message) => message.len(),
         Event::Ping(bytes) | Event::Pong(bytes) => bytes.len(),
         Event::Closed(closed) => closed.reason.len(),
-        Event::Request | Event::Rejected(_) | Event::Declined(_) | Event::Open => 0,
+        _ => 0,
     }
 }
 

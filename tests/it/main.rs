@@ -12,6 +12,8 @@ mod support;
 
 mod state_table;
 
+mod values;
+
 mod supply;
 
 mod every_version;

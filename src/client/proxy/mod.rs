@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::error::{Error, ProxyError};
 use crate::net::connection::WaitLimit;
-use crate::protocol::{ClientRequest, HandshakeResponse, Heads, Limits};
+use crate::protocol::{ClientRequest, HandshakeResponse, Limits, ResponseReader};
 
 /// An HTTP proxy: `http://host:port`, with `user:password@` before the host if it requires that.
 ///
@@ -160,7 +160,7 @@ fn read_answer(
     limits: &Limits,
     limit: &WaitLimit,
 ) -> Result<HandshakeResponse, Error> {
-    let mut heads = Heads::default();
+    let mut reader = ResponseReader::default();
     let (mut unread, mut seen) = (Vec::new(), [0; 1024]);
     loop {
         stream.set_read_timeout(some_left(limit)?)?;
@@ -173,7 +173,7 @@ fn read_answer(
         };
         let before = unread.len();
         unread.extend_from_slice(&seen[..there]);
-        let found = heads.read(&unread, limits);
+        let found = reader.read(&unread, limits);
         let (used, answer) = found.map_err(|error| ProxyError::InvalidResponse(Box::new(error)))?;
         let of_answer = match answer {
             Some(_) => used - before,

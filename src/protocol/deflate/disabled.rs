@@ -3,7 +3,7 @@
 
 use crate::protocol::config::Config;
 use crate::protocol::error::ProtocolError;
-use crate::protocol::framing::Partial;
+use crate::protocol::framing::Assembler;
 use crate::protocol::handshake::request::Request;
 use crate::protocol::message::Message;
 use crate::protocol::version::Version;
@@ -23,20 +23,18 @@ pub(crate) struct Deflater(Never);
 #[derive(Debug)]
 pub(crate) struct Inflater(Never);
 
-impl Config {
-    pub(crate) fn take_up(&self, _: &Request) -> Option<(Negotiated, String)> {
-        None
-    }
+pub(crate) fn accept_offer(_: &Request, _: &Config) -> Option<(Negotiated, String)> {
+    None
+}
 
-    pub(crate) fn offer(&self, _: Version) -> Option<String> {
-        None
-    }
+pub(crate) fn offer(_: &Config, _: Version) -> Option<String> {
+    None
+}
 
-    /// Accepts only an empty list: nothing was offered, so the server may accept nothing.
-    pub(crate) fn agree(&self, _: Version, answer: &[u8]) -> Option<Option<Negotiated>> {
-        let empty = answer.iter().all(|byte| b", \t".contains(byte));
-        empty.then_some(None)
-    }
+/// Accepts only an empty list: nothing was offered, so the server may accept nothing.
+pub(crate) fn read_response(_: &Config, _: Version, value: &[u8]) -> Option<Option<Negotiated>> {
+    let empty = value.iter().all(|byte| b", \t".contains(byte));
+    empty.then_some(None)
 }
 
 impl Negotiated {
@@ -99,14 +97,14 @@ impl Inflater {
     pub(crate) fn inflate(
         &mut self,
         _: &[u8],
-        _: &mut Partial,
+        _: &mut Assembler,
         _: bool,
         _: usize,
     ) -> Result<(), ProtocolError> {
         match self.0 {}
     }
 
-    pub(crate) fn finish(&mut self, _: &mut Partial, _: usize) -> Result<(), ProtocolError> {
+    pub(crate) fn finish(&mut self, _: &mut Assembler, _: usize) -> Result<(), ProtocolError> {
         match self.0 {}
     }
 }

@@ -7,7 +7,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use super::Negotiated;
 use super::settings::Window;
 use crate::protocol::error::ProtocolError;
-use crate::protocol::framing::Partial;
+use crate::protocol::framing::Assembler;
 
 /// The bytes that the sender has left out (RFC 7692 §7.2.2).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
@@ -104,7 +104,7 @@ impl Inflater {
     pub(crate) fn inflate(
         &mut self,
         mut piece: &[u8],
-        message: &mut Partial,
+        message: &mut Assembler,
         check: bool,
         limit: usize,
     ) -> Result<(), ProtocolError> {
@@ -127,7 +127,7 @@ impl Inflater {
     /// The same as [`inflate`](Inflater::inflate), and if the stream is cut short.
     pub(crate) fn finish(
         &mut self,
-        message: &mut Partial,
+        message: &mut Assembler,
         limit: usize,
     ) -> Result<(), ProtocolError> {
         let message = message.buffer(0);

@@ -65,11 +65,11 @@ pub(crate) use deflater::Deflater;
 #[cfg(feature = "deflate")]
 pub(crate) use inflater::Inflater;
 #[cfg(feature = "deflate")]
-pub(crate) use negotiation::Negotiated;
+pub(crate) use negotiation::{Negotiated, accept_offer, offer, read_response};
 #[cfg(feature = "deflate")]
 pub use settings::Deflate;
 
 #[cfg(not(feature = "deflate"))]
 mod disabled;
 #[cfg(not(feature = "deflate"))]
-pub(crate) use disabled::{Deflater, Inflater, Negotiated};
+pub(crate) use disabled::{Deflater, Inflater, Negotiated, accept_offer, offer, read_response};

@@ -41,6 +41,15 @@ enum Bits {
 }
 
 impl Negotiated {
+    fn new(deflate: &Deflate, send: Window, receive: Window) -> Negotiated {
+        Negotiated {
+            send,
+            receive,
+            level: deflate.level,
+            threshold: deflate.threshold,
+        }
+    }
+
     /// Returns whether a message of `len` bytes is worth compressing, and can be for the peer's
     /// window.
     pub(crate) fn is_worth(&self, len: usize) -> bool {
@@ -58,137 +67,124 @@ impl Negotiated {
     }
 }
 
-impl Config {
-    /// Accepts the first of a client's offers that can be accepted, and returns the value of the
-    /// response's header. An invalid offer is declined like one that cannot be kept; the handshake goes
-    /// on without compression.
-    pub(crate) fn take_up(&self, request: &Request) -> Option<(Negotiated, String)> {
-        let deflate = self.deflate.as_ref()?;
-        let offers = extensions::parse(request.header_values(hybi07::EXTENSIONS))?;
-        offers
-            .iter()
-            .filter(|offer| offer.name == NAME)
-            .find_map(|offer| Some(deflate.answer(Parameters::of(offer)?)))
-    }
+/// Accepts the first of a client's offers that can be accepted, and returns the value of the
+/// response's header. An invalid offer is declined like one that cannot be kept; the handshake goes
+/// on without compression.
+pub(crate) fn accept_offer(request: &Request, config: &Config) -> Option<(Negotiated, String)> {
+    let deflate = config.deflate.as_ref()?;
+    let offers = extensions::parse(request.header_values(hybi07::EXTENSIONS))?;
+    offers
+        .iter()
+        .filter(|offer| offer.name == NAME)
+        .find_map(|offer| Some(accept(deflate, Parameters::of(offer)?)))
+}
 
-    /// Returns a client's offer in this version, if there is one.
-    pub(crate) fn offer(&self, version: Version) -> Option<String> {
-        let deflate = self.deflate.filter(|_| version.spec().deflate)?;
-        Some(deflate.offer())
+/// Returns a client's offer in this version, if there is one: it requests the parameters that our own
+/// side needs, and allows those that it supports.
+pub(crate) fn offer(config: &Config, version: Version) -> Option<String> {
+    let deflate = config.deflate.filter(|_| version.spec().deflate)?;
+    let mut words = String::from(NAME);
+    let mut add = |parameter: &str| {
+        words += "; ";
+        words += parameter;
+    };
+    if !deflate.receive.takeover {
+        add(SERVER_NO_TAKEOVER);
     }
+    if !deflate.send.takeover {
+        add(CLIENT_NO_TAKEOVER);
+    }
+    if deflate.receive.bits < Window::MOST {
+        add(&format!("{SERVER_BITS}={}", deflate.receive.bits));
+    }
+    match deflate.send.bits {
+        Window::MOST => add(CLIENT_BITS),
+        bits => add(&format!("{CLIENT_BITS}={bits}")),
+    }
+    Some(words)
+}
 
-    /// Reads which part of that offer the server has accepted, if any; `None` if the response is
-    /// invalid.
-    pub(crate) fn agree(&self, version: Version, answer: &[u8]) -> Option<Option<Negotiated>> {
-        match &extensions::parse([answer].into_iter())?[..] {
-            [] => Some(None),
-            [taken_up] if taken_up.name == NAME => {
-                let deflate = self.deflate.filter(|_| version.spec().deflate)?;
-                deflate.agree(Parameters::of(taken_up)?).map(Some)
-            }
-            _ => None,
+/// Reads which part of that offer the server has accepted, if any; `None` if the response is
+/// invalid.
+pub(crate) fn read_response(
+    config: &Config,
+    version: Version,
+    value: &[u8],
+) -> Option<Option<Negotiated>> {
+    match &extensions::parse([value].into_iter())?[..] {
+        [] => Some(None),
+        [accepted] if accepted.name == NAME => {
+            let deflate = config.deflate.filter(|_| version.spec().deflate)?;
+            confirm(&deflate, Parameters::of(accepted)?).map(Some)
         }
+        _ => None,
     }
 }
 
-impl Deflate {
-    fn answer(&self, offer: Parameters) -> (Negotiated, String) {
-        let mut send = self.send;
-        let mut receive = self.receive;
-        send.takeover &= !offer.server_no_takeover;
-        receive.takeover &= !offer.client_no_takeover;
-        if let Some(most) = offer.server_bits {
-            send.bits = shared_window(send.bits, most);
-        }
-        let may_be_bounded = match offer.client_bits {
-            None => None,
-            Some(Bits::Any) => Some(Window::MOST),
-            Some(Bits::AtMost(most)) => Some(most),
-        };
-        let bounded = may_be_bounded.filter(|most| receive.bits < *most);
-        if bounded.is_none() {
-            let theirs = may_be_bounded.unwrap_or(Window::MOST);
-            // A client that cannot bound its window must not make us keep a larger one.
-            receive.takeover &= theirs <= receive.bits;
-            receive.bits = theirs;
-        }
-        let mut words = String::from(NAME);
-        let mut say = |parameter: &str| {
-            words += "; ";
-            words += parameter;
-        };
-        // Both may be sent without an offer (RFC 7692 §7.1.1), and some clients insist.
-        if !send.takeover {
-            say(SERVER_NO_TAKEOVER);
-        }
-        if !receive.takeover {
-            say(CLIENT_NO_TAKEOVER);
-        }
-        // These only if they were offered; then the server's parameter is required.
-        if offer.server_bits.is_some() {
-            say(&format!("{SERVER_BITS}={}", send.bits));
-        }
-        if bounded.is_some() {
-            say(&format!("{CLIENT_BITS}={}", receive.bits));
-        }
-        (self.negotiated(send, receive), words)
+/// Accepts an offer, and writes the value of the response's header.
+fn accept(deflate: &Deflate, offer: Parameters) -> (Negotiated, String) {
+    let mut send = deflate.send;
+    let mut receive = deflate.receive;
+    send.takeover &= !offer.server_no_takeover;
+    receive.takeover &= !offer.client_no_takeover;
+    if let Some(most) = offer.server_bits {
+        send.bits = shared_window(send.bits, most);
     }
+    let may_be_bounded = match offer.client_bits {
+        None => None,
+        Some(Bits::Any) => Some(Window::MOST),
+        Some(Bits::AtMost(most)) => Some(most),
+    };
+    let bounded = may_be_bounded.filter(|most| receive.bits < *most);
+    if bounded.is_none() {
+        let theirs = may_be_bounded.unwrap_or(Window::MOST);
+        // A client that cannot bound its window must not make us keep a larger one.
+        receive.takeover &= theirs <= receive.bits;
+        receive.bits = theirs;
+    }
+    let mut words = String::from(NAME);
+    let mut add = |parameter: &str| {
+        words += "; ";
+        words += parameter;
+    };
+    // Both may be sent without an offer (RFC 7692 §7.1.1), and some clients insist.
+    if !send.takeover {
+        add(SERVER_NO_TAKEOVER);
+    }
+    if !receive.takeover {
+        add(CLIENT_NO_TAKEOVER);
+    }
+    // These only if they were offered; then the server's parameter is required.
+    if offer.server_bits.is_some() {
+        add(&format!("{SERVER_BITS}={}", send.bits));
+    }
+    if bounded.is_some() {
+        add(&format!("{CLIENT_BITS}={}", receive.bits));
+    }
+    (Negotiated::new(deflate, send, receive), words)
+}
 
-    /// Writes the offer: requests the parameters that our own side needs, and allows those that it
-    /// supports.
-    fn offer(&self) -> String {
-        let mut words = String::from(NAME);
-        let mut say = |parameter: &str| {
-            words += "; ";
-            words += parameter;
-        };
-        if !self.receive.takeover {
-            say(SERVER_NO_TAKEOVER);
-        }
-        if !self.send.takeover {
-            say(CLIENT_NO_TAKEOVER);
-        }
-        if self.receive.bits < Window::MOST {
-            say(&format!("{SERVER_BITS}={}", self.receive.bits));
-        }
-        match self.send.bits {
-            Window::MOST => say(CLIENT_BITS),
-            bits => say(&format!("{CLIENT_BITS}={bits}")),
-        }
-        words
+/// Checks the parameters of a server's response. It must include those that the client has requested
+/// (RFC 7692 §7.1.1.1, §7.1.2.1), and may request those that the client has allowed (§7.1.2.2).
+fn confirm(deflate: &Deflate, response: Parameters) -> Option<Negotiated> {
+    let mut send = deflate.send;
+    let mut receive = deflate.receive;
+    send.takeover &= !response.client_no_takeover;
+    match response.client_bits {
+        None => {}
+        Some(Bits::AtMost(most)) if most <= send.bits => send.bits = most,
+        Some(_) => return None,
     }
-
-    /// Checks a server's response. It must include the parameters that the client has requested
-    /// (RFC 7692 §7.1.1.1, §7.1.2.1), and may request those that the client has allowed (§7.1.2.2).
-    fn agree(&self, answer: Parameters) -> Option<Negotiated> {
-        let mut send = self.send;
-        let mut receive = self.receive;
-        send.takeover &= !answer.client_no_takeover;
-        match answer.client_bits {
-            None => {}
-            Some(Bits::AtMost(most)) if most <= send.bits => send.bits = most,
-            Some(_) => return None,
-        }
-        if !receive.takeover && !answer.server_no_takeover {
-            return None;
-        }
-        receive.takeover &= !answer.server_no_takeover;
-        match answer.server_bits {
-            Some(bits) if bits <= receive.bits => receive.bits = bits,
-            None if receive.bits == Window::MOST => {}
-            _ => return None,
-        }
-        Some(self.negotiated(send, receive))
+    if !receive.takeover && !response.server_no_takeover {
+        return None;
     }
-
-    fn negotiated(&self, send: Window, receive: Window) -> Negotiated {
-        Negotiated {
-            send,
-            receive,
-            level: self.level,
-            threshold: self.threshold,
-        }
+    receive.takeover &= !response.server_no_takeover;
+    match response.server_bits {
+        Some(bits) if bits <= receive.bits => receive.bits = bits,
+        None if receive.bits == Window::MOST => {}
+        _ => return None,
     }
+    Some(Negotiated::new(deflate, send, receive))
 }
 
 /// Returns the window for a peer that can read no larger one than `most`. A broadcast is compressed

@@ -8,6 +8,9 @@
 /// let server = Server::builder().deflate(Deflate::new().level(6).threshold(1024));
 /// # let _ = server;
 /// ```
+#[must_use]
+#[doc(alias = "compression")]
+#[doc(alias = "permessage-deflate")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deflate {
     pub(super) level: u8,

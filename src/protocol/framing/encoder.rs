@@ -23,6 +23,7 @@ use crate::protocol::version::{Closing, Version};
 /// assert_eq!(from_client, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
 /// # Ok::<(), stentor::SendError>(())
 /// ```
+#[must_use]
 #[derive(Debug, Clone, Copy)]
 pub struct Encoder {
     version: Version,
@@ -93,8 +94,8 @@ impl Encoder {
         hybi::encode_deflated(hybi::Opcode::of(message), payload, self.mask(), out);
     }
 
-    /// Like [`encode`](Encoder::encode), without a copy of the payload: appends the bytes before the
-    /// payload, and returns the payload, masked in place if it must be, with the bytes after it.
+    /// Encodes a message without a copy of the payload: appends the bytes before the payload, and
+    /// returns the payload, masked in place if it must be, with the bytes after it.
     ///
     /// # Errors
     /// The same as [`encode`](Encoder::encode).
@@ -181,45 +182,6 @@ impl Encoder {
             version: self.version,
             what,
         }
-    }
-}
-
-/// Encodes as a server of the version, without an [`Encoder`].
-impl Version {
-    /// Like [`Encoder::encode`] of a server.
-    ///
-    /// # Errors
-    /// [`SendError`] for a binary message in draft-75 and draft-76.
-    pub fn encode(self, message: &Message, out: &mut Vec<u8>) -> Result<(), SendError> {
-        Encoder::server(self).encode(message, out)
-    }
-
-    /// Like [`Encoder::encode_ping`] of a server.
-    ///
-    /// # Errors
-    /// [`SendError`] if the version has no ping, or for a payload above 125 bytes.
-    pub fn encode_ping(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
-        Encoder::server(self).encode_ping(payload, out)
-    }
-
-    /// Like [`Encoder::encode_pong`] of a server.
-    ///
-    /// # Errors
-    /// [`SendError`] if the version has no pong, or for a payload above 125 bytes.
-    pub fn encode_pong(self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
-        Encoder::server(self).encode_pong(payload, out)
-    }
-
-    /// Like [`Encoder::encode_close`] of a server.
-    ///
-    /// # Errors
-    /// [`SendError`] for a code that may not be sent or a reason above 123 bytes.
-    pub fn encode_close(
-        self,
-        frame: Option<&CloseFrame>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        Encoder::server(self).encode_close(frame, out)
     }
 }
 

@@ -10,7 +10,7 @@
 //! A length is written in base 128, big-endian, with the top bit set on all digits but the last:
 //! `81 00` is 128. Inside a frame that has a length, `FF` and `00` mean nothing.
 
-use super::{Decoded, Notes, Partial};
+use super::{Assembler, Decoded, Notes};
 use crate::protocol::config::Config;
 use crate::protocol::error::ProtocolError;
 use crate::protocol::message::Message;
@@ -37,7 +37,7 @@ pub(crate) struct Decoder {
     close_frame: bool,
     role: Role,
     place: Place,
-    text: Partial,
+    text: Assembler,
     pub(super) notes: Notes,
 }
 
@@ -62,7 +62,7 @@ impl Decoder {
             close_frame: version.closing() == Closing::Marker,
             role,
             place: Place::Type,
-            text: Partial::default(),
+            text: Assembler::default(),
             notes: Notes::default(),
         }
     }
@@ -121,89 +121,13 @@ impl Decoder {
         input: &[u8],
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
-        let limit = config.limits.message;
-        // The drafts leave the server's reaction open. A client must replace, and skip (draft-76 §4.2).
-        let is_server = self.role == Role::Server;
-        let fail_on_unknown = is_server && config.fail_on_unknown_frames;
         match self.place {
-            Place::Type => {
-                let kind = input[0];
-                self.notes.frame(&input[..1]);
-                if kind != TEXT && kind != END && fail_on_unknown {
-                    return (1, Err(ProtocolError::UnknownFrameType(kind)));
-                }
-                self.place = match kind {
-                    TEXT => Place::Text,
-                    kind if kind < HAS_LENGTH => {
-                        self.notes.unframed(kind);
-                        Place::Skipped(0)
-                    }
-                    kind => Place::Length(kind, 0, 0),
-                };
-                (1, Ok(None))
-            }
-            Place::Text => {
-                let (piece, ended) = until_end(input);
-                let fail = is_server && config.fail_on_invalid_hixie_text;
-                // The bytes within the limit are checked first, as they are if they arrive alone.
-                let within = piece.len().min(limit - self.text.len());
-                self.text.push(&piece[..within]);
-                if within < piece.len() {
-                    let judged = self.text.accept(fail);
-                    let too_large = Err(ProtocolError::message_too_large(&config.limits));
-                    return (piece.len(), judged.and(too_large));
-                }
-                if !ended {
-                    return (piece.len(), self.text.accept(fail).map(|()| None));
-                }
-                self.place = Place::Type;
-                let text = match self.text.take_text() {
-                    Ok(text) => Ok(text),
-                    Err(_) if fail => Err(ProtocolError::InvalidUtf8),
-                    Err(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-                };
-                let message = text.map(|text| Some(Decoded::Message(Message::Text(text))));
-                (piece.len() + 1, message)
-            }
-            Place::Skipped(before) => {
-                let (piece, ended) = until_end(input);
-                if before + piece.len() > limit {
-                    return (piece.len(), Err(ProtocolError::SkipTooLarge(limit)));
-                }
-                self.place = if ended {
-                    Place::Type
-                } else {
-                    Place::Skipped(before + piece.len())
-                };
-                (piece.len() + usize::from(ended), Ok(None))
-            }
+            Place::Type => (1, self.read_type(input[0], config)),
+            Place::Text => self.read_text(input, config),
+            Place::Skipped(before) => self.skip_to_end(input, before, config.limits.message),
             Place::Length(kind, before, digits) => {
-                let digit = input[0];
-                self.notes.more(digit);
-                // Checked before it is multiplied: `before` is at most the limit.
-                let length = before
-                    .checked_mul(128)
-                    .and_then(|length| length.checked_add(usize::from(digit & 0x7f)));
-                let length = match length {
-                    Some(length) if length <= limit && digits < MAX_DIGITS => length,
-                    _ => return (1, Err(ProtocolError::SkipTooLarge(limit))),
-                };
-                self.place = match (digit & 0x80 != 0, length) {
-                    (true, _) => Place::Length(kind, length, digits + 1),
-                    (false, 0) => Place::Type,
-                    (false, length) => Place::Counted(0, length),
-                };
-                if kind == END && digit & 0x80 == 0 {
-                    match length {
-                        0 if self.close_frame => return (1, Ok(Some(Decoded::Close(None)))),
-                        0 => {}
-                        _ if fail_on_unknown => {
-                            return (1, Err(ProtocolError::UnknownFrameType(kind)));
-                        }
-                        _ => {}
-                    }
-                }
-                (1, Ok(None))
+                let length = (kind, before, digits);
+                (1, self.read_length(input[0], length, config))
             }
             Place::Counted(before, left) => {
                 let here = left.min(input.len());
@@ -214,6 +138,108 @@ impl Decoder {
                 (here, Ok(None))
             }
         }
+    }
+
+    fn read_type(&mut self, kind: u8, config: &Config) -> Result<Option<Decoded>, ProtocolError> {
+        self.notes.frame(&[kind]);
+        if kind != TEXT && kind != END && self.fails_on_unknown(config) {
+            return Err(ProtocolError::UnknownFrameType(kind));
+        }
+        self.place = match kind {
+            TEXT => Place::Text,
+            kind if kind < HAS_LENGTH => {
+                self.notes.unframed(kind);
+                Place::Skipped(0)
+            }
+            kind => Place::Length(kind, 0, 0),
+        };
+        Ok(None)
+    }
+
+    fn read_text(
+        &mut self,
+        input: &[u8],
+        config: &Config,
+    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
+        let limit = config.limits.message;
+        let (piece, ended) = until_end(input);
+        let fail = self.role == Role::Server && config.fail_on_invalid_hixie_text;
+        // The bytes within the limit are checked first, as they are if they arrive alone.
+        let within = piece.len().min(limit - self.text.len());
+        self.text.push(&piece[..within]);
+        if within < piece.len() {
+            let judged = self.text.accept(fail);
+            let too_large = Err(ProtocolError::message_too_large(&config.limits));
+            return (piece.len(), judged.and(too_large));
+        }
+        if !ended {
+            return (piece.len(), self.text.accept(fail).map(|()| None));
+        }
+        self.place = Place::Type;
+        let text = match self.text.take_text() {
+            Ok(text) => Ok(text),
+            Err(_) if fail => Err(ProtocolError::InvalidUtf8),
+            Err(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        };
+        let message = text.map(|text| Some(Decoded::Message(Message::Text(text))));
+        (piece.len() + 1, message)
+    }
+
+    fn skip_to_end(
+        &mut self,
+        input: &[u8],
+        before: usize,
+        limit: usize,
+    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
+        let (piece, ended) = until_end(input);
+        if before + piece.len() > limit {
+            return (piece.len(), Err(ProtocolError::SkipTooLarge(limit)));
+        }
+        self.place = match ended {
+            true => Place::Type,
+            false => Place::Skipped(before + piece.len()),
+        };
+        (piece.len() + usize::from(ended), Ok(None))
+    }
+
+    /// Reads a digit of a length: `before` is the value so far, of `digits` digits.
+    fn read_length(
+        &mut self,
+        digit: u8,
+        (kind, before, digits): (u8, usize, u8),
+        config: &Config,
+    ) -> Result<Option<Decoded>, ProtocolError> {
+        self.notes.more(digit);
+        let limit = config.limits.message;
+        // Checked before it is multiplied: `before` is at most the limit.
+        let length = before
+            .checked_mul(128)
+            .and_then(|length| length.checked_add(usize::from(digit & 0x7f)));
+        let length = match length {
+            Some(length) if length <= limit && digits < MAX_DIGITS => length,
+            _ => return Err(ProtocolError::SkipTooLarge(limit)),
+        };
+        if digit & 0x80 != 0 {
+            self.place = Place::Length(kind, length, digits + 1);
+            return Ok(None);
+        }
+        self.place = match length {
+            0 => Place::Type,
+            length => Place::Counted(0, length),
+        };
+        match (kind, length) {
+            (END, 0) if self.close_frame => Ok(Some(Decoded::Close(None))),
+            (END, 1..) if self.fails_on_unknown(config) => {
+                Err(ProtocolError::UnknownFrameType(kind))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns whether a frame without a meaning fails the connection. The drafts leave the server's
+    /// reaction open; a client must skip it (draft-76 §4.2).
+    fn fails_on_unknown(&self, config: &Config) -> bool {
+        self.role == Role::Server && config.fail_on_unknown_frames
     }
 }
 

@@ -26,11 +26,12 @@ pub use encode::encode_frame;
 pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned, header_len};
 
 use super::mask::unmask;
-use super::{Decoded, Notes, Partial};
+use super::{Assembler, Decoded, Notes};
 use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
 use crate::protocol::deflate::{Inflater, Negotiated};
 use crate::protocol::error::ProtocolError;
+use crate::protocol::limits::Limits;
 use crate::protocol::message::Message;
 use crate::protocol::role::Role;
 use crate::protocol::version::Version;
@@ -50,6 +51,8 @@ const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
 /// The type of a frame (RFC 6455 §11.8).
+///
+/// Complete: all other numbers are reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
@@ -89,7 +92,7 @@ impl Opcode {
         }
     }
 
-    /// Whether frames of this opcode are control frames: short, whole, and allowed anywhere.
+    /// Returns whether frames of this opcode are control frames: short, whole, and allowed anywhere.
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
@@ -104,7 +107,7 @@ pub(crate) struct Decoder {
     frame: Option<DataFrame>,
     /// The message whose frames are being read: whether it is text, and how many fragments it has.
     message: Option<(Opcode, usize)>,
-    partial: Partial,
+    assembler: Assembler,
     /// The decompressor, if compression was agreed on.
     inflater: Option<Box<Inflater>>,
     pub(super) notes: Notes,
@@ -134,7 +137,7 @@ impl Decoder {
             role,
             frame: None,
             message: None,
-            partial: Partial::default(),
+            assembler: Assembler::default(),
             inflater: None,
             notes: Notes::default(),
         }
@@ -153,14 +156,14 @@ impl Decoder {
     /// See [`super::Decoder::unfinished`]. Compressed bytes count as inflated.
     pub(crate) fn unfinished(&self) -> usize {
         match self.message {
-            Some(_) => 1 + self.partial.len(),
+            Some(_) => 1 + self.assembler.len(),
             None => 0,
         }
     }
 
     pub(crate) fn held(&self) -> usize {
         let inflater = self.inflater.as_ref().map_or(0, |inflater| inflater.held());
-        self.partial.capacity() + inflater
+        self.assembler.capacity() + inflater
     }
 
     /// See [`super::Decoder::short_message`].
@@ -246,6 +249,39 @@ impl Decoder {
         let &[first, second, ..] = input else {
             return Ok(None);
         };
+        let (opcode, compressed) = self.first_bytes(first, second)?;
+        let Some((len, size)) = length(second, input) else {
+            return Ok(None);
+        };
+        if len >> 63 != 0 {
+            return Err(ProtocolError::LengthTopBit(len));
+        }
+        let shortest = usize::try_from(len).map_or(size, header_len);
+        if self.version.spec().minimal_lengths && size != shortest {
+            return Err(ProtocolError::LengthNotMinimal(len));
+        }
+        let len = match opcode.is_control() {
+            true => usize::try_from(len).unwrap_or(usize::MAX),
+            false => self.within_limits(len, compressed, &config.limits)?,
+        };
+        let (key, size) = match input.get(size..size + 4).map(<[u8; 4]>::try_from) {
+            _ if second & MASK == 0 => (None, size),
+            Some(Ok(key)) => (Some(key), size + 4),
+            _ => return Ok(None),
+        };
+        Ok(Some(Header {
+            fin: first & FIN != 0,
+            compressed,
+            opcode,
+            len,
+            key,
+            size,
+        }))
+    }
+
+    /// Checks the first two bytes of a header. Returns the opcode, and whether a compressed message
+    /// begins.
+    fn first_bytes(&self, first: u8, second: u8) -> Result<(Opcode, bool), ProtocolError> {
         let bits = first & 0xf;
         // RSV1 has a meaning at the start of a message that may be compressed (RFC 7692 §6).
         let compressed = first & RSV1 != 0 && matches!(bits, 1 | 2) && self.inflater.is_some();
@@ -255,72 +291,42 @@ impl Decoder {
             return Err(ProtocolError::ReservedBits(reserved >> 4));
         }
         let opcode = Opcode::from_bits(bits).ok_or(ProtocolError::ReservedOpcode(bits))?;
-        let fin = first & FIN != 0;
-        let short = second & !MASK;
+        let is_control = opcode.is_control();
         let masked = second & MASK != 0;
         match (opcode, self.message) {
-            _ if !masked && self.role == Role::Server => return Err(ProtocolError::Unmasked),
-            _ if masked && self.role == Role::Client => return Err(ProtocolError::Masked),
-            _ if opcode.is_control() && !fin => return Err(ProtocolError::FragmentedControl(bits)),
-            _ if opcode.is_control() && usize::from(short) > MAX_CONTROL => {
-                return Err(ProtocolError::LongControl(bits));
+            _ if !masked && self.role == Role::Server => Err(ProtocolError::Unmasked),
+            _ if masked && self.role == Role::Client => Err(ProtocolError::Masked),
+            _ if is_control && first & FIN == 0 => Err(ProtocolError::FragmentedControl(bits)),
+            _ if is_control && usize::from(second & !MASK) > MAX_CONTROL => {
+                Err(ProtocolError::LongControl(bits))
             }
-            (Opcode::Continuation, None) => return Err(ProtocolError::StrayContinuation),
-            (Opcode::Text | Opcode::Binary, Some(_)) => {
-                return Err(ProtocolError::MessageInsideMessage);
-            }
-            _ => {}
+            (Opcode::Continuation, None) => Err(ProtocolError::StrayContinuation),
+            (Opcode::Text | Opcode::Binary, Some(_)) => Err(ProtocolError::MessageInsideMessage),
+            _ => Ok((opcode, compressed)),
         }
+    }
 
-        let (len, size) = match short {
-            LENGTH_16 => match input.get(2..4).map(<[u8; 2]>::try_from) {
-                Some(Ok(bytes)) => (u64::from(u16::from_be_bytes(bytes)), 4),
-                _ => return Ok(None),
-            },
-            LENGTH_64 => match input.get(2..10).map(<[u8; 8]>::try_from) {
-                Some(Ok(bytes)) => (u64::from_be_bytes(bytes), 10),
-                _ => return Ok(None),
-            },
-            short => (u64::from(short), 2),
-        };
-        if len >> 63 != 0 {
-            return Err(ProtocolError::LengthTopBit(len));
-        }
-        let shortest = match short {
-            LENGTH_16 => len >= u64::from(LENGTH_16),
-            LENGTH_64 => len > u64::from(u16::MAX),
-            _ => true,
-        };
-        if self.version.spec().minimal_lengths && !shortest {
-            return Err(ProtocolError::LengthNotMinimal(len));
-        }
-        let limits = &config.limits;
+    /// Checks the length of a data frame, and the number of the message's frames, against the limits.
+    fn within_limits(
+        &self,
+        len: u64,
+        compressed: bool,
+        limits: &Limits,
+    ) -> Result<usize, ProtocolError> {
         let room = match &self.inflater {
             Some(inflater) if compressed || inflater.is_reading() => inflater.room(limits.message),
-            _ => limits.message - self.partial.len().min(limits.message),
+            _ => limits.message - self.assembler.len().min(limits.message),
         };
         let len = match usize::try_from(len) {
-            Ok(len) if opcode.is_control() || len <= room => len,
+            Ok(len) if len <= room => len,
             _ => return Err(ProtocolError::message_too_large(limits)),
         };
-        if let (false, Some((_, fragments))) = (opcode.is_control(), self.message)
-            && fragments >= limits.fragments
-        {
-            return Err(ProtocolError::TooManyFragments(limits.fragments));
+        match self.message {
+            Some((_, fragments)) if fragments >= limits.fragments => {
+                Err(ProtocolError::TooManyFragments(limits.fragments))
+            }
+            _ => Ok(len),
         }
-        let (key, size) = match input.get(size..size + 4).map(<[u8; 4]>::try_from) {
-            _ if !masked => (None, size),
-            Some(Ok(key)) => (Some(key), size + 4),
-            _ => return Ok(None),
-        };
-        Ok(Some(Header {
-            fin,
-            compressed,
-            opcode,
-            len,
-            key,
-            size,
-        }))
     }
 
     fn begin(&mut self, header: &Header) {
@@ -345,11 +351,11 @@ impl Decoder {
         let (Some(frame), Some((opcode, _))) = (&mut self.frame, self.message) else {
             return (0, Ok(None));
         };
-        let left = frame.len - frame.read - self.partial.raw().len();
+        let left = frame.len - frame.read - self.assembler.raw().len();
         let here = input.len().min(left);
-        self.partial.announce(left);
-        self.partial.push(&input[..here]);
-        let raw = self.partial.raw();
+        self.assembler.announce(left);
+        self.assembler.push(&input[..here]);
+        let raw = self.assembler.raw();
         unmask(raw, frame.key, frame.read);
         frame.read += raw.len();
         let ended = frame.read == frame.len;
@@ -359,14 +365,14 @@ impl Decoder {
         }
         let text = opcode == Opcode::Text;
         if !last {
-            return (here, self.partial.accept(text).map(|()| None));
+            return (here, self.assembler.accept(text).map(|()| None));
         }
         self.message = None;
-        let payload = self.partial.take();
+        let payload = self.assembler.take();
         (here, self.single(opcode, payload).map(Some))
     }
 
-    /// Like `payload`, for a compressed payload.
+    /// Takes the available bytes of a compressed payload, and decompresses them.
     fn inflate(
         &mut self,
         input: &[u8],
@@ -386,14 +392,14 @@ impl Decoder {
         if ended {
             self.frame = None;
         }
-        let partial = &mut self.partial;
-        let mut inflated = inflater.inflate(&piece, partial, opcode == Opcode::Text, limit);
+        let assembler = &mut self.assembler;
+        let mut inflated = inflater.inflate(&piece, assembler, opcode == Opcode::Text, limit);
         if !last {
             return (here, inflated.map(|()| None));
         }
-        inflated = inflated.and_then(|()| inflater.finish(partial, limit));
+        inflated = inflated.and_then(|()| inflater.finish(assembler, limit));
         self.message = None;
-        let payload = self.partial.take();
+        let payload = self.assembler.take();
         let message = inflated.and_then(|()| self.single(opcode, payload));
         (here, message.map(Some))
     }
@@ -409,15 +415,15 @@ impl Decoder {
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
         let frame = self.frame.as_ref().filter(|_| !self.is_inflating())?;
         let left = frame.len - frame.read;
-        let room = left.min(most.max(self.partial.len()));
-        (left >= DIRECT).then(|| self.partial.buffer(room))
+        let room = left.min(most.max(self.assembler.len()));
+        (left >= DIRECT).then(|| self.assembler.buffer(room))
     }
 
     /// See [`super::Decoder::overshoot`].
     pub(crate) fn overshoot(&mut self) -> Option<Vec<u8>> {
         let frame = self.frame.as_ref()?;
         let left = frame.len - frame.read;
-        (self.partial.raw().len() > left).then(|| self.partial.split_raw(left))
+        (self.assembler.raw().len() > left).then(|| self.assembler.split_raw(left))
     }
 
     /// Decodes a complete payload.
@@ -453,5 +459,21 @@ impl Decoder {
             })),
             Err(_) => Err(ProtocolError::InvalidUtf8),
         }
+    }
+}
+
+/// Reads the length of a payload. Returns it with the size of the header so far; `None` while it is
+/// incomplete.
+fn length(second: u8, input: &[u8]) -> Option<(u64, usize)> {
+    match second & !MASK {
+        LENGTH_16 => match input.get(2..4).map(<[u8; 2]>::try_from) {
+            Some(Ok(bytes)) => Some((u64::from(u16::from_be_bytes(bytes)), 4)),
+            _ => None,
+        },
+        LENGTH_64 => match input.get(2..10).map(<[u8; 8]>::try_from) {
+            Some(Ok(bytes)) => Some((u64::from_be_bytes(bytes), 10)),
+            _ => None,
+        },
+        short => Some((u64::from(short), 2)),
     }
 }

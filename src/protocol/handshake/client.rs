@@ -1,4 +1,4 @@
-//! The client's half of the handshake: sends the request, and checks the response against it.
+//! The client's half of the handshake: writes the request, and checks the response against it.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -28,32 +28,27 @@
 //! value and the required value. A response with a status other than 101 is one too, and contains its
 //! body. No second request is sent: redirects are not followed, and no other version is tried.
 
-use std::sync::Arc;
-
 use super::client_request::ClientRequest;
-use super::client_response::HandshakeResponse;
+use super::client_response::{HandshakeResponse, RejectionBody};
 use super::error::HandshakeError;
 
-use crate::protocol::closing::Ending;
 use crate::protocol::config::Config;
-use crate::protocol::connection::{Connection, Phase};
+use crate::protocol::deflate;
 use crate::protocol::deflate::Negotiated;
-use crate::protocol::framing::{Encoder, Framing};
+use crate::protocol::framing::Framing;
+use crate::protocol::http::head;
 use crate::protocol::http::text::escaped;
-use crate::protocol::message::Event;
+use crate::protocol::limits::Limits;
 use crate::protocol::role::Entropy;
-use crate::protocol::state::Trigger;
-use crate::protocol::version::{Version, draft75, draft76, hybi07};
+use crate::protocol::version::{Version, hybi07};
 
-pub(crate) use super::client_response::Heads;
-use super::client_response::Rejected;
-
-/// A request that waits for its response.
+/// A request that was sent, and its response as far as it has arrived.
 #[derive(Debug)]
-pub(crate) struct PendingHandshake {
+pub(crate) struct ClientHandshake {
     request: ClientRequest,
-    proof: ExpectedProof,
-    heads: Heads,
+    expected: ExpectedProof,
+    reader: ResponseReader,
+    step: Step,
 }
 
 /// The expected proof that the server has understood the request.
@@ -67,247 +62,287 @@ pub(crate) enum ExpectedProof {
     Accept(String),
 }
 
-impl Connection {
-    /// Creates a client's connection that has no response yet: the first
-    /// [`data_to_send`](Connection::data_to_send) is the request. A client uses the limits and the
-    /// compression of `config`; all else is for servers. `entropy` is used for keys and for a mask on
-    /// every frame.
-    pub fn client(config: Arc<Config>, request: &ClientRequest, entropy: Entropy) -> Connection {
-        let offer = config.offer(request.version);
-        let (output, proof) = request.version.ask(request, offer, entropy);
-        let mut connection = Connection::new(config);
-        connection.encoder = Some(Encoder::client(request.version, entropy));
-        connection.output = output;
-        connection.phase = Phase::HandshakeResponse(Box::new(PendingHandshake {
+/// The part of the response that the next bytes belong to.
+#[derive(Debug)]
+enum Step {
+    /// The header block.
+    Head,
+    /// After a status other than 101: the body.
+    Body(RejectionBody),
+    /// After a valid 101: draft-76's sixteen bytes, and nothing in the other versions.
+    Proof,
+}
+
+/// The progress of a handshake that has not failed.
+pub(crate) enum Progress {
+    /// More bytes are needed.
+    Incomplete,
+    /// The header block is a valid 101; the proof follows.
+    Accepted(Accepted),
+    /// The proof is valid as well: frames follow.
+    Complete,
+}
+
+/// A valid 101, with the result of the negotiation.
+pub(crate) struct Accepted {
+    pub(crate) response: Box<HandshakeResponse>,
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) deflate: Option<Negotiated>,
+}
+
+impl ClientHandshake {
+    /// Begins a handshake, and returns the bytes of the request.
+    pub(crate) fn begin(
+        request: &ClientRequest,
+        config: &Config,
+        entropy: Entropy,
+    ) -> (ClientHandshake, Vec<u8>) {
+        let version = request.version;
+        let extensions = deflate::offer(config, version);
+        let (bytes, expected) = version.request(request, extensions, entropy);
+        let handshake = ClientHandshake {
             request: request.clone(),
-            proof,
-            heads: Heads::default(),
-        }));
-        connection
-    }
-
-    /// Returns the server's response, once it has accepted the request, with `Set-Cookie` and all other
-    /// headers. A server has none.
-    pub fn answer(&self) -> Option<&HandshakeResponse> {
-        self.answer.as_deref()
-    }
-
-    pub(crate) fn read_answer(&mut self) -> Option<()> {
-        let Phase::HandshakeResponse(asked) = &mut self.phase else {
-            return None;
+            expected,
+            reader: ResponseReader::default(),
+            step: Step::Head,
         };
-        let found = asked.heads.read(self.input.unread(), &self.config.limits);
-        let answer = match found {
-            Ok((used, answer)) => {
-                self.input.consume(used);
-                answer
-            }
-            Err(error) => {
-                self.decline(error);
-                return Some(());
-            }
-        };
-        match answer {
-            Some(answer) if answer.status() == 101 => self.judge(answer),
-            Some(answer) => self.phase = Phase::Rejection(Box::new(Rejected::new(answer))),
-            None if self.stream_ended => self.end_of_stream()?,
-            None => return None,
-        }
-        Some(())
+        (handshake, bytes)
     }
 
-    /// Reads draft-76's sixteen bytes.
-    pub(crate) fn read_proof(&mut self, expected: [u8; 16]) -> Option<()> {
-        match self.input.unread().first_chunk::<16>().copied() {
-            Some(found) => {
-                self.input.consume(found.len());
-                match found == expected {
-                    true => self.open(Version::Draft76),
-                    false => self.decline(HandshakeError::Proof { found, expected }),
+    pub(crate) fn version(&self) -> Version {
+        self.request.version
+    }
+
+    /// Reads the available part of the response. Returns how many bytes were used, and the progress.
+    ///
+    /// # Errors
+    /// If the server rejects the handshake, or if the response breaks a rule.
+    pub(crate) fn read(
+        &mut self,
+        input: &[u8],
+        stream_ended: bool,
+        config: &Config,
+    ) -> (usize, Result<Progress, HandshakeError>) {
+        let mut used = 0;
+        if let Step::Head = &self.step {
+            let response = match self.reader.read(input, &config.limits) {
+                Ok((head, Some(response))) => {
+                    used = head;
+                    response
                 }
+                Ok((interim, None)) => return (interim, Ok(Progress::Incomplete)),
+                Err(error) => return (0, Err(error)),
+            };
+            if response.status() == 101 {
+                self.step = Step::Proof;
+                return (used, self.confirm(response, config).map(Progress::Accepted));
             }
-            None if self.stream_ended => self.end_of_stream()?,
-            None => return None,
+            self.step = Step::Body(RejectionBody::new(response));
         }
-        Some(())
+        let (more, progress) = self.read_behind_head(&input[used..], stream_ended);
+        (used + more, progress)
     }
 
-    /// Reads the body of a rejection, as far as it arrives.
-    pub(crate) fn read_rejection(&mut self) -> Option<()> {
-        let Phase::Rejection(rejected) = &mut self.phase else {
-            return None;
+    fn read_behind_head(
+        &mut self,
+        input: &[u8],
+        stream_ended: bool,
+    ) -> (usize, Result<Progress, HandshakeError>) {
+        if let Step::Body(body) = &mut self.step {
+            let (used, complete) = body.read(input);
+            let progress = match complete || stream_ended {
+                true => Err(HandshakeError::Status(body.response.clone())),
+                false => Ok(Progress::Incomplete),
+            };
+            return (used, progress);
+        }
+        let ExpectedProof::Digest(expected) = self.expected else {
+            return (0, Ok(Progress::Complete));
         };
-        let (used, complete) = rejected.read(self.input.unread());
-        self.input.consume(used);
-        if !complete && !self.stream_ended {
-            return None;
+        match input.first_chunk::<16>().copied() {
+            None => (0, Ok(Progress::Incomplete)),
+            Some(found) if found == expected => (found.len(), Ok(Progress::Complete)),
+            Some(found) => (found.len(), Err(HandshakeError::Proof { found, expected })),
         }
-        let over = Phase::Over(Ending::Linger);
-        if let Phase::Rejection(rejected) = std::mem::replace(&mut self.phase, over) {
-            self.decline(HandshakeError::Status(rejected.answer));
-        }
-        Some(())
-    }
-
-    pub(crate) fn decline(&mut self, error: HandshakeError) {
-        self.change(match error {
-            HandshakeError::Status(_) => Trigger::Refused,
-            HandshakeError::StreamEnded => Trigger::StreamEnded,
-            _ => Trigger::Failed,
-        });
-        self.phase = Phase::Over(Ending::Linger);
-        self.pending.push_back(Event::Declined(Box::new(error)));
     }
 
     /// Checks a response of status 101, which must follow the rules to the letter.
-    fn judge(&mut self, answer: HandshakeResponse) {
-        let Phase::HandshakeResponse(asked) = &self.phase else {
-            return;
-        };
-        let PendingHandshake { request, proof, .. } = &**asked;
-        match request
-            .version
-            .confirm(&answer, request, proof, &self.config)
-        {
-            Ok(confirmed) => {
-                let (version, proof) = (request.version, proof.clone());
-                self.subprotocol = confirmed.subprotocol;
-                self.deflate_by(confirmed.deflate);
-                self.answer = Some(Box::new(answer));
-                self.change(Trigger::HeadAccepted);
-                match proof {
-                    ExpectedProof::Digest(digest) => self.phase = Phase::Proof(digest),
-                    ExpectedProof::Nothing | ExpectedProof::Accept(_) => self.open(version),
-                }
-            }
-            Err(error) => self.decline(error),
-        }
-    }
-}
-
-impl Version {
-    /// Returns the bytes of a client's request, and the proof that the server's response must contain.
-    fn ask(
-        self,
-        request: &ClientRequest,
-        extensions: Option<String>,
-        entropy: Entropy,
-    ) -> (Vec<u8>, ExpectedProof) {
-        match self {
-            Version::Draft75 => draft75::ask(request),
-            Version::Draft76 => draft76::ask(request, entropy),
-            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => {
-                hybi07::ask(request, extensions, entropy)
-            }
-        }
-    }
-
-    /// Checks a 101 against the request.
     fn confirm(
-        self,
-        answer: &HandshakeResponse,
-        request: &ClientRequest,
-        due: &ExpectedProof,
-        config: &Config,
-    ) -> Result<Confirmed, HandshakeError> {
-        match self {
-            Version::Draft75 => draft75::confirm(answer, request)?,
-            Version::Draft76 => draft76::confirm(answer, request)?,
-            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => hybi07::confirm(answer, due)?,
-        }
-        Ok(Confirmed {
-            subprotocol: answer.subprotocol(request)?,
-            deflate: answer.deflate(self, config)?,
-        })
-    }
-}
-
-/// The result of the negotiation.
-struct Confirmed {
-    subprotocol: Option<String>,
-    deflate: Option<Negotiated>,
-}
-
-/// The single checks of a response.
-impl HandshakeResponse {
-    /// Returns the value of a header that must occur exactly once.
-    pub(crate) fn only(&self, field: &'static str) -> Result<&[u8], HandshakeError> {
-        let value = self.head().once(field)?;
-        value.ok_or(HandshakeError::Missing(field))
-    }
-
-    /// Checks that a header occurs once and has exactly this value.
-    pub(crate) fn says(&self, field: &'static str, expected: &str) -> Result<(), HandshakeError> {
-        self.must(field, expected, |found| found == expected.as_bytes())
-    }
-
-    /// Checks that a header occurs once and has this value, in any letter case.
-    pub(crate) fn means(&self, field: &'static str, expected: &str) -> Result<(), HandshakeError> {
-        self.must(field, expected, |found| {
-            found.eq_ignore_ascii_case(expected.as_bytes())
-        })
-    }
-
-    fn must(
         &self,
-        field: &'static str,
-        expected: &str,
-        is_right: impl FnOnce(&[u8]) -> bool,
-    ) -> Result<(), HandshakeError> {
-        let found = self.only(field)?;
-        match is_right(found) {
-            true => Ok(()),
-            false => Err(HandshakeError::Mismatch {
+        response: HandshakeResponse,
+        config: &Config,
+    ) -> Result<Accepted, HandshakeError> {
+        let ClientHandshake {
+            request, expected, ..
+        } = self;
+        request
+            .version
+            .check_response(&response, request, expected)?;
+        Ok(Accepted {
+            subprotocol: subprotocol(&response, request)?,
+            deflate: negotiated(&response, request.version, config)?,
+            response: Box::new(response),
+        })
+    }
+}
+
+/// Reads the header blocks of the responses to one request, from a server or a proxy: interim
+/// responses, which are skipped, and the final one.
+#[derive(Debug, Default)]
+pub(crate) struct ResponseReader {
+    /// How far the response was searched for the end of its header block.
+    searched: usize,
+    /// The bytes of the interim responses. All header blocks together have the limit of one.
+    before: usize,
+    /// How many interim responses there were.
+    interim: usize,
+}
+
+impl ResponseReader {
+    /// The most interim responses (RFC 9110 §15.2) before the final one. Servers send one, or two.
+    const MAX_INTERIM: usize = 10;
+
+    /// Reads the complete header blocks at the front of `input`: returns how many bytes they have, and
+    /// the final response once it has arrived. The caller must pass unused bytes again, with further
+    /// bytes after them.
+    ///
+    /// # Errors
+    /// As soon as it is certain that this is not a response: it does not begin as one must (RFC 9112
+    /// §4), or is above a limit.
+    pub(crate) fn read(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<(usize, Option<HandshakeResponse>), HandshakeError> {
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            let Some((head, response)) = self.read_one(rest, limits)? else {
+                return Ok((used, None));
+            };
+            used += head;
+            // 101 ends HTTP on the connection: it is not an interim response.
+            if !matches!(response.status(), 100 | 102..200) {
+                return Ok((used, Some(response)));
+            }
+            self.interim += 1;
+            if self.interim > ResponseReader::MAX_INTERIM {
+                return Err(HandshakeError::TooManyInterim(ResponseReader::MAX_INTERIM));
+            }
+        }
+    }
+
+    /// Returns the next response and the length of its header block; `None` while it is incomplete.
+    fn read_one(
+        &mut self,
+        input: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<(usize, HandshakeResponse)>, HandshakeError> {
+        let mut begins = input.iter().zip(b"HTTP/");
+        if let Some(wrong) = begins.position(|(found, must)| found != must) {
+            return Err(HandshakeError::NotHttp(input[..=wrong].to_vec()));
+        }
+        let most = limits.head_bytes.saturating_sub(self.before);
+        match head::search(input, self.searched, most) {
+            Ok(head::Search::Incomplete(searched)) => {
+                self.searched = searched;
+                Ok(None)
+            }
+            Ok(head::Search::Complete(used)) => {
+                self.searched = 0;
+                self.before += used;
+                Ok(Some((
+                    used,
+                    HandshakeResponse::parse(&input[..used], limits)?,
+                )))
+            }
+            Err(_) => Err(HandshakeError::HeadTooLarge(limits.head_bytes)),
+        }
+    }
+}
+
+/// Checks that a header occurs once and has exactly this value.
+pub(crate) fn expect_exactly(
+    response: &HandshakeResponse,
+    field: &'static str,
+    expected: &str,
+) -> Result<(), HandshakeError> {
+    expect(response, field, expected, |found| {
+        found == expected.as_bytes()
+    })
+}
+
+/// Checks that a header occurs once and has this value, in any letter case.
+pub(crate) fn expect_ignoring_case(
+    response: &HandshakeResponse,
+    field: &'static str,
+    expected: &str,
+) -> Result<(), HandshakeError> {
+    expect(response, field, expected, |found| {
+        found.eq_ignore_ascii_case(expected.as_bytes())
+    })
+}
+
+fn expect(
+    response: &HandshakeResponse,
+    field: &'static str,
+    expected: &str,
+    is_expected: impl FnOnce(&[u8]) -> bool,
+) -> Result<(), HandshakeError> {
+    let found = response.head().once(field)?;
+    let found = found.ok_or(HandshakeError::Missing(field))?;
+    match is_expected(found) {
+        true => Ok(()),
+        false => Err(HandshakeError::Mismatch {
+            field,
+            found: escaped(found),
+            expected: expected.to_owned(),
+        }),
+    }
+}
+
+/// Returns the parameters of compression, if any: within the offer, or an error.
+fn negotiated(
+    response: &HandshakeResponse,
+    version: Version,
+    config: &Config,
+) -> Result<Option<Negotiated>, HandshakeError> {
+    if version.framing() == Framing::Hixie {
+        return Ok(None);
+    }
+    let field = hybi07::EXTENSIONS;
+    let Some(found) = response.head().once(field)? else {
+        return Ok(None);
+    };
+    deflate::read_response(config, version, found).ok_or_else(|| HandshakeError::NotOffered {
+        field,
+        found: escaped(found),
+        offered: deflate::offer(config, version).unwrap_or_default(),
+    })
+}
+
+/// Returns the server's subprotocol: one of the offered ones, or none. In the old drafts the client
+/// names the one it needs, and must get it (draft-75 §4.1, draft-76 §4.1).
+fn subprotocol(
+    response: &HandshakeResponse,
+    request: &ClientRequest,
+) -> Result<Option<String>, HandshakeError> {
+    let spec = request.version.spec();
+    let field = spec.subprotocol_field;
+    let offered = match spec.subprotocol_list {
+        true => &request.subprotocols[..],
+        false => &request.subprotocols[..request.subprotocols.len().min(1)],
+    };
+    match response.head().once(field)? {
+        None if spec.subprotocol_list || offered.is_empty() => Ok(None),
+        None => Err(HandshakeError::Missing(field)),
+        Some(found) => match offered.iter().find(|name| name.as_bytes() == found) {
+            Some(name) => Ok(Some(name.clone())),
+            None => Err(HandshakeError::NotOffered {
                 field,
                 found: escaped(found),
-                expected: expected.to_owned(),
+                offered: offered.join(", "),
             }),
-        }
-    }
-
-    /// Returns the parameters of compression, if any: within the offer, or an error.
-    fn deflate(
-        &self,
-        version: Version,
-        config: &Config,
-    ) -> Result<Option<Negotiated>, HandshakeError> {
-        if version.framing() == Framing::Hixie {
-            return Ok(None);
-        }
-        let field = hybi07::EXTENSIONS;
-        let Some(found) = self.head().once(field)? else {
-            return Ok(None);
-        };
-        let offered = config.offer(version);
-        config
-            .agree(version, found)
-            .ok_or_else(|| HandshakeError::NotOffered {
-                field,
-                found: escaped(found),
-                offered: offered.unwrap_or_default(),
-            })
-    }
-
-    /// Returns the server's subprotocol: one of the offered ones, or none. In the old drafts the client
-    /// names the one it needs, and must get it (draft-75 §4.1, draft-76 §4.1).
-    fn subprotocol(&self, request: &ClientRequest) -> Result<Option<String>, HandshakeError> {
-        let spec = request.version.spec();
-        let field = spec.subprotocol_field;
-        let offered = match spec.subprotocol_list {
-            true => &request.subprotocols[..],
-            false => &request.subprotocols[..request.subprotocols.len().min(1)],
-        };
-        match self.head().once(field)? {
-            None if spec.subprotocol_list || offered.is_empty() => Ok(None),
-            None => Err(HandshakeError::Missing(field)),
-            Some(found) => match offered.iter().find(|name| name.as_bytes() == found) {
-                Some(name) => Ok(Some(name.clone())),
-                None => Err(HandshakeError::NotOffered {
-                    field,
-                    found: escaped(found),
-                    offered: offered.join(", "),
-                }),
-            },
-        }
+        },
     }
 }

@@ -24,6 +24,7 @@ use crate::protocol::http::url::{InvalidUrl, Url, default_port};
 /// assert_eq!((request.host(), request.port()), ("example.com", 443));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use]
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
     url: Url,
@@ -87,6 +88,7 @@ impl ClientRequest {
     /// # Errors
     /// [`InvalidHeader`] for a name that is empty, has other bytes than printable ASCII without blanks,
     /// commas, semicolons and quotes, or is offered already (RFC 6455 §4.1).
+    #[doc(alias = "Sec-WebSocket-Protocol")]
     pub fn subprotocols<I>(mut self, names: I) -> Result<Self, InvalidHeader>
     where
         I: IntoIterator,
@@ -169,7 +171,7 @@ impl ClientRequest {
     }
 
     /// Returns the origin of the request, if one was given or the version requires one.
-    pub(crate) fn asks_from(&self) -> Option<String> {
+    pub(crate) fn origin_to_send(&self) -> Option<String> {
         let scheme = if self.url.secure { "https" } else { "http" };
         match &self.origin {
             Some(origin) => Some(origin.to_string()),

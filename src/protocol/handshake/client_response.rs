@@ -8,9 +8,8 @@ use crate::protocol::http::head::{Head, InvalidHead};
 use crate::protocol::http::text::escaped;
 use crate::protocol::limits::Limits;
 
-use super::error::HandshakeError;
-
 /// A server's response: status, headers and, unless it is a 101, the body.
+#[doc(alias = "101")]
 #[derive(Clone, PartialEq, Eq)]
 pub struct HandshakeResponse {
     head: Head,
@@ -57,7 +56,7 @@ impl HandshakeResponse {
     }
 
     /// Parses a complete header block.
-    fn parse(head: &[u8], limits: &Limits) -> Result<HandshakeResponse, InvalidHead> {
+    pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<HandshakeResponse, InvalidHead> {
         const FIRST_LINE: &str = "status line";
         let count = head::count_fields(head, limits, FIRST_LINE)?;
         let mut fields = vec![httparse::EMPTY_HEADER; count];
@@ -92,92 +91,17 @@ impl HandshakeResponse {
 
 impl fmt::Debug for HandshakeResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("HandshakeResponse")
             .field("head", &self.head)
             .field("body", &escaped(&self.body))
             .finish()
     }
 }
 
-/// Reads the header blocks of the responses to one request, from a server or a proxy: interim
-/// responses, which are skipped, and the final one.
-#[derive(Debug, Default)]
-pub(crate) struct Heads {
-    /// How far the response was searched for the end of its header block.
-    searched: usize,
-    /// The bytes of the interim responses. All header blocks together have the limit of one.
-    before: usize,
-    /// How many interim responses there were.
-    interim: usize,
-}
-
-impl Heads {
-    /// The most interim responses (RFC 9110 §15.2) before the final one. Servers send one, or two.
-    const MAX_INTERIM: usize = 10;
-
-    /// Reads the complete header blocks at the front of `input`: returns how many bytes they have, and
-    /// the final response once it has arrived. The caller must pass unused bytes again, with further
-    /// bytes after them.
-    ///
-    /// # Errors
-    /// As soon as it is certain that this is not a response: it does not begin as one must (RFC 9112
-    /// §4), or is above a limit.
-    pub(crate) fn read(
-        &mut self,
-        input: &[u8],
-        limits: &Limits,
-    ) -> Result<(usize, Option<HandshakeResponse>), HandshakeError> {
-        let mut used = 0;
-        loop {
-            let rest = &input[used..];
-            let Some((head, answer)) = self.read_one(rest, limits)? else {
-                return Ok((used, None));
-            };
-            used += head;
-            // 101 ends HTTP on the connection: it is not an interim response.
-            if !matches!(answer.status, 100 | 102..200) {
-                return Ok((used, Some(answer)));
-            }
-            self.interim += 1;
-            if self.interim > Heads::MAX_INTERIM {
-                return Err(HandshakeError::TooManyInterim(Heads::MAX_INTERIM));
-            }
-        }
-    }
-
-    /// Returns the next response and the length of its header block; `None` while it is incomplete.
-    fn read_one(
-        &mut self,
-        input: &[u8],
-        limits: &Limits,
-    ) -> Result<Option<(usize, HandshakeResponse)>, HandshakeError> {
-        let mut begins = input.iter().zip(b"HTTP/");
-        if let Some(wrong) = begins.position(|(found, must)| found != must) {
-            return Err(HandshakeError::NotHttp(input[..=wrong].to_vec()));
-        }
-        let most = limits.head_bytes.saturating_sub(self.before);
-        match head::search(input, self.searched, most) {
-            Ok(head::Search::Incomplete(searched)) => {
-                self.searched = searched;
-                Ok(None)
-            }
-            Ok(head::Search::Complete(used)) => {
-                self.searched = 0;
-                self.before += used;
-                Ok(Some((
-                    used,
-                    HandshakeResponse::parse(&input[..used], limits)?,
-                )))
-            }
-            Err(_) => Err(HandshakeError::HeadTooLarge(limits.head_bytes)),
-        }
-    }
-}
-
 /// Reads the body of a rejection (RFC 9112 §6.3).
 #[derive(Debug)]
-pub(crate) struct Rejected {
-    pub(crate) answer: HandshakeResponse,
+pub(crate) struct RejectionBody {
+    pub(crate) response: HandshakeResponse,
     left: Left,
 }
 
@@ -194,17 +118,17 @@ enum Left {
     Chunk(u64),
 }
 
-impl Rejected {
-    pub(crate) fn new(answer: HandshakeResponse) -> Rejected {
-        let left = match answer.status {
+impl RejectionBody {
+    pub(crate) fn new(response: HandshakeResponse) -> RejectionBody {
+        let left = match response.status {
             204 | 304 => Left::Bytes(0),
-            _ if answer.head.lists("Transfer-Encoding", "chunked") => Left::Size,
-            _ => match length(&answer.head) {
+            _ if response.head.lists("Transfer-Encoding", "chunked") => Left::Size,
+            _ => match length(&response.head) {
                 Some(length) => Left::Bytes(length),
                 None => Left::Everything,
             },
         };
-        Rejected { answer, left }
+        RejectionBody { response, left }
     }
 
     /// Reads the available part of the body. Returns how many bytes were used, and whether the body is
@@ -235,15 +159,15 @@ impl Rejected {
                 },
                 Left::Everything if rest.is_empty() => return (used, false),
                 Left::Bytes(_) | Left::Chunk(_) if rest.is_empty() => return (used, false),
-                Left::Everything => used += keep(&mut self.answer.body, rest),
+                Left::Everything => used += keep(&mut self.response.body, rest),
                 Left::Bytes(left) | Left::Chunk(left) => {
                     let most = usize::try_from(*left).unwrap_or(usize::MAX);
-                    let kept = keep(&mut self.answer.body, &rest[..rest.len().min(most)]);
+                    let kept = keep(&mut self.response.body, &rest[..rest.len().min(most)]);
                     *left -= kept as u64;
                     used += kept;
                 }
             }
-            if self.answer.body.len() >= HandshakeResponse::MAX_BODY {
+            if self.response.body.len() >= HandshakeResponse::MAX_BODY {
                 return (used, true);
             }
         }

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::protocol::error::tls_hint;
-use crate::protocol::http::head::InvalidHead;
+use crate::protocol::http::head::{InvalidHead, tls_hint};
 use crate::protocol::http::text::Escaped;
 
 use super::client_response::HandshakeResponse;
@@ -87,41 +86,32 @@ impl From<InvalidHead> for HandshakeError {
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HandshakeError::Status(answer) => {
-                let reason = answer.reason();
-                let blank = if reason.is_empty() { "" } else { " " };
-                write!(
-                    f,
-                    "the server answered {}{blank}{}",
-                    answer.status(),
-                    Escaped::Text(reason)
-                )?;
-                match first_line(answer) {
-                    Some(words) => write!(f, ": {}", Escaped::Text(&words)),
-                    None => Ok(()),
-                }
+            HandshakeError::Status(response) => write_status(response, f),
+            HandshakeError::HeadTooLarge(limit) => {
+                write!(f, "response header block longer than {limit} bytes")
             }
-            HandshakeError::HeadTooLarge(limit) => write!(f, "answer head above {limit} bytes"),
             HandshakeError::TooManyFields(limit) => {
-                write!(f, "answer of more than {limit} header fields")
+                write!(f, "response with more than {limit} headers")
             }
             HandshakeError::TooManyInterim(limit) => {
-                write!(f, "more than {limit} interim answers (1xx)")
+                write!(f, "more than {limit} interim responses (1xx)")
             }
-            HandshakeError::MalformedHead(part) => write!(f, "malformed answer head: {part}"),
+            HandshakeError::MalformedHead(part) => {
+                write!(f, "malformed response header block: {part}")
+            }
             HandshakeError::NotHttp(found) => write!(
                 f,
-                "not HTTP: the answer begins with \"{}\"{}",
+                "not HTTP: the response begins with \"{}\"{}",
                 Escaped::Bytes(found),
                 found.first().copied().map_or("", tls_hint)
             ),
             HandshakeError::Preamble(found) => write!(
                 f,
-                "the answer begins with \"{found}\" and not with the three lines of draft-75"
+                "the response begins with \"{found}\" and not with the three lines of draft-75"
             ),
             HandshakeError::HttpVersion => f.write_str("101 in HTTP older than 1.1"),
-            HandshakeError::Missing(field) => write!(f, "answer without {field}"),
-            HandshakeError::Duplicate(field) => write!(f, "answer with more than one {field}"),
+            HandshakeError::Missing(field) => write!(f, "response without {field}"),
+            HandshakeError::Duplicate(field) => write!(f, "response with more than one {field}"),
             HandshakeError::Mismatch {
                 field,
                 found,
@@ -154,11 +144,29 @@ impl fmt::Display for HandshakeError {
 
 impl std::error::Error for HandshakeError {}
 
+/// Writes status, reason, and the first line of a plain text body.
+fn write_status(response: &HandshakeResponse, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let reason = response.reason();
+    let blank = if reason.is_empty() { "" } else { " " };
+    write!(
+        f,
+        "the server responded with {}{blank}{}",
+        response.status(),
+        Escaped::Text(reason)
+    )?;
+    match first_line(response) {
+        Some(words) => write!(f, ": {}", Escaped::Text(&words)),
+        None => Ok(()),
+    }
+}
+
 /// Returns the first line of a plain text body, shortened for a log.
-fn first_line(answer: &HandshakeResponse) -> Option<String> {
+fn first_line(response: &HandshakeResponse) -> Option<String> {
     const SHOWN: usize = 160;
-    let is_plain = answer.header_str("Content-Type")?.starts_with("text/plain");
-    let body = std::str::from_utf8(answer.body()).ok()?;
+    let is_plain = response
+        .header_str("Content-Type")?
+        .starts_with("text/plain");
+    let body = std::str::from_utf8(response.body()).ok()?;
     let line: String = body.lines().next()?.trim().chars().take(SHOWN).collect();
     (is_plain && !line.is_empty()).then_some(line)
 }

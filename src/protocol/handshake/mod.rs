@@ -4,6 +4,8 @@ pub mod request;
 
 pub mod response;
 
+mod server;
+
 mod client;
 
 mod client_request;
@@ -18,7 +20,7 @@ pub use error::HandshakeError;
 pub use request::Request;
 pub use response::{Accept, InvalidHeader, Response};
 
-pub(crate) use client::ExpectedProof;
-pub(crate) use client::PendingHandshake;
+pub(crate) use client::{ClientHandshake, ExpectedProof, Progress, ResponseReader};
+pub(crate) use client::{expect_exactly, expect_ignoring_case};
 pub(crate) use client_request::add_subprotocols;
-pub(crate) use client_response::{Heads, Rejected};
+pub(crate) use server::{Agreed, Proof, agree, judge};

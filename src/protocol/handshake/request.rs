@@ -9,12 +9,36 @@ use crate::protocol::http::head;
 use crate::protocol::http::head::Head;
 use crate::protocol::http::host::name_and_port;
 use crate::protocol::http::redacted;
-use crate::protocol::http::text::escaped;
+use crate::protocol::http::text::{escaped, split_port};
 use crate::protocol::limits::Limits;
 use crate::protocol::version::Version;
 
 /// A client's request, as received: resource and headers. Its method is GET or, for plain HTTP, HEAD;
 /// other methods are rejected before the application receives the request.
+///
+/// ```
+/// use std::sync::Arc;
+/// use stentor::Version;
+/// use stentor::protocol::{Config, Connection, Event};
+///
+/// let mut connection = Connection::new(Arc::new(Config::default()));
+/// connection.receive_data(
+///     b"GET /chat?room=tea HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nOrigin: https://example.com\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: session=e8bb43229de9\r\n\r\n",
+/// );
+/// assert_eq!(connection.next_event(), Some(Event::Request));
+///
+/// let request = connection.request().ok_or("no request")?;
+/// assert_eq!(request.version(), Some(Version::Rfc6455));
+/// assert_eq!((request.path(), request.query()), ("/chat", Some("room=tea")));
+/// assert_eq!(request.header_str("host"), Some("example.com"));
+/// assert_eq!(request.origin(), Some("https://example.com"));
+/// assert_eq!(request.cookie("session"), Some("e8bb43229de9"));
+/// # Ok::<(), &str>(())
+/// ```
+#[doc(alias = "upgrade")]
+#[doc(alias = "handshake")]
 #[derive(Clone)]
 pub struct Request {
     head: Head,
@@ -113,7 +137,9 @@ impl Request {
     }
 
     /// Returns the resource that the client has requested: path, and query if there is one. Of a whole URI
-    /// (`GET http://host/path HTTP/1.1`), what stands behind the host; `/` where that has no path.
+    /// (`GET http://host/path HTTP/1.1`), the part after the host; `/` if that has no path.
+    #[doc(alias = "uri")]
+    #[doc(alias = "url")]
     pub fn target(&self) -> &str {
         match &self.target {
             // httparse accepts only UTF-8 here.
@@ -135,6 +161,8 @@ impl Request {
     }
 
     /// Returns the value of the first header of that name, in any letter case, as received.
+    #[doc(alias = "field")]
+    #[doc(alias = "header value")]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.header_values(name).next()
     }
@@ -188,10 +216,28 @@ impl Request {
 
     /// Returns the subprotocols that the client offers, in its order of preference. Draft-75 and
     /// draft-76 offer one string at most.
+    #[doc(alias = "Sec-WebSocket-Protocol")]
     pub fn subprotocols(&self) -> Vec<&str> {
         match self.version {
-            Some(version) => version.offered_subprotocols(self),
+            Some(version) => self.subprotocols_offered_in(version),
             None => Vec::new(),
+        }
+    }
+
+    /// Returns the subprotocols as a request of this version offers them.
+    pub(crate) fn subprotocols_offered_in(&self, version: Version) -> Vec<&str> {
+        let spec = version.spec();
+        let values = self
+            .header_values(spec.subprotocol_field)
+            .filter_map(|value| std::str::from_utf8(value).ok());
+        if spec.subprotocol_list {
+            let items = values.flat_map(|value| value.split(','));
+            items
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .collect()
+        } else {
+            values.take(1).collect()
         }
     }
 
@@ -227,8 +273,8 @@ impl Request {
         }
     }
 
-    /// `http://host/path` becomes `/path`, and `http://host` becomes `/`: any request may have a
-    /// whole URI (RFC 9112 §3.2.2), a handshake too (RFC 6455 §4.2.1).
+    /// Turns `http://host/path` into `/path`, and `http://host` into `/`: any request may have a whole
+    /// URI (RFC 9112 §3.2.2), a handshake too (RFC 6455 §4.2.1).
     fn make_target_relative(&mut self) -> Result<(), Rejection> {
         const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
         let (Target::Part(part), Some((scheme, rest))) =
@@ -274,14 +320,14 @@ impl Request {
         Rejection::Resource(self.shown_path())
     }
 
-    /// The path as it may be shown, escaped: of a target that was refused, more may be a secret than
-    /// the query.
+    /// Returns the path as it may be shown, escaped: in a target that was rejected, more than the query
+    /// may be a secret.
     pub(crate) fn shown_path(&self) -> String {
         redacted::path(self.target())
     }
 
-    /// The bytes of memory that it takes for as long as its connection, with a copy of the target, which
-    /// a shell keeps for others to see.
+    /// Returns the bytes of memory that it takes for as long as its connection, with a copy of the
+    /// target, which the caller keeps for other threads.
     pub(crate) fn memory(&self) -> usize {
         self.head.memory() + self.target().len()
     }
@@ -390,11 +436,3 @@ impl PartialEq for Request {
 }
 
 impl Eq for Request {}
-
-/// Splits `host:port`; an IPv6 address keeps its colons inside brackets.
-pub(crate) fn split_port(host: &str) -> (&str, Option<&str>) {
-    match host.rfind(':') {
-        Some(colon) if !host[colon..].contains(']') => (&host[..colon], Some(&host[colon + 1..])),
-        _ => (host, None),
-    }
-}

@@ -5,11 +5,12 @@ use std::fmt;
 use crate::protocol::error::Rejection;
 use crate::protocol::http::body::Body;
 use crate::protocol::http::redacted::Shown;
-use crate::protocol::http::text::Escaped;
+use crate::protocol::http::text::is_token;
 use crate::protocol::version::Versions;
 
 /// Returns the current time as the header `Date` has it (RFC 9110 §5.6.7), such as
-/// `Sun, 06 Nov 1994 08:49:37 GMT`. The protocol has no clock of its own.
+/// `Sun, 06 Nov 1994 08:49:37 GMT`. The protocol has no clock of its own. Text with a control character
+/// is not sent.
 pub type Date = fn() -> String;
 
 /// The header that makes a browser trust the `Content-Type` instead of guessing from the body.
@@ -21,6 +22,19 @@ const CONTENT_TYPE_OPTIONS: &str = "X-Content-Type-Options";
 /// Beside its own headers it has `Content-Length`, `Connection: close`, `Date` if there is a clock, and
 /// `X-Content-Type-Options: nosniff`. If one of the last two was added by [`header`](Response::header), it
 /// replaces the automatic one.
+///
+/// ```
+/// use stentor::Response;
+///
+/// let page = Response::html("<!DOCTYPE html><p>Hello");
+/// let moved = Response::new(308).header("Location", "https://example.com/chat")?;
+/// let json = Response::new(503).body("application/json", r#"{"error": "maintenance"}"#);
+/// assert_eq!((page.status(), moved.status(), json.status()), (200, 308, 503));
+/// // A header that would break the response is an error, whatever a request has put into it.
+/// assert!(Response::new(204).header("X-Name", "a\r\nSet-Cookie: b=c").is_err());
+/// # Ok::<(), stentor::InvalidHeader>(())
+/// ```
+#[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     status: u16,
@@ -29,16 +43,29 @@ pub struct Response {
 }
 
 /// How a handshake is accepted: the subprotocol, and additional headers of the 101.
+///
+/// ```
+/// use stentor::protocol::Accept;
+///
+/// let accept = Accept::new()
+///     .subprotocol("chat")
+///     .header("Set-Cookie", "session=e8bb43229de9; Secure; HttpOnly")?;
+/// # let _ = accept;
+/// # Ok::<(), stentor::InvalidHeader>(())
+/// ```
+#[must_use]
+#[doc(alias = "upgrade")]
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Accept {
     pub(crate) subprotocol: Option<String>,
     pub(crate) fields: Vec<(String, String)>,
 }
 
-/// A header that would break a request or a response: its name is not a token, it is one that the
-/// handshake writes itself, or its value has a control character.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidHeader(String);
+invalid_text! {
+    /// A header that would break a request or a response: its name is not a token, it is one that the
+    /// handshake writes itself, or its value has a control character.
+    InvalidHeader: "header \"{}\" cannot be sent"
+}
 
 impl Response {
     /// Creates a response with this status (200 to 599; anything else is sent as 500) and an empty
@@ -102,7 +129,7 @@ impl Response {
         self.status
     }
 
-    /// Its body, where the status allows one.
+    /// Returns its body, if the status allows one.
     pub(crate) fn into_body(self) -> Body {
         match self.has_body() {
             true => self.body,
@@ -110,8 +137,8 @@ impl Response {
         }
     }
 
-    /// The bytes before the body, with its length; of the answer to a HEAD request, all of them.
-    /// `date` is for where there is a clock (RFC 9110 §6.6.1).
+    /// Returns the bytes before the body, with its length; in the response to a HEAD request, these are
+    /// all. `date` is for servers with a clock (RFC 9110 §6.6.1).
     pub(crate) fn encode_head(&self, date: Option<Date>) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         line(
@@ -130,8 +157,9 @@ impl Response {
             let mut fields = self.fields.iter();
             fields.any(|(own, _)| own.eq_ignore_ascii_case(name))
         };
-        if let Some(date) = date.filter(|_| !has("Date")) {
-            header(&mut out, "Date", date());
+        let date = date.filter(|_| !has("Date")).map(|date| date());
+        if let Some(date) = date.filter(|date| is_value(date)) {
+            header(&mut out, "Date", date);
         }
         if !has(CONTENT_TYPE_OPTIONS) {
             header(&mut out, CONTENT_TYPE_OPTIONS, "nosniff");
@@ -155,20 +183,21 @@ impl Response {
         !matches!(self.status, 204 | 304)
     }
 
-    /// Its body, where one is sent that is as large as `least`.
+    /// Returns its body, if one is sent that is as large as `least`.
     pub(crate) fn large_body(&self, least: usize) -> Option<&Body> {
         (self.has_body() && self.body.len() >= least).then_some(&self.body)
     }
 }
 
 impl Accept {
-    /// Accepts, with the subprotocol that the configuration agrees on, if any.
+    /// Creates an acceptance with the subprotocol that the configuration agrees on, if any.
     pub fn new() -> Self {
         Accept::default()
     }
 
     /// Chooses the subprotocol: one of those that the client offered. Otherwise the request is rejected
     /// with 500, since the client would have to fail the connection.
+    #[doc(alias = "Sec-WebSocket-Protocol")]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into());
         self
@@ -203,30 +232,12 @@ impl InvalidHeader {
     }
 }
 
-impl fmt::Display for InvalidHeader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "header field \"{}\" cannot be sent",
-            Escaped::Text(&self.0)
-        )
-    }
-}
-
-impl std::error::Error for InvalidHeader {}
-
-impl From<InvalidHeader> for std::io::Error {
-    fn from(bad: InvalidHeader) -> Self {
-        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
-    }
-}
-
 /// Creates the response to a rejected request: status, a body that names the error, and the headers
 /// that the status requires.
 pub(crate) fn rejection(rejection: &Rejection) -> Response {
     let body = format!("{rejection}\n");
-    let mut answer = Response::new(rejection.status()).body("text/plain; charset=utf-8", body);
-    let mut add = |name: &str, value: String| answer.fields.push((name.to_owned(), value));
+    let mut response = Response::new(rejection.status()).body("text/plain; charset=utf-8", body);
+    let mut add = |name: &str, value: String| response.fields.push((name.to_owned(), value));
     match rejection {
         Rejection::Method(_) => add("Allow", "GET, HEAD".to_owned()),
         Rejection::UnsupportedVersion { allowed, .. } => {
@@ -240,7 +251,7 @@ pub(crate) fn rejection(rejection: &Rejection) -> Response {
         Rejection::TooManyHandshakes { retry_after } => add("Retry-After", retry_after.to_string()),
         _ => {}
     }
-    answer
+    response
 }
 
 /// Begins a 101: the status line and the headers that every version has, in the spelling and the
@@ -292,13 +303,6 @@ pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), Inval
         return Err(InvalidHeader::of(name));
     }
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn is_token(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn is_value(value: &str) -> bool {

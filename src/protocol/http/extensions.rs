@@ -10,6 +10,8 @@
 //! with parameters in any order. A value is a token, with or without quotes: quotes allow no other
 //! characters.
 
+use super::text::{is_token, is_token_char};
+
 /// One extension of a list, with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Extension<'a> {
@@ -108,15 +110,6 @@ impl<'a> Rest<'a> {
     fn trim(&mut self) {
         self.0 = self.0.trim_start_matches([' ', '\t']);
     }
-}
-
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(is_token_char)
-}
-
-/// Returns whether a token may contain `char` (RFC 9110 §5.6.2).
-fn is_token_char(char: char) -> bool {
-    char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char)
 }
 
 #[cfg(test)]

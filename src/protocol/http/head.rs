@@ -89,14 +89,24 @@ pub(crate) fn malformed(
 ) -> InvalidHead {
     match error {
         httparse::Error::TooManyHeaders => InvalidHead::TooManyFields(limits.head_fields),
-        httparse::Error::HeaderName => InvalidHead::Malformed("a field name"),
-        httparse::Error::HeaderValue => InvalidHead::Malformed("a field value"),
+        httparse::Error::HeaderName => InvalidHead::Malformed("a header name"),
+        httparse::Error::HeaderValue => InvalidHead::Malformed("a header value"),
         _ => InvalidHead::Malformed(first_line),
     }
 }
 
+/// Returns a hint whether bytes that are not HTTP are TLS, by the first byte: TLS records begin with
+/// their type, an alert's or a handshake's (RFC 8446 §5.1).
+pub(crate) fn tls_hint(first: u8) -> &'static str {
+    match first {
+        0x15 => ", as an alert of TLS does",
+        0x16 => ", as a handshake of TLS does",
+        _ => "",
+    }
+}
+
 impl Head {
-    /// The bytes of memory that it takes.
+    /// Returns the bytes of memory that it takes.
     pub(crate) fn memory(&self) -> usize {
         self.bytes.len() + size_of_val(self.fields.as_slice())
     }

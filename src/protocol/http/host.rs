@@ -4,8 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use super::text::Escaped;
-use crate::protocol::handshake::request::split_port;
+use super::text::split_port;
 
 /// The name or the address of a host, without a port. Letter case does not matter, nor does the
 /// notation of an IPv6 address.
@@ -21,9 +20,10 @@ use crate::protocol::handshake::request::split_port;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostName(String);
 
-/// Not the name of a host: it has a port, a scheme, a path, or invalid bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidHost(String);
+invalid_text! {
+    /// Not the name of a host: it has a port, a scheme, a path, or invalid bytes.
+    InvalidHost: "\"{}\" is not a host name without a port, such as example.com"
+}
 
 impl FromStr for HostName {
     type Err = InvalidHost;
@@ -77,23 +77,5 @@ pub(crate) fn name_and_port(host: &str) -> Option<(&str, Option<&str>)> {
 impl fmt::Display for HostName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for InvalidHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = Escaped::Text(&self.0);
-        write!(
-            f,
-            "\"{text}\" is not a host's name without a port, such as example.com"
-        )
-    }
-}
-
-impl std::error::Error for InvalidHost {}
-
-impl From<InvalidHost> for std::io::Error {
-    fn from(bad: InvalidHost) -> Self {
-        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
     }
 }

@@ -1,5 +1,8 @@
 //! The parts of HTTP that both sides of a handshake use.
 
+#[macro_use]
+mod invalid;
+
 #[cfg(feature = "deflate")]
 pub(crate) mod extensions;
 

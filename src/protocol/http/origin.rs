@@ -5,8 +5,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::host::HostName;
-use super::text::Escaped;
-use crate::protocol::handshake::request::split_port;
+use super::text::split_port;
 
 /// An origin: scheme, host and port, compared exactly; or `null`, which must be allowed by name
 /// (RFC 6454 §4 and §5).
@@ -36,12 +35,14 @@ pub struct Origin {
     port: Option<u16>,
 }
 
-/// Not an origin: no scheme, no host although one is required, a path, or an invalid port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidOrigin(String);
+invalid_text! {
+    /// Not an origin: no scheme, no host although one is required, a path, or an invalid port.
+    InvalidOrigin: "\"{}\" is not an origin: give a scheme, a host and perhaps a port, such as \
+        https://example.com or file://, without a path; or null"
+}
 
 impl Origin {
-    /// `null`: the origin of a page that has none, such as one in a sandbox.
+    /// Returns `null`: the origin of a page that has none, such as one in a sandbox.
     pub const fn null() -> Origin {
         Origin {
             scheme: String::new(),
@@ -149,23 +150,4 @@ fn host_of(host: &str) -> Option<String> {
         None => {}
     }
     Some(HostName::of(host).to_string())
-}
-
-impl fmt::Display for InvalidOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = Escaped::Text(&self.0);
-        write!(
-            f,
-            "\"{text}\" is not an origin: give a scheme, a host and perhaps a port, such as \
-             https://example.com or file://, without a path; or null"
-        )
-    }
-}
-
-impl std::error::Error for InvalidOrigin {}
-
-impl From<InvalidOrigin> for std::io::Error {
-    fn from(bad: InvalidOrigin) -> Self {
-        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
-    }
 }

@@ -58,14 +58,14 @@ fn without_query(text: &[u8]) -> String {
     }
 }
 
-/// What is shown of a resource that a client asks for: neither the user and the password that a whole
-/// URL may have, nor the query or the fragment.
+/// Returns the part of a requested resource that may be shown: neither the user and the password that a
+/// whole URL may have, nor the query or the fragment.
 pub(crate) fn path(target: &str) -> String {
     let end = target.find(['?', '#']).unwrap_or(target.len());
     escaped(&without_user(&target.as_bytes()[..end]))
 }
 
-/// A URL without user and password; anything else as it is.
+/// Removes user and password from a URL, and returns anything else as it is.
 fn without_user(text: &[u8]) -> Cow<'_, [u8]> {
     const BEFORE: &[u8] = b"://";
     let start = match memchr::memmem::find(text, BEFORE) {

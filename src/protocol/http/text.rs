@@ -1,6 +1,25 @@
-//! Escapes and shortens a peer's bytes for a log line, an error or a response.
+//! Small pieces of text: tokens, `host:port`, and the escaping and shortening of a peer's bytes for a
+//! log line, an error or a response.
 
 use std::fmt::{self, Write};
+
+/// Returns whether `text` is a token (RFC 9110 §5.6.2), such as the name of a header.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_token_char)
+}
+
+/// Returns whether a token may contain `char`.
+pub(crate) fn is_token_char(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(char)
+}
+
+/// Splits `host:port`; an IPv6 address keeps its colons inside brackets.
+pub(crate) fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rfind(':') {
+        Some(colon) if !host[colon..].contains(']') => (&host[..colon], Some(&host[colon + 1..])),
+        _ => (host, None),
+    }
+}
 
 /// The most bytes of an escaped value: a longer one is cut, and ends in `...`.
 pub(crate) const SHOWN: usize = 256;

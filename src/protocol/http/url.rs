@@ -5,8 +5,7 @@ use std::net::Ipv6Addr;
 
 use super::host::HostName;
 use super::origin::is_scheme;
-use super::text::Escaped;
-use crate::protocol::handshake::request::split_port;
+use super::text::{Escaped, split_port};
 
 /// The parts of a WebSocket URL (RFC 6455 §3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -123,36 +122,34 @@ impl fmt::Display for InvalidUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             InvalidUrl::Scheme(scheme) if scheme.is_empty() => {
-                f.write_str("url without ws:// or wss://")
+                f.write_str("URL without ws:// or wss://")
             }
             InvalidUrl::Scheme(scheme) => {
                 let scheme = Escaped::Text(scheme);
-                write!(f, "url with {scheme}:// instead of ws:// or wss://")
+                write!(f, "URL with {scheme}:// instead of ws:// or wss://")
             }
             InvalidUrl::Fragment(resource) => {
-                write!(f, "url with a fragment: \"{}\"", Escaped::Text(resource))
+                write!(f, "URL with a fragment: \"{}\"", Escaped::Text(resource))
             }
-            InvalidUrl::UserInfo => f.write_str(
-                "url with a user's name or a password, which belong into a header field",
-            ),
-            InvalidUrl::Host(host) if host.is_empty() => f.write_str("url without a host"),
-            InvalidUrl::Host(host) => write!(f, "url with bad host \"{}\"", Escaped::Text(host)),
-            InvalidUrl::Port(port) => write!(f, "url with bad port \"{}\"", Escaped::Text(port)),
+            InvalidUrl::UserInfo => {
+                f.write_str("URL with a user's name or a password, which belong in a header")
+            }
+            InvalidUrl::Host(host) if host.is_empty() => f.write_str("URL without a host"),
+            InvalidUrl::Host(host) => {
+                write!(f, "URL with invalid host \"{}\"", Escaped::Text(host))
+            }
+            InvalidUrl::Port(port) => {
+                write!(f, "URL with invalid port \"{}\"", Escaped::Text(port))
+            }
             InvalidUrl::Resource(resource) => {
                 let resource = Escaped::Text(resource);
                 write!(
                     f,
-                    "url with a blank, a backslash or a control character in \"{resource}\""
+                    "URL with a blank, a backslash or a control character in \"{resource}\""
                 )
             }
         }
     }
 }
 
-impl std::error::Error for InvalidUrl {}
-
-impl From<InvalidUrl> for std::io::Error {
-    fn from(bad: InvalidUrl) -> Self {
-        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
-    }
-}
+invalid_input!(InvalidUrl);

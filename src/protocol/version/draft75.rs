@@ -22,16 +22,17 @@
 //!
 //! # Traps
 //! - "Web Socket" has a space in the status line, here and nowhere else; clients compare the first
-//!   85 bytes of the answer with their own copy (draft-75 §4.1 steps 12 to 15).
-//! - A modern request that has disconnected its version header on the way looks much like this one. `Host`
+//!   85 bytes of the response with their own copy (draft-75 §4.1 steps 12 to 15).
+//! - A modern request that has lost its version header on the way looks much like this one. `Host`
 //!   and `Origin` are therefore required, and a request with any key is rejected before it gets here.
 //! - `Sec-WebSocket-Protocol` means nothing yet: the header is `WebSocket-Protocol`.
 //! - The response must name a subprotocol if the client has requested one, and must not if it has not.
 
-use super::{Agreed, Closing, Proof, Spec, Version, answer_hixie, check_hixie};
+use super::{Closing, Spec, Version, check_hixie, response_hixie};
 use crate::protocol::error::Rejection;
 use crate::protocol::framing::Framing;
 use crate::protocol::handshake::request::Request;
+use crate::protocol::handshake::{Agreed, Proof, expect_exactly};
 use crate::protocol::handshake::{ClientRequest, ExpectedProof, HandshakeError, HandshakeResponse};
 use crate::protocol::http::text::escaped;
 
@@ -56,8 +57,8 @@ pub(super) fn check(request: &Request) -> Result<Proof, Rejection> {
     Ok(Proof::None)
 }
 
-pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
-    answer_hixie(
+pub(super) fn response(request: &Request, agreed: &Agreed) -> Vec<u8> {
+    response_hixie(
         "Web Socket Protocol Handshake",
         "WebSocket-",
         request,
@@ -66,26 +67,23 @@ pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
 }
 
 /// Writes a client's request, the first five lines in this order and spelling (draft-75 §4.1).
-pub(crate) fn ask(asked: &ClientRequest) -> (Vec<u8>, ExpectedProof) {
-    let fields = fields(asked).chain(asked.further_fields());
-    (
-        asked.write(&fields.collect::<Vec<_>>()),
-        ExpectedProof::Nothing,
-    )
+pub(super) fn request(request: &ClientRequest) -> (Vec<u8>, ExpectedProof) {
+    let fields: Vec<_> = fields(request).chain(request.further_fields()).collect();
+    (request.write(&fields), ExpectedProof::Nothing)
 }
 
-/// The headers that draft-76 has as well.
-pub(super) fn fields(asked: &ClientRequest) -> impl Iterator<Item = (&str, String)> {
-    let subprotocol_field = asked.version.spec().subprotocol_field;
-    let subprotocol = asked.subprotocols_offered();
+/// Returns the headers that draft-76 has as well.
+pub(super) fn fields(request: &ClientRequest) -> impl Iterator<Item = (&str, String)> {
+    let subprotocol_field = request.version.spec().subprotocol_field;
+    let subprotocol = request.subprotocols_offered();
     let always = [
         ("Upgrade", "WebSocket".to_owned()),
         ("Connection", "Upgrade".to_owned()),
-        ("Host", asked.authority()),
+        ("Host", request.authority()),
     ];
     always
         .into_iter()
-        .chain(asked.asks_from().map(|origin| ("Origin", origin)))
+        .chain(request.origin_to_send().map(|origin| ("Origin", origin)))
         .chain(subprotocol.map(|name| (subprotocol_field, name)))
 }
 
@@ -94,15 +92,17 @@ pub(super) fn fields(asked: &ClientRequest) -> impl Iterator<Item = (&str, Strin
 const PREAMBLE: &[u8; 85] = b"HTTP/1.1 101 Web Socket Protocol Handshake\r\n\
     Upgrade: WebSocket\r\nConnection: Upgrade\r\n";
 
-pub(crate) fn confirm(
-    answer: &HandshakeResponse,
-    asked: &ClientRequest,
+/// Checks the server's response (draft-75 §4.1).
+pub(super) fn check_response(
+    response: &HandshakeResponse,
+    request: &ClientRequest,
 ) -> Result<(), HandshakeError> {
-    let head = answer.head().bytes();
+    let head = response.head().bytes();
     if !head.starts_with(PREAMBLE) {
         let beginning = &head[..head.len().min(PREAMBLE.len())];
         return Err(HandshakeError::Preamble(escaped(beginning)));
     }
-    answer.says("WebSocket-Origin", &asked.asks_from().unwrap_or_default())?;
-    answer.says("WebSocket-Location", &asked.url())
+    let origin = request.origin_to_send().unwrap_or_default();
+    expect_exactly(response, "WebSocket-Origin", &origin)?;
+    expect_exactly(response, "WebSocket-Location", &request.url())
 }

@@ -25,7 +25,7 @@
 //!
 //! # Traps
 //! - To HTTP, key3 is no body. Proxies hold it back until they have seen the 101; so the head of
-//!   the answer goes out first, and the proof follows when key3 is there. A server that waits for
+//!   the response goes out first, and the proof follows when key3 is there. A server that waits for
 //!   key3 waits for ever behind HAProxy.
 //! - key3 may be any eight bytes: CR LF CR LF, or the `FF 00` that would be a close.
 //! - A key's number may have more digits than any integer type, a key may have no spaces, and the
@@ -38,9 +38,10 @@
 
 use md5::{Digest, Md5};
 
-use super::{Agreed, Closing, Proof, Spec, Version, answer_hixie, check_hixie, draft75};
+use super::{Closing, Spec, Version, check_hixie, draft75, response_hixie};
 use crate::protocol::error::{KeyError, Rejection};
 use crate::protocol::handshake::request::Request;
+use crate::protocol::handshake::{Agreed, Proof, expect_exactly, expect_ignoring_case};
 use crate::protocol::handshake::{ClientRequest, ExpectedProof, HandshakeError, HandshakeResponse};
 use crate::protocol::random::Random;
 use crate::protocol::role::Entropy;
@@ -66,8 +67,8 @@ pub(super) fn check(request: &Request) -> Result<Proof, Rejection> {
 }
 
 /// Writes the header block of the response. [`proof`] follows its blank line.
-pub(super) fn answer(request: &Request, agreed: &Agreed) -> Vec<u8> {
-    answer_hixie(
+pub(super) fn response(request: &Request, agreed: &Agreed) -> Vec<u8> {
+    response_hixie(
         "WebSocket Protocol Handshake",
         "Sec-WebSocket-",
         request,
@@ -99,6 +100,7 @@ pub fn solve(key: &[u8]) -> Result<u32, KeyError> {
 
 /// Returns the sixteen bytes that prove that the request was understood (draft-76 §5.2 steps 10 to
 /// 12).
+#[must_use]
 pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
     let mut md5 = Md5::new();
     md5.update(parts[0].to_be_bytes());
@@ -109,15 +111,15 @@ pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
 
 /// Writes a client's request: two hidden numbers, the headers in an order that nobody can predict,
 /// and key3 behind the blank line (draft-76 §4.1 steps 16 to 26).
-pub(crate) fn ask(asked: &ClientRequest, entropy: Entropy) -> (Vec<u8>, ExpectedProof) {
+pub(super) fn request(request: &ClientRequest, entropy: Entropy) -> (Vec<u8>, ExpectedProof) {
     let random = Random(entropy);
     let (part1, key1) = hide(random);
     let (part2, key2) = hide(random);
     let keys = [("Sec-WebSocket-Key1", key1), ("Sec-WebSocket-Key2", key2)];
-    let fields = draft75::fields(asked).chain(asked.further_fields());
+    let fields = draft75::fields(request).chain(request.further_fields());
     let mut fields: Vec<_> = fields.chain(keys).collect();
     random.shuffle(&mut fields);
-    let mut out = asked.write(&fields);
+    let mut out = request.write(&fields);
     let key3 = random.bytes();
     out.extend_from_slice(&key3);
     (out, ExpectedProof::Digest(proof([part1, part2], key3)))
@@ -144,15 +146,16 @@ fn hide(random: Random) -> (u32, String) {
     (part, key)
 }
 
-/// Laxer than the text, which compares `Upgrade` exactly (draft-76 §4.1 steps 41 and 42): Netty's
-/// servers answer `websocket`, as in RFC 6455. A server proves itself by the digest anyway.
-pub(crate) fn confirm(
-    answer: &HandshakeResponse,
-    asked: &ClientRequest,
+/// Checks the server's response. Laxer than the text, which compares `Upgrade` exactly (draft-76 §4.1
+/// steps 41 and 42): Netty's servers send `websocket`, as in RFC 6455. A server proves itself by the
+/// digest anyway.
+pub(super) fn check_response(
+    response: &HandshakeResponse,
+    request: &ClientRequest,
 ) -> Result<(), HandshakeError> {
-    answer.means("Upgrade", "WebSocket")?;
-    answer.means("Connection", "Upgrade")?;
-    let origin = asked.asks_from().unwrap_or_default();
-    answer.says("Sec-WebSocket-Origin", &origin)?;
-    answer.says("Sec-WebSocket-Location", &asked.url())
+    expect_ignoring_case(response, "Upgrade", "WebSocket")?;
+    expect_ignoring_case(response, "Connection", "Upgrade")?;
+    let origin = request.origin_to_send().unwrap_or_default();
+    expect_exactly(response, "Sec-WebSocket-Origin", &origin)?;
+    expect_exactly(response, "Sec-WebSocket-Location", &request.url())
 }

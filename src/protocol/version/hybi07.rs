@@ -35,13 +35,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-use super::{Closing, Codes, Proof, Spec, Version, check_upgrade};
+use super::{Closing, Codes, Spec, Version, check_upgrade};
 use crate::protocol::close::CloseCode;
 use crate::protocol::error::Rejection;
 use crate::protocol::framing::Framing;
 use crate::protocol::handshake::request::Request;
 use crate::protocol::handshake::response;
 use crate::protocol::handshake::{ClientRequest, ExpectedProof, HandshakeError, HandshakeResponse};
+use crate::protocol::handshake::{Proof, expect_exactly, expect_ignoring_case};
 use crate::protocol::http::text::escaped;
 use crate::protocol::random::Random;
 use crate::protocol::role::Entropy;
@@ -85,7 +86,7 @@ pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, R
     for field in version.spec().origin_fields {
         request.once(field)?;
     }
-    let offered = version.offered_subprotocols(request);
+    let offered = request.subprotocols_offered_in(version);
     if let Some(bad) = offered
         .iter()
         .find(|name| !name.bytes().all(is_subprotocol_byte))
@@ -99,7 +100,7 @@ pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, R
 }
 
 /// Writes the response that all three hybi versions share: no location, no origin.
-pub(super) fn answer(proof: &Proof) -> Vec<u8> {
+pub(super) fn response(proof: &Proof) -> Vec<u8> {
     let mut out = response::switching("Switching Protocols", "websocket");
     if let Proof::Accept(accept) = proof {
         response::header(&mut out, "Sec-WebSocket-Accept", accept);
@@ -112,6 +113,7 @@ pub(super) fn answer(proof: &Proof) -> Vec<u8> {
 ///
 /// Laxer than a strict decoder in one point: the unused bits of the last character may be set, as
 /// they are in the RFC's own sample key `AQIDBAUGBwgJCgsMDQ4PEC==`.
+#[must_use]
 pub fn accept_value(key: &[u8]) -> Option<String> {
     // 16 bytes are 22 characters and the padding of the last group: nothing need be decoded.
     let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
@@ -137,48 +139,52 @@ pub(crate) fn is_subprotocol_byte(byte: u8) -> bool {
 }
 
 /// Writes a client's request in any of the three hybi versions (draft-07 §5.1, RFC 6455 §4.1).
-pub(crate) fn ask(
-    asked: &ClientRequest,
+pub(super) fn request(
+    request: &ClientRequest,
     extensions: Option<String>,
     entropy: Entropy,
 ) -> (Vec<u8>, ExpectedProof) {
-    let spec = asked.version.spec();
+    let spec = request.version.spec();
     let key = STANDARD.encode(Random(entropy).bytes::<16>());
     let accept = accept_of(key.as_bytes());
     let mut fields = vec![
-        ("Host", asked.authority()),
+        ("Host", request.authority()),
         ("Upgrade", "websocket".to_owned()),
         ("Connection", "Upgrade".to_owned()),
         ("Sec-WebSocket-Key", key),
     ];
     // If the origin has two names, every server of version 8 reads the older one.
-    let origin = spec.origin_fields.iter().copied().zip(asked.asks_from());
+    let origin = spec
+        .origin_fields
+        .iter()
+        .copied()
+        .zip(request.origin_to_send());
     fields.extend(origin.take(1));
     fields.extend(
         spec.number
             .map(|number| ("Sec-WebSocket-Version", number.to_string())),
     );
-    let subprotocols = asked.subprotocols_offered();
+    let subprotocols = request.subprotocols_offered();
     fields.extend(subprotocols.map(|list| (spec.subprotocol_field, list)));
     fields.extend(extensions.map(|list| (EXTENSIONS, list)));
-    fields.extend(asked.further_fields());
-    (asked.write(&fields), ExpectedProof::Accept(accept))
+    fields.extend(request.further_fields());
+    (request.write(&fields), ExpectedProof::Accept(accept))
 }
 
 /// Checks the server's response (RFC 6455 §4.1).
-pub(crate) fn confirm(
-    answer: &HandshakeResponse,
-    due: &ExpectedProof,
+pub(super) fn check_response(
+    response: &HandshakeResponse,
+    expected: &ExpectedProof,
 ) -> Result<(), HandshakeError> {
-    if answer.is_http_1_0() {
+    if response.is_http_1_0() {
         return Err(HandshakeError::HttpVersion);
     }
-    answer.means("Upgrade", "websocket")?;
-    if !answer.head().lists("Connection", "upgrade") {
-        answer.means("Connection", "Upgrade")?;
+    expect_ignoring_case(response, "Upgrade", "websocket")?;
+    if !response.head().lists("Connection", "upgrade") {
+        expect_ignoring_case(response, "Connection", "Upgrade")?;
     }
-    if let ExpectedProof::Accept(accept) = due {
-        answer.says("Sec-WebSocket-Accept", accept)?;
+    if let ExpectedProof::Accept(accept) = expected {
+        expect_exactly(response, "Sec-WebSocket-Accept", accept)?;
     }
     Ok(())
 }

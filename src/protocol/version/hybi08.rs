@@ -24,9 +24,10 @@
 //! The origin's header changed its name inside this version: `Sec-WebSocket-Origin` to draft-10,
 //! `Origin` in 11 and 12. Both are read, the old name first; a client writes the old one.
 
-use super::{Codes, Proof, Spec, Version, hybi07};
+use super::{Codes, Spec, Version, hybi07};
 use crate::protocol::close::CloseCode;
 use crate::protocol::error::Rejection;
+use crate::protocol::handshake::Proof;
 use crate::protocol::handshake::request::Request;
 
 pub(crate) const SPEC: Spec = Spec {

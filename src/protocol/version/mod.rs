@@ -1,4 +1,4 @@
-//! The five versions: how a request shows its version, and what each version can carry.
+//! The five versions, and what each of them can carry.
 //!
 //! One file per version, oldest first, each with the same four headings. A version file holds only
 //! the differences from its neighbour: its row of the table below; as a server, the check of the
@@ -22,18 +22,23 @@ pub mod rfc6455;
 pub(crate) mod name;
 
 use std::fmt;
+use std::ops::BitOr;
 
 use super::close::CloseCode;
-use super::config::Config;
-use super::deflate::Negotiated;
 use super::error::Rejection;
 use super::framing::Framing;
 use super::handshake::request::Request;
 use super::handshake::response;
-use super::handshake::response::Accept;
-use super::http::text::{Escaped, escaped};
+use super::handshake::{Agreed, Proof};
+use super::handshake::{ClientRequest, ExpectedProof, HandshakeError, HandshakeResponse};
+use super::http::text::escaped;
+use super::role::Entropy;
 
 /// A version of the protocol that a browser shipped.
+///
+/// Complete: these are all versions that a browser has shipped, and RFC 6455 was the last one.
+#[doc(alias = "protocol version")]
+#[doc(alias = "draft")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {
     /// draft-hixie-thewebsocketprotocol-75: Chrome 4 and 5, Safari 5.0.0.
@@ -50,6 +55,8 @@ pub enum Version {
 }
 
 /// How a version closes a connection.
+///
+/// Complete: each of the five versions has one of these ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
     /// There is no closing handshake: either side closes the TCP connection.
@@ -85,17 +92,6 @@ pub(crate) struct Spec {
 pub(crate) struct Codes {
     pub(crate) too_large: CloseCode,
     pub(crate) invalid_text: CloseCode,
-}
-
-/// The result of checking a request, from which the response's proof is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Proof {
-    /// Draft-75 proves nothing.
-    None,
-    /// Draft-76: the quotients of the two keys, to be hashed with key3.
-    Challenge([u32; 2]),
-    /// The value of `Sec-WebSocket-Accept`.
-    Accept(String),
 }
 
 impl Version {
@@ -162,50 +158,6 @@ impl Version {
         code.may_be_sent() || own == Some(code)
     }
 
-    /// Returns the version of a request, or `None` for plain HTTP: an `Upgrade` to something else is
-    /// ignored (RFC 9110 §7.8). The order of the checks matters: a version number takes precedence
-    /// over keys, and keys over their absence.
-    pub(crate) fn detect(
-        request: &Request,
-        allowed: Versions,
-    ) -> Result<Option<Version>, Rejection> {
-        if !request.lists("Upgrade", "websocket") {
-            return Ok(None);
-        }
-        let mut numbers = request.header_values("Sec-WebSocket-Version");
-        if let Some(number) = numbers.next() {
-            return match number {
-                _ if numbers.next().is_some() => {
-                    Err(Rejection::InvalidVersion("given more than once".to_owned()))
-                }
-                b"7" => Ok(Some(Version::Hybi07)),
-                b"8" => Ok(Some(Version::Hybi08)),
-                b"13" => Ok(Some(Version::Rfc6455)),
-                list if list.contains(&b',') => Err(Rejection::InvalidVersion(escaped(list))),
-                other => Err(Rejection::UnsupportedVersion {
-                    asked: escaped(other),
-                    allowed,
-                }),
-            };
-        }
-        // Drafts 01 to 03 have the keys of draft-76, but different frames.
-        if let Some(draft) = request.header("Sec-WebSocket-Draft")
-            && draft != b"0"
-        {
-            return Err(Rejection::UnsupportedDraft(escaped(draft)));
-        }
-        let has = |field: &str| request.header(field).is_some();
-        if has("Sec-WebSocket-Key1") || has("Sec-WebSocket-Key2") {
-            return Ok(Some(Version::Draft76));
-        }
-        if has("Sec-WebSocket-Key") {
-            return Err(Rejection::KeyWithoutVersion);
-        }
-        // Draft-75 is the remaining case, and must not accept broken modern requests: a proxy that
-        // drops the version header makes one look like draft-75. The check of draft-75 is strict.
-        Ok(Some(Version::Draft75))
-    }
-
     /// Checks the request by the version's own rules.
     pub(crate) fn check(self, request: &Request) -> Result<Proof, Rejection> {
         match self {
@@ -218,11 +170,11 @@ impl Version {
     }
 
     /// Writes the whole 101, with its blank line. Draft-76's proof follows once key3 has arrived.
-    pub(crate) fn answer(self, request: &Request, proof: &Proof, agreed: &Agreed) -> Vec<u8> {
+    pub(crate) fn response(self, request: &Request, proof: &Proof, agreed: &Agreed) -> Vec<u8> {
         let mut out = match self {
-            Version::Draft75 => draft75::answer(request, agreed),
-            Version::Draft76 => draft76::answer(request, agreed),
-            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => hybi07::answer(proof),
+            Version::Draft75 => draft75::response(request, agreed),
+            Version::Draft76 => draft76::response(request, agreed),
+            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => hybi07::response(proof),
         };
         if let Some(subprotocol) = &agreed.subprotocol {
             response::header(&mut out, self.spec().subprotocol_field, subprotocol);
@@ -237,19 +189,35 @@ impl Version {
         out
     }
 
-    pub(crate) fn offered_subprotocols(self, request: &Request) -> Vec<&str> {
-        let spec = self.spec();
-        let values = request
-            .header_values(spec.subprotocol_field)
-            .filter_map(|value| std::str::from_utf8(value).ok());
-        if spec.subprotocol_list {
-            let items = values.flat_map(|value| value.split(','));
-            items
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .collect()
-        } else {
-            values.take(1).collect()
+    /// Writes a client's request. Returns its bytes, and the proof that the response must contain.
+    pub(crate) fn request(
+        self,
+        request: &ClientRequest,
+        extensions: Option<String>,
+        entropy: Entropy,
+    ) -> (Vec<u8>, ExpectedProof) {
+        match self {
+            Version::Draft75 => draft75::request(request),
+            Version::Draft76 => draft76::request(request, entropy),
+            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => {
+                hybi07::request(request, extensions, entropy)
+            }
+        }
+    }
+
+    /// Checks a server's 101 by the version's own rules.
+    pub(crate) fn check_response(
+        self,
+        response: &HandshakeResponse,
+        request: &ClientRequest,
+        expected: &ExpectedProof,
+    ) -> Result<(), HandshakeError> {
+        match self {
+            Version::Draft75 => draft75::check_response(response, request),
+            Version::Draft76 => draft76::check_response(response, request),
+            Version::Hybi07 | Version::Hybi08 | Version::Rfc6455 => {
+                hybi07::check_response(response, expected)
+            }
         }
     }
 }
@@ -266,69 +234,21 @@ impl fmt::Display for Version {
     }
 }
 
-/// The result of the negotiation, to be written into the response.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Agreed {
-    /// `ws://` or `wss://`, host, port unless it is the default, resource with query.
-    pub(crate) location: String,
-    pub(crate) subprotocol: Option<String>,
-    /// The parameters of compression, and the value of the response's header for it.
-    pub(crate) deflate: Option<(Negotiated, String)>,
-    pub(crate) fields: Vec<(String, String)>,
-}
-
-impl Agreed {
-    /// Negotiates the response. The subprotocol is the application's choice, or else the first of the
-    /// client's that the configuration knows.
-    pub(crate) fn on(
-        accept: Accept,
-        request: &Request,
-        version: Version,
-        config: &Config,
-    ) -> Result<Agreed, Rejection> {
-        let offered = version.offered_subprotocols(request);
-        let known = |name: &&&str| config.subprotocols.iter().any(|own| own == **name);
-        let subprotocol = match accept.subprotocol {
-            Some(chosen) if !offered.contains(&chosen.as_str()) => {
-                return Err(Rejection::Application {
-                    status: 500,
-                    reason: format!("subprotocol \"{}\" was not offered", Escaped::Text(&chosen)),
-                });
-            }
-            Some(chosen) => Some(chosen),
-            None => offered.iter().find(known).map(|name| (*name).to_owned()),
-        };
-        // In the old drafts the client names the one it needs, and the server aborts if it cannot
-        // (draft-75 §4.1, draft-76 §5.2 step 9); later versions allow a response without one.
-        if let (None, false, Some(asked)) = (
-            &subprotocol,
-            version.spec().subprotocol_list,
-            offered.first(),
-        ) {
-            return Err(Rejection::UnsupportedSubprotocol(escaped(asked.as_bytes())));
-        }
-        let secure = config.is_secure(request);
-        let scheme = if secure { "wss" } else { "ws" };
-        let host = request.host(secure)?;
-        let mut location = String::from(scheme);
-        location += "://";
-        location += &host;
-        location += request.target();
-        let deflate = match version.spec().deflate {
-            true => config.take_up(request),
-            false => None,
-        };
-        Ok(Agreed {
-            location,
-            subprotocol,
-            deflate,
-            fields: accept.fields,
-        })
-    }
-}
-
 /// A set of versions: the allow-list.
+///
+/// ```
+/// use stentor::{Version, Versions};
+///
+/// let hybi = Version::Hybi07 | Version::Hybi08 | Version::Rfc6455;
+/// assert_eq!(hybi, Versions::ALL.without(Version::Draft75).without(Version::Draft76));
+/// assert_eq!(Versions::RFC6455 | Version::Hybi07 | Version::Hybi08, hybi);
+///
+/// let named: Versions = ["draft-76", "13"].iter().flat_map(|name| name.parse()).collect();
+/// assert_eq!(named, Version::Draft76 | Version::Rfc6455);
+/// assert!(!named.contains(Version::Hybi07));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[must_use]
 pub struct Versions(u8);
 
 impl Versions {
@@ -372,6 +292,36 @@ impl Versions {
     }
 }
 
+impl From<Version> for Versions {
+    fn from(version: Version) -> Versions {
+        Versions::NONE.with(version)
+    }
+}
+
+impl FromIterator<Version> for Versions {
+    fn from_iter<I: IntoIterator<Item = Version>>(versions: I) -> Versions {
+        versions.into_iter().fold(Versions::NONE, Versions::with)
+    }
+}
+
+/// Returns the union of two sets, or of a set and a version.
+impl<T: Into<Versions>> BitOr<T> for Versions {
+    type Output = Versions;
+
+    fn bitor(self, other: T) -> Versions {
+        Versions(self.0 | other.into().0)
+    }
+}
+
+/// Returns the set of two versions, or a set with this version added.
+impl<T: Into<Versions>> BitOr<T> for Version {
+    type Output = Versions;
+
+    fn bitor(self, other: T) -> Versions {
+        Versions::from(self) | other
+    }
+}
+
 impl fmt::Display for Versions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.iter().map(Version::name).collect();
@@ -410,7 +360,7 @@ fn check_upgrade(request: &Request, version: Version) -> Result<(), Rejection> {
 
 /// Writes the response of draft-75 and draft-76: it repeats origin and location, in headers with
 /// names that begin with `prefix`.
-fn answer_hixie(phrase: &str, prefix: &str, request: &Request, agreed: &Agreed) -> Vec<u8> {
+fn response_hixie(phrase: &str, prefix: &str, request: &Request, agreed: &Agreed) -> Vec<u8> {
     let mut out = response::switching(phrase, "WebSocket");
     let origin = request.header("Origin").unwrap_or_default();
     response::header(&mut out, &[prefix, "Origin"].concat(), origin);

@@ -1,14 +1,13 @@
 //! Parses the names of versions, as options and configuration files use them.
 
-use std::fmt;
 use std::str::FromStr;
 
 use super::Version;
-use crate::protocol::http::text::Escaped;
 
-/// The error for a text that is not the name of a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidVersion(String);
+invalid_text! {
+    /// The error for a text that is not the name of a version.
+    InvalidVersion: "\"{}\" is not a version: give draft-75, draft-76, 7, 8 or 13"
+}
 
 /// Parses a version's [`name`](Version::name), or its number on the wire: `draft-75`, `draft-76`, `7`,
 /// `8`, `13`.
@@ -29,20 +28,5 @@ impl FromStr for Version {
             .into_iter()
             .find(|version| version.name() == text || numbered(*version).as_deref() == Some(text))
             .ok_or_else(|| InvalidVersion(text.to_owned()))
-    }
-}
-
-impl fmt::Display for InvalidVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = Escaped::Text(&self.0);
-        write!(f, "\"{text}\" is none of draft-75, draft-76, 7, 8 and 13")
-    }
-}
-
-impl std::error::Error for InvalidVersion {}
-
-impl From<InvalidVersion> for std::io::Error {
-    fn from(bad: InvalidVersion) -> Self {
-        std::io::Error::new(std::io::ErrorKind::InvalidInput, bad)
     }
 }

@@ -29,9 +29,10 @@
 //! - A sample key of the RFC's own, `AQIDBAUGBwgJCgsMDQ4PEC==` (§4.1), has stray bits in its last
 //!   character: a strict base64 decoder rejects it.
 
-use super::{Codes, Proof, Spec, Version, hybi07, hybi08};
+use super::{Codes, Spec, Version, hybi07, hybi08};
 use crate::protocol::close::CloseCode;
 use crate::protocol::error::Rejection;
+use crate::protocol::handshake::Proof;
 use crate::protocol::handshake::request::Request;
 
 pub(crate) const SPEC: Spec = Spec {

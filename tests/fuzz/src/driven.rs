@@ -257,6 +257,7 @@ impl Driven {
                 self.ended = true;
                 self.admit_end(closed);
             }
+            unknown => panic!("no rule for {unknown:?}"),
         }
     }
 

@@ -32,7 +32,7 @@ fn a_rejection_has_status_reason_headers_and_body() {
         assert_eq!(answer.body(), b"log in first\n", "{version}");
         assert_eq!(
             Error::Handshake(error).to_string(),
-            "handshake failed: the server answered 403 Forbidden: log in first"
+            "handshake failed: the server responded with 403 Forbidden: log in first"
         );
     }
     server.wait_until_empty();

@@ -172,7 +172,7 @@ fn a_proxy_that_does_not_speak_http_is_left_at_once() {
     let told = error.to_string();
     assert_eq!(
         told,
-        "invalid response of the proxy: not HTTP: the answer begins with \"S\""
+        "invalid response of the proxy: not HTTP: the response begins with \"S\""
     );
     drop(done);
     script.join();

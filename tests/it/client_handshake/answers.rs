@@ -459,9 +459,9 @@ fn a_malformed_response_is_declined() {
             (b"HTTP/1.1 1x1 x\r\n\r\n", "status line"),
             (b"HTTP/1.1 099 x\r\n\r\n", "status line"),
             (b"HTTP/2 101 x\r\n\r\n", "status line"),
-            (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "a field name"),
-            (b"HTTP/1.1 200 OK\r\na : b\r\n\r\n", "a field name"),
-            (b"HTTP/1.1 200 OK\r\na: b\0\r\n\r\n", "a field value"),
+            (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "a header name"),
+            (b"HTTP/1.1 200 OK\r\na : b\r\n\r\n", "a header name"),
+            (b"HTTP/1.1 200 OK\r\na: b\0\r\n\r\n", "a header value"),
             (
                 b"HTTP/1.1 200 OK\na: b\r\n\r\n",
                 "a line that does not end in CR LF",
@@ -583,30 +583,33 @@ fn errors_contain_both_values_and_none_of_the_peers_control_characters() {
             not_offered("Sec-WebSocket-Protocol", "a", "b, c"),
             "Sec-WebSocket-Protocol is \"a\", and \"b, c\" was offered",
         ),
-        (HandshakeError::Missing("Upgrade"), "answer without Upgrade"),
+        (
+            HandshakeError::Missing("Upgrade"),
+            "response without Upgrade",
+        ),
         (
             HandshakeError::Duplicate("Upgrade"),
-            "answer with more than one Upgrade",
+            "response with more than one Upgrade",
         ),
         (
             HandshakeError::HeadTooLarge(500),
-            "answer head above 500 bytes",
+            "response header block longer than 500 bytes",
         ),
         (
             HandshakeError::TooManyFields(10),
-            "answer of more than 10 header fields",
+            "response with more than 10 headers",
         ),
         (
             HandshakeError::MalformedHead("status line"),
-            "malformed answer head: status line",
+            "malformed response header block: status line",
         ),
         (
             HandshakeError::NotHttp(vec![0x15]),
-            "not HTTP: the answer begins with \"\\x15\", as an alert of TLS does",
+            "not HTTP: the response begins with \"\\x15\", as an alert of TLS does",
         ),
         (
             HandshakeError::NotHttp(b"HTTQ".to_vec()),
-            "not HTTP: the answer begins with \"HTTQ\"",
+            "not HTTP: the response begins with \"HTTQ\"",
         ),
         (HandshakeError::HttpVersion, "101 in HTTP older than 1.1"),
         (

@@ -41,7 +41,7 @@ fn a_rejection_comes_with_status_headers_and_body_however_it_is_cut() {
             assert_eq!(answer.header_str("retry-after"), Some("10"));
             assert_eq!(answer.body(), b"full\n", "{version}, {how}");
             let words = client.declined().to_string();
-            assert_eq!(words, "the server answered 503 Service Unavailable");
+            assert_eq!(words, "the server responded with 503 Service Unavailable");
             assert_eq!(client.declined().answer(), Some(answer));
         });
     }
@@ -189,7 +189,7 @@ fn a_rejection_may_come_in_any_http_version() {
                 client
                     .declined()
                     .to_string()
-                    .starts_with("the server answered 403")
+                    .starts_with("the server responded with 403")
             );
         }
     }

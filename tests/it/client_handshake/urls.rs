@@ -220,18 +220,18 @@ fn a_bad_url_is_refused_with_its_exact_error() {
 #[test]
 fn the_error_of_a_bad_url_is_described_in_words() {
     let cases = [
-        ("example.com", "url without ws:// or wss://"),
+        ("example.com", "URL without ws:// or wss://"),
         (
             "http://example.com",
-            "url with http:// instead of ws:// or wss://",
+            "URL with http:// instead of ws:// or wss://",
         ),
-        ("ws://h/#top", "url with a fragment: \"/#top\""),
-        ("ws://", "url without a host"),
-        ("ws://a\nb", "url with bad host \"a\\nb\""),
-        ("ws://h:99999", "url with bad port \"99999\""),
+        ("ws://h/#top", "URL with a fragment: \"/#top\""),
+        ("ws://", "URL without a host"),
+        ("ws://a\nb", "URL with invalid host \"a\\nb\""),
+        ("ws://h:99999", "URL with invalid port \"99999\""),
         (
             "ws://h/a b",
-            "url with a blank, a backslash or a control character in \"/a b\"",
+            "URL with a blank, a backslash or a control character in \"/a b\"",
         ),
     ];
     for (url, words) in cases {

@@ -72,7 +72,7 @@ proptest! {
                     payload.to_vec()
                 }
             };
-            prop_assert_eq!(received, message.into_bytes());
+            prop_assert_eq!(received, message.into_data());
             driven.forget();
         }
     }

@@ -60,7 +60,7 @@ proptest! {
             assert_eq!(driven.connection.send(&message).is_ok(), carried);
             if carried {
                 let opcode = if message.is_binary() { 2 } else { 1 };
-                expected.push((opcode, message.into_bytes()));
+                expected.push((opcode, message.into_data()));
             }
             let carried = version.has_ping() && ping.len() <= 125;
             assert_eq!(driven.connection.ping(&ping).is_ok(), carried);

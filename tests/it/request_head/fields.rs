@@ -29,7 +29,7 @@ fn upgrade_and_connection_are_words_in_lists() {
         for upgrade in ["", "h2c", "websockets", "web socket", "websocket/13"] {
             let driven = ask(&Head::of(version).set("Upgrade", upgrade));
             assert_eq!(driven.connection.version(), None, "{upgrade}");
-            assert_eq!(driven.rejected().name(), "bad upgrade", "{upgrade}");
+            assert_eq!(driven.rejected().name(), "invalid upgrade", "{upgrade}");
         }
     }
 }
@@ -122,9 +122,9 @@ fn a_subprotocol_is_one_string_in_the_old_drafts() {
             ("a, b", Ok(Some("a, b"))),
             ("Chat", Err("unsupported subprotocol")),
             ("chat, a, b", Err("unsupported subprotocol")),
-            ("", Err("bad subprotocol")),
-            ("ch\tat", Err("bad subprotocol")),
-            ("ch\u{e4}t", Err("bad subprotocol")),
+            ("", Err("invalid subprotocol")),
+            ("ch\tat", Err("invalid subprotocol")),
+            ("ch\u{e4}t", Err("invalid subprotocol")),
         ] {
             let driven = asked(&Head::of(version).with(field, offer).bytes(), &config);
             match result {

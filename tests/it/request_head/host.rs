@@ -40,7 +40,7 @@ fn a_host_is_a_name_and_perhaps_a_port() {
         for host in bad {
             let driven = ask(&Head::of(version).set("Host", host));
             assert_refused(&driven, 400, &host.escape_ascii().to_string());
-            assert_eq!(driven.rejected().name(), "bad host");
+            assert_eq!(driven.rejected().name(), "invalid host");
         }
         let twice = ask(&Head::of(version).with("Host", "example.com"));
         assert_eq!(*twice.rejected(), Rejection::Duplicate("Host"));

@@ -313,8 +313,5 @@ fn an_invalid_host_name_cannot_be_served() {
         assert!(parsed.is_err(), "{bad}: {parsed:?}");
     }
     let error = "a:80".parse::<HostName>().unwrap_err().to_string();
-    assert!(
-        error.starts_with("\"a:80\" is not a host's name"),
-        "{error}"
-    );
+    assert!(error.starts_with("\"a:80\" is not a host name"), "{error}");
 }

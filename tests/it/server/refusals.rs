@@ -26,19 +26,19 @@ fn one_of_each_kind() -> Vec<(&'static str, ServerBuilder, Vec<u8>, u16)> {
             400,
         ),
         (
-            "missing field",
+            "missing header",
             server(),
             modern().without("Sec-WebSocket-Key").bytes(),
             400,
         ),
         (
-            "malformed head",
+            "malformed header block",
             server(),
             b"\x16\x03\x01\x02\x00\x01\r\n\r\n".to_vec(),
             400,
         ),
         (
-            "bad challenge",
+            "invalid challenge",
             server(),
             Head::of(Version::Draft76)
                 .set("Sec-WebSocket-Key1", "123")
@@ -94,13 +94,13 @@ fn one_of_each_kind() -> Vec<(&'static str, ServerBuilder, Vec<u8>, u16)> {
             426,
         ),
         (
-            "head too large",
+            "header block too large",
             server(),
             modern().filled_to(16 * 1024 + 1).bytes(),
             431,
         ),
         (
-            "too many fields",
+            "too many headers",
             server(),
             (0..100)
                 .fold(modern(), |head, _| head.with("X-Filler", ""))

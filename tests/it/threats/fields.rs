@@ -60,7 +60,7 @@ fn a_field_that_stands_once_is_refused_twice() {
                     assert_eq!(driven.rejected().status(), 400, "{context}");
                     let why = driven.rejected().name();
                     assert!(
-                        ["duplicate field", "bad version"].contains(&why),
+                        ["duplicate header", "invalid version"].contains(&why),
                         "{context}: {why}"
                     );
                     let answer = HandshakeResponse::read(&driven.output);

@@ -38,7 +38,7 @@ fn cost(bytes: &[u8], piece: usize) -> Duration {
                 _ => {}
             }
         }
-        connection.data_to_send();
+        let _ = connection.data_to_send();
     }
     processor_time() - began
 }

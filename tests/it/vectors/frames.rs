@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use stentor::protocol::{
-    CloseCode, CloseFrame, Config, Event, Framing, Initiator, Message, ProtocolError, State,
-    Version,
+    CloseCode, CloseFrame, Config, Encoder, Event, Framing, Initiator, Message, ProtocolError,
+    State, Version,
 };
 
 use super::{VECTORS, decided_otherwise, hex, list, section, string, versions};
@@ -213,11 +213,12 @@ fn refuse_unmasked(vector: &Value, version: Version) {
 
 fn write(vector: &Value, version: Version) {
     let id = string(vector, "id");
+    let encoder = Encoder::server(version);
     let mut out = Vec::new();
     if let Some(text) = vector["text"].as_str() {
         let times = vector["times"].as_u64().unwrap_or(1) as usize;
         let text = text.repeat(times);
-        version
+        encoder
             .encode(&Message::from(text.as_str()), &mut out)
             .unwrap();
         if vector["head_only"] == true {
@@ -225,15 +226,15 @@ fn write(vector: &Value, version: Version) {
             out.truncate(out.len() - text.len());
         }
     } else if vector["binary_hex"].is_string() {
-        version
+        encoder
             .encode(&Message::from(hex(&vector["binary_hex"])), &mut out)
             .unwrap();
     } else if vector["ping_hex"].is_string() {
-        version
+        encoder
             .encode_ping(&hex(&vector["ping_hex"]), &mut out)
             .unwrap();
     } else if vector["pong_hex"].is_string() {
-        version
+        encoder
             .encode_pong(&hex(&vector["pong_hex"]), &mut out)
             .unwrap();
     } else if vector["close"] == true {
@@ -241,7 +242,7 @@ fn write(vector: &Value, version: Version) {
             code: CloseCode::new(code as u16),
             reason: string(vector, "reason").to_owned(),
         });
-        version.encode_close(frame.as_ref(), &mut out).unwrap();
+        encoder.encode_close(frame.as_ref(), &mut out).unwrap();
     } else {
         assert!(decided_otherwise(id), "{id}");
         return;

@@ -1,6 +1,6 @@
 //! The frames that a peer receives, and the rules for any sequence of them.
 
-use crate::protocol::{CloseCode, CloseFrame, Message, Version};
+use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 
 /// One frame of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,20 +18,24 @@ pub(super) fn text(sender: char, number: usize) -> String {
 pub(super) fn frame(sender: char, number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let message = Message::from(text(sender, number));
-    Version::Rfc6455.encode(&message, &mut bytes).unwrap();
+    Encoder::server(Version::Rfc6455)
+        .encode(&message, &mut bytes)
+        .unwrap();
     bytes
 }
 
 pub(super) fn ping() -> Vec<u8> {
     let mut bytes = Vec::new();
-    Version::Rfc6455.encode_ping(b"", &mut bytes).unwrap();
+    Encoder::server(Version::Rfc6455)
+        .encode_ping(b"", &mut bytes)
+        .unwrap();
     bytes
 }
 
 pub(super) fn close(code: u16) -> Vec<u8> {
     let mut bytes = Vec::new();
     let frame = CloseFrame::of(CloseCode::from(code));
-    Version::Rfc6455
+    Encoder::server(Version::Rfc6455)
         .encode_close(Some(&frame), &mut bytes)
         .unwrap();
     bytes

@@ -28,7 +28,7 @@ pub(crate) fn encode_deflated(
 /// Appends the header of a message's only frame, and returns the payload that follows it.
 pub(crate) fn encode_owned(message: Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) -> Vec<u8> {
     encode_header(Opcode::of(&message), message.len(), mask, out);
-    let mut payload = message.into_bytes();
+    let mut payload = message.into_data();
     unmask(&mut payload, mask, 0);
     payload
 }

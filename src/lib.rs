@@ -183,8 +183,8 @@ pub use client::{ConnectionStats, Connector, Sender, Transport, WebSocket, conne
 pub use net::tls::{TlsClient, TlsError, TlsServer};
 #[doc(inline)]
 pub use net::{
-    ClientId, Counters, DisconnectReason, Error, OnRateLimit, Peer, ProxyError, RateLimit,
-    Received, SlowClient, Stream,
+    ClientId, DisconnectReason, Error, OnRateLimit, Peer, ProxyError, RateLimit, Received,
+    SlowClient, Stream,
 };
 #[cfg(feature = "deflate")]
 pub use protocol::Deflate;
@@ -201,6 +201,6 @@ pub use protocol::{
 pub use rustls;
 #[doc(inline)]
 pub use server::{
-    Acceptor, Audience, Client, ClientHandle, CloseReport, Endpoint, HandlerResult, JoinError,
-    Listener, Reply, Server, ServerBuilder, ServerHandle, accept,
+    Acceptor, Audience, Client, ClientHandle, CloseReport, Counters, Endpoint, HandlerResult,
+    JoinError, Listener, Reply, Server, ServerBuilder, ServerHandle, accept,
 };

@@ -17,11 +17,13 @@
 
 pub(crate) mod connection;
 
-pub(crate) mod opening;
+mod read_size;
 
-pub(crate) mod ending;
+mod linger;
 
 pub(crate) mod link;
+
+pub(crate) mod client_id;
 
 pub(crate) mod send_queue;
 
@@ -39,7 +41,11 @@ pub(crate) mod peer;
 
 pub(crate) mod watchdog;
 
+pub(crate) mod watcher;
+
 pub(crate) mod timeouts;
+
+pub(crate) mod deadline;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 pub(crate) mod waker;
@@ -64,19 +70,12 @@ pub(crate) mod log;
 
 pub(crate) mod date;
 
-pub(crate) mod registry;
-
-pub(crate) mod addresses;
-
-pub(crate) mod counters;
-
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
 pub(crate) mod sync;
 
 pub use crate::error::{DisconnectReason, Error, ProxyError};
+pub use client_id::ClientId;
 pub use connection::Received;
-pub use counters::Counters;
-pub use link::ClientId;
 pub use peer::Peer;
 pub use rate_limit::{OnRateLimit, RateLimit};
 pub use send_queue::SlowClient;

@@ -185,9 +185,9 @@ where
                 return;
             }
         };
-        let (socket, link) = self.shared.welcome(socket, peer);
+        let (socket, link) = self.shared.create_link(socket, peer);
         if let Err(rejection) = self.shared.admit(&link) {
-            self.shared.turn_away(&link, socket, &rejection);
+            self.shared.reject_on_arrival(&link, socket, &rejection);
             return;
         }
         let shared = Arc::clone(self.shared);
@@ -211,8 +211,9 @@ where
                 Kind::Exhausted,
                 "client {id}: cannot start a thread: {error}"
             );
-            self.shared.registry.remove(&link, &self.shared.totals);
-            self.shared.turn_away(&link, socket, &Rejection::Full);
+            self.shared.registry.remove(&link);
+            self.shared
+                .reject_on_arrival(&link, socket, &Rejection::Full);
         }
     }
 

@@ -4,10 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::addresses::PerAddress;
+use crate::net::client_id::ClientId;
 use crate::net::connection::OnState;
 use crate::net::date;
-use crate::net::link::ClientId;
 use crate::net::rate_limit::{OnRateLimit, RateLimit};
 use crate::net::send_queue::SlowClient;
 use crate::net::timeouts::{MessageRate, Timeouts};
@@ -16,6 +15,7 @@ use crate::net::tls::TlsServer;
 use crate::protocol::Deflate;
 use crate::protocol::{Accept, Config, Limits, Rejection, Request, Response, Transition, Versions};
 
+use super::addresses::PerAddress;
 use super::teardown::CloseReport;
 
 /// The response of an `on_request` hook.

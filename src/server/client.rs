@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::net::catch_panic::catch_panic;
+use crate::net::client_id::ClientId;
 use crate::net::connection::Received;
-use crate::net::link::ClientId;
 use crate::net::peer::Peer;
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
 
@@ -85,10 +85,7 @@ impl Client {
     /// disconnected without a close frame. Both are final, and the same for each further call.
     #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        match self.talk.short_message() {
-            Some(message) => Ok(Some(message)),
-            None => self.talk.next_message(),
-        }
+        self.talk.recv()
     }
 
     /// Waits for the next message like [`recv`](Client::recv), but no longer than `timeout`.
@@ -96,7 +93,7 @@ impl Client {
     /// # Errors
     /// The same as [`recv`](Client::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
-        self.talk.next_message_within(timeout)
+        self.talk.recv_timeout(timeout)
     }
 
     /// Waits for the next event: like [`recv`](Client::recv), and returns pings and pongs as well. Pings
@@ -105,7 +102,7 @@ impl Client {
     /// # Errors
     /// The same as [`recv`](Client::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        self.talk.next_event()
+        self.talk.recv_event()
     }
 
     /// Sends a message to this client. Replies to messages that arrived together wait for each other
@@ -124,9 +121,7 @@ impl Client {
     /// # Errors
     /// The same as [`send`](Client::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let encoder = self.talk.encoder();
-        self.talk
-            .reply(|out| encoder.encode_ping(payload, out).map(|()| 0))
+        self.talk.ping(payload)
     }
 
     /// Sends the replies that wait, as far as the socket accepts them.
@@ -141,7 +136,7 @@ impl Client {
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
-        self.talk.close(CloseFrame { code, reason })
+        self.talk.start_close(CloseFrame { code, reason })
     }
 
     /// Returns a handle of the server, for broadcasts, lists of clients, and a graceful shutdown.

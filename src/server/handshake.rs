@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::error::{DisconnectReason, Error};
 use crate::net::catch_panic::catch_panic;
-use crate::net::connection::{Step, WaitLimit};
+use crate::net::connection::Step;
 use crate::net::link::Stage;
 use crate::net::log::quota::Kind;
 use crate::net::log::{debug, log_limited};
+use crate::net::send_queue::NOT_COPIED_FROM;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
@@ -18,14 +19,11 @@ use super::builder::Reply;
 use super::hub::Command;
 use super::session::Session;
 
-/// A body of this many bytes or more gets its own place in the send queue, without a copy.
-const LARGE: usize = 16 * 1024;
-
 impl Session {
     /// Performs the handshake.
     pub(crate) fn open(&mut self) -> Result<(), Error> {
         loop {
-            match self.step(&mut WaitLimit::endless()) {
+            match self.step() {
                 Step::Event(Event::Request) => self.answer_request(),
                 Step::Event(Event::Rejected(rejection)) => {
                     self.shared.totals.rejected(rejection.name());
@@ -141,7 +139,7 @@ impl Session {
     /// of the send queues is full, this client receives 503, and no other client is evicted.
     fn respond(&mut self, response: Response) -> Result<(), SendError> {
         let is_head = self.connection.request().is_some_and(Request::is_head);
-        if let (false, Some(body)) = (is_head, response.large_body(LARGE)) {
+        if let (false, Some(body)) = (is_head, response.large_body(NOT_COPIED_FROM)) {
             self.page = self.shared.total_queued.page(body);
             if self.page.is_none() {
                 return self.connection.reject(Rejection::Full);
@@ -156,7 +154,7 @@ impl Session {
     #[inline(never)]
     fn opened(&mut self) {
         let target = self.connection.request().map_or("/", Request::target);
-        self.introduce(target.into());
+        self.publish(target.into());
         self.shared.totals.opened(self.version());
         self.link.enter(Stage::Open);
         self.shared.command(Command::Enter(Arc::clone(&self.link)));

@@ -20,6 +20,12 @@
 
 mod builder;
 
+mod registry;
+
+mod addresses;
+
+mod counters;
+
 mod protections;
 
 mod listening;
@@ -67,6 +73,7 @@ use std::thread;
 
 pub use builder::{Reply, ServerBuilder};
 pub use client::{Client, HandlerResult};
+pub use counters::Counters;
 pub use handles::{Audience, ClientHandle, ServerHandle};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
@@ -223,7 +230,7 @@ impl Acceptor {
     /// too long, and [`Error::Io`] when the stream is not a connected socket, or in a child that was
     /// forked after the server was created.
     pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
-        Client::open(self.welcome(stream.into())?, &self.threads)
+        Client::open(self.admit(stream.into())?, &self.threads)
     }
 
     /// Serves one client on the calling thread, from the handshake to the end of the connection,
@@ -239,19 +246,19 @@ impl Acceptor {
         stream: impl Into<Stream>,
         handler: impl Fn(&mut Client) -> HandlerResult + Sync,
     ) -> Result<(), Error> {
-        Client::serve(self.welcome(stream.into())?, &handler);
+        Client::serve(self.admit(stream.into())?, &handler);
         Ok(())
     }
 
-    fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
+    fn admit(&self, stream: Stream) -> Result<Box<Session>, Error> {
         self.threads.check_process()?;
         let peer = stream.peer()?;
         stream.set_blocking()?;
         let shared = &self.threads.shared;
         let socket = shared.secure(stream).map_err(io::Error::other)?;
-        let (socket, link) = shared.welcome(socket, peer);
+        let (socket, link) = shared.create_link(socket, peer);
         if let Err(rejection) = shared.admit(&link) {
-            shared.turn_away(&link, socket, &rejection);
+            shared.reject_on_arrival(&link, socket, &rejection);
             return Err(Error::Rejected(rejection));
         }
         Ok(Session::new(link, socket, Arc::clone(shared)))

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::net::addresses::Handshakes;
 use crate::net::rate_limit::{OnRateLimit, RateLimit};
 use crate::protocol::{InvalidHost, InvalidOrigin};
 
 use super::ServerBuilder;
+use super::addresses::Handshakes;
 
 /// Options that protect a server that anybody can reach. Origins and hosts protect the users of
 /// browsers from other sites' pages; they prove nothing about other programs, least of all in draft-75

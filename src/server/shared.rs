@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::DisconnectReason;
-use crate::net::addresses::AddressGroup;
-use crate::net::counters::Totals;
-use crate::net::link::{AbortReason, ClientId, Link, Stage};
+use crate::net::client_id::ClientId;
+use crate::net::incoming::Incoming;
+use crate::net::link::{AbortReason, Link, Stage};
 use crate::net::log::quota::Kind;
 use crate::net::log::{error, log_limited};
 use crate::net::peer::Peer;
 use crate::net::process::Process;
-use crate::net::registry::Registry;
 use crate::net::send_queue::SendQueue;
 use crate::net::send_queue::total::TotalQueued;
 use crate::net::socket::Socket;
@@ -29,12 +28,15 @@ use crate::net::tls::TlsError;
 use crate::net::watchdog::Watchdog;
 use crate::protocol::{Config, Rejection, Role, rejection_bytes};
 
+use super::addresses::AddressGroup;
 use super::builder::Settings;
+use super::counters::Totals;
 use super::hub::admission::Admission;
 use super::hub::{Command, Hub, QUEUE};
 use super::membership::Memberships;
 use super::memory;
 use super::os_limits;
+use super::registry::Registry;
 
 /// The state that all threads of a server share.
 pub(crate) struct Shared {
@@ -73,16 +75,12 @@ impl ServerThreads {
             memory::at_most(settings.total_send_queue_limit, 4, "messages to send");
         // What is read at that moment takes as much again, and what grows is there twice.
         settings.all_incoming = memory::at_most(settings.all_incoming, 8, "incoming messages");
-        let totals = Arc::new(Totals::default());
-        let registry = Registry::new(settings.per_address.clone());
-        let registry =
-            Arc::new(registry.with_incoming(settings.all_incoming, memory::is_limited()));
+        let registry = Arc::new(Registry::new(settings.per_address.clone()));
+        let totals = Arc::clone(&registry.totals);
         let total_queued = TotalQueued::new(settings.total_send_queue_limit);
-        let (watchdog, watch) = Watchdog::new(
-            Arc::clone(&total_queued),
-            Some(Arc::clone(&registry)),
-            Arc::clone(&totals),
-        )?;
+        let incoming = Incoming::new(settings.all_incoming, memory::is_limited());
+        let owner = Arc::clone(&registry);
+        let (watchdog, watch) = Watchdog::new(Arc::clone(&total_queued), incoming, owner)?;
         let (commands, commands_in) = bounded(QUEUE);
         let admission = Arc::new(Admission::default());
         let memberships = Arc::new(Memberships::new(settings.max_memberships));
@@ -201,7 +199,7 @@ impl Shared {
         self.registry.look_again();
         self.reject_handshakes();
         if self.ask_hub(Command::Shutdown, limit).is_none() {
-            self.close_all_going_away();
+            self.start_close_of_all();
         }
     }
 
@@ -209,15 +207,15 @@ impl Shared {
     fn reject_handshakes(&self) {
         for link in self.registry.all() {
             if link.version().is_none() {
-                link.reject(AbortReason::Stopping);
+                link.abort_handshake(AbortReason::Stopping);
             }
         }
     }
 
     /// Closes all clients with 1001 at once, without waiting for the hub.
-    fn close_all_going_away(&self) {
+    fn start_close_of_all(&self) {
         for link in self.registry.all() {
-            link.close_going_away(&self.watchdog);
+            link.start_close_going_away();
         }
     }
 
@@ -278,13 +276,13 @@ impl Shared {
             return;
         }
         // If the timeout was too short for the hub.
-        self.close_all_going_away();
+        self.start_close_of_all();
         for link in self.registry.all() {
             if link.stage() < Stage::Closed {
-                link.disconnect(DisconnectReason::Cut, &self.totals);
+                link.disconnect(DisconnectReason::Cut);
             } else {
                 // The closing handshake is complete, only the TCP connection is open: no failure.
-                link.send_queue.cut(DisconnectReason::Cut);
+                link.send_queue.disconnect(DisconnectReason::Cut);
             }
         }
     }
@@ -301,7 +299,7 @@ impl Shared {
     }
 
     /// Gives an accepted socket its number and its send queue.
-    pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
+    pub(crate) fn create_link(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
         if self.settings.no_delay {
             socket.set_no_delay();
         }
@@ -313,9 +311,8 @@ impl Shared {
             timeouts,
             ..
         } = &self.settings;
-        let total_queued = Arc::clone(&self.total_queued);
-        let send_queue =
-            SendQueue::new(Arc::clone(&socket), *send_queue, *slow_client, total_queued);
+        let (own, watcher) = (Arc::clone(&socket), Arc::clone(&self.watchdog));
+        let send_queue = SendQueue::new(id, own, *send_queue, *slow_client, watcher);
         let timeouts = Arc::clone(timeouts);
         let link = Arc::new(Link::new(id, Role::Server, peer, send_queue, timeouts));
         (socket, link)
@@ -360,7 +357,12 @@ impl Shared {
     }
 
     /// Rejects a connection right after it was accepted, without a thread and without waiting.
-    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>, rejection: &Rejection) {
+    pub(crate) fn reject_on_arrival(
+        &self,
+        link: &Link,
+        socket: Arc<Socket>,
+        rejection: &Rejection,
+    ) {
         let (id, peer, status) = (link.id, link.peer, rejection.status());
         log_limited!(
             self.watchdog,
@@ -368,11 +370,11 @@ impl Shared {
             "client {id} {peer}: turned away with {status}: {rejection}"
         );
         self.totals.rejected(rejection.name());
-        link.send_queue
-            .close_frame(&rejection_bytes(rejection, self.settings.config.date));
+        let response = rejection_bytes(rejection, self.settings.config.date);
+        link.send_queue.send_close_frame(&response, None);
         link.enter(Stage::Gone);
-        link.send_queue.close();
+        link.send_queue.release_socket();
         self.totals.absorb(link);
-        self.watchdog.turned_away(socket);
+        self.watchdog.linger(socket);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::{DisconnectReason, Error, is_the_end};
 use crate::net::catch_panic::catch_panic;
-use crate::net::link::ClientId;
+use crate::net::client_id::ClientId;
 use crate::net::log::quota::Kind;
 use crate::net::log::{debug, log_limited};
 use crate::net::peer::Peer;
@@ -103,18 +103,18 @@ impl Session {
                 self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
             }
         }
-        self.start_close(match ended {
+        self.start_close_unless_closing(match ended {
             Ended::Well => CloseCode::NORMAL,
             Ended::WithIt(_) | Ended::Badly(_) => CloseCode::INTERNAL_ERROR,
         });
         if opened {
             self.leave_all();
         }
-        self.close_tcp();
+        self.complete_close();
         if opened {
             self.account();
         }
-        self.shared.registry.remove(&self.link, &self.shared.totals);
+        self.shared.registry.remove(&self.link);
     }
 
     fn account(&mut self) {

@@ -200,11 +200,11 @@ impl Queue {
 
     /// Disconnects the client: nothing more is sent, nothing more is read. Only the first reason
     /// counts; returns whether it was this one.
-    pub(crate) fn cut(&mut self, disconnect_reason: DisconnectReason) -> bool {
+    pub(crate) fn disconnect(&mut self, reason: DisconnectReason) -> bool {
         self.clear();
         if let Some(socket) = &self.socket {
             if !matches!(
-                disconnect_reason,
+                reason,
                 DisconnectReason::Close | DisconnectReason::EndOfStream
             ) {
                 socket.forget_unsent();
@@ -212,12 +212,12 @@ impl Queue {
             let _ = socket.shutdown(Shutdown::Both);
         }
         let first = self.disconnect_reason.is_none();
-        self.disconnect_reason.get_or_insert(disconnect_reason);
+        self.disconnect_reason.get_or_insert(reason);
         first
     }
 
     /// Releases the socket and everything that waits.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn release_socket(&mut self) {
         self.clear();
         self.socket = None;
     }
@@ -288,7 +288,7 @@ impl Queue {
             }
             Err(Errno::AGAIN) => 0,
             Err(_) => {
-                self.cut(DisconnectReason::EndOfStream);
+                self.disconnect(DisconnectReason::EndOfStream);
                 0
             }
         }

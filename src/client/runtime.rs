@@ -101,7 +101,7 @@ mod tests {
 
     /// A real fork needs `unsafe`: instead, the recorded process of the watchdog is changed.
     #[test]
-    fn a_forked_child_has_a_warden_of_its_own() -> std::io::Result<()> {
+    fn a_forked_child_has_a_watchdog_of_its_own() -> std::io::Result<()> {
         let parents = Arc::new(Runtime {
             process: Process::another(),
             ..Runtime::start()?

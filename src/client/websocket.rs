@@ -232,14 +232,7 @@ fn shake_hands(talk: &mut Conversation) -> Result<HandshakeResponse, Error> {
                 });
             }
             Step::Event(_) | Step::Late => {}
-            Step::Over => {
-                let disconnect_reason = talk
-                    .link
-                    .send_queue
-                    .disconnect_reason()
-                    .unwrap_or(DisconnectReason::EndOfStream);
-                return Err(Error::Disconnected(disconnect_reason));
-            }
+            Step::Over => return Err(Error::Disconnected(talk.link.end_reason())),
         }
     }
 }

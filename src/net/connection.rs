@@ -409,7 +409,7 @@ impl Conversation {
     fn notice_close(&mut self) {
         if let Some(frame) = self.link.close_frame() {
             self.connection.close_was_sent(Some(frame));
-            if self.link.is_shed.load(Relaxed) {
+            if self.link.failed_for_memory.load(Relaxed) {
                 // Does not wait for the peer's close frame; bytes that were on their way are given up.
                 self.connection.receive_eof();
             }

@@ -97,7 +97,7 @@ impl Incoming {
         for link in clients() {
             match link.held.load(Relaxed) {
                 0 => {}
-                held if link.is_shed.load(Relaxed) => leave += held,
+                held if link.failed_for_memory.load(Relaxed) => leave += held,
                 held => weighed.push((held, link)),
             }
         }

@@ -96,7 +96,7 @@ pub(crate) struct Link {
     /// The received bytes that it is counted to hold: see [`Incoming`](super::incoming::Incoming).
     pub(crate) held: AtomicUsize,
     /// It was closed because all clients together held too much.
-    pub(crate) is_shed: AtomicBool,
+    pub(crate) failed_for_memory: AtomicBool,
     /// The compression context that replies may refer to.
     pub(crate) context: Mutex<Context>,
     /// Its thread waits here while the client is throttled.
@@ -129,7 +129,7 @@ impl Link {
             has_close: AtomicBool::new(false),
             close_frame: Mutex::new(None),
             held: AtomicUsize::new(0),
-            is_shed: AtomicBool::new(false),
+            failed_for_memory: AtomicBool::new(false),
             context: Mutex::default(),
             parker: Parker::default(),
         }
@@ -281,7 +281,7 @@ impl Link {
     /// Fails the connection because all clients together hold too much: with its version's close frame,
     /// if none was sent before. The peer's close frame is not waited for.
     pub(crate) fn fail_for_memory(&self) {
-        if !self.is_shed.swap(true, Relaxed) {
+        if !self.failed_for_memory.swap(true, Relaxed) {
             self.count(Incident::IncomingExceeded);
         }
         let frame = CloseFrame {
@@ -302,6 +302,13 @@ impl Link {
             self.count(Incident::Disconnected(reason));
         }
         self.parker.wake();
+    }
+
+    /// Returns why the connection ended without a close: the peer's stream ended, unless this side has
+    /// disconnected it.
+    pub(crate) fn end_reason(&self) -> DisconnectReason {
+        let reason = self.send_queue.disconnect_reason();
+        reason.unwrap_or(DisconnectReason::EndOfStream)
     }
 
     /// Returns whether the connection is closing, or is disconnected.

@@ -43,8 +43,6 @@ mod systemd;
 
 mod client;
 
-mod session;
-
 mod handshake;
 
 mod teardown;
@@ -80,12 +78,12 @@ pub use membership::JoinError;
 pub use teardown::CloseReport;
 
 use crate::error::Error;
+use crate::net::connection::Conversation;
 use crate::net::log::info;
 use crate::net::stream::Stream;
 
 use builder::Settings;
 use listener::BoundListener;
-use session::Session;
 use shared::ServerThreads;
 
 /// A server that is bound to its addresses and ready to [`run`](Server::run).
@@ -246,22 +244,18 @@ impl Acceptor {
         stream: impl Into<Stream>,
         handler: impl Fn(&mut Client) -> HandlerResult + Sync,
     ) -> Result<(), Error> {
-        Client::serve(self.admit(stream.into())?, &handler);
+        let conversation = self.admit(stream.into())?;
+        Client::serve(conversation, &self.threads.shared, &handler);
         Ok(())
     }
 
-    fn admit(&self, stream: Stream) -> Result<Box<Session>, Error> {
+    fn admit(&self, stream: Stream) -> Result<Box<Conversation>, Error> {
         self.threads.check_process()?;
         let peer = stream.peer()?;
         stream.set_blocking()?;
         let shared = &self.threads.shared;
         let socket = shared.secure(stream).map_err(io::Error::other)?;
-        let (socket, link) = shared.create_link(socket, peer);
-        if let Err(rejection) = shared.admit(&link) {
-            shared.reject_on_arrival(&link, socket, &rejection);
-            return Err(Error::Rejected(rejection));
-        }
-        Ok(Session::new(link, socket, Arc::clone(shared)))
+        shared.admit(socket, peer).map_err(Error::Rejected)
     }
 
     /// Returns a handle that can be cloned and used from any thread. Its `shutdown` rejects new clients

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use crate::error::DisconnectReason;
 use crate::net::client_id::ClientId;
+use crate::net::connection::Conversation;
 use crate::net::incoming::Incoming;
 use crate::net::link::{AbortReason, Link, Stage};
 use crate::net::log::quota::Kind;
 use crate::net::log::{error, log_limited};
 use crate::net::peer::Peer;
 use crate::net::process::Process;
+use crate::net::rate_limit::RateLimiter;
 use crate::net::send_queue::SendQueue;
 use crate::net::send_queue::total::TotalQueued;
 use crate::net::socket::Socket;
@@ -26,7 +28,7 @@ use crate::net::sync::thread::JoinHandle;
 use crate::net::sync::{Instant, Mutex, PoisonError};
 use crate::net::tls::TlsError;
 use crate::net::watchdog::Watchdog;
-use crate::protocol::{Config, Rejection, Role, rejection_bytes};
+use crate::protocol::{Config, Connection, Rejection, Request, Role, rejection_bytes};
 
 use super::addresses::AddressGroup;
 use super::builder::Settings;
@@ -298,8 +300,27 @@ impl Shared {
         }
     }
 
+    /// Admits an accepted connection, and prepares its handshake. If proxies are trusted, its address is
+    /// known later.
+    ///
+    /// # Errors
+    /// The rejection, which the peer is sent, if a limit does not allow one more connection.
+    pub(crate) fn admit(&self, socket: Socket, peer: Peer) -> Result<Box<Conversation>, Rejection> {
+        let (socket, link) = self.link(socket, peer);
+        let admitted = self.register(&link);
+        // A connection that is counted can be found, or has ended.
+        self.totals.accepted.fetch_add(1, Relaxed);
+        match admitted {
+            Ok(()) => Ok(self.conversation(link, socket)),
+            Err(rejection) => {
+                self.reject_on_arrival(&link, socket, &rejection);
+                Err(rejection)
+            }
+        }
+    }
+
     /// Gives an accepted socket its number and its send queue.
-    pub(crate) fn create_link(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
+    fn link(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
         if self.settings.no_delay {
             socket.set_no_delay();
         }
@@ -318,14 +339,6 @@ impl Shared {
         (socket, link)
     }
 
-    /// Admits an accepted stream. If proxies are trusted, its address is known later.
-    pub(crate) fn admit(&self, link: &Arc<Link>) -> Result<(), Rejection> {
-        let admitted = self.register(link);
-        // A connection that is counted can be found, or has ended.
-        self.totals.accepted.fetch_add(1, Relaxed);
-        admitted
-    }
-
     fn register(&self, link: &Arc<Link>) -> Result<(), Rejection> {
         if self.is_stopping() {
             return Err(Rejection::ShuttingDown);
@@ -337,32 +350,53 @@ impl Shared {
         Ok(())
     }
 
+    fn conversation(&self, link: Arc<Link>, socket: Arc<Socket>) -> Box<Conversation> {
+        let settings = &self.settings;
+        let config = match socket.tls() {
+            Some(_) => &self.secure_config,
+            None => self.config_for(link.peer),
+        };
+        let connection = Connection::new(Arc::clone(config)).announcing_all();
+        let watchdog = Arc::clone(&self.watchdog);
+        let mut conversation = Conversation::new(connection, link, socket, watchdog);
+        let rate_limiter = |rate| Box::new(RateLimiter::new(rate, settings.on_rate_limit));
+        conversation.rate_limiter = settings.rate.as_ref().map(rate_limiter);
+        conversation.on_state = settings.on_state.clone();
+        Box::new(conversation)
+    }
+
     /// Counts a client for the address that a proxy has named, or else for the proxy's own, if it has one.
-    pub(crate) fn admit_forwarded(
-        &self,
-        link: &Link,
-        address: Option<IpAddr>,
-    ) -> Result<(), Rejection> {
+    pub(crate) fn admit_forwarded(&self, conversation: &Conversation) -> Result<(), Rejection> {
+        let link = &conversation.link;
         let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded;
-        match address {
-            Some(address) if is_counted => {
-                self.registry.enter_from(link, AddressGroup::of(address))
-            }
-            _ => Ok(()),
+        match self.address_of(conversation).filter(|_| is_counted) {
+            Some(address) => self.registry.enter_from(link, AddressGroup::of(address)),
+            None => Ok(()),
         }
+    }
+
+    /// Returns a client's address: the one that a trusted proxy named, or else the connection's, if it
+    /// has one.
+    pub(crate) fn address_of(&self, conversation: &Conversation) -> Option<IpAddr> {
+        let peer = conversation.link.peer;
+        let request = conversation.connection.request();
+        let trusts = self.config_for(peer).trust_forwarded;
+        let forwarded = request.filter(|_| trusts).and_then(Request::forwarded_for);
+        forwarded.or(peer.ip())
     }
 
     fn is_counted(&self) -> bool {
         !self.settings.per_address.is_unlimited()
     }
 
+    /// Removes and rejects an admitted connection for which there is no thread.
+    pub(crate) fn reject_without_thread(&self, link: &Link, socket: Arc<Socket>) {
+        self.registry.remove(link);
+        self.reject_on_arrival(link, socket, &Rejection::Full);
+    }
+
     /// Rejects a connection right after it was accepted, without a thread and without waiting.
-    pub(crate) fn reject_on_arrival(
-        &self,
-        link: &Link,
-        socket: Arc<Socket>,
-        rejection: &Rejection,
-    ) {
+    fn reject_on_arrival(&self, link: &Link, socket: Arc<Socket>, rejection: &Rejection) {
         let (id, peer, status) = (link.id, link.peer, rejection.status());
         log_limited!(
             self.watchdog,

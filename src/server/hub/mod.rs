@@ -165,12 +165,12 @@ impl Hub {
             Command::Rooms(from, answer) => {
                 let _ = answer.try_send(self.rooms.names(from));
             }
-            Command::Shutdown(told) => {
+            Command::Shutdown(answer) => {
                 self.shutting_down = true;
                 for link in self.everybody.links() {
                     link.start_close_going_away();
                 }
-                let _ = told.try_send(());
+                let _ = answer.try_send(());
             }
             Command::Broadcast(..) | Command::Stop => {}
         }

@@ -23,7 +23,6 @@ use crate::server::builder::Settings;
 use crate::server::client::{Client, HandlerResult};
 use crate::server::counters::Totals;
 use crate::server::registry::Registry;
-use crate::server::session::Session;
 use crate::server::shared::Shared;
 use crate::server::teardown::CloseReport;
 
@@ -234,22 +233,16 @@ pub(super) fn let_in(
     handler: impl Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
 ) -> Option<(JoinHandle<()>, Arc<Link>, Peer)> {
     let (socket, peer) = connection(256);
-    let (socket, link) = shared.create_link(socket, address());
-    if let Err(rejection) = shared.admit(&link) {
-        shared.reject_on_arrival(&link, socket, &rejection);
-        return None;
-    }
-    let talk = Session::new(Arc::clone(&link), socket, Arc::clone(shared));
-    let thread = thread::spawn(move || Client::serve(talk, &handler));
+    let conversation = shared.admit(socket, address()).ok()?;
+    let (link, shared) = (Arc::clone(&conversation.link), Arc::clone(shared));
+    let thread = thread::spawn(move || Client::serve(conversation, &shared, &handler));
     Some((thread, link, peer))
 }
 
 /// Rejects one client at the client limit, as the listener does.
 pub(super) fn turn_away(shared: &Arc<Shared>) -> Peer {
     let (socket, peer) = connection(256);
-    let (socket, link) = shared.create_link(socket, address());
-    let rejected = shared.admit(&link);
-    shared.reject_on_arrival(&link, socket, &rejected.expect_err("there was room"));
+    assert!(shared.admit(socket, address()).is_err(), "there was room");
     peer
 }
 

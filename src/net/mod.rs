@@ -32,6 +32,12 @@ pub(crate) mod deflate;
 #[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
 pub(crate) mod socket;
 
+#[cfg_attr(
+    stentor_model,
+    allow(dead_code, reason = "the model's socket makes no system calls")
+)]
+pub(crate) mod system;
+
 pub(crate) mod stream;
 
 #[cfg_attr(not(feature = "tls"), path = "tls/disabled.rs")]

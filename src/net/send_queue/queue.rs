@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::total::SharedFrames;
 use crate::error::DisconnectReason;
 use crate::net::socket::Socket;
+use crate::net::system::VECTORS;
 
 /// The queue of one client. A thread that holds the send queue's lock may do anything with it;
 /// nothing here blocks.
@@ -53,9 +54,6 @@ const REPLIES_AT_REST: usize = 4 * 1024;
 
 /// The memory of a chunk beside its bytes: its place in the queue, and its allocations.
 const CHUNK: usize = 128;
-
-/// The most chunks that leave in one system call.
-pub(crate) const VECTORS: usize = 16;
 
 impl Queue {
     pub(crate) fn new(socket: Arc<Socket>) -> Queue {

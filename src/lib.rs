@@ -201,8 +201,8 @@ pub use client::{ConnectionStats, Connector, Sender, Transport, WebSocket, conne
 pub use net::tls::{TlsClient, TlsError, TlsServer};
 #[doc(inline)]
 pub use net::{
-    ClientId, Counters, DisconnectReason, Error, OnRateLimit, Peer, ProxyError, RateLimit,
-    Received, SlowClient, Stream,
+    ClientId, DisconnectReason, Error, OnRateLimit, Peer, ProxyError, RateLimit, Received,
+    SlowClient, Stream,
 };
 #[cfg(feature = "deflate")]
 pub use protocol::Deflate;
@@ -215,6 +215,6 @@ pub use protocol::{
 };
 #[doc(inline)]
 pub use server::{
-    Acceptor, Audience, Client, ClientHandle, CloseReport, Endpoint, HandlerResult, JoinError,
-    Listener, Reply, Server, ServerBuilder, ServerHandle,
+    Acceptor, Audience, Client, ClientHandle, CloseReport, Counters, Endpoint, HandlerResult,
+    JoinError, Listener, Reply, Server, ServerBuilder, ServerHandle,
 };

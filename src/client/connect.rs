@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, bind, connect, sockopt};
 
-use crate::net::connection::WaitLimit;
+use crate::net::deadline::Deadline;
 
 use super::resolve::resolve;
 
@@ -25,7 +25,7 @@ pub(super) fn dial(
     host: &str,
     port: u16,
     local: Option<IpAddr>,
-    limit: &WaitLimit,
+    limit: Deadline,
 ) -> io::Result<TcpStream> {
     let mut addresses = match host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
@@ -59,11 +59,7 @@ fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Returns the first connection that succeeds. The addresses are tried one after the other, the next
 /// as soon as one has failed, or has used up its head start.
-fn race(
-    addresses: &[SocketAddr],
-    local: Option<IpAddr>,
-    limit: &WaitLimit,
-) -> io::Result<TcpStream> {
+fn race(addresses: &[SocketAddr], local: Option<IpAddr>, limit: Deadline) -> io::Result<TcpStream> {
     let mut waiting = addresses.iter();
     let mut running: Vec<TcpStream> = Vec::new();
     let none = "no address of the family that is to be used";
@@ -160,7 +156,7 @@ fn late(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressFamily, WaitLimit, bind, connect, dial, in_turn, is_its_own_peer};
+    use super::{AddressFamily, Deadline, bind, connect, dial, in_turn, is_its_own_peer};
     use super::{race, socket};
     use std::io;
     use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -186,10 +182,10 @@ mod tests {
         let gone = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let here = listener.local_addr()?;
-        let limit = WaitLimit::of(Duration::from_secs(10));
-        let stream = race(&[gone, gone, here], None, &limit)?;
+        let limit = Deadline::after(Duration::from_secs(10));
+        let stream = race(&[gone, gone, here], None, limit)?;
         assert_eq!(stream.peer_addr()?, here);
-        let rejected = race(&[gone, gone], None, &limit).map_err(|error| error.kind());
+        let rejected = race(&[gone, gone], None, limit).map_err(|error| error.kind());
         assert_eq!(rejected.err(), Some(io::ErrorKind::ConnectionRefused));
         Ok(())
     }
@@ -199,8 +195,8 @@ mod tests {
         let (silent, _queue) = silent()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let here = listener.local_addr()?;
-        let limit = WaitLimit::of(Duration::from_secs(10));
-        let stream = race(&[silent, here], None, &limit)?;
+        let limit = Deadline::after(Duration::from_secs(10));
+        let stream = race(&[silent, here], None, limit)?;
         assert_eq!(stream.peer_addr()?, here);
         Ok(())
     }
@@ -208,8 +204,8 @@ mod tests {
     #[test]
     fn silent_address_fails_when_the_timeout_passes() -> io::Result<()> {
         let (silent, _queue) = silent()?;
-        let limit = WaitLimit::of(Duration::from_millis(20));
-        let late = dial(&silent.ip().to_string(), silent.port(), None, &limit);
+        let limit = Deadline::after(Duration::from_millis(20));
+        let late = dial(&silent.ip().to_string(), silent.port(), None, limit);
         assert_eq!(
             late.err().map(|error| error.kind()),
             Some(io::ErrorKind::TimedOut)
@@ -233,9 +229,9 @@ mod tests {
     fn name_is_resolved_and_the_local_address_is_used() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let own: IpAddr = [127, 0, 0, 9].into();
-        let limit = WaitLimit::of(Duration::from_secs(10));
+        let limit = Deadline::after(Duration::from_secs(10));
         let port = listener.local_addr()?.port();
-        let stream = dial("localhost", port, Some(own), &limit)?;
+        let stream = dial("localhost", port, Some(own), limit)?;
         assert_eq!(stream.local_addr()?.ip(), own);
         Ok(())
     }

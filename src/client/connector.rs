@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ProxyError};
-use crate::net::connection::{Conversation, WaitLimit};
+use crate::net::connection::Conversation;
+use crate::net::deadline::Deadline;
 use crate::net::options::ConnectionOptions;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
@@ -293,22 +294,17 @@ impl Connector {
     pub fn connect(&self, url: &str) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
         let tls = self.tls_for(&request)?;
-        let limit = WaitLimit::of(self.connect_timeout);
+        let limit = Deadline::after(self.connect_timeout);
         let proxy = match &self.way {
             Way::Straight => None,
             Way::Through(proxy) => Some(proxy.clone()),
             Way::AsUsual => proxy::from_env(&request)?,
         };
         let stream = match proxy {
-            None => dial(request.host(), request.port(), self.local, &limit)?,
+            None => dial(request.host(), request.port(), self.local, limit)?,
             Some(proxy) => {
-                let mut stream = dial(&proxy.host, proxy.port, self.local, &limit)?;
-                proxy.pass(
-                    &mut stream,
-                    &request,
-                    &self.connection.config.limits,
-                    &limit,
-                )?;
+                let mut stream = dial(&proxy.host, proxy.port, self.local, limit)?;
+                proxy.pass(&mut stream, &request, &self.connection.config.limits, limit)?;
                 stream
             }
         };

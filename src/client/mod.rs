@@ -8,7 +8,7 @@
 //!                               └── woken, drained ────┴── by the watchdog
 //! ```
 //!
-//! An open connection works the same on either side, and that code is in `shell`; one watchdog serves
+//! An open connection works the same on either side, and that code is in `net`; one watchdog serves
 //! all client connections of the process. This module has only the client's part: resolving and
 //! reaching the server, passing a proxy, sending the request, and drawing masks.
 

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::net::connection::WaitLimit;
+use crate::net::deadline::Deadline;
 
 /// The most names that the process resolves at a time. Each has a thread, which a resolver that hangs
 /// keeps occupied; a further lookup waits for one of them to end.
@@ -16,7 +16,7 @@ const MOST: usize = 64;
 ///
 /// # Errors
 /// If the name is not found; [`io::ErrorKind::TimedOut`] if that takes too long.
-pub(super) fn resolve(host: &str, port: u16, limit: &WaitLimit) -> io::Result<Vec<SocketAddr>> {
+pub(super) fn resolve(host: &str, port: u16, limit: Deadline) -> io::Result<Vec<SocketAddr>> {
     static LOOKUPS: Lookups = Lookups::new(MOST);
     let system = move |host: &str| Ok((host, port).to_socket_addrs()?.collect());
     LOOKUPS.find(host, limit, system)
@@ -45,7 +45,7 @@ impl Lookups {
     fn find(
         &'static self,
         host: &str,
-        limit: &WaitLimit,
+        limit: Deadline,
         look_up: impl FnOnce(&str) -> io::Result<Vec<SocketAddr>> + Send + 'static,
     ) -> io::Result<Vec<SocketAddr>> {
         let Some(lookup) = self.begin(limit) else {
@@ -76,7 +76,7 @@ impl Lookups {
     }
 
     /// Waits until one more lookup may start; `None` if that takes too long.
-    fn begin(&'static self, limit: &WaitLimit) -> Option<Lookup> {
+    fn begin(&'static self, limit: Deadline) -> Option<Lookup> {
         let mut running = self.running();
         while *running >= self.most {
             running = match limit.left() {
@@ -113,7 +113,7 @@ fn late(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lookups, WaitLimit};
+    use super::{Deadline, Lookups};
     use std::io;
     use std::net::SocketAddr;
     use std::sync::mpsc;
@@ -139,32 +139,32 @@ mod tests {
                 let _ = hang.recv();
                 Ok(Vec::new())
             };
-            let found = LOOKUPS.find("hangs.example", &WaitLimit::of(SOON), look_up);
+            let found = LOOKUPS.find("hangs.example", Deadline::after(SOON), look_up);
             (ends, in_words(found))
         };
         let answers = |limit| {
-            let found = LOOKUPS.find("a.example", &limit, move |_| Ok(vec![here]));
+            let found = LOOKUPS.find("a.example", limit, move |_| Ok(vec![here]));
             in_words(found)
         };
         let late = |words: &str| Err((io::ErrorKind::TimedOut, words.to_owned()));
 
         let (ends, first) = hangs();
         assert_eq!(first, late("hangs.example was not found in time"));
-        assert_eq!(answers(WaitLimit::of(LONG)), Ok(vec![here]));
+        assert_eq!(answers(Deadline::after(LONG)), Ok(vec![here]));
         let (_other_ends, second) = hangs();
         assert_eq!(second, late("hangs.example was not found in time"));
         let full = "a.example was not looked up: 2 names are being looked up already";
-        assert_eq!(answers(WaitLimit::of(SOON)), late(full));
+        assert_eq!(answers(Deadline::after(SOON)), late(full));
         // One of them ends, now or while this waits.
         drop(ends);
-        assert_eq!(answers(WaitLimit::of(LONG)), Ok(vec![here]));
+        assert_eq!(answers(Deadline::after(LONG)), Ok(vec![here]));
     }
 
     #[test]
     fn resolver_errors_name_the_host() {
         static LOOKUPS: Lookups = Lookups::new(1);
         for _ in 0..2 {
-            let found = LOOKUPS.find("no.example", &WaitLimit::of(LONG), |host| {
+            let found = LOOKUPS.find("no.example", Deadline::after(LONG), |host| {
                 Err(io::Error::new(
                     io::ErrorKind::NotFound,
                     format!("no {host}"),

@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::net::counters::Totals;
-use crate::net::link::{ClientId, Link};
+use crate::net::client_id::ClientId;
+use crate::net::incoming::Incoming;
+use crate::net::link::Link;
 use crate::net::options::ConnectionOptions;
 use crate::net::peer::Peer;
 use crate::net::process::Process;
@@ -14,7 +15,8 @@ use crate::net::socket::Socket;
 use crate::net::sync::atomic::AtomicU64;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::sync::{Mutex, PoisonError, thread};
-use crate::net::watchdog::Watchdog;
+use crate::net::watchdog::{Owner, Watchdog};
+use crate::net::watcher::Incident;
 use crate::protocol::Role;
 
 /// The watchdog of all client connections of the process. Its thread starts with the first connection,
@@ -22,8 +24,19 @@ use crate::protocol::Role;
 pub(super) struct Runtime {
     process: Process,
     pub(super) watchdog: Arc<Watchdog>,
-    total_queued: Arc<TotalQueued>,
     next_id: AtomicU64,
+}
+
+/// The owner of the process's client connections: there is no total limit, and nothing is counted.
+#[derive(Debug)]
+struct Connections;
+
+impl Owner for Connections {
+    fn connections(&self) -> Vec<Arc<Link>> {
+        Vec::new()
+    }
+
+    fn count(&self, _: Incident) {}
 }
 
 impl Runtime {
@@ -52,13 +65,12 @@ impl Runtime {
         // Each send queue has a limit, but there is no total limit: a sender waits for room in its own.
         let total_queued = TotalQueued::new(usize::MAX);
         let (watchdog, watch) =
-            Watchdog::new(Arc::clone(&total_queued), None, Arc::new(Totals::default()))?;
+            Watchdog::new(total_queued, Incoming::unlimited(), Arc::new(Connections))?;
         let builder = thread::Builder::new().name("stentor watchdog".to_owned());
         builder.spawn(move || watch.run())?;
         Ok(Runtime {
             process: Process::current(),
             watchdog,
-            total_queued,
             next_id: AtomicU64::new(1),
         })
     }
@@ -74,9 +86,8 @@ impl Runtime {
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
         // The policy matters for broadcasts only, and a client receives none from a hub.
         let policy = SlowClient::default();
-        let total_queued = Arc::clone(&self.total_queued);
-        let limit = options.send_queue_limit;
-        let send_queue = SendQueue::new(Arc::clone(socket), limit, policy, total_queued);
+        let (own, watcher) = (Arc::clone(socket), Arc::clone(&self.watchdog));
+        let send_queue = SendQueue::new(id, own, options.send_queue_limit, policy, watcher);
         let timeouts = Arc::clone(&options.timeouts);
         let link = Arc::new(Link::new(id, Role::Client, peer, send_queue, timeouts));
         self.watchdog.watch(&link);
@@ -90,7 +101,7 @@ mod tests {
 
     /// A real fork needs `unsafe`: instead, the recorded process of the watchdog is changed.
     #[test]
-    fn a_forked_child_has_a_warden_of_its_own() -> std::io::Result<()> {
+    fn a_forked_child_has_a_watchdog_of_its_own() -> std::io::Result<()> {
         let parents = Arc::new(Runtime {
             process: Process::another(),
             ..Runtime::start()?

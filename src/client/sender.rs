@@ -8,7 +8,7 @@ use crate::net::link::Link;
 use crate::net::log::shown::Shown;
 use crate::net::log::traced::Written;
 use crate::net::log::{CONNECTION, trace};
-use crate::net::watchdog::Watchdog;
+use crate::net::send_queue::NOT_COPIED_FROM;
 use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
 use super::transport::Bridge;
@@ -34,12 +34,8 @@ use super::transport::Bridge;
 #[must_use]
 pub struct Sender {
     pub(super) link: Arc<Link>,
-    pub(super) watchdog: Arc<Watchdog>,
     pub(super) bridge: Option<Bridge>,
 }
-
-/// A message of this many bytes is not copied.
-const LARGE: usize = 16 * 1024;
 
 impl Sender {
     /// Sends a message at once. If the peer does not read, this waits (backpressure) until the message
@@ -60,14 +56,14 @@ impl Sender {
         let deflated = self.link.reply_deflated(true, &message, &mut written);
         let push = match deflated {
             Some(push) => push,
-            None if message.len() < LARGE => send_queue.reply(true, |out| {
+            None if message.len() < NOT_COPIED_FROM => send_queue.reply(true, |out| {
                 let encode = |out: &mut Vec<u8>| encoder.encode(&message, out).map(|()| 1);
                 written.by(out, encode)
             })?,
             None => self.link.reply_owned(encoder, message, &mut written)?,
         };
         written.log(&self.link);
-        self.link.settle(push, &self.watchdog)
+        self.link.settle(push)
     }
 
     /// Starts the closing handshake with a code and a reason, in the version's own way: draft-76 has
@@ -79,8 +75,7 @@ impl Sender {
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
-        let push = self.link.close(CloseFrame { code, reason })?;
-        self.watchdog.watch_stalled(push, &self.link);
+        self.link.start_close(CloseFrame { code, reason })?;
         Ok(())
     }
 
@@ -90,8 +85,7 @@ impl Sender {
     /// itself is released when the [`WebSocket`](super::WebSocket) is dropped, which does not wait any
     /// more, even if it has begun to.
     pub fn abort(&self) {
-        self.watchdog
-            .disconnect(&self.link, DisconnectReason::Aborted);
+        self.link.disconnect(DisconnectReason::Aborted);
         if let Some(bridge) = &self.bridge {
             bridge.abandon();
         }

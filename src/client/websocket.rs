@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{DisconnectReason, Error};
-use crate::net::connection::{Conversation, Received, Step, WaitLimit};
+use crate::net::connection::{Conversation, Received, Step};
 use crate::net::link::Stage;
 use crate::net::log::{CLIENT, CONNECTION, debug};
 use crate::net::peer::Peer;
@@ -87,7 +87,7 @@ impl WebSocket {
                 return Err(error);
             }
         };
-        talk.introduce(target.into());
+        talk.publish(target.into());
         talk.link.enter(Stage::Open);
         Ok(WebSocket {
             talk,
@@ -153,10 +153,7 @@ impl WebSocket {
     /// without a closing handshake. Both are final, and the same for each further call.
     #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        match self.talk.short_message() {
-            Some(message) => Ok(Some(message)),
-            None => self.talk.next_message(),
-        }
+        self.talk.recv()
     }
 
     /// Like [`recv`](WebSocket::recv), but waits at most for `timeout`.
@@ -164,7 +161,7 @@ impl WebSocket {
     /// # Errors
     /// The same as [`recv`](WebSocket::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
-        self.talk.next_message_within(timeout)
+        self.talk.recv_timeout(timeout)
     }
 
     /// Like [`recv`](WebSocket::recv), but returns pings and pongs as well. Pings have been answered
@@ -173,7 +170,7 @@ impl WebSocket {
     /// # Errors
     /// The same as [`recv`](WebSocket::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        self.talk.next_event()
+        self.talk.recv_event()
     }
 
     /// Sends a message. While this side processes messages that arrived together, its replies wait and
@@ -195,9 +192,7 @@ impl WebSocket {
     /// # Errors
     /// The same as [`send`](WebSocket::send); draft-75 and draft-76 have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let encoder = self.talk.encoder();
-        self.talk
-            .reply(|out| encoder.encode_ping(payload, out).map(|()| 0))
+        self.talk.ping(payload)
     }
 
     /// Sends the queued bytes, as far as the socket accepts them.
@@ -213,14 +208,13 @@ impl WebSocket {
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
-        self.talk.close(CloseFrame { code, reason })
+        self.talk.start_close(CloseFrame { code, reason })
     }
 
     /// Returns a [`Sender`], which sends, closes and aborts from other threads. It can be cloned.
     pub fn sender(&self) -> Sender {
         Sender {
             link: Arc::clone(&self.talk.link),
-            watchdog: Arc::clone(&self.talk.watchdog),
             bridge: self.bridge.clone(),
         }
     }
@@ -237,7 +231,7 @@ impl WebSocket {
 /// Waits for the response that accepts the request.
 fn shake_hands(talk: &mut Conversation) -> Result<HandshakeResponse, Error> {
     loop {
-        match talk.step(&mut WaitLimit::endless()) {
+        match talk.step() {
             Step::Event(Event::Open) => {
                 // The response is stored before the event.
                 return talk.connection.answer().cloned().ok_or(Error::Closed);
@@ -254,14 +248,7 @@ fn shake_hands(talk: &mut Conversation) -> Result<HandshakeResponse, Error> {
                 });
             }
             Step::Event(_) | Step::Late => {}
-            Step::Over => {
-                let disconnect_reason = talk
-                    .link
-                    .send_queue
-                    .disconnect_reason()
-                    .unwrap_or(DisconnectReason::EndOfStream);
-                return Err(Error::Disconnected(disconnect_reason));
-            }
+            Step::Over => return Err(Error::Disconnected(talk.link.end_reason())),
         }
     }
 }
@@ -273,11 +260,12 @@ impl Drop for WebSocket {
             // Nobody waits for the bytes that may still arrive.
             return self.talk.release_socket();
         }
-        self.talk.start_close(match std::thread::panicking() {
-            true => CloseCode::INTERNAL_ERROR,
-            false => CloseCode::NORMAL,
-        });
-        self.talk.close_tcp();
+        self.talk
+            .start_close_unless_closing(match std::thread::panicking() {
+                true => CloseCode::INTERNAL_ERROR,
+                false => CloseCode::NORMAL,
+            });
+        self.talk.complete_close();
         if let Some(closed) = &self.talk.closed {
             debug!(target: CONNECTION, "{}: {closed}", self.talk.link);
         }

@@ -5,26 +5,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
+use rustix::io::Errno;
 
 use crate::protocol::http::text::Escaped;
 use crate::protocol::{
-    CloseFrame, Closed, Connection, Encoder, Ending, Event, Message, Rejection, SendError, State,
-    Transition, Version,
+    CloseCode, CloseFrame, Closed, Closing, Connection, Encoder, Ending, Event, Initiator, Message,
+    Rejection, Role, SendError, State, Transition, Version,
 };
 
 use super::catch_panic::catch_panic;
-use super::link::{AbortReason, ClientId, Link, Stage};
+use super::client_id::ClientId;
+use super::deadline::Deadline;
+use super::incoming::Incoming;
+use super::linger;
+use super::link::{AbortReason, Identity, Link, Stage};
 use super::log::quota::Kind;
 use super::log::shown::Shown;
-use super::log::traced::Written;
-use super::log::{CONNECTION, debug, log_enabled, log_limited, trace};
-use super::rate_limit::RateLimiter;
-use super::send_queue::Push;
+use super::log::traced::{self, Written, is_traced};
+use super::log::{CONNECTION, debug, log_limited, trace};
+use super::rate_limit::{OnRateLimit, RateLimiter, Throttled};
+use super::read_size::ReadSize;
+use super::send_queue::NOT_COPIED_FROM;
 use super::send_queue::total::SharedFrames;
 use super::socket::Socket;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
 use super::watchdog::Watchdog;
+use super::watcher::Incident;
 use crate::error::{DisconnectReason, Error};
 
 /// Receives every change of state, on the thread of the client concerned.
@@ -38,12 +45,11 @@ pub(crate) struct Conversation {
     pub(crate) closed: Option<Closed>,
     pub(crate) socket: Arc<Socket>,
     pub(crate) began: Instant,
-    /// The most bytes that the next read may return.
-    read_size: usize,
+    read_size: ReadSize,
     /// The body of an HTTP response that is to be sent, if it is large.
     pub(crate) page: Option<Arc<SharedFrames>>,
     /// The received bytes that it is counted to hold.
-    pub(super) held: usize,
+    held: usize,
     /// The rate limiter, if clients have a rate limit.
     pub(crate) rate_limiter: Option<Box<RateLimiter>>,
     /// The send queue has taken the close frame, or refused it because another thread was first.
@@ -62,14 +68,6 @@ pub enum Received {
     Closed,
 }
 
-/// How long a step may wait.
-pub(crate) struct WaitLimit {
-    /// `None` means for ever.
-    until: Option<Instant>,
-    /// There was a read already: bytes that arrive after `until` are for the next call.
-    has_read: bool,
-}
-
 /// The result of one step of the loop.
 pub(crate) enum Step {
     Event(Event),
@@ -79,34 +77,11 @@ pub(crate) enum Step {
     Over,
 }
 
-/// The size of reads: at first small, so that a silent client holds little memory; then larger, while
-/// reads fill the buffer; and after that no less than a page, since less was too little once.
-const READ_AT_FIRST: usize = 1024;
-const READ_AT_MOST: usize = 64 * 1024;
-const PAGE: usize = 4 * 1024;
-
-/// A message of at least this many bytes gets a queue entry of its own.
-const LARGE: usize = 16 * 1024;
-
-impl WaitLimit {
-    pub(crate) fn endless() -> WaitLimit {
-        WaitLimit {
-            until: None,
-            has_read: false,
-        }
-    }
-
-    /// Waits for at most `timeout`; one that is too long for the clock has no end.
-    pub(crate) fn of(timeout: Duration) -> WaitLimit {
-        WaitLimit {
-            until: Instant::now().checked_add(timeout),
-            has_read: false,
-        }
-    }
-
-    pub(crate) fn left(&self) -> Option<Duration> {
-        Some(self.until?.saturating_duration_since(Instant::now()))
-    }
+/// How long the steps of one call may wait.
+struct Wait {
+    deadline: Deadline,
+    /// There was a read already: bytes that arrive after the deadline are for the next call.
+    has_read: bool,
 }
 
 impl Conversation {
@@ -122,7 +97,7 @@ impl Conversation {
             watchdog,
             socket,
             began: Instant::now(),
-            read_size: READ_AT_FIRST,
+            read_size: ReadSize::new(),
             page: None,
             held: 0,
             closed: None,
@@ -130,6 +105,22 @@ impl Conversation {
             sent_close: false,
             on_state: None,
         }
+    }
+
+    /// Publishes the encoder, which knows the version, and the requested target to all threads, once the
+    /// handshake is done. A version that cannot ping gets TCP keepalive instead; without it, only the
+    /// idle timeout remains.
+    pub(crate) fn publish(&self, target: Box<str>) {
+        let encoder = self.encoder();
+        let _ = self.link.identity.set(Identity { encoder, target });
+        let timeouts = &self.link.timeouts;
+        if let (false, Some(idle)) = (encoder.version().has_ping(), timeouts.ping) {
+            self.socket.set_keepalive(idle, timeouts.pong);
+        }
+    }
+
+    pub(crate) fn is_opened(&self) -> bool {
+        self.link.identity.get().is_some()
     }
 
     /// Returns the version that the client speaks.
@@ -144,42 +135,19 @@ impl Conversation {
         self.connection.encoder().unwrap_or_else(newest)
     }
 
-    /// Sends the queued replies, as far as the socket takes them.
-    pub(crate) fn flush(&mut self) {
-        self.report_push(self.link.send_queue.flush());
-    }
-
-    /// Sends a message from the connection's own thread. A large one is not copied.
-    pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
-        let encoder = self.encoder();
-        if log_enabled!(target: CONNECTION, ::log::Level::Trace) {
-            trace!(target: CONNECTION, "{}: > {}", self.link, Shown(&message));
-        }
-        if encoder.negotiated().is_some() {
-            self.check_ready()?;
-            let at_once = !self.connection.has_input();
-            let mut written = Written::for_log();
-            let sent = self.link.reply_deflated(at_once, &message, &mut written);
-            if let Some(push) = sent {
-                written.log(&self.link);
-                return self.settle(push);
-            }
-        }
-        if message.len() < LARGE {
-            return self.reply(|out| encoder.encode(&message, out).map(|()| 1));
-        }
-        self.check_ready()?;
-        let mut written = Written::for_log();
-        let push = self.link.reply_owned(encoder, message, &mut written)?;
-        written.log(&self.link);
-        self.settle(push)
-    }
-
     /// Returns the next message, or `None` when there will be no more.
-    pub(crate) fn next_message(&mut self) -> Result<Option<Message>, Error> {
-        let mut limit = WaitLimit::endless();
+    #[inline]
+    pub(crate) fn recv(&mut self) -> Result<Option<Message>, Error> {
+        match self.short_message() {
+            Some(message) => Ok(Some(message)),
+            None => self.next_message(),
+        }
+    }
+
+    fn next_message(&mut self) -> Result<Option<Message>, Error> {
+        let mut wait = Wait::until(Deadline::NEVER);
         loop {
-            match self.step(&mut limit) {
+            match self.step_within(&mut wait) {
                 Step::Event(Event::Message(message)) => return Ok(Some(message)),
                 Step::Event(_) | Step::Late => {}
                 Step::Over => return self.verdict().map(|()| None),
@@ -187,11 +155,11 @@ impl Conversation {
         }
     }
 
-    /// As [`next_message`](Conversation::next_message), but waits for at most `timeout`.
-    pub(crate) fn next_message_within(&mut self, timeout: Duration) -> Result<Received, Error> {
-        let mut limit = WaitLimit::of(timeout);
+    /// As [`recv`](Conversation::recv), but waits for at most `timeout`.
+    pub(crate) fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
+        let mut wait = Wait::until(Deadline::after(timeout));
         loop {
-            match self.step(&mut limit) {
+            match self.step_within(&mut wait) {
                 Step::Event(Event::Message(message)) => return Ok(Received::Message(message)),
                 Step::Event(_) => {}
                 Step::Late => return Ok(Received::Nothing),
@@ -201,9 +169,9 @@ impl Conversation {
     }
 
     /// Returns the next message, ping or pong, or `None` when there will be no more.
-    pub(crate) fn next_event(&mut self) -> Result<Option<Event>, Error> {
+    pub(crate) fn recv_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
-            match self.step(&mut WaitLimit::endless()) {
+            match self.step() {
                 Step::Event(Event::Closed(_)) | Step::Late => {}
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Over => return self.verdict().map(|()| None),
@@ -211,18 +179,119 @@ impl Conversation {
         }
     }
 
+    /// Sends a message from the connection's own thread. A large one is not copied.
+    pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
+        let encoder = self.encoder();
+        if is_traced() {
+            trace!(target: CONNECTION, "{}: > {}", self.link, Shown(&message));
+        }
+        if encoder.negotiated().is_some() {
+            self.check_ready()?;
+            let at_once = !self.connection.has_input();
+            let mut written = Written::for_log();
+            let sent = self.link.reply_deflated(at_once, &message, &mut written);
+            if let Some(push) = sent {
+                written.log(&self.link);
+                return self.link.settle(push);
+            }
+        }
+        if message.len() < NOT_COPIED_FROM {
+            return self.reply(|out| encoder.encode(&message, out).map(|()| 1));
+        }
+        self.check_ready()?;
+        let mut written = Written::for_log();
+        let push = self.link.reply_owned(encoder, message, &mut written)?;
+        written.log(&self.link);
+        self.link.settle(push)
+    }
+
+    /// Sends a ping from the connection's own thread.
+    pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let encoder = self.encoder();
+        self.reply(|out| encoder.encode_ping(payload, out).map(|()| 0))
+    }
+
+    /// Sends the queued replies, as far as the socket takes them.
+    pub(crate) fn flush(&mut self) {
+        self.link.send_queue.flush();
+    }
+
+    /// Starts the closing handshake as any thread does, and finds out at once which thread's close frame
+    /// was the first.
+    pub(crate) fn start_close(&mut self, frame: CloseFrame) -> Result<(), Error> {
+        self.link.start_close(frame)?;
+        self.notice_close();
+        self.emit();
+        Ok(())
+    }
+
+    /// Starts the closing handshake with a code that may always be sent, unless a close frame was sent.
+    pub(crate) fn start_close_unless_closing(&mut self, code: CloseCode) {
+        self.notice_close();
+        if self.connection.state() == State::Ready {
+            let _ = self.start_close(CloseFrame::of(code));
+        }
+    }
+
+    /// Completes the closing handshake, waits until the peer has read our last bytes, and closes the TCP
+    /// connection.
+    pub(crate) fn complete_close(&mut self) {
+        if self.is_opened() {
+            while !matches!(self.step(), Step::Over) {}
+        }
+        // The last bytes are sent, or given up, before the write side is shut.
+        let _ = self.link.wait_for_room(0);
+        self.linger();
+        self.release_socket();
+    }
+
+    /// Releases the socket, with or without a closing handshake.
+    pub(crate) fn release_socket(&mut self) {
+        self.link.enter(Stage::Gone);
+        self.link.send_queue.release_socket();
+        // Other threads may keep the link for as long as they like.
+        self.link.drop_context();
+        if self.held > 0 {
+            self.watchdog.holds(&self.link, 0);
+        }
+    }
+
+    /// Returns how the connection ended, for the code that owns it: `Ok` if it closed or is open.
+    pub(crate) fn verdict(&self) -> Result<(), Error> {
+        let Some(closed) = &self.closed else {
+            return Ok(());
+        };
+        let is_browser = self.connection.role() == Role::Server;
+        match (&closed.protocol_error, closed.initiator) {
+            (Some(protocol_error), _) => Err(Error::Protocol(protocol_error.clone())),
+            (None, Initiator::Peer | Initiator::Us) => Ok(()),
+            (None, Initiator::Nobody) => match self.link.send_queue.disconnect_reason() {
+                // Browsers with draft-76 close TCP alone whenever the user leaves a page.
+                None if is_browser && self.version().closing() == Closing::Marker => Ok(()),
+                reason => Err(Error::Disconnected(
+                    reason.unwrap_or(DisconnectReason::EndOfStream),
+                )),
+            },
+        }
+    }
+
+    /// Returns the next event, however long that takes.
+    pub(crate) fn step(&mut self) -> Step {
+        self.step_within(&mut Wait::until(Deadline::NEVER))
+    }
+
     /// Returns the next event. Sends the queued output before it waits for more input.
-    pub(crate) fn step(&mut self, limit: &mut WaitLimit) -> Step {
+    fn step_within(&mut self, wait: &mut Wait) -> Step {
         loop {
             self.notice_close();
             if self.rate_limiter.is_some()
-                && let Some(late) = self.throttle(limit)
+                && let Some(late) = self.throttle(wait.deadline)
             {
                 return late;
             }
             let event = self.connection.next_event();
             if self.connection.has_notes() {
-                self.log_notes();
+                traced::log_notes(&self.link, &mut self.connection);
             }
             if !self.connection.is_quiet() {
                 self.emit();
@@ -237,19 +306,19 @@ impl Conversation {
             }
             self.flush();
             self.link.set_unfinished(self.connection.unfinished());
-            if let Some(wait) = limit.left() {
+            if let Some(left) = wait.deadline.left() {
                 // A peer may keep the socket readable without ever sending a message.
-                if limit.has_read && wait.is_zero() {
+                if wait.has_read && left.is_zero() {
                     return Step::Late;
                 }
                 self.count_held();
                 self.link.set_reading(true);
-                let ready = self.socket.wait_until(PollFlags::IN, wait);
+                let ready = self.socket.wait_until(PollFlags::IN, left);
                 self.link.set_reading(false);
                 if !ready {
                     return Step::Late;
                 }
-                limit.has_read = true;
+                wait.has_read = true;
             }
             self.read();
         }
@@ -258,12 +327,9 @@ impl Conversation {
     /// Returns the next event, if it is a message and cheap to detect. `None` does not mean that there
     /// is no event: call [`step`](Conversation::step).
     #[inline(always)]
-    pub(crate) fn short_message(&mut self) -> Option<Message> {
+    fn short_message(&mut self) -> Option<Message> {
         let eventful = self.link.has_close() || !self.connection.is_quiet();
-        if eventful
-            || self.rate_limiter.is_some()
-            || log_enabled!(target: CONNECTION, ::log::Level::Trace)
-        {
+        if eventful || self.rate_limiter.is_some() || is_traced() {
             return None;
         }
         let message = self.connection.short_message()?;
@@ -273,26 +339,23 @@ impl Conversation {
 
     /// Reads once, blocking, into the engine's own buffer.
     fn read(&mut self) {
-        self.connection
-            .note_frames(log_enabled!(target: CONNECTION, ::log::Level::Trace));
-        let most = self
-            .rate_limiter
-            .as_ref()
-            .map_or(usize::MAX, |rate_limiter| rate_limiter.most());
-        let mut room = self.read_size.min(most);
-        if room > PAGE && self.watchdog.is_crowded() {
-            // The buffers of silent clients must not cause clients to be closed.
-            room = PAGE;
-        }
+        self.connection.note_frames(is_traced());
+        let rate_limiter = self.rate_limiter.as_deref();
+        let most = rate_limiter.map_or(usize::MAX, RateLimiter::most);
+        let incoming = &self.watchdog.incoming;
+        let room = self.read_size.next(most, || incoming.is_crowded());
         // Counts the buffer too: it stays while this waits.
         self.connection.input_buffer(room);
-        self.count_before_reading();
+        self.count_held();
+        if self.held > 0 {
+            self.watchdog.incoming.wait_for_room(&self.link);
+        }
         let buffer = self.connection.input_buffer(room);
         self.link.set_reading(true);
         let result = self.socket.receive(buffer);
         self.link.set_reading(false);
         match result {
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Ok(read) if read > 0 => {
                 self.link.received(read);
                 if let (Some(rate_limiter), State::Ready) =
@@ -300,13 +363,7 @@ impl Conversation {
                 {
                     rate_limiter.received(read);
                 }
-                self.read_size = match self.read_size {
-                    full if read >= full => (full * 4).min(READ_AT_MOST),
-                    // Only a very short read shrinks the next ones: between long reads, a shorter
-                    // one now and then means nothing.
-                    large if read < large / 16 => (large / 4).max(PAGE).min(large),
-                    enough => enough,
-                };
+                self.read_size.adapt(read);
             }
             ended => self.stream_ended(ended.err()),
         }
@@ -315,26 +372,24 @@ impl Conversation {
     /// Handles the end of the input: the peer will send no more, or the watchdog has stopped the
     /// reading, or a handle has closed TCP.
     #[inline(never)]
-    fn stream_ended(&mut self, error: Option<rustix::io::Errno>) {
+    fn stream_ended(&mut self, error: Option<Errno>) {
         if let Some(error) = error {
             debug!(target: CONNECTION, "{}: read: {}", self.link, io::Error::from(error));
         }
         self.notice_close();
-        if let Some(abort_reason) = self.link.abort_reason() {
-            let rejection = match abort_reason {
+        if let Some(reason) = self.link.abort_reason() {
+            let rejection = match reason {
                 AbortReason::Stopping => Rejection::ShuttingDown,
                 AbortReason::Late => Rejection::Timeout,
             };
             if self.connection.reject(rejection).is_ok() {
                 return;
             }
-            match abort_reason {
+            match reason {
                 // It came in at the last moment: its reading has ended, the hub's close is on its way.
-                AbortReason::Stopping => self.link.close_going_away(&self.watchdog),
+                AbortReason::Stopping => self.link.start_close_going_away(),
                 // The 101 of draft-76 is sent: only closing TCP is left.
-                AbortReason::Late => self
-                    .watchdog
-                    .disconnect(&self.link, DisconnectReason::Handshake),
+                AbortReason::Late => self.link.disconnect(DisconnectReason::Handshake),
             }
             self.notice_close();
         }
@@ -346,20 +401,11 @@ impl Conversation {
         self.connection.receive_eof();
     }
 
-    /// Closes as any thread does, and finds out at once which thread's close frame was the first.
-    pub(crate) fn close(&mut self, frame: CloseFrame) -> Result<(), Error> {
-        let push = self.link.close(frame)?;
-        self.report_push(push);
-        self.notice_close();
-        self.emit();
-        Ok(())
-    }
-
     /// Notices a close frame that another thread has sent: the peer's is then the reply to it.
-    pub(crate) fn notice_close(&mut self) {
+    fn notice_close(&mut self) {
         if let Some(frame) = self.link.close_frame() {
             self.connection.close_was_sent(Some(frame));
-            if self.link.is_shed.load(Relaxed) {
+            if self.link.failed_for_memory.load(Relaxed) {
                 // Does not wait for the peer's close frame; bytes that were on their way are given up.
                 self.connection.receive_eof();
             }
@@ -368,40 +414,34 @@ impl Conversation {
 
     #[inline(never)]
     fn observe(&mut self, event: &Event) {
+        if let Some(rate_limiter) = &mut self.rate_limiter {
+            rate_limiter.observe(event);
+        }
         match event {
             Event::Message(message) => {
                 self.link.received_message();
-                if let Some(rate_limiter) = &mut self.rate_limiter {
-                    rate_limiter.delivered(message.len());
-                }
-                if log_enabled!(target: CONNECTION, ::log::Level::Trace) {
+                if is_traced() {
                     trace!(target: CONNECTION, "{}: < {}", self.link, Shown(message));
                 }
             }
             Event::Ping(payload) => {
-                if let Some(rate_limiter) = &mut self.rate_limiter {
-                    rate_limiter.control();
-                }
-                trace!(target: CONNECTION, "{}: < ping {}", self.link, Escaped::Bytes(payload));
+                trace!(target: CONNECTION, "{}: < ping {}", self.link, Escaped::Bytes(payload))
             }
             Event::Pong(payload) => {
-                if let Some(rate_limiter) = &mut self.rate_limiter {
-                    rate_limiter.pong();
-                }
-                trace!(target: CONNECTION, "{}: < pong {}", self.link, Escaped::Bytes(payload));
+                trace!(target: CONNECTION, "{}: < pong {}", self.link, Escaped::Bytes(payload))
             }
             Event::Closed(closed) => {
                 trace!(target: CONNECTION, "{}: closed: {closed}", self.link);
                 self.closed = Some(closed.clone());
             }
-            Event::Declined(error) => self.trace_declined(error),
+            Event::Declined(error) => traced::trace_declined(&self.link, error),
             Event::Request | Event::Rejected(_) | Event::Open => {}
         }
     }
 
     /// Reports the engine's changes of state, and puts its output into the send queue.
     #[inline(never)]
-    pub(crate) fn emit(&mut self) {
+    fn emit(&mut self) {
         let ending = self.connection.close_expected();
         let transitions = self.connection.transitions();
         let page = self.page.take();
@@ -409,52 +449,50 @@ impl Conversation {
             self.connection.leave_out_body();
         }
         let output = self.connection.data_to_send();
-        if log_enabled!(target: CONNECTION, ::log::Level::Trace) {
-            self.trace_output(&transitions, &output);
+        if is_traced() {
+            traced::trace_output(&self.link, &self.connection, &transitions, &output);
         }
         for transition in transitions {
-            debug!(target: CONNECTION, "{}: {transition}", self.link);
-            if let Some(hook) = &self.on_state {
-                let seen = catch_panic(|| hook(self.link.id, transition));
-                if seen.is_none() {
-                    let link = &self.link;
-                    log_limited!(
-                        self.watchdog,
-                        Kind::HookPanicked,
-                        "{link}: on_state panicked"
-                    );
-                }
-            }
+            self.report_transition(transition);
         }
+        let send_queue = &self.link.send_queue;
         if let Some(ending) = ending {
             self.link.enter(match ending {
                 Ending::Await => Stage::Closing,
                 Ending::Linger | Ending::Follow => Stage::Closed,
             });
-            let push = match std::mem::replace(&mut self.sent_close, true) {
-                false => self
-                    .link
-                    .send_queue
-                    .close_frame_with(&output, page.as_ref()),
-                true if output.is_empty() => Push::Done,
-                true => self.link.send_queue.pongs_after_close(&output),
-            };
-            self.report_push(push);
+            if !std::mem::replace(&mut self.sent_close, true) {
+                send_queue.send_close_frame(&output, page.as_ref());
+            } else if !output.is_empty() {
+                send_queue.pongs_after_close(&output);
+            }
         } else if !output.is_empty() {
             // The lone 101 is flushed when the hub knows the client; draft-76's header block must leave
             // now.
             let at_once = self.connection.state() == State::Handshaking;
-            let sent = self.link.send_queue.reply(at_once, |out| {
+            let sent = send_queue.reply(at_once, |out| {
                 out.extend_from_slice(&output);
                 Ok::<u64, Error>(0)
             });
-            if let Ok(push) = sent {
-                let _ = self.settle(push);
-            }
+            let _ = sent.and_then(|push| self.link.settle(push));
         }
     }
 
-    pub(crate) fn reply(
+    fn report_transition(&self, transition: Transition) {
+        let link = &self.link;
+        debug!(target: CONNECTION, "{link}: {transition}");
+        if let Some(hook) = &self.on_state
+            && catch_panic(|| hook(link.id, transition)).is_none()
+        {
+            log_limited!(
+                self.watchdog,
+                Kind::HookPanicked,
+                "{link}: on_state panicked"
+            );
+        }
+    }
+
+    fn reply(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<u64, SendError>,
     ) -> Result<(), Error> {
@@ -466,7 +504,7 @@ impl Conversation {
             .send_queue
             .reply(!more_to_come, |out| written.by(out, write))?;
         written.log(&self.link);
-        self.settle(push)
+        self.link.settle(push)
     }
 
     fn check_ready(&self) -> Result<(), Error> {
@@ -476,16 +514,85 @@ impl Conversation {
         }
     }
 
-    pub(crate) fn wait_for_room(&mut self, limit: usize) -> Result<(), Error> {
-        self.link.wait_for_room(limit, &self.watchdog)
+    /// If the client has exceeded its rate limit, waits until it may continue, or closes the connection.
+    /// Applies only while the connection is open: the closing handshake has its own timeouts.
+    #[inline(never)]
+    fn throttle(&mut self, deadline: Deadline) -> Option<Step> {
+        let (link, connection) = (&self.link, &self.connection);
+        let rate_limiter = self.rate_limiter.as_mut()?;
+        rate_limiter.charge(link.messages(), connection.unfinished());
+        let has_input = connection.has_input();
+        if connection.state() != State::Ready
+            || !rate_limiter.is_exceeded(has_input)
+            || link.send_queue.disconnect_reason().is_some()
+        {
+            return None;
+        }
+        let closes = rate_limiter.policy == OnRateLimit::Close;
+        if rate_limiter.is_first_excess() {
+            let (id, peer) = (link.id, link.peer);
+            let consequence = if closes { "closed" } else { "throttled" };
+            log_limited!(
+                self.watchdog,
+                Kind::RateLimitExceeded,
+                "client {id} {peer}: rate limit exceeded, the client is {consequence}"
+            );
+        }
+        if closes {
+            link.count(Incident::RateLimitExceeded);
+            // Always a valid frame.
+            let _ = self.start_close(CloseFrame {
+                code: CloseCode::POLICY,
+                reason: "rate limit exceeded".to_owned(),
+            });
+            return None;
+        }
+        link.count(Incident::Throttled);
+        // Replies to earlier messages need not wait for the throttled ones.
+        self.flush();
+        self.count_held();
+        let rate_limiter = self.rate_limiter.as_mut()?;
+        let throttled = rate_limiter.wait_for_tokens(&self.link, &self.socket, has_input, deadline);
+        self.notice_close();
+        match throttled {
+            Throttled::Over => None,
+            Throttled::Late => Some(Step::Late),
+            Throttled::PeerLeft(why) => {
+                debug!(target: CONNECTION, "{}: {why}: unread bytes are dropped", self.link);
+                self.link.enter(Stage::Closed);
+                let send_queue = &self.link.send_queue;
+                send_queue.disconnect(DisconnectReason::EndOfStream);
+                self.connection.abandon();
+                None
+            }
+        }
     }
 
-    #[inline]
-    fn settle(&mut self, push: Push) -> Result<(), Error> {
-        self.link.settle(push, &self.watchdog)
+    /// Updates the count of the bytes that the connection holds, if they have changed.
+    fn count_held(&mut self) {
+        let held = Incoming::counted(self.connection.held_bytes());
+        if held != self.held {
+            self.held = held;
+            self.watchdog.holds(&self.link, held);
+        }
     }
 
-    fn report_push(&self, push: Push) {
-        self.watchdog.watch_stalled(push, &self.link);
+    /// Lets the peer read our last bytes. A client lets the server close TCP first.
+    fn linger(&self) {
+        self.link.enter(Stage::Lingering);
+        let follows = self.connection.close_expected() == Some(Ending::Follow);
+        let is_over = || !follows && linger::shut_write(&self.socket).is_err();
+        if self.link.send_queue.disconnect_reason().is_none() && !is_over() {
+            linger::linger(&self.socket);
+        }
+    }
+}
+
+impl Wait {
+    fn until(deadline: Deadline) -> Wait {
+        Wait {
+            deadline,
+            has_read: false,
+        }
     }
 }

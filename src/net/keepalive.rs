@@ -21,11 +21,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::counters::Totals;
 use super::link::{Link, Stage};
 use super::log::{CONNECTION, debug};
 use super::timeouts::Timeouts;
-use super::watchdog::Watchdog;
 use crate::error::DisconnectReason;
 
 /// A client and its signs of life at the last look.
@@ -96,7 +94,7 @@ impl Watched {
     }
 
     /// One look at an open client, `passed` after the last.
-    pub(super) fn keep_alive(&mut self, totals: &Totals, watchdog: &Watchdog, passed: Duration) {
+    pub(super) fn keep_alive(&mut self, passed: Duration) {
         let link = Arc::clone(&self.link);
         let received = changed(&mut self.reads, link.reads());
         let relieved = changed(&mut self.relieved, link.send_queue.relieved());
@@ -109,15 +107,15 @@ impl Watched {
         }
         if !looked && !link.is_reading() {
             // The handler is busy; its replies so far need not wait for it.
-            return watchdog.watch_stalled(link.send_queue.flush(), &link);
+            return link.send_queue.flush();
         }
         if !is_alive {
             self.silent += passed;
         }
         self.message.look(&link, received, passed);
         match self.overdue(&link.timeouts) {
-            Some(disconnect_reason) => link.disconnect(disconnect_reason, totals),
-            None => self.ping_if_due(watchdog),
+            Some(reason) => link.disconnect(reason),
+            None => self.ping_if_due(),
         }
     }
 
@@ -172,7 +170,7 @@ impl Watched {
     /// The close timeout has passed since the kernel took our close frame. If it still holds
     /// bytes before it, the peer cannot have seen it: the close timeout starts anew once the peer
     /// has taken them. A peer that takes nothing has the write timeout for that.
-    pub(super) fn close_is_late(&mut self, totals: &Totals, now: Duration) {
+    pub(super) fn close_is_late(&mut self, now: Duration) {
         let write = self.link.timeouts.write;
         let Some((is_held, socket)) = self.link.send_queue.kernel_holds_close_frame() else {
             return;
@@ -185,19 +183,17 @@ impl Watched {
             }
             (true, Some(until)) if until.is_none_or(|until| now < until) => {}
             (false, Some(_)) => (self.since, self.held) = (now, None),
-            (true, Some(_)) | (false, None) => {
-                self.link.disconnect(DisconnectReason::Close, totals)
-            }
+            (true, Some(_)) | (false, None) => self.link.disconnect(DisconnectReason::Close),
         }
     }
 
-    fn ping_if_due(&mut self, watchdog: &Watchdog) {
+    fn ping_if_due(&mut self) {
         let due = |every| self.silent >= every && self.ping == Ping::None;
         if !self.link.timeouts.ping.is_some_and(due) {
             return;
         }
         // If something waits, the next look tries again.
-        if let Some(end) = ping(&self.link, watchdog) {
+        if let Some(end) = ping(&self.link) {
             debug!(target: CONNECTION, "{}: ping", self.link);
             self.ping = match self.link.send_queue.has_sent(end) {
                 true => Ping::Left(self.silent),
@@ -209,12 +205,10 @@ impl Watched {
 
 /// Pings a client, unless its version has no ping or something waits for its socket. Returns how
 /// many bytes the socket will have taken once it has taken the ping.
-pub(super) fn ping(link: &Arc<Link>, watchdog: &Watchdog) -> Option<u64> {
+pub(super) fn ping(link: &Link) -> Option<u64> {
     let mut frame = Vec::new();
     link.encoder()?.encode_ping(PING, &mut frame).ok()?;
-    let (push, end) = link.send_queue.ping(&frame);
-    watchdog.watch_stalled(push, link);
-    end
+    link.send_queue.ping(&frame)
 }
 
 impl Unfinished {
@@ -252,14 +246,13 @@ fn changed(known: &mut u64, now: u64) -> bool {
 mod tests {
     use super::{Ping, Watched};
     use crate::error::DisconnectReason;
-    use crate::net::counters::Totals;
-    use crate::net::link::{ClientId, Identity, Link, Stage};
+    use crate::net::client_id::ClientId;
+    use crate::net::link::{Identity, Link, Stage};
     use crate::net::peer::Peer;
     use crate::net::send_queue::total::TotalQueued;
     use crate::net::send_queue::{Push, SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::net::timeouts::{MessageRate, Timeouts};
-    use crate::net::watchdog::Watchdog;
     use crate::protocol::{Encoder, Role, Version};
     use std::io::{self, Read};
     use std::os::unix::net::UnixStream;
@@ -271,8 +264,6 @@ mod tests {
     /// A client whose thread reads, as the watchdog sees it, and its peer.
     struct Scene {
         watched: Watched,
-        watchdog: Arc<Watchdog>,
-        totals: Totals,
         peer: UnixStream,
         sent: Option<u64>,
     }
@@ -280,11 +271,11 @@ mod tests {
     impl Scene {
         fn new(timeouts: Timeouts) -> io::Result<Scene> {
             let (own, peer) = UnixStream::pair()?;
-            let (socket, total_queued) = (Arc::new(Socket::new(own)), TotalQueued::new(usize::MAX));
-            let (watchdog, _) = Watchdog::new(Arc::clone(&total_queued), None, Arc::default())?;
-            let send_queue = SendQueue::new(socket, 1 << 20, SlowClient::default(), total_queued);
+            let (id, socket) = (ClientId(1), Arc::new(Socket::new(own)));
+            let (policy, watcher) = (SlowClient::default(), TotalQueued::new(usize::MAX));
+            let send_queue = SendQueue::new(id, socket, 1 << 20, policy, watcher);
             let timeouts = Arc::new(timeouts);
-            let link = Link::new(ClientId(1), Role::Server, Peer::Local, send_queue, timeouts);
+            let link = Link::new(id, Role::Server, Peer::Local, send_queue, timeouts);
             let identity = Identity {
                 encoder: Encoder::server(Version::Rfc6455),
                 target: "/".into(),
@@ -297,16 +288,13 @@ mod tests {
             peer.set_nonblocking(true)?;
             Ok(Scene {
                 watched,
-                watchdog,
-                totals: Totals::default(),
                 peer,
                 sent: None,
             })
         }
 
         fn pass(&mut self, passed: Duration) -> Option<DisconnectReason> {
-            self.watched
-                .keep_alive(&self.totals, &self.watchdog, passed);
+            self.watched.keep_alive(passed);
             self.watched.link.send_queue.disconnect_reason()
         }
 
@@ -395,7 +383,7 @@ mod tests {
         let mut stage = Scene::new(Timeouts::default())?;
         let reply = |stage: &Scene| {
             let send_queue = &stage.watched.link.send_queue;
-            assert_eq!(send_queue.reply_owned(b"", vec![b'x'; 60_000]), Push::Done);
+            assert_eq!(send_queue.reply_owned(b"", vec![b'x'; 60_000]), Push::Sent);
         };
         reply(&stage);
         assert_eq!(stage.pass(20 * SECOND), None);

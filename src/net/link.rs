@@ -5,62 +5,51 @@ use std::sync::{Arc, OnceLock};
 
 use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Message, Role, SendError, Version};
 
-use super::addresses::AddressGroup;
-use super::counters::Totals;
-use super::deflate::Context;
+use super::client_id::ClientId;
+use super::deflate::{Context, deflate};
 use super::log::traced::Written;
 use super::parker::Parker;
 use super::peer::Peer;
+use super::send_queue::total::SharedFrames;
 use super::send_queue::{Push, SendQueue};
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 use super::sync::{Mutex, PoisonError};
 use super::timeouts::Timeouts;
-use super::watchdog::Watchdog;
+use super::watcher::Incident;
 use crate::error::{DisconnectReason, Error};
-
-/// A client's number: unique within a server's life, in the order of arrival, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId(pub(crate) u64);
-
-impl ClientId {
-    /// Returns the number.
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-impl From<u64> for ClientId {
-    fn from(number: u64) -> Self {
-        ClientId(number)
-    }
-}
-
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
 
 /// How far a client is, for the watchdog's timeouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Stage {
     /// The header block and key3 of the request arrive: the handshake timeout runs.
-    Handshake = 0,
+    Handshake,
     /// Messages: keepalive and the idle timeout.
-    Open = 1,
+    Open,
     /// One half of the closing handshake is done: the close timeout runs.
-    Closing = 2,
+    Closing,
     /// Nothing more enters the send queue; the bytes that wait there have the write timeout.
-    Closed = 3,
+    Closed,
     /// The last bytes are sent; the peer may still read them.
-    Lingering = 4,
+    Lingering,
     /// Nothing to watch.
-    Gone = 5,
+    Gone,
 }
 
-/// Why the server no longer waits for a handshake.
+impl Stage {
+    /// All stages, in their order.
+    const ALL: [Stage; 6] = [
+        Stage::Handshake,
+        Stage::Open,
+        Stage::Closing,
+        Stage::Closed,
+        Stage::Lingering,
+        Stage::Gone,
+    ];
+}
+
+/// Why the server no longer waits for a handshake. The later of two counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum AbortReason {
@@ -85,8 +74,6 @@ pub(crate) struct Link {
     role: Role,
     /// The address of the other end; with a proxy, the proxy's.
     pub(crate) peer: Peer,
-    /// The address group that counts this client, if the server counts addresses.
-    pub(crate) net: OnceLock<AddressGroup>,
     pub(crate) send_queue: SendQueue,
     pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) identity: OnceLock<Identity>,
@@ -109,7 +96,7 @@ pub(crate) struct Link {
     /// The received bytes that it is counted to hold: see [`Incoming`](super::incoming::Incoming).
     pub(crate) held: AtomicUsize,
     /// It was closed because all clients together held too much.
-    pub(crate) is_shed: AtomicBool,
+    pub(crate) failed_for_memory: AtomicBool,
     /// The compression context that replies may refer to.
     pub(crate) context: Mutex<Context>,
     /// Its thread waits here while the client is throttled.
@@ -128,7 +115,6 @@ impl Link {
             id,
             role,
             peer,
-            net: OnceLock::new(),
             send_queue,
             timeouts,
             identity: OnceLock::new(),
@@ -143,7 +129,7 @@ impl Link {
             has_close: AtomicBool::new(false),
             close_frame: Mutex::new(None),
             held: AtomicUsize::new(0),
-            is_shed: AtomicBool::new(false),
+            failed_for_memory: AtomicBool::new(false),
             context: Mutex::default(),
             parker: Parker::default(),
         }
@@ -165,14 +151,8 @@ impl Link {
     }
 
     pub(crate) fn stage(&self) -> Stage {
-        match self.stage.load(Relaxed) {
-            0 => Stage::Handshake,
-            1 => Stage::Open,
-            2 => Stage::Closing,
-            3 => Stage::Closed,
-            4 => Stage::Lingering,
-            _ => Stage::Gone,
-        }
+        let stage = usize::from(self.stage.load(Relaxed));
+        Stage::ALL.get(stage).copied().unwrap_or(Stage::Gone)
     }
 
     /// Moves on to a stage, from any thread. Stages never go back.
@@ -232,23 +212,25 @@ impl Link {
     }
 
     /// Stops the wait for the handshake: the client's thread wakes and sends a rejection.
-    pub(crate) fn reject(&self, abort_reason: AbortReason) {
-        self.abort_reason.fetch_max(abort_reason as u8, Relaxed);
+    pub(crate) fn abort_handshake(&self, reason: AbortReason) {
+        self.abort_reason.fetch_max(reason as u8, Relaxed);
         self.send_queue.stop_reading();
     }
 
     pub(crate) fn abort_reason(&self) -> Option<AbortReason> {
-        match self.abort_reason.load(Relaxed) {
-            0 => None,
-            1 => Some(AbortReason::Late),
-            _ => Some(AbortReason::Stopping),
-        }
+        let reasons = [AbortReason::Late, AbortReason::Stopping];
+        let stored = self.abort_reason.load(Relaxed);
+        reasons.into_iter().find(|reason| *reason as u8 == stored)
     }
 
-    /// Closes in the version's own way, from any thread. Only the first close frame counts.
-    pub(crate) fn close(&self, frame: CloseFrame) -> Result<Push, SendError> {
+    /// Starts the closing handshake in the version's own way, from any thread. Only the first close frame
+    /// counts; returns whether it was this one.
+    ///
+    /// # Errors
+    /// If this frame may not be sent.
+    pub(crate) fn start_close(&self, frame: CloseFrame) -> Result<bool, SendError> {
         let Some(encoder) = self.encoder() else {
-            return Ok(Push::Over);
+            return Ok(false);
         };
         let mut bytes = Vec::new();
         encoder.encode_close(Some(&frame), &mut bytes)?;
@@ -259,97 +241,30 @@ impl Link {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         self.has_close.store(true, Release);
-        let written = match encoder.version().closing() {
-            Closing::CloseTcp => self.send_queue.close_tcp(),
-            Closing::Marker | Closing::Frame => self.send_queue.close_frame(&bytes),
+        let push = match encoder.version().closing() {
+            Closing::CloseTcp => self.send_queue.send_end_of_stream(),
+            Closing::Marker | Closing::Frame => self.send_queue.send_close_frame(&bytes, None),
         };
-        if written != Push::Over {
+        let is_first = push != Push::Closed;
+        if is_first {
             *close_frame = Some(frame);
             self.enter(Stage::Closing);
             self.parker.wake();
         }
-        Ok(written)
+        Ok(is_first)
+    }
+
+    /// Starts the closing handshake with 1001, because the server is going down.
+    pub(crate) fn start_close_going_away(&self) {
+        // This frame may always be sent.
+        let _ = self.start_close(CloseFrame {
+            code: CloseCode::GOING_AWAY,
+            reason: "the server is going down".to_owned(),
+        });
     }
 
     pub(crate) fn has_close(&self) -> bool {
         self.has_close.load(Acquire)
-    }
-
-    /// Closes with 1001, because the server is going down.
-    pub(crate) fn close_going_away(self: &Arc<Link>, watchdog: &Watchdog) {
-        let frame = CloseFrame {
-            code: CloseCode::GOING_AWAY,
-            reason: "the server is going down".to_owned(),
-        };
-        // This frame may always be sent.
-        if let Ok(push) = self.close(frame) {
-            watchdog.watch_stalled(push, self);
-        }
-    }
-
-    /// Sends a large message from a thread that may have to wait. It is not copied, and it is masked
-    /// before the send queue is locked.
-    ///
-    /// # Errors
-    /// If the version cannot carry the message.
-    pub(crate) fn reply_owned(
-        &self,
-        encoder: Encoder,
-        message: Message,
-        written: &mut Written,
-    ) -> Result<Push, SendError> {
-        // A connection that is over reports this first, as it does for short messages.
-        if self.send_queue.is_over() {
-            return Ok(Push::Over);
-        }
-        let mut head = Vec::new();
-        let rest = encoder.encode_owned(message, &mut head)?;
-        written.note(&head);
-        Ok(self.send_queue.reply_owned(&head, rest))
-    }
-
-    /// Does what a push requires of the sending thread: wait for room, or notify the watchdog.
-    ///
-    /// # Errors
-    /// The disconnect reason, or that the connection is over.
-    #[inline]
-    pub(crate) fn settle(self: &Arc<Link>, push: Push, watchdog: &Watchdog) -> Result<(), Error> {
-        match push {
-            Push::Done => Ok(()),
-            Push::Over => Err(match self.send_queue.disconnect_reason() {
-                Some(disconnect_reason) => Error::Disconnected(disconnect_reason),
-                None => Error::Closed,
-            }),
-            Push::Full => {
-                watchdog.relieve();
-                self.wait_for_room(self.send_queue.limit(), watchdog)
-            }
-            push => {
-                watchdog.watch_stalled(push, self);
-                Ok(())
-            }
-        }
-    }
-
-    /// Waits until no more than `limit` bytes wait for the socket.
-    ///
-    /// # Errors
-    /// The disconnect reason, once the socket took nothing for as long as the write timeout.
-    pub(crate) fn wait_for_room(
-        self: &Arc<Link>,
-        limit: usize,
-        watchdog: &Watchdog,
-    ) -> Result<(), Error> {
-        match self.send_queue.wait_for_room(limit, self.timeouts.write) {
-            Ok(push) => {
-                watchdog.watch_stalled(push, self);
-                Ok(())
-            }
-            Err(disconnect_reason) => {
-                watchdog.disconnect(self, disconnect_reason);
-                Err(Error::Disconnected(disconnect_reason))
-            }
-        }
     }
 
     /// Returns the close frame that another thread has sent, if one has.
@@ -363,21 +278,165 @@ impl Link {
             .clone()
     }
 
-    /// Counts that the client was disconnected for a full queue. Its own thread logs it, so that no
-    /// broadcast waits for a logger.
-    pub(crate) fn evicted(&self, totals: &Totals) {
+    /// Fails the connection because all clients together hold too much: with its version's close frame,
+    /// if none was sent before. The peer's close frame is not waited for.
+    pub(crate) fn fail_for_memory(&self) {
+        if !self.failed_for_memory.swap(true, Relaxed) {
+            self.count(Incident::IncomingExceeded);
+        }
+        let frame = CloseFrame {
+            code: CloseCode::TRY_AGAIN_LATER,
+            reason: "too much memory is held for incoming messages".to_owned(),
+        };
+        match self.is_open() && self.start_close(frame).is_ok() {
+            true => self.send_queue.stop_reading(),
+            false => self.disconnect(DisconnectReason::Incoming),
+        }
+    }
+
+    /// Disconnects the client: fails the connection without a close frame. Only the first reason is
+    /// counted; the client's own thread logs it.
+    pub(crate) fn disconnect(&self, reason: DisconnectReason) {
         self.enter(Stage::Closed);
-        totals.disconnected(DisconnectReason::Evicted);
+        if self.send_queue.disconnect(reason) {
+            self.count(Incident::Disconnected(reason));
+        }
         self.parker.wake();
     }
 
-    /// Disconnects the client. Only the first reason is counted; the client's own thread logs it.
-    pub(crate) fn disconnect(&self, disconnect_reason: DisconnectReason, totals: &Totals) {
-        self.enter(Stage::Closed);
-        if self.send_queue.cut(disconnect_reason) {
-            totals.disconnected(disconnect_reason);
+    /// Returns why the connection ended without a close: the peer's stream ended, unless this side has
+    /// disconnected it.
+    pub(crate) fn end_reason(&self) -> DisconnectReason {
+        let reason = self.send_queue.disconnect_reason();
+        reason.unwrap_or(DisconnectReason::EndOfStream)
+    }
+
+    /// Returns whether the connection is closing, or is disconnected.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.has_close() || self.send_queue.disconnect_reason().is_some()
+    }
+
+    /// Counts an incident, for the owner of the connection.
+    pub(crate) fn count(&self, incident: Incident) {
+        self.send_queue.watcher().count(incident);
+    }
+
+    /// Sends frames for this client and others, as [`SendQueue::push`] does. If this evicts the client,
+    /// that is counted here; its own thread logs it, so that no broadcast waits for a logger.
+    pub(crate) fn push(&self, bytes: &Arc<SharedFrames>, messages: u64) -> Push {
+        let push = self.send_queue.push(bytes, messages);
+        if push == Push::Full && self.send_queue.evicts() {
+            self.enter(Stage::Closed);
+            self.count(Incident::Disconnected(DisconnectReason::Evicted));
+            self.parker.wake();
         }
-        self.parker.wake();
+        push
+    }
+
+    /// Sends a large message from a thread that may have to wait. It is not copied, and it is masked
+    /// before the send queue is locked.
+    ///
+    /// # Errors
+    /// If the version cannot carry the message.
+    pub(crate) fn reply_owned(
+        &self,
+        encoder: Encoder,
+        message: Message,
+        written: &mut Written,
+    ) -> Result<Push, SendError> {
+        // A connection that is closed reports this first, as it does for short messages.
+        if self.send_queue.is_closed() {
+            return Ok(Push::Closed);
+        }
+        let mut head = Vec::new();
+        let rest = encoder.encode_owned(message, &mut head)?;
+        written.note(&head);
+        Ok(self.send_queue.reply_owned(&head, rest))
+    }
+
+    /// Compresses a message from a thread that may have to wait, and sends it as
+    /// [`reply`](super::send_queue::SendQueue::reply) does; `None` if it is better sent uncompressed.
+    pub(crate) fn reply_deflated(
+        &self,
+        at_once: bool,
+        message: &Message,
+        written: &mut Written,
+    ) -> Option<Push> {
+        let encoder = self.encoder()?;
+        let negotiated = encoder.negotiated()?;
+        if !negotiated.is_worth(message.len()) {
+            return None;
+        }
+        if !negotiated.keeps_context() {
+            let payload = deflate(&negotiated, message)?;
+            let sent = self.send_queue.reply(at_once, |out| {
+                written.by(out, |out| encoder.encode_deflated(message, &payload, out));
+                Ok::<u64, SendError>(1)
+            });
+            return sent.ok();
+        }
+        // Locked until the message has its place in the queue, since the next one may refer to it.
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        let pushes = self.send_queue.pushes();
+        let payload = context.deflate(&negotiated, message, pushes)?;
+        self.reply_in_context((at_once, pushes), message, &payload, written)
+    }
+
+    /// Sends a message that was compressed after `pushes` pushes. If another push was faster, the
+    /// peer's window has changed, and the message is sent uncompressed.
+    fn reply_in_context(
+        &self,
+        (at_once, pushes): (bool, u64),
+        message: &Message,
+        payload: &[u8],
+        written: &mut Written,
+    ) -> Option<Push> {
+        let encoder = self.encoder()?;
+        let sent = self.send_queue.reply(at_once, |out| {
+            let in_context = self.send_queue.pushes() == pushes;
+            written.by(out, |out| match in_context {
+                true => {
+                    encoder.encode_deflated(message, payload, out);
+                    Ok(1)
+                }
+                false => encoder.encode(message, out).map(|()| 1),
+            })
+        });
+        sent.ok()
+    }
+
+    /// Drops the compressor: the client is gone, but its handles may stay.
+    pub(crate) fn drop_context(&self) {
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        *context = Context::closed();
+    }
+
+    /// Does what a push requires of the sending thread: waits for room if the queue is full.
+    ///
+    /// # Errors
+    /// The disconnect reason, or that the connection is closed.
+    #[inline]
+    pub(crate) fn settle(&self, push: Push) -> Result<(), Error> {
+        match push {
+            Push::Sent | Push::Queued => Ok(()),
+            Push::Full => self.wait_for_room(self.send_queue.limit()),
+            Push::Closed => Err(match self.send_queue.disconnect_reason() {
+                Some(reason) => Error::Disconnected(reason),
+                None => Error::Closed,
+            }),
+        }
+    }
+
+    /// Waits until no more than `limit` bytes wait for the socket.
+    ///
+    /// # Errors
+    /// The disconnect reason, once the socket took nothing for as long as the write timeout.
+    pub(crate) fn wait_for_room(&self, limit: usize) -> Result<(), Error> {
+        let waited = self.send_queue.wait_for_room(limit, self.timeouts.write);
+        waited.map_err(|reason| {
+            self.disconnect(reason);
+            Error::Disconnected(reason)
+        })
     }
 }
 
@@ -387,5 +446,118 @@ impl fmt::Display for Link {
             Role::Server => write!(f, "client {}", self.id),
             Role::Client => write!(f, "connection {}", self.id),
         }
+    }
+}
+
+#[cfg(all(test, feature = "deflate"))]
+mod tests {
+    use super::{Identity, Link};
+    use crate::net::client_id::ClientId;
+    use crate::net::deflate::deflate;
+    use crate::net::log::traced::Written;
+    use crate::net::send_queue::total::{SharedFrames, TotalQueued};
+    use crate::net::send_queue::{SendQueue, SlowClient};
+    use crate::net::socket::Socket;
+    use crate::protocol::deflate::read_response;
+    use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version};
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    const PLAIN: u8 = 0x81;
+    const DEFLATED: u8 = 0xc1;
+
+    /// Reads frames, none longer than 125 bytes, and returns the first byte of each.
+    fn arrived(stream: &mut TcpStream, frames: usize) -> std::io::Result<Vec<u8>> {
+        let mut firsts = Vec::new();
+        for _ in 0..frames {
+            let mut header = [0; 2];
+            stream.read_exact(&mut header)?;
+            stream.read_exact(&mut vec![0; usize::from(header[1])])?;
+            firsts.push(header[0]);
+        }
+        Ok(firsts)
+    }
+
+    /// Returns a link that compresses with context takeover, and the peer's end.
+    fn link() -> std::io::Result<(Link, TcpStream, Arc<TotalQueued>)> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let socket = Arc::new(Socket::new(TcpStream::connect(address)?));
+        let stream = listener.accept()?.0;
+        let (total_queued, id) = (TotalQueued::new(0), ClientId(1));
+        let (policy, watcher) = (SlowClient::default(), Arc::clone(&total_queued));
+        let send_queue = SendQueue::new(id, socket, 0, policy, watcher);
+        let timeouts = Arc::default();
+        let link = Link::new(id, Role::Server, address.into(), send_queue, timeouts);
+        let takeover = Deflate::new().threshold(0);
+        let config = Config {
+            deflate: Some(takeover.send_takeover(true).receive_takeover(true)),
+            ..Config::default()
+        };
+        let negotiated = read_response(&config, Version::Rfc6455, b"permessage-deflate");
+        let encoder = Encoder::server(Version::Rfc6455).deflating(negotiated.flatten());
+        let target = "/".into();
+        link.identity.get_or_init(|| Identity { encoder, target });
+        Ok((link, stream, total_queued))
+    }
+
+    #[test]
+    fn reply_overtaken_by_a_push_is_sent_uncompressed() -> std::io::Result<()> {
+        let (link, mut stream, total_queued) = link()?;
+        let encoder = link.encoder().ok_or(std::io::ErrorKind::Other)?;
+        let message = Message::from("and so on, and so on, and so on, and so on, and so on");
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert_eq!(arrived(&mut stream, 2)?, [DEFLATED, DEFLATED]);
+
+        let late = link.send_queue.pushes();
+        let pushed = encoder
+            .negotiated()
+            .and_then(|negotiated| deflate(&negotiated, &message));
+        let mut frame = Vec::new();
+        encoder.encode_deflated(&message, &pushed.unwrap_or_default(), &mut frame);
+        link.send_queue
+            .push(&SharedFrames::new(frame, &total_queued), 1);
+        assert!(
+            link.reply_in_context((true, late), &message, b"", &mut Written::for_log())
+                .is_some()
+        );
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert_eq!(arrived(&mut stream, 3)?, [DEFLATED, PLAIN, DEFLATED]);
+        Ok(())
+    }
+
+    /// A handle, or a sending thread, may keep the link for as long as it likes.
+    #[test]
+    fn a_client_that_is_gone_keeps_no_compressor() -> std::io::Result<()> {
+        let (link, _stream, _) = link()?;
+        let message = Message::from("and so on ".repeat(100));
+        let has_compressor = || {
+            let context = link.context.lock();
+            context.is_ok_and(|context| context.has_compressor())
+        };
+        assert!(
+            link.reply_deflated(true, &message, &mut Written::for_log())
+                .is_some()
+        );
+        assert!(has_compressor());
+        link.drop_context();
+        assert!(!has_compressor());
+        assert_eq!(
+            link.reply_deflated(true, &message, &mut Written::for_log()),
+            None
+        );
+        assert!(!has_compressor());
+        Ok(())
     }
 }

@@ -17,11 +17,13 @@
 
 pub(crate) mod connection;
 
-pub(crate) mod opening;
+mod read_size;
 
-pub(crate) mod ending;
+mod linger;
 
 pub(crate) mod link;
+
+pub(crate) mod client_id;
 
 pub(crate) mod send_queue;
 
@@ -29,6 +31,12 @@ pub(crate) mod deflate;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/socket.rs")]
 pub(crate) mod socket;
+
+#[cfg_attr(
+    stentor_model,
+    allow(dead_code, reason = "the model's socket makes no system calls")
+)]
+pub(crate) mod system;
 
 pub(crate) mod stream;
 
@@ -39,9 +47,13 @@ pub(crate) mod peer;
 
 pub(crate) mod watchdog;
 
+pub(crate) mod watcher;
+
 pub(crate) mod timeouts;
 
 pub(crate) mod options;
+
+pub(crate) mod deadline;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 pub(crate) mod waker;
@@ -66,19 +78,12 @@ pub(crate) mod log;
 
 pub(crate) mod date;
 
-pub(crate) mod registry;
-
-pub(crate) mod addresses;
-
-pub(crate) mod counters;
-
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
 pub(crate) mod sync;
 
 pub use crate::error::{DisconnectReason, Error, ProxyError};
+pub use client_id::ClientId;
 pub use connection::Received;
-pub use counters::Counters;
-pub use link::ClientId;
 pub use peer::Peer;
 pub use rate_limit::{OnRateLimit, RateLimit};
 pub use send_queue::SlowClient;

@@ -6,13 +6,10 @@
 
 use std::time::Duration;
 
-use super::connection::Conversation;
 use super::keepalive;
-use super::link::Stage;
-use super::log::{CONNECTION, debug};
-use super::socket::PeerEnd;
+use super::link::Link;
+use super::socket::{PeerEnd, Socket};
 use super::sync::Instant;
-use crate::error::DisconnectReason;
 
 /// The checks for the end of a throttled client's connection, and their results.
 #[derive(Debug, Default)]
@@ -20,7 +17,7 @@ pub(super) struct EndWatch {
     /// When the next check is due.
     next: Option<Instant>,
     /// The last check has sent a ping.
-    has_asked: bool,
+    has_pinged: bool,
     /// How many pongs may arrive that answer such pings.
     pub(super) pongs_due: u32,
     /// When the end of its stream was detected.
@@ -39,54 +36,41 @@ impl EndWatch {
         next.into_iter().chain(left).min().unwrap_or(LOOK)
     }
 
+    /// Checks, if that is due `now`, whether the client has left. Returns why nothing more is to be read
+    /// from it, once that is so.
+    pub(super) fn has_left(
+        &mut self,
+        now: Instant,
+        link: &Link,
+        socket: &Socket,
+    ) -> Option<&'static str> {
+        if self.is_due(now) {
+            match socket.peer_end() {
+                PeerEnd::Reset => return Some("the peer has reset the connection"),
+                PeerEnd::OfStream => drop(self.ended.get_or_insert(now)),
+                PeerEnd::None => {}
+            }
+            if self.pings_now(now)
+                && link.timeouts.ping.is_some()
+                && keepalive::ping(link).is_some()
+            {
+                self.pongs_due = self.pongs_due.saturating_add(1);
+            }
+        }
+        let close = link.timeouts.close;
+        let is_over = self.ended.is_some_and(|ended| now - ended >= close);
+        is_over.then_some("the peer's stream has ended")
+    }
+
     fn is_due(&mut self, now: Instant) -> bool {
         now >= *self.next.get_or_insert_with(|| now + LOOK)
     }
 
     /// Schedules the next check after one; returns whether to ping the peer now.
-    fn asks(&mut self, now: Instant) -> bool {
-        self.has_asked = !self.has_asked && self.ended.is_none();
-        let wait = if self.has_asked { ANSWER } else { LOOK };
+    fn pings_now(&mut self, now: Instant) -> bool {
+        self.has_pinged = !self.has_pinged && self.ended.is_none();
+        let wait = if self.has_pinged { ANSWER } else { LOOK };
         self.next = Some(now + wait);
-        self.has_asked
-    }
-
-    /// Whether the stream ended so long ago that its unread rest is dropped.
-    fn is_over(&self, now: Instant, close: Duration) -> bool {
-        self.ended.is_some_and(|ended| now - ended >= close)
-    }
-}
-
-impl Conversation {
-    /// Checks, if that is due `now`, whether a throttled client has left, and disconnects it once
-    /// nothing more is to be read from it.
-    pub(super) fn has_left(&mut self, now: Instant) -> bool {
-        let close = self.link.timeouts.close;
-        let Some(rate_limiter) = &mut self.rate_limiter else {
-            return false;
-        };
-        let watch = &mut rate_limiter.watch;
-        if watch.is_due(now) {
-            match self.socket.peer_end() {
-                PeerEnd::Reset => return self.drop_unread("the peer has reset the connection"),
-                PeerEnd::OfStream => drop(watch.ended.get_or_insert(now)),
-                PeerEnd::None => {}
-            }
-            if watch.asks(now)
-                && self.link.timeouts.ping.is_some()
-                && keepalive::ping(&self.link, &self.watchdog).is_some()
-            {
-                watch.pongs_due = watch.pongs_due.saturating_add(1);
-            }
-        }
-        watch.is_over(now, close) && self.drop_unread("the peer's stream has ended")
-    }
-
-    fn drop_unread(&mut self, why: &str) -> bool {
-        debug!(target: CONNECTION, "{}: {why}: unread bytes are dropped", self.link);
-        self.link.enter(Stage::Closed);
-        self.link.send_queue.cut(DisconnectReason::EndOfStream);
-        self.connection.abandon();
-        true
+        self.has_pinged
     }
 }

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use crate::protocol::{CloseCode, CloseFrame, State};
+use crate::protocol::Event;
 
-use super::connection::{Conversation, Step, WaitLimit};
+use super::deadline::Deadline;
 use super::link::Link;
-use super::log::log_limited;
-use super::log::quota::Kind;
 use super::peer_end::EndWatch;
+use super::socket::Socket;
 use super::sync::Instant;
-use super::sync::atomic::Ordering::Relaxed;
 use super::token_bucket::TokenBucket;
 
 /// How many messages and bytes per second a client may send; a limit that is not set does not apply.
@@ -121,9 +119,20 @@ pub(crate) struct RateLimiter {
     paid_bytes: u64,
     delivered: u64,
     filled: Instant,
-    told: bool,
-    pub(super) watch: EndWatch,
+    /// The client has exceeded its rate limit before.
+    was_exceeded: bool,
+    watch: EndWatch,
     pub(crate) policy: OnRateLimit,
+}
+
+/// How the wait of a throttled client ended.
+pub(super) enum Throttled {
+    /// The client may continue, or the connection is ending.
+    Over,
+    /// The deadline has passed.
+    Late,
+    /// The peer has left, for this reason: nothing more is to be read from it.
+    PeerLeft(&'static str),
 }
 
 impl RateLimiter {
@@ -138,7 +147,7 @@ impl RateLimiter {
             paid_bytes: 0,
             delivered: 0,
             filled: Instant::now(),
-            told: false,
+            was_exceeded: false,
             watch: EndWatch::default(),
             policy,
         }
@@ -154,8 +163,18 @@ impl RateLimiter {
         self.pay_bytes(bytes as u64);
     }
 
+    /// Counts a message, a ping or a pong.
+    pub(crate) fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Message(message) => self.delivered(message.len()),
+            Event::Ping(_) => self.control(),
+            Event::Pong(_) => self.pong(),
+            _ => {}
+        }
+    }
+
     /// Counts a message of so many bytes: after decompression they may be more than on the wire.
-    pub(crate) fn delivered(&mut self, bytes: usize) {
+    fn delivered(&mut self, bytes: usize) {
         self.delivered = self.delivered.saturating_add(bytes as u64);
         self.pay_bytes(self.delivered.saturating_sub(self.paid_bytes));
     }
@@ -175,7 +194,7 @@ impl RateLimiter {
     }
 
     /// Counts a pong. Pongs that answer our pings to a throttled client are free.
-    pub(crate) fn pong(&mut self) {
+    fn pong(&mut self) {
         match self.watch.pongs_due {
             0 => self.control(),
             due => self.watch.pongs_due = due - 1,
@@ -183,9 +202,58 @@ impl RateLimiter {
     }
 
     /// Counts a ping or a pong.
-    pub(crate) fn control(&mut self) {
+    fn control(&mut self) {
         if let Some(bucket) = &mut self.messages {
             bucket.take(1);
+        }
+    }
+
+    /// Charges for the messages that are new since the last call, of so many in all, and for the bytes of
+    /// an unfinished message.
+    pub(crate) fn charge(&mut self, messages: u64, unfinished: usize) {
+        self.pay(messages);
+        self.unfinished(unfinished);
+    }
+
+    /// Returns whether the client has to wait, or is to be closed.
+    pub(crate) fn is_exceeded(&mut self, has_input: bool) -> bool {
+        if self.wait(has_input).is_zero() {
+            return false;
+        }
+        self.refill();
+        !self.wait(has_input).is_zero()
+    }
+
+    /// Returns whether this is the client's first excess: it is logged once.
+    pub(crate) fn is_first_excess(&mut self) -> bool {
+        !std::mem::replace(&mut self.was_exceeded, true)
+    }
+
+    /// Waits until the client may continue, unless the connection ends before, or the peer has left.
+    pub(super) fn wait_for_tokens(
+        &mut self,
+        link: &Link,
+        socket: &Socket,
+        has_input: bool,
+        deadline: Deadline,
+    ) -> Throttled {
+        loop {
+            let now = self.filled;
+            let wait = self.wait(has_input);
+            if wait.is_zero() || link.is_ending() {
+                return Throttled::Over;
+            }
+            if let Some(why) = self.watch.has_left(now, link, socket) {
+                return Throttled::PeerLeft(why);
+            }
+            let left = deadline.left().unwrap_or(wait);
+            if left.is_zero() {
+                return Throttled::Late;
+            }
+            let check = self.watch.wait(now, link.timeouts.close);
+            link.parker
+                .wait(wait.min(left).min(check), || link.is_ending());
+            self.refill();
         }
     }
 
@@ -211,87 +279,6 @@ impl RateLimiter {
         let messages = self.messages.iter().filter(|_| has_input);
         let waits = messages.chain(&self.bytes).map(TokenBucket::wait);
         waits.max().unwrap_or_default()
-    }
-}
-
-impl Conversation {
-    /// If the client has exceeded its rate limit, waits until it may continue, or closes the connection.
-    /// Applies only while the connection is open: the closing handshake has its own timeouts.
-    #[inline(never)]
-    pub(crate) fn throttle(&mut self, limit: &WaitLimit) -> Option<Step> {
-        let messages = self.link.messages_in.load(Relaxed);
-        let rate_limiter = self.rate_limiter.as_mut()?;
-        rate_limiter.pay(messages);
-        rate_limiter.unfinished(self.connection.unfinished());
-        let has_input = self.connection.has_input();
-        if rate_limiter.wait(has_input).is_zero() || self.connection.state() != State::Ready {
-            return None;
-        }
-        rate_limiter.refill();
-        if rate_limiter.wait(has_input).is_zero()
-            || self.link.send_queue.disconnect_reason().is_some()
-        {
-            return None;
-        }
-        let close = rate_limiter.policy == OnRateLimit::Close;
-        self.log_rate_limit(close);
-        if close {
-            self.watchdog
-                .totals()
-                .rate_limit_exceeded
-                .fetch_add(1, Relaxed);
-            // Always a valid frame.
-            let _ = self.close(CloseFrame {
-                code: CloseCode::POLICY,
-                reason: "rate limit exceeded".to_owned(),
-            });
-            return None;
-        }
-        self.watchdog.totals().throttled.fetch_add(1, Relaxed);
-        // Replies to earlier messages need not wait for the throttled ones.
-        self.flush();
-        self.wait_for_rate_limit(limit)
-    }
-
-    /// Logs it once per client.
-    fn log_rate_limit(&mut self, close: bool) {
-        let (id, peer) = (self.link.id, self.link.peer);
-        let Some(rate_limiter) = &mut self.rate_limiter else {
-            return;
-        };
-        if std::mem::replace(&mut rate_limiter.told, true) {
-            return;
-        }
-        let is = if close { "closed" } else { "throttled" };
-        log_limited!(
-            self.watchdog,
-            Kind::RateLimitExceeded,
-            "client {id} {peer}: rate limit exceeded, the client is {is}"
-        );
-    }
-
-    fn wait_for_rate_limit(&mut self, limit: &WaitLimit) -> Option<Step> {
-        self.count_held();
-        loop {
-            let rate_limiter = self.rate_limiter.as_mut()?;
-            let now = rate_limiter.filled;
-            let wait = rate_limiter.wait(self.connection.has_input());
-            let is_over =
-                |link: &Link| link.has_close() || link.send_queue.disconnect_reason().is_some();
-            if wait.is_zero() || is_over(&self.link) || self.has_left(now) {
-                return None;
-            }
-            let left = limit.left().unwrap_or(wait);
-            if left.is_zero() {
-                return Some(Step::Late);
-            }
-            let rate_limiter = self.rate_limiter.as_mut()?;
-            let look = rate_limiter.watch.wait(now, self.link.timeouts.close);
-            let link = &self.link;
-            link.parker.wait(wait.min(left).min(look), || is_over(link));
-            rate_limiter.refill();
-            self.notice_close();
-        }
     }
 }
 

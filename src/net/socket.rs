@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Result, retry_on_intr};
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg, sockopt};
-
-use super::tls::TlsSession;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, recv, send, sendmsg, sockopt};
 
 use super::stream::Stream;
 use super::sync::Instant;
+use super::system::{SEND_FLAGS, poll_until};
+use super::tls::TlsSession;
 
 /// A connected stream, shared by the client's thread, its send queue, and the watchdog.
 #[derive(Debug)]
@@ -32,12 +32,6 @@ pub(crate) enum PeerEnd {
     /// The connection: it has been reset.
     Reset,
 }
-
-/// Never blocks, and never raises SIGPIPE, unless that is a setting of the socket itself (Apple).
-#[cfg(not(target_vendor = "apple"))]
-pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
-#[cfg(target_vendor = "apple")]
-pub(crate) const FLAGS: SendFlags = SendFlags::DONTWAIT;
 
 /// Reports that the peer has ended its stream, on systems with such a flag.
 #[cfg(all(
@@ -77,7 +71,7 @@ impl Socket {
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize> {
         match &self.tls {
             Some(tls) => tls.send(self.as_fd(), &[IoSlice::new(bytes)]),
-            None => retry_on_intr(|| send(self, bytes, FLAGS)),
+            None => retry_on_intr(|| send(self, bytes, SEND_FLAGS)),
         }
     }
 
@@ -85,9 +79,14 @@ impl Socket {
     pub(crate) fn send_vectored(&self, vectors: &[IoSlice<'_>]) -> Result<usize> {
         match &self.tls {
             Some(tls) => tls.send(self.as_fd(), vectors),
-            None => {
-                retry_on_intr(|| sendmsg(self, vectors, &mut SendAncillaryBuffer::default(), FLAGS))
-            }
+            None => retry_on_intr(|| {
+                sendmsg(
+                    self,
+                    vectors,
+                    &mut SendAncillaryBuffer::default(),
+                    SEND_FLAGS,
+                )
+            }),
         }
     }
 
@@ -226,21 +225,6 @@ impl Socket {
         // Keepalive does not probe while data is on its way, and the kernel would send that data again
         // and again for a quarter of an hour.
         self.set_user_timeout(idle.saturating_add(limit));
-    }
-}
-
-/// Blocks until a socket is ready, or until `end` if there is one; returns `false` if the socket is
-/// not ready.
-pub(crate) fn poll_until(socket: BorrowedFd<'_>, flags: PollFlags, end: Option<Instant>) -> bool {
-    loop {
-        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut [PollFd::new(&socket, flags)], timeout.as_ref()) {
-            Ok(0) if left.is_some_and(|left| left.is_zero()) => return false,
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            // The next read or write returns the socket's error.
-            _ => return true,
-        }
     }
 }
 

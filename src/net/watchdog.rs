@@ -13,6 +13,7 @@
 //! Between ticks the watchdog sleeps in `poll(2)` on the sockets with a stalled send queue: a
 //! healthy server has none. Once every ten seconds it logs how many log lines were suppressed.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
@@ -21,13 +22,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::counters::Totals;
+use super::client_id::ClientId;
+use super::incoming::Incoming;
 use super::keepalive::Watched;
 use super::link::{AbortReason, Link, Stage};
 use super::log::quota;
 use super::log::quota::{Kind, LogGate};
-use super::registry::Registry;
-use super::send_queue::Push;
 use super::send_queue::total::TotalQueued;
 use super::socket::Socket;
 use super::sync::atomic::AtomicBool;
@@ -36,7 +36,17 @@ use super::sync::{Instant, Mutex, PoisonError};
 use super::timeouts::SELDOM;
 use super::waker;
 use super::waker::{Sleeper, Waker};
+use super::watcher::{Incident, Watcher};
 use crate::error::DisconnectReason;
+
+/// The owner of the connections that a watchdog watches: a server, or the clients of the process.
+pub(crate) trait Owner: fmt::Debug + Send + Sync {
+    /// Returns the connections that may be closed because all of them together hold too much memory.
+    fn connections(&self) -> Vec<Arc<Link>>;
+
+    /// Counts an incident of one of its connections.
+    fn count(&self, incident: Incident);
+}
 
 /// The shared side of the watchdog: any thread uses it to notify the watchdog's thread.
 #[derive(Debug)]
@@ -47,18 +57,18 @@ pub(crate) struct Watchdog {
     asleep: AtomicBool,
     gate: LogGate,
     total_queued: Arc<TotalQueued>,
-    /// The clients that may be evicted at the total send queue limit; `None` without such a limit.
-    registry: Option<Arc<Registry>>,
-    totals: Arc<Totals>,
+    /// The memory that all connections hold for incoming messages.
+    pub(crate) incoming: Incoming,
+    owner: Arc<dyn Owner>,
 }
 
 /// Bounded: each client is in here once as new and once as stalled, and there are at most
-/// [`TURNED_AWAY`] rejected connections.
+/// [`REJECTED`] rejected connections.
 #[derive(Debug, Default)]
 struct Notices {
     clients: Vec<Arc<Link>>,
-    stalled: Vec<Arc<Link>>,
-    turned_away: Vec<Arc<Socket>>,
+    stalled: Vec<ClientId>,
+    rejected: Vec<Arc<Socket>>,
     stop: bool,
 }
 
@@ -66,7 +76,7 @@ struct Notices {
 pub(crate) struct WatchdogThread {
     watchdog: Arc<Watchdog>,
     sleeper: Sleeper,
-    totals: Arc<Totals>,
+    /// In the order of their numbers.
     clients: Vec<Watched>,
     stalled: Vec<Stalled>,
     lingering: Vec<(Arc<Socket>, Duration)>,
@@ -88,14 +98,14 @@ struct Stalled {
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The most such connections that are kept open at one time.
-const TURNED_AWAY: usize = 128;
+const REJECTED: usize = 128;
 
 impl Watchdog {
     /// Returns the two sides: one for all threads, one for the watchdog's thread.
     pub(crate) fn new(
         total_queued: Arc<TotalQueued>,
-        registry: Option<Arc<Registry>>,
-        totals: Arc<Totals>,
+        incoming: Incoming,
+        owner: Arc<dyn Owner>,
     ) -> io::Result<(Arc<Watchdog>, WatchdogThread)> {
         let (waker, sleeper) = waker::pair()?;
         let watchdog = Arc::new(Watchdog {
@@ -104,13 +114,12 @@ impl Watchdog {
             asleep: AtomicBool::new(false),
             gate: LogGate::default(),
             total_queued,
-            registry,
-            totals: Arc::clone(&totals),
+            incoming,
+            owner,
         });
         let watch = WatchdogThread {
             watchdog: Arc::clone(&watchdog),
             sleeper,
-            totals,
             clients: Vec::new(),
             stalled: Vec::new(),
             lingering: Vec::new(),
@@ -129,69 +138,20 @@ impl Watchdog {
         }
     }
 
-    /// Handles the result of a push: watches a client if its socket did not accept the bytes.
-    pub(crate) fn watch_stalled(&self, push: Push, link: &Arc<Link>) {
-        if self.watch_stalled_of_many(push, link) {
-            self.relieve();
-        }
-    }
-
-    /// As [`watch_stalled`](Watchdog::watch_stalled), for a caller that pushes the same frames to many
-    /// clients. If this returns `true`, the caller calls [`relieve`](Watchdog::relieve) when it is done
-    /// and has released these frames.
-    pub(crate) fn watch_stalled_of_many(&self, push: Push, link: &Arc<Link>) -> bool {
-        if push == Push::Stalled {
-            self.update(|notices| notices.stalled.push(Arc::clone(link)));
-            self.waker.wake();
-        }
-        matches!(push, Push::Stalled | Push::Waits)
-    }
-
-    /// Evicts clients while the send queues of all clients together exceed their limit.
-    pub(crate) fn relieve(&self) {
-        if let Some(registry) = &self.registry {
-            self.total_queued.relieve(registry, &self.totals);
-        }
-    }
-
-    /// Returns whether clients hold so much that their receive buffers should be small.
-    pub(crate) fn is_crowded(&self) -> bool {
-        let registry = self.registry.as_ref();
-        registry.is_some_and(|registry| registry.incoming.is_crowded())
-    }
-
     /// Counts the bytes that a client holds for incoming messages, and closes the clients that hold most
     /// if all clients together hold too much.
-    pub(crate) fn holds(&self, link: &Arc<Link>, bytes: usize) {
-        if let Some(registry) = &self.registry {
-            registry.incoming.count(link, bytes);
-            registry.incoming.relieve(registry, self);
-        }
-    }
-
-    /// Whether all clients hold so much that a thread has to wait before it reads more.
-    pub(crate) fn has_to_wait_to_read(&self) -> bool {
-        let registry = self.registry.as_ref();
-        registry.is_some_and(|registry| registry.incoming.has_to_wait())
-    }
-
-    /// Disconnects a client for this reason, and counts it.
-    pub(crate) fn disconnect(&self, link: &Link, disconnect_reason: DisconnectReason) {
-        link.disconnect(disconnect_reason, &self.totals);
-    }
-
-    /// The counters that the watchdog updates.
-    pub(crate) fn totals(&self) -> &Totals {
-        &self.totals
+    pub(crate) fn holds(&self, link: &Link, bytes: usize) {
+        self.incoming.count(link, bytes);
+        self.incoming.relieve(|| self.owner.connections());
     }
 
     /// Takes a connection that was rejected before its handshake: it is closed once the peer has read
     /// the response, or after [`LINGER`].
-    pub(crate) fn turned_away(&self, socket: Arc<Socket>) {
+    pub(crate) fn linger(&self, socket: Arc<Socket>) {
         let _ = socket.shutdown(Shutdown::Write);
         self.update(|notices| {
-            if notices.turned_away.len() < TURNED_AWAY {
-                notices.turned_away.push(socket);
+            if notices.rejected.len() < REJECTED {
+                notices.rejected.push(socket);
             }
         });
         self.waker.wake();
@@ -215,8 +175,49 @@ impl Watchdog {
         self.waker.wake();
     }
 
-    fn update(&self, change: impl FnOnce(&mut Notices)) {
-        change(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner));
+    fn update<T>(&self, change: impl FnOnce(&mut Notices) -> T) -> T {
+        change(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Watcher for Watchdog {
+    fn stalled(&self, id: ClientId) {
+        let is_first = self.update(|notices| {
+            notices.stalled.push(id);
+            notices.stalled.len() == 1
+        });
+        // One that is not the first is taken together with the first: one wake-up for a whole broadcast.
+        if is_first {
+            self.waker.wake();
+        }
+    }
+
+    fn adjust(&self, before: usize, after: usize) {
+        self.total_queued.adjust(before, after);
+    }
+
+    /// First those whose queues take most memory, the oldest of equals first, rather than the client
+    /// that happens to be next.
+    fn relieve(&self) {
+        let Some(_turn) = self.total_queued.exceeded() else {
+            return;
+        };
+        let clients = self.owner.connections().into_iter();
+        let mut weighed: Vec<_> = clients
+            .map(|link| (link.send_queue.weight(), link))
+            .filter(|(weight, _)| *weight > 0)
+            .collect();
+        weighed.sort_unstable_by_key(|(weight, link)| (Reverse(*weight), link.id));
+        for (_, link) in weighed {
+            if self.total_queued.has_room() {
+                return;
+            }
+            link.disconnect(DisconnectReason::Crowded);
+        }
+    }
+
+    fn count(&self, incident: Incident) {
+        self.owner.count(incident);
     }
 }
 
@@ -242,7 +243,7 @@ impl WatchdogThread {
                 self.summed_up = round;
             }
             self.drain_stalled(lived);
-            self.drain_turned_away(lived);
+            self.drain_rejected(lived);
             if round >= look + self.tick {
                 self.look_at_clients(lived, lived - looked);
                 (look, looked) = (round, lived);
@@ -259,12 +260,8 @@ impl WatchdogThread {
         if idle {
             self.watchdog.asleep.store(true, SeqCst);
             // A notice that came before the flag was set did not wake this thread.
-            let notices = self
-                .watchdog
-                .notices
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if !notices.clients.is_empty() || !self.watchdog.gate.is_quiet() {
+            let is_new = self.watchdog.update(|notices| !notices.clients.is_empty());
+            if is_new || !self.watchdog.gate.is_quiet() {
                 self.watchdog.asleep.store(false, SeqCst);
                 return;
             }
@@ -288,26 +285,28 @@ impl WatchdogThread {
 
     /// Takes the notices of other threads; returns whether to stop.
     fn take_notices(&mut self, now: Duration) -> bool {
-        let notices = {
-            let mut notices = self
-                .watchdog
-                .notices
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *notices)
-        };
+        let notices = self.watchdog.update(std::mem::take);
         for link in notices.clients {
             self.tick = self.tick.min(link.timeouts.tick());
-            self.clients.push(Watched::new(link, now));
+            // Nearly always the last place: clients come in the order of their numbers.
+            let place = self
+                .clients
+                .partition_point(|other| other.link.id < link.id);
+            self.clients.insert(place, Watched::new(link, now));
         }
-        let stalled = notices.stalled.into_iter();
-        self.stalled.extend(stalled.map(|link| Stalled {
-            link,
-            sent: None,
-            since: now,
-        }));
-        for socket in notices.turned_away {
-            if self.lingering.len() < TURNED_AWAY {
+        for id in notices.stalled {
+            // One that is gone has nothing to send.
+            if let Ok(place) = self
+                .clients
+                .binary_search_by_key(&id, |client| client.link.id)
+            {
+                let link = Arc::clone(&self.clients[place].link);
+                let (sent, since) = (None, now);
+                self.stalled.push(Stalled { link, sent, since });
+            }
+        }
+        for socket in notices.rejected {
+            if self.lingering.len() < REJECTED {
                 self.lingering.push((socket, now));
             }
         }
@@ -317,7 +316,6 @@ impl WatchdogThread {
     /// Tries each stalled socket in every round: `poll` reports a socket as writable only when a third
     /// of its buffer is free, and a slow peer makes room long before.
     fn drain_stalled(&mut self, now: Duration) {
-        let totals = &self.totals;
         self.stalled.retain_mut(|stalled| {
             let Some(sent) = stalled.link.send_queue.drain(stalled.sent) else {
                 return false;
@@ -325,13 +323,13 @@ impl WatchdogThread {
             if stalled.sent != Some(sent) {
                 (stalled.sent, stalled.since) = (Some(sent), now);
             } else if now - stalled.since >= stalled.link.timeouts.write {
-                stalled.link.disconnect(DisconnectReason::Write, totals);
+                stalled.link.disconnect(DisconnectReason::Write);
             }
             true
         });
     }
 
-    fn drain_turned_away(&mut self, now: Duration) {
+    fn drain_rejected(&mut self, now: Duration) {
         self.lingering.retain(|(socket, since)| {
             let read = socket.discard_at_once(&mut [0; 4096]);
             matches!(read, Ok(1..) | Err(Errno::AGAIN)) && now - *since < LINGER
@@ -339,7 +337,6 @@ impl WatchdogThread {
     }
 
     fn look_at_clients(&mut self, now: Duration, passed: Duration) {
-        let (totals, watchdog) = (&self.totals, &self.watchdog);
         let mut tick = SELDOM;
         self.clients.retain_mut(|client| {
             let timeouts = &client.link.timeouts;
@@ -356,12 +353,12 @@ impl WatchdogThread {
             match stage {
                 // While `on_request` runs, the delay is not the client's.
                 Stage::Handshake if late(timeouts.handshake) && client.link.is_reading() => {
-                    client.link.reject(AbortReason::Late);
+                    client.link.abort_handshake(AbortReason::Late);
                 }
-                Stage::Closing if late(timeouts.close) => client.close_is_late(totals, now),
+                Stage::Closing if late(timeouts.close) => client.close_is_late(now),
                 // All bytes were sent and the peer only had to close TCP: not a disconnect.
-                Stage::Lingering if late(timeouts.close) => client.link.send_queue.close_tcp_now(),
-                Stage::Open => client.keep_alive(totals, watchdog, passed),
+                Stage::Lingering if late(timeouts.close) => client.link.send_queue.close_tcp(),
+                Stage::Open => client.keep_alive(passed),
                 Stage::Handshake | Stage::Closing | Stage::Closed | Stage::Lingering => {}
                 Stage::Gone => return false,
             }
@@ -373,8 +370,10 @@ impl WatchdogThread {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stage, Watchdog};
-    use crate::net::link::{ClientId, Link};
+    use super::{Incident, Owner, Stage, Watchdog};
+    use crate::net::client_id::ClientId;
+    use crate::net::incoming::Incoming;
+    use crate::net::link::Link;
     use crate::net::peer::Peer;
     use crate::net::send_queue::total::TotalQueued;
     use crate::net::send_queue::{SendQueue, SlowClient};
@@ -385,15 +384,29 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    /// Owns nothing.
+    #[derive(Debug)]
+    struct NoOwner;
+
+    impl Owner for NoOwner {
+        fn connections(&self) -> Vec<Arc<Link>> {
+            Vec::new()
+        }
+
+        fn count(&self, _: Incident) {}
+    }
+
     #[test]
     fn tick_is_the_shortest_that_any_present_client_needs() -> std::io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let stream = TcpStream::connect(listener.local_addr()?)?;
-        let (socket, total_queued) = (Arc::new(Socket::new(stream)), TotalQueued::new(0));
-        let (watchdog, mut watch) = Watchdog::new(Arc::clone(&total_queued), None, Arc::default())?;
+        let (socket, incoming) = (Arc::new(Socket::new(stream)), Incoming::unlimited());
+        let (watchdog, mut watch) =
+            Watchdog::new(TotalQueued::new(0), incoming, Arc::new(NoOwner))?;
         let link = |seconds| {
-            let (socket, total_queued) = (Arc::clone(&socket), Arc::clone(&total_queued));
-            let send_queue = SendQueue::new(socket, 0, SlowClient::default(), total_queued);
+            let (socket, watcher) = (Arc::clone(&socket), Arc::clone(&watchdog));
+            let policy = SlowClient::default();
+            let send_queue = SendQueue::new(ClientId(1), socket, 0, policy, watcher);
             let timeouts = Arc::new(Timeouts {
                 close: Duration::from_secs(seconds),
                 ..Timeouts::default()

@@ -11,17 +11,16 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::net::connection::Conversation;
 use crate::net::log::quota::Kind;
 use crate::net::log::{SERVER, error, log_limited};
 use crate::net::peer::Peer;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
-use crate::protocol::Rejection;
 
 use super::client::{Client, HandlerResult};
 use super::listener::BoundListener;
 use super::memory;
-use super::session::Session;
 use super::shared::Shared;
 
 /// How long a listener pauses when the system has no descriptor, or no memory, for one more
@@ -62,7 +61,7 @@ where
     let mut sockets: Vec<ListenSocket> = listeners.into_iter().map(ListenSocket::new).collect();
     let mut broken = None;
     while !shared.is_stopping() {
-        sockets.retain_mut(|socket| match socket.let_in(&workers) {
+        sockets.retain_mut(|socket| match socket.accept_clients(&workers) {
             Ok(()) => true,
             Err(error) => {
                 error!(target: SERVER, "stopped listening on {}: {error}", socket.bound);
@@ -112,7 +111,7 @@ impl ListenSocket {
     ///
     /// # Errors
     /// If the socket is broken permanently.
-    fn let_in<F>(&mut self, workers: &Workers<'_, '_, F>) -> io::Result<()>
+    fn accept_clients<F>(&mut self, workers: &Workers<'_, '_, F>) -> io::Result<()>
     where
         F: Fn(&mut Client) -> HandlerResult + Sync,
     {
@@ -156,8 +155,8 @@ struct Workers<'scope, 'env, F> {
     scope: &'scope Scope<'scope, 'env>,
     handler: &'env F,
     /// A channel without capacity: only a thread that already waits can receive.
-    next: Sender<Box<Session>>,
-    waiting: Receiver<Box<Session>>,
+    next: Sender<Box<Conversation>>,
+    waiting: Receiver<Box<Conversation>>,
     idle: &'env AtomicUsize,
 }
 
@@ -185,21 +184,20 @@ where
                 return;
             }
         };
-        let (socket, link) = self.shared.welcome(socket, peer);
-        if let Err(rejection) = self.shared.admit(&link) {
-            self.shared.turn_away(&link, socket, &rejection);
-            return;
-        }
-        let shared = Arc::clone(self.shared);
-        let talk = Session::new(Arc::clone(&link), Arc::clone(&socket), shared);
-        let Err(rejected) = self.next.try_send(talk) else {
+        let Ok(conversation) = self.shared.admit(socket, peer) else {
             return;
         };
+        let Err(rejected) = self.next.try_send(conversation) else {
+            return;
+        };
+        let conversation = rejected.into_inner();
+        let link = Arc::clone(&conversation.link);
+        let socket = Arc::clone(&conversation.socket);
         let stack = memory::stack(self.shared.settings.stack_size, || {
             self.shared.registry.count()
         });
         let started = match stack {
-            Ok(stack) => self.start_thread(stack, rejected.into_inner()),
+            Ok(stack) => self.start_thread(stack, conversation),
             Err(limit) => Err(io::Error::other(format!(
                 "{limit} leaves no memory for a thread"
             ))),
@@ -211,13 +209,13 @@ where
                 Kind::Exhausted,
                 "client {id}: cannot start a thread: {error}"
             );
-            self.shared.registry.remove(&link, &self.shared.totals);
-            self.shared.turn_away(&link, socket, &Rejection::Full);
+            self.shared.reject_without_thread(&link, socket);
         }
     }
 
-    fn start_thread(&self, stack: usize, talk: Box<Session>) -> io::Result<()> {
-        let (waiting, handler, idle) = (self.waiting.clone(), self.handler, self.idle);
+    fn start_thread(&self, stack: usize, conversation: Box<Conversation>) -> io::Result<()> {
+        let (waiting, idle) = (self.waiting.clone(), self.idle);
+        let (shared, handler) = (self.shared, self.handler);
         let is_limited = memory::is_limited();
         // Only there: the thread would keep the memory of the channel.
         let (begun, has_begun) = is_limited.then(|| bounded(1)).unzip();
@@ -228,9 +226,10 @@ where
                 if let Some(begun) = begun {
                     report_start(begun);
                 }
-                Client::serve(talk, handler);
+                let serve = |conversation| Client::serve(conversation, shared, handler);
+                serve(conversation);
                 let wait = if is_limited { Duration::MAX } else { KEPT_FOR };
-                serve_more(&waiting, wait, handler, idle);
+                serve_more(&waiting, wait, idle, serve);
             })?;
         if let Some(has_begun) = has_begun {
             let _ = has_begun.recv_timeout(BEGINS);
@@ -246,10 +245,12 @@ fn report_start(begun: Sender<Vec<u8>>) {
     let _ = begun.send(vec![0; 64]);
 }
 
-fn serve_more<F>(waiting: &Receiver<Box<Session>>, wait: Duration, handler: &F, idle: &AtomicUsize)
-where
-    F: Fn(&mut Client) -> HandlerResult + Sync,
-{
+fn serve_more(
+    waiting: &Receiver<Box<Conversation>>,
+    wait: Duration,
+    idle: &AtomicUsize,
+    serve: impl Fn(Box<Conversation>),
+) {
     loop {
         let others = idle.fetch_add(1, Relaxed);
         let next = match others < KEPT {
@@ -258,7 +259,7 @@ where
         };
         idle.fetch_sub(1, Relaxed);
         match next {
-            Some(talk) => Client::serve(talk, handler),
+            Some(conversation) => serve(conversation),
             None => return,
         }
     }

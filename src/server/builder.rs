@@ -6,8 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::addresses::Handshakes;
-use crate::net::link::ClientId;
+use crate::net::client_id::ClientId;
 use crate::net::options::ConnectionOptions;
 use crate::net::rate_limit::{OnRateLimit, RateLimit};
 use crate::net::send_queue::SlowClient;
@@ -21,6 +20,7 @@ use crate::protocol::{
     InvalidHeader, InvalidHost, InvalidOrigin, Limits, Request, Transition, Versions,
 };
 
+use super::addresses::Handshakes;
 use super::listener::{Listener, Listeners, Source};
 use super::reply::Reply;
 use super::settings::Settings;

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::net::catch_panic::catch_panic;
-use crate::net::connection::Received;
-use crate::net::link::ClientId;
+use crate::net::client_id::ClientId;
+use crate::net::connection::{Conversation, Received};
+use crate::net::log::log_limited;
+use crate::net::log::quota::Kind;
 use crate::net::peer::Peer;
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
 
 use super::handles::{Audience, ClientHandle, ServerHandle};
-use super::membership::JoinError;
-use super::session::Session;
-use super::shared::ServerThreads;
-use super::teardown::Ended;
+use super::handshake::Handshake;
+use super::membership::{JoinError, JoinedRooms};
+use super::shared::{ServerThreads, Shared};
+use super::teardown::{HandlerEnd, report_close};
 
 /// The result of a handler. An error, like a panic, closes only this client's connection, with 1011,
 /// and is logged. A stack overflow is not a panic: it aborts the process, see
@@ -26,7 +28,11 @@ pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 /// A client, as its handler sees it. When the handler returns, the connection is closed with 1000.
 pub struct Client {
     /// On the heap, where it takes little: a stack grows by pages, and an idle client keeps them.
-    talk: Box<Session>,
+    conversation: Box<Conversation>,
+    shared: Arc<Shared>,
+    rooms: JoinedRooms,
+    /// The connection is closed, and that was reported.
+    finished: bool,
     /// Without [`Server::run`](super::Server::run), the clients keep the hub and the watchdog alive.
     _threads: Option<Arc<ServerThreads>>,
 }
@@ -34,45 +40,45 @@ pub struct Client {
 impl Client {
     /// Returns the client's number.
     pub fn id(&self) -> ClientId {
-        self.talk.link.id
+        self.conversation.link.id
     }
 
     /// Returns the version that the client speaks.
     pub fn version(&self) -> Version {
-        self.talk.version()
+        self.conversation.version()
     }
 
     /// Returns the other end of the connection; behind a proxy, the proxy.
     pub fn peer(&self) -> Peer {
-        self.talk.link.peer
+        self.conversation.link.peer
     }
 
     /// Returns the client's address: the one in `X-Forwarded-For` if the server trusts that header,
     /// or else the connection's, which does not exist over a Unix socket.
     pub fn addr(&self) -> Option<IpAddr> {
-        self.talk.address()
+        self.shared.address_of(&self.conversation)
     }
 
     /// Returns the request that opened the connection: path, query, headers, cookies, origin.
     pub fn request(&self) -> &Request {
         static NONE: OnceLock<Request> = OnceLock::new();
         let none = || NONE.get_or_init(Request::none);
-        self.talk.connection.request().unwrap_or_else(none)
+        self.conversation.connection.request().unwrap_or_else(none)
     }
 
     /// Returns the subprotocol that was agreed on, if any.
     pub fn subprotocol(&self) -> Option<&str> {
-        self.talk.connection.subprotocol()
+        self.conversation.connection.subprotocol()
     }
 
     /// Returns the state of the connection.
     pub fn state(&self) -> State {
-        self.talk.connection.state()
+        self.conversation.connection.state()
     }
 
     /// Returns how the connection ended, once it has.
     pub fn closed(&self) -> Option<&Closed> {
-        self.talk.closed.as_ref()
+        self.conversation.closed.as_ref()
     }
 
     /// Waits for the next message; returns `Ok(None)` when the connection was closed in the regular
@@ -85,10 +91,7 @@ impl Client {
     /// disconnected without a close frame. Both are final, and the same for each further call.
     #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        match self.talk.short_message() {
-            Some(message) => Ok(Some(message)),
-            None => self.talk.next_message(),
-        }
+        self.conversation.recv()
     }
 
     /// Waits for the next message like [`recv`](Client::recv), but no longer than `timeout`.
@@ -96,7 +99,7 @@ impl Client {
     /// # Errors
     /// The same as [`recv`](Client::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
-        self.talk.next_message_within(timeout)
+        self.conversation.recv_timeout(timeout)
     }
 
     /// Waits for the next event: like [`recv`](Client::recv), and returns pings and pongs as well. Pings
@@ -105,7 +108,7 @@ impl Client {
     /// # Errors
     /// The same as [`recv`](Client::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
-        self.talk.next_event()
+        self.conversation.recv_event()
     }
 
     /// Sends a message to this client. Replies to messages that arrived together wait for each other
@@ -116,7 +119,7 @@ impl Client {
     /// [`Error::Send`] if the version cannot carry the message; [`Error::Closed`] once the connection
     /// is closed; [`Error::Disconnected`] when the write timeout has passed.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.talk.send(message.into())
+        self.conversation.send(message.into())
     }
 
     /// Sends a ping with a payload of up to 125 bytes.
@@ -125,14 +128,12 @@ impl Client {
     /// The same as [`send`](Client::send); draft-75 and draft-76 have no ping.
     #[doc(alias = "keepalive")]
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let encoder = self.talk.encoder();
-        self.talk
-            .reply(|out| encoder.encode_ping(payload, out).map(|()| 0))
+        self.conversation.ping(payload)
     }
 
     /// Sends the replies that wait, as far as the socket accepts them.
     pub fn flush(&mut self) {
-        self.talk.flush();
+        self.conversation.flush();
     }
 
     /// Starts the closing handshake with a code and a reason, in the version's own way.
@@ -142,19 +143,19 @@ impl Client {
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
-        self.talk.close(CloseFrame { code, reason })
+        self.conversation.start_close(CloseFrame { code, reason })
     }
 
     /// Returns a handle of the server, for broadcasts, lists of clients, and a graceful shutdown.
     pub fn server(&self) -> ServerHandle {
         ServerHandle {
-            shared: Arc::clone(&self.talk.shared),
+            shared: Arc::clone(&self.shared),
         }
     }
 
     /// Returns a handle that can be cloned and used from any thread.
     pub fn handle(&self) -> ClientHandle {
-        ClientHandle::new(Arc::clone(&self.talk.link), &self.talk.shared)
+        ClientHandle::new(Arc::clone(&self.conversation.link), &self.shared)
     }
 
     /// Enters a room. Broadcasts to the room that are sent from now on reach this client. Entering a
@@ -165,7 +166,14 @@ impl Client {
     /// [`try_join`](Client::try_join), which returns the reason, if a peer chooses the names or the
     /// number of the rooms.
     pub fn join(&self, room: &str) {
-        self.talk.join_or_log(room);
+        if let Err(error) = self.try_join(room) {
+            let (id, peer) = (self.id(), self.peer());
+            log_limited!(
+                self.shared.watchdog,
+                Kind::NotJoined,
+                "client {id} {peer}: room not joined: {error}"
+            );
+        }
     }
 
     /// Enters a room like [`join`](Client::join), and returns an error if a limit does not allow it.
@@ -178,22 +186,22 @@ impl Client {
     /// the room's name is longer than 256 bytes. The client has not entered then, and nothing else
     /// has changed.
     pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
-        self.talk.join(room)
+        self.rooms.join(room, self.id(), &self.shared)
     }
 
     /// Leaves a room. The end of the connection leaves all rooms.
     pub fn leave(&self, room: &str) {
-        self.talk.leave(room);
+        self.rooms.leave(room, self.id(), &self.shared);
     }
 
     /// Returns the members of a room, as an audience; this client need not be one of them.
     pub fn room(&self, name: &str) -> Audience {
-        Audience::new(&self.talk.shared, Some(name))
+        Audience::new(&self.shared, Some(name))
     }
 
     /// Returns all clients, as an audience.
     pub fn everyone(&self) -> Audience {
-        Audience::new(&self.talk.shared, None)
+        Audience::new(&self.shared, None)
     }
 
     /// Sends a message to every client, this one too.
@@ -202,38 +210,75 @@ impl Client {
     }
 
     /// Performs the handshake.
-    pub(crate) fn open(talk: Box<Session>, threads: &Arc<ServerThreads>) -> Result<Client, Error> {
-        let mut client = Client {
-            talk,
-            _threads: Some(Arc::clone(threads)),
-        };
-        client.talk.open()?;
+    pub(crate) fn open(
+        conversation: Box<Conversation>,
+        threads: &Arc<ServerThreads>,
+    ) -> Result<Client, Error> {
+        let mut client = Client::new(conversation, &threads.shared);
+        client._threads = Some(Arc::clone(threads));
+        client.shake_hands()?;
         Ok(client)
     }
 
     /// Serves a client from the handshake to the end, even if the handler panics.
     pub(crate) fn serve(
-        talk: Box<Session>,
+        conversation: Box<Conversation>,
+        shared: &Arc<Shared>,
         handler: &(impl Fn(&mut Client) -> HandlerResult + Sync),
     ) {
-        let mut client = Client {
-            talk,
-            _threads: None,
-        };
-        let outcome = catch_panic(|| match client.talk.open() {
+        let mut client = Client::new(conversation, shared);
+        let result = catch_panic(|| match client.shake_hands() {
             Ok(()) => handler(&mut client),
             // Rejected, answered with a page, or disconnected: there is no client for the handler.
             Err(_) => Ok(()),
         });
-        client.finish(outcome);
+        client.handler_ended(result);
+    }
+
+    fn new(conversation: Box<Conversation>, shared: &Arc<Shared>) -> Client {
+        Client {
+            conversation,
+            shared: Arc::clone(shared),
+            rooms: JoinedRooms::default(),
+            finished: false,
+            _threads: None,
+        }
+    }
+
+    fn shake_hands(&mut self) -> Result<(), Error> {
+        let handshake = Handshake {
+            conversation: &mut self.conversation,
+            shared: &self.shared,
+        };
+        handshake.perform()
     }
 
     /// Closes the connection after its handler. In a frame of its own: an idle client keeps the pages of
     /// stack that its thread has touched, and this frame is not below its handler.
     #[inline(never)]
-    fn finish(&mut self, outcome: Option<HandlerResult>) {
-        let ended = Ended::of(outcome, &self.talk);
-        self.talk.finish(ended);
+    fn handler_ended(&mut self, result: Option<HandlerResult>) {
+        let end = HandlerEnd::of(result, &self.conversation);
+        self.close_tcp(&end);
+    }
+
+    /// Closes the connection, however its handler ended: starts the closing handshake, if nobody did before,
+    /// completes it, closes the TCP connection, and reports that. Does nothing the second time.
+    fn close_tcp(&mut self, end: &HandlerEnd) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let (conversation, shared) = (&mut *self.conversation, &*self.shared);
+        let (id, was_opened) = (conversation.link.id, conversation.is_opened());
+        end.report(id, shared);
+        conversation.start_close_unless_closing(end.close_code());
+        if was_opened {
+            self.rooms.leave_all(id, shared);
+        }
+        conversation.complete_close();
+        if was_opened {
+            report_close(conversation, shared);
+        }
+        shared.registry.remove(&conversation.link);
     }
 }
 
@@ -241,9 +286,9 @@ impl Client {
 /// the connection.
 impl Drop for Client {
     fn drop(&mut self) {
-        self.talk.finish(match std::thread::panicking() {
-            true => Ended::Badly("its thread panicked".to_owned()),
-            false => Ended::Well,
+        self.close_tcp(&match std::thread::panicking() {
+            true => HandlerEnd::Failed("its thread panicked".to_owned()),
+            false => HandlerEnd::Returned,
         });
     }
 }
@@ -252,7 +297,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("id", &self.id())
-            .field("version", &self.talk.connection.version())
+            .field("version", &self.conversation.connection.version())
             .field("peer", &self.peer())
             .field("state", &self.state())
             .finish()

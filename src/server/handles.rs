@@ -4,17 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{DisconnectReason, Error};
-use crate::net::counters::Counters;
+use crate::error::Error;
+use crate::net::client_id::ClientId;
 use crate::net::deflate::deflate;
-use crate::net::link::{ClientId, Link};
+use crate::net::link::Link;
 use crate::net::log::shown::Shown;
 use crate::net::log::{CONNECTION, trace};
 use crate::net::peer::Peer;
 use crate::net::send_queue::Push;
 use crate::net::send_queue::total::SharedFrames;
+use crate::net::watcher::Watcher;
 use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 
+use super::counters::Counters;
 use super::hub::Command;
 use super::hub::batch::Target;
 use super::shared::Shared;
@@ -92,8 +94,9 @@ impl ServerHandle {
     /// Returns the server's counters at this moment.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let mut counters = self.shared.registry.counters(&self.shared.totals);
+        let mut counters = self.shared.registry.counters();
         counters.waiting = self.shared.total_queued.waiting();
+        counters.incoming = self.shared.watchdog.incoming.held();
         counters
     }
 
@@ -178,22 +181,21 @@ impl ClientHandle {
             Some(payload) => encoder.encode_deflated(&message, &payload, &mut bytes),
             None => encoder.encode(&message, &mut bytes)?,
         }
-        // The frames are dropped before the result is handled: then eviction frees the memory.
-        let push = self
-            .link
-            .send_queue
-            .push(&SharedFrames::new(bytes, &self.shared.total_queued), 1);
+        // The frames are dropped before others are evicted: then eviction frees the memory.
+        let frames = SharedFrames::new(bytes, &self.shared.total_queued);
+        let push = self.link.push(&frames, 1);
+        drop(frames);
         match push {
-            Push::Over => Err(Error::Closed),
-            Push::Dropped => Err(Error::Dropped),
-            Push::Evicted => {
-                self.link.evicted(&self.shared.totals);
-                Err(Error::Disconnected(DisconnectReason::Evicted))
-            }
-            push => {
-                self.shared.watchdog.watch_stalled(push, &self.link);
+            Push::Sent => Ok(()),
+            Push::Queued => {
+                self.shared.watchdog.relieve();
                 Ok(())
             }
+            Push::Full => Err(match self.link.send_queue.disconnect_reason() {
+                Some(reason) => Error::Disconnected(reason),
+                None => Error::Dropped,
+            }),
+            Push::Closed => Err(Error::Closed),
         }
     }
 
@@ -205,8 +207,7 @@ impl ClientHandle {
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let push = self.link.close(frame(code, reason))?;
-        self.shared.watchdog.watch_stalled(push, &self.link);
+        self.link.start_close(frame(code, reason))?;
         Ok(())
     }
 }

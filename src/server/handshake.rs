@@ -1,14 +1,14 @@
 //! The start of a connection: the request, the response of the user's hook, and the entry into the hub.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::error::{DisconnectReason, Error};
+use crate::error::Error;
 use crate::net::catch_panic::catch_panic;
-use crate::net::connection::{Step, WaitLimit};
+use crate::net::connection::{Conversation, Step};
 use crate::net::link::Stage;
 use crate::net::log::quota::Kind;
 use crate::net::log::{CONNECTION, debug, log_limited};
+use crate::net::send_queue::NOT_COPIED_FROM;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
@@ -16,16 +16,23 @@ use crate::protocol::{Event, Rejection, Request, Response, SendError, State};
 
 use super::hub::Command;
 use super::reply::Reply;
-use super::session::Session;
+use super::shared::Shared;
 
-/// A body of this many bytes or more gets its own place in the send queue, without a copy.
-const LARGE: usize = 16 * 1024;
+/// The handshake of one client.
+pub(super) struct Handshake<'a> {
+    pub(super) conversation: &'a mut Conversation,
+    pub(super) shared: &'a Shared,
+}
 
-impl Session {
+impl Handshake<'_> {
     /// Performs the handshake.
-    pub(crate) fn open(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// If the client was rejected, was answered with a page, or has disconnected.
+    #[inline(never)]
+    pub(super) fn perform(mut self) -> Result<(), Error> {
         loop {
-            match self.step(&mut WaitLimit::endless()) {
+            match self.conversation.step() {
                 Step::Event(Event::Request) => self.answer_request(),
                 Step::Event(Event::Rejected(rejection)) => {
                     self.shared.totals.rejected(rejection.name());
@@ -37,18 +44,13 @@ impl Session {
                     return Ok(());
                 }
                 Step::Event(_) | Step::Late => {}
-                Step::Over if self.connection.state() == State::Rejected => {
+                Step::Over if self.conversation.connection.state() == State::Rejected => {
                     self.shared.totals.answered.fetch_add(1, Relaxed);
                     return Err(Error::Answered);
                 }
                 Step::Over => {
                     self.log_tls_failure();
-                    let disconnect_reason = self
-                        .link
-                        .send_queue
-                        .disconnect_reason()
-                        .unwrap_or(DisconnectReason::EndOfStream);
-                    return Err(Error::Disconnected(disconnect_reason));
+                    return Err(Error::Disconnected(self.conversation.link.end_reason()));
                 }
             }
         }
@@ -57,8 +59,12 @@ impl Session {
     /// Logs one line about a rejected client. The query may hold secrets, and is left out.
     #[inline(never)]
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
-        let (id, peer) = (self.link.id, self.link.peer);
-        let path = self.connection.request().map(Request::shown_path);
+        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer);
+        let path = self
+            .conversation
+            .connection
+            .request()
+            .map(Request::shown_path);
         let path = path.unwrap_or_default();
         let blank = if path.is_empty() { "" } else { " " };
         log_limited!(
@@ -72,11 +78,11 @@ impl Session {
     /// Logs one line about a failed TLS handshake, if there was one.
     #[inline(never)]
     fn log_tls_failure(&self) {
-        let Some(failure) = self.socket.tls().and_then(TlsSession::failure) else {
+        let Some(failure) = self.conversation.socket.tls().and_then(TlsSession::failure) else {
             return;
         };
         self.shared.totals.rejected("tls");
-        let (id, peer) = (self.link.id, self.link.peer);
+        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer);
         log_limited!(
             self.shared.watchdog,
             Kind::Rejected,
@@ -84,34 +90,24 @@ impl Session {
         );
     }
 
-    /// Returns the client's address: the one that a trusted proxy named, or else the connection's, if it
-    /// has one.
-    pub(crate) fn address(&self) -> Option<IpAddr> {
-        let forwarded = match self.shared.config_for(self.link.peer).trust_forwarded {
-            true => self.connection.request().and_then(Request::forwarded_for),
-            false => None,
-        };
-        forwarded.or(self.link.peer.ip())
-    }
-
     #[inline(never)]
     fn answer_request(&mut self) {
-        let admitted = self.shared.admit_forwarded(&self.link, self.address());
+        let admitted = self.shared.admit_forwarded(self.conversation);
         if let Err(rejection) = admitted {
-            let _ = self.connection.reject(rejection);
+            let _ = self.conversation.connection.reject(rejection);
             return;
         }
         // After the client was counted: behind a proxy, its address is known only now.
-        if let Some(objection) = self.connection.take_objection() {
-            let _ = self.connection.reject(objection);
+        if let Some(objection) = self.conversation.connection.take_objection() {
+            let _ = self.conversation.connection.reject(objection);
             return;
         }
-        let Some(request) = self.connection.request() else {
+        let Some(request) = self.conversation.connection.request() else {
             return;
         };
         let reply = match &self.shared.settings.on_request {
             Some(hook) => catch_panic(|| hook(request)).unwrap_or_else(|| {
-                let (watchdog, id) = (&self.shared.watchdog, self.link.id);
+                let (watchdog, id) = (&self.shared.watchdog, self.conversation.link.id);
                 log_limited!(
                     watchdog,
                     Kind::HookPanicked,
@@ -122,8 +118,8 @@ impl Session {
             None => Reply::accept(),
         };
         let answered = match reply {
-            Reply::Accept(accept) => self.connection.accept(accept),
-            Reply::Reject(rejection) => self.connection.reject(rejection),
+            Reply::Accept(accept) => self.conversation.connection.accept(accept),
+            Reply::Reject(rejection) => self.conversation.connection.reject(rejection),
             Reply::Respond(response) => {
                 let status = response.status();
                 if status >= 400 {
@@ -133,21 +129,26 @@ impl Session {
             }
         };
         if let Err(send_error) = answered {
-            debug!(target: CONNECTION, "client {}: answer: {send_error}", self.link.id);
+            let id = self.conversation.link.id;
+            debug!(target: CONNECTION, "client {id}: answer: {send_error}");
         }
     }
 
     /// Sends a response. A large body is not copied, and it is counted before it is sent: if the total
     /// of the send queues is full, this client receives 503, and no other client is evicted.
     fn respond(&mut self, response: Response) -> Result<(), SendError> {
-        let is_head = self.connection.request().is_some_and(Request::is_head);
-        if let (false, Some(body)) = (is_head, response.large_body(LARGE)) {
-            self.page = self.shared.total_queued.page(body);
-            if self.page.is_none() {
-                return self.connection.reject(Rejection::Full);
+        let is_head = self
+            .conversation
+            .connection
+            .request()
+            .is_some_and(Request::is_head);
+        if let (false, Some(body)) = (is_head, response.large_body(NOT_COPIED_FROM)) {
+            self.conversation.page = self.shared.total_queued.page(body);
+            if self.conversation.page.is_none() {
+                return self.conversation.connection.reject(Rejection::Full);
             }
         }
-        self.connection.respond(response)
+        self.conversation.connection.respond(response)
     }
 
     /// Enters the client into the hub. The handshake is done, and its last bytes wait in the send queue:
@@ -155,11 +156,16 @@ impl Session {
     /// read them.
     #[inline(never)]
     fn opened(&mut self) {
-        let target = self.connection.request().map_or("/", Request::target);
-        self.introduce(target.into());
-        self.shared.totals.opened(self.version());
-        self.link.enter(Stage::Open);
-        self.shared.command(Command::Enter(Arc::clone(&self.link)));
-        self.flush();
+        let target = self
+            .conversation
+            .connection
+            .request()
+            .map_or("/", Request::target);
+        self.conversation.publish(target.into());
+        self.shared.totals.opened(self.conversation.version());
+        self.conversation.link.enter(Stage::Open);
+        self.shared
+            .command(Command::Enter(Arc::clone(&self.conversation.link)));
+        self.conversation.flush();
     }
 }

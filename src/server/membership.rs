@@ -10,14 +10,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::log::log_limited;
-use crate::net::log::quota::Kind;
+use crate::net::client_id::ClientId;
 use crate::net::sync::atomic::AtomicUsize;
 use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::net::sync::{MutexGuard, PoisonError};
+use crate::net::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::hub::Command;
-use super::session::Session;
+use super::shared::Shared;
 
 /// The most bytes of a room's name.
 pub(crate) const LONGEST_NAME: usize = 256;
@@ -66,34 +65,26 @@ impl Memberships {
     }
 }
 
-impl Session {
+/// The rooms that one client is in. Few programs join on more than one thread; only such threads wait for
+/// each other here.
+#[derive(Debug, Default)]
+pub(super) struct JoinedRooms(Mutex<BTreeSet<Arc<str>>>);
+
+impl JoinedRooms {
     /// Joins a room; no error if the client is in it already.
-    pub(crate) fn join(&self, room: &str) -> Result<(), JoinError> {
-        let joined = self.try_join(room);
+    pub(super) fn join(&self, room: &str, id: ClientId, shared: &Shared) -> Result<(), JoinError> {
+        let joined = self.try_join(room, id, shared);
         if joined.is_err() {
-            self.shared.totals.not_joined.fetch_add(1, Relaxed);
+            shared.totals.not_joined.fetch_add(1, Relaxed);
         }
         joined
     }
 
-    /// Joins a room, and logs a failure.
-    pub(crate) fn join_or_log(&self, room: &str) {
-        if let Err(error) = self.join(room) {
-            let (id, peer) = (self.link.id, self.link.peer);
-            let watchdog = &self.shared.watchdog;
-            log_limited!(
-                watchdog,
-                Kind::NotJoined,
-                "client {id} {peer}: room not joined: {error}"
-            );
-        }
-    }
-
-    fn try_join(&self, room: &str) -> Result<(), JoinError> {
+    fn try_join(&self, room: &str, id: ClientId, shared: &Shared) -> Result<(), JoinError> {
         if room.len() > LONGEST_NAME {
             return Err(JoinError::LongName(room.len()));
         }
-        let settings = &self.shared.settings;
+        let settings = &shared.settings;
         let mut rooms = self.rooms();
         if rooms.contains(room) {
             return Ok(());
@@ -101,47 +92,43 @@ impl Session {
         if rooms.len() >= settings.max_rooms_per_client {
             return Err(JoinError::TooManyRooms(settings.max_rooms_per_client));
         }
-        if !self.shared.memberships.take() {
+        if !shared.memberships.take() {
             return Err(JoinError::TooManyMemberships(settings.max_memberships));
         }
         let room: Arc<str> = room.into();
         rooms.insert(Arc::clone(&room));
         // Under this client's own lock: if two threads join and leave the same room, the hub receives
         // their commands in the order in which they have changed the set.
-        self.shared.command(Command::Join(self.link.id, room));
+        shared.command(Command::Join(id, room));
         Ok(())
     }
 
     /// Leaves a room; no error if the client is not in it.
-    pub(crate) fn leave(&self, room: &str) {
+    pub(super) fn leave(&self, room: &str, id: ClientId, shared: &Shared) {
         let mut rooms = self.rooms();
         if let Some(room) = rooms.take(room) {
-            self.shared
-                .command(Command::Part(self.link.id, vec![room], None));
+            shared.command(Command::Part(id, vec![room], None));
         }
     }
 
     /// Leaves the hub and all rooms: no broadcast reaches the client any more.
-    pub(crate) fn leave_all(&self) {
+    pub(super) fn leave_all(&self, id: ClientId, shared: &Shared) {
         let rooms = std::mem::take(&mut *self.rooms());
-        self.shared.command(Command::Leave(self.link.id));
+        shared.command(Command::Leave(id));
         let mut rooms = rooms.into_iter();
         while rooms.len() > 0 {
             let slice = rooms.by_ref().take(SLICE).collect();
-            let part = |answer| Command::Part(self.link.id, slice, answer);
+            let part = |answer| Command::Part(id, slice, answer);
             match rooms.len() {
-                0 => self.shared.command(part(None)),
+                0 => shared.command(part(None)),
                 // One after the other, so that commands of other clients come in between.
-                _ => drop(
-                    self.shared
-                        .ask_hub(|answer| part(Some(answer)), Duration::MAX),
-                ),
+                _ => drop(shared.ask_hub(|answer| part(Some(answer)), Duration::MAX)),
             }
         }
     }
 
     fn rooms(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

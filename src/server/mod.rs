@@ -22,6 +22,12 @@ mod builder;
 
 mod settings;
 
+mod registry;
+
+mod addresses;
+
+mod counters;
+
 mod reply;
 
 mod shared;
@@ -36,8 +42,6 @@ mod unix_file;
 mod systemd;
 
 mod client;
-
-mod session;
 
 mod handshake;
 
@@ -67,6 +71,7 @@ use std::thread;
 
 pub use builder::ServerBuilder;
 pub use client::{Client, HandlerResult};
+pub use counters::Counters;
 pub use handles::{Audience, ClientHandle, ServerHandle};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
@@ -74,11 +79,11 @@ pub use reply::Reply;
 pub use teardown::CloseReport;
 
 use crate::error::Error;
+use crate::net::connection::Conversation;
 use crate::net::log::{SERVER, info};
 use crate::net::stream::Stream;
 
 use listener::BoundListener;
-use session::Session;
 use settings::Settings;
 use shared::ServerThreads;
 
@@ -245,7 +250,7 @@ impl Acceptor {
     /// too long, and [`Error::Io`] when the stream is not a connected socket, or in a child that was
     /// forked after the server was created.
     pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
-        Client::open(self.welcome(stream.into())?, &self.threads)
+        Client::open(self.admit(stream.into())?, &self.threads)
     }
 
     /// Serves one client on the calling thread, from the handshake to the end of the connection,
@@ -261,7 +266,8 @@ impl Acceptor {
         stream: impl Into<Stream>,
         handler: impl Fn(&mut Client) -> HandlerResult + Sync,
     ) -> Result<(), Error> {
-        Client::serve(self.welcome(stream.into())?, &handler);
+        let conversation = self.admit(stream.into())?;
+        Client::serve(conversation, &self.threads.shared, &handler);
         Ok(())
     }
 
@@ -272,18 +278,13 @@ impl Acceptor {
         })
     }
 
-    fn welcome(&self, stream: Stream) -> Result<Box<Session>, Error> {
+    fn admit(&self, stream: Stream) -> Result<Box<Conversation>, Error> {
         self.threads.check_process()?;
         let peer = stream.peer()?;
         stream.set_blocking()?;
         let shared = &self.threads.shared;
         let socket = shared.secure(stream).map_err(io::Error::other)?;
-        let (socket, link) = shared.welcome(socket, peer);
-        if let Err(rejection) = shared.admit(&link) {
-            shared.turn_away(&link, socket, &rejection);
-            return Err(Error::Rejected(rejection));
-        }
-        Ok(Session::new(link, socket, Arc::clone(shared)))
+        shared.admit(socket, peer).map_err(Error::Rejected)
     }
 
     /// Returns a handle that can be cloned and used from any thread. Its `shutdown` rejects new clients

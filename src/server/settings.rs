@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::net::addresses::PerAddress;
 use crate::net::connection::OnState;
 use crate::net::date;
 use crate::net::options::ConnectionOptions;
@@ -12,6 +11,7 @@ use crate::net::send_queue::SlowClient;
 use crate::net::tls::TlsServer;
 use crate::protocol::Request;
 
+use super::addresses::PerAddress;
 use super::reply::Reply;
 use super::teardown::CloseReport;
 

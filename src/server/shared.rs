@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::DisconnectReason;
-use crate::net::addresses::AddressGroup;
-use crate::net::counters::Totals;
-use crate::net::link::{AbortReason, ClientId, Link, Stage};
+use crate::net::client_id::ClientId;
+use crate::net::connection::Conversation;
+use crate::net::incoming::Incoming;
+use crate::net::link::{AbortReason, Link, Stage};
 use crate::net::log::quota::Kind;
 use crate::net::log::{SERVER, error, log_limited};
 use crate::net::options::ConnectionOptions;
 use crate::net::peer::Peer;
 use crate::net::process::Process;
-use crate::net::registry::Registry;
+use crate::net::rate_limit::RateLimiter;
 use crate::net::send_queue::SendQueue;
 use crate::net::send_queue::total::TotalQueued;
 use crate::net::socket::Socket;
@@ -28,13 +29,16 @@ use crate::net::sync::thread::JoinHandle;
 use crate::net::sync::{Instant, Mutex, PoisonError};
 use crate::net::tls::TlsError;
 use crate::net::watchdog::Watchdog;
-use crate::protocol::{Config, Rejection, Role, rejection_bytes};
+use crate::protocol::{Config, Connection, Rejection, Request, Role, rejection_bytes};
 
+use super::addresses::AddressGroup;
+use super::counters::Totals;
 use super::hub::admission::Admission;
 use super::hub::{Command, Hub, QUEUE};
 use super::membership::Memberships;
 use super::memory;
 use super::os_limits;
+use super::registry::Registry;
 use super::settings::Settings;
 
 /// The state that all threads of a server share.
@@ -74,16 +78,12 @@ impl ServerThreads {
             memory::at_most(settings.total_send_queue_limit, 4, "messages to send");
         // What is read at that moment takes as much again, and what grows is there twice.
         settings.all_incoming = memory::at_most(settings.all_incoming, 8, "incoming messages");
-        let totals = Arc::new(Totals::default());
-        let registry = Registry::new(settings.per_address.clone());
-        let registry =
-            Arc::new(registry.with_incoming(settings.all_incoming, memory::is_limited()));
+        let registry = Arc::new(Registry::new(settings.per_address.clone()));
+        let totals = Arc::clone(&registry.totals);
         let total_queued = TotalQueued::new(settings.total_send_queue_limit);
-        let (watchdog, watch) = Watchdog::new(
-            Arc::clone(&total_queued),
-            Some(Arc::clone(&registry)),
-            Arc::clone(&totals),
-        )?;
+        let incoming = Incoming::new(settings.all_incoming, memory::is_limited());
+        let owner = Arc::clone(&registry);
+        let (watchdog, watch) = Watchdog::new(Arc::clone(&total_queued), incoming, owner)?;
         let (commands, commands_in) = bounded(QUEUE);
         let admission = Arc::new(Admission::default());
         let memberships = Arc::new(Memberships::new(settings.max_memberships));
@@ -202,7 +202,7 @@ impl Shared {
         self.registry.look_again();
         self.reject_handshakes();
         if self.ask_hub(Command::Shutdown, limit).is_none() {
-            self.close_all_going_away();
+            self.start_close_of_all();
         }
     }
 
@@ -210,15 +210,15 @@ impl Shared {
     fn reject_handshakes(&self) {
         for link in self.registry.all() {
             if link.version().is_none() {
-                link.reject(AbortReason::Stopping);
+                link.abort_handshake(AbortReason::Stopping);
             }
         }
     }
 
     /// Closes all clients with 1001 at once, without waiting for the hub.
-    fn close_all_going_away(&self) {
+    fn start_close_of_all(&self) {
         for link in self.registry.all() {
-            link.close_going_away(&self.watchdog);
+            link.start_close_going_away();
         }
     }
 
@@ -279,13 +279,13 @@ impl Shared {
             return;
         }
         // If the timeout was too short for the hub.
-        self.close_all_going_away();
+        self.start_close_of_all();
         for link in self.registry.all() {
             if link.stage() < Stage::Closed {
-                link.disconnect(DisconnectReason::Cut, &self.totals);
+                link.disconnect(DisconnectReason::Cut);
             } else {
                 // The closing handshake is complete, only the TCP connection is open: no failure.
-                link.send_queue.cut(DisconnectReason::Cut);
+                link.send_queue.disconnect(DisconnectReason::Cut);
             }
         }
     }
@@ -301,8 +301,27 @@ impl Shared {
         }
     }
 
+    /// Admits an accepted connection, and prepares its handshake. If proxies are trusted, its address is
+    /// known later.
+    ///
+    /// # Errors
+    /// The rejection, which the peer is sent, if a limit does not allow one more connection.
+    pub(crate) fn admit(&self, socket: Socket, peer: Peer) -> Result<Box<Conversation>, Rejection> {
+        let (socket, link) = self.link(socket, peer);
+        let admitted = self.register(&link);
+        // A connection that is counted can be found, or has ended.
+        self.totals.accepted.fetch_add(1, Relaxed);
+        match admitted {
+            Ok(()) => Ok(self.conversation(link, socket)),
+            Err(rejection) => {
+                self.reject_on_arrival(&link, socket, &rejection);
+                Err(rejection)
+            }
+        }
+    }
+
     /// Gives an accepted socket its number and its send queue.
-    pub(crate) fn welcome(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
+    fn link(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
         if self.settings.connection.no_delay {
             socket.set_no_delay();
         }
@@ -313,23 +332,12 @@ impl Shared {
             send_queue_limit,
             ..
         } = &self.settings.connection;
-        let send_queue = SendQueue::new(
-            Arc::clone(&socket),
-            *send_queue_limit,
-            self.settings.slow_client,
-            Arc::clone(&self.total_queued),
-        );
+        let (own, watcher) = (Arc::clone(&socket), Arc::clone(&self.watchdog));
+        let (limit, policy) = (*send_queue_limit, self.settings.slow_client);
+        let send_queue = SendQueue::new(id, own, limit, policy, watcher);
         let timeouts = Arc::clone(timeouts);
         let link = Arc::new(Link::new(id, Role::Server, peer, send_queue, timeouts));
         (socket, link)
-    }
-
-    /// Admits an accepted stream. If proxies are trusted, its address is known later.
-    pub(crate) fn admit(&self, link: &Arc<Link>) -> Result<(), Rejection> {
-        let admitted = self.register(link);
-        // A connection that is counted can be found, or has ended.
-        self.totals.accepted.fetch_add(1, Relaxed);
-        admitted
     }
 
     fn register(&self, link: &Arc<Link>) -> Result<(), Rejection> {
@@ -343,27 +351,53 @@ impl Shared {
         Ok(())
     }
 
+    fn conversation(&self, link: Arc<Link>, socket: Arc<Socket>) -> Box<Conversation> {
+        let settings = &self.settings;
+        let config = match socket.tls() {
+            Some(_) => &self.secure_config,
+            None => self.config_for(link.peer),
+        };
+        let connection = Connection::new(Arc::clone(config)).announcing_all();
+        let watchdog = Arc::clone(&self.watchdog);
+        let mut conversation = Conversation::new(connection, link, socket, watchdog);
+        let rate_limiter = |rate| Box::new(RateLimiter::new(rate, settings.on_rate_limit));
+        conversation.rate_limiter = settings.rate.as_ref().map(rate_limiter);
+        conversation.on_state = settings.on_state.clone();
+        Box::new(conversation)
+    }
+
     /// Counts a client for the address that a proxy has named, or else for the proxy's own, if it has one.
-    pub(crate) fn admit_forwarded(
-        &self,
-        link: &Link,
-        address: Option<IpAddr>,
-    ) -> Result<(), Rejection> {
+    pub(crate) fn admit_forwarded(&self, conversation: &Conversation) -> Result<(), Rejection> {
+        let link = &conversation.link;
         let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded;
-        match address {
-            Some(address) if is_counted => {
-                self.registry.enter_from(link, AddressGroup::of(address))
-            }
-            _ => Ok(()),
+        match self.address_of(conversation).filter(|_| is_counted) {
+            Some(address) => self.registry.enter_from(link, AddressGroup::of(address)),
+            None => Ok(()),
         }
+    }
+
+    /// Returns a client's address: the one that a trusted proxy named, or else the connection's, if it
+    /// has one.
+    pub(crate) fn address_of(&self, conversation: &Conversation) -> Option<IpAddr> {
+        let peer = conversation.link.peer;
+        let request = conversation.connection.request();
+        let trusts = self.config_for(peer).trust_forwarded;
+        let forwarded = request.filter(|_| trusts).and_then(Request::forwarded_for);
+        forwarded.or(peer.ip())
     }
 
     fn is_counted(&self) -> bool {
         !self.settings.per_address.is_unlimited()
     }
 
+    /// Removes and rejects an admitted connection for which there is no thread.
+    pub(crate) fn reject_without_thread(&self, link: &Link, socket: Arc<Socket>) {
+        self.registry.remove(link);
+        self.reject_on_arrival(link, socket, &Rejection::Full);
+    }
+
     /// Rejects a connection right after it was accepted, without a thread and without waiting.
-    pub(crate) fn turn_away(&self, link: &Link, socket: Arc<Socket>, rejection: &Rejection) {
+    fn reject_on_arrival(&self, link: &Link, socket: Arc<Socket>, rejection: &Rejection) {
         let (id, peer, status) = (link.id, link.peer, rejection.status());
         log_limited!(
             self.watchdog,
@@ -371,13 +405,11 @@ impl Shared {
             "client {id} {peer}: turned away with {status}: {rejection}"
         );
         self.totals.rejected(rejection.name());
-        link.send_queue.close_frame(&rejection_bytes(
-            rejection,
-            self.settings.connection.config.date,
-        ));
+        let response = rejection_bytes(rejection, self.settings.connection.config.date);
+        link.send_queue.send_close_frame(&response, None);
         link.enter(Stage::Gone);
-        link.send_queue.close();
+        link.send_queue.release_socket();
         self.totals.absorb(link);
-        self.watchdog.turned_away(socket);
+        self.watchdog.linger(socket);
     }
 }

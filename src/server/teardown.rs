@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::error::{DisconnectReason, Error, is_the_end};
 use crate::net::catch_panic::catch_panic;
-use crate::net::link::ClientId;
+use crate::net::client_id::ClientId;
+use crate::net::connection::Conversation;
 use crate::net::log::quota::Kind;
 use crate::net::log::{CONNECTION, debug, log_limited};
 use crate::net::peer::Peer;
@@ -14,7 +15,7 @@ use crate::protocol::http::text::{Escaped, shown};
 use crate::protocol::{CloseCode, Closed, Initiator, Version};
 
 use super::client::HandlerResult;
-use super::session::Session;
+use super::shared::Shared;
 
 /// The report of a closed connection, for `on_close`: exactly one for each client that was open.
 /// `Debug` hides the query of the target, which may hold secrets.
@@ -42,85 +43,78 @@ pub struct CloseReport {
     pub messages_out: u64,
 }
 
-/// How a handler ended: its error, as text for the log, and whether that is a warning.
-pub(crate) enum Ended {
-    Well,
+/// How a handler ended, with its error as text for the log.
+pub(super) enum HandlerEnd {
+    Returned,
     /// With an error that only reports the end of the connection.
-    WithIt(String),
-    Badly(String),
+    WithConnection(String),
+    Failed(String),
 }
 
-impl Ended {
-    /// Judges the result of a handler, `None` if it has panicked. `session` knows how the connection has
-    /// ended, if it has.
-    pub(crate) fn of(outcome: Option<HandlerResult>, session: &Session) -> Ended {
-        match outcome {
-            Some(Ok(())) => Ended::Well,
+impl HandlerEnd {
+    /// Judges the result of a handler, `None` if it has panicked. `conversation` knows how the connection
+    /// has ended, if it has.
+    pub(super) fn of(result: Option<HandlerResult>, conversation: &Conversation) -> HandlerEnd {
+        match result {
+            Some(Ok(())) => HandlerEnd::Returned,
             Some(Err(error)) => {
                 // Formatting the error runs the user's code, and so do inspecting and dropping it.
                 let words = catch_panic(|| shown(&error))
                     .unwrap_or_else(|| "an error whose Display panics".to_owned());
-                let ends = session.ends();
+                let ends = texts_of_end(conversation);
                 let is_the_end = catch_panic(|| is_the_end(&*error, &ends)).unwrap_or(false);
                 catch_panic(|| drop(error));
                 match is_the_end {
-                    true => Ended::WithIt(words),
-                    false => Ended::Badly(words),
+                    true => HandlerEnd::WithConnection(words),
+                    false => HandlerEnd::Failed(words),
                 }
             }
-            None => Ended::Badly("it panicked".to_owned()),
+            None => HandlerEnd::Failed("it panicked".to_owned()),
+        }
+    }
+
+    /// Logs an error, and counts a failure.
+    pub(super) fn report(&self, id: ClientId, shared: &Shared) {
+        match self {
+            HandlerEnd::Returned => {}
+            HandlerEnd::WithConnection(error) => {
+                debug!(target: CONNECTION, "client {id}: handler: {error}")
+            }
+            HandlerEnd::Failed(error) => {
+                log_limited!(
+                    shared.watchdog,
+                    Kind::HandlerFailed,
+                    "client {id}: handler failed: {error}"
+                );
+                shared.totals.failed_handlers.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// Returns the code with which the connection is closed, if it is still open.
+    pub(super) fn close_code(&self) -> CloseCode {
+        match self {
+            HandlerEnd::Returned => CloseCode::NORMAL,
+            HandlerEnd::WithConnection(_) | HandlerEnd::Failed(_) => CloseCode::INTERNAL_ERROR,
         }
     }
 }
 
-impl Session {
-    /// Returns all errors that can have reported the end of the connection to the handler.
-    fn ends(&self) -> Vec<String> {
-        let disconnected = self
-            .link
-            .send_queue
-            .disconnect_reason()
-            .map(Error::Disconnected);
-        let told = [Some(Error::Closed), disconnected, self.verdict().err()];
-        told.iter().flatten().map(Error::to_string).collect()
-    }
+/// Returns the texts of all errors that can have reported the end of the connection to the handler.
+fn texts_of_end(conversation: &Conversation) -> Vec<String> {
+    let reason = conversation.link.send_queue.disconnect_reason();
+    let disconnected = reason.map(Error::Disconnected);
+    let reported = [
+        Some(Error::Closed),
+        disconnected,
+        conversation.verdict().err(),
+    ];
+    reported.iter().flatten().map(Error::to_string).collect()
+}
 
-    /// Ends the connection, however the handler ended: the close, the peer's half of it, and the report.
-    pub(crate) fn finish(&mut self, ended: Ended) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
-        }
-        let opened = self.is_opened();
-        match &ended {
-            Ended::Well => {}
-            Ended::WithIt(error) => {
-                debug!(target: CONNECTION, "client {}: handler: {error}", self.link.id)
-            }
-            Ended::Badly(error) => {
-                let id = self.link.id;
-                log_limited!(
-                    self.watchdog,
-                    Kind::HandlerFailed,
-                    "client {id}: handler failed: {error}"
-                );
-                self.shared.totals.failed_handlers.fetch_add(1, Relaxed);
-            }
-        }
-        self.start_close(match ended {
-            Ended::Well => CloseCode::NORMAL,
-            Ended::WithIt(_) | Ended::Badly(_) => CloseCode::INTERNAL_ERROR,
-        });
-        if opened {
-            self.leave_all();
-        }
-        self.close_tcp();
-        if opened {
-            self.account();
-        }
-        self.shared.registry.remove(&self.link, &self.shared.totals);
-    }
-
-    fn account(&mut self) {
+impl CloseReport {
+    /// Returns the report of a connection that was open and is closed.
+    fn of(conversation: &mut Conversation) -> CloseReport {
         let disconnected = || Closed {
             code: CloseCode::ABNORMAL,
             reason: String::new(),
@@ -128,35 +122,40 @@ impl Session {
             clean: false,
             protocol_error: None,
         };
-        let report = CloseReport {
-            id: self.link.id,
-            version: self.version(),
-            peer: self.link.peer,
-            target: self.link.target().to_owned(),
-            closed: self.closed.take().unwrap_or_else(disconnected),
-            disconnect_reason: self.link.send_queue.disconnect_reason(),
-            duration: self.began.elapsed(),
-            messages_in: self.link.messages_in.load(Relaxed),
-            messages_out: self.link.send_queue.tally().messages,
-        };
-        self.shared.totals.closed(report.closed.code);
-        let kind =
-            match report.disconnect_reason.is_none() && report.closed.protocol_error.is_none() {
-                true => Kind::Closed,
-                false => Kind::Disconnected,
-            };
-        log_limited!(self.shared.watchdog, kind, "{report}");
-        let id = report.id;
-        if let Some(hook) = &self.shared.settings.on_close
-            && catch_panic(|| hook(&report)).is_none()
-        {
-            let watchdog = &self.shared.watchdog;
-            log_limited!(
-                watchdog,
-                Kind::HookPanicked,
-                "client {id}: on_close panicked"
-            );
+        let closed = conversation.closed.take().unwrap_or_else(disconnected);
+        let link = &conversation.link;
+        CloseReport {
+            id: link.id,
+            version: conversation.version(),
+            peer: link.peer,
+            target: link.target().to_owned(),
+            closed,
+            disconnect_reason: link.send_queue.disconnect_reason(),
+            duration: conversation.began.elapsed(),
+            messages_in: link.messages(),
+            messages_out: link.send_queue.tally().messages,
         }
+    }
+}
+
+/// Counts and logs the end of a connection that was open, and calls `on_close`.
+pub(super) fn report_close(conversation: &mut Conversation, shared: &Shared) {
+    let report = CloseReport::of(conversation);
+    shared.totals.closed(report.closed.code);
+    let kind = match report.disconnect_reason.is_none() && report.closed.protocol_error.is_none() {
+        true => Kind::Closed,
+        false => Kind::Disconnected,
+    };
+    log_limited!(shared.watchdog, kind, "{report}");
+    let id = report.id;
+    if let Some(hook) = &shared.settings.on_close
+        && catch_panic(|| hook(&report)).is_none()
+    {
+        log_limited!(
+            shared.watchdog,
+            Kind::HookPanicked,
+            "client {id}: on_close panicked"
+        );
     }
 }
 

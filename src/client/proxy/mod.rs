@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::{Error, ProxyError};
-use crate::net::connection::WaitLimit;
+use crate::net::deadline::Deadline;
 use crate::protocol::{ClientRequest, HandshakeResponse, Limits, ResponseReader};
 
 /// An HTTP proxy: `http://host:port`, with `user:password@` before the host if it requires that.
@@ -35,7 +35,7 @@ impl Proxy {
         stream: &mut TcpStream,
         request: &ClientRequest,
         limits: &Limits,
-        limit: &WaitLimit,
+        limit: Deadline,
     ) -> Result<(), Error> {
         stream.set_write_timeout(some_left(limit)?)?;
         stream.write_all(self.asks_for(request).as_bytes())?;
@@ -158,7 +158,7 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
 fn read_answer(
     stream: &mut TcpStream,
     limits: &Limits,
-    limit: &WaitLimit,
+    limit: Deadline,
 ) -> Result<HandshakeResponse, Error> {
     let mut reader = ResponseReader::default();
     let (mut unread, mut seen) = (Vec::new(), [0; 1024]);
@@ -188,7 +188,7 @@ fn read_answer(
 }
 
 /// Returns the remaining time as a socket's timeout, for which zero would mean none.
-fn some_left(limit: &WaitLimit) -> io::Result<Option<std::time::Duration>> {
+fn some_left(limit: Deadline) -> io::Result<Option<std::time::Duration>> {
     match limit.left() {
         Some(left) if left.is_zero() => Err(late()),
         left => Ok(left),

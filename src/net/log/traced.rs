@@ -4,11 +4,17 @@
 use std::fmt;
 
 use crate::protocol::http::text::Escaped;
-use crate::protocol::{Framing, HandshakeError, Note, Redacted, Role, State, Transition};
+use crate::protocol::{
+    Connection, Framing, HandshakeError, Note, Redacted, Role, State, Transition, Version,
+};
 
 use super::{CONNECTION, debug, log_enabled, trace};
-use crate::net::connection::Conversation;
-use crate::net::link::Link;
+
+/// Whether the logger accepts traces of connections.
+#[inline(always)]
+pub(crate) fn is_traced() -> bool {
+    log_enabled!(target: CONNECTION, ::log::Level::Trace)
+}
 
 /// The header of a written frame, kept if the log level is trace. It is logged after the write, which
 /// happens under a lock.
@@ -25,7 +31,7 @@ impl Written {
     #[inline]
     pub(crate) fn for_log() -> Written {
         Written {
-            wanted: log_enabled!(target: CONNECTION, ::log::Level::Trace),
+            wanted: is_traced(),
             header: Vec::new(),
         }
     }
@@ -54,84 +60,84 @@ impl Written {
     }
 
     #[inline]
-    pub(crate) fn log(&self, link: &Link) {
+    pub(crate) fn log(&self, link: &impl fmt::Display) {
         if !self.header.is_empty() {
             trace!(target: CONNECTION, "{link}: > frame {}", Hex(&self.header));
         }
     }
 }
 
-impl Conversation {
-    /// Logs the output of the protocol engine, with the header blocks that these transitions belong to.
-    #[cold]
-    pub(crate) fn trace_output(&self, transitions: &[Transition], output: &[u8]) {
-        let (link, connection) = (&self.link, &self.connection);
-        // The request is logged before its response, on either side.
-        if transitions
-            .iter()
-            .any(|change| change.from == State::Opening)
+/// Logs the output of the protocol engine, with the header blocks that these transitions belong to.
+#[cold]
+pub(crate) fn trace_output(
+    link: &impl fmt::Display,
+    connection: &Connection,
+    transitions: &[Transition],
+    output: &[u8],
+) {
+    // The request is logged before its response, on either side.
+    if transitions
+        .iter()
+        .any(|change| change.from == State::Opening)
+    {
+        if let Some(request) = connection.request() {
+            trace!(target: CONNECTION, "{link}: < {}", Redacted(request.head()));
+        }
+        if let Some(answer) = connection.answer() {
+            trace!(target: CONNECTION, "{link}: < {}", Redacted(answer.head().bytes()));
+        }
+    }
+    if output.is_empty() {
+        return;
+    }
+    let is_proof = |change: &Transition| change.from == State::Handshaking;
+    let is_head = output.starts_with(match connection.role() {
+        Role::Server => b"HTTP/".as_slice(),
+        Role::Client => b"GET ",
+    });
+    match connection.version() {
+        _ if is_head => trace!(target: CONNECTION, "{link}: > {}", Redacted(output)),
+        Some(version)
+            if connection.state() > State::Handshaking && !transitions.iter().any(is_proof) =>
         {
-            if let Some(request) = connection.request() {
-                trace!(target: CONNECTION, "{link}: < {}", Redacted(request.head()));
-            }
-            if let Some(answer) = connection.answer() {
-                trace!(target: CONNECTION, "{link}: < {}", Redacted(answer.head().bytes()));
-            }
+            trace_frames(link, version.framing(), output);
         }
-        if output.is_empty() {
-            return;
-        }
-        let is_proof = |change: &Transition| change.from == State::Handshaking;
-        let is_head = output.starts_with(match connection.role() {
-            Role::Server => b"HTTP/".as_slice(),
-            Role::Client => b"GET ",
-        });
-        match connection.version() {
-            _ if is_head => trace!(target: CONNECTION, "{link}: > {}", Redacted(output)),
-            Some(version)
-                if connection.state() > State::Handshaking && !transitions.iter().any(is_proof) =>
-            {
-                self.trace_frames(version.framing(), output);
-            }
-            _ => trace!(target: CONNECTION, "{link}: > {}", Escaped::Bytes(output)),
-        }
+        _ => trace!(target: CONNECTION, "{link}: > {}", Escaped::Bytes(output)),
     }
+}
 
-    fn trace_frames(&self, framing: Framing, mut output: &[u8]) {
-        let link = &self.link;
-        while !output.is_empty() {
-            let (header, payload, rest) = framing.split(output);
-            trace!(
-                target: CONNECTION, "{link}: > frame {}: {}",
-                Hex(header),
-                Escaped::Bytes(payload)
-            );
-            output = rest;
-        }
+fn trace_frames(link: &impl fmt::Display, framing: Framing, mut output: &[u8]) {
+    while !output.is_empty() {
+        let (header, payload, rest) = framing.split(output);
+        trace!(
+            target: CONNECTION,
+            "{link}: > frame {}: {}",
+            Hex(header),
+            Escaped::Bytes(payload)
+        );
+        output = rest;
     }
+}
 
-    /// Logs the response of a server that did not accept the handshake.
-    pub(crate) fn trace_declined(&self, error: &HandshakeError) {
-        if let Some(answer) = error.answer() {
-            trace!(target: CONNECTION, "{}: < {}", self.link, Redacted(answer.head().bytes()));
-        }
+/// Logs the response of a server that did not accept the handshake.
+pub(crate) fn trace_declined(link: &impl fmt::Display, error: &HandshakeError) {
+    if let Some(answer) = error.answer() {
+        trace!(target: CONNECTION, "{link}: < {}", Redacted(answer.head().bytes()));
     }
+}
 
-    /// Logs received bytes that are not events: frame headers, and bytes outside of frames.
-    #[cold]
-    pub(crate) fn log_notes(&mut self) {
-        for note in self.connection.notes() {
-            match note {
-                Note::Frame(header) => {
-                    trace!(target: CONNECTION, "{}: < frame {}", self.link, Hex(&header))
-                }
-                Note::Unframed(first) => debug!(
-                    target: CONNECTION, "{}: bytes outside of a text frame, from {first:#04x} on, are skipped: in {} a \
-                     text stands between 0x00 and 0xff",
-                    self.link,
-                    self.version()
-                ),
-            }
+/// Logs received bytes that are not events: frame headers, and bytes outside of frames.
+#[cold]
+pub(crate) fn log_notes(link: &impl fmt::Display, connection: &mut Connection) {
+    let version = connection.version().unwrap_or(Version::Rfc6455);
+    for note in connection.notes() {
+        match note {
+            Note::Frame(header) => trace!(target: CONNECTION, "{link}: < frame {}", Hex(&header)),
+            Note::Unframed(first) => debug!(
+                target: CONNECTION,
+                "{link}: bytes outside of a text frame, from {first:#04x} on, are skipped: in \
+                 {version} a text stands between 0x00 and 0xff"
+            ),
         }
     }
 }

@@ -16,23 +16,22 @@
 pub(crate) mod queue;
 pub(crate) mod total;
 
-mod signs;
-
 use std::io::ErrorKind;
 use std::net::Shutdown;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
 
+use super::client_id::ClientId;
 use super::socket::Socket;
 use super::sync::atomic::AtomicU64;
 use super::sync::atomic::Ordering::Relaxed;
-use super::sync::{Instant, Mutex, MutexGuard, PoisonError};
+use super::sync::{Instant, Mutex, PoisonError};
+use super::watcher::Watcher;
 use crate::error::DisconnectReason;
 use queue::{Queue, Tally};
-use total::{SharedFrames, TotalQueued};
+use total::SharedFrames;
 
 /// The policy for a slow consumer: a client whose send queue is full when a broadcast, or a handle,
 /// sends it more.
@@ -63,83 +62,87 @@ pub enum SlowClient {
 /// The result of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Push {
-    /// The socket has taken it.
-    Done,
-    /// It waits in a queue that the watchdog watches already.
-    Waits,
-    /// It waits in a queue that is not watched yet: the caller notifies the watchdog.
-    Stalled,
-    /// It waits in a queue that is over its limit: the caller, which is the client's own thread,
-    /// waits for room.
+    /// The socket has taken it, or it is a reply that waits for the next flush.
+    Sent,
+    /// It waits for the socket; the watchdog sends it.
+    Queued,
+    /// The queue is over its limit. The client's own thread waits for room. For all other threads, the
+    /// policy was applied: the messages were dropped and counted, or the client was disconnected.
     Full,
     /// Nothing can be sent any more.
-    Over,
-    /// The queue was full: the messages were dropped, and counted.
-    Dropped,
-    /// The queue was full, and this call has disconnected the client.
-    Evicted,
+    Closed,
 }
 
 /// The send queue of one client.
 #[derive(Debug)]
 pub(crate) struct SendQueue {
+    id: ClientId,
     inside: Mutex<Inside>,
     limit: usize,
     policy: SlowClient,
-    total_queued: Arc<TotalQueued>,
+    /// Sends what the socket does not take at once.
+    watcher: Arc<dyn Watcher>,
     /// How often other threads have sent something. Only changed under the lock.
     pushes: AtomicU64,
     /// How often a full socket has taken more. Only the peer can make that room.
     relieved: AtomicU64,
 }
 
-/// The inside, locked; the memory of its queue is counted when the lock is released.
-struct Locked<'a> {
-    inside: MutexGuard<'a, Inside>,
-    total_queued: &'a TotalQueued,
-}
-
 #[derive(Debug)]
 struct Inside {
     queue: Queue,
     /// The close frame is written, or the client is disconnected: no message follows.
-    over: bool,
+    closed: bool,
     /// The write side is shut once nothing waits any more: so a version without a close frame closes.
     ends_stream: bool,
     /// How many bytes will have been sent when the close frame has.
     close_ends_at: u64,
     /// Nothing follows the close frame, not even pongs.
-    mute: bool,
-    /// The watchdog was notified, and polls.
-    watched: bool,
+    no_pongs: bool,
+    watch: Watch,
     /// How much of the queue's memory is counted in the total of all clients.
     counted: usize,
 }
 
+/// Whether the watchdog watches the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    Off,
+    /// The watchdog is notified once the lock is released.
+    Begins,
+    On,
+}
+
 /// Replies are sent without waiting for the next read once they are at least this many bytes.
-const LARGE: usize = 16 * 1024;
+const FLUSHED_AT: usize = 16 * 1024;
+
+/// A message, or the body of a response, of at least this many bytes gets an entry of its own in the
+/// queue, and is not copied.
+pub(crate) const NOT_COPIED_FROM: usize = 16 * 1024;
 
 impl SendQueue {
     pub(crate) fn new(
+        id: ClientId,
         socket: Arc<Socket>,
         limit: usize,
         policy: SlowClient,
-        total_queued: Arc<TotalQueued>,
+        watcher: Arc<dyn Watcher>,
     ) -> SendQueue {
         let inside = Inside {
             queue: Queue::new(socket),
-            over: false,
+            closed: false,
             ends_stream: false,
             close_ends_at: 0,
-            mute: false,
-            watched: false,
+            no_pongs: false,
+            watch: Watch::Off,
             counted: 0,
         };
         SendQueue {
+            id,
             inside: Mutex::new(inside),
             limit,
             policy,
-            total_queued,
+            watcher,
             pushes: AtomicU64::new(0),
             relieved: AtomicU64::new(0),
         }
@@ -153,76 +156,86 @@ impl SendQueue {
         at_once: bool,
         write: impl FnOnce(&mut Vec<u8>) -> Result<u64, E>,
     ) -> Result<Push, E> {
-        let mut inside = self.lock();
-        if inside.is_over() {
-            return Ok(Push::Over);
-        }
-        let messages = write(inside.queue.replies())?;
-        inside.queue.tally().messages += messages;
-        if !at_once && inside.queue.replies().len() < LARGE {
-            return Ok(Push::Done);
-        }
-        inside.queue.send();
-        Ok(self.sent(&mut inside))
+        let push = self.locked(|inside| {
+            if inside.is_closed() {
+                return Ok(Push::Closed);
+            }
+            let messages = write(inside.queue.replies())?;
+            inside.queue.tally().messages += messages;
+            if !at_once && inside.queue.replies().len() < FLUSHED_AT {
+                return Ok(Push::Sent);
+            }
+            inside.queue.send();
+            Ok(inside.sent_within(self.limit))
+        })?;
+        Ok(self.relieved_after(push))
     }
 
     /// As [`reply`](SendQueue::reply), for one large message whose bytes are ready: no thread waits
     /// while a client masks megabytes. The bytes after `head` are not copied.
     pub(crate) fn reply_owned(&self, head: &[u8], rest: Vec<u8>) -> Push {
-        let mut inside = self.lock();
-        if inside.is_over() {
-            return Push::Over;
-        }
-        inside.queue.replies().extend_from_slice(head);
-        inside.queue.tally().messages += 1;
-        inside.queue.send_owned(rest);
-        self.sent(&mut inside)
+        self.send(|inside| {
+            if inside.is_closed() {
+                return Push::Closed;
+            }
+            inside.queue.replies().extend_from_slice(head);
+            inside.queue.tally().messages += 1;
+            inside.queue.send_owned(rest);
+            inside.sent_within(self.limit)
+        })
     }
 
     /// Sends the bytes that the socket takes at once.
-    pub(crate) fn flush(&self) -> Push {
-        let mut inside = self.lock();
-        inside.queue.send();
-        inside.watch()
+    pub(crate) fn flush(&self) {
+        self.send(|inside| {
+            inside.queue.send();
+            inside.sent()
+        });
     }
 
     /// Blocks the client's own thread until no more than `limit` bytes wait.
     ///
     /// # Errors
-    /// The disconnect reason, once the socket took nothing for as long as `deadline`.
+    /// The disconnect reason, once the socket took nothing for as long as `timeout`.
     pub(crate) fn wait_for_room(
         &self,
         limit: usize,
-        deadline: Duration,
-    ) -> Result<Push, DisconnectReason> {
+        timeout: Duration,
+    ) -> Result<(), DisconnectReason> {
         let mut waited = Duration::ZERO;
         let mut before = None;
         loop {
-            let (sent, socket) = {
-                let mut inside = self.lock();
+            let attempt = self.locked(|inside| {
                 inside.queue.send();
-                if let Some(disconnect_reason) = inside.queue.disconnect_reason() {
-                    return Err(disconnect_reason);
+                if let Some(reason) = inside.queue.disconnect_reason() {
+                    return Err(reason);
                 }
                 let sent = inside.queue.tally().bytes;
                 let full = inside.queue.waiting() > limit;
                 self.note_relief(before, sent);
                 match inside.queue.socket() {
-                    Some(socket) if full => (sent, Arc::clone(socket)),
-                    _ => return Ok(inside.watch()),
+                    Some(socket) if full => Ok(Err((sent, Arc::clone(socket)))),
+                    _ => Ok(Ok(inside.sent())),
                 }
+            })?;
+            let (sent, socket) = match attempt {
+                Ok(push) => {
+                    self.relieved_after(push);
+                    return Ok(());
+                }
+                Err(full) => full,
             };
             if before != Some(sent) {
                 (waited, before) = (Duration::ZERO, Some(sent));
             }
-            if waited >= deadline {
+            if waited >= timeout {
                 return Err(DisconnectReason::Write);
             }
             // A socket counts as writable only when a good part of its buffer is free: a slow
             // reader makes room long before, so the socket is tried again and again. The time that
             // the whole process is stopped must not count, so each of these waits counts for no
             // longer than it was meant to take.
-            let slice = (deadline / 10).max(Duration::from_millis(1));
+            let slice = (timeout / 10).max(Duration::from_millis(1));
             let since = Instant::now();
             socket.wait_until(PollFlags::OUT, slice);
             waited += since.elapsed().min(slice);
@@ -234,37 +247,45 @@ impl SendQueue {
         self.limit
     }
 
-    /// Sends frames for this client and others: `messages` whole messages.
+    /// Sends frames for this client and others: `messages` whole messages. If they are
+    /// [queued](Push::Queued), the caller calls [`relieve`](Watcher::relieve) once it has released
+    /// these frames.
     pub(crate) fn push(&self, bytes: &Arc<SharedFrames>, messages: u64) -> Push {
-        let mut inside = self.lock();
-        self.pushes.store(self.pushes() + 1, Relaxed);
-        let fits = |queue: &Queue| {
-            let waiting = queue.waiting();
-            waiting == 0 || waiting + bytes.len() <= self.limit
-        };
-        if !inside.is_over() && !fits(&inside.queue) {
-            // The socket may have room by now.
-            inside.queue.send();
-            if self.policy == SlowClient::DropOldest {
-                inside.queue.drop_oldest(fits);
+        self.locked(|inside| {
+            self.pushes.store(self.pushes() + 1, Relaxed);
+            let fits = |queue: &Queue| {
+                let waiting = queue.waiting();
+                waiting == 0 || waiting + bytes.len() <= self.limit
+            };
+            if !inside.is_closed() && !fits(&inside.queue) {
+                // The socket may have room by now.
+                inside.queue.send();
+                if self.policy == SlowClient::DropOldest {
+                    inside.queue.drop_oldest(fits);
+                }
             }
-        }
-        match self.policy {
-            _ if inside.is_over() => Push::Over,
-            _ if fits(&inside.queue) => {
-                inside.queue.send_shared(bytes, messages);
-                inside.watch()
+            match self.policy {
+                _ if inside.is_closed() => Push::Closed,
+                _ if fits(&inside.queue) => {
+                    inside.queue.send_shared(bytes, messages);
+                    inside.sent()
+                }
+                SlowClient::Close => {
+                    inside.closed = true;
+                    inside.queue.disconnect(DisconnectReason::Evicted);
+                    Push::Full
+                }
+                SlowClient::DropNewest | SlowClient::DropOldest => {
+                    inside.queue.tally().dropped += messages;
+                    Push::Full
+                }
             }
-            SlowClient::Close => {
-                inside.over = true;
-                inside.queue.cut(DisconnectReason::Evicted);
-                Push::Evicted
-            }
-            SlowClient::DropNewest | SlowClient::DropOldest => {
-                inside.queue.tally().dropped += messages;
-                Push::Dropped
-            }
-        }
+        })
+    }
+
+    /// Returns whether a push to a full queue disconnects the client.
+    pub(crate) fn evicts(&self) -> bool {
+        self.policy == SlowClient::Close
     }
 
     /// Returns how often other threads have sent something. Does not change while a reply is written.
@@ -272,156 +293,246 @@ impl SendQueue {
         self.pushes.load(Relaxed)
     }
 
-    /// Sends the last bytes: a close frame, or an HTTP response. Only the first close frame is
-    /// written; nothing of any later one is.
-    pub(crate) fn close_frame(&self, bytes: &[u8]) -> Push {
-        self.close_frame_with(bytes, None)
+    /// Sends a ping at once or, if something waits already, not at all: the write timeout is
+    /// running then. If it is sent, returns how many bytes will have been sent once it has.
+    pub(crate) fn ping(&self, frame: &[u8]) -> Option<u64> {
+        let mut end = None;
+        self.send(|inside| {
+            if !inside.is_closed() && inside.queue.waiting() == 0 {
+                inside.queue.replies().extend_from_slice(frame);
+                inside.queue.send();
+                end = Some(inside.queue.end());
+            }
+            inside.sent()
+        });
+        end
     }
 
-    /// As [`close_frame`](SendQueue::close_frame), with a body behind it that other clients may be
-    /// sent as well.
-    pub(crate) fn close_frame_with(&self, bytes: &[u8], page: Option<&Arc<SharedFrames>>) -> Push {
-        let mut inside = self.lock();
-        if inside.is_over() {
-            return Push::Over;
-        }
-        inside.queue.replies().extend_from_slice(bytes);
-        if let Some(page) = page {
-            inside.queue.enqueue_page(page);
-        }
-        inside.end();
-        inside.watch()
+    /// Sends the last bytes: a close frame, or an HTTP response, with a `page` as its body, which other
+    /// clients may be sent as well. Only the first close frame is written; nothing of any later one is.
+    pub(crate) fn send_close_frame(&self, bytes: &[u8], page: Option<&Arc<SharedFrames>>) -> Push {
+        self.send(|inside| {
+            if inside.is_closed() {
+                return Push::Closed;
+            }
+            inside.queue.replies().extend_from_slice(bytes);
+            if let Some(page) = page {
+                inside.queue.enqueue_page(page);
+            }
+            inside.send_last()
+        })
     }
 
-    /// As [`close_frame`](SendQueue::close_frame), for a version that can only close TCP: nothing more
-    /// is sent, and the peer sees the end of the stream behind all earlier bytes.
-    pub(crate) fn close_tcp(&self) -> Push {
-        let mut inside = self.lock();
-        if inside.is_over() {
-            return Push::Over;
-        }
-        inside.ends_stream = true;
-        inside.end();
-        inside.watch()
+    /// As [`send_close_frame`](SendQueue::send_close_frame), for a version that can only close TCP: nothing
+    /// more is sent, and the peer sees the end of the stream behind all earlier bytes.
+    pub(crate) fn send_end_of_stream(&self) -> Push {
+        self.send(|inside| {
+            if inside.is_closed() {
+                return Push::Closed;
+            }
+            inside.ends_stream = true;
+            inside.send_last()
+        })
     }
 
     /// Sends pongs, which may still follow our close frame until the peer's arrives. If something
     /// waits, they are left out: a peer that pings and does not read must not fill the memory.
-    pub(crate) fn pongs_after_close(&self, pongs: &[u8]) -> Push {
-        let mut inside = self.lock();
-        inside.queue.send();
-        let may_follow = inside.queue.disconnect_reason().is_none() && !inside.mute;
-        if may_follow && inside.queue.waiting() == 0 {
-            inside.queue.replies().extend_from_slice(pongs);
+    pub(crate) fn pongs_after_close(&self, pongs: &[u8]) {
+        self.send(|inside| {
             inside.queue.send();
-        }
-        inside.watch()
+            let may_follow = inside.queue.disconnect_reason().is_none() && !inside.no_pongs;
+            if may_follow && inside.queue.waiting() == 0 {
+                inside.queue.replies().extend_from_slice(pongs);
+                inside.queue.send();
+            }
+            inside.sent()
+        });
     }
 
     /// Disconnects the client: nothing more is sent, nothing more is read. Only the first reason
     /// counts; returns whether it was this one.
-    pub(crate) fn cut(&self, disconnect_reason: DisconnectReason) -> bool {
-        let mut inside = self.lock();
-        inside.over = true;
-        inside.queue.cut(disconnect_reason)
+    pub(crate) fn disconnect(&self, reason: DisconnectReason) -> bool {
+        self.locked(|inside| {
+            inside.closed = true;
+            inside.queue.disconnect(reason)
+        })
     }
 
     /// Closes the TCP connection of a client for which only that is left to do. It does not count as
     /// a disconnect.
-    pub(crate) fn close_tcp_now(&self) {
-        let mut inside = self.lock();
-        inside.over = true;
-        if let Some(socket) = inside.queue.socket() {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+    pub(crate) fn close_tcp(&self) {
+        self.locked(|inside| {
+            inside.closed = true;
+            inside.shutdown(Shutdown::Both);
+        });
     }
 
     /// Wakes the client's thread out of `read`, as if the peer would send nothing more.
     pub(crate) fn stop_reading(&self) {
-        if let Some(socket) = self.lock().queue.socket() {
-            let _ = socket.shutdown(Shutdown::Read);
-        }
+        self.locked(|inside| inside.shutdown(Shutdown::Read));
+    }
+
+    /// Releases the socket and everything that waits.
+    pub(crate) fn release_socket(&self) {
+        self.locked(|inside| {
+            inside.closed = true;
+            inside.queue.release_socket();
+        });
     }
 
     /// Returns why the client was disconnected, if it was.
     pub(crate) fn disconnect_reason(&self) -> Option<DisconnectReason> {
-        self.lock().queue.disconnect_reason()
+        self.locked(|inside| inside.queue.disconnect_reason())
     }
 
     /// Returns whether no message follows: after a close frame, or once the client is disconnected.
-    pub(crate) fn is_over(&self) -> bool {
-        self.lock().is_over()
+    pub(crate) fn is_closed(&self) -> bool {
+        self.locked(|inside| inside.is_closed())
     }
 
     pub(crate) fn socket(&self) -> Option<Arc<Socket>> {
-        self.lock().queue.socket().cloned()
+        self.locked(|inside| inside.queue.socket().cloned())
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        *self.lock().queue.tally()
+        self.locked(|inside| *inside.queue.tally())
     }
 
     /// Returns the waiting memory; of frames that are shared with other queues, only this one's share.
     pub(crate) fn weight(&self) -> usize {
-        self.lock().queue.weight()
+        self.locked(|inside| inside.queue.weight())
     }
 
     /// Returns whether the close frame, or something before it, waits for the socket. The pongs that
     /// may follow it do not count.
     pub(crate) fn close_is_queued(&self) -> bool {
-        let mut inside = self.lock();
-        inside.queue.tally().bytes < inside.close_ends_at
+        self.locked(|inside| inside.queue.tally().bytes < inside.close_ends_at)
     }
 
-    /// Releases the socket and everything that waits.
-    pub(crate) fn close(&self) {
-        let mut inside = self.lock();
-        inside.over = true;
-        inside.queue.close();
+    /// Returns the socket, and whether the kernel still holds bytes before our close frame: the peer
+    /// cannot have received it then. No pongs follow from now on, or the kernel might hold only those.
+    pub(crate) fn kernel_holds_close_frame(&self) -> Option<(bool, Arc<Socket>)> {
+        let socket = self.locked(|inside| {
+            inside.no_pongs = true;
+            inside.queue.socket().cloned()
+        })?;
+        Some((socket.holds_unsent(), socket))
     }
 
-    /// Returns, after a reply, whether its thread must wait, or notify the watchdog.
-    fn sent(&self, inside: &mut Inside) -> Push {
-        match inside.queue.waiting() > self.limit {
-            true => Push::Full,
-            false => inside.watch(),
+    /// Returns whether so many bytes have been sent.
+    pub(crate) fn has_sent(&self, bytes: u64) -> bool {
+        self.tally().bytes >= bytes
+    }
+
+    /// Returns how often a full socket has taken more: a sign of life, since only the peer can have made
+    /// that room.
+    pub(crate) fn relieved(&self) -> u64 {
+        self.relieved.load(Relaxed)
+    }
+
+    /// Sends more, for the watchdog: the socket is ready, or is checked. Returns `None` when nothing
+    /// waits any more, or else how many bytes have been sent in all, by any thread; at the watchdog's
+    /// last look, if there was one since the socket was full, those were `before`.
+    pub(crate) fn drain(&self, before: Option<u64>) -> Option<u64> {
+        self.locked(|inside| {
+            inside.queue.send();
+            let sent = inside.queue.tally().bytes;
+            if inside.is_waiting() {
+                self.note_relief(before, sent);
+                return Some(sent);
+            }
+            inside.watch = Watch::Off;
+            // The socket has taken all that waited.
+            self.note_relief(Some(0), sent);
+            None
+        })
+    }
+
+    /// The watchdog, to which the client's other reports go as well.
+    pub(crate) fn watcher(&self) -> &dyn Watcher {
+        &*self.watcher
+    }
+
+    /// Counts that a full socket has taken more: something waited when `before` bytes had been sent, and
+    /// more are sent now.
+    fn note_relief(&self, before: Option<u64>, sent: u64) {
+        if before.is_some_and(|before| before < sent) {
+            self.relieved.fetch_add(1, Relaxed);
         }
     }
 
-    fn lock(&self) -> Locked<'_> {
-        Locked {
-            // Nothing in here panics half-way through a change.
-            inside: self.inside.lock().unwrap_or_else(PoisonError::into_inner),
-            total_queued: &self.total_queued,
+    /// Runs `change` under the lock, and evicts clients if all queues together exceed their limit by it.
+    fn send(&self, change: impl FnOnce(&mut Inside) -> Push) -> Push {
+        let push = self.locked(change);
+        self.relieved_after(push)
+    }
+
+    fn relieved_after(&self, push: Push) -> Push {
+        if matches!(push, Push::Queued | Push::Full) {
+            self.watcher.relieve();
         }
+        push
+    }
+
+    /// Runs `change` under the lock. The queue's memory is counted before the lock is released, and the
+    /// watchdog is notified after that.
+    #[inline]
+    fn locked<T>(&self, change: impl FnOnce(&mut Inside) -> T) -> T {
+        // Nothing in here panics half-way through a change.
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut inside);
+        let memory = inside.queue.memory();
+        if memory != inside.counted {
+            self.watcher.adjust(inside.counted, memory);
+            inside.counted = memory;
+        }
+        if inside.watch == Watch::Begins {
+            inside.watch = Watch::On;
+            drop(inside);
+            self.watcher.stalled(self.id);
+        }
+        result
     }
 }
 
 impl Inside {
-    fn is_over(&self) -> bool {
-        self.over || self.queue.disconnect_reason().is_some()
+    fn is_closed(&self) -> bool {
+        self.closed || self.queue.disconnect_reason().is_some()
     }
 
     /// Sends the last bytes; no message follows.
-    fn end(&mut self) {
-        self.over = true;
+    fn send_last(&mut self) -> Push {
+        self.closed = true;
         self.queue.send();
         self.close_ends_at = self.queue.end();
+        self.sent()
     }
 
-    /// Returns, after sending, whether the caller must notify the watchdog of waiting bytes.
-    fn watch(&mut self) -> Push {
-        if self.queue.waiting() == 0 && self.stream_is_ended() {
-            return Push::Done;
-        }
-        match std::mem::replace(&mut self.watched, true) {
-            true => Push::Waits,
-            false => Push::Stalled,
+    /// Returns the result of a reply: whether its thread has to wait for room.
+    fn sent_within(&mut self, limit: usize) -> Push {
+        match self.queue.waiting() > limit {
+            true => Push::Full,
+            false => self.sent(),
         }
     }
 
-    /// Shuts the write side, if the version closes that way; returns `false` while TLS has to wait
-    /// for the socket.
+    /// Returns the result of sending. If bytes wait, the watchdog watches the queue from now on.
+    fn sent(&mut self) -> Push {
+        if !self.is_waiting() {
+            return Push::Sent;
+        }
+        if self.watch == Watch::Off {
+            self.watch = Watch::Begins;
+        }
+        Push::Queued
+    }
+
+    /// Returns whether bytes wait for the socket. If none do, the write side is shut, if the version
+    /// closes that way; while TLS has to wait for the socket to announce that, something waits.
+    fn is_waiting(&self) -> bool {
+        self.queue.waiting() > 0 || !self.stream_is_ended()
+    }
+
     fn stream_is_ended(&self) -> bool {
         match self.queue.socket() {
             Some(socket) if self.ends_stream => {
@@ -431,28 +542,10 @@ impl Inside {
             _ => true,
         }
     }
-}
 
-impl Deref for Locked<'_> {
-    type Target = Inside;
-
-    fn deref(&self) -> &Inside {
-        &self.inside
-    }
-}
-
-impl DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut Inside {
-        &mut self.inside
-    }
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        let memory = self.inside.queue.memory();
-        if memory != self.inside.counted {
-            self.total_queued.adjust(self.inside.counted, memory);
-            self.inside.counted = memory;
+    fn shutdown(&self, how: Shutdown) {
+        if let Some(socket) = self.queue.socket() {
+            let _ = socket.shutdown(how);
         }
     }
 }

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::total::SharedFrames;
 use crate::error::DisconnectReason;
 use crate::net::socket::Socket;
+use crate::net::system::VECTORS;
 
 /// The queue of one client. A thread that holds the send queue's lock may do anything with it;
 /// nothing here blocks.
@@ -53,9 +54,6 @@ const REPLIES_AT_REST: usize = 4 * 1024;
 
 /// The memory of a chunk beside its bytes: its place in the queue, and its allocations.
 const CHUNK: usize = 128;
-
-/// The most chunks that leave in one system call.
-pub(crate) const VECTORS: usize = 16;
 
 impl Queue {
     pub(crate) fn new(socket: Arc<Socket>) -> Queue {
@@ -200,11 +198,11 @@ impl Queue {
 
     /// Disconnects the client: nothing more is sent, nothing more is read. Only the first reason
     /// counts; returns whether it was this one.
-    pub(crate) fn cut(&mut self, disconnect_reason: DisconnectReason) -> bool {
+    pub(crate) fn disconnect(&mut self, reason: DisconnectReason) -> bool {
         self.clear();
         if let Some(socket) = &self.socket {
             if !matches!(
-                disconnect_reason,
+                reason,
                 DisconnectReason::Close | DisconnectReason::EndOfStream
             ) {
                 socket.forget_unsent();
@@ -212,12 +210,12 @@ impl Queue {
             let _ = socket.shutdown(Shutdown::Both);
         }
         let first = self.disconnect_reason.is_none();
-        self.disconnect_reason.get_or_insert(disconnect_reason);
+        self.disconnect_reason.get_or_insert(reason);
         first
     }
 
     /// Releases the socket and everything that waits.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn release_socket(&mut self) {
         self.clear();
         self.socket = None;
     }
@@ -288,7 +286,7 @@ impl Queue {
             }
             Err(Errno::AGAIN) => 0,
             Err(_) => {
-                self.cut(DisconnectReason::EndOfStream);
+                self.disconnect(DisconnectReason::EndOfStream);
                 0
             }
         }

@@ -2,23 +2,18 @@
 //!
 //! Each send queue has a limit of its own; this is the limit of them all, for the day when many are
 //! nearly full. Only bytes that a socket did not take are counted, and frames that wait in many
-//! queues are counted once. The thread that exceeds the limit evicts clients: first those whose
-//! queues take most memory, rather than the client that happens to be next.
+//! queues are counted once. The thread that exceeds the limit evicts clients, by way of
+//! [`Watcher::relieve`](crate::net::watcher::Watcher::relieve).
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use crate::protocol::Body;
-
-use crate::error::DisconnectReason;
-use crate::net::counters::Totals;
-use crate::net::registry::Registry;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::sync::atomic::{AtomicBool, AtomicUsize};
-use crate::net::sync::{Mutex, PoisonError};
+use crate::net::sync::{Mutex, MutexGuard, PoisonError};
+use crate::protocol::Body;
 
 #[derive(Debug)]
 pub(crate) struct TotalQueued {
@@ -27,7 +22,7 @@ pub(crate) struct TotalQueued {
     /// The bodies of HTTP responses that are being sent now, by their place in memory.
     pages: Mutex<HashMap<Place, Weak<SharedFrames>>>,
     /// Locked by the thread that evicts.
-    relief: Mutex<()>,
+    eviction: Mutex<()>,
 }
 
 /// A place in memory: the address and the length of the bytes.
@@ -54,7 +49,7 @@ impl TotalQueued {
             most,
             waiting: AtomicUsize::new(0),
             pages: Mutex::default(),
-            relief: Mutex::new(()),
+            eviction: Mutex::new(()),
         })
     }
 
@@ -102,28 +97,18 @@ impl TotalQueued {
         }
     }
 
-    /// If too much waits, evicts the clients whose queues take most memory, the oldest of equals
-    /// first, until an eighth is free, so that this is not necessary for every message.
-    pub(crate) fn relieve(&self, registry: &Registry, totals: &Totals) {
+    /// If too much waits, waits for its turn to evict; `None` if not, or no longer.
+    pub(crate) fn exceeded(&self) -> Option<MutexGuard<'_, ()>> {
         if self.waiting() <= self.most {
-            return;
+            return None;
         }
-        let _relief = self.relief.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.waiting() <= self.most {
-            return;
-        }
-        let clients = registry.all().into_iter();
-        let mut weighed: Vec<_> = clients
-            .map(|link| (link.send_queue.weight(), link))
-            .filter(|(weight, _)| *weight > 0)
-            .collect();
-        weighed.sort_unstable_by_key(|(weight, link)| (Reverse(*weight), link.id));
-        for (_, link) in weighed {
-            if self.waiting() <= self.most - self.most / 8 {
-                return;
-            }
-            link.disconnect(DisconnectReason::Crowded, totals);
-        }
+        let turn = self.eviction.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.waiting() > self.most).then_some(turn)
+    }
+
+    /// Returns whether an eighth of the limit is free: then the next eviction is many messages away.
+    pub(crate) fn has_room(&self) -> bool {
+        self.waiting() <= self.most - self.most / 8
     }
 }
 
@@ -175,6 +160,20 @@ impl Drop for SharedFrames {
             self.total_queued.forget(body.as_bytes());
         }
     }
+}
+
+/// The total alone, as the watcher of queues that nobody drains.
+#[cfg(test)]
+impl crate::net::watcher::Watcher for TotalQueued {
+    fn stalled(&self, _: crate::net::client_id::ClientId) {}
+
+    fn adjust(&self, before: usize, after: usize) {
+        TotalQueued::adjust(self, before, after);
+    }
+
+    fn relieve(&self) {}
+
+    fn count(&self, _: crate::net::watcher::Incident) {}
 }
 
 #[cfg(test)]

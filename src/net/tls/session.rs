@@ -22,8 +22,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, Shutdown, recv, sendmsg, shutd
 use rustls::Connection;
 
 use crate::net::date;
-use crate::net::send_queue::queue::VECTORS;
-use crate::net::socket::{FLAGS, poll_until};
+use crate::net::system::{SEND_FLAGS, VECTORS, poll_until};
 use crate::protocol::{Rejection, rejection_bytes};
 
 use super::error::{Cause, TlsError};
@@ -365,7 +364,7 @@ impl Write for Wire<'_> {
     fn write_vectored(&mut self, vectors: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut nothing_else = SendAncillaryBuffer::default();
         Ok(retry_on_intr(|| {
-            sendmsg(self.socket, vectors, &mut nothing_else, FLAGS)
+            sendmsg(self.socket, vectors, &mut nothing_else, SEND_FLAGS)
         })?)
     }
 

@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::net::client_id::ClientId;
 use crate::net::deflate::deflate;
-use crate::net::link::{ClientId, Link};
+use crate::net::link::Link;
 use crate::net::send_queue::total::{SharedFrames, TotalQueued};
 use crate::protocol::deflate::Negotiated;
 use crate::protocol::{Encoder, Framing, Message, Version};
@@ -314,7 +315,8 @@ fn groups<'a>(audiences: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<
 #[cfg(test)]
 mod tests {
     use super::{Batch, Encoded, Form, Target, TotalQueued};
-    use crate::net::link::{ClientId, Identity, Link};
+    use crate::net::client_id::ClientId;
+    use crate::net::link::{Identity, Link};
     use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::net::sync::channel::bounded;
@@ -393,8 +395,8 @@ mod tests {
         let link = |id| {
             let id = ClientId(id);
             let policy = SlowClient::default();
-            let send_queue =
-                SendQueue::new(Arc::clone(&socket), 0, policy, Arc::clone(&total_queued));
+            let (socket, watcher) = (Arc::clone(&socket), Arc::clone(&total_queued));
+            let send_queue = SendQueue::new(id, socket, 0, policy, watcher);
             let link = Link::new(id, Role::Server, peer.into(), send_queue, Arc::default());
             let (encoder, target) = (Encoder::server(Version::Draft75), "/".into());
             link.identity.get_or_init(|| Identity { encoder, target });

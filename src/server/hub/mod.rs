@@ -13,15 +13,17 @@ mod rooms;
 
 use std::sync::Arc;
 
-use crate::net::counters::Totals;
-use crate::net::link::{ClientId, Link};
+use crate::net::client_id::ClientId;
+use crate::net::link::Link;
 use crate::net::send_queue::Push;
 use crate::net::send_queue::total::TotalQueued;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::sync::channel::{Receiver, Sender};
 use crate::net::watchdog::Watchdog;
+use crate::net::watcher::Watcher;
 use crate::protocol::Message;
 
+use super::counters::Totals;
 use super::membership::Memberships;
 use admission::Admission;
 use batch::{Batch, Encoded, Target};
@@ -134,7 +136,7 @@ impl Hub {
         match command {
             Command::Enter(link) => {
                 if self.shutting_down {
-                    link.close_going_away(&self.watchdog);
+                    link.start_close_going_away();
                 }
                 self.everybody.insert(link);
             }
@@ -163,12 +165,12 @@ impl Hub {
             Command::Rooms(from, answer) => {
                 let _ = answer.try_send(self.rooms.names(from));
             }
-            Command::Shutdown(told) => {
+            Command::Shutdown(answer) => {
                 self.shutting_down = true;
                 for link in self.everybody.links() {
-                    link.close_going_away(&self.watchdog);
+                    link.start_close_going_away();
                 }
-                let _ = told.try_send(());
+                let _ = answer.try_send(());
             }
             Command::Broadcast(..) | Command::Stop => {}
         }
@@ -197,6 +199,7 @@ impl Hub {
         batch.deliver(members, &self.total_queued, |link, encoded| {
             waits |= self.push(link, encoded);
         });
+        // The batch has released its frames by now, and eviction frees them.
         if waits {
             self.watchdog.relieve();
         }
@@ -211,13 +214,7 @@ impl Hub {
         if encoded.messages == 0 {
             return false;
         }
-        match link.send_queue.push(&encoded.bytes, encoded.messages) {
-            Push::Evicted => {
-                link.evicted(&self.totals);
-                false
-            }
-            push => self.watchdog.watch_stalled_of_many(push, link),
-        }
+        link.push(&encoded.bytes, encoded.messages) == Push::Queued
     }
 }
 

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::net::link::{ClientId, Link};
+use crate::net::client_id::ClientId;
+use crate::net::link::Link;
 
 /// The number of tables: with a million rooms, each table has four thousand.
 const TABLES: usize = 256;
@@ -182,7 +183,8 @@ fn shrink<K: Eq + std::hash::Hash, V>(table: &mut HashMap<K, V>) {
 #[cfg(test)]
 mod tests {
     use super::{FEW, Members, PIECE, Rooms, SMALL, TABLES};
-    use crate::net::link::{ClientId, Link};
+    use crate::net::client_id::ClientId;
+    use crate::net::link::Link;
     use crate::net::peer::Peer;
     use crate::net::send_queue::total::TotalQueued;
     use crate::net::send_queue::{SendQueue, SlowClient};
@@ -195,9 +197,9 @@ mod tests {
         let (stream, _) = UnixStream::pair()?;
         let socket = Arc::new(Socket::new(stream));
         let link = |id| {
-            let socket = Arc::clone(&socket);
-            let send_queue = SendQueue::new(socket, 0, SlowClient::default(), TotalQueued::new(0));
-            let id = ClientId(id);
+            let (id, socket) = (ClientId(id), Arc::clone(&socket));
+            let (policy, watcher) = (SlowClient::default(), TotalQueued::new(0));
+            let send_queue = SendQueue::new(id, socket, 0, policy, watcher);
             Arc::new(Link::new(
                 id,
                 Role::Server,

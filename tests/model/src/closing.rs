@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::net::send_queue::Push;
 use crate::net::sync::thread;
 use crate::protocol::{CloseCode, CloseFrame, Initiator};
 use crate::server::client::{Client, HandlerResult};
@@ -11,7 +10,7 @@ use crate::server::shared::ServerThreads;
 
 use super::check;
 use super::stage::{
-    Seen, Watched, behind_head, link, masked, push, read_politely, serve, settings, shake_hands,
+    Seen, Watched, behind_head, masked, push, read_politely, serve, settings, shake_hands,
 };
 use super::wire::{Frame, assert_ends, frame, frames};
 
@@ -34,8 +33,8 @@ fn the_engine_learns_of_the_first_close_frame_once() {
             thread::spawn(move || handle.close(CloseCode::from(4001), "").unwrap())
         };
         let server = {
-            let (link, shared) = (Arc::clone(&link), Arc::clone(&shared));
-            thread::spawn(move || link.close_going_away(&shared.watchdog))
+            let link = Arc::clone(&link);
+            thread::spawn(move || link.start_close_going_away())
         };
         peer.say(&masked(8, &1000_u16.to_be_bytes()));
         peer.read_to_end();
@@ -103,7 +102,9 @@ fn answered(handler: fn(&mut Client) -> HandlerResult) {
 #[test]
 fn the_thread_that_reads_the_answer_knows_of_the_close_frame() {
     check(|| {
-        let (link, peer) = link(&settings(), 100);
+        let settings = settings();
+        let watched = Watched::new(&settings);
+        let (link, peer) = watched.link(&settings, 100);
         let own = {
             let link = Arc::clone(&link);
             thread::spawn(move || {
@@ -115,12 +116,13 @@ fn the_thread_that_reads_the_answer_knows_of_the_close_frame() {
         let close_frame = CloseFrame::of(CloseCode::from(4001));
         let closer = {
             let close_frame = close_frame.clone();
-            thread::spawn(move || link.close(close_frame).unwrap())
+            thread::spawn(move || link.start_close(close_frame).unwrap())
         };
         peer.read();
         peer.say(b"!");
         closer.join().unwrap();
         assert_eq!(own.join().unwrap(), Some(close_frame));
+        watched.stop();
     });
 }
 
@@ -130,20 +132,18 @@ fn a_close_frame_that_was_refused_is_not_recorded() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, peer) = link(&settings, 3);
+        let (link, peer) = watched.link(&settings, 3);
         let hub = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
-            let totals = Arc::clone(&watched.totals);
+            let link = Arc::clone(&link);
             thread::spawn(move || {
                 for number in 0..4 {
-                    push(&link, &watchdog, &totals, frame('h', number));
+                    push(&link, frame('h', number));
                 }
             })
         };
         let frame = CloseFrame::of(CloseCode::from(4001));
-        let went = link.close(frame.clone()).unwrap();
-        watched.watchdog.watch_stalled(went, &link);
-        let received = (went != Push::Over).then_some(frame);
+        let is_first = link.start_close(frame.clone()).unwrap();
+        let received = is_first.then_some(frame);
         assert_eq!(link.close_frame(), received);
         hub.join().unwrap();
         assert_eq!(link.close_frame(), received);

@@ -7,15 +7,16 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 
 use crate::error::DisconnectReason;
+use crate::net::client_id::ClientId;
 use crate::net::send_queue::Push;
-use crate::net::sync::channel::bounded;
+use crate::net::sync::channel::{Sender, bounded};
 use crate::net::sync::thread;
+use crate::net::watcher::{Incident, Watcher};
 use crate::protocol::{CloseCode, CloseFrame, Version};
 
 use super::check;
 use super::stage::{
-    LIMIT, Watched, link, link_of, push, reply, reply_owned, settings, shared,
-    with_send_queue_limit,
+    LIMIT, Watched, link_with, push, reply, reply_owned, settings, shared, with_send_queue_limit,
 };
 use super::wire::{Frame, assert_ends, assert_in_order, close, frame, frames, ping};
 
@@ -24,17 +25,15 @@ fn queued_bytes_are_drained_in_the_end() {
     check(|| {
         let settings = with_send_queue_limit(10_000);
         let watched = Watched::new(&settings);
-        let (link, peer) = link(&settings, 5);
+        let (link, peer) = watched.link(&settings, 5);
         let pushers: Vec<_> = ['a', 'b']
             .into_iter()
             .map(|sender| {
-                let (watchdog, totals) =
-                    (Arc::clone(&watched.watchdog), Arc::clone(&watched.totals));
                 let link = Arc::clone(&link);
                 thread::spawn(move || {
                     for number in 0..2 {
-                        let went = push(&link, &watchdog, &totals, frame(sender, number));
-                        assert!(matches!(went, Push::Done | Push::Waits | Push::Stalled));
+                        let went = push(&link, frame(sender, number));
+                        assert!(matches!(went, Push::Sent | Push::Queued));
                     }
                 })
             })
@@ -62,8 +61,7 @@ fn a_queue_that_stalls_again_is_watched_again() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, peer) = link(&settings, 3);
-        let (watchdog, totals) = (Arc::clone(&watched.watchdog), Arc::clone(&watched.totals));
+        let (link, peer) = watched.link(&settings, 3);
         let pusher = {
             let link = Arc::clone(&link);
             thread::spawn(move || {
@@ -72,7 +70,7 @@ fn a_queue_that_stalls_again_is_watched_again() {
                     while link.send_queue.weight() > 0 {
                         thread::yield_now();
                     }
-                    push(&link, &watchdog, &totals, frame('a', number));
+                    push(&link, frame('a', number));
                 }
             })
         };
@@ -93,29 +91,29 @@ fn a_queue_that_stalls_again_is_watched_again() {
 fn a_client_is_handed_to_the_watchdog_once_at_a_time() {
     check(|| {
         let settings = with_send_queue_limit(10_000);
-        let (link, peer) = link(&settings, 5);
-        let (update, told) = bounded(1);
+        let (notices, noticed) = bounded(1);
+        let watcher = Arc::new(Noticing(notices));
+        let (link, peer) = link_with(watcher.clone(), Version::Rfc6455, &settings, 5);
         let pushers: Vec<_> = ['a', 'b']
             .into_iter()
             .map(|sender| {
-                let (link, update) = (Arc::clone(&link), update.clone());
+                let link = Arc::clone(&link);
                 thread::spawn(move || {
                     for number in 0..3 {
-                        if link.send_queue.push(&shared(frame(sender, number)), 1) == Push::Stalled
-                        {
-                            update.send(()).unwrap();
-                        }
+                        link.send_queue.push(&shared(frame(sender, number)), 1);
                     }
                 })
             })
             .collect();
-        drop(update);
         let watchdog = {
             let link = Arc::clone(&link);
             thread::spawn(move || {
-                while told.recv().is_ok() {
+                let mut ended = false;
+                while !ended && noticed.recv() == Ok(Notice::Stalled) {
                     while link.send_queue.drain(None).is_some() {
-                        assert!(told.try_iter().next().is_none());
+                        let notice = noticed.try_iter().next();
+                        assert_ne!(notice, Some(Notice::Stalled));
+                        ended |= notice.is_some();
                         let socket = link.send_queue.socket().unwrap();
                         socket.wait_until(PollFlags::OUT, Duration::MAX);
                     }
@@ -130,6 +128,7 @@ fn a_client_is_handed_to_the_watchdog_once_at_a_time() {
         for thread in pushers {
             thread.join().unwrap();
         }
+        watcher.0.send(Notice::End).unwrap();
         watchdog.join().unwrap();
         assert_eq!(link.send_queue.weight(), 0);
     });
@@ -140,45 +139,43 @@ fn frames_of_all_senders_stay_whole_and_in_order() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, peer) = link(&settings, 7);
+        let (link, peer) = watched.link(&settings, 7);
         let hub = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
-            let totals = Arc::clone(&watched.totals);
+            let link = Arc::clone(&link);
             thread::spawn(move || {
-                let taken = |went: &Push| matches!(went, Push::Done | Push::Waits | Push::Stalled);
+                let taken = |went: &Push| matches!(went, Push::Sent | Push::Queued);
                 (0..3)
-                    .map(|number| push(&link, &watchdog, &totals, frame('h', number)))
+                    .map(|number| push(&link, frame('h', number)))
                     .take_while(taken)
                     .count()
             })
         };
         let keepalive = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
-            thread::spawn(move || watchdog.watch_stalled(link.send_queue.ping(&ping()).0, &link))
+            let link = Arc::clone(&link);
+            thread::spawn(move || link.send_queue.ping(&ping()))
         };
         let own = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
+            let link = Arc::clone(&link);
             thread::spawn(move || {
                 let mut sent = 0;
                 for number in 0..3 {
                     let bytes = frame('o', number);
                     let went = match number {
-                        0 => reply(&link, &watchdog, false, &bytes),
-                        1 => reply_owned(&link, &watchdog, &bytes),
-                        _ => reply(&link, &watchdog, true, &bytes),
+                        0 => reply(&link, false, &bytes),
+                        1 => reply_owned(&link, &bytes),
+                        _ => reply(&link, true, &bytes),
                     };
-                    if went == Push::Over {
+                    if went == Push::Closed {
                         break;
                     }
                     sent += 1;
                 }
-                watchdog.watch_stalled(link.send_queue.close_frame(&close(1000)), &link);
-                let _ = link
-                    .send_queue
-                    .wait_for_room(0, settings.connection.timeouts.write);
-                let disconnect_reason = link.send_queue.disconnect_reason();
-                link.send_queue.cut(DisconnectReason::EndOfStream);
-                (sent, disconnect_reason)
+                link.send_queue.send_close_frame(&close(1000), None);
+                let limit = settings.connection.timeouts.write;
+                let _ = link.send_queue.wait_for_room(0, limit);
+                let reason = link.send_queue.disconnect_reason();
+                link.send_queue.disconnect(DisconnectReason::EndOfStream);
+                (sent, reason)
             })
         };
         let stream = peer.read_to_end();
@@ -206,14 +203,14 @@ fn a_clients_own_thread_that_waits_for_room_wakes() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, peer) = link(&settings, 30);
+        let (link, peer) = watched.link(&settings, 30);
         let own = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
+            let link = Arc::clone(&link);
             thread::spawn(move || {
                 for number in 0..25 {
                     // The rest is sent by the watchdog once there is room.
-                    let went = reply(&link, &watchdog, number == 24, &frame('o', number));
-                    assert_ne!(went, Push::Over);
+                    let went = reply(&link, number == 24, &frame('o', number));
+                    assert_ne!(went, Push::Closed);
                 }
             })
         };
@@ -233,7 +230,7 @@ fn a_thread_that_waits_for_room_learns_of_the_disconnect() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, _peer) = link(&settings, 4);
+        let (link, _peer) = watched.link(&settings, 4);
         let own = {
             let link = Arc::clone(&link);
             thread::spawn(move || {
@@ -247,9 +244,9 @@ fn a_thread_that_waits_for_room_learns_of_the_disconnect() {
                 (went.unwrap(), room)
             })
         };
-        link.disconnect(DisconnectReason::NoPong, &watched.totals);
+        link.disconnect(DisconnectReason::NoPong);
         let (went, room) = own.join().unwrap();
-        assert!(matches!(went, Push::Full | Push::Over), "{went:?}");
+        assert!(matches!(went, Push::Full | Push::Closed), "{went:?}");
         assert_eq!(room, Err(DisconnectReason::NoPong));
         watched.stop();
     });
@@ -260,29 +257,25 @@ fn after_a_close_frame_no_message_follows_and_no_second_one() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, peer) = link(&settings, 6);
+        let (link, peer) = watched.link(&settings, 6);
         let mut threads = Vec::new();
         for code in [4001, 4002] {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
+            let link = Arc::clone(&link);
             threads.push(thread::spawn(move || {
-                let went = link.close(CloseFrame::of(CloseCode::from(code))).unwrap();
-                watchdog.watch_stalled(went, &link);
-                went != Push::Over
+                let frame = CloseFrame::of(CloseCode::from(code));
+                link.start_close(frame).unwrap()
             }));
         }
         let own = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
+            let link = Arc::clone(&link);
             thread::spawn(move || {
-                reply(&link, &watchdog, false, &frame('o', 0));
-                let went = link.send_queue.close_frame(&close(4000));
-                watchdog.watch_stalled(went, &link);
-                went != Push::Over
+                reply(&link, false, &frame('o', 0));
+                link.send_queue.send_close_frame(&close(4000), None) != Push::Closed
             })
         };
         let hub = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
-            let totals = Arc::clone(&watched.totals);
-            thread::spawn(move || push(&link, &watchdog, &totals, frame('h', 0)))
+            let link = Arc::clone(&link);
+            thread::spawn(move || push(&link, frame('h', 0)))
         };
         let mut stream = Vec::new();
         while !matches!(frames(&stream, true).last(), Some(Frame::Close(_))) {
@@ -310,23 +303,19 @@ fn closing_tcp_ends_the_stream_behind_all_messages() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, peer) = link_of(Version::Draft75, &settings, 5);
+        let (link, peer) = watched.link_of(Version::Draft75, &settings, 5);
         let hub = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
-            let totals = Arc::clone(&watched.totals);
+            let link = Arc::clone(&link);
             thread::spawn(move || {
                 (0..2)
-                    .map(|number| push(&link, &watchdog, &totals, frame('h', number)))
-                    .filter(|went| *went != Push::Over)
+                    .map(|number| push(&link, frame('h', number)))
+                    .filter(|went| *went != Push::Closed)
                     .count()
             })
         };
         let closer = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
-            thread::spawn(move || {
-                let went = link.close(CloseFrame::of(CloseCode::NORMAL)).unwrap();
-                watchdog.watch_stalled(went, &link);
-            })
+            let link = Arc::clone(&link);
+            thread::spawn(move || link.start_close(CloseFrame::of(CloseCode::NORMAL)).unwrap())
         };
         let stream = peer.read_to_end();
         closer.join().unwrap();
@@ -334,4 +323,26 @@ fn closing_tcp_ends_the_stream_behind_all_messages() {
         watched.stop();
         assert_eq!(assert_in_order(&frames(&stream, false), 'h'), sent);
     });
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notice {
+    Stalled,
+    End,
+}
+
+/// A watcher that passes the notices on.
+#[derive(Debug)]
+struct Noticing(Sender<Notice>);
+
+impl Watcher for Noticing {
+    fn stalled(&self, _: ClientId) {
+        self.0.send(Notice::Stalled).unwrap();
+    }
+
+    fn adjust(&self, _: usize, _: usize) {}
+
+    fn relieve(&self) {}
+
+    fn count(&self, _: Incident) {}
 }

@@ -3,21 +3,18 @@
 use std::sync::Arc;
 
 use crate::error::DisconnectReason;
-use crate::net::counters::Totals;
 use crate::net::send_queue::{Push, SlowClient};
 use crate::net::sync::thread;
+use crate::server::counters::Totals;
 use crate::server::settings::Settings;
 
 use super::check;
-use super::stage::{Watched, link, push, reply, settings};
+use super::stage::{Watched, push, reply, settings};
 use super::wire::{assert_in_order, frame, frames, numbers};
 
-fn count(totals: &Totals, disconnect_reason: DisconnectReason) -> u64 {
+fn count(totals: &Totals, reason: DisconnectReason) -> u64 {
     let disconnected = totals.snapshot(std::iter::empty()).disconnected;
-    disconnected
-        .get(&disconnect_reason)
-        .copied()
-        .unwrap_or_default()
+    disconnected.get(&reason).copied().unwrap_or_default()
 }
 
 #[test]
@@ -25,22 +22,20 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, peer) = link(&settings, 4);
+        let (link, peer) = watched.link(&settings, 4);
         let pushers: Vec<_> = ['a', 'b']
             .into_iter()
             .map(|sender| {
-                let (watchdog, totals) =
-                    (Arc::clone(&watched.watchdog), Arc::clone(&watched.totals));
                 let link = Arc::clone(&link);
                 thread::spawn(move || {
                     let mut evicted = 0;
                     for number in 0..3 {
-                        let went = push(&link, &watchdog, &totals, frame(sender, number));
-                        if went == Push::Evicted {
+                        let went = push(&link, frame(sender, number));
+                        if went == Push::Full {
                             evicted += 1;
                             let taken = peer.taken().len();
-                            let again = push(&link, &watchdog, &totals, frame(sender, 9));
-                            assert_eq!(again, Push::Over);
+                            let again = push(&link, frame(sender, 9));
+                            assert_eq!(again, Push::Closed);
                             assert_eq!(peer.taken().len(), taken);
                         }
                     }
@@ -50,10 +45,10 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
             .collect();
         // Its own thread waits for room meanwhile, and then for the peer.
         let own = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
+            let link = Arc::clone(&link);
             thread::spawn(move || {
                 for number in 0..3 {
-                    if reply(&link, &watchdog, true, &frame('o', number)) == Push::Over {
+                    if reply(&link, true, &frame('o', number)) == Push::Closed {
                         break;
                     }
                 }
@@ -77,7 +72,7 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
         let (_, peer) = reader.join().unwrap();
         if evicted == 0 {
             peer.reset();
-            link.disconnect(DisconnectReason::Cut, &watched.totals);
+            link.disconnect(DisconnectReason::Cut);
             let _ = own.join();
         } else {
             assert_eq!(evicted, 1);
@@ -112,30 +107,26 @@ fn dropping(policy: SlowClient) {
         ..settings()
     };
     let watched = Watched::new(&settings);
-    let (link, peer) = link(&settings, 5);
+    let (link, peer) = watched.link(&settings, 5);
     let pushers: Vec<_> = ['a', 'b']
         .into_iter()
         .map(|sender| {
-            let (watchdog, totals) = (Arc::clone(&watched.watchdog), Arc::clone(&watched.totals));
             let link = Arc::clone(&link);
             thread::spawn(move || {
                 for number in 0..3 {
-                    let went = push(&link, &watchdog, &totals, frame(sender, number));
-                    assert!(matches!(
-                        went,
-                        Push::Done | Push::Waits | Push::Stalled | Push::Dropped
-                    ));
+                    let went = push(&link, frame(sender, number));
+                    assert!(matches!(went, Push::Sent | Push::Queued | Push::Full));
                 }
             })
         })
         .collect();
     let own = {
-        let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
+        let link = Arc::clone(&link);
         thread::spawn(move || {
             for number in 0..2 {
-                reply(&link, &watchdog, number == 0, &frame('o', number));
+                reply(&link, number == 0, &frame('o', number));
             }
-            watchdog.watch_stalled(link.send_queue.flush(), &link);
+            link.send_queue.flush();
         })
     };
     let reader = thread::spawn(move || peer.read_to_end());
@@ -143,7 +134,7 @@ fn dropping(policy: SlowClient) {
         pusher.join().unwrap();
     }
     own.join().unwrap();
-    warden_hangs_up(&watched, &link);
+    link.send_queue.send_end_of_stream();
     let stream = reader.join().unwrap();
     watched.stop();
     let frames = frames(&stream, false);
@@ -157,40 +148,32 @@ fn dropping(policy: SlowClient) {
     assert_eq!(tally.bytes, stream.len() as u64);
 }
 
-/// The watchdog ends the stream, behind everything else.
-fn warden_hangs_up(watched: &Watched, link: &Arc<crate::net::link::Link>) {
-    watched
-        .watchdog
-        .watch_stalled(link.send_queue.close_tcp(), link);
-}
-
 /// The peer resets while others send: every thread learns of it, none waits.
 #[test]
 fn a_reset_wakes_every_waiting_thread() {
     check(|| {
         let settings = settings();
         let watched = Watched::new(&settings);
-        let (link, peer) = link(&settings, 4);
+        let (link, peer) = watched.link(&settings, 4);
         let own = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
+            let link = Arc::clone(&link);
             thread::spawn(move || {
                 // Four do not fit: by the fifth it must have noticed the reset.
-                let mut went = Push::Done;
+                let mut went = Push::Sent;
                 for number in 0..5 {
-                    went = reply(&link, &watchdog, true, &frame('o', number));
+                    went = reply(&link, true, &frame('o', number));
                 }
                 went
             })
         };
         let hub = {
-            let (link, watchdog) = (Arc::clone(&link), Arc::clone(&watched.watchdog));
-            let totals = Arc::clone(&watched.totals);
-            thread::spawn(move || push(&link, &watchdog, &totals, frame('h', 0)))
+            let link = Arc::clone(&link);
+            thread::spawn(move || push(&link, frame('h', 0)))
         };
         peer.read();
         peer.reset();
         hub.join().unwrap();
-        assert_eq!(own.join().unwrap(), Push::Over);
+        assert_eq!(own.join().unwrap(), Push::Closed);
         watched.stop();
         assert!(link.send_queue.disconnect_reason().is_some());
         assert_eq!(link.send_queue.weight(), 0);

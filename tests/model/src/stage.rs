@@ -4,10 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::counters::Totals;
-use crate::net::link::{ClientId, Identity, Link, Stage};
+use crate::net::client_id::ClientId;
+use crate::net::incoming::Incoming;
+use crate::net::link::{Identity, Link, Stage};
 use crate::net::peer;
-use crate::net::registry::Registry;
 use crate::net::send_queue::total::{SharedFrames, TotalQueued};
 use crate::net::send_queue::{Push, SendQueue};
 use crate::net::socket::{Peer, connection};
@@ -17,9 +17,11 @@ use crate::net::sync::thread;
 use crate::net::sync::thread::JoinHandle;
 use crate::net::sync::{Mutex, MutexGuard, clock};
 use crate::net::watchdog::Watchdog;
+use crate::net::watcher::Watcher;
 use crate::protocol::{Encoder, Role, State, Transition, Version};
 use crate::server::client::{Client, HandlerResult};
-use crate::server::session::Session;
+use crate::server::counters::Totals;
+use crate::server::registry::Registry;
 use crate::server::settings::Settings;
 use crate::server::shared::Shared;
 use crate::server::teardown::CloseReport;
@@ -50,16 +52,33 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn new(settings: &Settings) -> Watched {
-        let totals = Arc::new(Totals::default());
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
+        let totals = Arc::clone(&registry.totals);
         let (watchdog, watch) =
-            Watchdog::new(total_queued(), Some(registry), Arc::clone(&totals)).unwrap();
+            Watchdog::new(total_queued(), Incoming::unlimited(), registry).unwrap();
         let thread = thread::spawn(move || watch.run());
         Watched {
             watchdog,
             totals,
             thread,
         }
+    }
+
+    /// A client of RFC 6455 whose handshake is done, with a kernel buffer of `room` bytes.
+    pub(super) fn link(&self, settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
+        self.link_of(Version::Rfc6455, settings, room)
+    }
+
+    pub(super) fn link_of(
+        &self,
+        version: Version,
+        settings: &Settings,
+        room: usize,
+    ) -> (Arc<Link>, Peer) {
+        let watchdog = Arc::clone(&self.watchdog);
+        let (link, peer) = link_with(watchdog, version, settings, room);
+        self.watchdog.watch(&link);
+        (link, peer)
     }
 
     /// Ends it.
@@ -69,22 +88,19 @@ impl Watched {
     }
 }
 
-/// A client of RFC 6455 whose handshake is done, with a kernel buffer of `room` bytes.
-pub(super) fn link(settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
-    link_of(Version::Rfc6455, settings, room)
-}
-
-pub(super) fn link_of(version: Version, settings: &Settings, room: usize) -> (Arc<Link>, Peer) {
+/// A client whose handshake is done, and which only this watcher knows.
+pub(super) fn link_with(
+    watcher: Arc<dyn Watcher>,
+    version: Version,
+    settings: &Settings,
+    room: usize,
+) -> (Arc<Link>, Peer) {
     let (socket, peer) = connection(room);
-    let (own, policy) = (Arc::new(socket), settings.slow_client);
-    let send_queue = SendQueue::new(
-        own,
-        settings.connection.send_queue_limit,
-        policy,
-        total_queued(),
-    );
+    let (id, own, policy) = (ClientId(1), Arc::new(socket), settings.slow_client);
+    let limit = settings.connection.send_queue_limit;
+    let send_queue = SendQueue::new(id, own, limit, policy, watcher);
     let timeouts = Arc::clone(&settings.connection.timeouts);
-    let link = Link::new(ClientId(1), Role::Server, address(), send_queue, timeouts);
+    let link = Link::new(id, Role::Server, address(), send_queue, timeouts);
     let target = "/".into();
     let encoder = Encoder::server(version);
     link.identity.set(Identity { encoder, target }).unwrap();
@@ -103,48 +119,39 @@ pub(super) fn shared(bytes: Vec<u8>) -> Arc<SharedFrames> {
 }
 
 /// Pushes a message as the hub or a handle does.
-pub(super) fn push(link: &Arc<Link>, watchdog: &Watchdog, totals: &Totals, bytes: Vec<u8>) -> Push {
-    let push = link.send_queue.push(&shared(bytes), 1);
-    match push {
-        Push::Evicted => link.evicted(totals),
-        push => watchdog.watch_stalled(push, link),
+pub(super) fn push(link: &Link, bytes: Vec<u8>) -> Push {
+    let push = link.push(&shared(bytes), 1);
+    if push == Push::Queued {
+        link.send_queue.watcher().relieve();
     }
     push
 }
 
-/// Sends a reply as a client's own thread does; `false` once the connection is over.
-pub(super) fn reply(link: &Arc<Link>, watchdog: &Watchdog, at_once: bool, bytes: &[u8]) -> Push {
+/// Sends a reply as a client's own thread does: the result is never [`Push::Full`].
+pub(super) fn reply(link: &Link, at_once: bool, bytes: &[u8]) -> Push {
     let push = link.send_queue.reply(at_once, |out| {
         out.extend_from_slice(bytes);
         Ok::<u64, ()>(1)
     });
-    settle(link, watchdog, push.unwrap())
+    settle(link, push.unwrap())
 }
 
 /// As [`reply`], for a message that is not copied.
-pub(super) fn reply_owned(link: &Arc<Link>, watchdog: &Watchdog, bytes: &[u8]) -> Push {
+pub(super) fn reply_owned(link: &Link, bytes: &[u8]) -> Push {
     let (head, rest) = bytes.split_at(2);
     let push = link.send_queue.reply_owned(head, rest.to_vec());
-    settle(link, watchdog, push)
+    settle(link, push)
 }
 
-fn settle(link: &Arc<Link>, watchdog: &Watchdog, push: Push) -> Push {
+fn settle(link: &Link, push: Push) -> Push {
     let limit = Settings::default().connection.timeouts.write;
+    let send_queue = &link.send_queue;
     match push {
-        Push::Full => match link
-            .send_queue
-            .wait_for_room(link.send_queue.limit(), limit)
-        {
-            Ok(push) => {
-                watchdog.watch_stalled(push, link);
-                Push::Done
-            }
-            Err(_) => Push::Over,
+        Push::Full => match send_queue.wait_for_room(send_queue.limit(), limit) {
+            Ok(()) => Push::Sent,
+            Err(_) => Push::Closed,
         },
-        push => {
-            watchdog.watch_stalled(push, link);
-            push
-        }
+        push => push,
     }
 }
 
@@ -231,22 +238,16 @@ pub(super) fn let_in(
     handler: impl Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
 ) -> Option<(JoinHandle<()>, Arc<Link>, Peer)> {
     let (socket, peer) = connection(256);
-    let (socket, link) = shared.welcome(socket, address());
-    if let Err(rejection) = shared.admit(&link) {
-        shared.turn_away(&link, socket, &rejection);
-        return None;
-    }
-    let talk = Session::new(Arc::clone(&link), socket, Arc::clone(shared));
-    let thread = thread::spawn(move || Client::serve(talk, &handler));
+    let conversation = shared.admit(socket, address()).ok()?;
+    let (link, shared) = (Arc::clone(&conversation.link), Arc::clone(shared));
+    let thread = thread::spawn(move || Client::serve(conversation, &shared, &handler));
     Some((thread, link, peer))
 }
 
 /// Rejects one client at the client limit, as the listener does.
 pub(super) fn turn_away(shared: &Arc<Shared>) -> Peer {
     let (socket, peer) = connection(256);
-    let (socket, link) = shared.welcome(socket, address());
-    let rejected = shared.admit(&link);
-    shared.turn_away(&link, socket, &rejected.expect_err("there was room"));
+    assert!(shared.admit(socket, address()).is_err(), "there was room");
     peer
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::error::DisconnectReason;
 use crate::net::connection::Received;
-use crate::net::counters::Counters;
 use crate::net::link::Stage;
 use crate::net::sync::{clock, thread};
 use crate::protocol::CloseCode;
 use crate::server::client::{Client, HandlerResult};
+use crate::server::counters::Counters;
 use crate::server::handles::{Audience, ClientHandle};
 use crate::server::shared::{ServerThreads, Shared};
 
@@ -26,7 +26,7 @@ fn until_closed(client: &mut Client) -> HandlerResult {
 }
 
 fn counters(shared: &Shared) -> Counters {
-    shared.registry.counters(&shared.totals)
+    shared.registry.counters()
 }
 
 /// The watchdog sleeps without a timeout while there is no client.

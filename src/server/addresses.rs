@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use crate::net::client_id::ClientId;
+use crate::net::sync::Instant;
 use crate::protocol::Rejection;
-
-use super::sync::Instant;
 
 /// The addresses that count as one: an IPv4 address, or the first 64 bits of an IPv6 address, since a
 /// client with one IPv6 address has the whole /64 network.
@@ -34,6 +34,8 @@ pub(crate) struct Handshakes {
 pub(crate) struct Addresses {
     limits: PerAddress,
     connections: HashMap<AddressGroup, usize>,
+    /// The address group that each client is counted for.
+    groups: HashMap<ClientId, AddressGroup>,
     visits: Visits,
     began: Instant,
 }
@@ -75,16 +77,17 @@ impl Addresses {
         Addresses {
             limits,
             connections: HashMap::new(),
+            groups: HashMap::new(),
             visits: Visits::default(),
             began: Instant::now(),
         }
     }
 
-    /// Counts one more connection from `net`.
+    /// Counts a client for its address group.
     ///
     /// # Errors
     /// The rejection, if the connection exceeds a limit.
-    pub(crate) fn enter(&mut self, net: AddressGroup) -> Result<(), Rejection> {
+    pub(crate) fn enter(&mut self, id: ClientId, net: AddressGroup) -> Result<(), Rejection> {
         if let Some(handshakes) = &self.limits.handshakes {
             let now = self.began.elapsed();
             let visited = self.visits.visit(net, handshakes, now);
@@ -102,11 +105,15 @@ impl Addresses {
             }
             *here += 1;
         }
+        self.groups.insert(id, net);
         Ok(())
     }
 
-    /// Removes one counted connection.
-    pub(crate) fn leave(&mut self, net: AddressGroup) {
+    /// Removes a client, if it is counted.
+    pub(crate) fn leave(&mut self, id: ClientId) {
+        let Some(net) = self.groups.remove(&id) else {
+            return;
+        };
         if let Some(here) = self.connections.get_mut(&net) {
             *here -= 1;
             if *here == 0 {

@@ -4,20 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::net::client_id::ClientId;
+use crate::net::link::Link;
+use crate::net::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::net::watchdog::Owner;
+use crate::net::watcher::Incident;
 use crate::protocol::Rejection;
 
 use super::addresses::{AddressGroup, Addresses, PerAddress};
 use super::counters::{Counters, Totals};
-use super::incoming::Incoming;
-use super::link::{ClientId, Link};
-use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// All connections, including those in their handshake.
+/// All connections, including those in their handshake, and what is counted about them.
 #[derive(Debug)]
 pub(crate) struct Registry {
     inside: Mutex<Inside>,
-    /// The memory that all of them hold for incoming messages.
-    pub(crate) incoming: Incoming,
+    pub(crate) totals: Arc<Totals>,
     left: Condvar,
 }
 
@@ -34,17 +35,8 @@ impl Registry {
                 links: HashMap::new(),
                 addresses: Addresses::new(limits),
             }),
-            incoming: Incoming::new(usize::MAX, false),
+            totals: Arc::default(),
             left: Condvar::default(),
-        }
-    }
-
-    /// The same, where what has come in takes at most so many bytes for all together; where that is
-    /// strict, threads wait for each other.
-    pub(crate) fn with_incoming(self, most: usize, is_strict: bool) -> Registry {
-        Registry {
-            incoming: Incoming::new(most, is_strict),
-            ..self
         }
     }
 
@@ -63,7 +55,7 @@ impl Registry {
             return Err(Rejection::Full);
         }
         if let Some(net) = net {
-            inside.enter_from(link, net)?;
+            inside.addresses.enter(link.id, net)?;
         }
         inside.links.insert(link.id, Arc::clone(link));
         Ok(())
@@ -74,19 +66,17 @@ impl Registry {
     /// # Errors
     /// The rejection, if the connection exceeds a limit of its address.
     pub(crate) fn enter_from(&self, link: &Link, net: AddressGroup) -> Result<(), Rejection> {
-        self.lock().enter_from(link, net)
+        self.lock().addresses.enter(link.id, net)
     }
 
     /// Removes a connection, and adds its numbers to the totals under the same lock.
-    pub(crate) fn remove(&self, link: &Link, totals: &Totals) {
+    pub(crate) fn remove(&self, link: &Link) {
         let mut inside = self.lock();
         if inside.links.remove(&link.id).is_none() {
             return;
         }
-        totals.absorb(link);
-        if let Some(net) = link.net.get() {
-            inside.addresses.leave(*net);
-        }
+        self.totals.absorb(link);
+        inside.addresses.leave(link.id);
         drop(inside);
         self.left.notify_all();
     }
@@ -116,11 +106,10 @@ impl Registry {
         inside.links.values().filter(|link| link.is_open()).count()
     }
 
-    pub(crate) fn counters(&self, totals: &Totals) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         let inside = self.lock();
-        let mut counters = totals.snapshot(inside.links.values().map(|link| &**link));
-        counters.incoming = self.incoming.held();
-        counters
+        let links = inside.links.values().map(|link| &**link);
+        self.totals.snapshot(links)
     }
 
     /// Waits until no connection is left, or until `limit` returns zero; returns whether none is left.
@@ -148,10 +137,12 @@ impl Registry {
     }
 }
 
-impl Inside {
-    fn enter_from(&mut self, link: &Link, net: AddressGroup) -> Result<(), Rejection> {
-        self.addresses.enter(net)?;
-        let _ = link.net.set(net);
-        Ok(())
+impl Owner for Registry {
+    fn connections(&self) -> Vec<Arc<Link>> {
+        self.all()
+    }
+
+    fn count(&self, incident: Incident) {
+        self.totals.count(incident);
     }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::protocol::{CloseCode, Version};
 
-use super::link::Link;
-use super::sync::atomic::AtomicU64;
-use super::sync::atomic::Ordering::Relaxed;
-use super::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::DisconnectReason;
+use crate::net::link::Link;
+use crate::net::sync::atomic::AtomicU64;
+use crate::net::sync::atomic::Ordering::Relaxed;
+use crate::net::sync::{Mutex, MutexGuard, PoisonError};
+use crate::net::watcher::Incident;
 
 /// The counters of a server at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,10 +72,10 @@ pub(crate) struct Totals {
     pub(crate) answered: AtomicU64,
     pub(crate) skipped: AtomicU64,
     pub(crate) failed_handlers: AtomicU64,
-    pub(crate) throttled: AtomicU64,
-    pub(crate) rate_limit_exceeded: AtomicU64,
     pub(crate) not_joined: AtomicU64,
-    pub(crate) incoming_exceeded: AtomicU64,
+    throttled: AtomicU64,
+    rate_limit_exceeded: AtomicU64,
+    incoming_exceeded: AtomicU64,
     /// The counters that change at most once per connection.
     rare: Mutex<Counters>,
 }
@@ -88,11 +89,20 @@ impl Totals {
         *self.rare().rejected.entry(name).or_default() += 1;
     }
 
-    pub(crate) fn disconnected(&self, disconnect_reason: DisconnectReason) {
+    pub(crate) fn count(&self, incident: Incident) {
+        match incident {
+            Incident::Disconnected(reason) => self.disconnected(reason),
+            Incident::IncomingExceeded => add_one(&self.incoming_exceeded),
+            Incident::Throttled => add_one(&self.throttled),
+            Incident::RateLimitExceeded => add_one(&self.rate_limit_exceeded),
+        }
+    }
+
+    fn disconnected(&self, reason: DisconnectReason) {
         let mut rare = self.rare();
-        *rare.disconnected.entry(disconnect_reason).or_default() += 1;
+        *rare.disconnected.entry(reason).or_default() += 1;
         if matches!(
-            disconnect_reason,
+            reason,
             DisconnectReason::Evicted | DisconnectReason::Crowded
         ) {
             rare.evicted += 1;
@@ -141,4 +151,8 @@ fn add(counters: &mut Counters, link: &Link) {
     counters.messages_out += out.messages;
     counters.bytes_out += out.bytes;
     counters.dropped += out.dropped;
+}
+
+fn add_one(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
 }

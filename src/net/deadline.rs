@@ -1,0 +1,24 @@
+//! Until when a call may wait.
+
+use std::time::Duration;
+
+use super::sync::Instant;
+
+/// The end of a wait, if it has one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// The end of a wait that lasts until something happens.
+    pub(crate) const NEVER: Deadline = Deadline(None);
+
+    /// Returns the end of a wait of at most `timeout`; one that is too long for the clock has no end.
+    pub(crate) fn after(timeout: Duration) -> Deadline {
+        Deadline(Instant::now().checked_add(timeout))
+    }
+
+    /// Returns the rest of the wait; `None` if it has no end.
+    pub(crate) fn left(self) -> Option<Duration> {
+        Some(self.0?.saturating_duration_since(Instant::now()))
+    }
+}

@@ -141,16 +141,18 @@ impl Socket {
     }
 
     /// Returns whether the kernel still holds more than about two kilobytes that the peer has not
-    /// taken. Only for a socket on which nothing more is sent: it gets the smallest buffer there is,
-    /// since the kernel calls a socket writable if enough of its buffer is free.
+    /// taken. Only for a socket on which nothing more is sent: it gets the smallest buffer there is.
     pub(crate) fn holds_unsent(&self) -> bool {
-        let _ = sockopt::set_socket_send_buffer_size(self, 1);
-        !poll_until(self.as_fd(), PollFlags::OUT, Some(Instant::now()))
+        self.holds_more_than(1)
     }
 
-    /// As [`holds_unsent`](Socket::holds_unsent), for a socket on which more may be sent: it gets its
-    /// buffer back, as far as the system allows, which does not grow by itself any more.
+    /// As [`holds_unsent`](Socket::holds_unsent), for a socket on which more may be sent, and for more
+    /// than some forty kilobytes: the bytes that have just been sent are no sign that the peer is behind,
+    /// since a live kernel may acknowledge them up to 40 ms later. The socket gets its buffer back, as far
+    /// as the system allows; it does not grow by itself any more.
     pub(crate) fn still_holds_unsent(&self) -> bool {
+        /// With its overhead, on Linux, for some thirty small messages.
+        const UNDER_WAY: usize = 32 * 1024;
         // Linux has room for as much again, for its own purposes, and says so.
         const SHARE: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
             2
@@ -160,9 +162,16 @@ impl Socket {
         let Ok(size) = sockopt::socket_send_buffer_size(self) else {
             return false;
         };
-        let holds = self.holds_unsent();
+        let holds = self.holds_more_than(UNDER_WAY);
         let _ = sockopt::set_socket_send_buffer_size(self, size / SHARE);
         holds
+    }
+
+    /// The kernel calls a socket writable if enough of its buffer is free: so the answer depends on the
+    /// size of the buffer, which stays as it is set here.
+    fn holds_more_than(&self, buffer: usize) -> bool {
+        let _ = sockopt::set_socket_send_buffer_size(self, buffer);
+        !poll_until(self.as_fd(), PollFlags::OUT, Some(Instant::now()))
     }
 
     /// Makes the kernel end the connection once the peer has taken nothing for `time`

@@ -285,7 +285,7 @@ impl Conversation {
         loop {
             self.notice_close();
             if self.rate_limiter.is_some()
-                && let Some(late) = self.throttle(wait.deadline)
+                && let Some(late) = self.throttle(&wait.deadline)
             {
                 return late;
             }
@@ -517,7 +517,7 @@ impl Conversation {
     /// If the client has exceeded its rate limit, waits until it may continue, or closes the connection.
     /// Applies only while the connection is open: the closing handshake has its own timeouts.
     #[inline(never)]
-    fn throttle(&mut self, deadline: Deadline) -> Option<Step> {
+    fn throttle(&mut self, deadline: &Deadline) -> Option<Step> {
         let (link, connection) = (&self.link, &self.connection);
         let rate_limiter = self.rate_limiter.as_mut()?;
         rate_limiter.charge(link.messages(), connection.unfinished());

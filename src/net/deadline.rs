@@ -18,7 +18,7 @@ impl Deadline {
     }
 
     /// Returns the rest of the wait; `None` if it has no end.
-    pub(crate) fn left(self) -> Option<Duration> {
+    pub(crate) fn left(&self) -> Option<Duration> {
         Some(self.0?.saturating_duration_since(Instant::now()))
     }
 }

@@ -70,6 +70,7 @@ impl Incoming {
 
     /// Waits before the client's thread reads more, if all clients together hold too much: for others to
     /// be closed, but not for long, since their handlers may be busy.
+    #[inline(never)]
     pub(crate) fn wait_for_room(&self, link: &Link) {
         const SLICE: Duration = Duration::from_millis(5);
         const SLICES: usize = 400;

@@ -235,7 +235,7 @@ impl RateLimiter {
         link: &Link,
         socket: &Socket,
         has_input: bool,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Throttled {
         loop {
             let now = self.filled;

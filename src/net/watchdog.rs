@@ -140,6 +140,7 @@ impl Watchdog {
 
     /// Counts the bytes that a client holds for incoming messages, and closes the clients that hold most
     /// if all clients together hold too much.
+    #[inline(never)]
     pub(crate) fn holds(&self, link: &Link, bytes: usize) {
         self.incoming.count(link, bytes);
         self.incoming.relieve(|| self.owner.connections());

@@ -216,19 +216,22 @@ where
     fn start_thread(&self, stack: usize, conversation: Box<Conversation>) -> io::Result<()> {
         let (waiting, idle) = (self.waiting.clone(), self.idle);
         let (shared, handler) = (self.shared, self.handler);
-        let is_limited = memory::is_limited();
-        // Only there: the thread would keep the memory of the channel.
-        let (begun, has_begun) = is_limited.then(|| bounded(1)).unzip();
+        // Only if memory is limited: the thread would keep the memory of the channel.
+        let (begun, has_begun) = memory::is_limited().then(|| bounded(1)).unzip();
         thread::Builder::new()
             .name("client thread".to_owned())
             .stack_size(stack)
             .spawn_scoped(self.scope, move || {
+                let wait = if begun.is_some() {
+                    Duration::MAX
+                } else {
+                    KEPT_FOR
+                };
                 if let Some(begun) = begun {
                     report_start(begun);
                 }
                 let serve = |conversation| Client::serve(conversation, shared, handler);
                 serve(conversation);
-                let wait = if is_limited { Duration::MAX } else { KEPT_FOR };
                 serve_more(&waiting, wait, idle, serve);
             })?;
         if let Some(has_begun) = has_begun {

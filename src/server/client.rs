@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::net::catch_panic::catch_panic;
 use crate::net::client_id::ClientId;
 use crate::net::connection::{Conversation, Received};
+use crate::net::link::Stage;
 use crate::net::log::log_limited;
 use crate::net::log::quota::Kind;
 use crate::net::peer::Peer;
@@ -31,8 +32,6 @@ pub struct Client {
     conversation: Box<Conversation>,
     shared: Arc<Shared>,
     rooms: JoinedRooms,
-    /// The connection is closed, and that was reported.
-    finished: bool,
     /// Without [`Server::run`](super::Server::run), the clients keep the hub and the watchdog alive.
     _threads: Option<Arc<ServerThreads>>,
 }
@@ -216,7 +215,7 @@ impl Client {
     ) -> Result<Client, Error> {
         let mut client = Client::new(conversation, &threads.shared);
         client._threads = Some(Arc::clone(threads));
-        client.shake_hands()?;
+        client.shake_hands().map_err(|error| *error)?;
         Ok(client)
     }
 
@@ -240,12 +239,11 @@ impl Client {
             conversation,
             shared: Arc::clone(shared),
             rooms: JoinedRooms::default(),
-            finished: false,
             _threads: None,
         }
     }
 
-    fn shake_hands(&mut self) -> Result<(), Error> {
+    fn shake_hands(&mut self) -> Result<(), Box<Error>> {
         let handshake = Handshake {
             conversation: &mut self.conversation,
             shared: &self.shared,
@@ -261,10 +259,24 @@ impl Client {
         self.close_tcp(&end);
     }
 
+    #[inline(never)]
+    fn dropped(&mut self) {
+        self.close_tcp(&match std::thread::panicking() {
+            true => HandlerEnd::Failed("its thread panicked".to_owned()),
+            false => HandlerEnd::Returned,
+        });
+    }
+
+    /// Returns whether the connection is closed.
+    fn is_finished(&self) -> bool {
+        self.conversation.link.stage() == Stage::Gone
+    }
+
     /// Closes the connection, however its handler ended: starts the closing handshake, if nobody did before,
     /// completes it, closes the TCP connection, and reports that. Does nothing the second time.
+    #[inline(never)]
     fn close_tcp(&mut self, end: &HandlerEnd) {
-        if std::mem::replace(&mut self.finished, true) {
+        if self.is_finished() {
             return;
         }
         let (conversation, shared) = (&mut *self.conversation, &*self.shared);
@@ -286,10 +298,9 @@ impl Client {
 /// the connection.
 impl Drop for Client {
     fn drop(&mut self) {
-        self.close_tcp(&match std::thread::panicking() {
-            true => HandlerEnd::Failed("its thread panicked".to_owned()),
-            false => HandlerEnd::Returned,
-        });
+        if !self.is_finished() {
+            self.dropped();
+        }
     }
 }
 

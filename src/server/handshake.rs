@@ -29,15 +29,16 @@ impl Handshake<'_> {
     ///
     /// # Errors
     /// If the client was rejected, was answered with a page, or has disconnected.
+    // The error is in a box: a client keeps the stack below its handler for its whole life.
     #[inline(never)]
-    pub(super) fn perform(mut self) -> Result<(), Error> {
+    pub(super) fn perform(mut self) -> Result<(), Box<Error>> {
         loop {
             match self.conversation.step() {
                 Step::Event(Event::Request) => self.answer_request(),
                 Step::Event(Event::Rejected(rejection)) => {
                     self.shared.totals.rejected(rejection.name());
                     self.log_answer(rejection.status(), &rejection);
-                    return Err(Error::Rejected(rejection));
+                    return Err(Box::new(Error::Rejected(rejection)));
                 }
                 Step::Event(Event::Open) => {
                     self.opened();
@@ -46,11 +47,12 @@ impl Handshake<'_> {
                 Step::Event(_) | Step::Late => {}
                 Step::Over if self.conversation.connection.state() == State::Rejected => {
                     self.shared.totals.answered.fetch_add(1, Relaxed);
-                    return Err(Error::Answered);
+                    return Err(Box::new(Error::Answered));
                 }
                 Step::Over => {
                     self.log_tls_failure();
-                    return Err(Error::Disconnected(self.conversation.link.end_reason()));
+                    let reason = self.conversation.link.end_reason();
+                    return Err(Box::new(Error::Disconnected(reason)));
                 }
             }
         }

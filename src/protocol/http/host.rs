@@ -52,6 +52,11 @@ impl HostName {
         }
     }
 
+    /// Returns the name in the form that is compared.
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+
     fn of_address(address: Ipv6Addr) -> HostName {
         HostName(format!("[{address}]"))
     }

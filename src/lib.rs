@@ -218,3 +218,8 @@ pub use server::{
     Acceptor, Audience, Client, ClientHandle, CloseReport, Endpoint, HandlerResult, JoinError,
     Listener, Reply, Server, ServerBuilder, ServerHandle,
 };
+
+/// The programs of the cookbook, compiled. `tests/it/cookbook` runs them.
+#[cfg(all(doctest, feature = "systemd"))]
+#[doc = include_str!("../docs/cookbook.md")]
+struct Cookbook;

@@ -67,6 +67,8 @@ mod terminal;
 
 mod chat;
 
+mod cookbook;
+
 mod panics;
 
 mod resets;

@@ -21,9 +21,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use stentor::protocol::InvalidHeader;
+use stentor::server::{Audience, ClientId};
 use stentor::{
-    Audience, Client, ClientId, CloseCode, InvalidHeader, Message, RateLimit, Reply, Request,
-    Response, Server, ServerHandle,
+    Client, CloseCode, Message, RateLimit, Reply, Request, Response, Server, ServerHandle,
 };
 
 #[path = "chat/names.rs"]

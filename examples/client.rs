@@ -63,7 +63,7 @@ fn open() -> Result<WebSocket, Box<dyn Error>> {
             #[cfg(feature = "tls")]
             "--trust" => {
                 let certificates = std::fs::read(next()?)?;
-                connector = connector.tls(stentor::TlsClient::trusting(&certificates)?);
+                connector = connector.tls(stentor::tls::TlsClient::trusting(&certificates)?);
             }
             option if option.starts_with('-') => return Err(USAGE.into()),
             url => break url.to_owned(),

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use stentor::protocol::framing::Framing;
 use stentor::protocol::framing::mask;
-use stentor::protocol::{Accept, Config, Connection, Event, Framing, Printable, Version};
+use stentor::protocol::{Config, Connection, Event, Printable};
+use stentor::{Accept, Version};
 
-fn main() -> Result<(), stentor::SendError> {
+fn main() -> Result<(), stentor::protocol::SendError> {
     for version in Version::ALL {
         println!("== {version} {}", "=".repeat(60 - version.name().len()));
         let mut connection = Connection::new(Arc::new(Config::default()));
@@ -38,7 +40,7 @@ fn main() -> Result<(), stentor::SendError> {
 }
 
 /// Accepts the request, echoes every message, and returns the bytes to send.
-fn answer(connection: &mut Connection) -> Result<Vec<u8>, stentor::SendError> {
+fn answer(connection: &mut Connection) -> Result<Vec<u8>, stentor::protocol::SendError> {
     while let Some(event) = connection.next_event() {
         match event {
             Event::Request => connection.accept(Accept::new())?,

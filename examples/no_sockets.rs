@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use stentor::protocol::{Accept, Config, Connection, Event, Printable};
+use stentor::Accept;
+use stentor::protocol::{Config, Connection, Event, Printable};
 
 /// The bytes from the browser: its request, key3, a message, and its close.
 const SENT: [&[u8]; 5] = [
@@ -15,7 +16,7 @@ const SENT: [&[u8]; 5] = [
     b"\xff\x00",
 ];
 
-fn main() -> Result<(), stentor::SendError> {
+fn main() -> Result<(), stentor::protocol::SendError> {
     let mut connection = Connection::new(Arc::new(Config::default()));
     for bytes in SENT {
         println!("peer sends   {}", Printable(bytes));

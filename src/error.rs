@@ -1,5 +1,8 @@
 //! The errors of clients and servers.
 
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+
 use std::fmt;
 use std::io;
 
@@ -9,7 +12,7 @@ use crate::protocol::{
 };
 
 #[cfg(feature = "tls")]
-use crate::net::tls::TlsError;
+use tls::TlsError;
 
 /// Why a call on a client or a connection failed. `Display` includes the cause.
 ///

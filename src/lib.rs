@@ -23,28 +23,30 @@
 //! | | shipped in | text | binary | ping | close code | subprotocols |
 //! |---|---|---|---|---|---|---|
 //! | [draft-75](protocol::version::draft75) | Chrome 4–5, Safari 5.0.0 | yes | – | – | – | one |
-//! | [draft-76](protocol::version::draft76) | Chrome 6–13, Safari 5.0.1–5.1, iOS 4.2–5.1, Firefox 4–5 and Opera 11–12.0 (off), television sets | yes | – | – | – | one |
+//! | [draft-76](protocol::version::draft76) | Chrome 6–13, Safari 5.0.1–5.1, iOS 4.2–5.1, Firefox 4–5 and Opera 11–12.0 (disabled by default), television sets | yes | – | – | – | one |
 //! | [version 7](protocol::version::hybi07) | Firefox 6 | yes | yes | yes | yes | a list |
 //! | [version 8](protocol::version::hybi08) | Firefox 7–10, Chrome 14–15 | yes | yes | yes | yes | a list |
 //! | [RFC 6455](protocol::version::rfc6455) | every browser since 2012 | yes | yes | yes | yes | a list |
 //!
-//! Some versions cannot carry some messages. For such a message, a send to one client returns
-//! [`Error::Send`]; a broadcast skips the client and [counts](Counters::skipped) it. Stentor never
-//! sends other bytes instead. A close code that the version cannot carry is not sent, but it is kept
-//! for the [`CloseReport`].
+//! Some versions cannot carry some messages: draft-76 has no binary messages, for example. A send of
+//! such a message to one client returns [`Error::Send`]. A broadcast skips the client and
+//! [counts](server::Counters::skipped) the skip. Stentor never sends other bytes instead. If the version
+//! cannot carry a close code, the server does not send the code, but the
+//! [`CloseReport`](server::CloseReport) still contains it.
 //!
 //! # A guided tour
 //!
 //! **Messages.** A handler receives a [`Client`]: [`recv`](Client::recv) returns the next message,
 //! [`send`](Client::send) sends a reply, [`join`](Client::join) enters a room, and
-//! [`broadcast`](Audience::broadcast) sends to all members of a room. `recv` returns `Ok(None)` when
-//! the connection was closed in the regular way, usually by a close frame of the peer. When the
-//! handler returns, the connection is closed with code 1000. An error or a panic in the handler closes
-//! only this client's connection, with code 1011.
+//! [`broadcast`](server::Audience::broadcast) sends to all members of a room. `recv` returns `Ok(None)`
+//! after a normal close, usually because the peer sent a close frame. If the connection ends in another
+//! way, `recv` returns an error. When the handler returns `Ok`, the server closes the connection with
+//! code 1000. If the handler returns an error or panics, the server closes only this client's connection,
+//! with code 1011.
 //!
-//! **Other threads.** A [`ClientHandle`] sends to one client and closes its connection, from any
-//! thread, and never waits. A [`ServerHandle`] broadcasts, counts and lists the clients, and starts a
-//! [graceful shutdown](ServerHandle::shutdown).
+//! **Other threads.** A [`ClientHandle`] works from any thread. It sends to one client, and can close that
+//! client's connection. It never waits for the client. A [`ServerHandle`] broadcasts, counts and lists the
+//! clients, and starts a [graceful shutdown](ServerHandle::shutdown).
 //!
 //! ```
 //! # use std::time::Duration;
@@ -64,9 +66,10 @@
 //! ```
 //!
 //! **Backpressure and slow consumers.** Each client has a send queue, which is limited in bytes
-//! ([`send_queue`](ServerBuilder::send_queue_limit)). When it is full, the client's own handler waits in
-//! `send`, up to the write timeout. Broadcasts and handles never wait: the policy [`SlowClient`]
-//! closes the slow client's connection, which is the default, or drops messages for this client.
+//! ([`send_queue_limit`](ServerBuilder::send_queue_limit)). When the queue is full, `send` in the client's
+//! own handler waits. It returns an error if the client accepts no byte for the write timeout (10 s by
+//! default). Broadcasts and handles never wait for a client. For them, the policy [`SlowClient`] applies:
+//! it closes the slow client's connection, which is the default, or drops messages for this client.
 //!
 //! **Requests.** [`on_request`](ServerBuilder::on_request) receives each request before the server
 //! responds. It accepts the request, rejects it with a status, or responds with a page. So one port
@@ -85,12 +88,13 @@
 //!         },
 //!         _ => Reply::reject(404, "nothing here"),
 //!     });
-//! # Ok::<(), stentor::InvalidOrigin>(())
+//! # Ok::<(), stentor::protocol::InvalidOrigin>(())
 //! ```
 //!
 //! **The open internet.** Timeouts and size limits are on by default. Other limits depend on your
 //! application and are off until you set them: the rate limit of a client, the limits per address,
-//! and the allowed hosts and origins.
+//! and the allowed hosts and origins. Without allowed origins, any page in any browser can open a
+//! connection, with the cookies of the user who visits the page.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -102,20 +106,23 @@
 //!     .rate_limit(RateLimit::per_second().messages(20).bytes(64 * 1024))
 //!     .max_clients_per_address(Some(50))
 //!     .handshakes_per_address(100, Duration::from_secs(60));
-//! # Ok::<(), stentor::InvalidHost>(())
+//! # Ok::<(), stentor::protocol::InvalidHost>(())
 //! ```
 //!
 //! **Several sockets.** One server can listen on several TCP ports, over IPv4 and IPv6, on Unix sockets,
 //! and on the sockets that systemd passes to the process: its builder collects them with
 //! [`listen`](ServerBuilder::listen), [`listen_unix`](ServerBuilder::listen_unix) and
-//! [`listener`](ServerBuilder::listener), and [`build`](ServerBuilder::build) binds them all. A [`Peer`]
-//! is the other end of a connection; over a Unix socket it has no address. With [`trust_local_proxy`](ServerBuilder::trust_local_proxy),
-//! a proxy that connects over a Unix socket can name the client's address in a header.
+//! [`listener`](ServerBuilder::listener), and [`build`](ServerBuilder::build) binds them all. A
+//! [`Peer`](server::Peer) is the other end of a connection; over a Unix socket it has no address. With
+//! [`trust_local_proxy`](ServerBuilder::trust_local_proxy), the server reads the client's address from the
+//! header `X-Forwarded-For` of a proxy that connects over a Unix socket.
 //!
-//! **TLS.** With the feature `tls`, `ServerBuilder::tls` turns TLS on for all TCP ports. `TlsServer` reads
-//! the certificate, and can read it again while the server runs. `ServerBuilder::listen_plain` adds a
-//! port without TLS, for the browsers of the old versions. A client uses TLS if the URL begins with `wss`;
-//! `TlsClient` sets which certificates it trusts.
+//! **TLS.** With the feature `tls`, `ServerBuilder::tls` turns TLS on for all TCP ports. `tls::TlsServer`
+//! reads the certificate, and can read it again while the server runs. `ServerBuilder::listen_plain` adds
+//! a port without TLS, for browsers that are older than TLS 1.2. A client uses TLS if the URL begins with
+//! `wss`; `tls::TlsClient` sets the certificates that it trusts. If a proxy in front of the server handles
+//! TLS, set [`behind_tls`](ServerBuilder::behind_tls): the handshake response of draft-75 and draft-76
+//! contains the server's URL, which must then begin with `wss`.
 //!
 //! **Connecting.** [`connect`] opens a [`WebSocket`] to any server, with RFC 6455. A [`Connector`] has the
 //! options: the other versions, subprotocols, headers, timeouts, a proxy, and a stream that is already
@@ -132,13 +139,147 @@
 //! ```
 //!
 //! **Compression.** With the feature `deflate`, `ServerBuilder::deflate` and `Connector::deflate` turn on
-//! permessage-deflate, for RFC 6455 and for peers that support it. A broadcast is compressed once for
-//! all receivers. Compression is off by default: `protocol::deflate` documents its cost, and the
-//! information that it can leak to an attacker.
+//! permessage-deflate, for RFC 6455 and for peers that support it. By default a broadcast is compressed
+//! once for all receivers. Compression is off by default, because it costs memory and processor time, and
+//! because it can reveal secrets to an attacker: `protocol::deflate` explains both.
 //!
-//! **Your own accept loop.** An [`Acceptor`], made by [`ServerBuilder::acceptor`], serves one accepted
-//! [`Stream`], TCP or Unix, on the calling thread. For no sockets at all, there is
-//! [`protocol::Connection`].
+//! **Your own accept loop.** An [`Acceptor`](server::Acceptor), made by [`ServerBuilder::acceptor`], serves
+//! one accepted [`Stream`](server::Stream), TCP or Unix, on the calling thread. For programs without
+//! sockets, such as tests and simulations, there is [`protocol::Connection`].
+//!
+//! # Common mistakes
+//!
+//! **Waiting for something else than the client.** The server answers pings, sees a close frame and
+//! notices a lost connection only while the handler waits in [`recv`](Client::recv). A handler that waits
+//! for a channel instead does not see that its client has left. Let another thread push through a
+//! [`ClientHandle`], and let the handler read.
+//!
+//! ```no_run
+//! # use std::sync::mpsc::Receiver;
+//! # use stentor::{Client, Message};
+//! // Wrong: while no price comes, nobody answers pings or sees that the client has left.
+//! fn wrong(client: &mut Client, prices: Receiver<String>) -> stentor::HandlerResult {
+//!     for price in prices {
+//!         client.send(price)?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! // Right: a thread of its own pushes; the handler ends when the client leaves.
+//! fn right(client: &mut Client, prices: Receiver<String>) -> stentor::HandlerResult {
+//!     let handle = client.handle();
+//!     std::thread::spawn(move || prices.iter().try_for_each(|price| handle.send(price)));
+//!     while client.recv()?.is_some() {}
+//!     Ok(())
+//! }
+//! ```
+//!
+//! **Holding a lock while sending.** [`Client::send`] waits while the client's send queue is full, up
+//! to the write timeout. Every other handler that needs the lock waits too. Copy what you need, and
+//! release the lock first.
+//!
+//! ```no_run
+//! # use std::sync::Mutex;
+//! # use stentor::Client;
+//! // Wrong: one slow client stops all clients.
+//! fn wrong(client: &mut Client, scores: &Mutex<Vec<String>>) -> stentor::HandlerResult {
+//!     for score in scores.lock().unwrap().iter() {
+//!         client.send(score.as_str())?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! // Right: the lock is released before the first send.
+//! fn right(client: &mut Client, scores: &Mutex<Vec<String>>) -> stentor::HandlerResult {
+//!     let scores = scores.lock().unwrap().clone();
+//!     for score in scores {
+//!         client.send(score)?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! **Trusting a cookie without checking the origin.** A browser sends your cookies with a WebSocket
+//! request from any page, also from an attacker's (cross-site WebSocket hijacking). The rules that
+//! protect `fetch` do not apply to WebSockets. Only the header `Origin` shows the page.
+//!
+//! ```
+//! # use stentor::{Reply, Request, Server};
+//! # fn is_logged_in(request: &Request) -> bool { request.cookie("session").is_some() }
+//! # fn check(request: &Request) -> Reply {
+//! #     if is_logged_in(request) { Reply::accept() } else { Reply::reject(403, "log in first") }
+//! # }
+//! // Wrong: every page on the web can connect as the user who visits it.
+//! let server = Server::builder().on_request(check);
+//!
+//! // Right: only pages of the server's own origin can.
+//! let server = Server::builder().same_origin().on_request(check);
+//! ```
+//!
+//! **Asking for a handle too late.** [`Server::run`] takes the server and returns after the shutdown.
+//! Get the handle first.
+//!
+//! ```compile_fail
+//! # use std::time::Duration;
+//! let server = stentor::Server::bind("127.0.0.1:0")?;
+//! server.run(|_| Ok(()))?;
+//! server.handle().shutdown(Duration::from_secs(5)); // wrong: `run` has taken the server
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # fn wait_for_the_signal() {}
+//! let server = stentor::Server::bind("127.0.0.1:0")?;
+//! let handle = server.handle(); // right
+//! std::thread::spawn(move || {
+//!     wait_for_the_signal();
+//!     handle.shutdown(Duration::from_secs(5));
+//! });
+//! server.run(|_| Ok(()))?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! **Sending binary messages to every version.** Draft-75 and draft-76 have text only. `?` on such a
+//! send ends the handler, and with it the connection of a client that did nothing wrong. Either speak
+//! only the later versions, or send text to those clients.
+//!
+//! ```no_run
+//! # use stentor::{Client, Message};
+//! // Wrong: a client of draft-76 is disconnected with its first picture.
+//! fn wrong(client: &mut Client, picture: Vec<u8>) -> stentor::HandlerResult {
+//!     Ok(client.send(picture)?)
+//! }
+//!
+//! // Right: the client is asked what it can receive.
+//! fn right(client: &mut Client, picture: Vec<u8>) -> stentor::HandlerResult {
+//!     match client.version().has_binary() {
+//!         true => Ok(client.send(picture)?),
+//!         false => Ok(client.send("(a picture)")?),
+//!     }
+//! }
+//! ```
+//!
+//! **Letting the peer choose the names of rooms.** [`join`](Client::join) logs and goes on if a limit
+//! does not allow a room. The client then misses broadcasts, and does not know why.
+//! [`try_join`](Client::try_join) returns the reason.
+//!
+//! ```no_run
+//! # use stentor::Client;
+//! // Wrong: the 1,001st room of a client fails, and only the log shows it.
+//! fn wrong(client: &mut Client, name: &str) -> stentor::HandlerResult {
+//!     client.join(name);
+//!     Ok(client.send("joined")?)
+//! }
+//!
+//! // Right: the client learns the result.
+//! fn right(client: &mut Client, name: &str) -> stentor::HandlerResult {
+//!     match client.try_join(name) {
+//!         Ok(()) => Ok(client.send("joined")?),
+//!         Err(error) => Ok(client.send(error.to_string())?),
+//!     }
+//! }
+//! ```
 //!
 //! # The log
 //!
@@ -156,15 +297,16 @@
 //!
 //! # Reading the source
 //!
-//! Two folders carry each message. `protocol/` does no input or output at all. `net/` does nothing
-//! else: it has the loop that runs each connection, its socket with or without TLS, its send queue, and
-//! the watchdog, which enforces the timeouts. Two more folders use them: `server/` has the listener,
-//! the life of a [`Client`], and the hub, which broadcasts; `client/` finds a server, connects to it,
-//! and sends the request.
+//! Two folders handle messages. `protocol/` does no input or output. `net/` does all input and output: it
+//! contains the loop that runs each connection, the socket with or without TLS, the send queue, and the
+//! watchdog, which enforces the timeouts. Two more folders use them. `server/` contains the listener, the
+//! life of a [`Client`], and the hub, which broadcasts. `client/` finds a server, connects to it, and sends
+//! the request.
 //!
-//! [`protocol`] can be read like a book, in the order of its modules: the [states](protocol::state),
-//! with their whole table on one screen, the connection, the handshake, then one short chapter for each
-//! version, oldest first, then the two framings that all versions use.
+//! You can read `protocol/` like a book. It begins with `state.rs`: the states of a connection, and their
+//! whole table. Then follow the connection and the handshake. Each [version](protocol::version) has a
+//! short chapter, the oldest version first. The last chapters are the two
+//! [frame formats](protocol::framing): draft-75 and draft-76 use one, the later versions use the other.
 //!
 //! The examples are `echo`, the smallest server, and `echo_client`, the smallest client; `chat`, with its
 //! page, and `client`, for a terminal; `no_sockets`, which drives the protocol by hand; `five_hellos`, all
@@ -172,14 +314,17 @@
 //!
 //! # In scope, and out of scope
 //!
-//! In scope: servers and clients, all five versions, rooms, limits and timeouts that hold for each
-//! version, bounded queues, graceful shutdown. Out of scope: an async interface; HTTP beyond one
-//! response per connection; message histories, presence, and clusters of servers; more clients than
-//! threads are good for, which is about ten thousand; redirects, reconnecting, and keeping the cookies
-//! that servers set; TLS older than 1.2. If a proxy in front of Stentor ends TLS, set
-//! [`behind_tls`](ServerBuilder::behind_tls): draft-75 and draft-76 then receive a `wss` location.
+//! In scope are servers and clients, all five versions, rooms, limits and timeouts that hold for each
+//! version, bounded queues, and graceful shutdown. Out of scope are:
 //!
-//! Stentor runs on Unix: Linux is tested, the BSDs and macOS should work. [`protocol`] is portable.
+//! - an async interface;
+//! - HTTP beyond one response per connection;
+//! - message histories, presence, and clusters of servers;
+//! - more than about ten thousand clients, because each client needs a thread;
+//! - redirects, reconnecting, and a store of cookies in the client;
+//! - TLS older than 1.2.
+//!
+//! Stentor runs on Unix. Linux is tested; the BSDs and macOS should work. [`protocol`] is portable.
 
 mod error;
 
@@ -187,34 +332,52 @@ pub mod protocol;
 
 mod net;
 
-mod server;
+pub mod server;
 
-mod client;
+pub mod client;
 
 #[cfg(feature = "tls")]
 pub mod tls;
 
 #[doc(inline)]
-pub use client::{ConnectionStats, Connector, Sender, Transport, WebSocket, connect};
-#[cfg(feature = "tls")]
+pub use client::connector::{Connector, connect};
 #[doc(inline)]
-pub use net::tls::{TlsClient, TlsError, TlsServer};
+pub use client::sender::Sender;
 #[doc(inline)]
-pub use net::{
-    ClientId, DisconnectReason, Error, OnRateLimit, Peer, ProxyError, RateLimit, Received,
-    SlowClient, Stream,
-};
+pub use client::websocket::WebSocket;
+#[doc(inline)]
+pub use error::{DisconnectReason, Error};
+#[doc(inline)]
+pub use net::connection::Received;
+#[doc(inline)]
+pub use net::rate_limit::RateLimit;
+#[doc(inline)]
+pub use net::send_queue::SlowClient;
+#[doc(inline)]
+pub use protocol::close::CloseCode;
 #[cfg(feature = "deflate")]
-pub use protocol::Deflate;
 #[doc(inline)]
-pub use protocol::{
-    Accept, Body, CloseCode, CloseFrame, Closed, Closing, Event, Framing, HandshakeError,
-    HandshakeResponse, HostName, Initiator, InvalidHeader, InvalidHost, InvalidOrigin, InvalidUrl,
-    InvalidVersion, Limits, Message, Origin, ProtocolError, Rejection, Request, Response,
-    SendError, State, Transition, Trigger, Version, Versions,
-};
+pub use protocol::deflate::settings::Deflate;
 #[doc(inline)]
-pub use server::{
-    Acceptor, Audience, Client, ClientHandle, CloseReport, Counters, Endpoint, HandlerResult,
-    JoinError, Listener, Reply, Server, ServerBuilder, ServerHandle,
-};
+pub use protocol::handshake::request::Request;
+#[doc(inline)]
+pub use protocol::handshake::response::{Accept, Response};
+#[doc(inline)]
+pub use protocol::message::Message;
+#[doc(inline)]
+pub use protocol::version::table::{Version, Versions};
+#[doc(inline)]
+pub use server::builder::ServerBuilder;
+#[doc(inline)]
+pub use server::client::{Client, HandlerResult};
+#[doc(inline)]
+pub use server::handles::{ClientHandle, ServerHandle};
+#[doc(inline)]
+pub use server::reply::Reply;
+#[doc(inline)]
+pub use server::run::Server;
+
+/// The programs of the cookbook, compiled. `tests/it/cookbook` runs them.
+#[cfg(all(doctest, feature = "systemd"))]
+#[doc = include_str!("../docs/cookbook.md")]
+struct Cookbook;

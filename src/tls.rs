@@ -15,7 +15,9 @@
 //! For more than that, such as client certificates, [`unversioned`] accepts a configuration of rustls.
 
 #[doc(inline)]
-pub use crate::net::tls::{TlsClient, TlsError, TlsServer};
+pub use crate::error::tls::TlsError;
+#[doc(inline)]
+pub use crate::net::tls::{TlsClient, TlsServer};
 
 pub mod unversioned {
     //! The types of rustls. This module may change with any release of Stentor, as rustls does: a new

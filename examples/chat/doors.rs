@@ -3,7 +3,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 
-use stentor::{Endpoint, Server, ServerBuilder};
+use stentor::server::Endpoint;
+use stentor::{Server, ServerBuilder};
 
 /// The address on which the chat listens by default.
 const DEFAULT: &str = "127.0.0.1:8000";
@@ -16,7 +17,7 @@ pub(crate) fn secure(
 ) -> io::Result<(ServerBuilder, &'static str)> {
     let tls = match &arguments[..] {
         [option, certificate, key, ..] if option == "--tls" => {
-            let tls = stentor::TlsServer::from_files(certificate, key)?;
+            let tls = stentor::tls::TlsServer::from_files(certificate, key)?;
             reload_on_signals(tls.clone())?;
             arguments.drain(..3);
             tls
@@ -33,7 +34,7 @@ pub(crate) fn secure(
             if let Some((_, file)) = arguments.remove(0).split_once('=') {
                 std::fs::write(file, &certificate)?;
             }
-            stentor::TlsServer::from_pem(certificate.as_bytes(), key.as_bytes())?
+            stentor::tls::TlsServer::from_pem(certificate.as_bytes(), key.as_bytes())?
         }
         _ => return Ok((builder, "http")),
     };
@@ -50,7 +51,7 @@ pub(crate) fn secure(
 
 /// Reloads the certificate on SIGHUP: clients that connect after the signal receive the new one.
 #[cfg(feature = "tls")]
-fn reload_on_signals(tls: stentor::TlsServer) -> io::Result<()> {
+fn reload_on_signals(tls: stentor::tls::TlsServer) -> io::Result<()> {
     use signal_hook::{consts::SIGHUP, iterator::Signals};
     let mut signals = Signals::new([SIGHUP])?;
     std::thread::spawn(move || {

@@ -66,6 +66,23 @@ impl Default for Connector {
     }
 }
 
+/// Connects to a server, with all options at their defaults.
+///
+/// ```no_run
+/// let mut socket = stentor::connect("ws://127.0.0.1:8000/chat")?;
+/// socket.send("hello")?;
+/// while let Some(message) = socket.recv()? {
+///     println!("{message:?}");
+/// }
+/// # Ok::<(), stentor::Error>(())
+/// ```
+///
+/// # Errors
+/// The same as [`Connector::connect`].
+pub fn connect(url: &str) -> Result<WebSocket, Error> {
+    Connector::new().connect(url)
+}
+
 impl Connector {
     /// Creates a connector with all options at their defaults.
     pub fn new() -> Connector {

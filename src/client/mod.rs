@@ -12,7 +12,7 @@
 //! all client connections of the process. This module has only the client's part: resolving and
 //! reaching the server, passing a proxy, sending the request, and drawing masks.
 
-mod connector;
+pub(crate) mod connector;
 
 mod connect;
 
@@ -22,35 +22,14 @@ mod proxy;
 
 mod transport;
 
-mod websocket;
+pub(crate) mod websocket;
 
-mod sender;
+pub(crate) mod sender;
 
 mod runtime;
 
 mod entropy;
 
-pub use connector::Connector;
-
-pub use sender::Sender;
+pub use crate::error::ProxyError;
 pub use transport::Transport;
-pub use websocket::{ConnectionStats, WebSocket};
-
-use crate::error::Error;
-
-/// Connects to a server, with all options at their defaults.
-///
-/// ```no_run
-/// let mut socket = stentor::connect("ws://127.0.0.1:8000/chat")?;
-/// socket.send("hello")?;
-/// while let Some(message) = socket.recv()? {
-///     println!("{message:?}");
-/// }
-/// # Ok::<(), stentor::Error>(())
-/// ```
-///
-/// # Errors
-/// The same as [`Connector::connect`].
-pub fn connect(url: &str) -> Result<WebSocket, Error> {
-    Connector::new().connect(url)
-}
+pub use websocket::ConnectionStats;

@@ -13,7 +13,7 @@ use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
 use super::transport::Bridge;
 
-/// Sends, closes and aborts, from any thread, while another waits in [`WebSocket::recv`](super::WebSocket::recv).
+/// Sends, closes and aborts, from any thread, while another waits in [`WebSocket::recv`](crate::WebSocket::recv).
 /// It is cheap to clone, and does not keep the connection open.
 ///
 /// ```no_run
@@ -39,7 +39,7 @@ pub struct Sender {
 
 impl Sender {
     /// Sends a message at once. If the peer does not read, this waits (backpressure) until the message
-    /// fits into the [send queue](super::Connector::send_queue_limit), for as long as the peer reads some bytes
+    /// fits into the [send queue](crate::Connector::send_queue_limit), for as long as the peer reads some bytes
     /// within the write timeout. Messages of several threads never mix.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl Sender {
     /// Aborts the connection at once, without a closing handshake: queued bytes are dropped, and the
     /// peer receives a reset, or the end of the stream. Threads that wait to send, or in `recv`, get
     /// [`Error::Disconnected`] with [`DisconnectReason::Aborted`], unless the connection was closed before. The socket
-    /// itself is released when the [`WebSocket`](super::WebSocket) is dropped, which does not wait any
+    /// itself is released when the [`WebSocket`](crate::WebSocket) is dropped, which does not wait any
     /// more, even if it has begun to.
     pub fn abort(&self) {
         self.link.disconnect(DisconnectReason::Aborted);

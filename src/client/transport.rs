@@ -16,7 +16,7 @@ use rustix::net::{SendFlags, send};
 
 use crate::net::catch_panic::catch_panic;
 
-/// A stream of bytes in both directions, for [`Connector::connect_through`](super::Connector::connect_through).
+/// A stream of bytes in both directions, for [`Connector::connect_through`](crate::Connector::connect_through).
 ///
 /// One thread reads while another writes, and a third shuts down: that is why all methods take
 /// `&self`. If a method panics, its direction ends.
@@ -27,7 +27,7 @@ use crate::net::catch_panic::catch_panic;
 ///
 /// struct Tunnel(TcpStream);
 ///
-/// impl stentor::Transport for Tunnel {
+/// impl stentor::client::Transport for Tunnel {
 ///     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
 ///         (&self.0).read(buffer)
 ///     }

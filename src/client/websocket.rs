@@ -20,8 +20,8 @@ use crate::protocol::{
 use super::sender::Sender;
 use super::transport::Bridge;
 
-/// A connection that this process has opened, with [`connect`](super::connect) or
-/// [`Connector`](super::Connector).
+/// A connection that this process has opened, with [`connect`](crate::connect) or
+/// [`Connector`](crate::Connector).
 ///
 /// It belongs to one thread, which reads; other threads send through a [`Sender`]. While no thread
 /// calls [`recv`](WebSocket::recv) or a similar method, nothing is read: pings are not answered, and

@@ -80,11 +80,3 @@ pub(crate) mod date;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]
 pub(crate) mod sync;
-
-pub use crate::error::{DisconnectReason, Error, ProxyError};
-pub use client_id::ClientId;
-pub use connection::Received;
-pub use peer::Peer;
-pub use rate_limit::{OnRateLimit, RateLimit};
-pub use send_queue::SlowClient;
-pub use stream::Stream;

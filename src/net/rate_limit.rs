@@ -41,7 +41,7 @@ pub enum OnRateLimit {
     /// Throttles the client: it is not read from until its rate allows (backpressure: TCP slows it
     /// down), and nothing is lost. Broadcasts reach it meanwhile, keepalive does not mistake it for
     /// dead, and neither a close frame nor a graceful shutdown waits for it. Counted as
-    /// [`throttled`](crate::Counters::throttled), each time.
+    /// [`throttled`](crate::server::Counters::throttled), each time.
     ///
     /// The end of its connection is detected within 5 s. After a reset, unread bytes are dropped at
     /// once. After an orderly end of its stream, the bytes before it are read at the client's rate
@@ -57,7 +57,7 @@ pub enum OnRateLimit {
     Delay,
     /// Closes the connection with 1008, in the way of its version: draft-76 has only its `FF 00`, and
     /// for draft-75 TCP is closed. Counted as
-    /// [`rate_limit_exceeded`](crate::Counters::rate_limit_exceeded). The handler's `recv` returns
+    /// [`rate_limit_exceeded`](crate::server::Counters::rate_limit_exceeded). The handler's `recv` returns
     /// `Ok(None)`.
     Close,
 }

@@ -19,7 +19,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use stentor::protocol::{Accept, Config, Connection, Ending, Event};
+//! use stentor::Accept;
+//! use stentor::protocol::{Config, Connection, Ending, Event};
 //!
 //! // The bytes of a browser of 2010: draft-76, a challenge, and a first message after it.
 //! let mut peer = &b"GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
@@ -53,20 +54,21 @@
 //! # Ok::<(), stentor::protocol::SendError>(())
 //! ```
 //!
-//! The chapters, in the order in which to read them: the [states](state) and their table; the
-//! engine, [`Connection`]; the [handshake], with the request and the response of both sides; the
-//! [closing handshake](closing); the [versions](version), oldest first; the two [framings](framing); the
-//! two [roles](role); compression, if it is built in; then the small ones: [messages and events](message),
-//! [close codes](close), [configuration](config), [limits], and [errors](error).
+//! The chapters, in the order in which to read the source: `state.rs`, the [states](State) and their
+//! table; `connection.rs`, the engine, [`Connection`]; `handshake/`, with the request and the response of
+//! both sides; `closing.rs`, the closing handshake; the [versions](version), oldest first; the two
+//! [framings](framing); the two [roles](Role); compression, if it is built in; then the small ones:
+//! [messages](crate::Message) and [events](Event), [close codes](crate::CloseCode),
+//! [configuration](Config), [limits](Limits), and the errors.
 
-pub mod state;
+pub(crate) mod state;
 
-pub mod connection;
+pub(crate) mod connection;
 
 #[macro_use]
 pub(crate) mod http;
 
-pub mod handshake;
+pub(crate) mod handshake;
 
 mod phase;
 
@@ -76,54 +78,57 @@ mod receive_buffer;
 
 mod random;
 
-pub mod closing;
+pub(crate) mod closing;
 
 pub mod version;
 
 pub mod framing;
 
-pub mod role;
+pub(crate) mod role;
 
 #[cfg(feature = "deflate")]
 pub mod deflate;
 #[cfg(not(feature = "deflate"))]
 pub(crate) mod deflate;
 
-pub mod message;
+pub(crate) mod message;
 
-pub mod close;
+pub(crate) mod close;
 
-pub mod config;
+pub(crate) mod config;
 
-pub mod limits;
+pub(crate) mod limits;
 
-pub mod error;
+pub(crate) mod error;
 
-pub use close::{CloseCode, CloseFrame, Closed, Initiator};
+pub use close::{CloseFrame, Closed, Initiator};
 pub use closing::Ending;
 pub use config::Config;
 pub use connection::Connection;
-#[cfg(feature = "deflate")]
-pub use deflate::Deflate;
 pub use error::{KeyError, ProtocolError, Rejection, SendError};
-pub(crate) use framing::Note;
-pub use framing::{Encoder, Framing};
-pub(crate) use handshake::ResponseReader;
-pub use handshake::request::Request;
-pub use handshake::response::{Accept, Date, InvalidHeader, Response};
+pub use handshake::response::{Date, InvalidHeader};
 pub use handshake::{ClientRequest, HandshakeError, HandshakeResponse};
 pub use http::body::Body;
 pub use http::host::{HostName, InvalidHost};
 pub use http::origin::{InvalidOrigin, Origin};
-pub(crate) use http::redacted::Redacted;
 pub use http::text::Printable;
 pub use http::url::InvalidUrl;
 pub use limits::Limits;
-pub use message::{Event, Message, NotText};
+pub use message::{Event, NotText};
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
-pub use version::name::InvalidVersion;
-pub use version::{Closing, Version, Versions};
+
+// The public paths of these are in the crate's root, or in the module that is named.
+pub(crate) use close::CloseCode;
+#[cfg(feature = "deflate")]
+pub(crate) use deflate::Deflate;
+pub(crate) use framing::{Encoder, Framing, Note};
+pub(crate) use handshake::ResponseReader;
+pub(crate) use handshake::request::Request;
+pub(crate) use handshake::response::{Accept, Response};
+pub(crate) use http::redacted::Redacted;
+pub(crate) use message::Message;
+pub(crate) use version::{Closing, Version, Versions};
 
 /// Encodes a rejection without a [`Connection`].
 pub(crate) fn rejection_bytes(rejection: &Rejection, date: Option<Date>) -> Vec<u8> {

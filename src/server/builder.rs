@@ -20,12 +20,13 @@ use crate::protocol::{
     InvalidHeader, InvalidHost, InvalidOrigin, Limits, Request, Transition, Versions,
 };
 
+use super::acceptor::Acceptor;
 use super::addresses::Handshakes;
 use super::listener::{Listener, Listeners, Source};
 use super::reply::Reply;
+use super::run::Server;
 use super::settings::Settings;
 use super::teardown::CloseReport;
-use super::{Acceptor, Server};
 
 /// Collects the listeners and the options of a [`Server`], then builds it. [`Server::builder`] returns
 /// it without listeners and with all options at their defaults.
@@ -449,7 +450,7 @@ impl ServerBuilder {
     /// let server = stentor::Server::builder()
     ///     .allowed_hosts(["chat.example.com", "localhost", "127.0.0.1", "[::1]"])?
     ///     .same_origin();
-    /// # Ok::<(), stentor::InvalidHost>(())
+    /// # Ok::<(), stentor::protocol::InvalidHost>(())
     /// ```
     ///
     /// # Errors
@@ -534,7 +535,7 @@ impl ServerBuilder {
     /// counts. The limit is exceeded at most by the messages that are being sent at that moment: a
     /// batch of broadcasts, and a message of each thread that sends.
     ///
-    /// The [`Body`](crate::Body) of a response counts too, from 16 KiB on and unless it is static, once
+    /// The [`Body`](crate::protocol::Body) of a response counts too, from 16 KiB on and unless it is static, once
     /// for all clients that share it. A client for whose page there is no room gets 503, and no client
     /// is evicted for it.
     pub fn total_send_queue_limit(self, bytes: usize) -> Self {
@@ -548,7 +549,7 @@ impl ServerBuilder {
     /// Protects against many clients that each begin a message and never finish it. Beyond the limit, the
     /// clients that hold most are closed with 1013 (try again later) until an eighth is free again;
     /// in draft-76 with its `FF 00`, in draft-75 by closing the TCP connection. Their `recv` returns
-    /// `Ok(None)`, and [`Counters::incoming_exceeded`](crate::Counters::incoming_exceeded) counts them.
+    /// `Ok(None)`, and [`Counters::incoming_exceeded`](crate::server::Counters::incoming_exceeded) counts them.
     ///
     /// The limit is exceeded at most by the input that is being read at that moment: a message of each
     /// thread that reads. Less than 8 KiB of one client is not counted: all of them hold at most

@@ -23,7 +23,7 @@ use super::teardown::{HandlerEnd, report_close};
 
 /// The result of a handler. An error, like a panic, closes only this client's connection, with 1011,
 /// and is logged. A stack overflow is not a panic: it aborts the process, see
-/// [`stack_size`](super::ServerBuilder::stack_size).
+/// [`stack_size`](crate::ServerBuilder::stack_size).
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// A client, as its handler sees it. When the handler returns, the connection is closed with 1000.
@@ -32,7 +32,7 @@ pub struct Client {
     conversation: Box<Conversation>,
     shared: Arc<Shared>,
     rooms: JoinedRooms,
-    /// Without [`Server::run`](super::Server::run), the clients keep the hub and the watchdog alive.
+    /// Without [`Server::run`](crate::Server::run), the clients keep the hub and the watchdog alive.
     _threads: Option<Arc<ServerThreads>>,
 }
 
@@ -161,7 +161,7 @@ impl Client {
     /// room twice is the same as entering it once.
     ///
     /// If a limit does not allow this, the client does not enter, the reason is logged, and
-    /// [`Counters::not_joined`](crate::Counters::not_joined) counts it. Use
+    /// [`Counters::not_joined`](crate::server::Counters::not_joined) counts it. Use
     /// [`try_join`](Client::try_join), which returns the reason, if a peer chooses the names or the
     /// number of the rooms.
     pub fn join(&self, room: &str) {
@@ -176,7 +176,7 @@ impl Client {
     }
 
     /// Enters a room like [`join`](Client::join), and returns an error if a limit does not allow it.
-    /// [`Counters::not_joined`](crate::Counters::not_joined) counts that too; nothing is logged.
+    /// [`Counters::not_joined`](crate::server::Counters::not_joined) counts that too; nothing is logged.
     ///
     /// # Errors
     /// [`JoinError`] if the client is in as many rooms as
@@ -294,7 +294,7 @@ impl Client {
     }
 }
 
-/// For streams that are served without [`Server::run`](super::Server::run): dropping the value closes
+/// For streams that are served without [`Server::run`](crate::Server::run): dropping the value closes
 /// the connection.
 impl Drop for Client {
     fn drop(&mut self) {

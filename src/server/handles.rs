@@ -119,7 +119,7 @@ impl ServerHandle {
     /// 1001, in its version's own way, after all earlier broadcasts. Connections that are still open
     /// after the timeout, `deadline`, are aborted. After a second call, the new timeout counts. Returns
     /// when the closes are queued, which no client can delay;
-    /// [`Server::run`](super::Server::run) returns when the last handler has.
+    /// [`Server::run`](crate::Server::run) returns when the last handler has.
     #[doc(alias = "graceful shutdown")]
     #[doc(alias = "stop")]
     pub fn shutdown(&self, deadline: Duration) {

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
-use stentor::{Framing, Version};
+use stentor::Version;
+use stentor::protocol::framing::Framing;
 
 use crate::site::{DEADLINE, IDLE, Site};
 use crate::support::{HIXIE, HYBI, Head, Peer, dial, dial_from, masked, read_answer, text};

@@ -1,10 +1,11 @@
 //! The closing handshake in detail: the codes, the side that started it, and the frames at each
 //! point.
 
+use stentor::protocol::framing::Encoder;
 use stentor::protocol::{
-    CloseCode, CloseFrame, Config, Encoder, Ending, Initiator, ProtocolError, SendError, State,
-    Trigger, Version,
+    CloseFrame, Config, Ending, Initiator, ProtocolError, SendError, State, Trigger,
 };
+use stentor::{CloseCode, Version};
 
 use crate::support::{Driven, HIXIE, HYBI, Head, KEY3, bye, close_frame, masked, text};
 

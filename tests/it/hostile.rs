@@ -1,7 +1,8 @@
 //! Random bytes, and valid bytes with a few changed: nothing panics, everything ends, and no output
 //! grows beyond the input. The seeds are fixed, so a failure can be repeated.
 
-use stentor::protocol::{CloseCode, CloseFrame, Config, Ending, Event, Message, Version};
+use stentor::protocol::{CloseFrame, Config, Ending, Event};
+use stentor::{CloseCode, Message, Version};
 
 use crate::support::{Driven, HandshakeResponse, Head, bye, close_frame, masked, text};
 

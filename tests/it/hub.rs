@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{Client, ClientId, HandlerResult, Server, ServerHandle, Version};
+use stentor::server::ClientId;
+use stentor::{Client, HandlerResult, Server, ServerHandle, Version};
 
 use crate::support::{Head, Heard, KEY3, Loopback, PATIENCE, Peer, dial, echo, eventually, text};
 

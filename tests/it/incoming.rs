@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use stentor::{Framing, Server, ServerBuilder, Version};
+use stentor::protocol::framing::Framing;
+use stentor::{Server, ServerBuilder, Version};
 
 use crate::support::{
     Head, Heard, Loopback, Peer, becomes, dial, echo, eventually, keep_logbook, logged, masked,

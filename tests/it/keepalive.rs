@@ -7,7 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
-use stentor::{Closing, DisconnectReason, Framing, Initiator, Server, ServerBuilder, Version};
+use stentor::protocol::Initiator;
+use stentor::protocol::framing::Framing;
+use stentor::protocol::version::Closing;
+use stentor::{DisconnectReason, Server, ServerBuilder, Version};
 
 use crate::support::{
     HIXIE, HYBI, Head, Heard, Loopback, Peer, becomes, dial_from, echo, masked, text, written,

@@ -1,7 +1,8 @@
 //! Limits that only some versions have: fragments, skipped frames, lengths in digits; and text that
 //! is invalid before it is complete.
 
-use stentor::protocol::{CloseCode, Config, Event, ProtocolError, State, Version};
+use stentor::protocol::{Config, Event, ProtocolError, State};
+use stentor::{CloseCode, Version};
 
 use crate::support::{Driven, HIXIE, HYBI, MASK, masked};
 

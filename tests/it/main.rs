@@ -16,6 +16,8 @@ mod values;
 
 mod supply;
 
+mod source;
+
 mod every_version;
 
 mod request_head;
@@ -68,6 +70,8 @@ mod signals;
 mod terminal;
 
 mod chat;
+
+mod cookbook;
 
 mod panics;
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::bounded;
 use log::Level;
 use rustix::net::sockopt;
+use stentor::server::OnRateLimit;
 use stentor::{
-    CloseCode, DisconnectReason, OnRateLimit, RateLimit, Received, Server, ServerBuilder,
-    SlowClient, Version,
+    CloseCode, DisconnectReason, RateLimit, Received, Server, ServerBuilder, SlowClient, Version,
 };
 
 use crate::support::{

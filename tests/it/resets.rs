@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use rustix::net::sockopt;
-use stentor::{
-    Client, CloseCode, DisconnectReason, Error, HandlerResult, Initiator, Server, Version,
-};
+use stentor::protocol::Initiator;
+use stentor::{Client, CloseCode, DisconnectReason, Error, HandlerResult, Server, Version};
 
 use crate::support::{Head, Loopback, PATIENCE, Peer, becomes, dial, text};
 

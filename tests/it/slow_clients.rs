@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use log::Level;
-use stentor::{Counters, DisconnectReason, Error, Server, ServerBuilder, SlowClient, Version};
+use stentor::server::Counters;
+use stentor::{DisconnectReason, Error, Server, ServerBuilder, SlowClient, Version};
 
 use crate::support::{
     HYBI, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial_from, echo, eventually,

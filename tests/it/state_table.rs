@@ -1,6 +1,7 @@
 //! The transition table: the drawing in the documentation is the code, and the engine follows it.
 
-use stentor::protocol::{Accept, Config, Connection, Event, Rejection, State, Trigger, Version};
+use stentor::protocol::{Config, Connection, Event, Rejection, State, Trigger};
+use stentor::{Accept, Version};
 
 use crate::client_handshake::request;
 use crate::support::{Driven, Head, bye, text};

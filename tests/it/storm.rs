@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{Closing, DisconnectReason, Server, Version};
+use stentor::protocol::version::Closing;
+use stentor::{DisconnectReason, Server, Version};
 
 use crate::support::{Heard, Loopback, PATIENCE, Peer, eventually};
 

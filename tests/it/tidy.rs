@@ -46,7 +46,10 @@ fn the_core_names_no_socket_no_thread_and_no_clock() {
 fn every_version_is_a_chapter_with_the_same_headings() {
     let mut chapters = 0;
     for (path, source) in sources("src/protocol/version") {
-        if path.ends_with("mod.rs") || path.ends_with("name.rs") {
+        if ["mod.rs", "name.rs", "table.rs"]
+            .iter()
+            .any(|one| path.ends_with(one))
+        {
             continue;
         }
         let headings: Vec<&str> = source

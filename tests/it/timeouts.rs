@@ -6,9 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
+use stentor::protocol::Initiator;
+use stentor::protocol::version::Closing;
+use stentor::server::{CloseReport, Counters};
 use stentor::{
-    Client, CloseReport, Closing, Counters, DisconnectReason, Error, HandlerResult, Initiator,
-    Received, Reply, Server, ServerBuilder, Version,
+    Client, DisconnectReason, Error, HandlerResult, Received, Reply, Server, ServerBuilder, Version,
 };
 
 use crate::support::{

@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use stentor::protocol::SendError;
 use stentor::protocol::{Config, Connection, NotText};
-use stentor::{Message, Response, SendError, Version, Versions};
+use stentor::{Message, Response, Version, Versions};
 
 #[test]
 fn text_message_gives_its_text() -> Result<(), NotText> {

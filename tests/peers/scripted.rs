@@ -22,8 +22,9 @@ use std::error::Error;
 use std::io::{self, BufRead};
 
 use serde_json::{Value, json};
+use stentor::protocol::Event;
 use stentor::protocol::{HandshakeError, HandshakeResponse};
-use stentor::{CloseCode, Connector, Event, Message, WebSocket};
+use stentor::{CloseCode, Connector, Message, WebSocket};
 
 fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init();
@@ -75,7 +76,7 @@ fn connect(wanted: &Value) -> Result<WebSocket, Box<dyn Error>> {
 
 #[cfg(feature = "tls")]
 fn trusting(connector: Connector, path: &str) -> Result<Connector, Box<dyn Error>> {
-    let tls = stentor::TlsClient::trusting_only(&std::fs::read(path)?)?;
+    let tls = stentor::tls::TlsClient::trusting_only(&std::fs::read(path)?)?;
     Ok(connector.tls(tls))
 }
 

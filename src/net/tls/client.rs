@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use super::error::{Cause, TlsError};
 use super::session::TlsSession;
 use super::{ALPN, certificates, provider};
+use crate::error::tls::{Cause, TlsError};
 
 /// A client's side of TLS: the certificates that it trusts. There is no way to trust all of them,
 /// or to leave the name unchecked.
@@ -18,7 +18,7 @@ use super::{ALPN, certificates, provider};
 ///
 /// ```no_run
 /// // A private authority, beside those that browsers trust.
-/// let tls = stentor::TlsClient::trusting(&std::fs::read("our-authority.pem")?)?;
+/// let tls = stentor::tls::TlsClient::trusting(&std::fs::read("our-authority.pem")?)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]

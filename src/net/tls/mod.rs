@@ -9,21 +9,19 @@
 
 mod client;
 
-mod error;
-
 mod server;
 
 mod session;
 
 pub use client::TlsClient;
-pub use error::TlsError;
 pub use server::TlsServer;
 
 pub(crate) use session::TlsSession;
 
 use std::sync::Arc;
 
-use error::Cause;
+use crate::error::tls::Cause;
+pub(crate) use crate::error::tls::TlsError;
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;

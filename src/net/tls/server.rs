@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 
-use super::error::{Cause, TlsError};
 use super::session::TlsSession;
 use super::{ALPN, private_key, provider};
+use crate::error::tls::{Cause, TlsError};
 
 /// A server's side of TLS, for [`ServerBuilder::tls`](crate::ServerBuilder::tls): its certificate and
 /// its key. Cheap to clone; all clones share them, so a clone that the program keeps gives a running
@@ -18,7 +18,7 @@ use super::{ALPN, private_key, provider};
 /// TLS 1.3 and 1.2, resumption by tickets, no early data, ALPN `http/1.1`.
 ///
 /// ```no_run
-/// let tls = stentor::TlsServer::from_files("fullchain.pem", "privkey.pem")?;
+/// let tls = stentor::tls::TlsServer::from_files("fullchain.pem", "privkey.pem")?;
 /// let server = stentor::Server::builder().listen("0.0.0.0:443").tls(tls.clone()).build()?;
 /// // Later, when the certificate was renewed:
 /// tls.reload()?;

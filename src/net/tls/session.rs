@@ -25,7 +25,7 @@ use crate::net::date;
 use crate::net::system::{SEND_FLAGS, VECTORS, poll_until};
 use crate::protocol::{Rejection, rejection_bytes};
 
-use super::error::{Cause, TlsError};
+use crate::error::tls::{Cause, TlsError};
 
 /// One side of a TLS connection. Each call is given the socket.
 pub(crate) struct TlsSession {

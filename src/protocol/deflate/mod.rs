@@ -58,7 +58,7 @@ mod inflater;
 #[cfg(feature = "deflate")]
 mod negotiation;
 #[cfg(feature = "deflate")]
-mod settings;
+pub(crate) mod settings;
 
 #[cfg(feature = "deflate")]
 pub(crate) use deflater::Deflater;
@@ -67,7 +67,7 @@ pub(crate) use inflater::Inflater;
 #[cfg(feature = "deflate")]
 pub(crate) use negotiation::{Negotiated, accept_offer, offer, read_response};
 #[cfg(feature = "deflate")]
-pub use settings::Deflate;
+pub(crate) use settings::Deflate;
 
 #[cfg(not(feature = "deflate"))]
 mod disabled;

@@ -12,7 +12,8 @@ use crate::protocol::version::{Closing, Version};
 /// state, so any thread that sends can have its own.
 ///
 /// ```
-/// use stentor::protocol::{Encoder, Version};
+/// use stentor::Version;
+/// use stentor::protocol::framing::Encoder;
 ///
 /// let (mut from_server, mut from_client) = (Vec::new(), Vec::new());
 /// Encoder::server(Version::Rfc6455).encode(&"Hello".into(), &mut from_server)?;
@@ -21,7 +22,7 @@ use crate::protocol::version::{Closing, Version};
 ///     .encode(&"Hello".into(), &mut from_client)?;
 /// assert_eq!(from_server, b"\x81\x05Hello");
 /// assert_eq!(from_client, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
-/// # Ok::<(), stentor::SendError>(())
+/// # Ok::<(), stentor::protocol::SendError>(())
 /// ```
 #[must_use]
 #[derive(Debug, Clone, Copy)]

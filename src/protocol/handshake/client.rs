@@ -3,7 +3,8 @@
 //! ```
 //! use std::sync::Arc;
 //! use stentor::Version;
-//! use stentor::protocol::{Accept, ClientRequest, Config, Connection, Event, Message};
+//! use stentor::{Accept, Message};
+//! use stentor::protocol::{ClientRequest, Config, Connection, Event};
 //!
 //! // Two engines and no network: each one reads the other's output.
 //! let config = Arc::new(Config::default());

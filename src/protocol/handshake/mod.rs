@@ -1,8 +1,8 @@
 //! The handshake: the request and the response, as a server and as a client read and write them.
 
-pub mod request;
+pub(crate) mod request;
 
-pub mod response;
+pub(crate) mod response;
 
 mod server;
 
@@ -17,10 +17,10 @@ mod error;
 pub use client_request::ClientRequest;
 pub use client_response::HandshakeResponse;
 pub use error::HandshakeError;
-pub use request::Request;
-pub use response::{Accept, InvalidHeader, Response};
 
 pub(crate) use client::{ClientHandshake, ExpectedProof, Progress, ResponseReader};
 pub(crate) use client::{expect_exactly, expect_ignoring_case};
 pub(crate) use client_request::add_subprotocols;
+pub(crate) use request::Request;
+pub(crate) use response::{Accept, Response};
 pub(crate) use server::{Agreed, Proof, agree, judge};

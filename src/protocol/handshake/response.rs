@@ -32,7 +32,7 @@ const CONTENT_TYPE_OPTIONS: &str = "X-Content-Type-Options";
 /// assert_eq!((page.status(), moved.status(), json.status()), (200, 308, 503));
 /// // A header that would break the response is an error, whatever a request has put into it.
 /// assert!(Response::new(204).header("X-Name", "a\r\nSet-Cookie: b=c").is_err());
-/// # Ok::<(), stentor::InvalidHeader>(())
+/// # Ok::<(), stentor::protocol::InvalidHeader>(())
 /// ```
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +45,13 @@ pub struct Response {
 /// How a handshake is accepted: the subprotocol, and additional headers of the 101.
 ///
 /// ```
-/// use stentor::protocol::Accept;
+/// use stentor::Accept;
 ///
 /// let accept = Accept::new()
 ///     .subprotocol("chat")
 ///     .header("Set-Cookie", "session=e8bb43229de9; Secure; HttpOnly")?;
 /// # let _ = accept;
-/// # Ok::<(), stentor::InvalidHeader>(())
+/// # Ok::<(), stentor::protocol::InvalidHeader>(())
 /// ```
 #[must_use]
 #[doc(alias = "upgrade")]

@@ -9,7 +9,8 @@ use std::sync::Arc;
 /// however many clients receive it.
 ///
 /// ```
-/// use stentor::{Body, Response};
+/// use stentor::Response;
+/// use stentor::protocol::Body;
 /// const PAGE: Body = Body::from_static(b"<!DOCTYPE html><p>Hello");
 /// let answer = Response::html(PAGE);
 /// // A page that is made at run time, once.

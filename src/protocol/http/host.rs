@@ -10,12 +10,12 @@ use super::text::split_port;
 /// notation of an IPv6 address.
 ///
 /// ```
-/// use stentor::HostName;
+/// use stentor::protocol::HostName;
 /// let host: HostName = "Example.com".parse()?;
 /// assert_eq!(host, "example.com".parse()?);
 /// assert_eq!("::1".parse::<HostName>()?, "[0:0::1]".parse()?);
 /// assert!("example.com:8000".parse::<HostName>().is_err());
-/// # Ok::<(), stentor::InvalidHost>(())
+/// # Ok::<(), stentor::protocol::InvalidHost>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostName(String);
@@ -50,6 +50,11 @@ impl HostName {
             Some(address) => HostName::of_address(address),
             None => HostName(name.to_ascii_lowercase()),
         }
+    }
+
+    /// Returns the name in the form that is compared.
+    pub(crate) fn into_string(self) -> String {
+        self.0
     }
 
     fn of_address(address: Ipv6Addr) -> HostName {

@@ -16,14 +16,14 @@ use super::text::split_port;
 /// `wss`) must have a host.
 ///
 /// ```
-/// use stentor::Origin;
+/// use stentor::protocol::Origin;
 /// let origin: Origin = "https://Example.com:443".parse()?;
 /// assert_eq!(origin, "https://example.com".parse()?);
 /// assert_ne!(origin, "http://example.com".parse()?);
 /// assert_eq!((origin.scheme(), origin.host(), origin.port()), ("https", "example.com", None));
 /// assert_eq!("file://".parse::<Origin>()?.to_string(), "file://");
 /// assert!("example.com".parse::<Origin>().is_err());
-/// # Ok::<(), stentor::InvalidOrigin>(())
+/// # Ok::<(), stentor::protocol::InvalidOrigin>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
@@ -57,25 +57,30 @@ impl Origin {
     /// # Errors
     /// [`InvalidOrigin`] for invalid parts, by the same rules as in parsing.
     pub fn new(scheme: &str, host: &str, port: Option<u16>) -> Result<Origin, InvalidOrigin> {
-        let text = match port {
-            Some(port) => format!("{scheme}://{host}:{port}"),
-            None => format!("{scheme}://{host}"),
-        };
-        let bad = || InvalidOrigin(text.clone());
+        Origin::of(scheme, host, port).ok_or_else(|| {
+            InvalidOrigin(match port {
+                Some(port) => format!("{scheme}://{host}:{port}"),
+                None => format!("{scheme}://{host}"),
+            })
+        })
+    }
+
+    /// Creates an origin; `None` for invalid parts.
+    fn of(scheme: &str, host: &str, port: Option<u16>) -> Option<Origin> {
         let scheme = scheme.to_ascii_lowercase();
         if !is_scheme(&scheme) {
-            return Err(bad());
+            return None;
         }
         let default = match scheme.as_str() {
             "http" | "ws" => Some(80),
             "https" | "wss" => Some(443),
             _ => None,
         };
-        Ok(Origin {
+        Some(Origin {
             host: match host {
                 // Only the schemes of the web need a host (RFC 9110 §4.2.1).
                 "" if default.is_none() && port.is_none() => String::new(),
-                host => host_of(host).ok_or_else(bad)?,
+                host => host_of(host)?,
             },
             port: port.filter(|port| Some(*port) != default),
             scheme,
@@ -120,7 +125,7 @@ impl FromStr for Origin {
             Some(_) => return Err(bad()),
             None => None,
         };
-        Origin::new(scheme, host, port).map_err(|_| bad())
+        Origin::of(scheme, host, port).ok_or_else(bad)
     }
 }
 
@@ -149,5 +154,5 @@ fn host_of(host: &str) -> Option<String> {
         None if host.is_empty() || !host.bytes().all(is_host_byte) => return None,
         None => {}
     }
-    Some(HostName::of(host).to_string())
+    Some(HostName::of(host).into_string())
 }

@@ -84,7 +84,7 @@ fn host_of(host: &str) -> Option<String> {
     } else if host.is_empty() || !host.bytes().all(is_name_byte) {
         return None;
     }
-    Some(HostName::of(host).to_string())
+    Some(HostName::of(host).into_string())
 }
 
 /// Returns whether a name may contain `byte`. RFC 3986 §3.2.2 allows more, which no resolver accepts.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arbitrary::Arbitrary;
 use serde_json::Value;
-use stentor::protocol::Version;
+use stentor::Version;
 use stentor_fuzz::answers::Answered;
 use stentor_fuzz::connection::Script;
 use stentor_fuzz::frames::SharedFrames;

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use arbitrary::Arbitrary;
-use stentor::protocol::{ClientRequest, Config, Event, Framing, Message, State, Version};
+use stentor::{Message, Version};
+use stentor::protocol::{ClientRequest, Config, Event, State};
+use stentor::protocol::framing::Framing;
 
 use crate::driven::{Call, Driven};
 use crate::head::{Head, Spoil};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arbitrary::Arbitrary;
-use stentor::protocol::{Config, Event, Framing, Role, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Event, Role};
+use stentor::protocol::framing::Framing;
 
 use crate::driven::{Call, Driven, Manner, Reading};
 use crate::reference::{Account, End};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arbitrary::Arbitrary;
-use stentor::protocol::{Config, Event, Framing, Message, State, Version};
+use stentor::{Message, Version};
+use stentor::protocol::{Config, Event, State};
+use stentor::protocol::framing::Framing;
 
 use crate::driven::{Driven, Manner};
 use crate::head::{Head, Spoil};

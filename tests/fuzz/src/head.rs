@@ -1,7 +1,7 @@
 //! A request's header block that can be spoilt, or a response's.
 
 use arbitrary::Arbitrary;
-use stentor::protocol::Version;
+use stentor::Version;
 
 use crate::wire::ACCEPT;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use stentor::Deflate;
-use stentor::protocol::{Accept, Config, Connection, Event, Message, ProtocolError, Version};
+use stentor::{Accept, Message, Version};
+use stentor::protocol::{Config, Connection, Event, ProtocolError};
 
 use crate::reference::deflate::{Fault, inflate};
 use crate::wire::{self, Frame};

@@ -2,7 +2,8 @@
 //! specifications and the library's documentation. If the result is not certain, the verdict says
 //! so.
 
-use stentor::protocol::{Config, Version};
+use stentor::Version;
+use stentor::protocol::Config;
 
 use crate::head::{Field, Head, trim};
 

@@ -1,6 +1,9 @@
 //! The bytes that clients write and read, as plainly as possible.
 
-use stentor::protocol::{ClientRequest, Closing, Framing, Version};
+use stentor::Version;
+use stentor::protocol::ClientRequest;
+use stentor::protocol::framing::Framing;
+use stentor::protocol::version::Closing;
 
 use crate::head::Head;
 use crate::law;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stentor::protocol::Framing;
+use stentor::protocol::framing::Framing;
 use stentor_fuzz::frames::{SharedFrames, judge};
 
 fuzz_target!(|frames: SharedFrames| judge(Framing::Hixie, &frames));

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stentor::protocol::Version;
+use stentor::Version;
 use stentor_fuzz::handshake::{Spoilt, judge};
 
 fuzz_target!(|spoilt: Spoilt| judge(Version::Hybi08, &spoilt));

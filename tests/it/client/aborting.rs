@@ -6,9 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{
-    CloseCode, Connector, DisconnectReason, Error, Server, Transport, Version, WebSocket,
-};
+use stentor::client::Transport;
+use stentor::{CloseCode, Connector, DisconnectReason, Error, Server, Version, WebSocket};
 
 use super::{LONG, open};
 use crate::support::{Loopback, Script, becomes};

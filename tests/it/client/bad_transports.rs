@@ -5,7 +5,8 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 
-use stentor::{Connector, DisconnectReason, Error, Server, Transport};
+use stentor::client::Transport;
+use stentor::{Connector, DisconnectReason, Error, Server};
 
 use super::{LONG, SOON, url};
 use crate::support::{Loopback, PATIENCE, Script, becomes};

@@ -4,7 +4,8 @@
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use stentor::{CloseCode, Connector, DisconnectReason, Error, Initiator, ProtocolError, connect};
+use stentor::protocol::{Initiator, ProtocolError};
+use stentor::{CloseCode, Connector, DisconnectReason, Error, connect};
 
 use super::SOON;
 use crate::support::{Script, hush};

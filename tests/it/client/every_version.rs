@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use stentor::{
-    Accept, CloseCode, CloseReport, Connector, Error, Event, Framing, Initiator, Message, Received,
-    Reply, Server, State, Version,
-};
+use stentor::protocol::framing::Framing;
+use stentor::protocol::{Event, Initiator, State};
+use stentor::server::CloseReport;
+use stentor::{Accept, CloseCode, Connector, Error, Message, Received, Reply, Server, Version};
 
 use super::{open, url};
 use crate::support::{Loopback, becomes, eventually};

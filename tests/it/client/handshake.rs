@@ -2,9 +2,8 @@
 
 use std::io::ErrorKind;
 
-use stentor::{
-    Connector, Error, HandshakeError, InvalidUrl, Reply, Response, Server, Version, connect,
-};
+use stentor::protocol::{HandshakeError, InvalidUrl};
+use stentor::{Connector, Error, Reply, Response, Server, Version, connect};
 
 use super::url;
 use crate::support::{Loopback, Script};

@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use stentor::protocol::HandshakeError;
-use stentor::{Connector, DisconnectReason, Error, ProtocolError, Received, Server, Version};
+use stentor::protocol::ProtocolError;
+use stentor::{Connector, DisconnectReason, Error, Received, Server, Version};
 
 use super::{LONG, SOON, open, takes_soon};
 use crate::support::{ByHand, Loopback, Script};

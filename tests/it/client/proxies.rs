@@ -6,8 +6,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use stentor::client::ProxyError;
 use stentor::protocol::HandshakeError;
-use stentor::{Connector, Error, ProxyError, Server, Version};
+use stentor::{Connector, Error, Server, Version};
 
 use crate::support::{ByHand, Loopback, Script};
 

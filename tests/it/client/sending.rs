@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::thread;
 
-use stentor::{CloseCode, Connector, Error, Message, Received, SendError, Sender, Server, Version};
+use stentor::protocol::SendError;
+use stentor::{CloseCode, Connector, Error, Message, Received, Sender, Server, Version};
 
 use super::{LONG, open, url};
 use crate::support::Loopback;

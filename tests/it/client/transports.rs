@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use stentor::{Connector, Error, Peer, Server, Transport, Version};
+use stentor::client::Transport;
+use stentor::server::Peer;
+use stentor::{Connector, Error, Server, Version};
 
 use super::{SOON, url};
 use crate::support::{Loopback, Script, becomes};

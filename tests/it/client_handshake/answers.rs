@@ -1,7 +1,8 @@
 //! The 101 response: which responses a client accepts, and every check of them, broken one at a
 //! time.
 
-use stentor::protocol::{Config, Ending, Event, HandshakeError, State, Trigger, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Ending, Event, HandshakeError, State, Trigger};
 
 use super::{asked, asked_with, request, to};
 use crate::support::{Driven, HIXIE, HYBI, Head, every_way, written};

@@ -1,9 +1,9 @@
 //! A client's engine and a server's, exchanging bytes directly.
 
 use stentor::protocol::{
-    CloseCode, CloseFrame, Closed, Config, Ending, Event, Initiator, Message, Role, SendError,
-    State, Version,
+    CloseFrame, Closed, Config, Ending, Event, Initiator, Role, SendError, State,
 };
+use stentor::{CloseCode, Message, Version};
 
 use super::{ready, request};
 use crate::support::{Driven, HIXIE, HYBI, every_way};
@@ -319,7 +319,7 @@ fn only_a_server_answers_requests() {
         let connection = &mut client.connection;
         assert_eq!(connection.accept(Default::default()), Err(now.clone()));
         assert_eq!(
-            connection.reject(stentor::Rejection::Full),
+            connection.reject(stentor::protocol::Rejection::Full),
             Err(now.clone())
         );
         assert_eq!(connection.respond(stentor::Response::text("x")), Err(now));

@@ -1,6 +1,7 @@
 //! Frames that a connected client must reject, and frames that it must accept.
 
-use stentor::protocol::{Config, Ending, ProtocolError, State, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Ending, ProtocolError, State};
 
 use super::{ready, ready_with};
 use crate::support::{HIXIE, HYBI, masked, written};

@@ -12,8 +12,9 @@ mod engines;
 
 mod frames;
 
+use stentor::Version;
 use stentor::protocol::version::draft76;
-use stentor::protocol::{ClientRequest, Config, Event, Version};
+use stentor::protocol::{ClientRequest, Config, Event};
 
 use crate::support::{Driven, Head, KEY3};
 

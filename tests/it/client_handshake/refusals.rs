@@ -1,9 +1,8 @@
 //! Any status other than 101: the client gets the whole response with its body, and accepts nothing
 //! more.
 
-use stentor::protocol::{
-    Ending, Event, HandshakeError, HandshakeResponse, State, Trigger, Version,
-};
+use stentor::Version;
+use stentor::protocol::{Ending, Event, HandshakeError, HandshakeResponse, State, Trigger};
 
 use super::{asked, request};
 use crate::support::{Driven, every_way};

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use stentor::protocol::version::draft76;
-use stentor::protocol::{Accept, ClientRequest, Config, Connection, Event, State, Version};
+use stentor::protocol::{ClientRequest, Config, Connection, Event, State};
+use stentor::{Accept, Version};
 
 use super::{field, request, to};
 use crate::support::{Driven, HIXIE, HYBI};
@@ -300,7 +301,7 @@ fn an_origin_that_would_break_the_request_is_invalid() {
         "1a://h",
         "ä://h",
     ] {
-        assert!(bad.parse::<stentor::Origin>().is_err(), "{bad:?}");
+        assert!(bad.parse::<stentor::protocol::Origin>().is_err(), "{bad:?}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! The client's side: the offers, the responses that are accepted, and both engines together.
 
-use stentor::protocol::{ClientRequest, Config, Event, HandshakeError, Message, Version};
+use stentor::protocol::{ClientRequest, Config, Event, HandshakeError};
 use stentor::{Connector, Deflate};
+use stentor::{Message, Version};
 
 use super::{Unzip, config, noise, server, words};
 use crate::support::{Driven, HandshakeResponse, Loopback, echo};

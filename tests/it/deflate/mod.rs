@@ -16,7 +16,8 @@ mod memory;
 mod properties;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-use stentor::protocol::{Config, Event, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Event};
 use stentor::{Deflate, Server, ServerBuilder};
 
 use crate::support::{Driven, HandshakeResponse, Head};

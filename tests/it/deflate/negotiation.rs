@@ -1,7 +1,8 @@
 //! The offers that are accepted, and the responses to them: RFC 7692 §5.1 and §7.1.
 
 use stentor::Deflate;
-use stentor::protocol::{Config, Version};
+use stentor::Version;
+use stentor::protocol::Config;
 
 use super::{USUAL, answered, config};
 

@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use stentor::Deflate;
-use stentor::protocol::{Event, Message};
+use stentor::Message;
+use stentor::protocol::Event;
 
 use super::{Unzip, Zip, config, ready};
 use crate::properties::always_the_same;

@@ -1,7 +1,8 @@
 //! The messages that are accepted, and those that are rejected: RFC 7692 §6 and §7.2.2.
 
 use stentor::Deflate;
-use stentor::protocol::{Event, Message, ProtocolError, State, Version};
+use stentor::protocol::{Event, ProtocolError, State};
+use stentor::{Message, Version};
 
 use super::{TAIL, USUAL, Zip, config, noise, ready, words};
 use crate::support::{Driven, every_way, masked};

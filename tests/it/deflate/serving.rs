@@ -2,9 +2,10 @@
 //! order.
 
 use std::time::Duration;
-use stentor::protocol::Version;
+use stentor::Version;
 
-use stentor::{Client, Deflate, HandlerResult, OnRateLimit, RateLimit, Server};
+use stentor::server::OnRateLimit;
+use stentor::{Client, Deflate, HandlerResult, RateLimit, Server};
 
 use super::{TAIL, USUAL, Unzip, Zip, head, noise, server, words};
 use crate::support::{Heard, Loopback, Peer, becomes, masked};

@@ -1,7 +1,8 @@
 //! Contexts that outlive a message, and those that must not.
 
 use stentor::Deflate;
-use stentor::protocol::{Event, Message, ProtocolError};
+use stentor::Message;
+use stentor::protocol::{Event, ProtocolError};
 
 use super::{TAIL, Unzip, Zip, config, noise, ready, words};
 use crate::support::{Driven, masked};

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use stentor::protocol::version::Closing;
 use stentor::protocol::{
-    Accept, CloseCode, CloseFrame, Closing, Config, Connection, Ending, Event, Initiator, Message,
-    SendError, State, Version,
+    CloseFrame, Config, Connection, Ending, Event, Initiator, SendError, State,
 };
+use stentor::{Accept, CloseCode, Message, Version};
 
 use crate::support::{Driven, Head, bye, masked, text};
 

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use stentor::protocol::{
-    Accept, Config, Connection, Ending, Event, Message, Rejection, Response, SendError, State,
-    Version, Versions,
-};
+use stentor::protocol::{Config, Connection, Ending, Event, Rejection, SendError, State};
+use stentor::{Accept, Message, Response, Version, Versions};
 
 use crate::support::{Driven, HandshakeResponse, Head, KEY3, PROOF, every_way, text, written};
 

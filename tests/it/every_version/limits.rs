@@ -1,6 +1,8 @@
 //! Every limit at its value, below it and above it.
 
-use stentor::protocol::{Config, Framing, ProtocolError, Rejection, State, Version};
+use stentor::Version;
+use stentor::protocol::framing::Framing;
+use stentor::protocol::{Config, ProtocolError, Rejection, State};
 
 use crate::support::{Driven, HandshakeResponse, Head, text};
 

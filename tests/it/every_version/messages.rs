@@ -1,8 +1,8 @@
 //! Messages, and frames that are no messages.
 
-use stentor::protocol::{
-    Config, Ending, Event, Framing, Message, ProtocolError, SendError, State, Version,
-};
+use stentor::protocol::framing::Framing;
+use stentor::protocol::{Config, Ending, Event, ProtocolError, SendError, State};
+use stentor::{Message, Version};
 
 use crate::support::{Driven, every_way, masked, text, written};
 

@@ -27,7 +27,7 @@ macro_rules! suite {
             $(
                 #[test]
                 fn $claim() {
-                    super::$claim(stentor::protocol::Version::$version);
+                    super::$claim(stentor::Version::$version);
                 }
             )*
         }

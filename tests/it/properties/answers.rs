@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample::select;
-use stentor::protocol::{Accept, Config, Connection, Event, Rejection, Response, State, Version};
+use stentor::protocol::{Config, Connection, Event, Rejection, State};
+use stentor::{Accept, Response, Version};
 
 use super::always_the_same;
 use super::said::versions;

@@ -8,7 +8,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample::{Index, select};
-use stentor::protocol::{Accept, ClientRequest, Config, Connection, Event, State, Version};
+use stentor::protocol::{ClientRequest, Config, Connection, Event, State};
+use stentor::{Accept, Version};
 
 use super::always_the_same;
 use super::said::{messages, versions};

@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_oneof, proptest};
 use proptest::sample::select;
-use stentor::protocol::{CloseCode, CloseFrame, Ending, Initiator, ProtocolError, Version};
+use stentor::protocol::{CloseFrame, Ending, Initiator, ProtocolError};
+use stentor::{CloseCode, Version};
 
 use super::always_the_same;
 use super::said::{frames, versions};

@@ -3,8 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::{any, proptest};
 use proptest::sample::{Index, select};
+use stentor::Version;
 use stentor::protocol::version::draft76;
-use stentor::protocol::{Config, Event, Version};
+use stentor::protocol::{Config, Event};
 
 use super::always_the_same;
 use crate::support::{Driven, Head, KEY3};

@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::{any, proptest};
 use proptest::sample::Index;
-use stentor::protocol::{Config, Event, Framing, ProtocolError};
+use stentor::protocol::framing::Framing;
+use stentor::protocol::{Config, Event, ProtocolError};
 
 use super::always_the_same;
 use super::said::{messages, versions};

@@ -3,7 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
-use stentor::protocol::{Config, Framing, Message, Version};
+use stentor::protocol::Config;
+use stentor::protocol::framing::Framing;
+use stentor::{Message, Version};
 
 use crate::support::{bye, close_frame, masked, text};
 

@@ -2,7 +2,9 @@
 //! output.
 
 use proptest::sample::Index;
-use stentor::protocol::{Config, Ending, Framing, Version};
+use stentor::Version;
+use stentor::protocol::framing::Framing;
+use stentor::protocol::{Config, Ending};
 
 use crate::support::{Driven, masked};
 

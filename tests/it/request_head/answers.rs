@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use stentor::protocol::{Accept, Config, Connection, Event, Rejection, Response, State, Version};
+use stentor::protocol::{Config, Connection, Event, Rejection, State};
+use stentor::{Accept, Response, Version};
 
 use super::{ask, asked, assert_refused};
 use crate::support::{Driven, HandshakeResponse, Head};

@@ -1,6 +1,7 @@
 //! The headers that make a request a handshake, and those that are negotiated.
 
-use stentor::protocol::{Accept, Config, Rejection, State, Version, Versions};
+use stentor::protocol::{Config, Rejection, State};
+use stentor::{Accept, Version, Versions};
 
 use super::{ask, asked, assert_refused};
 use crate::support::{Driven, HIXIE, HYBI, HandshakeResponse, Head, KEY3, PROOF};

@@ -1,7 +1,8 @@
 //! The server's name as the client knows it: `Host`, the location made of it, and headers added by
 //! proxies.
 
-use stentor::protocol::{Config, Rejection, State, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Rejection, State};
 
 use super::{ask, asked, assert_refused};
 use crate::support::{HIXIE, HYBI, HandshakeResponse, Head};

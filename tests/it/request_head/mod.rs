@@ -18,7 +18,8 @@ mod answers;
 
 use std::sync::Arc;
 
-use stentor::protocol::{Config, Connection, Event, Rejection, Response, State, Version};
+use stentor::protocol::{Config, Connection, Event, Rejection, State};
+use stentor::{Response, Version};
 
 use crate::support::{Driven, HandshakeResponse, Head};
 

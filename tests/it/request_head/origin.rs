@@ -1,7 +1,8 @@
 //! Access by origin: origins, compared with a list.
 
-use stentor::Origin;
-use stentor::protocol::{Config, Rejection, State, Version};
+use stentor::Version;
+use stentor::protocol::Origin;
+use stentor::protocol::{Config, Rejection, State};
 
 use super::{ask, asked, assert_refused};
 use crate::support::{HIXIE, HandshakeResponse, Head};

@@ -1,6 +1,7 @@
 //! Plain HTTP: requests that ask for no WebSocket go through the same checks as those that do.
 
-use stentor::protocol::{Config, Event, Rejection, State, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Event, Rejection, State};
 
 use super::{ask, asked, assert_refused};
 use crate::support::{Driven, HandshakeResponse, Head};

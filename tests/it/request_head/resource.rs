@@ -1,6 +1,7 @@
 //! What is asked for: a path, or a whole URI (RFC 9112 §3.2), of handshakes and of pages alike.
 
-use stentor::protocol::{Config, Event, Rejection, State, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Event, Rejection, State};
 
 use super::{ask, asked};
 use crate::support::{Driven, Head};

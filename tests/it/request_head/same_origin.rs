@@ -1,7 +1,8 @@
 //! Access by origin: the server's own pages, and only under its own names.
 
-use stentor::protocol::{Config, Rejection, State, Version};
-use stentor::{HostName, Origin};
+use stentor::Version;
+use stentor::protocol::{Config, Rejection, State};
+use stentor::protocol::{HostName, Origin};
 
 use super::{asked, assert_refused};
 use crate::support::{HIXIE, HYBI, Head};

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 
-use stentor::{DisconnectReason, Error, Rejection, Reply, Response, Server, Version};
+use stentor::protocol::Rejection;
+use stentor::{DisconnectReason, Error, Reply, Response, Server, Version};
 
 use crate::support::{Head, Peer, ask, dial, echo, read_answer};
 

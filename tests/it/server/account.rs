@@ -5,10 +5,10 @@ use std::net::Shutdown;
 use std::sync::{Arc, Mutex};
 
 use rustix::net::sockopt;
-use stentor::{
-    CloseReport, Closed, Closing, Counters, HandlerResult, Initiator, ProtocolError, Response,
-    Server, ServerBuilder, State, Transition, Version,
-};
+use stentor::protocol::version::Closing;
+use stentor::protocol::{Closed, Initiator, ProtocolError, State, Transition};
+use stentor::server::{CloseReport, Counters};
+use stentor::{HandlerResult, Response, Server, ServerBuilder, Version};
 
 use crate::support::{
     HYBI, Head, Heard, Loopback, Peer, becomes, dial, hush, read_answer, read_end,

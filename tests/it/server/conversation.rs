@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use stentor::{Error, Event, Message, Received, SendError, Server, Version};
+use stentor::protocol::{Event, SendError};
+use stentor::{Error, Message, Received, Server, Version};
 
 use crate::support::{
     HIXIE, HYBI, Head, Heard, KEY3, Loopback, PATIENCE, Peer, becomes, dial, echo, text,

@@ -5,12 +5,13 @@ use std::fmt;
 use std::io;
 
 use stentor::protocol::ClientRequest;
+use stentor::protocol::{HostName, Origin, ProtocolError, Rejection, SendError};
+use stentor::server::{Acceptor, Audience, CloseReport, Counters, JoinError};
 #[cfg(feature = "tls")]
 use stentor::tls::{TlsClient, TlsError, TlsServer};
 use stentor::{
-    Acceptor, Audience, Client, ClientHandle, CloseReport, Connector, Counters, DisconnectReason,
-    Error, HandlerResult, HostName, JoinError, Message, Origin, ProtocolError, Rejection, Response,
-    SendError, Sender, Server, ServerBuilder, ServerHandle, Version, WebSocket,
+    Client, ClientHandle, Connector, DisconnectReason, Error, HandlerResult, Message, Response,
+    Sender, Server, ServerBuilder, ServerHandle, Version, WebSocket,
 };
 
 use crate::support::{HYBI, Loopback, Script, echo};

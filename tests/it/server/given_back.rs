@@ -1,6 +1,7 @@
 //! The sums over all clients: each ends where it began, in whatever way clients come and go.
 
-use stentor::{Client, Framing, HandlerResult, Server, Version};
+use stentor::protocol::framing::Framing;
+use stentor::{Client, HandlerResult, Server, Version};
 
 use crate::support::{Loopback, Peer, becomes, eventually, masked};
 

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::sync::Arc;
 
-use stentor::{Body, DisconnectReason, Reply, Response, Server, ServerBuilder};
+use stentor::protocol::Body;
+use stentor::{DisconnectReason, Reply, Response, Server, ServerBuilder};
 
 use crate::support::{Loopback, ask, becomes, dial_from, echo, read_answer};
 

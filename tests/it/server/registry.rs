@@ -5,7 +5,8 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
-use stentor::{CloseCode, Error, SendError, Server, Version};
+use stentor::protocol::SendError;
+use stentor::{CloseCode, Error, Server, Version};
 
 use crate::support::{Heard, Loopback, PATIENCE, becomes, echo, text};
 

@@ -1,7 +1,8 @@
 //! The application's view of a request, and its three ways to answer.
 
 use crossbeam_channel::bounded;
-use stentor::{Accept, Connector, InvalidHeader, Reply, Request, Response, Server, Version};
+use stentor::protocol::InvalidHeader;
+use stentor::{Accept, Connector, Reply, Request, Response, Server, Version};
 
 use crate::support::{Head, Loopback, PATIENCE, Peer, ask, dial, echo, eventually};
 

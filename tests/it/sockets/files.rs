@@ -7,7 +7,8 @@ use std::sync::Barrier;
 use std::thread;
 
 use rustix::net::listen;
-use stentor::{Endpoint, Server, Version};
+use stentor::server::Endpoint;
+use stentor::{Server, Version};
 
 use crate::support::{Folder, Loopback, echo, open_unix};
 

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use stentor::{Client, Endpoint, HandlerResult, Server, Version};
+use stentor::server::Endpoint;
+use stentor::{Client, HandlerResult, Server, Version};
 
 use crate::support::{
     Folder, Head, Loopback, Peer, dial, dial_unix, echo, eventually, open_unix, read_answer,

@@ -7,10 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use stentor::{
-    Client, DisconnectReason, Error, HandlerResult, Peer as From, Rejection, Server, ServerBuilder,
-    Version,
-};
+use stentor::protocol::Rejection;
+use stentor::server::Peer as From;
+use stentor::{Client, DisconnectReason, Error, HandlerResult, Server, ServerBuilder, Version};
 
 use crate::support::{
     Folder, Head, Loopback, PATIENCE, Peer, as_tcp, becomes, dial_unix, echo, keep_logbook, logged,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use stentor::protocol::{
-    Accept, ClientRequest, Closed, Config, Connection, Event, HandshakeError, Message, Rejection,
-    State, Transition, Version,
+    ClientRequest, Closed, Config, Connection, Event, HandshakeError, Rejection, State, Transition,
 };
+use stentor::{Accept, Message, Version};
 
 use super::wire::Head;
 

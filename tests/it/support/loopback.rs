@@ -5,9 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use stentor::{
-    Client, ClientHandle, Counters, HandlerResult, Server, ServerBuilder, ServerHandle, Version,
-};
+use stentor::server::Counters;
+use stentor::{Client, ClientHandle, HandlerResult, Server, ServerBuilder, ServerHandle, Version};
 
 use super::peer::Peer;
 

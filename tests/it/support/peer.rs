@@ -6,7 +6,9 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, sockopt};
-use stentor::{Closing, Framing, Version};
+use stentor::Version;
+use stentor::protocol::framing::Framing;
+use stentor::protocol::version::Closing;
 
 use super::answer::HandshakeResponse;
 use super::loopback::PATIENCE;

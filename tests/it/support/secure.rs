@@ -15,7 +15,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned,
     SupportedProtocolVersion,
 };
-use stentor::TlsServer;
+use stentor::tls::TlsServer;
 
 use super::peer::dial;
 

@@ -1,6 +1,7 @@
 //! The bytes of each version on the wire, built by hand so that no test trusts the code it tests.
 
-use stentor::protocol::{Framing, Version};
+use stentor::Version;
+use stentor::protocol::framing::Framing;
 
 /// The versions with text between `00` and `FF`.
 pub(crate) const HIXIE: [Version; 2] = [Version::Draft75, Version::Draft76];

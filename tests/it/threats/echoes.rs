@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use stentor::protocol::{Config, Connection, Event, Rejection, State, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Connection, Event, Rejection, State};
 use stentor::{CloseCode, Reply, Server};
 
 use crate::support::{

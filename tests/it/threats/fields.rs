@@ -1,6 +1,7 @@
 //! Headers that are repeated, too many or too long, and headers with unusual values.
 
-use stentor::protocol::{Config, Rejection, State, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Rejection, State};
 
 use crate::support::{Driven, HIXIE, HYBI, HandshakeResponse, Head, masked};
 

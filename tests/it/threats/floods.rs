@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::thread;
 use std::time::Instant;
 
-use stentor::{Framing, Limits, Server, ServerBuilder, Version};
+use stentor::protocol::Limits;
+use stentor::protocol::framing::Framing;
+use stentor::{Server, ServerBuilder, Version};
 
 use crate::support::{
     HYBI, Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, dial_from, masked, text,

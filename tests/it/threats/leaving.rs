@@ -10,9 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
-use stentor::{
-    Client, Closing, HandlerResult, Reply, Request, Response, Server, ServerBuilder, Version,
-};
+use stentor::protocol::version::Closing;
+use stentor::{Client, HandlerResult, Reply, Request, Response, Server, ServerBuilder, Version};
 
 use crate::support::{
     HYBI, Head, KEY3, Loopback, PATIENCE, Peer, becomes, bye, dial_from, masked, text,

@@ -1,6 +1,7 @@
 //! Masks: without one, a proxy could be led to cache bytes that an attacker wrote (RFC 6455 §10.3).
 
-use stentor::protocol::{CloseCode, Event, ProtocolError};
+use stentor::CloseCode;
+use stentor::protocol::{Event, ProtocolError};
 
 use crate::support::{Driven, HYBI};
 

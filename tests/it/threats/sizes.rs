@@ -1,7 +1,8 @@
 //! Wrong lengths, and lengths at the edges of integers: each is judged by its value alone, before
 //! any memory is reserved or any product computed.
 
-use stentor::protocol::{Config, Event, ProtocolError, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Event, ProtocolError};
 
 use crate::support::{Driven, HIXIE, HYBI, MASK, masked, text};
 

@@ -4,7 +4,8 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
-use stentor::protocol::{Config, State, Version};
+use stentor::Version;
+use stentor::protocol::{Config, State};
 use stentor::{Response, Server};
 
 use crate::support::{Driven, HandshakeResponse, Head, Loopback, dial, echo, text};

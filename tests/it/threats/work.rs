@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use stentor::protocol::{Accept, Config, Connection, Event, Version};
+use stentor::protocol::{Config, Connection, Event};
+use stentor::{Accept, Version};
 
 use crate::support::{HIXIE, HYBI, Head, masked, text};
 

@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::{CertificateError, HandshakeKind, ServerConnection, StreamOwned};
-use stentor::{
-    CloseCode, Connector, DisconnectReason, Error, Message, Received, Server, TlsClient, TlsServer,
-    Version,
-};
+use stentor::tls::{TlsClient, TlsServer};
+use stentor::{CloseCode, Connector, DisconnectReason, Error, Message, Received, Server, Version};
 
 use crate::support::{Identity, Loopback, PATIENCE, echo};
 
@@ -222,7 +220,7 @@ fn a_server_that_closes_tcp_instead_is_an_error() {
 
 #[test]
 fn a_long_request_leaves_whole() {
-    let mut limits = stentor::Limits::default();
+    let mut limits = stentor::protocol::Limits::default();
     limits.head_bytes = 100_000;
     let server = Loopback::echo(over_tls().limits(limits));
     let long = "x".repeat(50_000);

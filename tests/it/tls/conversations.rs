@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ProtocolVersion;
-use stentor::{Closing, Received, Version};
+use stentor::protocol::version::Closing;
+use stentor::{Received, Version};
 
 use crate::support::{
     Head, Heard, Identity, Loopback, PATIENCE, Peer, Secure, becomes, close_frame, dial, echo,
@@ -59,7 +60,7 @@ fn clients_with_and_without_tls_are_in_one_room() {
     let builder = over_tls().listen("127.0.0.1:0");
     let server = builder.listen_plain("127.0.0.1:0").build().unwrap();
     let plain = match server.endpoints().unwrap()[1] {
-        stentor::Endpoint::Net(address) => address,
+        stentor::server::Endpoint::Net(address) => address,
         ref other => panic!("{other}"),
     };
     let server = Loopback::start(server, echo);

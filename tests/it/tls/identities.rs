@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use stentor::tls::TlsServer;
 use stentor::tls::unversioned;
-use stentor::{Connector, Server, TlsServer, Version};
+use stentor::{Connector, Server, Version};
 
 use crate::support::{Head, Identity, Loopback, dial, echo, secure_as, text};
 

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{DisconnectReason, Framing, SlowClient, Version};
+use stentor::protocol::framing::Framing;
+use stentor::{DisconnectReason, SlowClient, Version};
 
 use crate::support::{
     Loopback, PATIENCE, Peer, Secure, becomes, dial_from, echo, eventually, text,

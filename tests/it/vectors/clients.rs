@@ -1,7 +1,8 @@
 //! The same collection, from the other end: a client accepts the bytes that servers send in it.
 
 use serde_json::Value;
-use stentor::protocol::{ClientRequest, Config, Event, ProtocolError, State, Version};
+use stentor::Version;
+use stentor::protocol::{ClientRequest, Config, Event, ProtocolError, State};
 
 use super::frames::assert_replayed;
 use super::{VECTORS, hex, latin1, list, section, string, version, versions};
@@ -37,7 +38,7 @@ fn every_response_is_accepted_by_the_client_that_requested_it() {
         let fields = client.connection.answer().unwrap().headers();
         let written = fields.map(|(name, value)| format!("{name}: {}", value.escape_ascii()));
         assert!(written.into_iter().all(|line| head.contains(&line)), "{id}");
-        ran[usize::from(version.framing() == stentor::Framing::Hybi)] += 1;
+        ran[usize::from(version.framing() == stentor::protocol::framing::Framing::Hybi)] += 1;
     }
     assert_eq!(ran, [43, 15]);
 }
@@ -58,7 +59,7 @@ fn request_of(vector: &Value, version: Version) -> ClientRequest {
         .iter()
         .flat_map(latin1)
         .collect();
-    if version.framing() == stentor::Framing::Hybi {
+    if version.framing() == stentor::protocol::framing::Framing::Hybi {
         let key = field(&bytes, "Sec-WebSocket-Key");
         assert_eq!(key, Some("dGhlIHNhbXBsZSBub25jZQ=="));
     }
@@ -105,7 +106,7 @@ fn replay(vector: &Value, version: Version) {
             client.receive(piece);
         }
         let context = format!("{}, {version}, {how}", string(vector, "id"));
-        if version.framing() == stentor::Framing::Hybi {
+        if version.framing() == stentor::protocol::framing::Framing::Hybi {
             client.output = without_masks(&client.output);
         }
         assert_replayed(client, vector, version, &context);

@@ -1,9 +1,8 @@
 //! The closing handshake, step by step.
 
 use serde_json::Value;
-use stentor::protocol::{
-    CloseCode, CloseFrame, Closed, Config, Ending, Event, Message, State, Version,
-};
+use stentor::protocol::{CloseFrame, Closed, Config, Ending, Event, State};
+use stentor::{CloseCode, Message, Version};
 
 use super::{hex, list, section, string, version};
 use crate::support::{Driven, Head, KEY3, PROOF, written};

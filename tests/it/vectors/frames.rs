@@ -1,10 +1,9 @@
 //! Frames of both framings, in both directions.
 
 use serde_json::Value;
-use stentor::protocol::{
-    CloseCode, CloseFrame, Config, Encoder, Event, Framing, Initiator, Message, ProtocolError,
-    State, Version,
-};
+use stentor::protocol::framing::{Encoder, Framing};
+use stentor::protocol::{CloseFrame, Config, Event, Initiator, ProtocolError, State};
+use stentor::{CloseCode, Message, Version};
 
 use super::{VECTORS, decided_otherwise, hex, list, section, string, versions};
 use crate::support::{Driven, HYBI, Head, every_way, masked, text};

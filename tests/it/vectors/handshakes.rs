@@ -1,7 +1,8 @@
 //! Whole handshakes: the request in pieces, and every byte of the response.
 
 use serde_json::Value;
-use stentor::protocol::{Config, Ending, Event, Rejection, State, Version};
+use stentor::Version;
+use stentor::protocol::{Config, Ending, Event, Rejection, State};
 
 use super::{hex, latin1, list, section, string, version};
 use crate::support::{Driven, HandshakeResponse, every_way, text};

@@ -1,8 +1,9 @@
 //! The two proofs of the handshakes: draft-76's numbers and MD5, and the SHA-1 of the rest.
 
+use stentor::Version;
 use stentor::protocol::version::draft76::{proof, solve};
 use stentor::protocol::version::hybi07::accept_value;
-use stentor::protocol::{Config, KeyError, Rejection, State, Version};
+use stentor::protocol::{Config, KeyError, Rejection, State};
 
 use super::{decided_otherwise, hex, latin1, section, string};
 use crate::support::{Driven, Head};

@@ -14,7 +14,7 @@ mod clients;
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use stentor::protocol::Version;
+use stentor::Version;
 
 static VECTORS: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../vectors/vectors.json")).expect("JSON")

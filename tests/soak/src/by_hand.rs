@@ -2,8 +2,9 @@
 
 use std::io::ErrorKind;
 
-use stentor::protocol::Framing;
-use stentor::{Closing, Version};
+use stentor::protocol::framing::Framing;
+use stentor::Version;
+use stentor::protocol::version::Closing;
 
 use crate::client::{Class, End};
 use crate::codec::{self, Codec};

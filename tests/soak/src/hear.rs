@@ -1,8 +1,9 @@
 //! A parser for the server's output; written separately, so that no test trusts the code that it
 //! tests.
 
-use stentor::protocol::Framing;
-use stentor::{Closing, Version};
+use stentor::protocol::framing::Framing;
+use stentor::Version;
+use stentor::protocol::version::Closing;
 
 use crate::manner::Deflate;
 use crate::wire::PROOF;

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
-use stentor::protocol::Framing;
+use stentor::protocol::framing::Framing;
 use stentor::tls::unversioned::rustls::ClientConfig;
-use stentor::{Closing, Connector, Message, TlsClient, Version};
+use stentor::{Connector, Message, Version};
+use stentor::protocol::version::Closing;
+use stentor::tls::TlsClient;
 
 use crate::HandlerResult;
 use crate::by_hand::ByHand;

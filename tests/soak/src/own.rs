@@ -7,7 +7,8 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-use stentor::{CloseCode, ConnectionStats, Connector, Message, Sender, Version, WebSocket};
+use stentor::{CloseCode, Connector, Message, Sender, Version, WebSocket};
+use stentor::client::ConnectionStats;
 
 use crate::HandlerResult;
 use crate::line::dial;

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use stentor::Version;
-use stentor::protocol::Framing;
+use stentor::protocol::framing::Framing;
 
 /// The receivers of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,6 +1,7 @@
 //! Draft-75 and draft-76 (draft-76 §5.3).
 
-use stentor::protocol::{Config, Event, Initiator, Message, Version};
+use stentor::{Message, Version};
+use stentor::protocol::{Config, Event, Initiator};
 
 use super::{Account, End};
 

@@ -15,7 +15,7 @@ use crate::protocol::http::text::{Escaped, shown};
 pub struct TlsError(Cause);
 
 #[derive(Debug)]
-pub(super) enum Cause {
+pub(crate) enum Cause {
     /// A file cannot be read.
     File(PathBuf, io::Error),
     /// A file can be read, but not used.
@@ -49,7 +49,7 @@ impl TlsError {
 }
 
 impl Cause {
-    pub(super) fn pem(error: pem::Error) -> Cause {
+    pub(crate) fn pem(error: pem::Error) -> Cause {
         Cause::Pem(error.to_string())
     }
 }

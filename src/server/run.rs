@@ -1,0 +1,177 @@
+//! A server with listeners, from its binding to the end of its last client.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+
+use crate::net::log::{SERVER, info};
+
+use super::accept_loop;
+use super::builder::ServerBuilder;
+use super::client::{Client, HandlerResult};
+use super::handles::ServerHandle;
+use super::listener::{BoundListener, Endpoint};
+use super::settings::Settings;
+use super::shared::ServerThreads;
+
+/// A server that is bound to its addresses and ready to [`run`](Server::run).
+///
+/// ```no_run
+/// stentor::Server::bind("127.0.0.1:8000")?.run(|client| {
+///     client.join("lobby");
+///     while let Some(message) = client.recv()? {
+///         client.room("lobby").broadcast(message);
+///     }
+///     Ok(())
+/// })
+/// # ; Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "a server accepts no client until `run` is called"]
+pub struct Server {
+    listeners: Vec<BoundListener>,
+    woken: UnixStream,
+    threads: ServerThreads,
+}
+
+impl Server {
+    /// Binds to an address, with the default options: short for
+    /// [`builder`](Server::builder)`().`[`listen`](ServerBuilder::listen)`(address).`[`build`](ServerBuilder::build)`()`.
+    ///
+    /// # Errors
+    /// If the name cannot be resolved, the address cannot be bound, or a thread cannot be started.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
+        Server::builder().listen(address).build()
+    }
+
+    /// Returns a builder without listeners, and with all options at their defaults.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// Returns a handle that can be cloned and used from any thread, before and while the server runs.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle {
+            shared: Arc::clone(&self.threads.shared),
+        }
+    }
+
+    /// Returns the first TCP address that the server listens on, with the port that the system chose for
+    /// port 0.
+    ///
+    /// # Errors
+    /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if it listens on Unix sockets only.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        for bound in &self.listeners {
+            if let Endpoint::Net(address) = bound.endpoint()? {
+                return Ok(address);
+            }
+        }
+        let words = "this server has no TCP address: it listens on Unix sockets only";
+        Err(io::Error::new(io::ErrorKind::AddrNotAvailable, words))
+    }
+
+    /// Returns all addresses and paths that the server listens on, in the order in which they were added.
+    ///
+    /// # Errors
+    /// If the system does not return an address.
+    pub fn endpoints(&self) -> io::Result<Vec<Endpoint>> {
+        self.listeners.iter().map(BoundListener::endpoint).collect()
+    }
+
+    /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own while it is
+    /// connected. The thread may then serve another client: values that a handler leaves in
+    /// thread-locals are visible to the next one. All threads run the same handler, which may borrow
+    /// from the caller. This method runs the listener on the calling thread. When it returns, all
+    /// handlers have returned, and all threads of the server have ended.
+    ///
+    /// # Errors
+    /// If all listeners are broken permanently. Running out of descriptors, of threads, or of the memory
+    /// that the process's limits allow is not an error: the server waits, or rejects the client with 503.
+    /// Also in a child that was forked after the server was bound, since the server's threads are in
+    /// the parent: a program that forks must fork before it binds.
+    pub fn run<F>(self, handler: F) -> io::Result<()>
+    where
+        F: Fn(&mut Client) -> HandlerResult + Sync,
+    {
+        self.threads.check_process()?;
+        let endpoints: Vec<_> = self
+            .listeners
+            .iter()
+            .map(BoundListener::to_string)
+            .collect();
+        let endpoints = endpoints.join(" and ");
+        let Server {
+            listeners,
+            woken,
+            threads,
+        } = self;
+        let shared = &threads.shared;
+        let Settings {
+            connection,
+            max_clients,
+            ..
+        } = &shared.settings;
+        info!(
+            target: SERVER, "listening on {endpoints}, speaking {}, for up to {max_clients} clients",
+            connection.config.versions
+        );
+        let idle = AtomicUsize::new(0);
+        let result = thread::scope(|scope| {
+            // When this returns, no more clients are accepted.
+            let result = accept_loop::listen(listeners, &woken, shared, scope, &handler, &idle);
+            shared.finish_shutdown();
+            result
+        });
+        info!(target: SERVER, "stopped; all clients of {endpoints} have left");
+        result
+    }
+
+    pub(super) fn new(listeners: Vec<BoundListener>, settings: Settings) -> io::Result<Server> {
+        let (threads, woken) = ServerThreads::new(settings)?;
+        Ok(Server {
+            listeners,
+            woken,
+            threads,
+        })
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Server;
+    use crate::net::process::Process;
+    use std::io;
+
+    fn names_the_remedy(error: &io::Error) {
+        assert!(error.to_string().contains("fork first"), "{error}");
+    }
+
+    /// A real fork needs `unsafe`: so the test changes the process in which the server was bound.
+    #[test]
+    fn a_server_that_was_bound_before_a_fork_does_not_run_in_the_child() -> io::Result<()> {
+        let mut server = Server::bind("127.0.0.1:0")?;
+        let handle = server.handle();
+        server.threads.process = Process::another();
+        let result = server.run(|_| Ok(()));
+        names_the_remedy(
+            &result
+                .err()
+                .unwrap_or_else(|| io::Error::other("it has run")),
+        );
+        // The threads, here the parent's, still run and respond.
+        assert_eq!(handle.rooms(), Vec::<String>::new());
+        Ok(())
+    }
+}

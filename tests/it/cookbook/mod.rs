@@ -1,0 +1,107 @@
+//! The programs of `docs/cookbook.md`, which `build.rs` has written into files, run against clients.
+//! The tests of a program are a module inside it, so that its functions need not be public.
+
+#![allow(
+    dead_code,
+    reason = "each program has a `main`, which uses a fixed port"
+)]
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use stentor::{Connector, Message, Received, WebSocket};
+
+use crate::support::PATIENCE;
+
+#[path = "."]
+mod reload {
+    include!(concat!(env!("OUT_DIR"), "/live_reload.rs"));
+
+    #[path = "reload.rs"]
+    mod tests;
+}
+
+#[path = "."]
+mod auth {
+    include!(concat!(env!("OUT_DIR"), "/token_at_the_handshake.rs"));
+
+    #[path = "auth.rs"]
+    mod tests;
+}
+
+#[path = "."]
+mod requests {
+    include!(concat!(env!("OUT_DIR"), "/request_and_response.rs"));
+
+    #[path = "requests.rs"]
+    mod tests;
+}
+
+#[path = "."]
+mod game {
+    include!(concat!(env!("OUT_DIR"), "/game_loop.rs"));
+
+    #[path = "game.rs"]
+    mod tests;
+}
+
+/// Its test is in the program.
+mod handler {
+    include!(concat!(env!("OUT_DIR"), "/handler_without_a_network.rs"));
+}
+
+#[path = "."]
+mod metrics {
+    include!(concat!(env!("OUT_DIR"), "/metrics.rs"));
+
+    #[path = "metrics.rs"]
+    mod tests;
+}
+
+#[cfg(feature = "systemd")]
+#[path = "."]
+mod systemd {
+    include!(concat!(env!("OUT_DIR"), "/systemd_service.rs"));
+
+    #[path = "systemd.rs"]
+    mod tests;
+}
+
+fn open(address: SocketAddr, path: &str) -> WebSocket {
+    open_with(&Connector::new(), address, path)
+}
+
+fn open_with(connector: &Connector, address: SocketAddr, path: &str) -> WebSocket {
+    let stream = TcpStream::connect(address).unwrap();
+    let url = format!("ws://{address}{path}");
+    connector.connect_over(stream, &url).unwrap()
+}
+
+/// Returns the next text, which must come in time.
+fn text(socket: &mut WebSocket) -> String {
+    match socket.recv_timeout(PATIENCE).unwrap() {
+        Received::Message(Message::Text(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Reads texts until one has the expected property.
+fn text_that(socket: &mut WebSocket, fits: impl Fn(&str) -> bool) -> String {
+    let since = Instant::now();
+    loop {
+        let text = text(socket);
+        if fits(&text) {
+            return text;
+        }
+        assert!(since.elapsed() < PATIENCE, "the last text was {text}");
+    }
+}
+
+/// Returns whether a message arrives within this time.
+fn arrives(socket: &mut WebSocket, time: Duration) -> Option<Message> {
+    match socket.recv_timeout(time).unwrap() {
+        Received::Message(message) => Some(message),
+        Received::Nothing => None,
+        other => panic!("{other:?}"),
+    }
+}

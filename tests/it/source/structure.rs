@@ -1,0 +1,118 @@
+//! The structure of the source: which folder knows which, and how long a function is.
+
+use std::collections::BTreeSet;
+
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::visit::{Visit, visit_impl_item_fn, visit_item_fn};
+use syn::{ImplItemFn, Item, ItemFn};
+
+use super::{Library, Names, imports};
+
+/// The most lines of a function, from its name to its last brace.
+const MOST_LINES: usize = 60;
+
+/// Longer functions, each with its reason.
+const LONGER: [(&str, &str); 1] = [("fmt", "of `Rejection`: one line for each")];
+
+/// The parts of the library, each with the parts that it may use: so there is no circle between them.
+const USES: [(&str, &[&str]); 6] = [
+    ("protocol", &[]),
+    ("error", &["protocol"]),
+    ("net", &["protocol", "error"]),
+    ("tls", &["error", "net"]),
+    ("server", &["protocol", "error", "net"]),
+    ("client", &["protocol", "error", "net"]),
+];
+
+#[test]
+fn no_two_parts_import_each_other() {
+    let library = Library::read();
+    let mut arrows = BTreeSet::new();
+    for (module, contents) in &library.modules {
+        let imported = targets(&library, module).into_iter();
+        let imported = imported.filter_map(|(target, _)| target.first().cloned());
+        // A path in the code is as much of an import.
+        let code = contents.items.iter().map(|item| item.to_token_stream());
+        let code = code.map(|tokens| tokens.to_string()).collect::<String>();
+        let written = USES.map(|(part, _)| part).into_iter();
+        let written = written.filter(|part| code.contains(&format!("crate :: {part} ::")));
+        let from = module.first().cloned().unwrap_or_default();
+        for to in imported.chain(written.map(str::to_owned)) {
+            arrows.insert((from.clone(), to));
+        }
+    }
+    for (part, uses) in USES {
+        let to = arrows.iter().filter(|(from, _)| from == part);
+        let to = to.map(|(_, to)| to.as_str()).filter(|to| *to != part);
+        let others: Vec<_> = to.filter(|to| !uses.contains(to)).collect();
+        assert_eq!(others, [""; 0], "{part} may use {uses:?} only");
+    }
+    for needed in [("net", "protocol"), ("server", "net"), ("client", "net")] {
+        let (from, to) = (needed.0.to_owned(), needed.1.to_owned());
+        assert!(arrows.contains(&(from, to)), "{needed:?} is not seen");
+    }
+}
+
+#[test]
+fn no_function_is_too_long_to_see_at_once() {
+    let library = Library::read();
+    let mut found = Lengths::default();
+    for module in library.modules.values() {
+        for item in &module.items {
+            found.visit_item(item);
+        }
+    }
+    assert!(found.functions.len() > 500, "{}", found.functions.len());
+    let exceptions: BTreeSet<&str> = LONGER.iter().map(|(name, _)| *name).collect();
+    let long: BTreeSet<&str> = found
+        .functions
+        .iter()
+        .filter(|(_, lines)| *lines > MOST_LINES)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(
+        long, exceptions,
+        "functions of more than {MOST_LINES} lines, and the exceptions"
+    );
+}
+
+/// All items of the library that a module imports, by the module that defines them.
+fn targets(library: &Library, module: &Names) -> Vec<(Names, String)> {
+    let imports = imports(&library.modules[module].items);
+    imports
+        .iter()
+        .filter_map(|one| library.resolve(module, &one.path))
+        .collect()
+}
+
+/// The names of all functions, and how many lines each has.
+#[derive(Default)]
+struct Lengths {
+    functions: Vec<(String, usize)>,
+}
+
+impl Lengths {
+    fn add(&mut self, name: &syn::Ident, whole: &impl Spanned) {
+        let (first, last) = (name.span().start().line, whole.span().end().line);
+        self.functions.push((name.to_string(), last + 1 - first));
+    }
+}
+
+impl<'a> Visit<'a> for Lengths {
+    fn visit_item_fn(&mut self, function: &'a ItemFn) {
+        self.add(&function.sig.ident, function);
+        visit_item_fn(self, function);
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'a ImplItemFn) {
+        self.add(&function.sig.ident, function);
+        visit_impl_item_fn(self, function);
+    }
+
+    fn visit_item(&mut self, item: &'a Item) {
+        if super::exists(item) {
+            syn::visit::visit_item(self, item);
+        }
+    }
+}

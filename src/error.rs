@@ -27,7 +27,7 @@ use tls::TlsError;
 ///     match socket.recv() {
 ///         Ok(Some(message)) => println!("{message:?}"),
 ///         Ok(None) => break println!("closed"),
-///         Err(Error::Disconnected(DisconnectReason::NoPong)) => break println!("the network is gone"),
+///         Err(Error::Disconnected(DisconnectReason::PongTimeout)) => break println!("the network is gone"),
 ///         Err(error) => return Err(error),
 ///     }
 /// }
@@ -49,7 +49,7 @@ pub enum Error {
     /// The URL to connect to is not a WebSocket URL.
     Url(InvalidUrl),
     /// A header, a cookie or a subprotocol for the request cannot be sent.
-    Field(InvalidHeader),
+    Header(InvalidHeader),
     /// The value for the `Origin` header is not an origin.
     Origin(InvalidOrigin),
     /// The TLS connection to the server failed: above all if its certificate does not prove its name.
@@ -74,26 +74,26 @@ pub enum DisconnectReason {
     /// The stream ended, or was reset.
     EndOfStream,
     /// The handshake was not complete within its timeout.
-    Handshake,
-    /// No pong arrived within the pong timeout.
-    NoPong,
-    /// No byte arrived within the idle timeout.
-    Idle,
+    HandshakeTimeout,
+    /// After a ping, no sign of life came within the pong timeout.
+    PongTimeout,
+    /// No sign of life came within the idle timeout.
+    IdleTimeout,
     /// A message was begun, and the rest of it did not arrive in time.
-    Unfinished,
+    UnfinishedMessage,
     /// The peer accepted no byte within the write timeout.
-    Write,
+    WriteTimeout,
     /// The client's send queue was full, and the policy is to close (slow consumer).
     Evicted,
     /// All send queues together were full, and this client's took the most memory.
-    Crowded,
+    TotalSendQueue,
     /// All clients together held too much memory for incoming messages, this client the most, and it
     /// could not be closed with a close frame.
-    Incoming,
+    TotalIncoming,
     /// The peer did not complete the closing handshake within the close timeout.
-    Close,
+    CloseTimeout,
     /// The server shut down and did not wait any longer.
-    Cut,
+    ShutdownTimeout,
     /// This side [aborted](crate::WebSocket::abort) the connection.
     Aborted,
 }
@@ -159,16 +159,18 @@ impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             DisconnectReason::EndOfStream => "the stream ended",
-            DisconnectReason::Handshake => "the handshake did not complete in time",
-            DisconnectReason::NoPong => "no pong arrived within the pong timeout",
-            DisconnectReason::Idle => "no bytes arrived within the idle timeout",
-            DisconnectReason::Unfinished => "the rest of a message did not arrive in time",
-            DisconnectReason::Write => "the peer accepted no bytes within the write timeout",
+            DisconnectReason::HandshakeTimeout => "the handshake did not complete in time",
+            DisconnectReason::PongTimeout => "no pong arrived within the pong timeout",
+            DisconnectReason::IdleTimeout => "no bytes arrived within the idle timeout",
+            DisconnectReason::UnfinishedMessage => "the rest of a message did not arrive in time",
+            DisconnectReason::WriteTimeout => "the peer accepted no bytes within the write timeout",
             DisconnectReason::Evicted => "evicted: its send queue was full",
-            DisconnectReason::Crowded => "evicted: all send queues together were full",
-            DisconnectReason::Incoming => "too much memory was held for incoming messages",
-            DisconnectReason::Close => "the peer did not complete the closing handshake in time",
-            DisconnectReason::Cut => "the server shut down",
+            DisconnectReason::TotalSendQueue => "evicted: all send queues together were full",
+            DisconnectReason::TotalIncoming => "too much memory was held for incoming messages",
+            DisconnectReason::CloseTimeout => {
+                "the peer did not complete the closing handshake in time"
+            }
+            DisconnectReason::ShutdownTimeout => "the server shut down",
             DisconnectReason::Aborted => "aborted by this side",
         })
     }
@@ -189,7 +191,7 @@ impl fmt::Display for Error {
             Error::Answered => f.write_str("the request received an ordinary HTTP response"),
             Error::Handshake(error) => write!(f, "handshake failed: {error}"),
             Error::Url(bad) => bad.fmt(f),
-            Error::Field(bad) => bad.fmt(f),
+            Error::Header(bad) => bad.fmt(f),
             Error::Origin(bad) => bad.fmt(f),
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.fmt(f),
@@ -217,7 +219,7 @@ impl std::error::Error for Error {
             | Error::Answered
             | Error::Handshake(_)
             | Error::Url(_)
-            | Error::Field(_)
+            | Error::Header(_)
             | Error::Origin(_)
             | Error::Proxy(_)
             | Error::Send(_)
@@ -241,7 +243,7 @@ impl From<InvalidUrl> for Error {
 
 impl From<InvalidHeader> for Error {
     fn from(bad: InvalidHeader) -> Self {
-        Error::Field(bad)
+        Error::Header(bad)
     }
 }
 

@@ -360,7 +360,8 @@ fn a_flood_that_is_echoed_and_not_read_costs_no_more_than_its_bound() {
         eventually("their end", || {
             most = most.max(resident().saturating_sub(before));
             let disconnected = server.handle.counters().disconnected;
-            (disconnected.get(&DisconnectReason::Write) == Some(&(FLOODERS as u64))).then_some(())
+            (disconnected.get(&DisconnectReason::WriteTimeout) == Some(&(FLOODERS as u64)))
+                .then_some(())
         });
         ended.store(true, SeqCst);
     });

@@ -317,7 +317,7 @@ fn vanish() {
     // The others were found by TCP.
     assert_eq!(
         counters.disconnected,
-        [(DisconnectReason::NoPong, 6)].into()
+        [(DisconnectReason::PongTimeout, 6)].into()
     );
     assert_eq!(counters.closes.values().sum::<u64>(), 10);
 }

@@ -142,7 +142,7 @@ fn a_logger_that_panics_does_not_end_the_timeouts_of_clients() {
         assert!(
             matches!(
                 disconnected,
-                Err(Error::Disconnected(DisconnectReason::NoPong))
+                Err(Error::Disconnected(DisconnectReason::PongTimeout))
             ),
             "{disconnected:?}"
         );

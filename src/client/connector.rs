@@ -186,7 +186,7 @@ impl Connector {
     ///
     /// A message that has begun and does not end may bring no byte for as long as both times
     /// together, in every version: 40 s by default, and 40 s if the interval is `None`. Then the server
-    /// is given up with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
+    /// is given up with [`DisconnectReason::UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage).
     #[doc(alias = "keepalive")]
     #[doc(alias = "ping")]
     #[doc(alias = "heartbeat")]
@@ -196,7 +196,7 @@ impl Connector {
 
     /// Sets the time in which a pong, or any other sign of life, must follow a ping that has left.
     /// Default: 20 s. Without it the connection is ended with
-    /// [`DisconnectReason::NoPong`](crate::DisconnectReason::NoPong).
+    /// [`DisconnectReason::PongTimeout`](crate::DisconnectReason::PongTimeout).
     #[doc(alias = "keepalive")]
     pub fn pong_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().pong = timeout)
@@ -204,7 +204,7 @@ impl Connector {
 
     /// Sets the minimum rate of an incoming message: it may take `grace`, and one second more for
     /// every `bytes_per_second` bytes of it that were received. If a message takes longer, this side
-    /// disconnects with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished). Default: no minimum rate.
+    /// disconnects with [`DisconnectReason::UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage). Default: no minimum rate.
     ///
     /// Time counts while a thread waits in `recv`. The bytes are those of the message, without
     /// headers and pings between its fragments; a compressed message counts decompressed. A rate of 0

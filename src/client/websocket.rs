@@ -108,7 +108,7 @@ impl WebSocket {
     }
 
     /// Returns the server's handshake response: its headers, `Set-Cookie` among them.
-    pub fn answer(&self) -> &HandshakeResponse {
+    pub fn response(&self) -> &HandshakeResponse {
         &self.answer
     }
 
@@ -234,7 +234,7 @@ fn shake_hands(talk: &mut Conversation) -> Result<HandshakeResponse, Error> {
         match talk.step() {
             Step::Event(Event::Open) => {
                 // The response is stored before the event.
-                return talk.connection.answer().cloned().ok_or(Error::Closed);
+                return talk.connection.response().cloned().ok_or(Error::Closed);
             }
             Step::Event(Event::Declined(error)) => {
                 return Err(match (*error, talk.link.send_queue.disconnect_reason()) {

@@ -389,7 +389,7 @@ impl Conversation {
                 // It came in at the last moment: its reading has ended, the hub's close is on its way.
                 AbortReason::Stopping => self.link.start_close_going_away(),
                 // The 101 of draft-76 is sent: only closing TCP is left.
-                AbortReason::Late => self.link.disconnect(DisconnectReason::Handshake),
+                AbortReason::Late => self.link.disconnect(DisconnectReason::HandshakeTimeout),
             }
             self.notice_close();
         }

@@ -122,10 +122,10 @@ impl Watched {
     /// Whether the client's time is over, and of which timeout.
     fn overdue(&mut self, timeouts: &Timeouts) -> Option<DisconnectReason> {
         if timeouts.idle.is_some_and(|idle| self.silent >= idle) && !self.is_behind() {
-            return Some(DisconnectReason::Idle);
+            return Some(DisconnectReason::IdleTimeout);
         }
         if self.message.is_late(timeouts) {
-            return Some(DisconnectReason::Unfinished);
+            return Some(DisconnectReason::UnfinishedMessage);
         }
         if let Ping::Waits(end) = self.ping
             && self.link.send_queue.has_sent(end)
@@ -148,7 +148,7 @@ impl Watched {
             self.ping = Ping::Left(self.silent);
             return None;
         }
-        Some(DisconnectReason::NoPong)
+        Some(DisconnectReason::PongTimeout)
     }
 
     /// Whether the kernel still holds bytes that the peer may be about to take.
@@ -183,7 +183,7 @@ impl Watched {
             }
             (true, Some(until)) if until.is_none_or(|until| now < until) => {}
             (false, Some(_)) => (self.since, self.held) = (now, None),
-            (true, Some(_)) | (false, None) => self.link.disconnect(DisconnectReason::Close),
+            (true, Some(_)) | (false, None) => self.link.disconnect(DisconnectReason::CloseTimeout),
         }
     }
 
@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(stage.pass(20 * SECOND), None);
         assert_eq!(stage.watched.ping, Ping::Left(20 * SECOND));
         assert_eq!(stage.pass(19 * SECOND), None);
-        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::NoPong));
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::PongTimeout));
         Ok(())
     }
 
@@ -373,7 +373,7 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(stage.pass(SECOND), None);
         }
-        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::Idle));
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::IdleTimeout));
         Ok(())
     }
 
@@ -394,14 +394,14 @@ mod tests {
         assert_eq!(stage.pass(SECOND), None);
         assert_eq!(stage.watched.ping, Ping::Left(50 * SECOND));
         assert_eq!(stage.pass(19 * SECOND), None);
-        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::NoPong));
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::PongTimeout));
         // A peer that takes nothing is given up after the write timeout.
         let mut stage = Scene::new(Timeouts::default())?;
         reply(&stage);
         for passed in [20, 20, 9] {
             assert_eq!(stage.pass(passed * SECOND), None);
         }
-        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::NoPong));
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::PongTimeout));
         Ok(())
     }
 
@@ -426,7 +426,10 @@ mod tests {
             assert_eq!(stage.pass(SECOND), None);
         }
         stage.watched.link.received(1);
-        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::Unfinished));
+        assert_eq!(
+            stage.pass(SECOND),
+            Some(DisconnectReason::UnfinishedMessage)
+        );
         Ok(())
     }
 }

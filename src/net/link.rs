@@ -290,7 +290,7 @@ impl Link {
         };
         match self.is_open() && self.start_close(frame).is_ok() {
             true => self.send_queue.stop_reading(),
-            false => self.disconnect(DisconnectReason::Incoming),
+            false => self.disconnect(DisconnectReason::TotalIncoming),
         }
     }
 

@@ -213,7 +213,7 @@ impl Watcher for Watchdog {
             if self.total_queued.has_room() {
                 return;
             }
-            link.disconnect(DisconnectReason::Crowded);
+            link.disconnect(DisconnectReason::TotalSendQueue);
         }
     }
 
@@ -324,7 +324,7 @@ impl WatchdogThread {
             if stalled.sent != Some(sent) {
                 (stalled.sent, stalled.since) = (Some(sent), now);
             } else if now - stalled.since >= stalled.link.timeouts.write {
-                stalled.link.disconnect(DisconnectReason::Write);
+                stalled.link.disconnect(DisconnectReason::WriteTimeout);
             }
             true
         });

@@ -19,15 +19,15 @@ pub struct Config {
     pub limits: Limits,
     /// Whether clients reach this server through TLS that ends in front of it: responses of draft-75
     /// and draft-76 then contain `wss`. Default: no.
-    pub secure: bool,
+    pub behind_tls: bool,
     /// Whether `X-Forwarded-Proto` and `X-Forwarded-For` are trusted. Default: no. Safe only if a
     /// proxy writes them itself; otherwise any client can.
-    pub trust_forwarded: bool,
+    pub trust_forwarded_headers: bool,
     /// The allowed origins; `None`, the default, allows every origin, and requests without one. A
     /// list, or `same_origin`, is the only defence of a server that browsers can reach against
     /// other sites' pages.
     pub allowed_origins: Option<Vec<Origin>>,
-    /// Whether the server's own origin is allowed: its scheme is that of `secure` (or of a trusted
+    /// Whether the server's own origin is allowed: its scheme is that of `behind_tls` (or of a trusted
     /// proxy), its host and port are those of `Host`. A request without an origin is allowed too,
     /// unless there is a list as well: no browser sends such a request. Default: no.
     pub same_origin: bool,
@@ -60,8 +60,8 @@ impl Default for Config {
         Config {
             versions: Versions::ALL,
             limits: Limits::default(),
-            secure: false,
-            trust_forwarded: false,
+            behind_tls: false,
+            trust_forwarded_headers: false,
             allowed_origins: None,
             same_origin: false,
             allowed_hosts: None,

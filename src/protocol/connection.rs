@@ -189,10 +189,10 @@ impl Connection {
     /// the result.
     ///
     /// # Errors
-    /// [`SendError::Now`] when no request waits for a response.
+    /// [`SendError::WrongState`] when no request waits for a response.
     pub fn accept(&mut self, accept: Accept) -> Result<(), SendError> {
         let (Phase::Announced(proof), Some(request)) = (&mut self.phase, &self.request) else {
-            return Err(SendError::Now(self.state()));
+            return Err(SendError::WrongState(self.state()));
         };
         let (Some(proof), Some(version)) = (proof.take(), request.version()) else {
             let rejection = request.no_upgrade();
@@ -219,7 +219,7 @@ impl Connection {
     /// `Connection: close` are put into the output.
     ///
     /// # Errors
-    /// [`SendError::Now`] once a request was accepted or rejected.
+    /// [`SendError::WrongState`] once a request was accepted or rejected.
     pub fn reject(&mut self, rejection: Rejection) -> Result<(), SendError> {
         self.respond(response::rejection(&rejection))?;
         self.pending.push_back(Event::Rejected(rejection));
@@ -229,10 +229,10 @@ impl Connection {
     /// Answers the request with an ordinary HTTP response: a page, a health check, a redirect.
     ///
     /// # Errors
-    /// [`SendError::Now`] once a request was accepted or rejected.
+    /// [`SendError::WrongState`] once a request was accepted or rejected.
     pub fn respond(&mut self, response: Response) -> Result<(), SendError> {
         if self.state() != State::Opening || self.role() == Role::Client {
-            return Err(SendError::Now(self.state()));
+            return Err(SendError::WrongState(self.state()));
         }
         let head_only = self.request.as_ref().is_some_and(Request::is_head);
         self.output.respond(response, head_only, self.config.date);
@@ -270,7 +270,7 @@ impl Connection {
                 self.output.close(frame.as_ref())?;
                 self.close_was_sent(frame);
             }
-            (State::Opening, Role::Server) => return Err(SendError::Now(self.state())),
+            (State::Opening, Role::Server) => return Err(SendError::WrongState(self.state())),
             (State::Opening | State::Handshaking, _) => {
                 // The 101, or draft-76's proof, was not received or not sent: the only way to end is to
                 // close the TCP connection.
@@ -340,7 +340,7 @@ impl Connection {
 
     /// Returns the server's response, once it has accepted the request, with `Set-Cookie` and all other
     /// headers. A server has none.
-    pub fn answer(&self) -> Option<&HandshakeResponse> {
+    pub fn response(&self) -> Option<&HandshakeResponse> {
         self.response.as_deref()
     }
 

@@ -15,11 +15,11 @@ use super::version::{Version, Versions};
 #[non_exhaustive]
 pub enum Rejection {
     /// No blank line within the limit of bytes: 431.
-    HeadTooLarge(usize),
+    HeadersTooLarge(usize),
     /// More headers than the limit: 431.
-    TooManyFields(usize),
+    TooManyHeaders(usize),
     /// Not an HTTP request; names the malformed part: 400.
-    MalformedHead(&'static str),
+    MalformedHeaders(&'static str),
     /// Not HTTP at all: it begins with this byte, which is no visible character: 400, at once.
     NotHttp(u8),
     /// A method other than GET: 405.
@@ -50,7 +50,7 @@ pub enum Rejection {
     /// is allowed.
     UnsupportedVersion {
         /// The version that the client requested.
-        asked: String,
+        requested: String,
         /// The versions that are allowed here.
         allowed: Versions,
     },
@@ -63,9 +63,9 @@ pub enum Rejection {
     /// One of draft-76's two keys has no solution: 400.
     InvalidChallenge {
         /// The name of the header.
-        field: &'static str,
+        header: &'static str,
         /// The error in its value.
-        why: KeyError,
+        error: KeyError,
     },
     /// A subprotocol with invalid bytes: 400.
     InvalidSubprotocol(String),
@@ -113,7 +113,7 @@ impl Rejection {
     /// Returns the HTTP status of the response.
     pub fn status(&self) -> u16 {
         match self {
-            Rejection::HeadTooLarge(_) | Rejection::TooManyFields(_) => 431,
+            Rejection::HeadersTooLarge(_) | Rejection::TooManyHeaders(_) => 431,
             Rejection::Method(_) => 405,
             Rejection::HttpVersion(version) if version.wire_number().is_some() => 505,
             Rejection::UnsupportedVersion { allowed, .. } if allowed.numbers().next().is_some() => {
@@ -132,9 +132,9 @@ impl Rejection {
     /// Returns a short fixed name, for counters.
     pub fn name(&self) -> &'static str {
         match self {
-            Rejection::HeadTooLarge(_) => "header block too large",
-            Rejection::TooManyFields(_) => "too many headers",
-            Rejection::MalformedHead(_) | Rejection::NotHttp(_) => "malformed header block",
+            Rejection::HeadersTooLarge(_) => "header block too large",
+            Rejection::TooManyHeaders(_) => "too many headers",
+            Rejection::MalformedHeaders(_) | Rejection::NotHttp(_) => "malformed header block",
             Rejection::Method(_) => "method",
             Rejection::Resource(_) => "resource",
             Rejection::HttpVersion(_) => "http version",
@@ -168,11 +168,13 @@ impl Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Rejection::HeadTooLarge(limit) => {
+            Rejection::HeadersTooLarge(limit) => {
                 write!(f, "request header block longer than {limit} bytes")
             }
-            Rejection::TooManyFields(limit) => write!(f, "more than {limit} headers"),
-            Rejection::MalformedHead(part) => write!(f, "malformed request header block: {part}"),
+            Rejection::TooManyHeaders(limit) => write!(f, "more than {limit} headers"),
+            Rejection::MalformedHeaders(part) => {
+                write!(f, "malformed request header block: {part}")
+            }
             Rejection::NotHttp(first) => {
                 write!(
                     f,
@@ -206,10 +208,10 @@ impl fmt::Display for Rejection {
             Rejection::InvalidVersion(value) => {
                 write!(f, "invalid Sec-WebSocket-Version \"{value}\"")
             }
-            Rejection::UnsupportedVersion { asked, allowed } => {
+            Rejection::UnsupportedVersion { requested, allowed } => {
                 write!(
                     f,
-                    "WebSocket version {asked} is not supported here, only {allowed}"
+                    "WebSocket version {requested} is not supported here, only {allowed}"
                 )
             }
             Rejection::UnsupportedDraft(draft) => {
@@ -221,7 +223,7 @@ impl fmt::Display for Rejection {
             Rejection::InvalidKey(key) => {
                 write!(f, "Sec-WebSocket-Key \"{key}\" is not 16 bytes in base64")
             }
-            Rejection::InvalidChallenge { field, why } => write!(f, "{field} {why}"),
+            Rejection::InvalidChallenge { header, error } => write!(f, "{header} {error}"),
             Rejection::InvalidSubprotocol(name) => write!(f, "invalid subprotocol \"{name}\""),
             Rejection::UnsupportedSubprotocol(name) => {
                 write!(f, "subprotocol \"{name}\" is not supported here")
@@ -250,9 +252,9 @@ impl std::error::Error for Rejection {}
 impl From<InvalidHead> for Rejection {
     fn from(bad: InvalidHead) -> Self {
         match bad {
-            InvalidHead::TooLarge(limit) => Rejection::HeadTooLarge(limit),
-            InvalidHead::TooManyFields(limit) => Rejection::TooManyFields(limit),
-            InvalidHead::Malformed(part) => Rejection::MalformedHead(part),
+            InvalidHead::TooLarge(limit) => Rejection::HeadersTooLarge(limit),
+            InvalidHead::TooManyHeaders(limit) => Rejection::TooManyHeaders(limit),
+            InvalidHead::Malformed(part) => Rejection::MalformedHeaders(part),
             InvalidHead::Duplicate(field) => Rejection::Duplicate(field),
         }
     }
@@ -396,29 +398,31 @@ fn write_reserved_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[non_exhaustive]
 pub enum SendError {
     /// The version does not support it: binary messages, pings.
-    ByVersion {
+    UnsupportedByVersion {
         /// The version of the connection.
         version: Version,
         /// The unsupported feature.
-        what: &'static str,
+        feature: &'static str,
     },
     /// A code that may not be sent (RFC 6455 §7.4).
     CloseCode(u16),
     /// A close reason above 123 bytes, or a ping payload above 125.
     TooLong(usize),
     /// The state of the connection does not allow it: too early, or the connection is closed.
-    Now(super::State),
+    WrongState(super::State),
 }
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SendError::ByVersion { version, what } => write!(f, "{version} has no {what}"),
+            SendError::UnsupportedByVersion { version, feature } => {
+                write!(f, "{version} has no {feature}")
+            }
             SendError::CloseCode(code) => write!(f, "close code {code} may not be sent"),
             SendError::TooLong(len) => {
                 write!(f, "{len} bytes are too many for a control frame")
             }
-            SendError::Now(state) => write!(f, "not possible in state {state}"),
+            SendError::WrongState(state) => write!(f, "not possible in state {state}"),
         }
     }
 }

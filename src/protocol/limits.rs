@@ -9,11 +9,11 @@ pub struct Limits {
     /// response's header block and of all responses before it, such as 100; a larger one fails the
     /// handshake.
     #[doc(alias = "max_header_size")]
-    pub head_bytes: usize,
+    pub header_bytes: usize,
     /// Headers of the request, or of the response. Default 100. A request with more is answered with
     /// 431, a response with more fails the handshake.
     #[doc(alias = "max_headers")]
-    pub head_fields: usize,
+    pub header_count: usize,
     /// Bytes of a message, its fragments counted together, and so of a frame. Default 1 MiB.
     /// Counted as received: invalid UTF-8 that is replaced in the old drafts may grow threefold.
     /// In the old drafts the same limit holds for a frame that is skipped.
@@ -28,8 +28,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            head_bytes: 16 * 1024,
-            head_fields: 100,
+            header_bytes: 16 * 1024,
+            header_count: 100,
             message: 1024 * 1024,
             fragments: 131_072,
         }

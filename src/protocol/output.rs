@@ -132,7 +132,7 @@ impl Output {
         match (state, self.encoder) {
             (State::Ready, Some(encoder)) => Ok((encoder, &mut self.bytes)),
             (State::Handshaking, Some(encoder)) => Ok((encoder, &mut self.early)),
-            (state, _) => Err(SendError::Now(state)),
+            (state, _) => Err(SendError::WrongState(state)),
         }
     }
 }

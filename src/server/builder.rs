@@ -201,7 +201,7 @@ impl ServerBuilder {
     /// Sets whether a proxy in front of this server ends TLS, so that the location that draft-75 and
     /// draft-76 receive must begin with `wss`. Default: no.
     pub fn behind_tls(self, behind_tls: bool) -> Self {
-        self.connection(|options| options.config().secure = behind_tls)
+        self.connection(|options| options.config().behind_tls = behind_tls)
     }
 
     /// Uses TLS for all clients that connect over TCP, on every listener except those of
@@ -222,7 +222,7 @@ impl ServerBuilder {
     /// have written the words before it. Default: no. Dangerous unless a proxy in front of this server
     /// writes both itself, and no client can get past the proxy: any client could claim any address.
     pub fn trust_forwarded_headers(self, trust: bool) -> Self {
-        self.connection(|options| options.config().trust_forwarded = trust)
+        self.connection(|options| options.config().trust_forwarded_headers = trust)
     }
 
     /// Trusts these headers from every peer that connects over a Unix socket, whether or not the server
@@ -272,7 +272,7 @@ impl ServerBuilder {
     ///
     /// While a message is unfinished, the client may send no byte for as long as both times
     /// together, in every version: 40 s by default, and 40 s if the interval is `None`. Then the client
-    /// is disconnected with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
+    /// is disconnected with [`DisconnectReason::UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage).
     #[doc(alias = "keepalive")]
     #[doc(alias = "ping")]
     #[doc(alias = "heartbeat")]
@@ -282,7 +282,7 @@ impl ServerBuilder {
 
     /// Sets the time in which a pong, or any other sign of life, must follow a ping that has left.
     /// Default: 20 s. Without it the connection is ended with
-    /// [`DisconnectReason::NoPong`](crate::DisconnectReason::NoPong).
+    /// [`DisconnectReason::PongTimeout`](crate::DisconnectReason::PongTimeout).
     #[doc(alias = "keepalive")]
     pub fn pong_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().pong = timeout)
@@ -290,7 +290,7 @@ impl ServerBuilder {
 
     /// Sets the least rate of an incoming message: it may take `grace`, and one second more for every
     /// `bytes_per_second` bytes of it that have arrived. A client whose message takes longer is
-    /// disconnected with [`DisconnectReason::Unfinished`](crate::DisconnectReason::Unfinished).
+    /// disconnected with [`DisconnectReason::UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage).
     /// Default: no least rate.
     ///
     /// Protects against clients that keep their place with a message that never ends, a byte now and

@@ -103,7 +103,7 @@ impl Totals {
         *rare.disconnected.entry(reason).or_default() += 1;
         if matches!(
             reason,
-            DisconnectReason::Evicted | DisconnectReason::Crowded
+            DisconnectReason::Evicted | DisconnectReason::TotalSendQueue
         ) {
             rare.evicted += 1;
         }

@@ -91,11 +91,11 @@ impl ServerThreads {
         waker.set_nonblocking(true)?;
         let mut local_config = Arc::clone(&settings.connection.config);
         if settings.trust_local_proxy {
-            Arc::make_mut(&mut local_config).trust_forwarded = true;
+            Arc::make_mut(&mut local_config).trust_forwarded_headers = true;
         }
         let mut secure_config = Arc::clone(&settings.connection.config);
         if settings.tls.is_some() {
-            Arc::make_mut(&mut secure_config).secure = true;
+            Arc::make_mut(&mut secure_config).behind_tls = true;
         }
         let shared = Arc::new(Shared {
             settings,
@@ -282,10 +282,11 @@ impl Shared {
         self.start_close_of_all();
         for link in self.registry.all() {
             if link.stage() < Stage::Closed {
-                link.disconnect(DisconnectReason::Cut);
+                link.disconnect(DisconnectReason::ShutdownTimeout);
             } else {
                 // The closing handshake is complete, only the TCP connection is open: no failure.
-                link.send_queue.disconnect(DisconnectReason::Cut);
+                link.send_queue
+                    .disconnect(DisconnectReason::ShutdownTimeout);
             }
         }
     }
@@ -344,7 +345,7 @@ impl Shared {
         if self.is_stopping() {
             return Err(Rejection::ShuttingDown);
         }
-        let is_counted = self.is_counted() && !self.config_for(link.peer).trust_forwarded;
+        let is_counted = self.is_counted() && !self.config_for(link.peer).trust_forwarded_headers;
         let net = link.peer.ip().filter(|_| is_counted).map(AddressGroup::of);
         self.registry.admit(link, self.settings.max_clients, net)?;
         self.watchdog.watch(link);
@@ -369,7 +370,7 @@ impl Shared {
     /// Counts a client for the address that a proxy has named, or else for the proxy's own, if it has one.
     pub(crate) fn admit_forwarded(&self, conversation: &Conversation) -> Result<(), Rejection> {
         let link = &conversation.link;
-        let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded;
+        let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded_headers;
         match self.address_of(conversation).filter(|_| is_counted) {
             Some(address) => self.registry.enter_from(link, AddressGroup::of(address)),
             None => Ok(()),
@@ -381,7 +382,7 @@ impl Shared {
     pub(crate) fn address_of(&self, conversation: &Conversation) -> Option<IpAddr> {
         let peer = conversation.link.peer;
         let request = conversation.connection.request();
-        let trusts = self.config_for(peer).trust_forwarded;
+        let trusts = self.config_for(peer).trust_forwarded_headers;
         let forwarded = request.filter(|_| trusts).and_then(Request::forwarded_for);
         forwarded.or(peer.ip())
     }

@@ -44,7 +44,7 @@ fn evicted(server: &Loopback) -> u64 {
     let counters = server.handle.counters();
     let crowded = counters
         .disconnected
-        .get(&DisconnectReason::Crowded)
+        .get(&DisconnectReason::TotalSendQueue)
         .copied();
     assert_eq!(counters.evicted, crowded.unwrap_or_default());
     counters.evicted

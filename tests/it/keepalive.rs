@@ -91,7 +91,7 @@ fn a_silent_peer_is_found_whatever_is_broadcast_to_it() {
         .handle
         .counters()
         .disconnected
-        .get(&DisconnectReason::NoPong)
+        .get(&DisconnectReason::PongTimeout)
         != Some(&3)
     {
         server.handle.broadcast("to nobody");
@@ -112,7 +112,7 @@ fn one_that_takes_nothing_has_the_write_timeout() {
         server.client(&peer).send("x".repeat(500_000)).unwrap();
         peer
     });
-    disconnected(&server, DisconnectReason::Write, 3);
+    disconnected(&server, DisconnectReason::WriteTimeout, 3);
     let took = since.elapsed();
     assert!(took >= SHORT * 7 / 2 && took < PROMPT, "{took:?}");
     drop(peers);
@@ -220,7 +220,11 @@ fn a_message_that_does_not_end_ends_in_every_version() {
             took >= SHORT * 18 / 10 && took < PROMPT,
             "{version}: {took:?}"
         );
-        disconnected(&server, DisconnectReason::Unfinished, count as u64 + 1);
+        disconnected(
+            &server,
+            DisconnectReason::UnfinishedMessage,
+            count as u64 + 1,
+        );
     }
 }
 
@@ -238,7 +242,7 @@ fn a_skipped_frame_that_does_not_end_ends_too() {
             count += 1;
         }
     }
-    disconnected(&server, DisconnectReason::Unfinished, count);
+    disconnected(&server, DisconnectReason::UnfinishedMessage, count);
 }
 
 #[test]
@@ -279,7 +283,7 @@ fn a_message_below_the_least_rate_ends_in_every_version() {
             scope.spawn(move || dribble(version));
         }
     });
-    disconnected(&server, DisconnectReason::Unfinished, 5);
+    disconnected(&server, DisconnectReason::UnfinishedMessage, 5);
 }
 
 /// Neither its fragments nor the pings between them make another message of it.
@@ -298,7 +302,7 @@ fn fragments_and_pings_gain_a_slow_message_no_time() {
             thread::sleep(Duration::from_millis(10));
         }
     }
-    disconnected(&server, DisconnectReason::Unfinished, 3);
+    disconnected(&server, DisconnectReason::UnfinishedMessage, 3);
 }
 
 /// Twenty times as fast as it must be, and for longer than the grace.

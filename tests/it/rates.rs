@@ -299,7 +299,7 @@ fn a_throttled_client_can_be_disconnected_at_once() {
         .write_timeout(Duration::from_millis(50));
     for (builder, disconnect_reason) in [
         (evicting, DisconnectReason::Evicted),
-        (impatient, DisconnectReason::Write),
+        (impatient, DisconnectReason::WriteTimeout),
     ] {
         let server = Loopback::run_with_send_buffer(0, builder, echo);
         for version in Version::ALL {

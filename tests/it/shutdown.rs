@@ -122,7 +122,7 @@ fn clients_that_do_not_answer_are_aborted_after_the_timeout() {
     // Draft-75 has only the end of TCP, which need not be answered.
     let cut = counters
         .disconnected
-        .get(&DisconnectReason::Cut)
+        .get(&DisconnectReason::ShutdownTimeout)
         .copied()
         .unwrap_or_default();
     assert!(cut == 4 || cut == 5, "{counters:?}");
@@ -164,7 +164,7 @@ fn clients_that_do_not_read_are_aborted_too() {
     );
     assert_eq!(
         server.handle.counters().disconnected,
-        [(DisconnectReason::Cut, 5)].into()
+        [(DisconnectReason::ShutdownTimeout, 5)].into()
     );
 }
 

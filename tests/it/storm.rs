@@ -200,7 +200,7 @@ fn a_storm_does_not_delay_the_end() {
     // Draft-75 has only the end of TCP, which need not be answered.
     let cut = counters
         .disconnected
-        .get(&DisconnectReason::Cut)
+        .get(&DisconnectReason::ShutdownTimeout)
         .copied()
         .unwrap_or_default();
     assert!(cut == 4 || cut == 5, "{counters:?}");

@@ -86,7 +86,7 @@ fn a_client_that_does_not_send_key3_is_disconnected() {
         late.write(bytes);
         assert_eq!(read_end(&mut late.stream), Heard::End);
     }
-    let counters = disconnected(&server, DisconnectReason::Handshake, 2);
+    let counters = disconnected(&server, DisconnectReason::HandshakeTimeout, 2);
     assert!(
         counters.rejected.is_empty() && counters.opened.is_empty(),
         "{counters:?}"
@@ -110,7 +110,7 @@ fn a_dribble_of_key3_does_not_extend_the_handshake() {
         }
     });
     assert!(ended, "it was let in after {:?}", since.elapsed());
-    disconnected(&server, DisconnectReason::Handshake, 1);
+    disconnected(&server, DisconnectReason::HandshakeTimeout, 1);
 }
 
 /// Sends one byte after another: each is a sign of life, and none of them extends the handshake
@@ -212,7 +212,7 @@ fn a_client_that_sends_no_pong_is_disconnected() {
             since.elapsed()
         );
         assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
-        disconnected(&server, DisconnectReason::NoPong, count as u64 + 1);
+        disconnected(&server, DisconnectReason::PongTimeout, count as u64 + 1);
         let closed = departed.recv_timeout(PATIENCE).unwrap().closed;
         assert_eq!(
             (closed.code.get(), closed.clean),
@@ -270,12 +270,12 @@ fn assert_silence_ends(handler: fn(&mut Client) -> HandlerResult) {
         assert_eq!(peer.hear(), Heard::Ping(Vec::new()), "{}", peer.version);
         peer.expect_end();
     }
-    disconnected(&server, DisconnectReason::NoPong, 3);
+    disconnected(&server, DisconnectReason::PongTimeout, 3);
     let server = Loopback::run(self::server().idle_timeout(Some(SHORT)), handler);
     for peer in &mut server.open_all() {
         peer.expect_end();
     }
-    disconnected(&server, DisconnectReason::Idle, 5);
+    disconnected(&server, DisconnectReason::IdleTimeout, 5);
 }
 
 /// A handler that never stays in `recv` for long still waits for the peer.
@@ -326,10 +326,13 @@ fn the_idle_timeout_ends_silence_in_every_version() {
         assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
         let result = received.recv_timeout(PATIENCE).unwrap();
         assert!(
-            matches!(result, Err(Error::Disconnected(DisconnectReason::Idle))),
+            matches!(
+                result,
+                Err(Error::Disconnected(DisconnectReason::IdleTimeout))
+            ),
             "{version}: {result:?}"
         );
-        disconnected(&server, DisconnectReason::Idle, count as u64 + 1);
+        disconnected(&server, DisconnectReason::IdleTimeout, count as u64 + 1);
         let closed = departed.recv_timeout(PATIENCE).unwrap().closed;
         assert_eq!(
             (closed.code.get(), closed.clean),
@@ -389,7 +392,7 @@ fn a_client_that_does_not_answer_a_close_frame_is_disconnected() {
         );
         assert!(since.elapsed() < PROMPT, "{version}: {:?}", since.elapsed());
         count += 1;
-        disconnected(&server, DisconnectReason::Close, count);
+        disconnected(&server, DisconnectReason::CloseTimeout, count);
         let report = departed.iter().find(|report| report.id.get() == count + 1);
         let closed = report.unwrap().closed;
         assert_eq!(
@@ -419,7 +422,7 @@ fn a_client_that_answers_a_close_frame_with_data_is_disconnected() {
             assert!(since.elapsed() < PATIENCE, "{version}: it goes on for ever");
         }
     }
-    disconnected(&server, DisconnectReason::Close, 4);
+    disconnected(&server, DisconnectReason::CloseTimeout, 4);
 }
 
 /// Pongs queued behind our close frame do not extend it either.
@@ -449,7 +452,7 @@ fn a_client_that_answers_a_close_frame_with_pings_and_reads_slowly_is_disconnect
             assert!(since.elapsed() < PROMPT, "{version}: it goes on for ever");
         }
     }
-    disconnected(&server, DisconnectReason::Close, 3);
+    disconnected(&server, DisconnectReason::CloseTimeout, 3);
 }
 
 /// The closing handshake is complete: a client that does not close TCP then has nothing more to

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     say(json!({"open": {
         "version": socket.version().name(),
         "subprotocol": socket.subprotocol(),
-        "answer": shown(socket.answer()),
+        "answer": shown(socket.response()),
     }}));
     for line in script {
         follow(&mut socket, &serde_json::from_str(&line?)?)?;

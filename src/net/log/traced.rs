@@ -83,7 +83,7 @@ pub(crate) fn trace_output(
         if let Some(request) = connection.request() {
             trace!(target: CONNECTION, "{link}: < {}", Redacted(request.head()));
         }
-        if let Some(answer) = connection.answer() {
+        if let Some(answer) = connection.response() {
             trace!(target: CONNECTION, "{link}: < {}", Redacted(answer.head().bytes()));
         }
     }
@@ -121,7 +121,7 @@ fn trace_frames(link: &impl fmt::Display, framing: Framing, mut output: &[u8]) {
 
 /// Logs the response of a server that did not accept the handshake.
 pub(crate) fn trace_declined(link: &impl fmt::Display, error: &HandshakeError) {
-    if let Some(answer) = error.answer() {
+    if let Some(answer) = error.response() {
         trace!(target: CONNECTION, "{link}: < {}", Redacted(answer.head().bytes()));
     }
 }

@@ -229,7 +229,7 @@ impl SendQueue {
                 (waited, before) = (Duration::ZERO, Some(sent));
             }
             if waited >= timeout {
-                return Err(DisconnectReason::Write);
+                return Err(DisconnectReason::WriteTimeout);
             }
             // A socket counts as writable only when a good part of its buffer is free: a slow
             // reader makes room long before, so the socket is tried again and again. The time that

@@ -203,7 +203,7 @@ impl Queue {
         if let Some(socket) = &self.socket {
             if !matches!(
                 reason,
-                DisconnectReason::Close | DisconnectReason::EndOfStream
+                DisconnectReason::CloseTimeout | DisconnectReason::EndOfStream
             ) {
                 socket.forget_unsent();
             }

@@ -178,10 +178,10 @@ impl Encoder {
         })
     }
 
-    fn lacks(self, what: &'static str) -> SendError {
-        SendError::ByVersion {
+    fn lacks(self, feature: &'static str) -> SendError {
+        SendError::UnsupportedByVersion {
             version: self.version,
-            what,
+            feature,
         }
     }
 }

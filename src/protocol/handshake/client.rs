@@ -243,7 +243,7 @@ impl ResponseReader {
         if let Some(wrong) = begins.position(|(found, must)| found != must) {
             return Err(HandshakeError::NotHttp(input[..=wrong].to_vec()));
         }
-        let most = limits.head_bytes.saturating_sub(self.before);
+        let most = limits.header_bytes.saturating_sub(self.before);
         match head::search(input, self.searched, most) {
             Ok(head::Search::Incomplete(searched)) => {
                 self.searched = searched;
@@ -257,7 +257,7 @@ impl ResponseReader {
                     HandshakeResponse::parse(&input[..used], limits)?,
                 )))
             }
-            Err(_) => Err(HandshakeError::HeadTooLarge(limits.head_bytes)),
+            Err(_) => Err(HandshakeError::HeadersTooLarge(limits.header_bytes)),
         }
     }
 }
@@ -265,10 +265,10 @@ impl ResponseReader {
 /// Checks that a header occurs once and has exactly this value.
 pub(crate) fn expect_exactly(
     response: &HandshakeResponse,
-    field: &'static str,
+    header: &'static str,
     expected: &str,
 ) -> Result<(), HandshakeError> {
-    expect(response, field, expected, |found| {
+    expect(response, header, expected, |found| {
         found == expected.as_bytes()
     })
 }
@@ -276,26 +276,26 @@ pub(crate) fn expect_exactly(
 /// Checks that a header occurs once and has this value, in any letter case.
 pub(crate) fn expect_ignoring_case(
     response: &HandshakeResponse,
-    field: &'static str,
+    header: &'static str,
     expected: &str,
 ) -> Result<(), HandshakeError> {
-    expect(response, field, expected, |found| {
+    expect(response, header, expected, |found| {
         found.eq_ignore_ascii_case(expected.as_bytes())
     })
 }
 
 fn expect(
     response: &HandshakeResponse,
-    field: &'static str,
+    header: &'static str,
     expected: &str,
     is_expected: impl FnOnce(&[u8]) -> bool,
 ) -> Result<(), HandshakeError> {
-    let found = response.head().once(field)?;
-    let found = found.ok_or(HandshakeError::Missing(field))?;
+    let found = response.head().once(header)?;
+    let found = found.ok_or(HandshakeError::Missing(header))?;
     match is_expected(found) {
         true => Ok(()),
         false => Err(HandshakeError::Mismatch {
-            field,
+            header,
             found: escaped(found),
             expected: expected.to_owned(),
         }),
@@ -311,12 +311,12 @@ fn negotiated(
     if version.framing() == Framing::Hixie {
         return Ok(None);
     }
-    let field = hybi07::EXTENSIONS;
-    let Some(found) = response.head().once(field)? else {
+    let header = hybi07::EXTENSIONS;
+    let Some(found) = response.head().once(header)? else {
         return Ok(None);
     };
     deflate::read_response(config, version, found).ok_or_else(|| HandshakeError::NotOffered {
-        field,
+        header,
         found: escaped(found),
         offered: deflate::offer(config, version).unwrap_or_default(),
     })
@@ -329,18 +329,18 @@ fn subprotocol(
     request: &ClientRequest,
 ) -> Result<Option<String>, HandshakeError> {
     let spec = request.version.spec();
-    let field = spec.subprotocol_field;
+    let header = spec.subprotocol_field;
     let offered = match spec.subprotocol_list {
         true => &request.subprotocols[..],
         false => &request.subprotocols[..request.subprotocols.len().min(1)],
     };
-    match response.head().once(field)? {
+    match response.head().once(header)? {
         None if spec.subprotocol_list || offered.is_empty() => Ok(None),
-        None => Err(HandshakeError::Missing(field)),
+        None => Err(HandshakeError::Missing(header)),
         Some(found) => match offered.iter().find(|name| name.as_bytes() == found) {
             Some(name) => Ok(Some(name.clone())),
             None => Err(HandshakeError::NotOffered {
-                field,
+                header,
                 found: escaped(found),
                 offered: offered.join(", "),
             }),

@@ -16,13 +16,13 @@ pub enum HandshakeError {
     /// are not followed: the `Location` is in the headers), or does not speak the protocol.
     Status(HandshakeResponse),
     /// No blank line within the limit of bytes.
-    HeadTooLarge(usize),
+    HeadersTooLarge(usize),
     /// More headers than the limit.
-    TooManyFields(usize),
+    TooManyHeaders(usize),
     /// More interim responses (1xx) than this, and no final one.
     TooManyInterim(usize),
     /// Not an HTTP response; names the malformed part.
-    MalformedHead(&'static str),
+    MalformedHeaders(&'static str),
     /// Not HTTP at all: the first bytes of the response, up to the first that is not in `HTTP/`.
     NotHttp(Vec<u8>),
     /// The first three lines are not those of draft-75, to the byte (draft-75 §4.1).
@@ -36,7 +36,7 @@ pub enum HandshakeError {
     /// A header has not the required value.
     Mismatch {
         /// The name of the header.
-        field: &'static str,
+        header: &'static str,
         /// Its value.
         found: String,
         /// The required value.
@@ -45,7 +45,7 @@ pub enum HandshakeError {
     /// A subprotocol or an extension that was not offered.
     NotOffered {
         /// The name of the header.
-        field: &'static str,
+        header: &'static str,
         /// Its value.
         found: String,
         /// The offer, as it was sent; empty if there was none.
@@ -64,7 +64,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// Returns the server's response if it has a status other than 101, and so is meant to be read.
-    pub fn answer(&self) -> Option<&HandshakeResponse> {
+    pub fn response(&self) -> Option<&HandshakeResponse> {
         match self {
             HandshakeError::Status(answer) => Some(answer),
             _ => None,
@@ -75,10 +75,10 @@ impl HandshakeError {
 impl From<InvalidHead> for HandshakeError {
     fn from(bad: InvalidHead) -> Self {
         match bad {
-            InvalidHead::TooLarge(limit) => HandshakeError::HeadTooLarge(limit),
-            InvalidHead::TooManyFields(limit) => HandshakeError::TooManyFields(limit),
-            InvalidHead::Malformed(part) => HandshakeError::MalformedHead(part),
-            InvalidHead::Duplicate(field) => HandshakeError::Duplicate(field),
+            InvalidHead::TooLarge(limit) => HandshakeError::HeadersTooLarge(limit),
+            InvalidHead::TooManyHeaders(limit) => HandshakeError::TooManyHeaders(limit),
+            InvalidHead::Malformed(part) => HandshakeError::MalformedHeaders(part),
+            InvalidHead::Duplicate(header) => HandshakeError::Duplicate(header),
         }
     }
 }
@@ -87,16 +87,16 @@ impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HandshakeError::Status(response) => write_status(response, f),
-            HandshakeError::HeadTooLarge(limit) => {
+            HandshakeError::HeadersTooLarge(limit) => {
                 write!(f, "response header block longer than {limit} bytes")
             }
-            HandshakeError::TooManyFields(limit) => {
+            HandshakeError::TooManyHeaders(limit) => {
                 write!(f, "response with more than {limit} headers")
             }
             HandshakeError::TooManyInterim(limit) => {
                 write!(f, "more than {limit} interim responses (1xx)")
             }
-            HandshakeError::MalformedHead(part) => {
+            HandshakeError::MalformedHeaders(part) => {
                 write!(f, "malformed response header block: {part}")
             }
             HandshakeError::NotHttp(found) => write!(
@@ -110,25 +110,25 @@ impl fmt::Display for HandshakeError {
                 "the response begins with \"{found}\" and not with the three lines of draft-75"
             ),
             HandshakeError::HttpVersion => f.write_str("101 in HTTP older than 1.1"),
-            HandshakeError::Missing(field) => write!(f, "response without {field}"),
-            HandshakeError::Duplicate(field) => write!(f, "response with more than one {field}"),
+            HandshakeError::Missing(header) => write!(f, "response without {header}"),
+            HandshakeError::Duplicate(header) => write!(f, "response with more than one {header}"),
             HandshakeError::Mismatch {
-                field,
+                header,
                 found,
                 expected,
-            } => write!(f, "{field} is \"{found}\" instead of \"{expected}\""),
+            } => write!(f, "{header} is \"{found}\" instead of \"{expected}\""),
             HandshakeError::NotOffered {
-                field,
+                header,
                 found,
                 offered,
             } if offered.is_empty() => {
-                write!(f, "{field} is \"{found}\", and none was offered")
+                write!(f, "{header} is \"{found}\", and none was offered")
             }
             HandshakeError::NotOffered {
-                field,
+                header,
                 found,
                 offered,
-            } => write!(f, "{field} is \"{found}\", and \"{offered}\" was offered"),
+            } => write!(f, "{header} is \"{found}\", and \"{offered}\" was offered"),
             HandshakeError::Proof { found, expected } => write!(
                 f,
                 "the proof is \"{}\" instead of \"{}\"",

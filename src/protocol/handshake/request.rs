@@ -100,7 +100,7 @@ impl Request {
             return Err(Rejection::NotHttp(first));
         }
         let searched = searched.saturating_sub(skipped);
-        Ok(match head::search(input, searched, limits.head_bytes)? {
+        Ok(match head::search(input, searched, limits.header_bytes)? {
             head::Search::Incomplete(searched) => Search::Incomplete(skipped + searched),
             head::Search::Complete(used) => {
                 Search::Complete(skipped + used, Request::parse(&input[..used], limits))
@@ -116,13 +116,13 @@ impl Request {
         let mut parsed = httparse::Request::new(&mut fields);
         match parsed.parse(head) {
             Ok(httparse::Status::Complete(_)) => {}
-            Ok(httparse::Status::Partial) => return Err(Rejection::MalformedHead(FIRST_LINE)),
+            Ok(httparse::Status::Partial) => return Err(Rejection::MalformedHeaders(FIRST_LINE)),
             Err(error) => return Err(head::malformed(error, limits, FIRST_LINE).into()),
         }
         let (Some(method), Some(target), Some(minor)) =
             (parsed.method, parsed.path, parsed.version)
         else {
-            return Err(Rejection::MalformedHead(FIRST_LINE));
+            return Err(Rejection::MalformedHeaders(FIRST_LINE));
         };
         let is_other = !matches!(method, "GET" | "HEAD");
         Ok(Request {

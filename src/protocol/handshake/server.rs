@@ -59,7 +59,7 @@ pub(crate) fn judge(request: &mut Request, config: &Config) -> Result<Option<Pro
     // request that only resembles draft-75 is not rejected as draft-75.
     if !config.versions.contains(version) {
         return Err(Rejection::UnsupportedVersion {
-            asked: version.name().to_owned(),
+            requested: version.name().to_owned(),
             allowed: config.versions,
         });
     }
@@ -114,7 +114,7 @@ fn detect(request: &Request, allowed: Versions) -> Result<Option<Version>, Rejec
             b"13" => Ok(Some(Version::Rfc6455)),
             list if list.contains(&b',') => Err(Rejection::InvalidVersion(escaped(list))),
             other => Err(Rejection::UnsupportedVersion {
-                asked: escaped(other),
+                requested: escaped(other),
                 allowed,
             }),
         };
@@ -192,7 +192,7 @@ fn is_secure(request: &Request, config: &Config) -> bool {
         let proto = last.trim_ascii();
         proto.eq_ignore_ascii_case(b"https") || proto.eq_ignore_ascii_case(b"wss")
     };
-    config.secure || config.trust_forwarded && forwarded()
+    config.behind_tls || config.trust_forwarded_headers && forwarded()
 }
 
 fn agree_on_subprotocol(

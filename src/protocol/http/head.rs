@@ -20,7 +20,7 @@ pub(crate) enum InvalidHead {
     /// No blank line within the limit of bytes.
     TooLarge(usize),
     /// More headers than the limit.
-    TooManyFields(usize),
+    TooManyHeaders(usize),
     /// Not an HTTP header block; names the malformed part.
     Malformed(&'static str),
     /// A header that may occur only once occurs twice.
@@ -75,8 +75,8 @@ pub(crate) fn count_fields(
     let lines = head.split(|&byte| byte == b'\n').count();
     // The first line, the blank line, and the empty part after the last LF are no headers.
     let count = lines.saturating_sub(3);
-    if count > limits.head_fields {
-        return Err(InvalidHead::TooManyFields(limits.head_fields));
+    if count > limits.header_count {
+        return Err(InvalidHead::TooManyHeaders(limits.header_count));
     }
     Ok(count)
 }
@@ -88,7 +88,7 @@ pub(crate) fn malformed(
     first_line: &'static str,
 ) -> InvalidHead {
     match error {
-        httparse::Error::TooManyHeaders => InvalidHead::TooManyFields(limits.head_fields),
+        httparse::Error::TooManyHeaders => InvalidHead::TooManyHeaders(limits.header_count),
         httparse::Error::HeaderName => InvalidHead::Malformed("a header name"),
         httparse::Error::HeaderValue => InvalidHead::Malformed("a header value"),
         _ => InvalidHead::Malformed(first_line),

@@ -58,9 +58,9 @@ pub(crate) const KEY3_LEN: usize = 8;
 
 pub(super) fn check(request: &Request) -> Result<Proof, Rejection> {
     check_hixie(request, Version::Draft76)?;
-    let part = |field: &'static str| {
-        let key = request.once(field)?.ok_or(Rejection::Missing(field))?;
-        solve(key).map_err(|why| Rejection::InvalidChallenge { field, why })
+    let part = |header: &'static str| {
+        let key = request.once(header)?.ok_or(Rejection::Missing(header))?;
+        solve(key).map_err(|error| Rejection::InvalidChallenge { header, error })
     };
     let parts = [part("Sec-WebSocket-Key1")?, part("Sec-WebSocket-Key2")?];
     Ok(Proof::Challenge(parts))

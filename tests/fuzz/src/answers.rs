@@ -128,7 +128,7 @@ fn opens(
     let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
     let bytes = head.bytes();
     let fits =
-        bytes.len() <= config.limits.head_bytes && head.fields.len() <= config.limits.head_fields;
+        bytes.len() <= config.limits.header_bytes && head.fields.len() <= config.limits.header_count;
     let is_101 = head.method == "HTTP/1.1" && head.target == b"101";
     if head.is_broken() || values().any(control) || !fits || !is_101 {
         return None;

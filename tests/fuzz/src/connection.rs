@@ -88,13 +88,13 @@ impl Script<'_> {
         let mut config = Config::default();
         config.limits.message = 4096 >> (self.limits[0] % 13);
         config.limits.fragments = usize::from(8 - self.limits[1] % 8);
-        config.limits.head_bytes = 1024 - usize::from(self.limits[2]);
-        config.limits.head_fields = usize::from(20 - self.limits[2] % 20);
+        config.limits.header_bytes = 1024 - usize::from(self.limits[2]);
+        config.limits.header_count = usize::from(20 - self.limits[2] % 20);
         let option = |bit: u8| self.options & 1 << bit != 0;
         config.fail_on_unknown_frames = option(0);
         config.fail_on_invalid_hixie_text = option(1);
-        config.secure = option(2);
-        config.trust_forwarded = option(3);
+        config.behind_tls = option(2);
+        config.trust_forwarded_headers = option(3);
         if option(4) {
             config.allowed_origins = Some(vec!["http://example.com".parse().expect("an origin")]);
         }

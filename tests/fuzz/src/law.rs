@@ -44,7 +44,7 @@ pub fn judge(head: &Head, config: &Config) -> Verdict {
     if !fields.iter().all(noise) {
         return Verdict::Open;
     }
-    if head.bytes().len() > limits.head_bytes || fields.len() > limits.head_fields {
+    if head.bytes().len() > limits.header_bytes || fields.len() > limits.header_count {
         return Verdict::Rejected;
     }
     // A blank in the target makes two of it.

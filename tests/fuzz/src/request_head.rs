@@ -21,11 +21,11 @@ pub struct PendingHandshake<'a> {
 
 pub fn judge(asked: &PendingHandshake) {
     let mut config = Config::default();
-    config.limits.head_bytes = 2000 - 7 * usize::from(asked.less[0]);
-    config.limits.head_fields = usize::from(40 - asked.less[1] % 41);
+    config.limits.header_bytes = 2000 - 7 * usize::from(asked.less[0]);
+    config.limits.header_count = usize::from(40 - asked.less[1] % 41);
     let option = |bit: u8| asked.options & 1 << bit != 0;
-    config.secure = option(0);
-    config.trust_forwarded = option(1);
+    config.behind_tls = option(0);
+    config.trust_forwarded_headers = option(1);
     if option(2) {
         config.allowed_origins = Some(vec!["null".parse().expect("an origin")]);
     }
@@ -53,7 +53,7 @@ pub fn judge(asked: &PendingHandshake) {
         return rejected(&driven.output, &Rejection::NotHttp(first));
     }
     match blank.map(|at| at + 4) {
-        Some(len) if len <= limits.head_bytes => {
+        Some(len) if len <= limits.header_bytes => {
             assert_ne!(driven.journal, [], "no answer to a whole head");
             if let Some(request) = driven.connection().request() {
                 let method = compare(request, &wire[..len]);
@@ -63,12 +63,12 @@ pub fn judge(asked: &PendingHandshake) {
                         |event: &&&Event| matches!(event, Event::Rejected(Rejection::Method(_)));
                     assert!(last.filter(is_method).is_some(), "{last:?}");
                 }
-                assert!(request.headers().count() <= limits.head_fields);
+                assert!(request.headers().count() <= limits.header_count);
                 assert!(was_rejected || request.path().starts_with('/'));
             }
         }
-        _ if wire.len() >= limits.head_bytes => {
-            let rejection = Event::Rejected(Rejection::HeadTooLarge(limits.head_bytes));
+        _ if wire.len() >= limits.header_bytes => {
+            let rejection = Event::Rejected(Rejection::HeadersTooLarge(limits.header_bytes));
             assert_eq!(events, [&rejection]);
         }
         _ => {

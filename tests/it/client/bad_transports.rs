@@ -134,7 +134,7 @@ fn a_transport_that_takes_nothing_is_dropped() {
     let connector = Connector::new().handshake_timeout(SOON).close_timeout(SOON);
     match connector.connect_through(stuck, "ws://example.com/") {
         Err(Error::Disconnected(disconnect_reason)) => {
-            assert_eq!(disconnect_reason, DisconnectReason::Handshake)
+            assert_eq!(disconnect_reason, DisconnectReason::HandshakeTimeout)
         }
         other => panic!("{other:?}"),
     }

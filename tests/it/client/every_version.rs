@@ -190,7 +190,7 @@ fn fields_cookies_and_origin_reach_the_server_and_its_fields_come_back() {
             .unwrap();
         let connector = connector.origin("http://example.com").unwrap();
         let socket = connector.connect(&url(&server)).unwrap();
-        let answer = socket.answer();
+        let answer = socket.response();
         assert_eq!(answer.status(), 101);
         assert_eq!(answer.header_str("set-cookie"), Some("session=2; Secure"));
     }

@@ -25,7 +25,7 @@ fn a_rejection_has_status_reason_headers_and_body() {
         let Err(Error::Handshake(error)) = rejected else {
             panic!("{version}: {rejected:?}");
         };
-        let answer = error.answer().expect("a status");
+        let answer = error.response().expect("a status");
         assert_eq!((answer.status(), answer.reason()), (403, "Forbidden"));
         assert_eq!(answer.header_str("connection"), Some("close"));
         assert_eq!(answer.body(), b"log in first\n", "{version}");
@@ -42,7 +42,7 @@ fn a_page_is_no_conversation() {
     let builder = Server::builder().on_request(|_| Response::text("ok\n").into());
     let server = Loopback::echo(builder);
     let error = failure(&url(&server));
-    let answer = error.answer().unwrap();
+    let answer = error.response().unwrap();
     assert_eq!((answer.status(), answer.body()), (200, &b"ok\n"[..]));
 }
 
@@ -56,7 +56,7 @@ fn a_redirect_is_reported_and_not_followed() {
         server.expect_end();
     });
     let error = failure(&script.url);
-    let answer = error.answer().unwrap();
+    let answer = error.response().unwrap();
     assert_eq!(
         answer.header_str("Location"),
         Some("ws://elsewhere.example/")
@@ -185,7 +185,7 @@ fn an_invalid_request_is_reported_as_an_error_of_connecting() {
     }
     let failed = |name, origin| ask(name, origin).unwrap_err();
     let origin = "http://example.com";
-    assert!(matches!(failed("a b", origin), Error::Field(_)));
+    assert!(matches!(failed("a b", origin), Error::Header(_)));
     assert!(matches!(failed("chat", "example.com"), Error::Origin(_)));
     assert!(matches!(failed("chat", origin), Error::Url(_)));
     let field = Connector::new().cookie("a", "b;c").unwrap_err();

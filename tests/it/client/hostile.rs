@@ -92,7 +92,7 @@ fn a_rejection_is_received_from_a_server_that_has_gone_already() {
     let rejection = b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nlater";
     match over(rejection, Version::Rfc6455) {
         Err(Error::Handshake(error)) => {
-            let answer = error.answer().expect("an answer");
+            let answer = error.response().expect("an answer");
             assert_eq!((answer.status(), answer.body()), (503, &b"later"[..]));
         }
         other => panic!("{other:?}"),
@@ -187,7 +187,10 @@ fn a_server_that_pings_without_end_and_reads_nothing_is_disconnected() {
     let mut socket = connector.connect(&script.url).unwrap();
     let end = socket.recv();
     assert!(
-        matches!(end, Err(Error::Disconnected(DisconnectReason::Write))),
+        matches!(
+            end,
+            Err(Error::Disconnected(DisconnectReason::WriteTimeout))
+        ),
         "{end:?}"
     );
     drop(socket);
@@ -312,7 +315,7 @@ fn a_timeout_that_a_stream_has_had_is_not_kept() {
     let mut socket = connector.connect_over(stream, "ws://example.com/").unwrap();
     let end = socket.recv();
     assert!(
-        matches!(end, Err(Error::Disconnected(DisconnectReason::Idle))),
+        matches!(end, Err(Error::Disconnected(DisconnectReason::IdleTimeout))),
         "{end:?}"
     );
 }
@@ -358,7 +361,10 @@ fn a_connection_that_stalls_delays_no_other() {
     let hasty = Connector::new().handshake_timeout(SOON);
     let late = takes_soon(|| hasty.connect(&url));
     assert!(
-        matches!(late, Err(Error::Disconnected(DisconnectReason::Handshake))),
+        matches!(
+            late,
+            Err(Error::Disconnected(DisconnectReason::HandshakeTimeout))
+        ),
         "{late:?}"
     );
     let mut other = open(&server, Version::Rfc6455);

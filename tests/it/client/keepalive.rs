@@ -58,7 +58,7 @@ fn assert_unfinished(connector: &Connector, begin: &'static [u8]) {
     assert!(
         matches!(
             result,
-            Err(Error::Disconnected(DisconnectReason::Unfinished))
+            Err(Error::Disconnected(DisconnectReason::UnfinishedMessage))
         ),
         "{result:?}"
     );

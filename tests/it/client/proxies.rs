@@ -148,17 +148,17 @@ fn a_proxys_answer_has_the_limits_of_a_servers() {
     let endless: &[u8] = &[b"HTTP/1.1 200 OK\r\nX: ", &[b'x'; 16 * 1024][..]].concat();
     assert_eq!(
         why(endless.to_vec().leak()),
-        HandshakeError::HeadTooLarge(16 * 1024)
+        HandshakeError::HeadersTooLarge(16 * 1024)
     );
     let interim = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(11);
     assert_eq!(why(interim.leak()), HandshakeError::TooManyInterim(10));
     let fields = ["HTTP/1.1 200 OK\r\n", &"A: b\r\n".repeat(101), "\r\n"].concat();
     assert_eq!(
         why(fields.leak().as_bytes()),
-        HandshakeError::TooManyFields(100)
+        HandshakeError::TooManyHeaders(100)
     );
     let lone = b"HTTP/1.1 200 OK\nX: y\r\n\r\n";
-    assert!(matches!(why(lone), HandshakeError::MalformedHead(_)));
+    assert!(matches!(why(lone), HandshakeError::MalformedHeaders(_)));
 }
 
 /// It has sent no more than that, and nothing ends but the wait.
@@ -206,7 +206,7 @@ fn bytes_behind_the_proxys_response_are_the_servers() {
         assert_eq!(&request, b"GET ");
     });
     match through(&script).connect("ws://example.com/") {
-        Err(Error::Handshake(error)) => assert_eq!(error.answer().unwrap().status(), 418),
+        Err(Error::Handshake(error)) => assert_eq!(error.response().unwrap().status(), 418),
         other => panic!("{other:?}"),
     }
     script.join();

@@ -86,7 +86,7 @@ fn a_message_that_the_version_cannot_carry_is_the_senders_error() {
             let sent = sender.send(vec![0; bytes]);
             let send_error = matches!(
                 sent,
-                Err(Error::Send(SendError::ByVersion { version: which, .. }))
+                Err(Error::Send(SendError::UnsupportedByVersion { version: which, .. }))
                     if which == version
             );
             assert!(send_error, "{sent:?}");

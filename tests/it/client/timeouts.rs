@@ -26,7 +26,7 @@ fn a_server_that_does_not_answer_the_request_is_disconnected() {
         let connector = Connector::new().version(version).handshake_timeout(SOON);
         assert_eq!(
             disconnected(takes_soon(|| connector.connect(&url))),
-            DisconnectReason::Handshake
+            DisconnectReason::HandshakeTimeout
         );
     }
 }
@@ -45,7 +45,7 @@ fn a_server_that_answers_byte_by_byte_gains_no_time() {
     let connector = Connector::new().handshake_timeout(SOON);
     assert_eq!(
         disconnected(takes_soon(|| connector.connect(&script.url))),
-        DisconnectReason::Handshake
+        DisconnectReason::HandshakeTimeout
     );
     script.join();
 }
@@ -59,7 +59,7 @@ fn a_rejection_whose_body_does_not_end_is_reported_without_its_end() {
     let connector = Connector::new().handshake_timeout(SOON);
     match takes_soon(|| connector.connect(&script.url)) {
         Err(Error::Handshake(error)) => {
-            let answer = error.answer().unwrap();
+            let answer = error.response().unwrap();
             assert_eq!((answer.status(), answer.body()), (503, &b"half"[..]));
         }
         other => panic!("{other:?}"),
@@ -132,8 +132,8 @@ fn a_server_that_reads_nothing_is_disconnected() {
                 }
             }
         });
-        assert_eq!(disconnect_reason, DisconnectReason::Write);
-        assert_eq!(disconnected(send()), DisconnectReason::Write);
+        assert_eq!(disconnect_reason, DisconnectReason::WriteTimeout);
+        assert_eq!(disconnected(send()), DisconnectReason::WriteTimeout);
         let taken = socket.stats().bytes_out;
         assert!(sent * MEGABYTE as u64 <= taken + 1000, "{sent} of {taken}");
         drop(socket);
@@ -158,7 +158,7 @@ fn a_silent_server_is_pinged_and_then_disconnected() {
         let mut socket = connector.connect(&url(&server)).unwrap();
         assert_eq!(
             disconnected(takes_soon(|| socket.recv())),
-            DisconnectReason::NoPong,
+            DisconnectReason::PongTimeout,
             "{version}"
         );
         drop(hold);
@@ -194,7 +194,7 @@ fn an_idle_server_is_disconnected_in_every_version() {
         let mut socket = connector.connect(&url(&server)).unwrap();
         assert_eq!(
             disconnected(takes_soon(|| socket.recv())),
-            DisconnectReason::Idle,
+            DisconnectReason::IdleTimeout,
             "{version}"
         );
     }
@@ -208,7 +208,7 @@ fn each_connection_has_its_own_timeouts() {
     let mut hasty = short.connect(&url(&server)).unwrap();
     assert_eq!(
         disconnected(takes_soon(|| hasty.recv())),
-        DisconnectReason::Idle
+        DisconnectReason::IdleTimeout
     );
     patient.send("still here").unwrap();
     assert_eq!(patient.recv().unwrap(), Some("still here".into()));
@@ -216,7 +216,7 @@ fn each_connection_has_its_own_timeouts() {
     let mut hasty = short.connect(&url(&server)).unwrap();
     assert_eq!(
         disconnected(takes_soon(|| hasty.recv())),
-        DisconnectReason::Idle
+        DisconnectReason::IdleTimeout
     );
 }
 

@@ -47,7 +47,7 @@ fn assert_breaks(version: Version, spoil: impl Fn(Head) -> Head, error: Handshak
 
 fn mismatch(field: &'static str, found: &str, expected: &str) -> HandshakeError {
     HandshakeError::Mismatch {
-        field,
+        header: field,
         found: found.to_owned(),
         expected: expected.to_owned(),
     }
@@ -55,7 +55,7 @@ fn mismatch(field: &'static str, found: &str, expected: &str) -> HandshakeError 
 
 fn not_offered(field: &'static str, found: &str, offered: &str) -> HandshakeError {
     HandshakeError::NotOffered {
-        field,
+        header: field,
         found: found.to_owned(),
         offered: offered.to_owned(),
     }
@@ -91,7 +91,7 @@ fn draft_76_handshakes_until_the_last_byte_of_the_proof() {
     assert_eq!(client.connection.state(), State::Opening);
     client.receive(&head[head.len() - 1..]);
     assert_eq!(client.connection.state(), State::Handshaking);
-    assert_eq!(client.connection.answer().unwrap().status(), 101);
+    assert_eq!(client.connection.response().unwrap().status(), 101);
     for byte in bytes[head.len()..bytes.len() - 1].chunks(1) {
         client.receive(byte);
         assert_eq!(client.connection.state(), State::Handshaking);
@@ -107,7 +107,7 @@ fn the_headers_of_the_response_can_be_read() {
         let client = accepted(version, |answer| {
             answer.with("Set-Cookie", "a=b").with("set-cookie", "c=d")
         });
-        let answer = client.connection.answer().unwrap();
+        let answer = client.connection.response().unwrap();
         assert_eq!(answer.status(), 101);
         assert!(
             [
@@ -476,7 +476,7 @@ fn a_malformed_response_is_declined() {
             client.receive(bytes);
             assert_eq!(
                 client.declined(),
-                &HandshakeError::MalformedHead(part),
+                &HandshakeError::MalformedHeaders(part),
                 "{bytes:?}"
             );
             assert_eq!(client.connection.state(), State::Error);
@@ -516,8 +516,8 @@ fn a_response_that_cannot_be_http_is_declined_at_its_first_wrong_byte() {
 #[test]
 fn a_head_is_bounded_in_bytes_and_fields() {
     let mut config = Config::default();
-    config.limits.head_bytes = 500;
-    config.limits.head_fields = 10;
+    config.limits.header_bytes = 500;
+    config.limits.header_count = 10;
     for version in Version::ALL {
         let (_, answer) = asked(version);
         for (bytes, fits) in [(500, true), (501, false)] {
@@ -525,13 +525,13 @@ fn a_head_is_bounded_in_bytes_and_fields() {
             client.receive(&answer.clone().filled_to(bytes).bytes());
             match fits {
                 true => assert_eq!(client.events, [Event::Open], "{version}"),
-                false => assert_eq!(client.declined(), &HandshakeError::HeadTooLarge(500)),
+                false => assert_eq!(client.declined(), &HandshakeError::HeadersTooLarge(500)),
             }
         }
         let endless = b"HTTP/1.1 200 OK\r\nX: ".iter().chain(&[b'x'; 480]);
         let mut client = Driven::client_with(&request(version), &config);
         client.receive_bytewise(&endless.copied().collect::<Vec<u8>>());
-        assert_eq!(client.declined(), &HandshakeError::HeadTooLarge(500));
+        assert_eq!(client.declined(), &HandshakeError::HeadersTooLarge(500));
 
         let mut full = answer;
         while full.field_count() < 10 {
@@ -542,7 +542,7 @@ fn a_head_is_bounded_in_bytes_and_fields() {
         assert_eq!(client.events, [Event::Open], "{version}");
         let mut client = Driven::client_with(&request(version), &config);
         client.receive(&full.with("X", "y").bytes());
-        assert_eq!(client.declined(), &HandshakeError::TooManyFields(10));
+        assert_eq!(client.declined(), &HandshakeError::TooManyHeaders(10));
     }
 }
 
@@ -593,15 +593,15 @@ fn errors_contain_both_values_and_none_of_the_peers_control_characters() {
             "response with more than one Upgrade",
         ),
         (
-            HandshakeError::HeadTooLarge(500),
+            HandshakeError::HeadersTooLarge(500),
             "response header block longer than 500 bytes",
         ),
         (
-            HandshakeError::TooManyFields(10),
+            HandshakeError::TooManyHeaders(10),
             "response with more than 10 headers",
         ),
         (
-            HandshakeError::MalformedHead("status line"),
+            HandshakeError::MalformedHeaders("status line"),
             "malformed response header block: status line",
         ),
         (
@@ -619,7 +619,7 @@ fn errors_contain_both_values_and_none_of_the_peers_control_characters() {
         ),
     ] {
         assert_eq!(error.to_string(), words);
-        assert_eq!(error.answer(), None);
+        assert_eq!(error.response(), None);
     }
     let (mut client, answer) = asked(Version::Rfc6455);
     client.receive(

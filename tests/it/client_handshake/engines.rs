@@ -155,7 +155,7 @@ fn messages_sent_before_the_draft_76_handshake_is_done_wait_for_it() {
     let mut client = Driven::client(&request(Version::Draft76));
     assert_eq!(
         client.connection.send(&"early".into()),
-        Err(SendError::Now(State::Opening))
+        Err(SendError::WrongState(State::Opening))
     );
     let mut server = Driven::new(&Config::default());
     server.receive(&client.output);
@@ -315,7 +315,7 @@ fn only_a_server_answers_requests() {
     for version in Version::ALL {
         let mut client = Driven::client(&request(version));
         client.forget();
-        let now = SendError::Now(State::Opening);
+        let now = SendError::WrongState(State::Opening);
         let connection = &mut client.connection;
         assert_eq!(connection.accept(Default::default()), Err(now.clone()));
         assert_eq!(

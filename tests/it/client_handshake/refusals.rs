@@ -41,7 +41,7 @@ fn a_rejection_comes_with_status_headers_and_body_however_it_is_cut() {
             assert_eq!(answer.body(), b"full\n", "{version}, {how}");
             let words = client.declined().to_string();
             assert_eq!(words, "the server responded with 503 Service Unavailable");
-            assert_eq!(client.declined().answer(), Some(answer));
+            assert_eq!(client.declined().response(), Some(answer));
         });
     }
 }
@@ -203,14 +203,14 @@ fn interim_responses_are_skipped() {
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
         client.receive(&[interim, &answer.bytes()[..]].concat());
         assert_eq!(client.events, [Event::Open], "{version}");
-        assert_eq!(client.connection.answer().unwrap().status(), 101);
+        assert_eq!(client.connection.response().unwrap().status(), 101);
     }
 }
 
 #[test]
 fn interim_responses_and_the_final_header_block_have_one_limit() {
     let mut config = stentor::protocol::Config::default();
-    config.limits.head_bytes = 500;
+    config.limits.header_bytes = 500;
     let mut client = Driven::client_with(&request(Version::Rfc6455), &config);
     let interim = format!(
         "HTTP/1.1 103 Early Hints\r\nLink: <{}>\r\n\r\n",
@@ -221,7 +221,7 @@ fn interim_responses_and_the_final_header_block_have_one_limit() {
         assert_eq!(client.events, []);
     }
     client.receive(interim.as_bytes());
-    assert_eq!(client.declined(), &HandshakeError::HeadTooLarge(500));
+    assert_eq!(client.declined(), &HandshakeError::HeadersTooLarge(500));
 }
 
 #[test]

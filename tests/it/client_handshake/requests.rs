@@ -189,7 +189,7 @@ fn a_server_reads_the_clients_request() {
             .and_then(|request| request.header("User-Agent", "Gänsefuß/1.0"))
             .unwrap();
         let mut config = Config::default();
-        config.secure = true;
+        config.behind_tls = true;
         config.subprotocols = vec!["one".to_owned()];
         let mut server = Driven::new(&config);
         server.receive(&written(&asked));
@@ -321,7 +321,7 @@ fn credentials_are_not_shown_by_debug() {
     server.accept(accept.clone()).unwrap();
     client.receive_data(&server.data_to_send());
     assert_eq!(client.next_event(), Some(Event::Open));
-    let answer = format!("{:?}", client.answer());
+    let answer = format!("{:?}", client.response());
     for shown in [format!("{request:?}"), format!("{accept:?}"), seen, answer] {
         assert!(!shown.contains("s3cret"), "{shown}");
         assert!(

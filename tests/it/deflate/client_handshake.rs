@@ -175,7 +175,7 @@ fn responses_beyond_the_offer_fail_the_connection() {
         let config = config(deflate);
         let driven = answered(Version::Rfc6455, &config, &[extension]);
         let expected = HandshakeError::NotOffered {
-            field: FIELD,
+            header: FIELD,
             found: extension.replace('"', "\\\""),
             offered: offered(Version::Rfc6455, &config).unwrap(),
         };
@@ -186,7 +186,7 @@ fn responses_beyond_the_offer_fail_the_connection() {
 #[test]
 fn an_extension_that_was_not_offered_at_all_fails_the_connection() {
     let not_offered = |found: &str| HandshakeError::NotOffered {
-        field: FIELD,
+        header: FIELD,
         found: found.to_owned(),
         offered: String::new(),
     };
@@ -289,7 +289,7 @@ fn a_client_and_a_server_exchange_compressed_messages() {
         let url = format!("ws://{}/", server.address);
         let connector = Connector::new().deflate(deflate);
         let mut socket = connector.connect(&url).unwrap();
-        let answer = socket.answer().header_str(FIELD).map(str::to_owned);
+        let answer = socket.response().header_str(FIELD).map(str::to_owned);
         assert!(answer.unwrap().starts_with("permessage-deflate"));
         for number in 0..20 {
             let message = Message::from(words(number % 3, 100 * number));
@@ -336,7 +336,7 @@ fn an_offer_that_is_not_accepted_changes_nothing() {
         .deflate(Deflate::new())
         .connect(&url)
         .unwrap();
-    assert_eq!(socket.answer().header_str(FIELD), None);
+    assert_eq!(socket.response().header_str(FIELD), None);
     socket.send(words(1, 1000)).unwrap();
     assert_eq!(socket.recv().unwrap(), Some(words(1, 1000).into()));
 }

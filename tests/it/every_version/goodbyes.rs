@@ -82,7 +82,7 @@ pub(super) fn nothing_is_sent_after_our_goodbye(version: Version) {
     let mut driven = Driven::ready(version);
     driven.connection.close(None).unwrap();
     driven.drain().forget();
-    let now = Err(SendError::Now(State::Closing));
+    let now = Err(SendError::WrongState(State::Closing));
     assert_eq!(driven.connection.send(&Message::from("late")), now);
     assert_eq!(driven.connection.ping(b"late"), now);
     driven.drain();

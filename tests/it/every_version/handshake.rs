@@ -107,7 +107,7 @@ pub(super) fn a_version_that_is_not_allowed_is_refused(version: Version) {
 
 pub(super) fn a_request_is_answered_once(version: Version) {
     let mut connection = Connection::new(Arc::default());
-    let now = |state| Err(SendError::Now(state));
+    let now = |state| Err(SendError::WrongState(state));
     assert_eq!(connection.accept(Accept::new()), now(State::Opening));
     connection.receive_data(&Head::of(version).bytes());
     assert_eq!(connection.next_event(), Some(Event::Request));
@@ -160,7 +160,7 @@ pub(super) fn sending_before_the_handshake_waits_or_is_refused(version: Version)
     let early = Message::from("early");
     assert_eq!(
         driven.connection.send(&early),
-        Err(SendError::Now(State::Opening))
+        Err(SendError::WrongState(State::Opening))
     );
     driven.receive(&Head::of(version).head()).forget();
     driven.connection.send(&early).unwrap();

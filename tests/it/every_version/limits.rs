@@ -103,9 +103,9 @@ pub(super) fn what_is_only_announced_is_refused_on_its_header(version: Version) 
 }
 
 pub(super) fn a_head_may_have_as_many_bytes_as_the_limit(version: Version) {
-    for limit in [1000, Config::default().limits.head_bytes] {
+    for limit in [1000, Config::default().limits.header_bytes] {
         let mut config = Config::default();
-        config.limits.head_bytes = limit;
+        config.limits.header_bytes = limit;
         for len in [limit - 1, limit, limit + 1] {
             let head = Head::of(version).filled_to(len);
             assert_eq!(head.head().len(), len);
@@ -124,7 +124,7 @@ pub(super) fn a_head_may_have_as_many_bytes_as_the_limit(version: Version) {
                         "{len} of {limit}"
                     );
                 } else {
-                    assert_eq!(*driven.rejected(), Rejection::HeadTooLarge(limit));
+                    assert_eq!(*driven.rejected(), Rejection::HeadersTooLarge(limit));
                     let answer = HandshakeResponse::read(&driven.output);
                     answer.assert_last();
                     assert_eq!(answer.status(), 431);
@@ -136,19 +136,19 @@ pub(super) fn a_head_may_have_as_many_bytes_as_the_limit(version: Version) {
 
 pub(super) fn a_head_without_end_is_refused_at_the_limit(version: Version) {
     let mut config = Config::default();
-    config.limits.head_bytes = 1000;
+    config.limits.header_bytes = 1000;
     let bytes = Head::of(version).filled_to(2000).head();
     let mut driven = Driven::new(&config);
     driven.receive_bytewise(&bytes[..999]);
     assert!(driven.events.is_empty());
     driven.receive(&bytes[999..1000]);
-    assert_eq!(*driven.rejected(), Rejection::HeadTooLarge(1000));
+    assert_eq!(*driven.rejected(), Rejection::HeadersTooLarge(1000));
 }
 
 pub(super) fn a_head_may_have_as_many_fields_as_the_limit(version: Version) {
-    for limit in [20, Config::default().limits.head_fields] {
+    for limit in [20, Config::default().limits.header_count] {
         let mut config = Config::default();
-        config.limits.head_fields = limit;
+        config.limits.header_count = limit;
         for count in [limit - 1, limit, limit + 1] {
             let mut head = Head::of(version);
             while head.field_count() < count {
@@ -163,7 +163,7 @@ pub(super) fn a_head_may_have_as_many_fields_as_the_limit(version: Version) {
                     "{count} of {limit}"
                 );
             } else {
-                assert_eq!(*driven.rejected(), Rejection::TooManyFields(limit));
+                assert_eq!(*driven.rejected(), Rejection::TooManyHeaders(limit));
                 assert_eq!(HandshakeResponse::read(&driven.output).status(), 431);
             }
         }

@@ -67,9 +67,9 @@ pub(super) fn binary_is_carried_or_named_as_missing(version: Version) {
     } else {
         assert_eq!(
             sent,
-            Err(SendError::ByVersion {
+            Err(SendError::UnsupportedByVersion {
                 version,
-                what: "binary messages"
+                feature: "binary messages"
             })
         );
         assert!(driven.output.is_empty());
@@ -101,9 +101,9 @@ pub(super) fn pings_are_carried_or_named_as_missing(version: Version) {
     } else {
         assert_eq!(
             sent,
-            Err(SendError::ByVersion {
+            Err(SendError::UnsupportedByVersion {
                 version,
-                what: "ping and pong"
+                feature: "ping and pong"
             })
         );
         assert!(driven.output.is_empty());

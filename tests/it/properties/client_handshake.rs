@@ -114,7 +114,7 @@ proptest! {
         asked = asked.cookie("session", &cookie).unwrap();
 
         let mut config = Config::default();
-        config.secure = secure;
+        config.behind_tls = secure;
         config.subprotocols = offered.clone();
         config.subprotocols.reverse();
         let config = Arc::new(config);
@@ -136,7 +136,7 @@ proptest! {
         let agreed = offered.first().map(String::as_str);
         assert_eq!(client.subprotocol(), agreed);
         assert_eq!(server.connection.subprotocol(), agreed);
-        assert_eq!(client.answer().unwrap().header_str("set-cookie"), Some("a=b"));
+        assert_eq!(client.response().unwrap().header_str("set-cookie"), Some("a=b"));
     }
 
     #[test]

@@ -91,10 +91,10 @@ fn a_second_empty_line_is_refused_at_once() {
 fn an_empty_line_is_not_a_part_of_the_head() {
     let head = Head::of(Version::Rfc6455).filled_to(1000).bytes();
     let mut config = Config::default();
-    config.limits.head_bytes = 1000;
+    config.limits.header_bytes = 1000;
     let driven = asked(&[b"\r\n", &head[..]].concat(), &config);
     assert_eq!(driven.connection.state(), State::Ready);
-    config.limits.head_bytes = 999;
+    config.limits.header_bytes = 999;
     let driven = asked(&[b"\r\n", &head[..]].concat(), &config);
     assert_refused(&driven, 431, "a byte too many");
 }

@@ -73,7 +73,7 @@ fn the_location_is_the_host_without_the_default_port() {
     ];
     for (secure, host, location) in good {
         let mut config = Config::default();
-        config.secure = secure;
+        config.behind_tls = secure;
         for version in HIXIE {
             let driven = asked(&Head::of(version).set("Host", host).bytes(), &config);
             assert_eq!(told_location(&driven.output), location);
@@ -97,7 +97,7 @@ fn a_proxys_headers_count_only_where_it_is_trusted() {
         (true, "gopher", "ws://example.com/demo"),
     ] {
         let mut config = Config::default();
-        config.trust_forwarded = trusted;
+        config.trust_forwarded_headers = trusted;
         for version in HIXIE {
             let head = Head::of(version).with("X-Forwarded-Proto", proto);
             assert_eq!(
@@ -109,8 +109,8 @@ fn a_proxys_headers_count_only_where_it_is_trusted() {
     }
     // A connection that is secure by configuration stays so.
     let mut config = Config::default();
-    config.secure = true;
-    config.trust_forwarded = true;
+    config.behind_tls = true;
+    config.trust_forwarded_headers = true;
     let head = Head::of(Version::Draft76).with("X-Forwarded-Proto", "http");
     assert_eq!(
         told_location(&asked(&head.bytes(), &config).output),

@@ -63,7 +63,7 @@ fn a_line_must_end_in_cr_lf_and_hold_neither() {
 #[test]
 fn a_head_of_lone_lfs_never_ends() {
     let mut config = Config::default();
-    config.limits.head_bytes = 1000;
+    config.limits.header_bytes = 1000;
     for version in Version::ALL {
         let head = String::from_utf8(Head::of(version).head())
             .unwrap()

@@ -150,7 +150,7 @@ fn the_servers_own_pages_are_accepted_and_similar_origins_are_not() {
     for version in Version::ALL {
         for (secure, host, same, other) in table {
             let mut config = same_origin();
-            config.secure = secure;
+            config.behind_tls = secure;
             for origin in same {
                 let what = format!("{version}: {origin} at {host}");
                 assert_let_in(&from(version, origin, host), &config, &what);
@@ -172,7 +172,7 @@ fn the_scheme_is_the_trusted_proxys() {
         let mut config = same_origin();
         assert_let_in(&http, &config, "nobody is trusted");
         assert_refused(&asked(&https.bytes(), &config), 403, "nobody is trusted");
-        config.trust_forwarded = true;
+        config.trust_forwarded_headers = true;
         assert_let_in(&https, &config, "the proxy is trusted");
         assert_refused(&asked(&http.bytes(), &config), 403, "the proxy is trusted");
     }

@@ -68,7 +68,7 @@ fn binary_for_a_hixie_client_is_an_error_of_the_sender() {
         let by_the_handle = server.client(&peer).send(vec![1_u8, 2, 3]);
         for result in [by_the_handler, by_the_handle] {
             match result {
-                Err(Error::Send(SendError::ByVersion { version: named, .. })) => {
+                Err(Error::Send(SendError::UnsupportedByVersion { version: named, .. })) => {
                     assert_eq!(named, version);
                 }
                 other => panic!("{version}: {other:?}"),

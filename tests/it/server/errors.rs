@@ -45,7 +45,7 @@ fn errors() -> Vec<Box<dyn StdError>> {
         "a:80".parse::<HostName>().unwrap_err().into(),
         "a".parse::<Origin>().unwrap_err().into(),
         "76a".parse::<Version>().unwrap_err().into(),
-        io::Error::from(Error::Disconnected(DisconnectReason::NoPong)).into(),
+        io::Error::from(Error::Disconnected(DisconnectReason::PongTimeout)).into(),
         Error::Send(SendError::CloseCode(1005)).into(),
         Error::Protocol(ProtocolError::Unmasked).into(),
         Error::Rejected(Rejection::Full).into(),
@@ -94,10 +94,10 @@ fn no_error_tells_its_cause_twice() {
 
 #[test]
 fn an_error_comes_back_out_of_an_io_error() {
-    let there = io::Error::from(Error::Disconnected(DisconnectReason::NoPong));
+    let there = io::Error::from(Error::Disconnected(DisconnectReason::PongTimeout));
     assert!(matches!(
         Error::from(there),
-        Error::Disconnected(DisconnectReason::NoPong)
+        Error::Disconnected(DisconnectReason::PongTimeout)
     ));
     let other = Error::from(io::Error::from(io::ErrorKind::NotFound));
     assert!(matches!(other, Error::Io(error) if error.kind() == io::ErrorKind::NotFound));

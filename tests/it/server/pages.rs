@@ -62,7 +62,10 @@ fn a_page_for_which_there_is_no_room_is_a_503_for_the_newcomer() {
     becomes(&2, || server.handle.counters().connections);
     let counters = server.handle.counters();
     assert_eq!(counters.evicted, 0);
-    assert_eq!(counters.disconnected.get(&DisconnectReason::Crowded), None);
+    assert_eq!(
+        counters.disconnected.get(&DisconnectReason::TotalSendQueue),
+        None
+    );
     drop(members);
     server.wait_until_empty();
     assert_eq!(ask(server.address, REQUEST).body.len(), MIB);

@@ -193,7 +193,11 @@ fn timeouts_hold_over_a_unix_socket() {
         .idle_timeout(Some(short * 8));
     let both = Both::run(builder, echo);
     let mut peers: Vec<Peer> = Version::ALL.map(|version| both.open(version)).into();
-    let expected = [(DisconnectReason::NoPong, 3), (DisconnectReason::Idle, 2)].into();
+    let expected = [
+        (DisconnectReason::PongTimeout, 3),
+        (DisconnectReason::IdleTimeout, 2),
+    ]
+    .into();
     becomes(&expected, || both.server.handle.counters().disconnected);
     peers.clear();
 }

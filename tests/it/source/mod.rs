@@ -6,6 +6,7 @@ mod surface;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 
 use proc_macro2::TokenTree;
 use quote::ToTokens;
@@ -62,7 +63,7 @@ impl Library {
         for item in &items {
             let Item::Mod(module) = item else { continue };
             let name = module.ident.to_string();
-            let below = [&names[..], &[name.clone()]].concat();
+            let below = [&names[..], from_ref(&name)].concat();
             if let Some((_, inside)) = &module.content {
                 self.add(below, file, folder, inside.clone());
                 continue;

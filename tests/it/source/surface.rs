@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::slice::from_ref;
 
 use quote::ToTokens;
 use syn::{ImplItem, Item, ItemImpl, TraitItem, Type};
@@ -102,7 +103,7 @@ fn an_enum_can_grow_or_says_that_it_is_complete() {
 fn each_public_types_methods_stand_in_one_file() {
     let library = Library::read();
     let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (module, _) in &library.modules {
+    for module in library.modules.keys() {
         for block in library.blocks(module) {
             if let Some(name) = self_name(block).filter(|_| block.trait_.is_none()) {
                 let file = library.modules[module].file.display().to_string();
@@ -134,9 +135,9 @@ impl<'a> Surface<'a> {
                 continue;
             };
             let needs = feature(attributes(item)).or(needs.map(str::to_owned));
-            let below = [path, &[name.clone()]].concat();
+            let below = [path, from_ref(&name)].concat();
             if matches!(item, Item::Mod(_)) {
-                let inside = [module, &[name.clone()]].concat();
+                let inside = [module, from_ref(&name)].concat();
                 self.enter(&inside, &below, needs.as_deref());
             }
             self.paths.insert(below, (module.to_vec(), name, needs));
@@ -146,7 +147,7 @@ impl<'a> Surface<'a> {
                 continue;
             }
             assert_ne!(import.name, "*", "{module:?} exports everything of another");
-            let below = [path, &[import.name.clone()]].concat();
+            let below = [path, from_ref(&import.name)].concat();
             let needs = import.feature.clone().or(needs.map(str::to_owned));
             let place = self.library.resolve(module, &import.path);
             let (defined, name) =

@@ -107,7 +107,7 @@ fn required_headers_may_come_last_and_still_count() {
             } else {
                 assert_eq!(
                     *driven.rejected(),
-                    Rejection::TooManyFields(100),
+                    Rejection::TooManyHeaders(100),
                     "{version}"
                 );
             }
@@ -130,7 +130,7 @@ fn one_field_may_be_as_long_as_the_head() {
                 if more == 0 {
                     assert_eq!(driven.connection.state(), State::Ready, "{version}");
                 } else {
-                    assert_eq!(*driven.rejected(), Rejection::HeadTooLarge(16 * 1024));
+                    assert_eq!(*driven.rejected(), Rejection::HeadersTooLarge(16 * 1024));
                 }
             }
         }

@@ -193,8 +193,8 @@ fn a_message_is_whole_or_refused_and_never_cut_off() {
 #[test]
 fn limits_may_be_as_large_as_numbers_are() {
     let mut config = Config::default();
-    config.limits.head_bytes = usize::MAX;
-    config.limits.head_fields = usize::MAX;
+    config.limits.header_bytes = usize::MAX;
+    config.limits.header_count = usize::MAX;
     config.limits.message = usize::MAX;
     config.limits.fragments = usize::MAX;
     for version in Version::ALL {

@@ -24,8 +24,8 @@ fn processor_time() -> Duration {
 /// Returns the cost of receiving these bytes, cut in pieces of this size.
 fn cost(bytes: &[u8], piece: usize) -> Duration {
     let mut config = Config::default();
-    config.limits.head_bytes = usize::MAX;
-    config.limits.head_fields = usize::MAX;
+    config.limits.header_bytes = usize::MAX;
+    config.limits.header_count = usize::MAX;
     config.limits.message = usize::MAX;
     config.limits.fragments = usize::MAX;
     let mut connection = Connection::new(Arc::new(config));

@@ -199,7 +199,10 @@ fn a_server_that_never_answers_is_subject_to_the_handshake_timeout() {
     let since = Instant::now();
     let error = connector.connect(&format!("wss://{address}/")).unwrap_err();
     assert!(
-        matches!(error, Error::Disconnected(DisconnectReason::Handshake)),
+        matches!(
+            error,
+            Error::Disconnected(DisconnectReason::HandshakeTimeout)
+        ),
         "{error}"
     );
     assert!(since.elapsed() < Duration::from_secs(3));
@@ -221,7 +224,7 @@ fn a_server_that_closes_tcp_instead_is_an_error() {
 #[test]
 fn a_long_request_leaves_whole() {
     let mut limits = stentor::protocol::Limits::default();
-    limits.head_bytes = 100_000;
+    limits.header_bytes = 100_000;
     let server = Loopback::echo(over_tls().limits(limits));
     let long = "x".repeat(50_000);
     let connector = with_roots(Identity::common())

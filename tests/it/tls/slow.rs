@@ -81,7 +81,7 @@ fn a_client_that_floods_and_never_reads_is_ended_by_the_write_timeout() {
     });
     assert_eq!(
         server.handle.counters().disconnected,
-        [(DisconnectReason::Write, 1)].into()
+        [(DisconnectReason::WriteTimeout, 1)].into()
     );
 }
 

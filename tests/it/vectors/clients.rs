@@ -35,7 +35,7 @@ fn every_response_is_accepted_by_the_client_that_requested_it() {
         let agreed = expect["protocol"].as_str();
         assert_eq!(client.connection.subprotocol(), agreed, "{id}");
         let head = String::from_utf8(answer).unwrap();
-        let fields = client.connection.answer().unwrap().headers();
+        let fields = client.connection.response().unwrap().headers();
         let written = fields.map(|(name, value)| format!("{name}: {}", value.escape_ascii()));
         assert!(written.into_iter().all(|line| head.contains(&line)), "{id}");
         ran[usize::from(version.framing() == stentor::protocol::framing::Framing::Hybi)] += 1;

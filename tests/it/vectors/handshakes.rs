@@ -256,7 +256,7 @@ fn config(vector: &Value) -> Config {
         Some(items.iter().map(|item| item.as_str().unwrap()).collect())
     };
     let mut config = Config::default();
-    config.secure = vector["secure"].as_bool().unwrap();
+    config.behind_tls = vector["secure"].as_bool().unwrap();
     let protocols = strings("protocols").unwrap_or_default();
     config.subprotocols = protocols.into_iter().map(str::to_owned).collect();
     config.allowed_origins = strings("origins").map(|allowed_origins| {

@@ -68,7 +68,10 @@ fn every_single_key_is_solved_or_refused_by_its_name() {
                 Err(why) => {
                     assert_eq!(
                         *driven.rejected(),
-                        Rejection::InvalidChallenge { field, why },
+                        Rejection::InvalidChallenge {
+                            header: field,
+                            error: why
+                        },
                         "{id}"
                     );
                     assert!(driven.output.starts_with(b"HTTP/1.1 400 "), "{id}");

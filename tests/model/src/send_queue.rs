@@ -244,10 +244,10 @@ fn a_thread_that_waits_for_room_learns_of_the_disconnect() {
                 (went.unwrap(), room)
             })
         };
-        link.disconnect(DisconnectReason::NoPong);
+        link.disconnect(DisconnectReason::PongTimeout);
         let (went, room) = own.join().unwrap();
         assert!(matches!(went, Push::Full | Push::Closed), "{went:?}");
-        assert_eq!(room, Err(DisconnectReason::NoPong));
+        assert_eq!(room, Err(DisconnectReason::PongTimeout));
         watched.stop();
     });
 }

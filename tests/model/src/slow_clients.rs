@@ -72,7 +72,7 @@ fn an_eviction_happens_once_and_nothing_is_sent_behind_it() {
         let (_, peer) = reader.join().unwrap();
         if evicted == 0 {
             peer.reset();
-            link.disconnect(DisconnectReason::Cut);
+            link.disconnect(DisconnectReason::ShutdownTimeout);
             let _ = own.join();
         } else {
             assert_eq!(evicted, 1);

@@ -101,11 +101,11 @@ fn messages_to_a_client_that_does_not_read_have_the_write_timeout() {
         drop(threads);
         assert_eq!(
             seen.report().disconnect_reason,
-            Some(DisconnectReason::Write)
+            Some(DisconnectReason::WriteTimeout)
         );
         assert_eq!(
             counters(&shared).disconnected,
-            [(DisconnectReason::Write, 1)].into()
+            [(DisconnectReason::WriteTimeout, 1)].into()
         );
     });
 }
@@ -135,7 +135,7 @@ fn a_silent_client_is_pinged_between_messages_and_lost_once() {
         assert!(
             matches!(
                 disconnect_reason,
-                DisconnectReason::NoPong | DisconnectReason::Write
+                DisconnectReason::PongTimeout | DisconnectReason::WriteTimeout
             ),
             "{disconnect_reason:?}"
         );

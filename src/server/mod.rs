@@ -65,7 +65,6 @@ use std::fmt;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
@@ -194,10 +193,9 @@ impl Server {
             "listening on {endpoints}, speaking {}, for up to {max_clients} clients",
             config.versions
         );
-        let idle = AtomicUsize::new(0);
         let result = thread::scope(|scope| {
             // When this returns, no more clients are accepted.
-            let result = accept_loop::listen(listeners, &woken, shared, scope, &handler, &idle);
+            let result = accept_loop::listen(listeners, &woken, shared, scope, &handler);
             shared.finish_shutdown();
             result
         });

@@ -12,8 +12,11 @@
 //! A [`Link`](link::Link) is the state of one connection that threads share. The
 //! [`Conversation`](connection::Conversation) belongs to the reading thread alone. The
 //! [`SendQueue`](send_queue::SendQueue) is the only way bytes leave, from any thread. No lock is
-//! held across a call that can block. `server` and `client` are built on this module, and it does
-//! not depend on them.
+//! held across a call that can block.
+//!
+//! A link and its send queue know the watchdog as a [`Watcher`](watcher::Watcher) only; so a queue
+//! notifies it by itself when bytes wait. `server` and `client` are built on this module, and it does
+//! not depend on them: to the watchdog, each is an [`Owner`](watchdog::Owner) of connections.
 
 pub(crate) mod connection;
 

@@ -4,7 +4,6 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,8 @@ use crate::net::log::{SERVER, error, log_limited};
 use crate::net::peer::Peer;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
+use crate::net::sync::atomic::AtomicUsize;
+use crate::net::sync::atomic::Ordering::Relaxed;
 
 use super::client::{Client, HandlerResult};
 use super::listener::BoundListener;
@@ -44,7 +45,6 @@ pub(crate) fn listen<'scope, 'env, F>(
     shared: &'env Arc<Shared>,
     scope: &'scope Scope<'scope, 'env>,
     handler: &'env F,
-    idle: &'env AtomicUsize,
 ) -> io::Result<()>
 where
     F: Fn(&mut Client) -> HandlerResult + Sync,
@@ -56,7 +56,6 @@ where
         handler,
         next,
         waiting,
-        idle,
     };
     let mut sockets: Vec<ListenSocket> = listeners.into_iter().map(ListenSocket::new).collect();
     let mut broken = None;
@@ -157,7 +156,6 @@ struct Workers<'scope, 'env, F> {
     /// A channel without capacity: only a thread that already waits can receive.
     next: Sender<Box<Conversation>>,
     waiting: Receiver<Box<Conversation>>,
-    idle: &'env AtomicUsize,
 }
 
 impl<'scope, 'env, F> Workers<'scope, 'env, F>
@@ -214,7 +212,7 @@ where
     }
 
     fn start_thread(&self, stack: usize, conversation: Box<Conversation>) -> io::Result<()> {
-        let (waiting, idle) = (self.waiting.clone(), self.idle);
+        let waiting = self.waiting.clone();
         let (shared, handler) = (self.shared, self.handler);
         // Only if memory is limited: the thread would keep the memory of the channel.
         let (begun, has_begun) = memory::is_limited().then(|| bounded(1)).unzip();
@@ -232,7 +230,7 @@ where
                 }
                 let serve = |conversation| Client::serve(conversation, shared, handler);
                 serve(conversation);
-                serve_more(&waiting, wait, idle, serve);
+                serve_more(&waiting, wait, &shared.idle_threads, serve);
             })?;
         if let Some(has_begun) = has_begun {
             let _ = has_begun.recv_timeout(BEGINS);

@@ -5,7 +5,6 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use crate::net::log::{SERVER, info};
@@ -119,10 +118,9 @@ impl Server {
             target: SERVER, "listening on {endpoints}, speaking {}, for up to {max_clients} clients",
             connection.config.versions
         );
-        let idle = AtomicUsize::new(0);
         let result = thread::scope(|scope| {
             // When this returns, no more clients are accepted.
-            let result = accept_loop::listen(listeners, &woken, shared, scope, &handler, &idle);
+            let result = accept_loop::listen(listeners, &woken, shared, scope, &handler);
             shared.finish_shutdown();
             result
         });

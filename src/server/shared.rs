@@ -22,7 +22,7 @@ use crate::net::send_queue::total::TotalQueued;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
 use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::net::sync::atomic::{AtomicBool, AtomicU64};
+use crate::net::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use crate::net::sync::channel::{RecvTimeoutError, Sender, bounded};
 use crate::net::sync::thread;
 use crate::net::sync::thread::JoinHandle;
@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     limit: Mutex<Duration>,
     waker: UnixStream,
     next_id: AtomicU64,
+    /// How many client threads wait for a client.
+    pub(super) idle_threads: AtomicUsize,
 }
 
 /// The threads of the hub and the watchdog; dropping this ends both.
@@ -112,6 +114,7 @@ impl ServerThreads {
             limit: Mutex::default(),
             waker,
             next_id: AtomicU64::new(1),
+            idle_threads: AtomicUsize::new(0),
         });
         let hub = Hub::new(
             commands_in,

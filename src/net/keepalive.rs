@@ -10,10 +10,11 @@
 //! towards the socket, and the pong timeout starts then. While something waits and the socket takes
 //! none of it, the write timeout runs instead.
 //!
-//! The kernel may hold megabytes before that ping. So a client whose time is over is not given up while
-//! the kernel still holds bytes for it: from then on the kernel ends a connection whose peer has taken
-//! nothing for as long as the write timeout. Once the peer has taken all of them, the pong timeout
-//! starts anew.
+//! The kernel may hold megabytes before that ping. So a client whose time is over is not disconnected
+//! while the kernel holds more than some forty kilobytes for it: from then on the kernel ends a connection
+//! whose peer has taken nothing for as long as the write timeout. Once the peer has taken them, the pong
+//! timeout starts anew. Less than that does not count: in a busy room, the last few messages to a client
+//! are always on their way, and a frozen client must be found there too.
 //!
 //! Time counts only while the client's thread reads, or looks for input from time to time: a busy
 //! handler is not the peer's fault.

@@ -1,19 +1,25 @@
 //! The structure of the source: which folder knows which, and how long a function is.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit::{Visit, visit_impl_item_fn, visit_item_fn};
-use syn::{ImplItemFn, Item, ItemFn};
+use syn::{ImplItem, ImplItemFn, Item, ItemFn};
 
-use super::{Library, Names, imports};
+use super::{Library, Names, imports, surface};
+use crate::support::ROOT;
 
 /// The most lines of a function, from its name to its last brace.
 const MOST_LINES: usize = 60;
 
 /// Longer functions, each with its reason.
 const LONGER: [(&str, &str); 1] = [("fmt", "of `Rejection`: one line for each")];
+
+/// The folders of the library.
+const PARTS: [&str; 4] = ["protocol", "net", "server", "client"];
 
 /// The parts of the library, each with the parts that it may use: so there is no circle between them.
 const USES: [(&str, &[&str]); 6] = [
@@ -75,6 +81,46 @@ fn no_function_is_too_long_to_see_at_once() {
         long, exceptions,
         "functions of more than {MOST_LINES} lines, and the exceptions"
     );
+}
+
+/// The files, the folders and the functions that the document for readers of the source names.
+#[test]
+fn the_architecture_names_only_what_exists() {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/architecture.md")).unwrap();
+    let library = Library::read();
+    let (mut files, mut functions) = (0, 0);
+    for name in text.split('`').skip(1).step_by(2) {
+        let part = name.split('/').next().unwrap_or_default();
+        if PARTS.contains(&part) && name.contains('/') && !name.contains('<') {
+            files += 1;
+            let path = Path::new(ROOT).join("src").join(name);
+            assert!(path.exists(), "{name}");
+        } else if let Some((owner, function)) = name.split_once("::")
+            && owner.starts_with(char::is_uppercase)
+        {
+            functions += 1;
+            assert!(has_member(&library, owner, function), "{name}");
+        }
+    }
+    assert!(files > 50 && functions > 15, "{files} and {functions}");
+}
+
+/// Whether a type has a method or a variant of this name.
+fn has_member(library: &Library, owner: &str, name: &str) -> bool {
+    let items = library.modules.values().flat_map(|module| &module.items);
+    let mut items = items.filter(|item| match item {
+        Item::Impl(block) => surface::self_name(block).as_deref() == Some(owner),
+        Item::Enum(item) => item.ident == owner,
+        _ => false,
+    });
+    items.any(|item| match item {
+        Item::Impl(block) => block
+            .items
+            .iter()
+            .any(|part| matches!(part, ImplItem::Fn(function) if function.sig.ident == name)),
+        Item::Enum(item) => item.variants.iter().any(|variant| variant.ident == name),
+        _ => false,
+    })
 }
 
 /// All items of the library that a module imports, by the module that defines them.

@@ -230,7 +230,7 @@ fn item_is_public(item: &Item) -> bool {
 }
 
 /// The name of the type that a block is for.
-fn self_name(block: &ItemImpl) -> Option<String> {
+pub(super) fn self_name(block: &ItemImpl) -> Option<String> {
     match &*block.self_ty {
         Type::Path(path) => Some(path.path.segments.last()?.ident.to_string()),
         _ => None,

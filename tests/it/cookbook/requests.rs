@@ -49,6 +49,7 @@ fn a_request_without_a_response_times_out_and_a_late_one_is_ignored() {
     let (caller, _) = caller(&server);
     let error = caller.call("one", Duration::from_millis(20)).unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&RecvTimeoutError::Timeout));
+    assert!(caller.waiting().is_empty());
     assert_eq!(caller.call("two", PATIENCE).unwrap(), "two");
     assert!(caller.waiting().is_empty());
 }

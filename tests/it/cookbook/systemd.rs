@@ -5,10 +5,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
-use stentor::CloseCode;
+use stentor::{CloseCode, Received};
 
 use crate::cookbook::{open, text};
-use crate::support::eventually;
+use crate::support::{PATIENCE, eventually};
 
 /// The test that is the service, if systemd's protocol has started it.
 const SERVICE: &str = "cookbook::systemd::tests::the_service_of_the_other_test";
@@ -25,7 +25,8 @@ impl Service {
         shell.arg(std::env::current_exe().unwrap());
         shell.args(["--exact", SERVICE, "--ignored"]);
         shell.stdin(std::os::fd::OwnedFd::from(listener.try_clone().unwrap()));
-        Service(shell.stdout(Stdio::null()).spawn().unwrap())
+        shell.stdout(Stdio::null()).stderr(Stdio::null());
+        Service(shell.spawn().unwrap())
     }
 
     /// Sends SIGTERM, as systemd does.
@@ -60,7 +61,7 @@ fn a_restart_closes_with_1001_and_refuses_no_connection() {
     old.send("one").unwrap();
     assert_eq!(text(&mut old), "one");
     service.stop();
-    assert_eq!(old.recv().unwrap(), None);
+    assert_eq!(old.recv_timeout(PATIENCE).unwrap(), Received::Closed);
     let code = old.closed().map(|closed| closed.code);
     assert_eq!(code, Some(CloseCode::GOING_AWAY));
     drop(old);
@@ -72,7 +73,7 @@ fn a_restart_closes_with_1001_and_refuses_no_connection() {
     new.send("two").unwrap();
     assert_eq!(text(&mut new), "two");
     service.stop();
-    assert_eq!(new.recv().unwrap(), None);
+    assert_eq!(new.recv_timeout(PATIENCE).unwrap(), Received::Closed);
     drop(new);
     assert!(service.end().success());
 }

@@ -293,7 +293,7 @@
 //! | `stentor::connection` | one connection, on either side: a line when it closes, rejected requests, failed handlers | info; warn for a failed handler, error for a hook that panicked; debug for each change of state; trace for every message and header block |
 //!
 //! Peers cannot flood the log: of each kind of line that they cause, a few are logged in ten seconds, and
-//! one line counts the rest. Cookies, credentials and queries are hidden at every level.
+//! one line counts the rest. Cookies, credentials, subprotocols and queries are hidden at every level.
 //!
 //! # Reading the source
 //!

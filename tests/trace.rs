@@ -108,6 +108,21 @@ fn no_secret_of_a_request_or_an_answer_is_in_the_log() {
         let url = format!("ws://{}/refused?token=SECRET", server.address);
         assert!(connector.connect(&url).is_err());
     }
+    // The old drafts require the one that they request, and no server has it.
+    for version in [Version::Draft75, Version::Draft76] {
+        let unknown = Connector::new().version(version);
+        let unknown = unknown.subprotocols(["SECRET-token"]).unwrap();
+        let error = unknown.connect(&format!("ws://{}/other", server.address));
+        let error = error.unwrap_err();
+        let words = format!("{error} {error:?}");
+        assert!(words.contains("subprotocol"), "{words}");
+        assert!(!words.contains("SECRET"), "{words}");
+    }
+    let invalid =
+        b"GET /other HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Protocol: SECRET token\r\n\r\n";
+    assert_eq!(ask(server.address, invalid).status(), 400);
     let page = b"GET /page?token=SECRET HTTP/1.1\r\nHost: h\r\nCookie: a=SECRET\r\n\r\n";
     assert_eq!(ask(server.address, page).body, b"SECRET");
     let elsewhere = b"GET http://x/page?token=SECRET HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -67,10 +67,11 @@ pub enum Rejection {
         /// The error in its value.
         error: KeyError,
     },
-    /// A subprotocol with invalid bytes: 400.
-    InvalidSubprotocol(String),
-    /// Draft-75 and draft-76: the one requested subprotocol is not supported: 400.
-    UnsupportedSubprotocol(String),
+    /// A subprotocol with invalid bytes: 400. Its name is not kept: some programs send a token in it.
+    InvalidSubprotocol,
+    /// Draft-75 and draft-76: the one requested subprotocol is not supported: 400. The `on_request` hook
+    /// runs before this, and may choose it. Its name is not kept.
+    UnsupportedSubprotocol,
     /// The origin is not allowed, or missing although an allow-list is set: 403.
     Origin(Option<String>),
     /// The request was not complete before the timeout: 408.
@@ -152,8 +153,8 @@ impl Rejection {
             Rejection::KeyWithoutVersion => "key without version",
             Rejection::InvalidKey(_) => "invalid key",
             Rejection::InvalidChallenge { .. } => "invalid challenge",
-            Rejection::InvalidSubprotocol(_) => "invalid subprotocol",
-            Rejection::UnsupportedSubprotocol(_) => "unsupported subprotocol",
+            Rejection::InvalidSubprotocol => "invalid subprotocol",
+            Rejection::UnsupportedSubprotocol => "unsupported subprotocol",
             Rejection::Origin(_) => "origin",
             Rejection::Timeout => "timeout",
             Rejection::Full => "full",
@@ -224,9 +225,11 @@ impl fmt::Display for Rejection {
                 write!(f, "Sec-WebSocket-Key \"{key}\" is not 16 bytes in base64")
             }
             Rejection::InvalidChallenge { header, error } => write!(f, "{header} {error}"),
-            Rejection::InvalidSubprotocol(name) => write!(f, "invalid subprotocol \"{name}\""),
-            Rejection::UnsupportedSubprotocol(name) => {
-                write!(f, "subprotocol \"{name}\" is not supported here")
+            Rejection::InvalidSubprotocol => {
+                f.write_str("invalid subprotocol: its name has a byte that no name may have")
+            }
+            Rejection::UnsupportedSubprotocol => {
+                f.write_str("the requested subprotocol is not supported here")
             }
             Rejection::Origin(Some(origin)) => write!(f, "origin \"{origin}\" is not allowed here"),
             Rejection::Origin(None) => {

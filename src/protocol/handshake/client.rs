@@ -339,10 +339,10 @@ fn subprotocol(
         None => Err(HandshakeError::Missing(header)),
         Some(found) => match offered.iter().find(|name| name.as_bytes() == found) {
             Some(name) => Ok(Some(name.clone())),
-            None => Err(HandshakeError::NotOffered {
+            None => Err(HandshakeError::SubprotocolNotOffered {
                 header,
                 found: escaped(found),
-                offered: offered.join(", "),
+                offered: offered.len(),
             }),
         },
     }

@@ -42,7 +42,17 @@ pub enum HandshakeError {
         /// The required value.
         expected: String,
     },
-    /// A subprotocol or an extension that was not offered.
+    /// A subprotocol that was not offered. Those that were are not named here: some programs send a
+    /// token in one.
+    SubprotocolNotOffered {
+        /// The name of the header.
+        header: &'static str,
+        /// Its value.
+        found: String,
+        /// How many were offered.
+        offered: usize,
+    },
+    /// An extension that was not offered.
     NotOffered {
         /// The name of the header.
         header: &'static str,
@@ -117,6 +127,14 @@ impl fmt::Display for HandshakeError {
                 found,
                 expected,
             } => write!(f, "{header} is \"{found}\" instead of \"{expected}\""),
+            HandshakeError::SubprotocolNotOffered {
+                header,
+                found,
+                offered,
+            } => write!(
+                f,
+                "{header} is \"{found}\", which is none of the {offered} that were offered"
+            ),
             HandshakeError::NotOffered {
                 header,
                 found,

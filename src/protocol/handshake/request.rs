@@ -155,7 +155,7 @@ impl Request {
         self.target().split('?').next().unwrap_or("/")
     }
 
-    /// Returns the query after the first `?`, or `None`.
+    /// Returns the query after the first `?`, or `None`. Not decoded: `%2e` stays `%2e`, and `+` stays `+`.
     pub fn query(&self) -> Option<&str> {
         self.target().split_once('?').map(|(_, query)| query)
     }
@@ -191,7 +191,7 @@ impl Request {
             .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
     }
 
-    /// Returns the value of one cookie.
+    /// Returns the value of one cookie; of several with this name, the first.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies()
             .find(|(found, _)| *found == name)

@@ -190,13 +190,19 @@ impl Response {
 }
 
 impl Accept {
-    /// Creates an acceptance with the subprotocol that the configuration agrees on, if any.
+    /// Creates an acceptance with the first subprotocol of the client that the server's configuration
+    /// has too. If there is none, the response of versions 7, 8 and RFC 6455 names no subprotocol: a browser
+    /// that has offered some fails the connection then. In draft-75 and draft-76 the client receives 400.
     pub fn new() -> Self {
         Accept::default()
     }
 
-    /// Chooses the subprotocol: one of those that the client offered. Otherwise the request is rejected
-    /// with 500, since the client would have to fail the connection.
+    /// Chooses the subprotocol: one of those that the client offered, whether or not the server's
+    /// configuration has it. Otherwise the request is rejected with 500, since the client would have to
+    /// fail the connection.
+    ///
+    /// The response contains the name. So do not choose one that contains a secret: a browser, which
+    /// cannot set headers, may offer two, a public name and one with a token. Choose the public name.
     #[doc(alias = "Sec-WebSocket-Protocol")]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into());
@@ -220,7 +226,7 @@ impl fmt::Debug for Accept {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
         f.debug_struct("Accept")
-            .field("subprotocol", &self.subprotocol)
+            .field("subprotocol", &self.subprotocol.is_some())
             .field("fields", &Shown(shown))
             .finish()
     }

@@ -16,7 +16,7 @@ use crate::protocol::deflate::Negotiated;
 use crate::protocol::error::Rejection;
 use crate::protocol::http::host::HostName;
 use crate::protocol::http::origin::Origin;
-use crate::protocol::http::text::{Escaped, escaped, split_port};
+use crate::protocol::http::text::{escaped, split_port};
 use crate::protocol::version::{Version, Versions};
 
 /// The result of checking a request, from which the response's proof is made.
@@ -207,7 +207,7 @@ fn agree_on_subprotocol(
             true => Ok(Some(chosen)),
             false => Err(Rejection::Application {
                 status: 500,
-                reason: format!("subprotocol \"{}\" was not offered", Escaped::Text(&chosen)),
+                reason: "the chosen subprotocol was not offered".to_owned(),
             }),
         };
     }
@@ -216,9 +216,9 @@ fn agree_on_subprotocol(
         (Some(name), _) => Ok(Some((*name).to_owned())),
         // In the old drafts the client names the one it needs, and the server aborts if it cannot
         // (draft-75 §4.1, draft-76 §5.2 step 9); later versions allow a response without one.
-        (None, Some(needed)) if !version.spec().subprotocol_list => Err(
-            Rejection::UnsupportedSubprotocol(escaped(needed.as_bytes())),
-        ),
+        (None, Some(_)) if !version.spec().subprotocol_list => {
+            Err(Rejection::UnsupportedSubprotocol)
+        }
         (None, _) => Ok(None),
     }
 }

@@ -87,11 +87,11 @@ pub(super) fn check_hybi(request: &Request, version: Version) -> Result<Proof, R
         request.once(field)?;
     }
     let offered = request.subprotocols_offered_in(version);
-    if let Some(bad) = offered
+    if !offered
         .iter()
-        .find(|name| !name.bytes().all(is_subprotocol_byte))
+        .all(|name| name.bytes().all(is_subprotocol_byte))
     {
-        return Err(Rejection::InvalidSubprotocol(escaped(bad.as_bytes())));
+        return Err(Rejection::InvalidSubprotocol);
     }
     match accept_value(key) {
         Some(accept) => Ok(Proof::Accept(accept)),

@@ -11,7 +11,6 @@ use crate::protocol::handshake::request::Request;
 use crate::protocol::handshake::response;
 use crate::protocol::handshake::{Agreed, Proof};
 use crate::protocol::handshake::{ClientRequest, ExpectedProof, HandshakeError, HandshakeResponse};
-use crate::protocol::http::text::escaped;
 use crate::protocol::role::Entropy;
 
 /// A version of the protocol that a browser shipped.
@@ -363,7 +362,7 @@ pub(super) fn check_hixie(request: &Request, version: Version) -> Result<(), Rej
         .ok_or(Rejection::Missing("Origin"))?;
     match request.once(version.spec().subprotocol_field)? {
         Some(name) if name.is_empty() || !name.iter().all(|byte| (0x20..0x7f).contains(byte)) => {
-            Err(Rejection::InvalidSubprotocol(escaped(name)))
+            Err(Rejection::InvalidSubprotocol)
         }
         _ => Ok(()),
     }

@@ -217,7 +217,7 @@
 //! ```
 //!
 //! **Asking for a handle too late.** [`Server::run`] takes the server and returns after the shutdown.
-//! Get the handle first.
+//! Get the handle first. Stentor handles no signals: a crate such as `signal-hook` waits for one.
 //!
 //! ```compile_fail
 //! # use std::time::Duration;

@@ -14,10 +14,11 @@ use crate::protocol::{
 #[cfg(feature = "tls")]
 use tls::TlsError;
 
-/// Why a call on a client or a connection failed. `Display` includes the cause.
+/// The error of a call on a client, a connection or a server. `Display` includes the cause.
 ///
-/// A handler returns it with `?`. In an `io::Result` too, since it becomes an `io::Error`: the end of a
-/// connection that comes back from a handler, as it is or wrapped, is not a failure of the handler.
+/// A handler can return this error with `?`, also from a function with an `io::Result`, since the error
+/// converts into an `io::Error`. An error that only reports the end of the connection is not a failure of the
+/// handler, also if another error wraps it: see [`HandlerResult`](crate::HandlerResult).
 ///
 /// ```no_run
 /// use stentor::{DisconnectReason, Error};
@@ -36,83 +37,100 @@ use tls::TlsError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The connection ended without the closing handshake of its version, for this reason.
+    /// The connection ended without the closing handshake of its version: the peer disconnected, or this side
+    /// did. The [`DisconnectReason`] names the cause.
     Disconnected(DisconnectReason),
-    /// The peer broke a rule of the protocol; it was sent the close code that its version has for it.
+    /// The peer broke a rule of the protocol. This side closed the connection with the code that the version
+    /// has for it.
     Protocol(ProtocolError),
-    /// The peer's request was rejected; the response had the status and the reason.
+    /// The server rejected the client's request. The client received the status and the reason of the
+    /// rejection.
     Rejected(Rejection),
-    /// The peer's request received an ordinary HTTP response: no WebSocket connection follows.
+    /// The client's request received an ordinary HTTP response: no WebSocket connection follows.
     Answered,
-    /// The server rejected our request, or its response breaks the rules of the version.
+    /// The server rejected this client's request, or the server's response is incomplete or breaks a rule of
+    /// the version.
     Handshake(Box<HandshakeError>),
     /// The URL to connect to is not a WebSocket URL.
     Url(InvalidUrl),
-    /// A header, a cookie or a subprotocol for the request cannot be sent.
+    /// A header, a cookie or a subprotocol cannot be sent in a request.
     Header(InvalidHeader),
-    /// The value for the `Origin` header is not an origin.
+    /// The value for the header `Origin` is not an origin.
     Origin(InvalidOrigin),
-    /// The TLS connection to the server failed: above all if its certificate does not prove its name.
+    /// The TLS connection to the server failed. The usual cause is a certificate that does not prove the
+    /// server's name.
     #[cfg(feature = "tls")]
     Tls(TlsError),
     /// The connection through the proxy failed.
     Proxy(ProxyError),
-    /// The message or frame cannot be sent; nothing was sent.
+    /// The message or frame cannot be sent, and nothing of it was sent.
     Send(SendError),
-    /// The connection is closed: nothing can be sent any more.
+    /// The connection is closed, or its closing handshake has begun: no message can be sent any more.
     Closed,
-    /// The client's send queue is full and its policy is to drop: this message was not sent.
+    /// The message was dropped, since the client's send queue is full and the server's
+    /// [`SlowClient`](crate::SlowClient) policy is to drop messages. The connection stays open.
     Dropped,
     /// The operating system returned an error.
     Io(io::Error),
 }
 
-/// Why a connection ended without its closing handshake.
+/// The reason for which a connection ended without its closing handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DisconnectReason {
-    /// The stream ended, or was reset.
+    /// The peer closed the TCP connection, or reset it, or the network lost it.
     EndOfStream,
-    /// The handshake was not complete within its timeout.
+    /// The handshake was not complete within the handshake timeout.
     HandshakeTimeout,
-    /// After a ping, no sign of life came within the pong timeout.
+    /// No sign of life of the peer came within the pong timeout after a ping.
     PongTimeout,
-    /// No sign of life came within the idle timeout.
+    /// No sign of life of the peer came within the idle timeout.
     IdleTimeout,
-    /// A message was begun, and the rest of it did not arrive in time.
+    /// A message began, and the rest of the message did not arrive in time. No byte came for the ping
+    /// interval and the pong timeout together, or the message was slower than the minimum message rate.
     UnfinishedMessage,
     /// The peer accepted no byte within the write timeout.
     WriteTimeout,
-    /// The client's send queue was full, and the policy is to close (slow consumer).
+    /// The client was too slow: its send queue was full when another message came for it, and the server's
+    /// policy is [`SlowClient::Close`](crate::SlowClient::Close).
+    #[doc(alias = "slow consumer")]
     Evicted,
-    /// All send queues together were full, and this client's took the most memory.
+    /// The send queues of all clients together were above their
+    /// [limit](crate::ServerBuilder::total_send_queue_limit), and the server evicted this client to free
+    /// memory. The server evicts the client with the largest queue first, and of equal queues the client that
+    /// connected first. A broadcast that waits in several queues counts in each of them with an equal share
+    /// of its size.
     TotalSendQueue,
-    /// All clients together held too much memory for incoming messages, this client the most, and it
-    /// could not be closed with a close frame.
+    /// All clients together held more memory for incoming messages than their
+    /// [limit](crate::ServerBuilder::total_incoming_limit), and the server disconnected this client to free
+    /// memory. The client that holds the most is the first, and of equal clients the one that connected
+    /// first. This reason is for a client that could not be closed with a close frame, for example during its
+    /// handshake.
     TotalIncoming,
     /// The peer did not complete the closing handshake within the close timeout.
     CloseTimeout,
-    /// The server shut down and did not wait any longer.
+    /// The server was shutting down, and the client was still connected when the timeout of
+    /// [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) had passed.
     ShutdownTimeout,
     /// This side [aborted](crate::WebSocket::abort) the connection.
     Aborted,
 }
 
-/// Why a connection through a proxy failed.
+/// The error of a connection through a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// Not the `http://` URL of a proxy. Shown without the password.
+    /// The text is not the `http://` URL of a proxy. It is shown without the password.
     InvalidUrl(String),
-    /// The proxy's status was not 200: 407 requires a user name and a password, 403 forbids
-    /// connections to this server.
+    /// The proxy's status was not 200 to 299. With 407 the proxy requires a user name and a password, and
+    /// with 403 it forbids connections to this server.
     Status {
         /// The status.
         status: u16,
         /// The reason phrase.
         reason: String,
     },
-    /// The proxy's response is not HTTP, or exceeds a limit: those of a server's response apply.
+    /// The proxy's response is not HTTP, or exceeds a limit. The limits are those of a server's response.
     InvalidResponse(Box<HandshakeError>),
     /// The proxy closed the connection.
     EndOfStream,

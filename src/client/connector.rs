@@ -27,7 +27,7 @@ use super::runtime::Runtime;
 use super::transport::{Transport, bridge};
 use super::websocket::WebSocket;
 
-/// Opens connections with these options; one connector can open any number of them.
+/// Opens client connections with these options. One connector can open any number of connections.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -42,6 +42,7 @@ use super::websocket::WebSocket;
 #[derive(Clone)]
 #[doc(alias = "timeouts")]
 #[must_use = "a connector does nothing until `connect` is called"]
+#[doc(alias = "timeout")]
 pub struct Connector {
     /// The request, without the URL.
     request: ClientRequest,
@@ -96,15 +97,15 @@ impl Connector {
         }
     }
 
-    /// Sets the version of the handshake. Default: RFC 6455. The others are for old servers; a client
-    /// cannot offer several.
+    /// Sets the version of the handshake. Default: RFC 6455. The other versions are for old servers. A client
+    /// cannot offer several versions at once.
     pub fn version(mut self, version: Version) -> Self {
         self.request = self.request.version(version);
         self
     }
 
-    /// Offers subprotocols, the best first, after those that are offered already. Default: none.
-    /// Draft-75 and draft-76 have no lists: only the first of all is requested, and the server must
+    /// Offers subprotocols, the best first, after those that are offered already. Default: none. Draft-75 and
+    /// draft-76 have no lists: the client requests only the first subprotocol of all, and the server must
     /// accept it.
     ///
     /// # Errors
@@ -118,16 +119,17 @@ impl Connector {
         Ok(self)
     }
 
-    /// Adds a header to the request: `Authorization`, `User-Agent`. Default: none.
+    /// Adds a header to the request, such as `Authorization` or `User-Agent`. Default: none.
     ///
     /// # Errors
-    /// [`InvalidHeader`] if the header would break the request or belongs to the handshake.
+    /// [`InvalidHeader`] if the header would break the request, or if the handshake itself writes this
+    /// header.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         self.request = self.request.header(name, value)?;
         Ok(self)
     }
 
-    /// Adds a cookie. Default: none; cookies that servers set are not kept.
+    /// Adds a cookie to the request. Default: none. The connector does not keep cookies that servers set.
     ///
     /// # Errors
     /// [`InvalidHeader`] for an invalid name or value.
@@ -136,8 +138,8 @@ impl Connector {
         Ok(self)
     }
 
-    /// Sets the origin: the page that opens the connection. Default: none, as programs have no page;
-    /// draft-75 and draft-76 require an origin, and get the server's own.
+    /// Sets the origin, which names the page that opens the connection. Default: none, since a program has no
+    /// page. Draft-75 and draft-76 require an origin: by default it is the server's own.
     ///
     /// # Errors
     /// [`InvalidOrigin`] if `origin` is not an origin.
@@ -146,47 +148,55 @@ impl Connector {
         Ok(self)
     }
 
-    /// Sets the timeout for resolving the server's name, connecting, and passing a proxy. Default: 10 s.
-    /// The system's resolver has no timeout: a lookup may continue, on its own thread, after this
-    /// timeout. A process has 64 such threads at most; further names wait, within this timeout, for one
-    /// to end.
+    /// Sets the timeout for the steps before the handshake: resolving the server's name, connecting, and the
+    /// request to a proxy. Default: 10 s.
+    ///
+    /// The system's resolver has no timeout. So a lookup may continue on a thread of its own after this
+    /// timeout. A process has at most 64 such threads. Further lookups wait until one of these threads ends,
+    /// within this timeout.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Sets the timeout for the handshake after that, up to the last byte of the response. Default:
-    /// 10 s.
+    /// Sets the timeout for the handshake. Default: 10 s. The time begins when the TCP connection, or the
+    /// proxy's tunnel, is ready. It ends with the last byte of the server's response, and includes the TLS
+    /// handshake.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().handshake = timeout)
     }
 
-    /// Sets how long the server may read nothing of the queued bytes. Default: 10 s.
+    /// Sets how long the server may accept no byte while bytes wait for it. Default: 10 s. After that, this
+    /// side disconnects. Each byte that the server accepts starts the time again.
     pub fn write_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().write = timeout)
     }
 
-    /// Sets how long the server may take to answer a close, and then to close the TCP connection.
+    /// Sets how long the server may take to answer a close frame, and then again to close the TCP connection.
     /// Default: 5 s.
     pub fn close_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().close = timeout)
     }
 
-    /// Sets the keepalive: the silence after which the server is pinged. Default: 20 s; `None` never
-    /// pings. The server may then stay silent for the [pong timeout](Connector::pong_timeout) before
-    /// this side disconnects. Silence counts only while a thread waits in `recv`. Draft-75 and draft-76
-    /// have no ping: for them TCP's keepalive uses the same times.
+    /// Sets the keepalive: this side pings the server if it shows no sign of life for this time. Default:
+    /// 20 s. If no sign of life comes within the [pong timeout](Connector::pong_timeout) after the ping, this
+    /// side disconnects. With `None` there is no keepalive: the loss of the network may stay unnoticed until
+    /// sending fails.
     ///
-    /// Bytes that come from the server are a sign of life, and so are bytes that the socket takes
-    /// after it was full. A ping is sent once nothing waits before it, and its pong is due only
-    /// once it has left towards the socket. The system's own buffer, of up to 4 MiB on Linux, comes
-    /// after that: both times together must be enough for the server to read that much. A server
-    /// that takes nothing although something waits for it has the
-    /// [write timeout](Connector::write_timeout).
+    /// A sign of life is a byte from the server, or a full socket that accepts more bytes. Time counts only
+    /// while a thread waits in `recv`. Draft-75 and draft-76 have no ping: TCP's own keepalive uses the same
+    /// times for them.
     ///
-    /// A message that has begun and does not end may bring no byte for as long as both times
-    /// together, in every version: 40 s by default, and 40 s if the interval is `None`. Then the server
-    /// is given up with [`DisconnectReason::UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage).
+    /// A ping is sent only when the send queue is empty; before that, the [write
+    /// timeout](Connector::write_timeout) applies. The pong timeout starts when the system has accepted the
+    /// ping. The system's own buffer may still hold bytes before the ping, up to 4 MiB on Linux. While the
+    /// server is still reading them, it has more time, and then the pong timeout again.
+    /// [`ServerBuilder::ping_interval`](crate::ServerBuilder::ping_interval) explains this in detail.
+    ///
+    /// An unfinished message has a timeout too, in every version: the interval and the pong timeout together.
+    /// This is 40 s by default, and also if the interval is `None`. If the server sends no byte for this
+    /// time, this side disconnects with
+    /// [`DisconnectReason::UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage).
     #[doc(alias = "keepalive")]
     #[doc(alias = "ping")]
     #[doc(alias = "heartbeat")]
@@ -194,80 +204,84 @@ impl Connector {
         self.connection(|options| options.timeouts().ping = interval)
     }
 
-    /// Sets the time in which a pong, or any other sign of life, must follow a ping that has left.
-    /// Default: 20 s. Without it the connection is ended with
+    /// Sets the time in which a pong, or any other sign of life, must follow a ping that the system has
+    /// accepted. Default: 20 s. Otherwise this side disconnects with
     /// [`DisconnectReason::PongTimeout`](crate::DisconnectReason::PongTimeout).
     #[doc(alias = "keepalive")]
     pub fn pong_timeout(self, timeout: Duration) -> Self {
         self.connection(|options| options.timeouts().pong = timeout)
     }
 
-    /// Sets the minimum rate of an incoming message: it may take `grace`, and one second more for
-    /// every `bytes_per_second` bytes of it that were received. If a message takes longer, this side
-    /// disconnects with [`DisconnectReason::UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage). Default: no minimum rate.
+    /// Sets the minimum rate of an incoming message. Default: none. A message may take the time `grace`, and
+    /// one second more for every `bytes_per_second` bytes of it that have arrived. If it takes longer, this
+    /// side disconnects with
+    /// [`DisconnectReason::UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage).
     ///
-    /// Time counts while a thread waits in `recv`. The bytes are those of the message, without
-    /// headers and pings between its fragments; a compressed message counts decompressed. A rate of 0
-    /// counts as 1.
+    /// Time counts only while a thread waits in `recv`. Frame headers, and pings between the fragments, do
+    /// not count as bytes of the message. A compressed message counts decompressed. A rate of 0 counts as 1.
     pub fn min_message_rate(self, bytes_per_second: u32, grace: Duration) -> Self {
         let rate = MessageRate::new(bytes_per_second, grace);
         self.connection(|options| options.timeouts().message_rate = Some(rate))
     }
 
-    /// Sets the silence after which this side disconnects, in every version. A pong ends the silence,
-    /// and so does a full socket that accepts more bytes. Default: never.
+    /// Sets the idle timeout: if the server shows no sign of life for this time, this side disconnects, in
+    /// every version. Default: never. A pong is a sign of life, and so is a full socket that accepts more
+    /// bytes. So a server that answers pings never reaches an idle timeout that is longer than the [ping
+    /// interval](Connector::ping_interval).
     pub fn idle_timeout(self, timeout: Option<Duration>) -> Self {
         self.connection(|options| options.timeouts().idle = timeout)
     }
 
-    /// Sets the limits for the server's input: header block, headers, message, fragments. Defaults: see
+    /// Sets the largest sizes that a server may use: header block, headers, message, fragments. Defaults: see
     /// [`Limits`].
     pub fn limits(self, limits: Limits) -> Self {
         self.connection(|options| options.config().limits = limits)
     }
 
-    /// Sets the most bytes of a message, its fragments together, and so of a frame. Default: 1 MiB.
+    /// Limits the bytes of a message, all its fragments together, and so of a frame. Default: 1 MiB. A larger
+    /// message fails the connection with 1009 (1004 in versions 7 and 8), and `recv` returns
+    /// [`Error::Protocol`]. Draft-75 and draft-76 have no codes: this side closes the TCP connection.
     pub fn max_message_size(self, bytes: usize) -> Self {
         self.connection(|options| options.config().limits.message = bytes)
     }
 
-    /// Sets whether the close frame after a protocol error names the broken rule as its reason, beside
-    /// the code, in at most 123 bytes: it helps to find the fault in a server. Default: on. The reason
-    /// may name a limit of this client.
+    /// Sets whether a close frame after a protocol error has a reason beside the code: the broken rule in
+    /// words, in at most 123 bytes. Default: yes. It helps to find faults in a server. The words may name a
+    /// limit of this client.
     pub fn close_reasons(self, on: bool) -> Self {
         self.connection(|options| options.config().close_reasons = on)
     }
 
-    /// Offers compression to the server. Default: none. In RFC 6455 only; see [`Deflate`] for the
-    /// costs, and [`protocol::deflate`](crate::protocol::deflate) for the risks. If a server requires
-    /// context takeover and it is not allowed here, messages are not compressed.
+    /// Offers compression to the server, in RFC 6455 only. Default: no compression. See [`Deflate`] for the
+    /// costs, and [`protocol::deflate`](crate::protocol::deflate) for the risks. If a server requires context
+    /// takeover and this side does not allow it, messages are not compressed.
     #[cfg(feature = "deflate")]
     pub fn deflate(self, deflate: Deflate) -> Self {
         self.connection(|options| options.config().deflate = Some(deflate))
     }
 
-    /// Sets the limit of the send queue, for a server that reads too slowly; sending beyond the limit
-    /// waits (backpressure). Default: 1 MiB. The system's own buffer, of up to 4 MiB on Linux, is filled
-    /// first.
+    /// Limits the bytes in the send queue, where they wait for a server that reads too slowly. Default:
+    /// 1 MiB. If the queue is full, sending waits (backpressure). The system's own buffer, of up to 4 MiB on
+    /// Linux, comes before the queue.
     #[doc(alias = "backpressure")]
     pub fn send_queue_limit(self, bytes: usize) -> Self {
         self.connection(|options| options.send_queue_limit = bytes)
     }
 
-    /// Sets TCP_NODELAY: the system sends at once, without waiting for more bytes. Default: on.
+    /// Sets whether the system sends at once, without waiting for more bytes (TCP_NODELAY). Default: on.
     pub fn no_delay(self, on: bool) -> Self {
         self.connection(|options| options.no_delay = on)
     }
 
-    /// Sets the local address to connect from. Default: the system's choice.
+    /// Sets the local address from which to connect. Default: the system's choice.
     pub fn bind(mut self, address: IpAddr) -> Self {
         self.local = Some(address);
         self
     }
 
-    /// Connects through an HTTP proxy, by CONNECT: `http://host:port`, where `http://` may be missing,
-    /// with `user:password@` before the host, percent-encoded, if the proxy requires that. Default:
-    /// directly. The proxy resolves the server's name.
+    /// Connects through an HTTP proxy, with the method CONNECT. Default: no proxy. The URL is
+    /// `http://host:port`, or only `host:port`. If the proxy requires a login, `user:password@` comes before
+    /// the host, percent-encoded. The proxy resolves the server's name.
     ///
     /// # Errors
     /// [`ProxyError::InvalidUrl`] if `url` is not the URL of a proxy.
@@ -277,37 +291,51 @@ impl Connector {
         Ok(self)
     }
 
-    /// Connects through the proxy that the environment names, if it does: `http_proxy` for `ws`,
-    /// `https_proxy` or `HTTPS_PROXY` for `wss`; directly to the hosts in `no_proxy` or `NO_PROXY`,
-    /// separated by commas: `*` for everything; `example.com` or `.example.com` for that host and all
-    /// below it; for URLs with an address instead of a name, `10.0.0.1` and `::1` for that one,
-    /// `10.0.0.0/8` and `fd00::/8` for a block. Ports are not supported, and other entries are ignored.
-    /// `HTTP_PROXY` is not used: if a program answers web requests through CGI, anybody can set it.
-    /// Default: directly.
+    /// Connects through the proxy that the environment names, or directly if it names none. Default:
+    /// directly. For `ws` URLs, the variable is `http_proxy`; for `wss` URLs, it is `https_proxy` or
+    /// `HTTPS_PROXY`. `HTTP_PROXY` is not used: if a program answers web requests through CGI, anybody can
+    /// set it.
+    ///
+    /// The hosts in `no_proxy` or `NO_PROXY` are reached directly. Commas separate the entries:
+    ///
+    /// - `*` is every host.
+    /// - `example.com` or `.example.com` is this host and all hosts below it.
+    /// - `10.0.0.1` or `::1` is this address, if the URL has an address instead of a name.
+    /// - `10.0.0.0/8` or `fd00::/8` is a block of such addresses.
+    ///
+    /// Other entries are ignored, also those with a port.
+    #[doc(alias = "http_proxy")]
+    #[doc(alias = "https_proxy")]
+    #[doc(alias = "no_proxy")]
     pub fn proxy_from_env(mut self) -> Self {
         self.way = Way::AsUsual;
         self
     }
 
-    /// Sets the trusted certificates for `wss` URLs. Default: those of the authorities that Mozilla
-    /// trusts ([`TlsClient::new`]).
+    /// Sets the trusted certificates for `wss` URLs. Default: those of the authorities that Mozilla trusts
+    /// ([`TlsClient::new`]).
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: TlsClient) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Connects and performs the handshake: `ws://host:port/path?query`, or `wss` if the library was
-    /// built with its feature `tls`. All addresses of the host are tried, IPv6 and IPv4 in turn.
-    /// Redirects are not followed.
+    /// Connects to a server and performs the handshake. The URL is `ws://host:port/path?query`, or begins
+    /// with `wss` if the library was built with its feature `tls`. All addresses of the host are tried, IPv6
+    /// and IPv4 in turn. Redirects are not followed.
     ///
     /// # Errors
-    /// [`Error::Url`] if the URL is not such a URL; [`Error::Io`] if there is no such host, or if none
-    /// of its addresses answers, or not in time; [`Error::Proxy`] if the proxy rejects the request;
-    /// [`Error::Handshake`] if the server rejects it, with its response, or does not speak the version;
-    /// [`Error::Disconnected`] if the server disconnects, or if the handshake takes too long. With `wss`,
-    /// `Error::Tls` if the server does not prove to be the server of that name, and [`Error::Io`] if
-    /// the library was built without `tls`.
+    /// - [`Error::Url`] if the URL is not a WebSocket URL.
+    /// - [`Error::Io`] if the host does not exist, no address of the host answers, or the proxy does not
+    ///   answer within the [connect timeout](Connector::connect_timeout). Also for `wss`, if the library was
+    ///   built without `tls`.
+    /// - [`Error::Proxy`] if the proxy rejects the request, or its URL in the environment is invalid.
+    /// - `Error::Tls` if the server does not prove that it is the server of that name, or TLS fails in
+    ///   another way.
+    /// - [`Error::Handshake`] if the server rejects the request, does not speak the version, or closes the
+    ///   connection before its response is complete. After a rejection, the error contains the server's
+    ///   response.
+    /// - [`Error::Disconnected`] if the [handshake timeout](Connector::handshake_timeout) passes.
     pub fn connect(&self, url: &str) -> Result<WebSocket, Error> {
         let request = self.request.at(url)?;
         let tls = self.tls_for(&request)?;
@@ -328,8 +356,8 @@ impl Connector {
         self.begin(stream.into(), tls, &request)
     }
 
-    /// Like [`connect`](Connector::connect), over an existing connection: TCP, or a Unix socket. The
-    /// URL names the requested resource.
+    /// Performs the handshake like [`connect`](Connector::connect), on a connection that exists already: TCP,
+    /// or a Unix socket. The URL names the requested resource.
     ///
     /// # Errors
     /// The same as [`connect`](Connector::connect), and [`Error::Io`] if the stream is not connected.
@@ -339,13 +367,15 @@ impl Connector {
         self.begin(stream.into(), tls, &request)
     }
 
-    /// Like [`connect_over`](Connector::connect_over), over anything that reads and writes. Three
-    /// threads bridge it to a socket: they copy the bytes in both directions, and wait for the end.
-    /// With `wss`, the transport must encrypt.
+    /// Performs the handshake like [`connect_over`](Connector::connect_over), on any [`Transport`] that reads
+    /// and writes bytes. With `wss`, the transport must encrypt: the library adds no TLS here.
+    ///
+    /// The connection itself uses a local socket. Three threads connect this socket and the transport: two
+    /// copy the bytes, one in each direction, and the third waits for the end of the connection.
     ///
     /// # Errors
-    /// The same as [`connect_over`](Connector::connect_over), and [`Error::Io`] if the threads of the
-    /// bridge cannot be started.
+    /// The same as [`connect_over`](Connector::connect_over), and [`Error::Io`] if these threads cannot be
+    /// started.
     pub fn connect_through(
         &self,
         transport: impl Transport,

@@ -13,8 +13,9 @@ use crate::protocol::{CloseCode, CloseFrame, Message, Version};
 
 use super::transport::Bridge;
 
-/// Sends, closes and aborts, from any thread, while another waits in [`WebSocket::recv`](crate::WebSocket::recv).
-/// It is cheap to clone, and does not keep the connection open.
+/// A handle of a client connection: it sends messages, and closes or aborts the connection. Any thread can
+/// use it, while another thread waits in [`WebSocket::recv`](crate::WebSocket::recv). A clone is cheap. A
+/// sender does not keep the connection open.
 ///
 /// ```no_run
 /// # use std::{thread, time::Duration};
@@ -38,13 +39,18 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Sends a message at once. If the peer does not read, this waits (backpressure) until the message
-    /// fits into the [send queue](crate::Connector::send_queue_limit), for as long as the peer reads some bytes
-    /// within the write timeout. Messages of several threads never mix.
+    /// Sends a message at once. Messages of several threads never mix.
+    ///
+    /// If the peer reads too slowly, the [send queue](crate::Connector::send_queue_limit) becomes full, and
+    /// this method waits until the queue is no longer above its limit (backpressure). If the peer accepts no
+    /// byte for the [write timeout](crate::Connector::write_timeout), this side disconnects. The timeout
+    /// starts again with each byte that the peer accepts.
     ///
     /// # Errors
-    /// [`Error::Send`] if the version cannot carry the message; [`Error::Closed`] once the
-    /// connection is closed; [`Error::Disconnected`] when the write timeout passes.
+    /// - [`Error::Send`] if the version cannot carry the message: binary, in draft-75 and draft-76.
+    /// - [`Error::Closed`] if the connection is closed, or its closing handshake has begun.
+    /// - [`Error::Disconnected`] if this side has disconnected, for example after the write timeout.
+    #[doc(alias = "backpressure")]
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let Some(encoder) = self.link.encoder() else {
             return Err(Error::Closed);
@@ -66,24 +72,27 @@ impl Sender {
         self.link.settle(push)
     }
 
-    /// Starts the closing handshake with a code and a reason, in the version's own way: draft-76 has
-    /// only its `FF 00`, draft-75 closes the TCP connection. Returns at once; a thread that waits in
-    /// `recv` gets `Ok(None)` once the peer has answered, or when the close timeout has passed. A second
-    /// close is not sent.
+    /// Starts the closing handshake with a code and a reason, in the way of the version. Draft-76 has only
+    /// its `FF 00`, without a code. In draft-75, this side shuts down its side of the TCP connection.
+    ///
+    /// This method returns at once. A thread that waits in `recv` gets `Ok(None)` when the peer has answered,
+    /// or when the close timeout has passed. Only the first close counts: a second call sends nothing, and
+    /// returns `Ok`.
     ///
     /// # Errors
-    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, in every version.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
         self.link.start_close(CloseFrame { code, reason })?;
         Ok(())
     }
 
-    /// Aborts the connection at once, without a closing handshake: queued bytes are dropped, and the
-    /// peer receives a reset, or the end of the stream. Threads that wait to send, or in `recv`, get
-    /// [`Error::Disconnected`] with [`DisconnectReason::Aborted`], unless the connection was closed before. The socket
-    /// itself is released when the [`WebSocket`](crate::WebSocket) is dropped, which does not wait any
-    /// more, even if it has begun to.
+    /// Aborts the connection at once, without a closing handshake. Queued bytes are dropped, and the peer
+    /// receives a reset or the end of the stream. Threads that wait in `send` or `recv` get
+    /// [`Error::Disconnected`] with [`DisconnectReason::Aborted`], unless the connection was closed before.
+    ///
+    /// The [`WebSocket`](crate::WebSocket) still owns the socket, and releases it when it is dropped. After
+    /// an abort, that drop does not wait for the peer. If the drop is already waiting, it stops waiting.
     pub fn abort(&self) {
         self.link.disconnect(DisconnectReason::Aborted);
         if let Some(bridge) = &self.bridge {
@@ -91,7 +100,7 @@ impl Sender {
         }
     }
 
-    /// Returns whether messages can still be sent.
+    /// Returns whether the connection is open: messages can be sent, since no close has begun.
     pub fn is_open(&self) -> bool {
         self.link.is_open()
     }

@@ -16,10 +16,11 @@ use rustix::net::{SendFlags, send};
 
 use crate::net::catch_panic::catch_panic;
 
-/// A stream of bytes in both directions, for [`Connector::connect_through`](crate::Connector::connect_through).
+/// A stream of bytes in both directions, for
+/// [`Connector::connect_through`](crate::Connector::connect_through).
 ///
-/// One thread reads while another writes, and a third shuts down: that is why all methods take
-/// `&self`. If a method panics, its direction ends.
+/// Three threads use the value at the same time: one reads, one writes, and one shuts it down. So all methods
+/// take `&self`. If a method panics, its direction ends.
 ///
 /// ```no_run
 /// use std::io::{self, Read, Write};
@@ -42,24 +43,24 @@ use crate::net::catch_panic::catch_panic;
 /// }
 /// ```
 pub trait Transport: Send + Sync + 'static {
-    /// Waits for bytes, and returns how many were read; 0 at the end of the stream.
+    /// Waits for bytes, writes them into `buffer`, and returns their number. 0 is the end of the stream.
     ///
     /// # Errors
-    /// If no more bytes can be read. [`io::ErrorKind::Interrupted`] is tried again.
+    /// If no more bytes can be read. After [`io::ErrorKind::Interrupted`], the method is called again.
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Waits until some bytes are written, and returns how many.
+    /// Waits until some of the bytes are written, and returns their number.
     ///
     /// # Errors
-    /// If no more bytes can be written. [`io::ErrorKind::Interrupted`] is tried again.
+    /// If no more bytes can be written. After [`io::ErrorKind::Interrupted`], the method is called again.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Ends a direction, or both, and wakes threads that wait in [`read`](Transport::read) or
-    /// [`write`](Transport::write). With [`Shutdown::Write`] the peer receives the end of the stream
-    /// after all written bytes.
+    /// Ends one direction, or both, and wakes threads that wait in [`read`](Transport::read) or
+    /// [`write`](Transport::write). With [`Shutdown::Write`], the peer receives the end of the stream after
+    /// all written bytes.
     ///
     /// # Errors
-    /// Errors are ignored.
+    /// The caller ignores errors.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 }
 

@@ -23,13 +23,17 @@ use super::transport::Bridge;
 /// A connection that this process has opened, with [`connect`](crate::connect) or
 /// [`Connector`](crate::Connector).
 ///
-/// It belongs to one thread, which reads; other threads send through a [`Sender`]. While no thread
-/// calls [`recv`](WebSocket::recv) or a similar method, nothing is read: pings are not answered, and
-/// the peer may take the connection for dead.
+/// One thread owns the connection and reads from it. Other threads send through a [`Sender`]. While no thread
+/// calls [`recv`](WebSocket::recv) or a similar method, nothing is read and no ping is answered. The peer may
+/// then assume that the connection is lost.
 ///
-/// Dropping it closes the connection with 1000 (1011 in a panic), unless a close was sent already, and
-/// waits for the peer's close frame and for the end of the TCP connection, each up to the close timeout.
-/// Queued messages are sent before that, as long as the peer reads some bytes within the write timeout.
+/// Dropping the value closes the connection, unless it is closed already:
+///
+/// 1. The queued messages are sent, as long as the peer accepts some bytes within each write timeout.
+/// 2. A close frame is sent, with 1000, or with 1011 in a panic, unless one was sent before.
+/// 3. The drop waits for the peer's close frame, and then for the end of the TCP connection, each for no
+///    longer than the close timeout.
+///
 /// [`abort`](WebSocket::abort) does not wait.
 ///
 /// ```no_run
@@ -59,13 +63,13 @@ pub struct WebSocket {
 #[non_exhaustive]
 #[must_use]
 pub struct ConnectionStats {
-    /// Received messages.
+    /// Messages that were received.
     pub messages_in: u64,
     /// Messages that were accepted for sending; the last of them may not have arrived.
     pub messages_out: u64,
-    /// Received bytes, handshake and frames.
+    /// Bytes that were received, of the handshake and of frames.
     pub bytes_in: u64,
-    /// Bytes that were passed to the system, handshake and frames.
+    /// Bytes that were passed to the system, of the handshake and of frames.
     pub bytes_out: u64,
 }
 
@@ -102,17 +106,18 @@ impl WebSocket {
         self.talk.version()
     }
 
-    /// Returns the subprotocol that the server has chosen, if any.
+    /// Returns the subprotocol that the server has chosen, if there is one.
     pub fn subprotocol(&self) -> Option<&str> {
         self.talk.connection.subprotocol()
     }
 
-    /// Returns the server's handshake response: its headers, `Set-Cookie` among them.
+    /// Returns the server's handshake response, with its headers, such as `Set-Cookie`.
+    #[doc(alias = "header")]
     pub fn response(&self) -> &HandshakeResponse {
         &self.answer
     }
 
-    /// Returns the other end of the connection, or the proxy if there is one.
+    /// Returns the other end of the connection. If there is a proxy, this is the proxy.
     pub fn peer(&self) -> Peer {
         self.talk.link.peer
     }
@@ -128,7 +133,7 @@ impl WebSocket {
         self.talk.connection.state()
     }
 
-    /// Returns how the connection ended, once it has.
+    /// Returns how the connection was closed, or `None` while it is open.
     pub fn closed(&self) -> Option<&Closed> {
         self.talk.closed.as_ref()
     }
@@ -145,27 +150,39 @@ impl WebSocket {
         }
     }
 
-    /// Returns the next message; `Ok(None)` after a normal close: the peer or this side sent a close
-    /// frame, or closed the TCP connection in draft-75. Before it waits, it sends the queued messages.
+    /// Waits for the next message, and returns it. Before this method waits, it sends the messages that
+    /// [`send`](WebSocket::send) holds back.
+    ///
+    /// The result `Ok(None)` means that the connection was closed in the regular way:
+    ///
+    /// - The peer sent a close frame. In draft-75, which has none, the peer closed the TCP connection.
+    /// - This side has started the closing handshake. The peer may have answered, or the close timeout has
+    ///   passed.
     ///
     /// # Errors
-    /// [`Error::Protocol`] after a protocol error of the peer; [`Error::Disconnected`] if the connection ended
-    /// without a closing handshake. Both are final, and the same for each further call.
+    /// - [`Error::Protocol`] if the peer broke a rule of the protocol.
+    /// - [`Error::Disconnected`] if the connection ended without a close frame: the peer closed or lost the
+    ///   TCP connection, or this side disconnected, for example after a timeout.
+    ///
+    /// The end of the connection is final: each further call returns the same `Ok(None)` or the same error.
     #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         self.talk.recv()
     }
 
-    /// Like [`recv`](WebSocket::recv), but waits at most for `timeout`.
+    /// Waits for the next message like [`recv`](WebSocket::recv), but no longer than `timeout`. If no message
+    /// arrives in that time, the result is [`Received::Nothing`]; nothing is lost, and the connection stays
+    /// open.
     ///
     /// # Errors
     /// The same as [`recv`](WebSocket::recv).
+    #[doc(alias = "timeout")]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
         self.talk.recv_timeout(timeout)
     }
 
-    /// Like [`recv`](WebSocket::recv), but returns pings and pongs as well. Pings have been answered
-    /// already.
+    /// Waits for the next message, ping or pong, like [`recv`](WebSocket::recv). This side has already
+    /// answered a ping that this method returns.
     ///
     /// # Errors
     /// The same as [`recv`](WebSocket::recv).
@@ -173,45 +190,59 @@ impl WebSocket {
         self.talk.recv_event()
     }
 
-    /// Sends a message. While this side processes messages that arrived together, its replies wait and
-    /// leave in one piece, before the next wait at the latest; [`flush`](WebSocket::flush) sends them
-    /// at once. If the peer does not read, this waits (backpressure), up to the write timeout: two
-    /// sides that only send, and both wait, end that way, so a program that sends much should send
-    /// from another thread, with a [`Sender`].
+    /// Sends a message.
+    ///
+    /// If more input of the peer has already arrived, `send` holds the message back, to send several messages
+    /// with one system call. The held messages leave when [`recv`](WebSocket::recv) waits again, or when they
+    /// reach 16 KiB. While this thread does something else, they leave within about a second.
+    /// [`flush`](WebSocket::flush) sends them at once.
+    ///
+    /// If the peer reads too slowly, the [send queue](crate::Connector::send_queue_limit) becomes full, and
+    /// `send` waits (backpressure). If the peer accepts no byte for the [write
+    /// timeout](crate::Connector::write_timeout), this side disconnects. This happens if both sides only send
+    /// and neither reads. So a program that sends much should send from another thread, with a [`Sender`].
     ///
     /// # Errors
-    /// [`Error::Send`] if the version cannot carry the message; [`Error::Closed`] once the
-    /// connection is closed; [`Error::Disconnected`] when the write timeout passes.
+    /// - [`Error::Send`] if the version cannot carry the message: binary, in draft-75 and draft-76.
+    /// - [`Error::Closed`] if the connection is closed, or its closing handshake has begun.
+    /// - [`Error::Disconnected`] if this side has disconnected, for example after the write timeout.
+    #[doc(alias = "backpressure")]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.talk.send(message.into())
     }
 
-    /// Sends a ping with a payload of up to 125 bytes. [`recv_event`](WebSocket::recv_event) returns
-    /// the pong.
+    /// Sends a ping with a payload of up to 125 bytes. [`recv_event`](WebSocket::recv_event) returns the
+    /// pong.
     ///
     /// # Errors
-    /// The same as [`send`](WebSocket::send); draft-75 and draft-76 have no ping.
+    /// The same as [`send`](WebSocket::send). Also [`Error::Send`] for a longer payload, and in draft-75 and
+    /// draft-76, which have no ping.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.talk.ping(payload)
     }
 
-    /// Sends the queued bytes, as far as the socket accepts them.
+    /// Sends the messages that [`send`](WebSocket::send) holds back, without waiting. Bytes that the socket
+    /// does not accept now stay in the send queue, and leave as soon as the socket accepts more.
     pub fn flush(&mut self) {
         self.talk.flush();
     }
 
-    /// Starts the closing handshake with a code and a reason, in the version's own way: draft-76 has
-    /// only its `FF 00`, draft-75 closes the TCP connection. [`recv`](WebSocket::recv), or dropping the
-    /// connection, waits for the peer's close. Messages that arrive from now on are ignored.
+    /// Starts the closing handshake with a code and a reason, in the way of the version. A version from 7 on
+    /// has a close frame with both. Draft-76 has only its `FF 00`, without a code. In draft-75, which has no
+    /// close frame, this side shuts down its side of the TCP connection, after all queued bytes.
+    ///
+    /// This method does not wait. [`recv`](WebSocket::recv), or dropping the connection, then waits for the
+    /// peer's close. Messages that arrive after this call are ignored, and [`send`](WebSocket::send) returns
+    /// [`Error::Closed`]. Only the first close counts: a second call sends nothing, and returns `Ok`.
     ///
     /// # Errors
-    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, in every version.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
         self.talk.start_close(CloseFrame { code, reason })
     }
 
-    /// Returns a [`Sender`], which sends, closes and aborts from other threads. It can be cloned.
+    /// Returns a [`Sender`], with which other threads send, close and abort. It can be cloned.
     pub fn sender(&self) -> Sender {
         Sender {
             link: Arc::clone(&self.talk.link),
@@ -219,9 +250,10 @@ impl WebSocket {
         }
     }
 
-    /// Aborts the connection at once, without a closing handshake and without waiting: queued bytes are
-    /// dropped, and the peer receives a reset, or the end of the stream. Every [`Sender`] gets
-    /// [`Error::Disconnected`] from now on, with [`DisconnectReason::Aborted`]; [`Sender::abort`] is for other threads.
+    /// Aborts the connection at once, without a closing handshake and without waiting. Queued bytes are
+    /// dropped, and the peer receives a reset or the end of the stream. From now on, every [`Sender`] gets
+    /// [`Error::Disconnected`] with [`DisconnectReason::Aborted`]. For other threads there is
+    /// [`Sender::abort`].
     pub fn abort(self) {
         // Dropping an aborted connection does not wait.
         self.sender().abort();

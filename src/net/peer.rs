@@ -3,27 +3,27 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// The other end of a connection; behind a proxy, the proxy.
+/// The other end of a connection. If there is a proxy between the client and the server, this is the proxy.
 ///
-/// An IPv4 client of a listener for both families has its IPv4 address, not the IPv6 form
-/// that the system gives it there.
+/// An IPv4 client of a listener for both families has its IPv4 address here, not the IPv6 form that the
+/// system uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Peer {
     /// A peer with an IP address and a port.
     Net(SocketAddr),
-    /// A program on this machine, connected over a Unix socket. It has no address: limits per address
-    /// do not apply to it.
+    /// A program on this machine that is connected over a Unix socket. It has no address, so the limits per
+    /// address do not apply to it, unless a trusted proxy names a client's address.
     Local,
 }
 
 impl Peer {
-    /// Returns the IP address; a [local](Peer::Local) peer has none.
+    /// Returns the IP address of the peer. The result is `None` for a [local](Peer::Local) peer.
     pub fn ip(self) -> Option<IpAddr> {
         self.addr().map(|addr| addr.ip())
     }
 
-    /// Returns the IP address and port; a [local](Peer::Local) peer has none.
+    /// Returns the IP address and the port of the peer. The result is `None` for a [local](Peer::Local) peer.
     pub fn addr(self) -> Option<SocketAddr> {
         match self {
             Peer::Net(addr) => Some(SocketAddr::new(addr.ip().to_canonical(), addr.port())),

@@ -11,14 +11,17 @@ use super::socket::Socket;
 use super::sync::Instant;
 use super::token_bucket::TokenBucket;
 
-/// How many messages and bytes per second a client may send; a limit that is not set does not apply.
+/// The number of messages and bytes per second that each client may send. A limit that is not set does not
+/// apply.
 ///
-/// A silent client saves up its rate for the time [`burst`](RateLimit::burst), and may send that much at
-/// once; then it may continue at its rate. The same holds for every version. Pings and pongs count as
-/// messages. Bytes are those on the wire after the handshake (with TLS, inside of it), counted as they
-/// are read: fragments, and the frames that draft-75 and draft-76 skip, count only as bytes, so set
-/// both limits. If decompression yields more bytes, perhaps a thousand times as many, these count, as
-/// soon as they are decompressed.
+/// A silent client saves up what it may send, for the time [`burst`](RateLimit::burst). It may send that much
+/// at once, and can then continue at its rate. This is the same in every version.
+///
+/// - Messages: pings and pongs count as messages. Fragments, and the frames that draft-75 and draft-76 skip,
+///   do not: they count only as bytes. So set both limits.
+/// - Bytes: the bytes on the wire count as they are read, from the end of the handshake on; with TLS, after
+///   decryption. If decompression yields more bytes, perhaps a thousand times as many, these count as soon as
+///   they are decompressed.
 ///
 /// ```
 /// use stentor::{RateLimit, Server};
@@ -28,42 +31,42 @@ use super::token_bucket::TokenBucket;
 #[must_use = "pass it to `ServerBuilder::rate_limit`"]
 #[doc(alias = "rate limit")]
 #[doc(alias = "throttle")]
+#[doc(alias = "token bucket")]
 pub struct RateLimit {
     messages: Option<u32>,
     bytes: Option<u32>,
     burst: Duration,
 }
 
-/// The policy for a client that exceeds its [`RateLimit`].
+/// The policy for a client that exceeds its [`RateLimit`](crate::RateLimit).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnRateLimit {
-    /// Throttles the client: it is not read from until its rate allows (backpressure: TCP slows it
-    /// down), and nothing is lost. Broadcasts reach it meanwhile, keepalive does not mistake it for
-    /// dead, and neither a close frame nor a graceful shutdown waits for it. Counted as
-    /// [`throttled`](crate::server::Counters::throttled), each time.
+    /// Throttles the client: the server reads nothing from it until the rate limit allows more. TCP then
+    /// slows the client down (backpressure), and no message is lost. The client still receives broadcasts,
+    /// its silence does not count for the keepalive, and a close frame or a graceful shutdown does not wait
+    /// for it. Each time counts as [`throttled`](crate::server::Counters::throttled).
     ///
-    /// The end of its connection is detected within 5 s. After a reset, unread bytes are dropped at
-    /// once. After an orderly end of its stream, the bytes before it are read at the client's rate
-    /// for as long as the [close timeout](crate::ServerBuilder::close_timeout), 5 s by default;
-    /// the rest is dropped then, and `recv` fails with
+    /// The server detects the end of a throttled client's connection within 5 s. After a reset, it drops the
+    /// unread bytes at once. After an orderly end of the stream, it reads the earlier bytes at the client's
+    /// rate, for no longer than the [close timeout](crate::ServerBuilder::close_timeout), 5 s by default.
+    /// Then it drops the rest, and `recv` fails with
     /// [`DisconnectReason::EndOfStream`](crate::DisconnectReason::EndOfStream).
     ///
-    /// An end behind more bytes than the system's buffer holds is detected only when something is sent
-    /// to the client. So a throttled client is pinged every 4 s, unless its version has no ping or
-    /// keepalive is off; the pongs do not count towards its rate. On systems that do not report an
-    /// orderly end (macOS, NetBSD, OpenBSD), the next read detects it.
+    /// If more unread bytes come before the end than the system's buffer holds, the server detects the end
+    /// only when it sends something to the client. So the server pings a throttled client every 4 s, unless
+    /// its version has no ping or the keepalive is off. The pongs do not count towards the client's rate. On
+    /// systems that do not report an orderly end (macOS, NetBSD, OpenBSD), the next read detects it.
     #[default]
     Delay,
-    /// Closes the connection with 1008, in the way of its version: draft-76 has only its `FF 00`, and
-    /// for draft-75 TCP is closed. Counted as
-    /// [`rate_limit_exceeded`](crate::server::Counters::rate_limit_exceeded). The handler's `recv` returns
-    /// `Ok(None)`.
+    /// Closes the connection with 1008, in the way of the client's version: draft-76 has only its `FF 00`,
+    /// and for draft-75 the TCP connection is closed. The handler's `recv` returns `Ok(None)`. Each such
+    /// client counts as [`rate_limit_exceeded`](crate::server::Counters::rate_limit_exceeded).
     Close,
 }
 
 impl RateLimit {
-    /// Returns a rate limit without limits yet, and with a burst of 5 s.
+    /// Returns a rate limit that limits nothing yet, with a burst of 5 s.
     pub fn per_second() -> RateLimit {
         RateLimit {
             messages: None,
@@ -84,8 +87,8 @@ impl RateLimit {
         self
     }
 
-    /// Sets for how long a silent client saves up: it may send at once as much as its rate allows in
-    /// this time, and one message in any case. Default: 5 s.
+    /// Sets how long a silent client saves up. At once, it may send as much as its rate allows in this time,
+    /// and one message in any case. Default: 5 s.
     pub fn burst(mut self, burst: Duration) -> RateLimit {
         self.burst = burst;
         self

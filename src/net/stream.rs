@@ -7,13 +7,13 @@ use std::os::unix::net::UnixStream;
 
 use super::peer::Peer;
 
-/// A connected stream of the operating system, of any kind that can be served.
+/// A connected stream of the operating system, on which a WebSocket connection can run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Stream {
-    /// TCP, over IPv4 or IPv6.
+    /// A TCP stream, over IPv4 or IPv6.
     Tcp(TcpStream),
-    /// A Unix socket.
+    /// A stream of a Unix socket.
     Unix(UnixStream),
 }
 

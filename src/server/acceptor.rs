@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::shared::ServerThreads;
 
 /// A server without a listener, for programs with an accept loop of their own. Its clients have timeouts,
-/// rooms and counters like all others.
+/// rooms and counters like the clients of every other server.
 ///
 /// ```no_run
 /// let clients = stentor::Server::builder().acceptor()?;
@@ -40,31 +40,36 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Performs the handshake on a stream that the caller has accepted, on the calling thread,
-    /// and returns the client. Both this and dropping the client can block, for as long as the
+    /// Performs the handshake on a stream that the caller has accepted, and returns the client. The handshake
+    /// runs on the calling thread. This method can block, and so can dropping the client, for as long as the
     /// handshake, write and close timeouts allow: use one thread for each stream.
     ///
-    /// Dropping the client closes the connection with 1000, or with 1011 in a panic; for another code, call
-    /// [`Client::close`] before that. Unlike this, [`serve`](Acceptor::serve) knows whether a handler
-    /// has failed.
+    /// Dropping the client closes the connection with 1000, or with 1011 in a panic. For another code, call
+    /// [`Client::close`] before that. This method does not know whether a handler has failed;
+    /// [`serve`](Acceptor::serve) does.
     ///
     /// # Errors
-    /// [`Error::Rejected`] with the response that the client received, [`Error::Answered`] when
-    /// `on_request` responded with a page, [`Error::Disconnected`] when the client disconnected or took
-    /// too long, and [`Error::Io`] when the stream is not a connected socket, or in a child that was
-    /// forked after the server was created.
+    /// - [`Error::Rejected`] with the rejection that the client received: for example, there are too many
+    ///   clients, or the handshake takes too long.
+    /// - [`Error::Answered`] if `on_request` responded with a page.
+    /// - [`Error::Disconnected`] if the client disconnected during the handshake, or if it sent the last
+    ///   bytes of a draft-76 handshake too late.
+    /// - [`Error::Io`] if the stream is not a connected socket, or if this process is a child that was forked
+    ///   after the server was created.
     pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
         Client::open(self.admit(stream.into())?, &self.threads)
     }
 
-    /// Serves one client on the calling thread, from the handshake to the end of the connection,
-    /// even if the handler panics, exactly as [`Server::run`](crate::Server::run) serves each of its clients.
+    /// Serves one client on the calling thread, from the handshake to the end of the connection, even if the
+    /// handler panics. [`Server::run`](crate::Server::run) serves each of its clients in the same way.
     ///
     /// # Errors
-    /// [`Error::Rejected`] if there are too many clients already, of this address or in total, and
-    /// [`Error::Io`] when the stream is not a connected socket, or in a forked child, as with
-    /// [`accept`](Acceptor::accept). Everything after that is reported by logs, counters and
-    /// `on_close`.
+    /// - [`Error::Rejected`] if there are too many clients already, from this address or in total, or the
+    ///   server shuts down.
+    /// - [`Error::Io`] if the stream is not a connected socket, or in a forked child, as for
+    ///   [`accept`](Acceptor::accept).
+    ///
+    /// Everything after that is reported by the log, the counters and the `on_close` hook.
     pub fn serve(
         &self,
         stream: impl Into<Stream>,
@@ -91,8 +96,9 @@ impl Acceptor {
         shared.admit(socket, peer).map_err(Error::Rejected)
     }
 
-    /// Returns a handle that can be cloned and used from any thread. Its `shutdown` rejects new clients
-    /// and closes all others with 1001; it aborts no connection.
+    /// Returns a handle of the server, which can be cloned and used from any thread. Its
+    /// [`shutdown`](ServerHandle::shutdown) rejects new clients and closes all others with 1001, but aborts
+    /// no connection.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle {
             shared: Arc::clone(&self.threads.shared),

@@ -21,12 +21,41 @@ use super::membership::{JoinError, JoinedRooms};
 use super::shared::{ServerThreads, Shared};
 use super::teardown::{HandlerEnd, report_close};
 
-/// The result of a handler. An error, like a panic, closes only this client's connection, with 1011,
-/// and is logged. A stack overflow is not a panic: it aborts the process, see
+/// The result of a handler.
+///
+/// - `Ok`: the server closes the connection with 1000, if it is still open.
+/// - An error, or a panic: the server closes only this client's connection, with 1011. It logs the failure
+///   and counts it as [`failed_handlers`](crate::server::Counters::failed_handlers).
+///
+/// The end of a connection is not a failure. If the client disappears, `client.recv()?` ends the handler with
+/// [`Error::Disconnected`]. The server counts no failure then, and logs this error only at the level debug.
+/// The same holds for [`Error::Protocol`] and [`Error::Closed`], also if another error wraps them.
+///
+/// A stack overflow is not a panic: it aborts the whole process, see
 /// [`stack_size`](crate::ServerBuilder::stack_size).
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-/// A client, as its handler sees it. When the handler returns, the connection is closed with 1000.
+/// A client, as its handler sees it. When the handler returns `Ok`, the server closes the connection
+/// with 1000.
+///
+/// ```
+/// use stentor::{Client, HandlerResult, Server};
+///
+/// /// Sends each message of a client to all other clients in the lobby.
+/// fn chat(client: &mut Client) -> HandlerResult {
+///     client.join("lobby");
+///     client.send("welcome")?;
+///     while let Some(message) = client.recv()? {
+///         client.room("lobby").except(client.id()).broadcast(message);
+///     }
+///     Ok(())
+/// }
+///
+/// fn serve() -> std::io::Result<()> {
+///     Server::bind("127.0.0.1:8000")?.run(chat)
+/// }
+/// ```
+#[doc(alias = "connection")]
 pub struct Client {
     /// On the heap, where it takes little: a stack grows by pages, and an idle client keeps them.
     conversation: Box<Conversation>,
@@ -37,7 +66,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Returns the client's number.
+    /// Returns the client's number. No other client of this server has the same number.
     pub fn id(&self) -> ClientId {
         self.conversation.link.id
     }
@@ -47,25 +76,33 @@ impl Client {
         self.conversation.version()
     }
 
-    /// Returns the other end of the connection; behind a proxy, the proxy.
+    /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy;
+    /// [`addr`](Client::addr) can return the client's own address.
     pub fn peer(&self) -> Peer {
         self.conversation.link.peer
     }
 
-    /// Returns the client's address: the one in `X-Forwarded-For` if the server trusts that header,
-    /// or else the connection's, which does not exist over a Unix socket.
+    /// Returns the client's IP address.
+    ///
+    /// If the server trusts the header `X-Forwarded-For` of this connection and the header names an address,
+    /// this is the last address in the header. Otherwise it is the address of the [`peer`](Client::peer). A
+    /// connection over a Unix socket has no address of its own, so the result can be `None`. See
+    /// [`trust_forwarded_headers`](crate::ServerBuilder::trust_forwarded_headers) and
+    /// [`trust_local_proxy`](crate::ServerBuilder::trust_local_proxy).
     pub fn addr(&self) -> Option<IpAddr> {
         self.shared.address_of(&self.conversation)
     }
 
     /// Returns the request that opened the connection: path, query, headers, cookies, origin.
+    #[doc(alias = "header")]
+    #[doc(alias = "upgrade")]
     pub fn request(&self) -> &Request {
         static NONE: OnceLock<Request> = OnceLock::new();
         let none = || NONE.get_or_init(Request::none);
         self.conversation.connection.request().unwrap_or_else(none)
     }
 
-    /// Returns the subprotocol that was agreed on, if any.
+    /// Returns the subprotocol that the client and the server agreed on, if there is one.
     pub fn subprotocol(&self) -> Option<&str> {
         self.conversation.connection.subprotocol()
     }
@@ -75,34 +112,48 @@ impl Client {
         self.conversation.connection.state()
     }
 
-    /// Returns how the connection ended, once it has.
+    /// Returns how the connection was closed, or `None` while it is open.
     pub fn closed(&self) -> Option<&Closed> {
         self.conversation.closed.as_ref()
     }
 
-    /// Waits for the next message; returns `Ok(None)` when the connection was closed in the regular
-    /// way: by a close frame of either side, or, if the peer's version (or its browser, in draft-76)
-    /// has no better way, by closing the TCP connection. Before it waits, it sends the replies that
-    /// wait.
+    /// Waits for the client's next message, and returns it. Before this method waits, it sends the replies
+    /// that [`send`](Client::send) holds back.
+    ///
+    /// The result `Ok(None)` means that the connection was closed in the regular way:
+    ///
+    /// - The client sent a close frame.
+    /// - The server sent one: the handler, a [`ClientHandle`], a shutdown or a limit has started the closing
+    ///   handshake. The client may have answered it, or the [close
+    ///   timeout](crate::ServerBuilder::close_timeout) has passed.
+    /// - The client speaks draft-75 or draft-76 and closed the TCP connection. Draft-75 has no close frame,
+    ///   and browsers with draft-76 send none when the user leaves the page.
     ///
     /// # Errors
-    /// [`Error::Protocol`] when the peer broke the protocol; [`Error::Disconnected`] when it
-    /// disconnected without a close frame. Both are final, and the same for each further call.
+    /// - [`Error::Protocol`] if the client broke a rule of the protocol.
+    /// - [`Error::Disconnected`] if the connection ended without a close frame. The client closed or lost the
+    ///   TCP connection, or the server disconnected the client: for example after a timeout, or because the
+    ///   client's send queue was full. The [`DisconnectReason`](crate::DisconnectReason) names the cause.
+    ///
+    /// The end of the connection is final: each further call returns the same `Ok(None)` or the same error.
     #[inline]
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         self.conversation.recv()
     }
 
-    /// Waits for the next message like [`recv`](Client::recv), but no longer than `timeout`.
+    /// Waits for the next message like [`recv`](Client::recv), but no longer than `timeout`. If no message
+    /// arrives in that time, the result is [`Received::Nothing`]; nothing is lost, and the connection stays
+    /// open.
     ///
     /// # Errors
     /// The same as [`recv`](Client::recv).
+    #[doc(alias = "timeout")]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
         self.conversation.recv_timeout(timeout)
     }
 
-    /// Waits for the next event: like [`recv`](Client::recv), and returns pings and pongs as well. Pings
-    /// have been answered already.
+    /// Waits for the next message, ping or pong, like [`recv`](Client::recv). The server has already answered
+    /// a ping that this method returns.
     ///
     /// # Errors
     /// The same as [`recv`](Client::recv).
@@ -110,60 +161,83 @@ impl Client {
         self.conversation.recv_event()
     }
 
-    /// Sends a message to this client. Replies to messages that arrived together wait for each other
-    /// and leave in one piece; [`flush`](Client::flush) sends them at once. If the client does not read
-    /// and its send queue is full, this waits, up to the write timeout: this is backpressure.
+    /// Sends a message to this client.
+    ///
+    /// If more input of the client has already arrived, `send` holds the reply back, to send several replies
+    /// with one system call. The held replies leave when [`recv`](Client::recv) waits again, or when they
+    /// reach 16 KiB. While the handler is busy, the server sends them within about a second.
+    /// [`flush`](Client::flush) sends them at once.
+    ///
+    /// If the client reads too slowly, its send queue becomes full. `send` then waits until the queue is no
+    /// longer above its [limit](crate::ServerBuilder::send_queue_limit) (backpressure). If the client accepts
+    /// no byte for the [write timeout](crate::ServerBuilder::write_timeout), the server disconnects the
+    /// client. This timeout starts again whenever the client accepts a byte.
     ///
     /// # Errors
-    /// [`Error::Send`] if the version cannot carry the message; [`Error::Closed`] once the connection
-    /// is closed; [`Error::Disconnected`] when the write timeout has passed.
+    /// - [`Error::Send`] if the client's version cannot carry the message: binary, in draft-75 and draft-76.
+    /// - [`Error::Closed`] if the connection is closed, or its closing handshake has begun.
+    /// - [`Error::Disconnected`] if the server has disconnected the client, for example after the write
+    ///   timeout.
+    #[doc(alias = "backpressure")]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.conversation.send(message.into())
     }
 
-    /// Sends a ping with a payload of up to 125 bytes.
+    /// Sends a ping with a payload of up to 125 bytes. [`recv_event`](Client::recv_event) returns the pong.
+    /// The server also pings silent clients by itself: see
+    /// [`ping_interval`](crate::ServerBuilder::ping_interval).
     ///
     /// # Errors
-    /// The same as [`send`](Client::send); draft-75 and draft-76 have no ping.
+    /// The same as [`send`](Client::send). Also [`Error::Send`] for a longer payload, and in draft-75 and
+    /// draft-76, which have no ping.
     #[doc(alias = "keepalive")]
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.conversation.ping(payload)
     }
 
-    /// Sends the replies that wait, as far as the socket accepts them.
+    /// Sends the replies that [`send`](Client::send) holds back, without waiting. Bytes that the socket does
+    /// not accept now stay in the send queue; the server sends them as soon as the socket accepts more.
     pub fn flush(&mut self) {
         self.conversation.flush();
     }
 
-    /// Starts the closing handshake with a code and a reason, in the version's own way.
-    /// [`recv`](Client::recv) then waits for the peer's answer, and so does the end of the handler.
+    /// Starts the closing handshake with a code and a reason, in the way of the client's version. A version
+    /// from 7 on has a close frame with both. Draft-76 has only its `FF 00`, without a code. Draft-75 has no
+    /// close frame: the server shuts down its side of the TCP connection, after all queued bytes.
+    ///
+    /// This method does not wait. [`recv`](Client::recv) then waits for the client's close frame, and so does
+    /// the server after the handler has returned: for no longer than the [close
+    /// timeout](crate::ServerBuilder::close_timeout). Messages that arrive after this call are ignored, and
+    /// [`send`](Client::send) returns [`Error::Closed`]. Only the first close counts: a second call sends
+    /// nothing, and returns `Ok`.
     ///
     /// # Errors
-    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, in every version.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let reason = reason.to_owned();
         self.conversation.start_close(CloseFrame { code, reason })
     }
 
     /// Returns a handle of the server, for broadcasts, lists of clients, and a graceful shutdown.
+    #[doc(alias = "graceful shutdown")]
     pub fn server(&self) -> ServerHandle {
         ServerHandle {
             shared: Arc::clone(&self.shared),
         }
     }
 
-    /// Returns a handle that can be cloned and used from any thread.
+    /// Returns a handle of this client. The handle can be cloned, and any thread can use it.
     pub fn handle(&self) -> ClientHandle {
         ClientHandle::new(Arc::clone(&self.conversation.link), &self.shared)
     }
 
-    /// Enters a room. Broadcasts to the room that are sent from now on reach this client. Entering a
-    /// room twice is the same as entering it once.
+    /// Enters a room: this client receives all broadcasts to the room that are sent from now on. A client
+    /// that enters a room twice is in the room once.
     ///
-    /// If a limit does not allow this, the client does not enter, the reason is logged, and
-    /// [`Counters::not_joined`](crate::server::Counters::not_joined) counts it. Use
-    /// [`try_join`](Client::try_join), which returns the reason, if a peer chooses the names or the
-    /// number of the rooms.
+    /// If a limit does not allow the client to enter, the client stays outside. The server logs the reason,
+    /// and counts it as [`not_joined`](crate::server::Counters::not_joined). If a peer chooses the names or
+    /// the number of the rooms, use [`try_join`](Client::try_join), which returns the reason.
+    #[doc(alias = "subscribe")]
     pub fn join(&self, room: &str) {
         if let Err(error) = self.try_join(room) {
             let (id, peer) = (self.id(), self.peer());
@@ -175,35 +249,40 @@ impl Client {
         }
     }
 
-    /// Enters a room like [`join`](Client::join), and returns an error if a limit does not allow it.
-    /// [`Counters::not_joined`](crate::server::Counters::not_joined) counts that too; nothing is logged.
+    /// Enters a room like [`join`](Client::join), and returns an error if a limit does not allow this. The
+    /// error is counted as [`not_joined`](crate::server::Counters::not_joined), but not logged.
     ///
     /// # Errors
-    /// [`JoinError`] if the client is in as many rooms as
-    /// [`max_rooms_per_client`](crate::ServerBuilder::max_rooms_per_client) allows, all clients
-    /// together are in as many as [`max_memberships`](crate::ServerBuilder::max_memberships) does, or
-    /// the room's name is longer than 256 bytes. The client has not entered then, and nothing else
-    /// has changed.
+    /// - [`JoinError::TooManyRooms`]: this client is in as many rooms as
+    ///   [`max_rooms_per_client`](crate::ServerBuilder::max_rooms_per_client) allows.
+    /// - [`JoinError::TooManyMemberships`]: all clients together have as many memberships as
+    ///   [`max_memberships`](crate::ServerBuilder::max_memberships) allows.
+    /// - [`JoinError::LongName`]: the name of the room is longer than 256 bytes.
+    ///
+    /// After an error the client is not in the room, and nothing else has changed.
     pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
         self.rooms.join(room, self.id(), &self.shared)
     }
 
-    /// Leaves a room. The end of the connection leaves all rooms.
+    /// Leaves a room: broadcasts to the room that are sent from now on do not reach this client. If the
+    /// client is not in the room, nothing happens. When the connection ends, the client leaves all its rooms.
+    #[doc(alias = "unsubscribe")]
     pub fn leave(&self, room: &str) {
         self.rooms.leave(room, self.id(), &self.shared);
     }
 
-    /// Returns the members of a room, as an audience; this client need not be one of them.
+    /// Returns the members of a room, as an audience for broadcasts. This client need not be a member. If it
+    /// is, the broadcast reaches this client too; [`except`](Audience::except) leaves it out.
     pub fn room(&self, name: &str) -> Audience {
         Audience::new(&self.shared, Some(name))
     }
 
-    /// Returns all clients, as an audience.
+    /// Returns all clients of the server, as an audience. This client is one of them.
     pub fn everyone(&self) -> Audience {
         Audience::new(&self.shared, None)
     }
 
-    /// Sends a message to every client, this one too.
+    /// Sends a message to every client, including this one.
     pub fn broadcast(&self, message: impl Into<Message>) {
         self.everyone().broadcast(message);
     }

@@ -11,57 +11,61 @@ use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::sync::{Mutex, MutexGuard, PoisonError};
 use crate::net::watcher::Incident;
 
-/// The counters of a server at one moment.
+/// The counters of a server at one moment, as [`ServerHandle::counters`](crate::ServerHandle::counters)
+/// returns them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "metrics")]
 pub struct Counters {
-    /// Connections now, including those in their handshake.
+    /// The number of connections now, including those in their handshake.
     pub connections: usize,
-    /// Clients that are open now, by version. Versions without any are left out.
+    /// The number of open clients now, by version. Versions without clients are left out.
     pub open: BTreeMap<Version, usize>,
-    /// Connections accepted since the start.
+    /// Connections that were accepted since the start.
     pub accepted: u64,
-    /// Completed handshakes, by version.
+    /// Handshakes that were completed, by version.
     pub opened: BTreeMap<Version, u64>,
-    /// Rejected requests, by the name of the rejection.
+    /// Requests that were rejected, by the name of the rejection.
     pub rejected: BTreeMap<&'static str, u64>,
-    /// Requests that received an ordinary HTTP response, of any status.
+    /// Requests that received an ordinary HTTP response, of any status, from the `on_request` hook.
     pub answered: u64,
-    /// Received messages.
+    /// Messages that were received.
     pub messages_in: u64,
-    /// Messages accepted for sending: a broadcast counts once for each client that it goes to.
+    /// Messages that were accepted for sending. A broadcast counts once for each client that it goes to.
     pub messages_out: u64,
-    /// Received bytes, of handshakes and frames.
+    /// Bytes that were received, of handshakes and frames.
     pub bytes_in: u64,
-    /// Sent bytes, of handshakes and frames.
+    /// Bytes that were sent, of handshakes and frames.
     pub bytes_out: u64,
-    /// Messages dropped because a client's send queue was full.
+    /// Messages that were dropped because a client's send queue was full: see
+    /// [`SlowClient`](crate::SlowClient).
     pub dropped: u64,
-    /// Broadcast messages not sent to a client because its version cannot carry them.
+    /// Broadcast messages that were not sent to a client because its version cannot carry them.
     pub skipped: u64,
-    /// Clients disconnected because their send queue, or all send queues together, were full.
+    /// Clients that were disconnected because their own send queue, or all send queues together, were full.
     pub evicted: u64,
-    /// Bytes of memory in all send queues together now, waiting for sockets that accept no more.
+    /// The bytes of memory in all send queues together now. They wait for sockets that accept no more.
     pub waiting: usize,
-    /// Bytes of memory that all clients together hold now for incoming messages: unfinished messages,
-    /// receive buffers, decompressors. Less than 8 KiB for one client is not counted.
+    /// The bytes of memory that all clients together hold now for incoming messages: unfinished messages,
+    /// receive buffers, decompressors. A client that holds less than 8 KiB is not counted.
     pub incoming: usize,
-    /// Clients closed because all clients together held too much memory for incoming messages.
+    /// Clients that were closed because all clients together held too much memory for incoming messages.
     pub incoming_exceeded: u64,
-    /// How often a client was throttled because it exceeded its rate limit.
+    /// The number of times that a client was throttled because it exceeded its rate limit.
     pub throttled: u64,
-    /// Clients closed because they exceeded their rate limit.
+    /// Clients that were closed because they exceeded their rate limit.
     pub rate_limit_exceeded: u64,
-    /// How often a client could not join a room, because of its limit of rooms or the length of the
-    /// room's name.
+    /// The number of times that a client could not join a room, because of the limits of rooms or the length
+    /// of the room's name: see [`JoinError`](crate::server::JoinError).
     pub not_joined: u64,
-    /// Clients that this side disconnected, by reason. Never [`DisconnectReason::EndOfStream`]: these
-    /// clients left by themselves, and count as 1006 in `closes`.
+    /// Clients that the server disconnected, by reason. [`DisconnectReason::EndOfStream`] is never among the
+    /// reasons: such a client disconnected by itself, and counts as 1006 in `closes`.
     pub disconnected: BTreeMap<DisconnectReason, u64>,
-    /// Ended connections, by close code: 1005 for a close without a code, 1006 for none at all.
+    /// Connections that have ended, by close code. A close without a code counts as 1005, an end without a
+    /// close as 1006.
     pub closes: BTreeMap<u16, u64>,
-    /// Handlers that panicked, or returned an error of their own instead of one that only reports the
-    /// end of the connection.
+    /// Handlers that failed: they panicked, or returned an error that does not only report the end of the
+    /// connection.
     pub failed_handlers: u64,
 }
 

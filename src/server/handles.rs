@@ -21,27 +21,82 @@ use super::hub::Command;
 use super::hub::batch::Target;
 use super::shared::Shared;
 
-/// A handle of a running server: broadcasts, counts and lists clients, shuts down. Cheap to clone.
+/// A handle of a running server: it sends broadcasts, reads the counters, finds clients, and shuts the server
+/// down. Any thread can use it. A clone is cheap.
+///
+/// ```no_run
+/// use std::thread;
+/// use std::time::Duration;
+///
+/// let server = stentor::Server::bind("127.0.0.1:8000")?;
+/// let handle = server.handle();
+/// thread::spawn(move || {
+///     handle.broadcast("the server stops in one minute");
+///     thread::sleep(Duration::from_secs(60));
+///     println!("{} clients are still connected", handle.count());
+///     handle.shutdown(Duration::from_secs(5));
+/// });
+/// server.run(|client| {
+///     while client.recv()?.is_some() {}
+///     Ok(())
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct ServerHandle {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// A handle of a client, for any thread: sends, closes, identifies. Cheap to clone; keeping one does
-/// not keep the connection open.
+/// A handle of one client: it sends messages, and closes the connection. Any thread can use it, while the
+/// client's own handler waits in [`recv`](crate::Client::recv). A clone is cheap. A handle does not keep the
+/// connection open.
+///
+/// ```
+/// use stentor::{ClientHandle, Error, SlowClient};
+///
+/// /// Sends a price to the clients that have asked for it, and forgets the clients that have left.
+/// fn publish(price: &str, clients: &mut Vec<ClientHandle>) {
+///     clients.retain(|client| match client.send(price) {
+///         // The client is too slow for this price, and may get the next one.
+///         Ok(()) | Err(Error::Dropped) => true,
+///         Err(_) => false,
+///     });
+/// }
+///
+/// let server = stentor::Server::builder().slow_client(SlowClient::DropNewest);
+/// ```
 #[derive(Clone)]
 #[must_use]
+#[doc(alias = "push")]
 pub struct ClientHandle {
     pub(crate) link: Arc<Link>,
     pub(crate) shared: Arc<Shared>,
 }
 
-/// The receivers of a broadcast: the members of a room, or all clients; without some of them, if needed.
+/// The receivers of a broadcast: the members of a room, or all clients. [`except`](Audience::except) leaves
+/// single clients out.
 ///
-/// A broadcast is queued for the hub and reaches every member that is `Ready` at that point of the
-/// hub's order. Members whose version cannot carry it (binary, in draft-75 and draft-76) are
-/// skipped and counted.
+/// One thread of the server, the hub, executes all commands one after the other: broadcasts, joins, leaves. A
+/// broadcast reaches the clients that are in the audience when the hub executes it, and that are `Ready`
+/// then. So all members receive broadcasts in the same order. A member whose version cannot carry the message
+/// (binary, in draft-75 and draft-76) is skipped, and counted as [`skipped`](Counters::skipped).
+///
+/// A broadcast never waits for a client's socket. If a member's send queue is full, the server's
+/// [`SlowClient`](crate::SlowClient) policy decides.
+///
+/// ```
+/// use stentor::{Client, HandlerResult};
+///
+/// fn handler(client: &mut Client) -> HandlerResult {
+///     client.join("news");
+///     let others = client.room("news").except(client.id());
+///     others.broadcast("a new reader is here");
+///     println!("{} others have received that", others.members().len());
+///     while client.recv()?.is_some() {}
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 #[doc(alias = "broadcast")]
 #[must_use = "an audience receives nothing until `broadcast` is called"]
@@ -56,36 +111,40 @@ impl ServerHandle {
         self.everyone().broadcast(message);
     }
 
-    /// Returns all clients, as an audience.
+    /// Returns all clients, as an audience for broadcasts.
     pub fn everyone(&self) -> Audience {
         Audience::new(&self.shared, None)
     }
 
-    /// Returns the members of a room, as an audience. A room exists as long as it has members.
+    /// Returns the members of a room, as an audience for broadcasts. A room exists as long as it has members.
     pub fn room(&self, name: &str) -> Audience {
         Audience::new(&self.shared, Some(name))
     }
 
-    /// Returns the names of all rooms with members, in alphabetical order: after all commands that the
-    /// hub received before. A list of more than a thousand comes from the hub in pieces, so that no
-    /// client waits for it: a room that begins or ends meanwhile may be in it or not.
+    /// Returns the names of all rooms that have members, in alphabetical order (by bytes). The list includes
+    /// the effect of each join and leave that was sent before this call.
+    ///
+    /// If there are more than about a thousand rooms, the hub returns the list in pieces, so that no client
+    /// waits long for the hub. A room that gets its first member, or loses its last one, between two pieces
+    /// may be missing or not.
     pub fn rooms(&self) -> Vec<String> {
         self.shared.rooms()
     }
 
-    /// Returns how many clients are open.
+    /// Returns the number of open clients. A client is open from the end of its handshake to the start of its
+    /// close, or to its disconnect.
     pub fn count(&self) -> usize {
         self.shared.registry.count_open()
     }
 
-    /// Returns the clients that are open, in the order of arrival.
+    /// Returns handles of all open clients, in the order in which they connected.
     pub fn clients(&self) -> Vec<ClientHandle> {
         let open = self.shared.registry.open().into_iter();
         open.map(|link| ClientHandle::new(link, &self.shared))
             .collect()
     }
 
-    /// Returns a client by its number, while it is open.
+    /// Returns a handle of the client with this number, or `None` if that client is not open.
     pub fn client(&self, id: ClientId) -> Option<ClientHandle> {
         let link = self.shared.registry.get(id).filter(|link| link.is_open())?;
         Some(ClientHandle::new(link, &self.shared))
@@ -93,6 +152,7 @@ impl ServerHandle {
 
     /// Returns the server's counters at this moment.
     #[must_use]
+    #[doc(alias = "metrics")]
     pub fn counters(&self) -> Counters {
         let mut counters = self.shared.registry.counters();
         counters.waiting = self.shared.total_queued.waiting();
@@ -100,11 +160,12 @@ impl ServerHandle {
         counters
     }
 
-    /// Closes the connections of all open clients with a code and a reason, each version in its own way.
-    /// The server still accepts new clients.
+    /// Closes the connections of all open clients with a code and a reason, each in the way of its version.
+    /// The server continues to accept new clients.
     ///
     /// # Errors
-    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, even if no client
+    /// is connected.
     pub fn disconnect_all(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         // So that a mistake is reported even if no client is connected.
         Encoder::server(Version::Rfc6455)
@@ -115,11 +176,18 @@ impl ServerHandle {
         Ok(())
     }
 
-    /// Shuts the server down gracefully: it accepts no more clients, and sends each client a close with
-    /// 1001, in its version's own way, after all earlier broadcasts. Connections that are still open
-    /// after the timeout, `deadline`, are aborted. After a second call, the new timeout counts. Returns
-    /// when the closes are queued, which no client can delay;
-    /// [`Server::run`](crate::Server::run) returns when the last handler has.
+    /// Shuts the server down gracefully, in this order:
+    ///
+    /// 1. From now on the server accepts no clients. A client that is still in its handshake receives 503,
+    ///    and new broadcasts are ignored.
+    /// 2. All earlier broadcasts enter the send queues of their receivers. After them, each client is sent a
+    ///    close with 1001, in the way of its version.
+    /// 3. When the time `deadline` has passed, the server aborts the connections that are still open.
+    /// 4. When the last handler has returned, [`Server::run`](crate::Server::run) returns.
+    ///
+    /// This method returns after step 2, when the closes are in the send queues. No client can delay that.
+    /// After a second call, its timeout counts instead of the first one. The server of an
+    /// [`Acceptor`](crate::server::Acceptor) aborts no connection.
     #[doc(alias = "graceful shutdown")]
     #[doc(alias = "stop")]
     pub fn shutdown(&self, deadline: Duration) {
@@ -135,7 +203,7 @@ impl ClientHandle {
         }
     }
 
-    /// Returns the client's number.
+    /// Returns the client's number. No other client of this server has the same number.
     pub fn id(&self) -> ClientId {
         self.link.id
     }
@@ -146,27 +214,36 @@ impl ClientHandle {
         self.link.version().unwrap_or(Version::Rfc6455)
     }
 
-    /// Returns the other end of the connection; behind a proxy, the proxy.
+    /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy.
     pub fn peer(&self) -> Peer {
         self.link.peer
     }
 
-    /// Returns the resource that the client requested: path, and query if there is one.
+    /// Returns the resource that the client requested: the path, and the query if there is one.
     pub fn target(&self) -> &str {
         self.link.target()
     }
 
-    /// Returns whether messages can still be sent.
+    /// Returns whether the connection is open: messages can be sent, since no close has begun.
     pub fn is_open(&self) -> bool {
         self.link.is_open()
     }
 
-    /// Sends a message, without ever waiting for the client's socket.
+    /// Sends a message to the client. This method never waits for the client's socket: bytes that the socket
+    /// does not accept now wait in the client's send queue. If the message does not fit into the queue, the
+    /// server's [`SlowClient`](crate::SlowClient) policy decides.
     ///
     /// # Errors
-    /// [`Error::Send`] if the client's version cannot carry it; [`Error::Closed`] once
-    /// the connection is closed; if the client's send queue is full, [`Error::Dropped`] or
-    /// [`Error::Disconnected`], by the server's [`SlowClient`](crate::SlowClient) policy.
+    /// - [`Error::Send`] if the client's version cannot carry the message: binary, in draft-75 and draft-76.
+    /// - [`Error::Closed`] if the connection is closed, or its closing handshake has begun.
+    /// - [`Error::Disconnected`] if the queue is full and the policy is [`Close`](crate::SlowClient::Close):
+    ///   this call has disconnected the client.
+    /// - [`Error::Dropped`] if the queue is full, and the policy is
+    ///   [`DropNewest`](crate::SlowClient::DropNewest), or it is
+    ///   [`DropOldest`](crate::SlowClient::DropOldest) and the queue has no room even without older
+    ///   broadcasts. This message was not sent.
+    #[doc(alias = "slow consumer")]
+    #[doc(alias = "backpressure")]
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let Some(encoder) = self.link.encoder() else {
             return Err(Error::Closed);
@@ -199,13 +276,17 @@ impl ClientHandle {
         }
     }
 
-    /// Starts the closing handshake with a code and a reason, in the version's own way: draft-76 has only
-    /// its `FF 00`, in draft-75 the TCP connection is closed. Returns at once; the client's handler
-    /// receives `Ok(None)` once the peer has answered, or when the close timeout has passed. A second
-    /// close frame is not sent.
+    /// Starts the closing handshake with a code and a reason, in the way of the client's version. Draft-76
+    /// has only its `FF 00`, without a code. For draft-75, which has no close frame, the server shuts down
+    /// its side of the TCP connection.
+    ///
+    /// This method returns at once. The client's handler receives `Ok(None)` from
+    /// [`recv`](crate::Client::recv) when the client has answered, or when the [close
+    /// timeout](crate::ServerBuilder::close_timeout) has passed. Only the first close counts: a second call
+    /// sends nothing, and returns `Ok`.
     ///
     /// # Errors
-    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
+    /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, in every version.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.link.start_close(frame(code, reason))?;
         Ok(())
@@ -224,21 +305,26 @@ impl Audience {
         }
     }
 
-    /// Returns this audience without one client, such as the sender. Can be called more than once.
+    /// Returns this audience without one client, such as the sender of the message. Several calls leave
+    /// several clients out.
     pub fn except(mut self, id: ClientId) -> Audience {
         self.target.except.push(id);
         self
     }
 
-    /// Sends a message to all members. All members of an audience receive its messages in the same
-    /// order. Once the server stops, this does nothing.
+    /// Sends a message to all members of the audience. All members receive the messages in the same order.
+    /// After [`shutdown`](ServerHandle::shutdown), this method does nothing.
+    ///
+    /// If about a thousand commands or 4 MiB of messages already wait for the hub, this method waits until
+    /// the hub has executed some of them. No client can delay the hub.
     pub fn broadcast(&self, message: impl Into<Message>) {
         self.shared
             .command(Command::Broadcast(self.target.clone(), message.into()));
     }
 
-    /// Returns the members, in the order of their arrival at the server. For a room, these are the members
-    /// after all commands that the hub received before; for all clients, those that are open now.
+    /// Returns the numbers of the members, in the order in which they connected. For a room, the result
+    /// includes the effect of each join and leave that was sent before this call. For all clients, the
+    /// members are the clients that are open now.
     pub fn members(&self) -> Vec<ClientId> {
         let mut ids = match &self.target.room {
             None => self

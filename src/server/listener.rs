@@ -18,23 +18,24 @@ use super::systemd;
 use super::unix_file;
 use super::unix_file::SocketFile;
 
-/// A listening socket of the system, of any kind that clients can connect to.
+/// A listening socket of the operating system, for
+/// [`ServerBuilder::listener`](crate::ServerBuilder::listener).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Listener {
-    /// TCP, over IPv4, IPv6, or both.
+    /// A TCP listener, over IPv4, IPv6, or both.
     Tcp(TcpListener),
-    /// A Unix socket.
+    /// A listener on a Unix socket.
     Unix(UnixListener),
 }
 
-/// An address or path on which a server listens.
+/// An address or a path on which a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// A TCP port.
+    /// A TCP address and port.
     Net(SocketAddr),
-    /// A Unix socket; `None` if it has no path, but an abstract name or no name at all.
+    /// The path of a Unix socket. `None` if the socket has no path, but an abstract name or no name at all.
     Unix(Option<PathBuf>),
 }
 

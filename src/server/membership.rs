@@ -24,17 +24,18 @@ pub(crate) const LONGEST_NAME: usize = 256;
 /// How many rooms a client leaves with one command, when it leaves all of them.
 const SLICE: usize = 64;
 
-/// The reason for which a client could not join a room. It stays in its other rooms.
+/// The limit that kept a client from joining a room. The client stays in its other rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The client is in as many rooms as
-    /// [`max_rooms_per_client`](crate::ServerBuilder::max_rooms_per_client) allows: this many.
+    /// The client is in as many rooms as [`max_rooms_per_client`](crate::ServerBuilder::max_rooms_per_client)
+    /// allows. The number is that limit.
     TooManyRooms(usize),
-    /// All clients together are in as many rooms as
-    /// [`max_memberships`](crate::ServerBuilder::max_memberships) allows: this many.
+    /// All clients together have as many memberships as
+    /// [`max_memberships`](crate::ServerBuilder::max_memberships) allows; one client in one room is one
+    /// membership. The number is that limit.
     TooManyMemberships(usize),
-    /// The room's name is longer than 256 bytes: this long.
+    /// The room's name is longer than 256 bytes. The number is its length in bytes.
     LongName(usize),
 }
 

@@ -2,7 +2,7 @@
 
 use crate::protocol::{Accept, Rejection, Response};
 
-/// The response of an [`on_request`](crate::ServerBuilder::on_request) hook.
+/// The response of an [`on_request`](crate::ServerBuilder::on_request) hook to a request.
 ///
 /// ```
 /// use stentor::{Accept, Reply, Request, Response};
@@ -23,11 +23,13 @@ use crate::protocol::{Accept, Rejection, Response};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply {
-    /// Continues the handshake. Plain HTTP cannot be accepted: it is then rejected with 400.
+    /// Continues the handshake. Only a WebSocket request can be accepted: for plain HTTP, the client
+    /// receives 400.
     Accept(Accept),
-    /// Rejects the request.
+    /// Rejects the request. The connection is closed after the response.
     Reject(Rejection),
-    /// Sends an ordinary HTTP response: a page, a health check.
+    /// Sends an ordinary HTTP response, such as a page or a health check. The connection is closed after the
+    /// response.
     Respond(Response),
 }
 
@@ -37,7 +39,8 @@ impl Reply {
         Reply::Accept(Accept::new())
     }
 
-    /// Rejects with an HTTP status (400 to 599) and a reason, which is the body of the response.
+    /// Rejects the request with an HTTP status and a reason, which is the body of the response. A status
+    /// outside of 400 to 599 is sent as 500.
     pub fn reject(status: u16, reason: impl Into<String>) -> Reply {
         Reply::Reject(Rejection::Application {
             status: if (400..600).contains(&status) {

@@ -37,7 +37,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds to an address, with the default options: short for
+    /// Binds a server with the default options to an address. The long form is
     /// [`builder`](Server::builder)`().`[`listen`](ServerBuilder::listen)`(address).`[`build`](ServerBuilder::build)`()`.
     ///
     /// # Errors
@@ -51,18 +51,19 @@ impl Server {
         ServerBuilder::default()
     }
 
-    /// Returns a handle that can be cloned and used from any thread, before and while the server runs.
+    /// Returns a handle of the server. The handle can be cloned and used from any thread, before and while
+    /// the server runs.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle {
             shared: Arc::clone(&self.threads.shared),
         }
     }
 
-    /// Returns the first TCP address that the server listens on, with the port that the system chose for
-    /// port 0.
+    /// Returns the first TCP address on which the server listens. For port 0, this is the port that the
+    /// system has chosen.
     ///
     /// # Errors
-    /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if it listens on Unix sockets only.
+    /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if the server listens on Unix sockets only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         for bound in &self.listeners {
             if let Endpoint::Net(address) = bound.endpoint()? {
@@ -73,7 +74,7 @@ impl Server {
         Err(io::Error::new(io::ErrorKind::AddrNotAvailable, words))
     }
 
-    /// Returns all addresses and paths that the server listens on, in the order in which they were added.
+    /// Returns all addresses and paths on which the server listens, in the order in which they were added.
     ///
     /// # Errors
     /// If the system does not return an address.
@@ -81,17 +82,21 @@ impl Server {
         self.listeners.iter().map(BoundListener::endpoint).collect()
     }
 
-    /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own while it is
-    /// connected. The thread may then serve another client: values that a handler leaves in
-    /// thread-locals are visible to the next one. All threads run the same handler, which may borrow
-    /// from the caller. This method runs the listener on the calling thread. When it returns, all
-    /// handlers have returned, and all threads of the server have ended.
+    /// Accepts clients on the calling thread, and runs the handler for each of them on another thread. It
+    /// returns after [`ServerHandle::shutdown`], when all handlers have returned and all threads of the
+    /// server have ended.
+    ///
+    /// A client has its thread as long as it is connected. The thread may then serve another client: values
+    /// that a handler leaves in thread-locals are visible to the next one. All threads run the same handler,
+    /// which may borrow from the caller.
     ///
     /// # Errors
-    /// If all listeners are broken permanently. Running out of descriptors, of threads, or of the memory
-    /// that the process's limits allow is not an error: the server waits, or rejects the client with 503.
-    /// Also in a child that was forked after the server was bound, since the server's threads are in
-    /// the parent: a program that forks must fork before it binds.
+    /// - If all listeners are broken permanently.
+    /// - In a child that was forked after the server was bound, since the server's threads are in the parent.
+    ///   A program that forks must fork before it binds.
+    ///
+    /// If the system has no file descriptor, no thread, or no memory for one more client, this is not an
+    /// error: the server waits, or rejects the client with 503.
     pub fn run<F>(self, handler: F) -> io::Result<()>
     where
         F: Fn(&mut Client) -> HandlerResult + Sync,

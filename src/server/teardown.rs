@@ -17,29 +17,31 @@ use crate::protocol::{CloseCode, Closed, Initiator, Version};
 use super::client::HandlerResult;
 use super::shared::Shared;
 
-/// The report of a closed connection, for `on_close`: exactly one for each client that was open.
-/// `Debug` hides the query of the target, which may hold secrets.
+/// The report of a closed connection, for the hook [`on_close`](crate::ServerBuilder::on_close). There is
+/// exactly one report for each client that was open. `Debug` hides the query of the target, which may contain
+/// secrets.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub struct CloseReport {
-    /// The client's number. The client has left: no lookup finds it any more.
+    /// The client's number. The client has left: the server finds no client with this number any more.
     pub id: ClientId,
-    /// The version that it spoke.
+    /// The version that the client spoke.
     pub version: Version,
-    /// The other end of its connection; behind a proxy, the proxy.
+    /// The other end of the connection. If the client connected through a proxy, this is the proxy.
     pub peer: Peer,
-    /// The resource that it requested: path, and query if there was one.
+    /// The resource that the client requested: the path, and the query if there was one.
     pub target: String,
-    /// The close code and reason, the side that began, clean or not.
+    /// The close code and the reason, the side that closed first, and whether the close was clean.
     pub closed: Closed,
-    /// The reason for which it was disconnected, if it was.
+    /// The reason for which the client was disconnected, or `None` if it was not.
     pub disconnect_reason: Option<DisconnectReason>,
-    /// For how long it was connected.
+    /// The time for which the client was connected, including its handshake.
     pub duration: Duration,
-    /// How many messages came in from it.
+    /// The number of messages that the client sent.
     pub messages_in: u64,
-    /// How many messages were accepted for sending to it; the last of them may not have arrived.
+    /// The number of messages that were accepted for sending to the client. The last of them may not have
+    /// arrived.
     pub messages_out: u64,
 }
 

@@ -33,8 +33,9 @@ use crate::error::DisconnectReason;
 use queue::{Queue, Tally};
 use total::SharedFrames;
 
-/// The policy for a slow consumer: a client whose send queue is full when a broadcast, or a handle,
-/// sends it more.
+/// The policy for a slow consumer. It applies to a client whose send queue is full when a broadcast or a
+/// [`ClientHandle`](crate::ClientHandle) sends one more message to it. The client's own handler waits
+/// instead, in [`Client::send`](crate::Client::send).
 ///
 /// ```
 /// use stentor::{Server, SlowClient};
@@ -48,14 +49,20 @@ use total::SharedFrames;
 #[non_exhaustive]
 #[doc(alias = "slow consumer")]
 #[doc(alias = "backpressure")]
+#[doc(alias = "evict")]
 pub enum SlowClient {
-    /// The client is disconnected, counted as evicted, and logged.
+    /// Disconnects the client with [`DisconnectReason::Evicted`](crate::DisconnectReason::Evicted), without a
+    /// close frame. The client counts as [`evicted`](crate::server::Counters::evicted), and the log has a
+    /// line about it.
     #[default]
     Close,
-    /// The client does not get the new message. Counted as dropped.
+    /// Drops the new message for this client. The message counts as
+    /// [`dropped`](crate::server::Counters::dropped).
     DropNewest,
-    /// The client does not get the oldest broadcasts that still wait whole in its queue, as many
-    /// as necessary; replies of its own handler are kept. Counted as dropped.
+    /// Drops the oldest messages of broadcasts and handles that still wait whole in the client's queue, as
+    /// many as necessary for the new message. It keeps the replies of the client's own handler. If there is
+    /// still no room, it drops the new message. Each dropped message counts as
+    /// [`dropped`](crate::server::Counters::dropped).
     DropOldest,
 }
 

@@ -69,17 +69,21 @@ impl Incoming {
     }
 
     /// Waits before the client's thread reads more, if all clients together hold too much: for others to
-    /// be closed, but not for long, since their handlers may be busy.
+    /// be closed, but not for long, since their handlers may be busy. If there is no room then, this client
+    /// is closed too: the process has no memory for what it would read.
     #[inline(never)]
     pub(crate) fn wait_for_room(&self, link: &Link) {
         const SLICE: Duration = Duration::from_millis(5);
         const SLICES: usize = 400;
-        let has_to_wait = || self.is_strict && self.held() > self.most;
+        let has_to_wait = || self.is_strict && self.held() > self.most && !link.is_ending();
         for _ in 0..SLICES {
-            if !has_to_wait() || link.is_ending() {
+            if !has_to_wait() {
                 return;
             }
             link.parker.wait(SLICE, || link.is_ending());
+        }
+        if has_to_wait() {
+            link.fail_for_memory();
         }
     }
 

@@ -369,8 +369,8 @@ impl ServerBuilder {
     /// for its thread. The server reserves a 32nd of each such limit, at least 12 MiB, for everything except
     /// threads. Then [`total_send_queue_limit`](ServerBuilder::total_send_queue_limit) is at most a quarter
     /// of this reserve, and [`total_incoming_limit`](ServerBuilder::total_incoming_limit) at most an eighth.
-    /// With glibc, the first threads of a process take 64 MiB of address space each: below a limit of 1 GiB,
-    /// set `MALLOC_ARENA_MAX=1` in the environment.
+    /// With such a limit and glibc, set `MALLOC_ARENA_MAX=1` in the environment: each of glibc's heaps takes
+    /// 64 MiB of address space and keeps freed memory, of which this reserve knows nothing.
     pub fn max_clients(self, clients: usize) -> Self {
         self.set(|settings| settings.max_clients = clients)
     }

@@ -600,7 +600,8 @@ fn begin_messages(test: &str, limit: &str) {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_client_that_is_gone_gives_its_compressor_back() {
-    const CLIENTS: usize = 60;
+    // Many: the allocator's heaps keep some of what was freed, 19 MiB at most as it was seen.
+    const CLIENTS: usize = 300;
     let _alone = alone();
     let builder = Server::builder().deflate(stentor::Deflate::new().send_takeover(true));
     let server = Loopback::echo(builder);

@@ -139,10 +139,11 @@ impl ServerBuilder {
     /// Clients wait in the kernel's queue until [`Server::run`].
     ///
     /// # Errors
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) without a listener. If a name cannot be resolved,
-    /// or a listener cannot be bound, the error of the first one, with its address or path: for example
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse), or `InvalidInput` for a path that is longer than the
-    /// system allows (107 bytes on Linux). Also if a thread cannot be started.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) without a listener. If a name could not be resolved,
+    /// or a listener cannot be bound, the error of the first one. It contains the address or the path
+    /// that cannot be bound: for example [`AddrInUse`](io::ErrorKind::AddrInUse), or `InvalidInput` for a
+    /// path that is longer than the system allows (107 bytes on Linux). Also if a thread cannot be
+    /// started. No listener stays bound after an error.
     pub fn build(self) -> io::Result<Server> {
         Server::new(self.listeners.bind()?, self.settings)
     }

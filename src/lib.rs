@@ -288,9 +288,9 @@
 //!
 //! | target | its lines | levels |
 //! |---|---|---|
-//! | `stentor::server` | listening, accepting, limits, the hub | info; warn if the system lacks room for clients; error for a broken listener |
+//! | `stentor::server` | listening, accepting, connections that are turned away, limits of the system | info; warn if the system lacks room for clients; error for a broken listener |
 //! | `stentor::client` | connecting to a server: a handshake that failed | debug, since [`connect`] returns the error as well |
-//! | `stentor::connection` | one connection, on either side: a line when it closes, rejected requests, failed handlers | info; warn for a failed handler, error for a hook that panicked; debug for each change of state; trace for every message and header block |
+//! | `stentor::connection` | one connection, on either side: a line when it closes, rejected requests, failed handlers, limits that it exceeds | info; warn for a failed handler, error for a hook that panicked; debug for each change of state; trace for every message and header block |
 //!
 //! Peers cannot flood the log: of each kind of line that they cause, a few are logged in ten seconds, and
 //! one line counts the rest. Cookies, credentials, subprotocols and queries are hidden at every level.

@@ -57,7 +57,9 @@ pub(crate) struct Conversation {
     pub(crate) on_state: Option<Arc<OnState>>,
 }
 
-/// The result of `recv_timeout`. This enum is complete: no variant will be added.
+/// The result of `recv_timeout`.
+///
+/// Complete: a message has come, or may still come, or cannot come any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
     /// A message.

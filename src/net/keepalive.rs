@@ -43,6 +43,8 @@ pub(crate) struct Watched {
     /// For how long it has shown no sign of life while its thread was reading.
     silent: Duration,
     ping: Ping,
+    /// How many bytes its socket had taken when the ping left.
+    sent: u64,
     /// Its time was over, but the kernel held bytes for it; how long its silence may become then, unless
     /// the kernel watches that itself.
     behind: Option<Option<Duration>>,
@@ -89,6 +91,7 @@ impl Watched {
             relieved: 0,
             silent: Duration::ZERO,
             ping: Ping::None,
+            sent: 0,
             behind: None,
             message: Unfinished::default(),
         }
@@ -131,7 +134,7 @@ impl Watched {
         if let Ping::Waits(end) = self.ping
             && self.link.send_queue.has_sent(end)
         {
-            self.ping = Ping::Left(self.silent);
+            self.ping_has_left();
         }
         match self.ping {
             Ping::Left(at) if self.silent - at >= timeouts.pong => self.pong_is_late(),
@@ -146,7 +149,7 @@ impl Watched {
         }
         if was_behind && self.behind.is_none() {
             // Only now the ping has arrived.
-            self.ping = Ping::Left(self.silent);
+            self.ping_has_left();
             return None;
         }
         Some(DisconnectReason::PongTimeout)
@@ -158,7 +161,9 @@ impl Watched {
         let Some(socket) = self.link.send_queue.socket() else {
             return false;
         };
-        if !socket.still_holds_unsent() {
+        // Bytes behind the ping may have left just now.
+        let is_busy = self.sent != self.link.send_queue.tally().bytes;
+        if !socket.still_holds_unsent(is_busy) {
             self.behind = None;
             return false;
         }
@@ -196,11 +201,16 @@ impl Watched {
         // If something waits, the next look tries again.
         if let Some(end) = ping(&self.link) {
             debug!(target: CONNECTION, "{}: ping", self.link);
-            self.ping = match self.link.send_queue.has_sent(end) {
-                true => Ping::Left(self.silent),
-                false => Ping::Waits(end),
-            };
+            match self.link.send_queue.has_sent(end) {
+                true => self.ping_has_left(),
+                false => self.ping = Ping::Waits(end),
+            }
         }
+    }
+
+    fn ping_has_left(&mut self) {
+        self.ping = Ping::Left(self.silent);
+        self.sent = self.link.send_queue.tally().bytes;
     }
 }
 
@@ -403,6 +413,31 @@ mod tests {
             assert_eq!(stage.pass(passed * SECOND), None);
         }
         assert_eq!(stage.pass(SECOND), Some(DisconnectReason::PongTimeout));
+        Ok(())
+    }
+
+    /// A slow peer has a few kilobytes before the ping, for longer than the pong timeout.
+    #[test]
+    fn few_bytes_before_the_ping_are_waited_for_unless_others_follow_it() -> io::Result<()> {
+        let mut stage = Scene::new(Timeouts::default())?;
+        let reply = |stage: &Scene, len| {
+            let send_queue = &stage.watched.link.send_queue;
+            assert_eq!(send_queue.reply_owned(b"", vec![b'x'; len]), Push::Sent);
+        };
+        reply(&stage, 20_000);
+        for passed in [20, 20, 5] {
+            assert_eq!(stage.pass(passed * SECOND), None);
+        }
+        assert!(stage.read() > 20_000);
+        for passed in [1, 19] {
+            assert_eq!(stage.pass(passed * SECOND), None);
+        }
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::PongTimeout));
+        // Bytes that may have left just now are no reason to wait.
+        let mut stage = Scene::new(Timeouts::default())?;
+        assert_eq!(stage.pass(20 * SECOND), None);
+        reply(&stage, 5_000);
+        assert_eq!(stage.pass(20 * SECOND), Some(DisconnectReason::PongTimeout));
         Ok(())
     }
 

@@ -146,11 +146,11 @@ impl Socket {
         self.holds_more_than(1)
     }
 
-    /// As [`holds_unsent`](Socket::holds_unsent), for a socket on which more may be sent, and for more
-    /// than some forty kilobytes: the bytes that have just been sent are no sign that the peer is behind,
-    /// since a live kernel may acknowledge them up to 40 ms later. The socket gets its buffer back, as far
-    /// as the system allows; it does not grow by itself any more.
-    pub(crate) fn still_holds_unsent(&self) -> bool {
+    /// As [`holds_unsent`](Socket::holds_unsent), for a socket on which more may be sent. If bytes have
+    /// just been sent, `is_busy`, it must hold more than some forty kilobytes: bytes on their way are no
+    /// sign that the peer is behind, since a live kernel may acknowledge them up to 40 ms later. The
+    /// socket gets its buffer back, as far as the system allows; it does not grow by itself any more.
+    pub(crate) fn still_holds_unsent(&self, is_busy: bool) -> bool {
         /// With its overhead, on Linux, for some thirty small messages.
         const UNDER_WAY: usize = 32 * 1024;
         // Linux has room for as much again, for its own purposes, and says so.
@@ -162,7 +162,7 @@ impl Socket {
         let Ok(size) = sockopt::socket_send_buffer_size(self) else {
             return false;
         };
-        let holds = self.holds_more_than(UNDER_WAY);
+        let holds = self.holds_more_than(if is_busy { UNDER_WAY } else { 1 });
         let _ = sockopt::set_socket_send_buffer_size(self, size / SHARE);
         holds
     }

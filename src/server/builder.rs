@@ -142,10 +142,12 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no listener.
-    /// - The error of the first listener that cannot be resolved or bound, with its address or path. This is,
-    ///   for example, [`AddrInUse`](io::ErrorKind::AddrInUse), or `InvalidInput` for a path that is longer
-    ///   than the system allows (107 bytes on Linux).
+    /// - The error of the first listener that cannot be resolved or bound. If it cannot be bound, the error
+    ///   has its address or path: for example [`AddrInUse`](io::ErrorKind::AddrInUse), or `InvalidInput` for
+    ///   a path that is longer than the system allows (107 bytes on Linux).
     /// - An error if a thread cannot be started.
+    ///
+    /// No listener stays bound after an error.
     pub fn build(self) -> io::Result<Server> {
         Server::new(self.listeners.bind()?, self.settings)
     }

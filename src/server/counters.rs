@@ -122,7 +122,8 @@ impl Totals {
         add(&mut self.rare(), link);
     }
 
-    /// Returns all counters, including the numbers of the connected clients.
+    /// Returns all counters, including the numbers of the connected clients. Clients open and close
+    /// meanwhile: none is counted as closed or as open before it is counted as opened.
     pub(crate) fn snapshot<'a>(&self, links: impl Iterator<Item = &'a Link>) -> Counters {
         let mut counters = self.rare().clone();
         counters.accepted = self.accepted.load(Relaxed);
@@ -140,6 +141,7 @@ impl Totals {
             }
             add(&mut counters, link);
         }
+        counters.opened = self.rare().opened.clone();
         counters
     }
 
@@ -159,4 +161,40 @@ fn add(counters: &mut Counters, link: &Link) {
 
 fn add_one(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Totals;
+    use crate::net::client_id::ClientId;
+    use crate::net::link::{Identity, Link, Stage};
+    use crate::net::peer::Peer;
+    use crate::net::send_queue::total::TotalQueued;
+    use crate::net::send_queue::{SendQueue, SlowClient};
+    use crate::net::socket::Socket;
+    use crate::protocol::{CloseCode, Encoder, Role, Version};
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+
+    #[test]
+    fn no_client_is_open_or_closed_before_it_is_opened() -> std::io::Result<()> {
+        let (id, watcher) = (ClientId(1), TotalQueued::new(0));
+        let socket = Arc::new(Socket::new(UnixStream::pair()?.0));
+        let send_queue = SendQueue::new(id, socket, 0, SlowClient::default(), watcher);
+        let link = Link::new(id, Role::Server, Peer::Local, send_queue, Arc::default());
+        let (encoder, target) = (Encoder::server(Version::Rfc6455), "/".into());
+        link.identity.get_or_init(|| Identity { encoder, target });
+        let totals = Totals::default();
+        // Both clients open, and one closes, after the counters were first read.
+        let counters = totals.snapshot([&link].into_iter().inspect(|link| {
+            totals.opened(Version::Rfc6455);
+            link.enter(Stage::Open);
+            totals.opened(Version::Rfc6455);
+            totals.closed(CloseCode::NORMAL);
+        }));
+        let (opened, open) = (counters.opened.values().sum(), counters.open.values().sum());
+        let closed: u64 = counters.closes.values().sum();
+        assert_eq!((opened, open, closed), (2u64, 1usize, 0));
+        Ok(())
+    }
 }

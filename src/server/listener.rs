@@ -71,7 +71,7 @@ pub(crate) struct BoundListener {
 /// The number of connections that the kernel keeps until they are accepted. The standard library
 /// requests 128, which a burst of clients fills: the others would try again a second later. The
 /// system may allow less than this.
-const TOTAL_QUEUED: i32 = 4096;
+const BACKLOG: i32 = 4096;
 
 #[cfg(not(target_vendor = "apple"))]
 const CLOEXEC: SocketFlags = SocketFlags::CLOEXEC;
@@ -160,7 +160,7 @@ impl BoundListener {
     fn unix(path: &Path) -> io::Result<BoundListener> {
         let failed = |error| cannot_listen(&path.display(), &error);
         let (listener, file) = unix_file::bind(path).map_err(failed)?;
-        let _ = listen(&listener, TOTAL_QUEUED);
+        let _ = listen(&listener, BACKLOG);
         let mut bound = BoundListener::existing(listener.into())?;
         bound.file = Some(file);
         Ok(bound)
@@ -235,7 +235,7 @@ fn listen_on(address: &SocketAddr) -> io::Result<TcpListener> {
         let _ = sockopt::set_ipv6_v6only(&socket, false);
     }
     bind(&socket, address)?;
-    listen(&socket, TOTAL_QUEUED)?;
+    listen(&socket, BACKLOG)?;
     Ok(socket.into())
 }
 

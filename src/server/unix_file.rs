@@ -30,8 +30,8 @@ pub(crate) struct SocketFile {
 
 /// How often, and how long each time, a server waits for the lock; then it goes on without, since every
 /// user that can read the folder could hold the lock for ever.
-const TURNS: usize = 1000;
-const BATCH: Duration = Duration::from_millis(1);
+const ATTEMPTS: usize = 1000;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Binds a listener to a path.
 ///
@@ -96,10 +96,10 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 /// Waits for the lock on the folder, released when it is dropped; returns none if it is not available.
 fn wait_for_turn(path: &Path) -> Option<File> {
     let folder = File::open(path.parent()?).ok()?;
-    for _ in 0..TURNS {
+    for _ in 0..ATTEMPTS {
         match folder.try_lock() {
             Ok(()) => return Some(folder),
-            Err(TryLockError::WouldBlock) => thread::sleep(BATCH),
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
             Err(TryLockError::Error(_)) => return None,
         }
     }

@@ -115,8 +115,13 @@ fn all_of_the_library_logs_where_a_panic_is_caught() {
             continue;
         }
         for (number, line) in code(&source) {
-            let imports = line.trim_start().starts_with("use log::");
             let macros = ["error", "warn", "info", "debug", "trace", "log"];
+            let import = line.trim_start().strip_prefix("use ").unwrap_or_default();
+            let import = import.trim_start_matches("::").strip_prefix("log::");
+            let imports = import.is_some_and(|names| {
+                let mut names = names.split(|one: char| !one.is_alphanumeric());
+                names.any(|name| macros.contains(&name))
+            });
             let calls = macros
                 .iter()
                 .any(|name| line.contains(&format!("log::{name}!(")));

@@ -15,7 +15,7 @@ use ::log::{Level, Record};
 
 use super::catch_panic::catch_panic;
 
-/// The target of lines about a server: listening, accepting, limits, the hub.
+/// The target of lines about a server: listening, accepting, turning connections away, limits of the system.
 pub(crate) const SERVER: &str = "stentor::server";
 
 /// The target of lines about connecting to a server.

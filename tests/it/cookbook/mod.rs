@@ -6,12 +6,14 @@
     reason = "each program has a `main`, which uses a fixed port"
 )]
 
+use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use stentor::{Connector, Message, Received, WebSocket};
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, ROOT};
 
 #[path = "."]
 mod reload {
@@ -65,6 +67,21 @@ mod systemd {
 
     #[path = "systemd.rs"]
     mod tests;
+}
+
+#[test]
+fn each_recipe_is_run() {
+    let cookbook = fs::read_to_string(Path::new(ROOT).join("docs/cookbook.md")).unwrap();
+    let headings = cookbook.lines().filter_map(|line| line.strip_prefix("## "));
+    let names: Vec<_> = headings
+        .map(|heading| heading.to_lowercase().replace(' ', "_"))
+        .collect();
+    let own = include_str!("mod.rs");
+    for name in &names {
+        let program = format!("\"/{name}.rs\"");
+        assert!(own.contains(&program), "{program} is not included");
+    }
+    assert!(names.len() > 5, "{names:?}");
 }
 
 fn open(address: SocketAddr, path: &str) -> WebSocket {

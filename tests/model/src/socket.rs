@@ -182,7 +182,7 @@ impl Socket {
         self.call(|wire| wire.read < wire.taken.len() && !wire.write_shut && !wire.reset)
     }
 
-    pub(crate) fn still_holds_unsent(&self) -> bool {
+    pub(crate) fn still_holds_unsent(&self, _: bool) -> bool {
         self.holds_unsent()
     }
 

@@ -14,7 +14,7 @@ use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Event, HandshakeError, HandshakeResponse, Message, State,
-    Version,
+    Version, WeakValues,
 };
 
 use super::sender::Sender;
@@ -87,7 +87,7 @@ impl WebSocket {
                 return Err(error);
             }
         };
-        talk.publish(target.into());
+        talk.publish(target.into(), WeakValues::default());
         talk.link.enter(Stage::Open);
         Ok(WebSocket {
             talk,

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::protocol::http::text::Escaped;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Closing, Connection, Encoder, Ending, Event, Initiator, Message,
-    Rejection, Role, SendError, State, Transition, Version,
+    Rejection, Role, SendError, State, Transition, Version, WeakValues,
 };
 
 use super::catch_panic::catch_panic;
@@ -110,9 +110,10 @@ impl Conversation {
     /// Publishes the encoder, which knows the version, and the requested target to all threads, once the
     /// handshake is done. A version that cannot ping gets TCP keepalive instead; without it, only the
     /// idle timeout remains.
-    pub(crate) fn publish(&self, target: Box<str>) {
+    pub(crate) fn publish(&self, target: Box<str>, values: WeakValues) {
         let encoder = self.encoder();
-        let _ = self.link.identity.set(Identity { encoder, target });
+        let identity = Identity::new(encoder, target, values);
+        let _ = self.link.identity.set(identity);
         let timeouts = &self.link.timeouts;
         if let (false, Some(idle)) = (encoder.version().has_ping(), timeouts.ping) {
             self.socket.set_keepalive(idle, timeouts.pong);

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Message, Role, SendError, Version};
+use crate::protocol::{
+    CloseCode, CloseFrame, Closing, Encoder, Message, Role, SendError, Version, WeakValues,
+};
 
 use super::client_id::ClientId;
 use super::deflate::{Context, deflate};
@@ -65,6 +67,8 @@ pub(crate) struct Identity {
     /// Writes this side's frames; it knows the version.
     pub(crate) encoder: Encoder,
     pub(crate) target: Box<str>,
+    /// The values that the server's application has attached; their owner is the client's thread.
+    pub(crate) values: WeakValues,
 }
 
 #[derive(Debug)]
@@ -101,6 +105,16 @@ pub(crate) struct Link {
     pub(crate) context: Mutex<Context>,
     /// Its thread waits here while the client is throttled.
     pub(crate) parker: Parker,
+}
+
+impl Identity {
+    pub(crate) fn new(encoder: Encoder, target: Box<str>, values: WeakValues) -> Identity {
+        Identity {
+            encoder,
+            target,
+            values,
+        }
+    }
 }
 
 impl Link {
@@ -459,7 +473,7 @@ mod tests {
     use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::protocol::deflate::read_response;
-    use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version};
+    use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version, WeakValues};
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -498,7 +512,8 @@ mod tests {
         let negotiated = read_response(&config, Version::Rfc6455, b"permessage-deflate");
         let encoder = Encoder::server(Version::Rfc6455).deflating(negotiated.flatten());
         let target = "/".into();
-        link.identity.get_or_init(|| Identity { encoder, target });
+        let identity = Identity::new(encoder, target, WeakValues::default());
+        link.identity.get_or_init(|| identity);
         Ok((link, stream, total_queued))
     }
 

@@ -1,5 +1,6 @@
 //! A client, as its handler sees it.
 
+use std::any::Any;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +14,9 @@ use crate::net::link::Stage;
 use crate::net::log::log_limited;
 use crate::net::log::quota::Kind;
 use crate::net::peer::Peer;
-use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
+use crate::protocol::{
+    CloseCode, CloseFrame, Closed, Event, Message, Request, State, Values, Version,
+};
 
 use super::handles::{Audience, ClientHandle, ServerHandle};
 use super::handshake::Handshake;
@@ -32,6 +35,7 @@ pub struct Client {
     conversation: Box<Conversation>,
     shared: Arc<Shared>,
     rooms: JoinedRooms,
+    values: Values,
     /// Without [`Server::run`](crate::Server::run), the clients keep the hub and the watchdog alive.
     _threads: Option<Arc<ServerThreads>>,
 }
@@ -68,6 +72,15 @@ impl Client {
     /// Returns the subprotocol that was agreed on, if any.
     pub fn subprotocol(&self) -> Option<&str> {
         self.conversation.connection.subprotocol()
+    }
+
+    /// Returns the value of this type that [`on_request`](crate::ServerBuilder::on_request) has attached
+    /// with [`Accept::with`](crate::Accept::with); `None` if it has attached none. It is in an
+    /// `Arc`, so that a handler can use it while it receives and sends. The client drops it after
+    /// [`on_close`](crate::ServerBuilder::on_close) was called.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.values.get()
     }
 
     /// Returns the state of the connection.
@@ -239,6 +252,7 @@ impl Client {
             conversation,
             shared: Arc::clone(shared),
             rooms: JoinedRooms::default(),
+            values: Values::default(),
             _threads: None,
         }
     }
@@ -247,6 +261,7 @@ impl Client {
         let handshake = Handshake {
             conversation: &mut self.conversation,
             shared: &self.shared,
+            values: &mut self.values,
         };
         handshake.perform()
     }
@@ -291,6 +306,9 @@ impl Client {
             report_close(conversation, shared);
         }
         shared.registry.remove(&conversation.link);
+        // Dropping a value runs the user's code.
+        let values = std::mem::take(&mut self.values);
+        catch_panic(|| drop(values));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Handles: a server and its clients, used from any thread.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,6 +155,14 @@ impl ClientHandle {
     /// Returns the resource that the client requested: path, and query if there is one.
     pub fn target(&self) -> &str {
         self.link.target()
+    }
+
+    /// Returns the value of this type that [`on_request`](crate::ServerBuilder::on_request) has attached
+    /// with [`Accept::with`](crate::Accept::with); `None` if it has attached none, and once the client is
+    /// gone: a handle does not keep the values.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.link.identity.get()?.values.get()
     }
 
     /// Returns whether messages can still be sent.

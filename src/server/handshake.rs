@@ -12,7 +12,7 @@ use crate::net::send_queue::NOT_COPIED_FROM;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
-use crate::protocol::{Event, Rejection, Request, Response, SendError, State};
+use crate::protocol::{Event, Rejection, Request, Response, SendError, State, Values};
 
 use super::hub::Command;
 use super::reply::Reply;
@@ -22,6 +22,8 @@ use super::shared::Shared;
 pub(super) struct Handshake<'a> {
     pub(super) conversation: &'a mut Conversation,
     pub(super) shared: &'a Shared,
+    /// Receives the values of the acceptance.
+    pub(super) values: &'a mut Values,
 }
 
 impl Handshake<'_> {
@@ -120,7 +122,10 @@ impl Handshake<'_> {
             None => Reply::accept(),
         };
         let answered = match reply {
-            Reply::Accept(accept) => self.conversation.connection.accept(accept),
+            Reply::Accept(mut accept) => {
+                *self.values = std::mem::take(&mut accept.values);
+                self.conversation.connection.accept(accept)
+            }
             Reply::Reject(rejection) => self.conversation.connection.reject(rejection),
             Reply::Respond(response) => {
                 let status = response.status();
@@ -163,7 +168,8 @@ impl Handshake<'_> {
             .connection
             .request()
             .map_or("/", Request::target);
-        self.conversation.publish(target.into());
+        let values = self.values.downgrade();
+        self.conversation.publish(target.into(), values);
         self.shared.totals.opened(self.conversation.version());
         self.conversation.link.enter(Stage::Open);
         self.shared

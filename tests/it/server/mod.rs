@@ -25,3 +25,5 @@ mod log;
 mod addresses;
 
 mod given_back;
+
+mod attached;

@@ -260,11 +260,11 @@ impl Drop for WebSocket {
             // Nobody waits for the bytes that may still arrive.
             return self.talk.release_socket();
         }
-        self.talk
-            .start_close_unless_closing(match std::thread::panicking() {
-                true => CloseCode::INTERNAL_ERROR,
-                false => CloseCode::NORMAL,
-            });
+        let code = match std::thread::panicking() {
+            true => CloseCode::INTERNAL_ERROR,
+            false => CloseCode::NORMAL,
+        };
+        self.talk.start_close_unless_closing(CloseFrame::of(code));
         self.talk.complete_close();
         if let Some(closed) = &self.talk.closed {
             debug!(target: CONNECTION, "{}: {closed}", self.talk.link);

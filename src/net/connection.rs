@@ -226,11 +226,11 @@ impl Conversation {
         Ok(())
     }
 
-    /// Starts the closing handshake with a code that may always be sent, unless a close frame was sent.
-    pub(crate) fn start_close_unless_closing(&mut self, code: CloseCode) {
+    /// Starts the closing handshake with a frame that may be sent, unless a close frame was sent.
+    pub(crate) fn start_close_unless_closing(&mut self, frame: CloseFrame) {
         self.notice_close();
         if self.connection.state() == State::Ready {
-            let _ = self.start_close(CloseFrame::of(code));
+            let _ = self.start_close(frame);
         }
     }
 

@@ -25,7 +25,7 @@ use super::shared::{ServerThreads, Shared};
 use super::teardown::{HandlerEnd, report_close};
 
 /// The result of a handler. An error, like a panic, closes only this client's connection, with 1011,
-/// and is logged. A stack overflow is not a panic: it aborts the process, see
+/// and is logged; [`CloseWith`](crate::server::CloseWith) closes it with another code. A stack overflow is not a panic: it aborts the process, see
 /// [`stack_size`](crate::ServerBuilder::stack_size).
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -271,12 +271,12 @@ impl Client {
     #[inline(never)]
     fn handler_ended(&mut self, result: Option<HandlerResult>) {
         let end = HandlerEnd::of(result, &self.conversation);
-        self.close_tcp(&end);
+        self.close_tcp(end);
     }
 
     #[inline(never)]
     fn dropped(&mut self) {
-        self.close_tcp(&match std::thread::panicking() {
+        self.close_tcp(match std::thread::panicking() {
             true => HandlerEnd::Failed("its thread panicked".to_owned()),
             false => HandlerEnd::Returned,
         });
@@ -290,14 +290,14 @@ impl Client {
     /// Closes the connection, however its handler ended: starts the closing handshake, if nobody did before,
     /// completes it, closes the TCP connection, and reports that. Does nothing the second time.
     #[inline(never)]
-    fn close_tcp(&mut self, end: &HandlerEnd) {
+    fn close_tcp(&mut self, end: HandlerEnd) {
         if self.is_finished() {
             return;
         }
         let (conversation, shared) = (&mut *self.conversation, &*self.shared);
         let (id, was_opened) = (conversation.link.id, conversation.is_opened());
         end.report(id, shared);
-        conversation.start_close_unless_closing(end.close_code());
+        conversation.start_close_unless_closing(end.into_close_frame());
         if was_opened {
             self.rooms.leave_all(id, shared);
         }

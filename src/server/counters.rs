@@ -61,7 +61,7 @@ pub struct Counters {
     /// Ended connections, by close code: 1005 for a close without a code, 1006 for none at all.
     pub closes: BTreeMap<u16, u64>,
     /// Handlers that panicked, or returned an error of their own instead of one that only reports the
-    /// end of the connection.
+    /// end of the connection, or [requests](super::CloseWith) a close.
     pub failed_handlers: u64,
 }
 

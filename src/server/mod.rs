@@ -49,6 +49,8 @@ pub(crate) mod client;
 
 mod handshake;
 
+mod close_with;
+
 mod teardown;
 
 mod hub;
@@ -66,6 +68,7 @@ pub(crate) mod handles;
 mod model;
 
 pub use acceptor::Acceptor;
+pub use close_with::CloseWith;
 pub use counters::Counters;
 pub use handles::Audience;
 pub use listener::{Endpoint, Listener};

@@ -27,3 +27,5 @@ mod addresses;
 mod given_back;
 
 mod attached;
+
+mod close_with;

@@ -1,5 +1,6 @@
 //! The state of one client that threads share: its identity, its send queue, and its stage.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -97,6 +98,8 @@ pub(crate) struct Link {
     /// A close frame was sent, or nearly sent: look under the lock.
     has_close: AtomicBool,
     close_frame: Mutex<Option<CloseFrame>>,
+    /// The rooms that a server's client is in; `None` before it has entered the hub, and once it has left.
+    pub(crate) rooms: Mutex<Option<BTreeSet<Arc<str>>>>,
     /// The received bytes that it is counted to hold: see [`Incoming`](super::incoming::Incoming).
     pub(crate) held: AtomicUsize,
     /// It was closed because all clients together held too much.
@@ -142,6 +145,7 @@ impl Link {
             abort_reason: AtomicU8::new(0),
             has_close: AtomicBool::new(false),
             close_frame: Mutex::new(None),
+            rooms: Mutex::new(None),
             held: AtomicUsize::new(0),
             failed_for_memory: AtomicBool::new(false),
             context: Mutex::default(),

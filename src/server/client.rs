@@ -11,8 +11,6 @@ use crate::net::catch_panic::catch_panic;
 use crate::net::client_id::ClientId;
 use crate::net::connection::{Conversation, Received};
 use crate::net::link::Stage;
-use crate::net::log::log_limited;
-use crate::net::log::quota::Kind;
 use crate::net::peer::Peer;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Event, Message, Request, State, Values, Version,
@@ -20,7 +18,7 @@ use crate::protocol::{
 
 use super::handles::{Audience, ClientHandle, ServerHandle};
 use super::handshake::Handshake;
-use super::membership::{JoinError, JoinedRooms};
+use super::membership::{self, JoinError};
 use super::shared::{ServerThreads, Shared};
 use super::teardown::{HandlerEnd, report_close};
 
@@ -34,7 +32,6 @@ pub struct Client {
     /// On the heap, where it takes little: a stack grows by pages, and an idle client keeps them.
     conversation: Box<Conversation>,
     shared: Arc<Shared>,
-    rooms: JoinedRooms,
     values: Values,
     /// Without [`Server::run`](crate::Server::run), the clients keep the hub and the watchdog alive.
     _threads: Option<Arc<ServerThreads>>,
@@ -178,14 +175,7 @@ impl Client {
     /// [`try_join`](Client::try_join), which returns the reason, if a peer chooses the names or the
     /// number of the rooms.
     pub fn join(&self, room: &str) {
-        if let Err(error) = self.try_join(room) {
-            let (id, peer) = (self.id(), self.peer());
-            log_limited!(
-                self.shared.watchdog,
-                Kind::NotJoined,
-                "client {id} {peer}: room not joined: {error}"
-            );
-        }
+        membership::join(&self.conversation.link, room, &self.shared);
     }
 
     /// Enters a room like [`join`](Client::join), and returns an error if a limit does not allow it.
@@ -198,12 +188,12 @@ impl Client {
     /// the room's name is longer than 256 bytes. The client has not entered then, and nothing else
     /// has changed.
     pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
-        self.rooms.join(room, self.id(), &self.shared)
+        membership::try_join(&self.conversation.link, room, &self.shared)
     }
 
     /// Leaves a room. The end of the connection leaves all rooms.
     pub fn leave(&self, room: &str) {
-        self.rooms.leave(room, self.id(), &self.shared);
+        membership::leave(&self.conversation.link, room, &self.shared);
     }
 
     /// Returns the members of a room, as an audience; this client need not be one of them.
@@ -251,7 +241,6 @@ impl Client {
         Client {
             conversation,
             shared: Arc::clone(shared),
-            rooms: JoinedRooms::default(),
             values: Values::default(),
             _threads: None,
         }
@@ -299,7 +288,7 @@ impl Client {
         end.report(id, shared);
         conversation.start_close_unless_closing(end.into_close_frame());
         if was_opened {
-            self.rooms.leave_all(id, shared);
+            membership::leave_all(&conversation.link, shared);
         }
         conversation.complete_close();
         if was_opened {

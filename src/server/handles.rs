@@ -20,6 +20,7 @@ use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 use super::counters::Counters;
 use super::hub::Command;
 use super::hub::batch::Target;
+use super::membership::{self, JoinError};
 use super::shared::Shared;
 
 /// A handle of a running server: broadcasts, counts and lists clients, shuts down. Cheap to clone.
@@ -29,7 +30,7 @@ pub struct ServerHandle {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// A handle of a client, for any thread: sends, closes, identifies. Cheap to clone; keeping one does
+/// A handle of a client, for any thread: sends, closes, identifies, enters rooms. Cheap to clone; keeping one does
 /// not keep the connection open.
 #[derive(Clone)]
 #[must_use]
@@ -206,6 +207,29 @@ impl ClientHandle {
             }),
             Push::Closed => Err(Error::Closed),
         }
+    }
+
+    /// Enters the client into a room, like [`Client::join`](crate::Client::join): broadcasts to the room that
+    /// are sent from now on reach it. If a limit does not allow this, the reason is logged and counted; once
+    /// the connection is closed, this does nothing.
+    pub fn join(&self, room: &str) {
+        membership::join(&self.link, room, &self.shared);
+    }
+
+    /// Enters the client into a room like [`join`](ClientHandle::join), and returns an error if that is not
+    /// possible; nothing is logged. The limits and the counter are those of
+    /// [`Client::try_join`](crate::Client::try_join), for all threads together.
+    ///
+    /// # Errors
+    /// [`JoinError`] if a limit does not allow it, and [`JoinError::Closed`] once the client has left. It has
+    /// not entered then, and nothing else has changed.
+    pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
+        membership::try_join(&self.link, room, &self.shared)
+    }
+
+    /// Takes the client out of a room, whichever thread entered it. Does nothing if it is not in the room.
+    pub fn leave(&self, room: &str) {
+        membership::leave(&self.link, room, &self.shared);
     }
 
     /// Starts the closing handshake with a code and a reason, in the version's own way: draft-76 has only

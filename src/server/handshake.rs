@@ -1,11 +1,8 @@
 //! The start of a connection: the request, the response of the user's hook, and the entry into the hub.
 
-use std::sync::Arc;
-
 use crate::error::Error;
 use crate::net::catch_panic::catch_panic;
 use crate::net::connection::{Conversation, Step};
-use crate::net::link::Stage;
 use crate::net::log::quota::Kind;
 use crate::net::log::{CONNECTION, debug, log_limited};
 use crate::net::send_queue::NOT_COPIED_FROM;
@@ -14,7 +11,7 @@ use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
 use crate::protocol::{Event, Rejection, Request, Response, SendError, State, Values};
 
-use super::hub::Command;
+use super::membership;
 use super::reply::Reply;
 use super::shared::Shared;
 
@@ -171,9 +168,7 @@ impl Handshake<'_> {
         let values = self.values.downgrade();
         self.conversation.publish(target.into(), values);
         self.shared.totals.opened(self.conversation.version());
-        self.conversation.link.enter(Stage::Open);
-        self.shared
-            .command(Command::Enter(Arc::clone(&self.conversation.link)));
+        membership::enter(&self.conversation.link, self.shared);
         self.conversation.flush();
     }
 }

@@ -25,8 +25,7 @@ use super::log::traced::{self, Written, is_traced};
 use super::log::{CONNECTION, debug, log_limited, trace};
 use super::rate_limit::{OnRateLimit, RateLimiter, Throttled};
 use super::read_size::ReadSize;
-use super::send_queue::NOT_COPIED_FROM;
-use super::send_queue::total::SharedFrames;
+use super::send_queue::{NOT_COPIED_FROM, total::SharedFrames};
 use super::socket::Socket;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
@@ -388,7 +387,9 @@ impl Conversation {
             }
             match reason {
                 // It came in at the last moment: its reading has ended, the hub's close is on its way.
-                AbortReason::Stopping => self.link.start_close_going_away(),
+                AbortReason::Stopping => {
+                    let _ = self.link.start_close(self.watchdog.shutdown_frame());
+                }
                 // The 101 of draft-76 is sent: only closing TCP is left.
                 AbortReason::Late => self.link.disconnect(DisconnectReason::HandshakeTimeout),
             }

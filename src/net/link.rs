@@ -272,15 +272,6 @@ impl Link {
         Ok(is_first)
     }
 
-    /// Starts the closing handshake with 1001, because the server is going down.
-    pub(crate) fn start_close_going_away(&self) {
-        // This frame may always be sent.
-        let _ = self.start_close(CloseFrame {
-            code: CloseCode::GOING_AWAY,
-            reason: "the server is going down".to_owned(),
-        });
-    }
-
     pub(crate) fn has_close(&self) -> bool {
         self.has_close.load(Acquire)
     }

@@ -126,6 +126,14 @@ impl CloseFrame {
         }
     }
 
+    /// Creates the close frame of a server that shuts down, unless its application chooses another.
+    pub(crate) fn going_away() -> CloseFrame {
+        CloseFrame {
+            code: CloseCode::GOING_AWAY,
+            reason: "the server is going down".to_owned(),
+        }
+    }
+
     /// Shortens a reason so that it fits into a close frame.
     pub(crate) fn cut(mut reason: String) -> String {
         reason.truncate(reason.floor_char_boundary(CloseFrame::MAX_REASON));

@@ -109,8 +109,7 @@ impl ServerHandle {
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes.
     pub fn disconnect_all(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         // So that a mistake is reported even if no client is connected.
-        Encoder::server(Version::Rfc6455)
-            .encode_close(Some(&frame(code, reason)), &mut Vec::new())?;
+        let _ = sendable(code, reason)?;
         for client in self.clients() {
             client.close(code, reason)?;
         }
@@ -126,6 +125,46 @@ impl ServerHandle {
     #[doc(alias = "stop")]
     pub fn shutdown(&self, deadline: Duration) {
         self.shared.shutdown(deadline);
+    }
+
+    /// Shuts the server down like [`shutdown`](ServerHandle::shutdown), but with a code and a reason of the
+    /// caller's choice instead of 1001: such as
+    /// [`SERVICE_RESTART`](crate::CloseCode::SERVICE_RESTART), after which a page may reconnect.
+    /// Requests that arrive meanwhile are still rejected with 503. After a second call, the new code is for
+    /// clients whose close has not begun.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stentor::{CloseCode, Server};
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let handle = server.handle();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         let reason = "back in a minute";
+    ///         handle.shutdown_with(CloseCode::SERVICE_RESTART, reason, Duration::from_secs(5))
+    ///     });
+    ///     server.run(|client| {
+    ///         while let Some(message) = client.recv()? {
+    ///             client.send(message)?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    /// })
+    /// # ; Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes. The server then runs on.
+    pub fn shutdown_with(
+        &self,
+        code: CloseCode,
+        reason: &str,
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        let frame = sendable(code, reason)?;
+        self.shared.shutdown_with(frame, timeout);
+        Ok(())
     }
 }
 
@@ -286,6 +325,13 @@ impl Audience {
         ids.retain(|id| !self.target.except.contains(id));
         ids
     }
+}
+
+/// Returns a close frame that every version accepts.
+fn sendable(code: CloseCode, reason: &str) -> Result<CloseFrame, Error> {
+    let frame = frame(code, reason);
+    Encoder::server(Version::Rfc6455).encode_close(Some(&frame), &mut Vec::new())?;
+    Ok(frame)
 }
 
 fn frame(code: CloseCode, reason: &str) -> CloseFrame {

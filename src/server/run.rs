@@ -83,9 +83,10 @@ impl Server {
 
     /// Serves clients until [`ServerHandle::shutdown`], each on a thread of its own while it is
     /// connected. The thread may then serve another client: values that a handler leaves in
-    /// thread-locals are visible to the next one. All threads run the same handler, which may borrow
-    /// from the caller. This method runs the listener on the calling thread. When it returns, all
-    /// handlers have returned, and all threads of the server have ended.
+    /// thread-locals are visible to the next one. On Linux, tools such as `top` show the thread as
+    /// `client` and the client's number. All threads run the same handler, which may borrow from the
+    /// caller. This method runs the listener on the calling thread. When it returns, all handlers have
+    /// returned, and all threads of the server have ended.
     ///
     /// # Errors
     /// If all listeners are broken permanently. Running out of descriptors, of threads, or of the memory

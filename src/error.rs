@@ -151,26 +151,30 @@ impl Error {
 /// that hides it and repeats its text, as `anyhow` does. `words` are the texts for the end of this
 /// connection.
 pub(crate) fn is_the_end(error: &(dyn std::error::Error + 'static), words: &[String]) -> bool {
+    chain(error).any(|error| {
+        let own = error.downcast_ref::<Error>();
+        own.is_some_and(Error::is_the_end) || words.contains(&error.to_string())
+    })
+}
+
+/// Returns an error and its causes, also those that are wrapped in an `io::Error`.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     /// No intended chain of errors is longer.
     const DEPTH: usize = 32;
-    let mut next = Some(error);
-    for _ in 0..DEPTH {
-        let Some(error) = next else { return false };
-        let own = error.downcast_ref::<Error>();
-        if own.is_some_and(Error::is_the_end) || words.contains(&error.to_string()) {
-            return true;
-        }
-        let io = match own {
+    let cause = |error: &&'a (dyn std::error::Error + 'static)| {
+        let io = match error.downcast_ref::<Error>() {
             Some(Error::Io(io)) => Some(io),
             _ => error.downcast_ref::<io::Error>(),
         };
-        next = match io.and_then(io::Error::get_ref) {
+        match io.and_then(io::Error::get_ref) {
             // The `source` of an `io::Error` is already that of the error inside.
-            Some(inside) => Some(inside),
+            Some(inside) => Some(inside as &(dyn std::error::Error + 'static)),
             None => error.source(),
-        };
-    }
-    false
+        }
+    };
+    std::iter::successors(Some(error), cause).take(DEPTH)
 }
 
 impl fmt::Display for DisconnectReason {

@@ -14,7 +14,7 @@ use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Event, HandshakeError, HandshakeResponse, Message, State,
-    Version,
+    Version, WeakValues,
 };
 
 use super::sender::Sender;
@@ -91,7 +91,7 @@ impl WebSocket {
                 return Err(error);
             }
         };
-        talk.publish(target.into());
+        talk.publish(target.into(), WeakValues::default());
         talk.link.enter(Stage::Open);
         Ok(WebSocket {
             talk,
@@ -292,11 +292,11 @@ impl Drop for WebSocket {
             // Nobody waits for the bytes that may still arrive.
             return self.talk.release_socket();
         }
-        self.talk
-            .start_close_unless_closing(match std::thread::panicking() {
-                true => CloseCode::INTERNAL_ERROR,
-                false => CloseCode::NORMAL,
-            });
+        let code = match std::thread::panicking() {
+            true => CloseCode::INTERNAL_ERROR,
+            false => CloseCode::NORMAL,
+        };
+        self.talk.start_close_unless_closing(CloseFrame::of(code));
         self.talk.complete_close();
         if let Some(closed) = &self.talk.closed {
             debug!(target: CONNECTION, "{}: {closed}", self.talk.link);

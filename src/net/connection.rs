@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::protocol::http::text::Escaped;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Closing, Connection, Encoder, Ending, Event, Initiator, Message,
-    Rejection, Role, SendError, State, Transition, Version,
+    Rejection, Role, SendError, State, Transition, Version, WeakValues,
 };
 
 use super::catch_panic::catch_panic;
@@ -25,8 +25,7 @@ use super::log::traced::{self, Written, is_traced};
 use super::log::{CONNECTION, debug, log_limited, trace};
 use super::rate_limit::{OnRateLimit, RateLimiter, Throttled};
 use super::read_size::ReadSize;
-use super::send_queue::NOT_COPIED_FROM;
-use super::send_queue::total::SharedFrames;
+use super::send_queue::{NOT_COPIED_FROM, total::SharedFrames};
 use super::socket::Socket;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
@@ -112,9 +111,10 @@ impl Conversation {
     /// Publishes the encoder, which knows the version, and the requested target to all threads, once the
     /// handshake is done. A version that cannot ping gets TCP keepalive instead; without it, only the
     /// idle timeout remains.
-    pub(crate) fn publish(&self, target: Box<str>) {
+    pub(crate) fn publish(&self, target: Box<str>, values: WeakValues) {
         let encoder = self.encoder();
-        let _ = self.link.identity.set(Identity { encoder, target });
+        let identity = Identity::new(encoder, target, values);
+        let _ = self.link.identity.set(identity);
         let timeouts = &self.link.timeouts;
         if let (false, Some(idle)) = (encoder.version().has_ping(), timeouts.ping) {
             self.socket.set_keepalive(idle, timeouts.pong);
@@ -227,11 +227,11 @@ impl Conversation {
         Ok(())
     }
 
-    /// Starts the closing handshake with a code that may always be sent, unless a close frame was sent.
-    pub(crate) fn start_close_unless_closing(&mut self, code: CloseCode) {
+    /// Starts the closing handshake with a frame that may be sent, unless a close frame was sent.
+    pub(crate) fn start_close_unless_closing(&mut self, frame: CloseFrame) {
         self.notice_close();
         if self.connection.state() == State::Ready {
-            let _ = self.start_close(CloseFrame::of(code));
+            let _ = self.start_close(frame);
         }
     }
 
@@ -389,7 +389,9 @@ impl Conversation {
             }
             match reason {
                 // It came in at the last moment: its reading has ended, the hub's close is on its way.
-                AbortReason::Stopping => self.link.start_close_going_away(),
+                AbortReason::Stopping => {
+                    let _ = self.link.start_close(self.watchdog.shutdown_frame());
+                }
                 // The 101 of draft-76 is sent: only closing TCP is left.
                 AbortReason::Late => self.link.disconnect(DisconnectReason::HandshakeTimeout),
             }

@@ -264,7 +264,7 @@ mod tests {
     use crate::net::send_queue::{Push, SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::net::timeouts::{MessageRate, Timeouts};
-    use crate::protocol::{Encoder, Role, Version};
+    use crate::protocol::{Encoder, Role, Version, WeakValues};
     use std::io::{self, Read};
     use std::os::unix::net::UnixStream;
     use std::sync::Arc;
@@ -287,10 +287,8 @@ mod tests {
             let send_queue = SendQueue::new(id, socket, 1 << 20, policy, watcher);
             let timeouts = Arc::new(timeouts);
             let link = Link::new(id, Role::Server, Peer::Local, send_queue, timeouts);
-            let identity = Identity {
-                encoder: Encoder::server(Version::Rfc6455),
-                target: "/".into(),
-            };
+            let encoder = Encoder::server(Version::Rfc6455);
+            let identity = Identity::new(encoder, "/".into(), WeakValues::default());
             assert!(link.identity.set(identity).is_ok());
             link.enter(Stage::Open);
             link.set_reading(true);

@@ -1,9 +1,12 @@
 //! The state of one client that threads share: its identity, its send queue, and its stage.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Message, Role, SendError, Version};
+use crate::protocol::{
+    CloseCode, CloseFrame, Closing, Encoder, Message, Role, SendError, Version, WeakValues,
+};
 
 use super::client_id::ClientId;
 use super::deflate::{Context, deflate};
@@ -65,6 +68,8 @@ pub(crate) struct Identity {
     /// Writes this side's frames; it knows the version.
     pub(crate) encoder: Encoder,
     pub(crate) target: Box<str>,
+    /// The values that the server's application has attached; their owner is the client's thread.
+    pub(crate) values: WeakValues,
 }
 
 #[derive(Debug)]
@@ -93,6 +98,8 @@ pub(crate) struct Link {
     /// A close frame was sent, or nearly sent: look under the lock.
     has_close: AtomicBool,
     close_frame: Mutex<Option<CloseFrame>>,
+    /// The rooms that a server's client is in; `None` before it has entered the hub, and once it has left.
+    pub(crate) rooms: Mutex<Option<BTreeSet<Arc<str>>>>,
     /// The received bytes that it is counted to hold: see [`Incoming`](super::incoming::Incoming).
     pub(crate) held: AtomicUsize,
     /// It was closed because all clients together held too much.
@@ -101,6 +108,16 @@ pub(crate) struct Link {
     pub(crate) context: Mutex<Context>,
     /// Its thread waits here while the client is throttled.
     pub(crate) parker: Parker,
+}
+
+impl Identity {
+    pub(crate) fn new(encoder: Encoder, target: Box<str>, values: WeakValues) -> Identity {
+        Identity {
+            encoder,
+            target,
+            values,
+        }
+    }
 }
 
 impl Link {
@@ -128,6 +145,7 @@ impl Link {
             abort_reason: AtomicU8::new(0),
             has_close: AtomicBool::new(false),
             close_frame: Mutex::new(None),
+            rooms: Mutex::new(None),
             held: AtomicUsize::new(0),
             failed_for_memory: AtomicBool::new(false),
             context: Mutex::default(),
@@ -252,15 +270,6 @@ impl Link {
             self.parker.wake();
         }
         Ok(is_first)
-    }
-
-    /// Starts the closing handshake with 1001, because the server is going down.
-    pub(crate) fn start_close_going_away(&self) {
-        // This frame may always be sent.
-        let _ = self.start_close(CloseFrame {
-            code: CloseCode::GOING_AWAY,
-            reason: "the server is going down".to_owned(),
-        });
     }
 
     pub(crate) fn has_close(&self) -> bool {
@@ -459,7 +468,7 @@ mod tests {
     use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::protocol::deflate::read_response;
-    use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version};
+    use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version, WeakValues};
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -498,7 +507,8 @@ mod tests {
         let negotiated = read_response(&config, Version::Rfc6455, b"permessage-deflate");
         let encoder = Encoder::server(Version::Rfc6455).deflating(negotiated.flatten());
         let target = "/".into();
-        link.identity.get_or_init(|| Identity { encoder, target });
+        let identity = Identity::new(encoder, target, WeakValues::default());
+        link.identity.get_or_init(|| identity);
         Ok((link, stream, total_queued))
     }
 

@@ -38,6 +38,7 @@ use super::waker;
 use super::waker::{Sleeper, Waker};
 use super::watcher::{Incident, Watcher};
 use crate::error::DisconnectReason;
+use crate::protocol::CloseFrame;
 
 /// The owner of the connections that a watchdog watches: a server, or the clients of the process.
 pub(crate) trait Owner: fmt::Debug + Send + Sync {
@@ -46,6 +47,11 @@ pub(crate) trait Owner: fmt::Debug + Send + Sync {
 
     /// Counts an incident of one of its connections.
     fn count(&self, incident: Incident);
+
+    /// Returns the close frame for its connections when it shuts down.
+    fn shutdown_frame(&self) -> CloseFrame {
+        CloseFrame::going_away()
+    }
 }
 
 /// The shared side of the watchdog: any thread uses it to notify the watchdog's thread.
@@ -127,6 +133,11 @@ impl Watchdog {
             summed_up: Instant::now(),
         };
         Ok((watchdog, watch))
+    }
+
+    /// Returns the close frame for connections of an owner that shuts down.
+    pub(crate) fn shutdown_frame(&self) -> CloseFrame {
+        self.owner.shutdown_frame()
     }
 
     /// Adds a new client; its handshake timeout begins now.

@@ -7,6 +7,8 @@ use super::http::text::Escaped;
 
 /// The code of a close frame (RFC 6455 §7.4; draft-07 §7.4 for its beginnings).
 ///
+/// The constants are the codes of [IANA's registry], by number; more codes may be registered later.
+///
 /// Draft-75 and draft-76 have no codes: there Stentor reports codes, but never sends them.
 ///
 /// ```
@@ -18,6 +20,8 @@ use super::http::text::Escaped;
 /// assert!(CloseCode::new(4000).may_be_sent());
 /// assert!(!CloseCode::ABNORMAL.may_be_sent());
 /// ```
+///
+/// [IANA's registry]: https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
 #[doc(alias = "close code")]
 #[doc(alias = "status code")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,10 +48,25 @@ impl CloseCode {
     pub const POLICY: CloseCode = CloseCode(1008);
     /// 1009: a message too large to process (since draft-13).
     pub const TOO_LARGE: CloseCode = CloseCode(1009);
+    /// 1010: the server has not agreed on an extension that the client needs; only clients send it.
+    pub const MANDATORY_EXTENSION: CloseCode = CloseCode(1010);
     /// 1011: the server met a condition it did not expect.
     pub const INTERNAL_ERROR: CloseCode = CloseCode(1011);
+    /// 1012: the service restarts, the client may reconnect (IANA's registry).
+    pub const SERVICE_RESTART: CloseCode = CloseCode(1012);
     /// 1013: try again later (IANA's registry).
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
+    /// 1014: a gateway received an invalid response from the server behind it, like HTTP's 502 (IANA's
+    /// registry).
+    pub const BAD_GATEWAY: CloseCode = CloseCode(1014);
+    /// 1015: the TLS handshake failed. Reserved for reports, never sent.
+    pub const TLS_HANDSHAKE: CloseCode = CloseCode(1015);
+    /// 3000: the client must log in first, like HTTP's 401 (IANA's registry).
+    pub const UNAUTHORIZED: CloseCode = CloseCode(3000);
+    /// 3003: the client may not do this, like HTTP's 403 (IANA's registry).
+    pub const FORBIDDEN: CloseCode = CloseCode(3003);
+    /// 3008: the client took too long, like HTTP's 408 (IANA's registry).
+    pub const TIMEOUT: CloseCode = CloseCode(3008);
 
     /// Returns the code as a number.
     pub const fn get(self) -> u16 {
@@ -104,6 +123,14 @@ impl CloseFrame {
         CloseFrame {
             code,
             reason: String::new(),
+        }
+    }
+
+    /// Creates the close frame of a server that shuts down, unless its application chooses another.
+    pub(crate) fn going_away() -> CloseFrame {
+        CloseFrame {
+            code: CloseCode::GOING_AWAY,
+            reason: "the server is going down".to_owned(),
         }
     }
 

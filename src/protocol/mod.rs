@@ -126,6 +126,7 @@ pub(crate) use framing::{Encoder, Framing, Note};
 pub(crate) use handshake::ResponseReader;
 pub(crate) use handshake::request::Request;
 pub(crate) use handshake::response::{Accept, Response};
+pub(crate) use handshake::{Values, WeakValues};
 pub(crate) use http::redacted::Redacted;
 pub(crate) use message::Message;
 pub(crate) use version::{Closing, Version, Versions};

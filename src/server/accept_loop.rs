@@ -1,6 +1,8 @@
 //! The listener: accepts connections, starts a thread for each client, and goes on when no thread can
 //! be started.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::ffi::CString;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -9,7 +11,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::thread::set_name;
 
+use crate::net::client_id::ClientId;
 use crate::net::connection::Conversation;
 use crate::net::log::quota::Kind;
 use crate::net::log::{SERVER, error, log_limited};
@@ -228,7 +233,10 @@ where
                 if let Some(begun) = begun {
                     report_start(begun);
                 }
-                let serve = |conversation| Client::serve(conversation, shared, handler);
+                let serve = |conversation: Box<Conversation>| {
+                    name_thread(conversation.link.id);
+                    Client::serve(conversation, shared, handler);
+                };
                 serve(conversation);
                 serve_more(&waiting, wait, &shared.idle_threads, serve);
             })?;
@@ -245,6 +253,19 @@ where
 fn report_start(begun: Sender<Vec<u8>>) {
     let _ = begun.send(vec![0; 64]);
 }
+
+/// Names the thread after its client, for tools that list threads. The name that Rust knows, and that panics
+/// print, cannot change from client to client. In a frame of its own, as above.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline(never)]
+fn name_thread(id: ClientId) {
+    if let Ok(name) = CString::new(format!("client {id}")) {
+        let _ = set_name(&name);
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn name_thread(_: ClientId) {}
 
 fn serve_more(
     waiting: &Receiver<Box<Conversation>>,

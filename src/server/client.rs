@@ -1,5 +1,6 @@
 //! A client, as its handler sees it.
 
+use std::any::Any;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -10,14 +11,14 @@ use crate::net::catch_panic::catch_panic;
 use crate::net::client_id::ClientId;
 use crate::net::connection::{Conversation, Received};
 use crate::net::link::Stage;
-use crate::net::log::log_limited;
-use crate::net::log::quota::Kind;
 use crate::net::peer::Peer;
-use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, Request, State, Version};
+use crate::protocol::{
+    CloseCode, CloseFrame, Closed, Event, Message, Request, State, Values, Version,
+};
 
 use super::handles::{Audience, ClientHandle, ServerHandle};
 use super::handshake::Handshake;
-use super::membership::{JoinError, JoinedRooms};
+use super::membership::{self, JoinError};
 use super::shared::{ServerThreads, Shared};
 use super::teardown::{HandlerEnd, report_close};
 
@@ -26,6 +27,8 @@ use super::teardown::{HandlerEnd, report_close};
 /// - `Ok`: the server closes the connection with 1000, if it is still open.
 /// - An error, or a panic: the server closes only this client's connection, with 1011. It logs the failure
 ///   and counts it as [`failed_handlers`](crate::server::Counters::failed_handlers).
+/// - [`CloseWith`](crate::server::CloseWith): the server closes the connection with the code that it names.
+///   This is not a failure.
 ///
 /// The end of a connection is not a failure. If the client disappears, `client.recv()?` ends the handler with
 /// [`Error::Disconnected`]. The server counts no failure then, and logs this error only at the level debug.
@@ -60,7 +63,7 @@ pub struct Client {
     /// On the heap, where it takes little: a stack grows by pages, and an idle client keeps them.
     conversation: Box<Conversation>,
     shared: Arc<Shared>,
-    rooms: JoinedRooms,
+    values: Values,
     /// Without [`Server::run`](crate::Server::run), the clients keep the hub and the watchdog alive.
     _threads: Option<Arc<ServerThreads>>,
 }
@@ -105,6 +108,15 @@ impl Client {
     /// Returns the subprotocol that the client and the server agreed on, if there is one.
     pub fn subprotocol(&self) -> Option<&str> {
         self.conversation.connection.subprotocol()
+    }
+
+    /// Returns the value of this type that [`on_request`](crate::ServerBuilder::on_request) has attached
+    /// with [`Accept::with`](crate::Accept::with); `None` if it has attached none. It is in an
+    /// `Arc`, so that a handler can use it while it receives and sends. The client drops it after
+    /// [`on_close`](crate::ServerBuilder::on_close) was called.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.values.get()
     }
 
     /// Returns the state of the connection.
@@ -239,14 +251,7 @@ impl Client {
     /// the number of the rooms, use [`try_join`](Client::try_join), which returns the reason.
     #[doc(alias = "subscribe")]
     pub fn join(&self, room: &str) {
-        if let Err(error) = self.try_join(room) {
-            let (id, peer) = (self.id(), self.peer());
-            log_limited!(
-                self.shared.watchdog,
-                Kind::NotJoined,
-                "client {id} {peer}: room not joined: {error}"
-            );
-        }
+        membership::join(&self.conversation.link, room, &self.shared);
     }
 
     /// Enters a room like [`join`](Client::join), and returns an error if a limit does not allow this. The
@@ -261,14 +266,14 @@ impl Client {
     ///
     /// After an error the client is not in the room, and nothing else has changed.
     pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
-        self.rooms.join(room, self.id(), &self.shared)
+        membership::try_join(&self.conversation.link, room, &self.shared)
     }
 
     /// Leaves a room: broadcasts to the room that are sent from now on do not reach this client. If the
     /// client is not in the room, nothing happens. When the connection ends, the client leaves all its rooms.
     #[doc(alias = "unsubscribe")]
     pub fn leave(&self, room: &str) {
-        self.rooms.leave(room, self.id(), &self.shared);
+        membership::leave(&self.conversation.link, room, &self.shared);
     }
 
     /// Returns the members of a room, as an audience for broadcasts. This client need not be a member. If it
@@ -317,7 +322,7 @@ impl Client {
         Client {
             conversation,
             shared: Arc::clone(shared),
-            rooms: JoinedRooms::default(),
+            values: Values::default(),
             _threads: None,
         }
     }
@@ -326,6 +331,7 @@ impl Client {
         let handshake = Handshake {
             conversation: &mut self.conversation,
             shared: &self.shared,
+            values: &mut self.values,
         };
         handshake.perform()
     }
@@ -335,12 +341,12 @@ impl Client {
     #[inline(never)]
     fn handler_ended(&mut self, result: Option<HandlerResult>) {
         let end = HandlerEnd::of(result, &self.conversation);
-        self.close_tcp(&end);
+        self.close_tcp(end);
     }
 
     #[inline(never)]
     fn dropped(&mut self) {
-        self.close_tcp(&match std::thread::panicking() {
+        self.close_tcp(match std::thread::panicking() {
             true => HandlerEnd::Failed("its thread panicked".to_owned()),
             false => HandlerEnd::Returned,
         });
@@ -354,22 +360,25 @@ impl Client {
     /// Closes the connection, however its handler ended: starts the closing handshake, if nobody did before,
     /// completes it, closes the TCP connection, and reports that. Does nothing the second time.
     #[inline(never)]
-    fn close_tcp(&mut self, end: &HandlerEnd) {
+    fn close_tcp(&mut self, end: HandlerEnd) {
         if self.is_finished() {
             return;
         }
         let (conversation, shared) = (&mut *self.conversation, &*self.shared);
         let (id, was_opened) = (conversation.link.id, conversation.is_opened());
         end.report(id, shared);
-        conversation.start_close_unless_closing(end.close_code());
+        conversation.start_close_unless_closing(end.into_close_frame());
         if was_opened {
-            self.rooms.leave_all(id, shared);
+            membership::leave_all(&conversation.link, shared);
         }
         conversation.complete_close();
         if was_opened {
             report_close(conversation, shared);
         }
         shared.registry.remove(&conversation.link);
+        // Dropping a value runs the user's code.
+        let values = std::mem::take(&mut self.values);
+        catch_panic(|| drop(values));
     }
 }
 

@@ -64,8 +64,8 @@ pub struct Counters {
     /// Connections that have ended, by close code. A close without a code counts as 1005, an end without a
     /// close as 1006.
     pub closes: BTreeMap<u16, u64>,
-    /// Handlers that failed: they panicked, or returned an error that does not only report the end of the
-    /// connection.
+    /// Handlers that failed: they panicked, or returned an error that neither only reports the end of the
+    /// connection nor [requests](super::CloseWith) a close.
     pub failed_handlers: u64,
 }
 
@@ -183,7 +183,8 @@ mod tests {
         let send_queue = SendQueue::new(id, socket, 0, SlowClient::default(), watcher);
         let link = Link::new(id, Role::Server, Peer::Local, send_queue, Arc::default());
         let (encoder, target) = (Encoder::server(Version::Rfc6455), "/".into());
-        link.identity.get_or_init(|| Identity { encoder, target });
+        link.identity
+            .get_or_init(|| Identity::new(encoder, target, Default::default()));
         let totals = Totals::default();
         // Both clients open, and one closes, after the counters were first read.
         let counters = totals.snapshot([&link].into_iter().inspect(|link| {

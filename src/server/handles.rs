@@ -1,5 +1,6 @@
 //! Handles: a server and its clients, used from any thread.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 use super::counters::Counters;
 use super::hub::Command;
 use super::hub::batch::Target;
+use super::membership::{self, JoinError};
 use super::shared::Shared;
 
 /// A handle of a running server: it sends broadcasts, reads the counters, finds clients, and shuts the server
@@ -48,9 +50,9 @@ pub struct ServerHandle {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// A handle of one client: it sends messages, and closes the connection. Any thread can use it, while the
-/// client's own handler waits in [`recv`](crate::Client::recv). A clone is cheap. A handle does not keep the
-/// connection open.
+/// A handle of one client: it sends messages, enters rooms, and closes the connection. Any thread can use
+/// it, while the client's own handler waits in [`recv`](crate::Client::recv). A clone is cheap. A handle does
+/// not keep the connection open.
 ///
 /// ```
 /// use stentor::{ClientHandle, Error, SlowClient};
@@ -168,8 +170,7 @@ impl ServerHandle {
     /// is connected.
     pub fn disconnect_all(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         // So that a mistake is reported even if no client is connected.
-        Encoder::server(Version::Rfc6455)
-            .encode_close(Some(&frame(code, reason)), &mut Vec::new())?;
+        let _ = sendable(code, reason)?;
         for client in self.clients() {
             client.close(code, reason)?;
         }
@@ -192,6 +193,46 @@ impl ServerHandle {
     #[doc(alias = "stop")]
     pub fn shutdown(&self, deadline: Duration) {
         self.shared.shutdown(deadline);
+    }
+
+    /// Shuts the server down like [`shutdown`](ServerHandle::shutdown), but with a code and a reason of the
+    /// caller's choice instead of 1001: such as
+    /// [`SERVICE_RESTART`](crate::CloseCode::SERVICE_RESTART), after which a page may reconnect.
+    /// Requests that arrive meanwhile are still rejected with 503. After a second call, the new code is for
+    /// clients whose close has not begun.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stentor::{CloseCode, Server};
+    ///
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let handle = server.handle();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         let reason = "back in a minute";
+    ///         handle.shutdown_with(CloseCode::SERVICE_RESTART, reason, Duration::from_secs(5))
+    ///     });
+    ///     server.run(|client| {
+    ///         while let Some(message) = client.recv()? {
+    ///             client.send(message)?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    /// })
+    /// # ; Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes. The server then runs on.
+    pub fn shutdown_with(
+        &self,
+        code: CloseCode,
+        reason: &str,
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        let frame = sendable(code, reason)?;
+        self.shared.shutdown_with(frame, timeout);
+        Ok(())
     }
 }
 
@@ -222,6 +263,14 @@ impl ClientHandle {
     /// Returns the resource that the client requested: the path, and the query if there is one.
     pub fn target(&self) -> &str {
         self.link.target()
+    }
+
+    /// Returns the value of this type that [`on_request`](crate::ServerBuilder::on_request) has attached
+    /// with [`Accept::with`](crate::Accept::with); `None` if it has attached none, and once the client is
+    /// gone: a handle does not keep the values.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.link.identity.get()?.values.get()
     }
 
     /// Returns whether the connection is open: messages can be sent, since no close has begun.
@@ -274,6 +323,29 @@ impl ClientHandle {
             }),
             Push::Closed => Err(Error::Closed),
         }
+    }
+
+    /// Enters the client into a room, like [`Client::join`](crate::Client::join): broadcasts to the room that
+    /// are sent from now on reach it. If a limit does not allow this, the reason is logged and counted; once
+    /// the connection is closed, this does nothing.
+    pub fn join(&self, room: &str) {
+        membership::join(&self.link, room, &self.shared);
+    }
+
+    /// Enters the client into a room like [`join`](ClientHandle::join), and returns an error if that is not
+    /// possible; nothing is logged. The limits and the counter are those of
+    /// [`Client::try_join`](crate::Client::try_join), for all threads together.
+    ///
+    /// # Errors
+    /// [`JoinError`] if a limit does not allow it, and [`JoinError::Closed`] once the client has left. It has
+    /// not entered then, and nothing else has changed.
+    pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
+        membership::try_join(&self.link, room, &self.shared)
+    }
+
+    /// Takes the client out of a room, whichever thread entered it. Does nothing if it is not in the room.
+    pub fn leave(&self, room: &str) {
+        membership::leave(&self.link, room, &self.shared);
     }
 
     /// Starts the closing handshake with a code and a reason, in the way of the client's version. Draft-76
@@ -339,6 +411,13 @@ impl Audience {
         ids.retain(|id| !self.target.except.contains(id));
         ids
     }
+}
+
+/// Returns a close frame that every version accepts.
+fn sendable(code: CloseCode, reason: &str) -> Result<CloseFrame, Error> {
+    let frame = frame(code, reason);
+    Encoder::server(Version::Rfc6455).encode_close(Some(&frame), &mut Vec::new())?;
+    Ok(frame)
 }
 
 fn frame(code: CloseCode, reason: &str) -> CloseFrame {

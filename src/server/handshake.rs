@@ -1,20 +1,17 @@
 //! The start of a connection: the request, the response of the user's hook, and the entry into the hub.
 
-use std::sync::Arc;
-
 use crate::error::Error;
 use crate::net::catch_panic::catch_panic;
 use crate::net::connection::{Conversation, Step};
-use crate::net::link::Stage;
 use crate::net::log::quota::Kind;
 use crate::net::log::{CONNECTION, debug, log_limited};
 use crate::net::send_queue::NOT_COPIED_FROM;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
-use crate::protocol::{Event, Rejection, Request, Response, SendError, State};
+use crate::protocol::{Event, Rejection, Request, Response, SendError, State, Values};
 
-use super::hub::Command;
+use super::membership;
 use super::reply::Reply;
 use super::shared::Shared;
 
@@ -22,6 +19,8 @@ use super::shared::Shared;
 pub(super) struct Handshake<'a> {
     pub(super) conversation: &'a mut Conversation,
     pub(super) shared: &'a Shared,
+    /// Receives the values of the acceptance.
+    pub(super) values: &'a mut Values,
 }
 
 impl Handshake<'_> {
@@ -120,7 +119,10 @@ impl Handshake<'_> {
             None => Reply::accept(),
         };
         let answered = match reply {
-            Reply::Accept(accept) => self.conversation.connection.accept(accept),
+            Reply::Accept(mut accept) => {
+                *self.values = std::mem::take(&mut accept.values);
+                self.conversation.connection.accept(accept)
+            }
             Reply::Reject(rejection) => self.conversation.connection.reject(rejection),
             Reply::Respond(response) => {
                 let status = response.status();
@@ -163,11 +165,10 @@ impl Handshake<'_> {
             .connection
             .request()
             .map_or("/", Request::target);
-        self.conversation.publish(target.into());
+        let values = self.values.downgrade();
+        self.conversation.publish(target.into(), values);
         self.shared.totals.opened(self.conversation.version());
-        self.conversation.link.enter(Stage::Open);
-        self.shared
-            .command(Command::Enter(Arc::clone(&self.conversation.link)));
+        membership::enter(&self.conversation.link, self.shared);
         self.conversation.flush();
     }
 }

@@ -1,19 +1,21 @@
 //! Joins rooms, within limits: of the rooms of one client, of the rooms of all clients together, and of
 //! the length of a room's name.
 //!
-//! Each client's thread keeps the set of its rooms. So the call that exceeds a limit gets the error, the
-//! hub receives only the changes, and at the end a client leaves its rooms in slices, one after the
-//! other: no other client waits long for the hub, even with very many rooms.
+//! Each client has the set of its rooms, which its thread and its handles change. So the call that exceeds
+//! a limit gets the error, the hub receives only the changes, and at the end a client leaves its rooms in
+//! slices, one after the other: no other client waits long for the hub, even with very many rooms.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::client_id::ClientId;
+use crate::net::link::{Link, Stage};
+use crate::net::log::log_limited;
+use crate::net::log::quota::Kind;
 use crate::net::sync::atomic::AtomicUsize;
 use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::net::sync::{Mutex, MutexGuard, PoisonError};
+use crate::net::sync::{MutexGuard, PoisonError};
 
 use super::hub::Command;
 use super::shared::Shared;
@@ -37,6 +39,8 @@ pub enum JoinError {
     TooManyMemberships(usize),
     /// The room's name is longer than 256 bytes. The number is its length in bytes.
     LongName(usize),
+    /// The connection is closed, and the client has left all rooms. Only handles can be this late.
+    Closed,
 }
 
 /// The number of memberships, and its limit. One client in one room is one membership.
@@ -66,71 +70,95 @@ impl Memberships {
     }
 }
 
-/// The rooms that one client is in. Few programs join on more than one thread; only such threads wait for
-/// each other here.
-#[derive(Debug, Default)]
-pub(super) struct JoinedRooms(Mutex<BTreeSet<Arc<str>>>);
+/// Enters an open client into the hub. From now on it can join rooms, also by handles: none that another
+/// thread joins reaches the hub before the client does.
+pub(super) fn enter(link: &Arc<Link>, shared: &Shared) {
+    let mut rooms = lock(link);
+    *rooms = Some(BTreeSet::new());
+    // From here on, handles find it.
+    link.enter(Stage::Open);
+    shared.command(Command::Enter(Arc::clone(link)));
+}
 
-impl JoinedRooms {
-    /// Joins a room; no error if the client is in it already.
-    pub(super) fn join(&self, room: &str, id: ClientId, shared: &Shared) -> Result<(), JoinError> {
-        let joined = self.try_join(room, id, shared);
-        if joined.is_err() {
-            shared.totals.not_joined.fetch_add(1, Relaxed);
-        }
-        joined
-    }
-
-    fn try_join(&self, room: &str, id: ClientId, shared: &Shared) -> Result<(), JoinError> {
-        if room.len() > LONGEST_NAME {
-            return Err(JoinError::LongName(room.len()));
-        }
-        let settings = &shared.settings;
-        let mut rooms = self.rooms();
-        if rooms.contains(room) {
-            return Ok(());
-        }
-        if rooms.len() >= settings.max_rooms_per_client {
-            return Err(JoinError::TooManyRooms(settings.max_rooms_per_client));
-        }
-        if !shared.memberships.take() {
-            return Err(JoinError::TooManyMemberships(settings.max_memberships));
-        }
-        let room: Arc<str> = room.into();
-        rooms.insert(Arc::clone(&room));
-        // Under this client's own lock: if two threads join and leave the same room, the hub receives
-        // their commands in the order in which they have changed the set.
-        shared.command(Command::Join(id, room));
-        Ok(())
-    }
-
-    /// Leaves a room; no error if the client is not in it.
-    pub(super) fn leave(&self, room: &str, id: ClientId, shared: &Shared) {
-        let mut rooms = self.rooms();
-        if let Some(room) = rooms.take(room) {
-            shared.command(Command::Part(id, vec![room], None));
+/// Joins a room; if a limit does not allow it, logs the reason.
+pub(super) fn join(link: &Link, room: &str, shared: &Shared) {
+    match try_join(link, room, shared) {
+        Ok(()) | Err(JoinError::Closed) => {}
+        Err(error) => {
+            let (id, peer) = (link.id, link.peer);
+            log_limited!(
+                shared.watchdog,
+                Kind::NotJoined,
+                "client {id} {peer}: room not joined: {error}"
+            );
         }
     }
+}
 
-    /// Leaves the hub and all rooms: no broadcast reaches the client any more.
-    pub(super) fn leave_all(&self, id: ClientId, shared: &Shared) {
-        let rooms = std::mem::take(&mut *self.rooms());
-        shared.command(Command::Leave(id));
-        let mut rooms = rooms.into_iter();
-        while rooms.len() > 0 {
-            let slice = rooms.by_ref().take(SLICE).collect();
-            let part = |answer| Command::Part(id, slice, answer);
-            match rooms.len() {
-                0 => shared.command(part(None)),
-                // One after the other, so that commands of other clients come in between.
-                _ => drop(shared.ask_hub(|answer| part(Some(answer)), Duration::MAX)),
-            }
+/// Joins a room; no error if the client is in it already.
+pub(super) fn try_join(link: &Link, room: &str, shared: &Shared) -> Result<(), JoinError> {
+    let joined = join_within_limits(link, room, shared);
+    if joined.is_err_and(|error| error != JoinError::Closed) {
+        shared.totals.not_joined.fetch_add(1, Relaxed);
+    }
+    joined
+}
+
+fn join_within_limits(link: &Link, room: &str, shared: &Shared) -> Result<(), JoinError> {
+    if room.len() > LONGEST_NAME {
+        return Err(JoinError::LongName(room.len()));
+    }
+    let settings = &shared.settings;
+    let mut rooms = lock(link);
+    let Some(rooms) = rooms.as_mut() else {
+        return Err(JoinError::Closed);
+    };
+    if rooms.contains(room) {
+        return Ok(());
+    }
+    if rooms.len() >= settings.max_rooms_per_client {
+        return Err(JoinError::TooManyRooms(settings.max_rooms_per_client));
+    }
+    if !shared.memberships.take() {
+        return Err(JoinError::TooManyMemberships(settings.max_memberships));
+    }
+    let room: Arc<str> = room.into();
+    rooms.insert(Arc::clone(&room));
+    // Under this client's own lock: if two threads join and leave the same room, the hub receives
+    // their commands in the order in which they have changed the set.
+    shared.command(Command::Join(link.id, room));
+    Ok(())
+}
+
+/// Leaves a room; no error if the client is not in it.
+pub(super) fn leave(link: &Link, room: &str, shared: &Shared) {
+    let mut rooms = lock(link);
+    if let Some(room) = rooms.as_mut().and_then(|rooms| rooms.take(room)) {
+        shared.command(Command::Part(link.id, vec![room], None));
+    }
+}
+
+/// Leaves the hub and all rooms: no broadcast reaches the client any more.
+pub(super) fn leave_all(link: &Link, shared: &Shared) {
+    let id = link.id;
+    let rooms = lock(link).take();
+    shared.command(Command::Leave(id));
+    let mut rooms = rooms.unwrap_or_default().into_iter();
+    while rooms.len() > 0 {
+        let slice = rooms.by_ref().take(SLICE).collect();
+        let part = |answer| Command::Part(id, slice, answer);
+        match rooms.len() {
+            0 => shared.command(part(None)),
+            // One after the other, so that commands of other clients come in between.
+            _ => drop(shared.ask_hub(|answer| part(Some(answer)), Duration::MAX)),
         }
     }
+}
 
-    fn rooms(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Locks the rooms of a client. Few programs join on more than one thread; only such threads wait for each
+/// other here.
+fn lock(link: &Link) -> MutexGuard<'_, Option<BTreeSet<Arc<str>>>> {
+    link.rooms.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Display for JoinError {
@@ -154,6 +182,7 @@ impl fmt::Display for JoinError {
                     "the room's name has {len} bytes, and the limit is {LONGEST_NAME}: use a shorter one"
                 )
             }
+            JoinError::Closed => f.write_str("the client has left"),
         }
     }
 }

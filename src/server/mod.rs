@@ -14,8 +14,8 @@
 //! [`Server::run`](crate::Server::run) and serves all sockets that the server listens on; the hub; and the watchdog. One
 //! owner per mutable thing: the client's thread owns its input and its state, the send queue owns the
 //! output, the hub the rooms, the watchdog the time. They meet in bounded queues, and no lock is held
-//! across a call that can block, with one exception: the set of a client's own rooms is locked while a
-//! join or a leave waits for room in the hub's queue. Only threads that do so for the same client can
+//! across a call that can block, with one exception: the set of a client's own rooms is locked while
+//! its entry, a join or a leave waits for room in the hub's queue. Only threads that do so for the same client can
 //! wait there.
 
 pub(crate) mod builder;
@@ -49,6 +49,8 @@ pub(crate) mod client;
 
 mod handshake;
 
+mod close_with;
+
 mod teardown;
 
 mod hub;
@@ -66,6 +68,7 @@ pub(crate) mod handles;
 mod model;
 
 pub use acceptor::Acceptor;
+pub use close_with::CloseWith;
 pub use counters::Counters;
 pub use handles::Audience;
 pub use listener::{Endpoint, Listener};

@@ -9,7 +9,7 @@ use crate::net::link::Link;
 use crate::net::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::net::watchdog::Owner;
 use crate::net::watcher::Incident;
-use crate::protocol::Rejection;
+use crate::protocol::{CloseFrame, Rejection};
 
 use super::addresses::{AddressGroup, Addresses, PerAddress};
 use super::counters::{Counters, Totals};
@@ -20,6 +20,8 @@ pub(crate) struct Registry {
     inside: Mutex<Inside>,
     pub(crate) totals: Arc<Totals>,
     left: Condvar,
+    /// The close frame for the clients when the server shuts down.
+    shutdown_frame: Mutex<CloseFrame>,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,7 @@ impl Registry {
             }),
             totals: Arc::default(),
             left: Condvar::default(),
+            shutdown_frame: Mutex::new(CloseFrame::going_away()),
         }
     }
 
@@ -132,6 +135,15 @@ impl Registry {
         self.left.notify_all();
     }
 
+    pub(crate) fn set_shutdown_frame(&self, frame: CloseFrame) {
+        *self.shutdown_frame() = frame;
+    }
+
+    fn shutdown_frame(&self) -> MutexGuard<'_, CloseFrame> {
+        let frame = self.shutdown_frame.lock();
+        frame.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,5 +156,9 @@ impl Owner for Registry {
 
     fn count(&self, incident: Incident) {
         self.totals.count(incident);
+    }
+
+    fn shutdown_frame(&self) -> CloseFrame {
+        Registry::shutdown_frame(self).clone()
     }
 }

@@ -88,7 +88,8 @@ impl Server {
     ///
     /// A client has its thread as long as it is connected. The thread may then serve another client: values
     /// that a handler leaves in thread-locals are visible to the next one. All threads run the same handler,
-    /// which may borrow from the caller.
+    /// which may borrow from the caller. On Linux, tools such as `top` show the thread as `client` and the
+    /// client's number.
     ///
     /// # Errors
     /// - If all listeners are broken permanently.

@@ -29,7 +29,7 @@ use crate::net::sync::thread::JoinHandle;
 use crate::net::sync::{Instant, Mutex, PoisonError};
 use crate::net::tls::TlsError;
 use crate::net::watchdog::Watchdog;
-use crate::protocol::{Config, Connection, Rejection, Request, Role, rejection_bytes};
+use crate::protocol::{CloseFrame, Config, Connection, Rejection, Request, Role, rejection_bytes};
 
 use super::addresses::AddressGroup;
 use super::counters::Totals;
@@ -195,9 +195,15 @@ impl Shared {
         self.stopping.load(SeqCst)
     }
 
-    /// Closes all clients with 1001, after all commands that the hub has received before, and waits until
-    /// that is done: for the hub, which nothing can block, and no longer than `limit`.
+    /// Closes all clients with 1001: see [`shutdown_with`](Shared::shutdown_with).
     pub(crate) fn shutdown(&self, limit: Duration) {
+        self.shutdown_with(CloseFrame::going_away(), limit);
+    }
+
+    /// Closes all clients with a frame that may be sent, after all commands that the hub has received before,
+    /// and waits until that is done: for the hub, which nothing can block, and no longer than `limit`.
+    pub(crate) fn shutdown_with(&self, frame: CloseFrame, limit: Duration) {
+        self.registry.set_shutdown_frame(frame);
         *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
         self.stopping.store(true, SeqCst);
         // A full pipe has woken the listener already.
@@ -218,10 +224,11 @@ impl Shared {
         }
     }
 
-    /// Closes all clients with 1001 at once, without waiting for the hub.
+    /// Closes all clients at once, without waiting for the hub.
     fn start_close_of_all(&self) {
+        let frame = self.watchdog.shutdown_frame();
         for link in self.registry.all() {
-            link.start_close_going_away();
+            let _ = link.start_close(frame.clone());
         }
     }
 

@@ -12,9 +12,10 @@ use crate::net::log::{CONNECTION, debug, log_limited};
 use crate::net::peer::Peer;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::protocol::http::text::{Escaped, shown};
-use crate::protocol::{CloseCode, Closed, Initiator, Version};
+use crate::protocol::{CloseCode, CloseFrame, Closed, Initiator, Version};
 
 use super::client::HandlerResult;
+use super::close_with::requested;
 use super::shared::Shared;
 
 /// The report of a closed connection, for the hook [`on_close`](crate::ServerBuilder::on_close). There is
@@ -51,6 +52,8 @@ pub(super) enum HandlerEnd {
     /// With an error that only reports the end of the connection.
     WithConnection(String),
     Failed(String),
+    /// With an error that requests this close frame.
+    ClosedWith(CloseFrame),
 }
 
 impl HandlerEnd {
@@ -65,13 +68,24 @@ impl HandlerEnd {
                     .unwrap_or_else(|| "an error whose Display panics".to_owned());
                 let ends = texts_of_end(conversation);
                 let is_the_end = catch_panic(|| is_the_end(&*error, &ends)).unwrap_or(false);
+                let requested = catch_panic(|| requested(&*error)).flatten();
                 catch_panic(|| drop(error));
-                match is_the_end {
-                    true => HandlerEnd::WithConnection(words),
-                    false => HandlerEnd::Failed(words),
+                match requested {
+                    Some(frame) => HandlerEnd::closed_with(frame, conversation),
+                    None if is_the_end => HandlerEnd::WithConnection(words),
+                    None => HandlerEnd::Failed(words),
                 }
             }
             None => HandlerEnd::Failed("it panicked".to_owned()),
+        }
+    }
+
+    /// Judges a close frame that the handler has requested.
+    fn closed_with(frame: CloseFrame, conversation: &Conversation) -> HandlerEnd {
+        let encoder = conversation.encoder();
+        match encoder.encode_close(Some(&frame), &mut Vec::new()) {
+            Ok(()) => HandlerEnd::ClosedWith(frame),
+            Err(error) => HandlerEnd::Failed(error.to_string()),
         }
     }
 
@@ -81,6 +95,10 @@ impl HandlerEnd {
             HandlerEnd::Returned => {}
             HandlerEnd::WithConnection(error) => {
                 debug!(target: CONNECTION, "client {id}: handler: {error}")
+            }
+            HandlerEnd::ClosedWith(CloseFrame { code, reason }) => {
+                let reason = Escaped::Text(reason);
+                debug!(target: CONNECTION, "client {id}: handler: close with {code} \"{reason}\"")
             }
             HandlerEnd::Failed(error) => {
                 log_limited!(
@@ -93,11 +111,14 @@ impl HandlerEnd {
         }
     }
 
-    /// Returns the code with which the connection is closed, if it is still open.
-    pub(super) fn close_code(&self) -> CloseCode {
+    /// Returns the frame with which the connection is closed, if it is still open.
+    pub(super) fn into_close_frame(self) -> CloseFrame {
         match self {
-            HandlerEnd::Returned => CloseCode::NORMAL,
-            HandlerEnd::WithConnection(_) | HandlerEnd::Failed(_) => CloseCode::INTERNAL_ERROR,
+            HandlerEnd::Returned => CloseFrame::of(CloseCode::NORMAL),
+            HandlerEnd::WithConnection(_) | HandlerEnd::Failed(_) => {
+                CloseFrame::of(CloseCode::INTERNAL_ERROR)
+            }
+            HandlerEnd::ClosedWith(frame) => frame,
         }
     }
 }

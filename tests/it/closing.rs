@@ -50,6 +50,37 @@ fn every_code_is_accepted_or_refused_by_the_rule() {
     }
 }
 
+/// IANA's registry of close codes.
+#[test]
+fn every_registered_code_has_a_constant() {
+    let registered = [
+        (1000, CloseCode::NORMAL),
+        (1001, CloseCode::GOING_AWAY),
+        (1002, CloseCode::PROTOCOL_ERROR),
+        (1003, CloseCode::UNSUPPORTED_DATA),
+        (1004, CloseCode::TOO_LARGE_BEFORE_13),
+        (1005, CloseCode::NO_CODE),
+        (1006, CloseCode::ABNORMAL),
+        (1007, CloseCode::INVALID_TEXT),
+        (1008, CloseCode::POLICY),
+        (1009, CloseCode::TOO_LARGE),
+        (1010, CloseCode::MANDATORY_EXTENSION),
+        (1011, CloseCode::INTERNAL_ERROR),
+        (1012, CloseCode::SERVICE_RESTART),
+        (1013, CloseCode::TRY_AGAIN_LATER),
+        (1014, CloseCode::BAD_GATEWAY),
+        (1015, CloseCode::TLS_HANDSHAKE),
+        (3000, CloseCode::UNAUTHORIZED),
+        (3003, CloseCode::FORBIDDEN),
+        (3008, CloseCode::TIMEOUT),
+    ];
+    for (number, code) in registered {
+        assert_eq!(code.get(), number);
+        let expected = !matches!(number, 1004..=1006 | 1015);
+        assert_eq!(code.may_be_sent(), expected, "{code}");
+    }
+}
+
 #[test]
 fn every_code_is_sent_or_refused_by_the_same_rule() {
     for version in Version::ALL {

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stentor::{CloseCode, DisconnectReason, Error, Server, Version};
+use crossbeam_channel::bounded;
+use stentor::{CloseCode, DisconnectReason, Error, Reply, Server, Version};
 
 use crate::support::{
     Head, Heard, Loopback, PATIENCE, Peer, becomes, dial, echo, read_answer, read_end,
@@ -46,6 +47,63 @@ fn every_version_is_closed_in_its_own_way() {
     let counters = server.handle.counters();
     assert_eq!(counters.closes, [(1001, 5)].into());
     assert!(counters.disconnected.is_empty(), "{counters:?}");
+}
+
+#[test]
+fn every_version_is_closed_with_the_code_of_the_application() {
+    let mut server = Loopback::echo(Server::builder());
+    let mut peers = server.open_all();
+    let code = CloseCode::SERVICE_RESTART;
+    let shutdown_with = |code, reason| server.handle.shutdown_with(code, reason, PATIENCE);
+    shutdown_with(code, "soon back").unwrap();
+    for peer in &mut peers {
+        peer.answer_goodbye(1012, "soon back");
+    }
+    drop(peers);
+    server.join();
+    assert_eq!(server.handle.counters().closes, [(1012, 5)].into());
+}
+
+#[test]
+fn a_shutdown_with_a_frame_that_may_not_be_sent_is_none() {
+    let server = Loopback::echo(Server::builder());
+    let mut peer = server.open(Version::Rfc6455);
+    let long = "a".repeat(124);
+    for (code, reason) in [
+        (CloseCode::NO_CODE, ""),
+        (CloseCode::TOO_LARGE_BEFORE_13, ""),
+        (CloseCode::new(999), ""),
+        (CloseCode::NORMAL, long.as_str()),
+    ] {
+        let result = server.handle.shutdown_with(code, reason, Duration::ZERO);
+        assert!(matches!(result, Err(Error::Send(_))), "{result:?}");
+    }
+    peer.expect_echo("still here");
+    server.open(Version::Rfc6455).expect_echo("and open");
+}
+
+#[test]
+fn a_client_that_enters_during_the_shutdown_is_closed_with_its_code() {
+    let (step, steps) = bounded::<()>(0);
+    let builder = Server::builder().on_request(move |_| {
+        // The request is here; the shutdown has begun.
+        steps.recv().unwrap();
+        steps.recv().unwrap();
+        Reply::accept()
+    });
+    let mut server = Loopback::echo(builder);
+    let address = server.address;
+    let peer = thread::spawn(move || {
+        let mut peer = Peer::open(address, Version::Rfc6455);
+        peer.expect_goodbye(1012, "soon back");
+    });
+    step.send(()).unwrap();
+    let (code, reason) = (CloseCode::SERVICE_RESTART, "soon back");
+    let shut_down = server.handle.shutdown_with(code, reason, PATIENCE);
+    shut_down.unwrap();
+    step.send(()).unwrap();
+    peer.join().unwrap();
+    server.join();
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod client_response;
 
 mod error;
 
+mod values;
+
 pub use client_request::ClientRequest;
 pub use client_response::HandshakeResponse;
 pub use error::HandshakeError;
@@ -24,3 +26,4 @@ pub(crate) use client_request::add_subprotocols;
 pub(crate) use request::Request;
 pub(crate) use response::{Accept, Response};
 pub(crate) use server::{Agreed, Proof, agree, judge};
+pub(crate) use values::{Values, WeakValues};

@@ -1,5 +1,6 @@
 //! A client's request, as a server reads it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -156,8 +157,35 @@ impl Request {
     }
 
     /// Returns the query after the first `?`, or `None`. Not decoded: `%2e` stays `%2e`, and `+` stays `+`.
+    /// [`query_pairs`](Request::query_pairs) decodes it.
     pub fn query(&self) -> Option<&str> {
         self.target().split_once('?').map(|(_, query)| query)
+    }
+
+    /// Returns the names and values of the query, decoded as forms and `URLSearchParams` write them: `&`
+    /// separates pairs, the first `=` separates name and value, `+` and `%20` are spaces. There is no
+    /// error: a `%` without two hex digits stays as it is, bytes that are not UTF-8 become U+FFFD, and a pair
+    /// without `=` has an empty value. Without a query, there are no pairs.
+    ///
+    /// ```
+    /// # use stentor::Request;
+    /// fn tags(request: &Request) -> Vec<String> {
+    ///     // `?tag=a%26b&page=2&tag=c+d` has the tags `a&b` and `c d`.
+    ///     let tags = request.query_pairs().filter(|(name, _)| name == "tag");
+    ///     tags.map(|(_, value)| value.into_owned()).collect()
+    /// }
+    /// ```
+    #[doc(alias = "query string")]
+    #[doc(alias = "parameter")]
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.query().unwrap_or_default().as_bytes())
+    }
+
+    /// Returns the first value of this name in the query, decoded like
+    /// [`query_pairs`](Request::query_pairs); `None` if the query does not have the name.
+    pub fn query_value(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut pairs = self.query_pairs();
+        pairs.find_map(|(own, value)| (own == name).then_some(value))
     }
 
     /// Returns the value of the first header of that name, in any letter case, as received.

@@ -1,5 +1,6 @@
 //! Writes HTTP responses: rejections, ordinary pages, and the headers of a 101.
 
+use std::any::Any;
 use std::fmt;
 
 use crate::protocol::error::Rejection;
@@ -7,6 +8,8 @@ use crate::protocol::http::body::Body;
 use crate::protocol::http::redacted::Shown;
 use crate::protocol::http::text::is_token;
 use crate::protocol::version::Versions;
+
+use super::values::Values;
 
 /// Returns the current time as the header `Date` has it (RFC 9110 §5.6.7), such as
 /// `Sun, 06 Nov 1994 08:49:37 GMT`. The protocol has no clock of its own. Text with a control character
@@ -42,7 +45,11 @@ pub struct Response {
     body: Body,
 }
 
-/// How a handshake is accepted: the subprotocol, and additional headers of the 101.
+/// How a handshake is accepted: the subprotocol, additional headers of the 101, and values for the
+/// connection's handler.
+///
+/// Two are equal if their subprotocols and headers are, and if both are without values, or one is a clone
+/// of the other: values are compared by identity. `Debug` shows no value, since it may be a secret.
 ///
 /// ```
 /// use stentor::Accept;
@@ -59,6 +66,7 @@ pub struct Response {
 pub struct Accept {
     pub(crate) subprotocol: Option<String>,
     pub(crate) fields: Vec<(String, String)>,
+    pub(crate) values: Values,
 }
 
 invalid_text! {
@@ -217,6 +225,50 @@ impl Accept {
         self.fields.push(checked(name, value)?);
         Ok(self)
     }
+
+    /// Attaches a value to the connection, of any type: the user, the session, the result of a look-up.
+    /// [`Client::get`](crate::Client::get) and [`ClientHandle::get`](crate::ClientHandle::get) return it.
+    /// There is one value of each type: a later one replaces it. So a type of the application's own is
+    /// better than a `String`. By default there are no values.
+    ///
+    /// With this, a request is checked once, and a one-time token can be consumed where it is checked.
+    /// Clones of this `Accept` share the value. If the connection does not open after all, the value is
+    /// dropped. Only servers pass values on: a [`Connection`](crate::protocol::Connection) drops them.
+    ///
+    /// ```
+    /// use stentor::{Accept, Reply, Request, Server};
+    ///
+    /// struct User(String);
+    ///
+    /// fn log_in(token: &str) -> Option<User> {
+    ///     // Looks the token up, and removes it.
+    /// #   Some(User(token.to_owned()))
+    /// }
+    ///
+    /// fn reply(request: &Request) -> Reply {
+    ///     match request.query().and_then(log_in) {
+    ///         Some(user) => Accept::new().with(user).into(),
+    ///         None => Reply::reject(403, "log in first"),
+    ///     }
+    /// }
+    ///
+    /// let server = Server::builder().on_request(reply).listen("127.0.0.1:0").build()?;
+    /// # server.handle().shutdown(std::time::Duration::ZERO);
+    /// server.run(|client| {
+    ///     let user = client.get::<User>().ok_or("on_request attaches a user")?;
+    ///     while let Some(message) = client.recv()? {
+    ///         client.broadcast(format!("{}: {message}", user.0));
+    ///     }
+    ///     Ok(())
+    /// })
+    /// # ; Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "state")]
+    #[doc(alias = "extensions")]
+    pub fn with(mut self, value: impl Any + Send + Sync) -> Self {
+        self.values.insert(value);
+        self
+    }
 }
 
 impl fmt::Debug for Accept {
@@ -228,6 +280,7 @@ impl fmt::Debug for Accept {
         f.debug_struct("Accept")
             .field("subprotocol", &self.subprotocol.is_some())
             .field("fields", &Shown(shown))
+            .field("values", &self.values)
             .finish()
     }
 }

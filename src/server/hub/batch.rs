@@ -320,7 +320,7 @@ mod tests {
     use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::net::sync::channel::bounded;
-    use crate::protocol::{Encoder, Message, Role, Version};
+    use crate::protocol::{Encoder, Message, Role, Version, WeakValues};
     use crate::server::hub::Command;
     use std::collections::HashMap;
     use std::net::{TcpListener, TcpStream};
@@ -399,7 +399,8 @@ mod tests {
             let send_queue = SendQueue::new(id, socket, 0, policy, watcher);
             let link = Link::new(id, Role::Server, peer.into(), send_queue, Arc::default());
             let (encoder, target) = (Encoder::server(Version::Draft75), "/".into());
-            link.identity.get_or_init(|| Identity { encoder, target });
+            let identity = Identity::new(encoder, target, WeakValues::default());
+            link.identity.get_or_init(|| identity);
             Arc::new(link)
         };
         let everybody = [link(1), link(2), link(3)];

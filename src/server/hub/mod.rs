@@ -80,7 +80,7 @@ pub(crate) struct Hub {
     everybody: Members,
     rooms: Rooms,
     memberships: Arc<Memberships>,
-    /// All clients were closed with 1001.
+    /// All clients were closed, because the server shuts down.
     shutting_down: bool,
 }
 
@@ -136,7 +136,7 @@ impl Hub {
         match command {
             Command::Enter(link) => {
                 if self.shutting_down {
-                    link.start_close_going_away();
+                    let _ = link.start_close(self.watchdog.shutdown_frame());
                 }
                 self.everybody.insert(link);
             }
@@ -167,8 +167,9 @@ impl Hub {
             }
             Command::Shutdown(answer) => {
                 self.shutting_down = true;
+                let frame = self.watchdog.shutdown_frame();
                 for link in self.everybody.links() {
-                    link.start_close_going_away();
+                    let _ = link.start_close(frame.clone());
                 }
                 let _ = answer.try_send(());
             }

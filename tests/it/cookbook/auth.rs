@@ -1,7 +1,6 @@
 //! The recipe "Token at the handshake".
 
 use std::net::TcpStream;
-use std::sync::Arc;
 
 use stentor::protocol::HandshakeError;
 use stentor::{Connector, Error};
@@ -10,10 +9,10 @@ use crate::cookbook::{open_with, text};
 use crate::support::Loopback;
 
 fn server() -> Loopback {
-    let users = super::Users::from([("5f3a".to_owned(), "Ann".to_owned())]);
-    let users = Arc::new(users);
-    let server = super::build("127.0.0.1:0", Arc::clone(&users)).unwrap();
-    Loopback::start(server, move |client| super::chat(client, &users))
+    let name = "Ann".to_owned();
+    let users = super::Users::from([("5f3a".to_owned(), super::User { name })]);
+    let server = super::build("127.0.0.1:0", users).unwrap();
+    Loopback::start(server, super::chat)
 }
 
 #[test]

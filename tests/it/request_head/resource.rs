@@ -47,6 +47,41 @@ fn the_resource_may_be_a_whole_uri_of_any_request() {
 }
 
 #[test]
+fn a_query_is_decoded_like_a_form() {
+    for (uri, pairs) in [
+        ("/", &[][..]),
+        ("/?", &[]),
+        ("/?&&", &[]),
+        ("/?a=1&b=2", &[("a", "1"), ("b", "2")]),
+        ("/?a=1&a=2", &[("a", "1"), ("a", "2")]),
+        ("/?a&b=&=c", &[("a", ""), ("b", ""), ("", "c")]),
+        ("/?a=b=c?d", &[("a", "b=c?d")]),
+        ("/?a+b=c+d%20e", &[("a b", "c d e")]),
+        ("/?%61%3D=%26%2B", &[("a=", "&+")]),
+        ("/?a=%C3%A9%E2%82%AC", &[("a", "é€")]),
+        // Nothing is an error.
+        (
+            "/?a=%&b=%4&c=%zz&d=%%41",
+            &[("a", "%"), ("b", "%4"), ("c", "%zz"), ("d", "%A")],
+        ),
+        ("/?a=%ff%00", &[("a", "\u{fffd}\0")]),
+        ("http://example.com?a=%41", &[("a", "A")]),
+    ] {
+        let driven = plain(uri);
+        let request = driven.connection.request().unwrap();
+        let decoded: Vec<_> = request.query_pairs().collect();
+        let decoded: Vec<(&str, &str)> = decoded.iter().map(|(a, b)| (&**a, &**b)).collect();
+        assert_eq!(decoded, pairs, "{uri}");
+        for (name, _) in pairs {
+            let first = pairs.iter().find(|(other, _)| other == name);
+            let value = request.query_value(name);
+            assert_eq!(value.as_deref(), first.map(|(_, value)| *value), "{uri}");
+        }
+        assert_eq!(request.query_value("absent"), None, "{uri}");
+    }
+}
+
+#[test]
 fn a_whole_uri_names_the_host_that_the_host_field_names() {
     for uri in [
         "ws://evil.example/a",

@@ -13,6 +13,24 @@ use crate::support::{
     HIXIE, HYBI, Head, Heard, KEY3, Loopback, PATIENCE, Peer, becomes, dial, echo, text,
 };
 
+/// A thread that serves one client after the other has the name of the present one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thread_has_the_number_of_its_client_in_its_name() {
+    let server = Loopback::run(Server::builder(), |client| {
+        let name = std::fs::read_to_string("/proc/thread-self/comm")?;
+        client.send(format!("{} {name}", client.id()))?;
+        echo(client)
+    });
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        let id = server.client(&peer).id();
+        peer.expect_text(&format!("{id} client {id}\n"));
+        peer.leave();
+        server.wait_until_empty();
+    }
+}
+
 #[test]
 fn every_version_is_echoed() {
     let server = Loopback::echo(Server::builder());

@@ -6,7 +6,7 @@ use std::io;
 
 use stentor::protocol::ClientRequest;
 use stentor::protocol::{HostName, Origin, ProtocolError, Rejection, SendError};
-use stentor::server::{Acceptor, Audience, CloseReport, Counters, JoinError};
+use stentor::server::{Acceptor, Audience, CloseReport, CloseWith, Counters, JoinError};
 #[cfg(feature = "tls")]
 use stentor::tls::{TlsClient, TlsError, TlsServer};
 use stentor::{
@@ -51,6 +51,7 @@ fn errors() -> Vec<Box<dyn StdError>> {
         Error::Rejected(Rejection::Full).into(),
         Error::Closed.into(),
         JoinError::LongName(300).into(),
+        CloseWith::new(4000, "go away").into(),
         Server::builder().build().unwrap_err().into(),
         Server::bind("name.invalid:80").unwrap_err().into(),
         Server::bind(taken.local_addr().unwrap())

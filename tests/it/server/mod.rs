@@ -25,3 +25,7 @@ mod log;
 mod addresses;
 
 mod given_back;
+
+mod attached;
+
+mod close_with;

@@ -1,5 +1,10 @@
 //! How many rooms there may be: of a client, of all together, and how long their names are.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+
+use stentor::server::JoinError;
 use stentor::{Client, HandlerResult, Server, ServerBuilder, Version};
 
 use crate::support::{Loopback, Peer, becomes, eventually, keep_logbook, logged};
@@ -167,4 +172,88 @@ fn a_client_that_is_in_many_rooms_leaves_them_all() {
         becomes(&1, || server.handle.rooms().len());
     }
     assert_eq!(server.handle.rooms(), ["lobby"]);
+}
+
+#[test]
+fn a_handle_enters_its_client_into_rooms_and_takes_it_out() {
+    let server = start(Server::builder());
+    for version in Version::ALL {
+        let mut peer = server.open(version);
+        let handle = server.client(&peer);
+        handle.join("a");
+        handle.try_join("b").unwrap();
+        assert_eq!(server.handle.room("a").members(), [handle.id()]);
+        server.handle.room("a").broadcast("to a");
+        peer.expect_text("to a");
+        // The client's own thread and its handles change the same set.
+        assert_eq!(told(&mut peer, "try c"), "inside");
+        handle.leave("c");
+        handle.leave("nowhere");
+        assert_eq!(told(&mut peer, "leave a"), "done");
+        assert_eq!(server.handle.rooms(), ["b"]);
+        peer.leave();
+        server.wait_until_empty();
+        becomes(&Vec::<String>::new(), || server.handle.rooms());
+    }
+    assert_eq!(server.handle.counters().not_joined, 0);
+}
+
+#[test]
+fn a_handle_has_the_limits_of_its_client() {
+    keep_logbook();
+    let server = start(Server::builder().max_rooms_per_client(2));
+    let mut peer = server.open(Version::Rfc6455);
+    let handle = server.client(&peer);
+    assert_eq!(told(&mut peer, "try a"), "inside");
+    assert_eq!(handle.try_join("b"), Ok(()));
+    assert_eq!(handle.try_join("c"), Err(JoinError::TooManyRooms(2)));
+    handle.join("c");
+    assert!(told(&mut peer, "try c").contains("in 2 rooms already"));
+    let long = "a".repeat(257);
+    assert_eq!(handle.try_join(&long), Err(JoinError::LongName(257)));
+    assert_eq!(server.handle.counters().not_joined, 4);
+    let client = format!("client {} {}: ", handle.id(), handle.peer());
+    let lines = logged(&[&client, "room not joined", "in 2 rooms already"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[test]
+fn a_handle_of_a_client_that_has_left_enters_no_room() {
+    let server = start(Server::builder().max_memberships(1));
+    let mut peer = server.open(Version::Rfc6455);
+    let handle = server.client(&peer);
+    handle.join("a");
+    peer.leave();
+    server.wait_until_empty();
+    assert_eq!(handle.try_join("b"), Err(JoinError::Closed));
+    handle.join("b");
+    handle.leave("a");
+    assert_eq!(server.handle.rooms(), Vec::<String>::new());
+    assert_eq!(server.handle.counters().not_joined, 0);
+    // The one membership is free.
+    let mut peer = server.open(Version::Rfc6455);
+    assert_eq!(told(&mut peer, "try c"), "inside");
+}
+
+/// A handle exists as soon as the client is open, which is before the hub knows it.
+#[test]
+fn a_room_that_is_entered_at_once_is_not_lost() {
+    let server = start(Server::builder());
+    let opened = AtomicBool::new(false);
+    for number in 0..100 {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut peer = server.open(Version::Rfc6455);
+                eventually("the room", || opened.load(SeqCst).then_some(()));
+                peer.leave();
+            });
+            let handle = eventually("the client", || server.handle.clients().pop());
+            let room = number.to_string();
+            assert_eq!(handle.try_join(&room), Ok(()));
+            assert_eq!(server.handle.room(&room).members(), [handle.id()]);
+            opened.store(true, SeqCst);
+        });
+        opened.store(false, SeqCst);
+        server.wait_until_empty();
+    }
 }

@@ -17,10 +17,16 @@ use crate::support::ROOT;
 const MOST_LINES: usize = 60;
 
 /// Longer functions, each with its reason.
-const LONGER: [(&str, &str); 1] = [(
-    "protocol/error.rs: fmt",
-    "of `Rejection`: one line for each",
-)];
+const LONGER: [(&str, &str); 2] = [
+    (
+        "protocol/error.rs: fmt",
+        "of `Rejection`: one line for each",
+    ),
+    (
+        "protocol/handshake/error.rs: fmt",
+        "of `HandshakeError`: one line for each",
+    ),
+];
 
 /// The folders of the library.
 const PARTS: [&str; 4] = ["protocol", "net", "server", "client"];

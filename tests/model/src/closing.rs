@@ -34,7 +34,7 @@ fn the_engine_learns_of_the_first_close_frame_once() {
         };
         let server = {
             let link = Arc::clone(&link);
-            thread::spawn(move || link.start_close_going_away())
+            thread::spawn(move || link.start_close(CloseFrame::going_away()))
         };
         peer.say(&masked(8, &1000_u16.to_be_bytes()));
         peer.read_to_end();

@@ -18,7 +18,7 @@ use crate::net::sync::thread::JoinHandle;
 use crate::net::sync::{Mutex, MutexGuard, clock};
 use crate::net::watchdog::Watchdog;
 use crate::net::watcher::Watcher;
-use crate::protocol::{Encoder, Role, State, Transition, Version};
+use crate::protocol::{Encoder, Role, State, Transition, Version, WeakValues};
 use crate::server::client::{Client, HandlerResult};
 use crate::server::counters::Totals;
 use crate::server::registry::Registry;
@@ -103,7 +103,8 @@ pub(super) fn link_with(
     let link = Link::new(id, Role::Server, address(), send_queue, timeouts);
     let target = "/".into();
     let encoder = Encoder::server(version);
-    link.identity.set(Identity { encoder, target }).unwrap();
+    let identity = Identity::new(encoder, target, WeakValues::default());
+    link.identity.set(identity).unwrap();
     link.enter(Stage::Open);
     (Arc::new(link), peer)
 }

@@ -1,5 +1,7 @@
 //! The errors of clients and servers.
 
+pub(crate) mod socks;
+
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 
@@ -11,6 +13,7 @@ use crate::protocol::{
     HandshakeError, InvalidHeader, InvalidOrigin, InvalidUrl, ProtocolError, Rejection, SendError,
 };
 
+pub use socks::SocksError;
 #[cfg(feature = "tls")]
 use tls::TlsError;
 
@@ -102,7 +105,7 @@ pub enum DisconnectReason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// Not the `http://` URL of a proxy. Shown without the password.
+    /// Not the `http://` or `socks5://` URL of a proxy. Shown without the password.
     InvalidUrl(String),
     /// The proxy's status was not 200: 407 requires a user name and a password, 403 forbids
     /// connections to this server.
@@ -114,6 +117,8 @@ pub enum ProxyError {
     },
     /// The proxy's response is not HTTP, or exceeds a limit: those of a server's response apply.
     InvalidResponse(Box<HandshakeError>),
+    /// The SOCKS5 proxy rejected the request, or broke the protocol.
+    Socks(SocksError),
     /// The proxy closed the connection.
     EndOfStream,
 }
@@ -259,6 +264,12 @@ impl From<ProxyError> for Error {
     }
 }
 
+impl From<SocksError> for Error {
+    fn from(error: SocksError) -> Self {
+        Error::Proxy(ProxyError::Socks(error))
+    }
+}
+
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         match error {
@@ -281,7 +292,7 @@ impl fmt::Display for ProxyError {
             ProxyError::InvalidUrl(url) => {
                 write!(
                     f,
-                    "not the http:// URL of a proxy: \"{}\"",
+                    "not the http:// or socks5:// URL of a proxy: \"{}\"",
                     Escaped::Text(url)
                 )
             }
@@ -295,6 +306,7 @@ impl fmt::Display for ProxyError {
             ProxyError::InvalidResponse(error) => {
                 write!(f, "invalid response of the proxy: {error}")
             }
+            ProxyError::Socks(error) => write!(f, "SOCKS5 proxy: {error}"),
             ProxyError::EndOfStream => f.write_str("the proxy closed the connection"),
         }
     }

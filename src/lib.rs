@@ -125,8 +125,8 @@
 //! contains the server's URL, which must then begin with `wss`.
 //!
 //! **Connecting.** [`connect`] opens a [`WebSocket`] to any server, with RFC 6455. A [`Connector`] has the
-//! options: the other versions, subprotocols, headers, timeouts, a proxy, and a stream that is already
-//! connected. One thread reads; all other threads use a [`Sender`].
+//! options: the other versions, subprotocols, headers, timeouts, a proxy (HTTP or SOCKS5), and a stream
+//! that is already connected. One thread reads; all other threads use a [`Sender`].
 //!
 //! ```no_run
 //! let mut socket = stentor::connect("ws://127.0.0.1:8000/chat")?;

@@ -265,21 +265,38 @@ impl Connector {
         self
     }
 
-    /// Connects through an HTTP proxy, by CONNECT: `http://host:port`, where `http://` may be missing,
-    /// with `user:password@` before the host, percent-encoded, if the proxy requires that. Default:
-    /// directly. The proxy resolves the server's name.
+    /// Connects through a proxy. Default: directly. The proxy resolves the server's name.
+    ///
+    /// - `http://host:port`: an HTTP proxy, by CONNECT. `http://` may be missing; the port is 80 unless
+    ///   it is given.
+    /// - `socks5://host:port`: a SOCKS5 proxy (RFC 1928); the port is 1080 unless it is given.
+    ///   `socks5h://` is the same: unlike in curl, names are never resolved here.
+    ///
+    /// If the proxy requires a name and a password, `user:password@` stands before the host,
+    /// percent-encoded. Both are sent to it in clear text, and never to the server.
+    ///
+    /// ```no_run
+    /// let socket = stentor::Connector::new()
+    ///     .proxy("socks5://user:password@proxy.example:1080")?
+    ///     .connect("ws://chat.example/")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ProxyError::InvalidUrl`] if `url` is not the URL of a proxy.
+    /// [`ProxyError::InvalidUrl`] if `url` is not the URL of a proxy; for SOCKS5, also if the user name
+    /// is empty, or if user name or password have more than 255 bytes.
     #[doc(alias = "CONNECT")]
+    #[doc(alias = "SOCKS")]
+    #[doc(alias = "Tor")]
     pub fn proxy(mut self, url: &str) -> Result<Self, ProxyError> {
         self.way = Way::Through(url.parse()?);
         Ok(self)
     }
 
     /// Connects through the proxy that the environment names, if it does: `http_proxy` for `ws`,
-    /// `https_proxy` or `HTTPS_PROXY` for `wss`; directly to the hosts in `no_proxy` or `NO_PROXY`,
-    /// separated by commas: `*` for everything; `example.com` or `.example.com` for that host and all
+    /// `https_proxy` or `HTTPS_PROXY` for `wss`; if that is not set, or empty, `all_proxy` or `ALL_PROXY`
+    /// for both. Their values are the URLs of [`proxy`](Connector::proxy). Directly to the hosts in
+    /// `no_proxy` or `NO_PROXY`, separated by commas: `*` for everything; `example.com` or `.example.com` for that host and all
     /// below it; for URLs with an address instead of a name, `10.0.0.1` and `::1` for that one,
     /// `10.0.0.0/8` and `fd00::/8` for a block. Ports are not supported, and other entries are ignored.
     /// `HTTP_PROXY` is not used: if a program answers web requests through CGI, anybody can set it.

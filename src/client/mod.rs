@@ -30,6 +30,6 @@ mod runtime;
 
 mod entropy;
 
-pub use crate::error::ProxyError;
+pub use crate::error::{ProxyError, SocksError};
 pub use transport::Transport;
 pub use websocket::ConnectionStats;

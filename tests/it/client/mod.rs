@@ -16,6 +16,8 @@ mod sending;
 
 mod proxies;
 
+mod socks;
+
 mod transports;
 
 mod bad_transports;

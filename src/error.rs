@@ -1,5 +1,7 @@
 //! The errors of clients and servers.
 
+pub(crate) mod redirect;
+
 pub(crate) mod socks;
 
 #[cfg(feature = "tls")]
@@ -13,6 +15,7 @@ use crate::protocol::{
     HandshakeError, InvalidHeader, InvalidOrigin, InvalidUrl, ProtocolError, Rejection, SendError,
 };
 
+pub use redirect::RedirectError;
 pub use socks::SocksError;
 #[cfg(feature = "tls")]
 use tls::TlsError;
@@ -60,6 +63,9 @@ pub enum Error {
     Tls(TlsError),
     /// The connection through the proxy failed.
     Proxy(ProxyError),
+    /// The server redirects the client, and the redirect was not followed. Only if the connector
+    /// [follows redirects](crate::Connector::follow_redirects).
+    Redirect(RedirectError),
     /// The message or frame cannot be sent; nothing was sent.
     Send(SendError),
     /// The connection is closed: nothing can be sent any more.
@@ -201,6 +207,7 @@ impl fmt::Display for Error {
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.fmt(f),
             Error::Proxy(error) => error.fmt(f),
+            Error::Redirect(error) => error.fmt(f),
             Error::Send(send_error) => send_error.fmt(f),
             Error::Closed => f.write_str("the WebSocket connection is closed"),
             Error::Dropped => f.write_str("the client's send queue is full: message dropped"),
@@ -227,6 +234,7 @@ impl std::error::Error for Error {
             | Error::Header(_)
             | Error::Origin(_)
             | Error::Proxy(_)
+            | Error::Redirect(_)
             | Error::Send(_)
             | Error::Closed
             | Error::Dropped => None,

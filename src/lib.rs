@@ -321,7 +321,7 @@
 //! - HTTP beyond one response per connection;
 //! - message histories, presence, and clusters of servers;
 //! - more than about ten thousand clients, because each client needs a thread;
-//! - redirects, reconnecting, and a store of cookies in the client;
+//! - reconnecting, and a store of cookies in the client;
 //! - TLS older than 1.2.
 //!
 //! Stentor runs on Unix. Linux is tested; the BSDs and macOS should work. [`protocol`] is portable.

@@ -23,6 +23,7 @@ use super::connect::dial;
 use super::entropy;
 use super::proxy;
 use super::proxy::Proxy;
+use super::redirects::{Chain, Redirects};
 use super::runtime::Runtime;
 use super::transport::{Transport, bridge};
 use super::websocket::WebSocket;
@@ -49,6 +50,7 @@ pub struct Connector {
     connect_timeout: Duration,
     local: Option<IpAddr>,
     way: Way,
+    redirects: Option<Redirects>,
     tls: Option<TlsClient>,
 }
 
@@ -92,6 +94,7 @@ impl Connector {
             connect_timeout: Duration::from_secs(10),
             local: None,
             way: Way::Straight,
+            redirects: None,
             tls: None,
         }
     }
@@ -306,6 +309,23 @@ impl Connector {
         self
     }
 
+    /// Follows these redirects in [`connect`](Connector::connect); in the other methods, which have no
+    /// other stream, a redirect is an error. Default: none. Each request of the chain has the connect
+    /// timeout and the handshake timeout anew.
+    ///
+    /// ```no_run
+    /// use stentor::client::Redirects;
+    ///
+    /// let socket = stentor::Connector::new()
+    ///     .follow_redirects(Redirects::same_host(5))
+    ///     .connect("ws://chat.example/")?;
+    /// # Ok::<(), stentor::Error>(())
+    /// ```
+    pub fn follow_redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = Some(redirects);
+        self
+    }
+
     /// Sets the trusted certificates for `wss` URLs. Default: those of the authorities that Mozilla
     /// trusts ([`TlsClient::new`]).
     #[cfg(feature = "tls")]
@@ -316,33 +336,28 @@ impl Connector {
 
     /// Connects and performs the handshake: `ws://host:port/path?query`, or `wss` if the library was
     /// built with its feature `tls`. All addresses of the host are tried, IPv6 and IPv4 in turn.
-    /// Redirects are not followed.
+    /// Redirects are not followed, unless [`follow_redirects`](Connector::follow_redirects) is set.
     ///
     /// # Errors
     /// [`Error::Url`] if the URL is not such a URL; [`Error::Io`] if there is no such host, or if none
     /// of its addresses answers, or not in time; [`Error::Proxy`] if the proxy rejects the request;
     /// [`Error::Handshake`] if the server rejects it, with its response, or does not speak the version;
-    /// [`Error::Disconnected`] if the server disconnects, or if the handshake takes too long. With `wss`,
+    /// [`Error::Disconnected`] if the server disconnects, or if the handshake takes too long;
+    /// [`Error::Redirect`] for a redirect that is not to be followed. With `wss`,
     /// `Error::Tls` if the server does not prove to be the server of that name, and [`Error::Io`] if
     /// the library was built without `tls`.
     pub fn connect(&self, url: &str) -> Result<WebSocket, Error> {
-        let request = self.request.at(url)?;
-        let tls = self.tls_for(&request)?;
-        let limit = Deadline::after(self.connect_timeout);
-        let proxy = match &self.way {
-            Way::Straight => None,
-            Way::Through(proxy) => Some(proxy.clone()),
-            Way::AsUsual => proxy::from_env(&request)?,
+        let mut request = self.request.at(url)?;
+        let Some(redirects) = &self.redirects else {
+            return self.attempt(&request);
         };
-        let stream = match proxy {
-            None => dial(request.host(), request.port(), self.local, limit)?,
-            Some(proxy) => {
-                let mut stream = dial(&proxy.host, proxy.port, self.local, limit)?;
-                proxy.pass(&mut stream, &request, &self.connection.config.limits, limit)?;
-                stream
+        let mut chain = Chain::new(redirects);
+        loop {
+            match self.attempt(&request) {
+                Err(error) => request = chain.after(&request, error)?,
+                open => return open,
             }
-        };
-        self.begin(stream.into(), tls, &request)
+        }
     }
 
     /// Like [`connect`](Connector::connect), over an existing connection: TCP, or a Unix socket. The
@@ -373,6 +388,26 @@ impl Connector {
         let mut socket = self.begin(near.into(), None, &request)?;
         socket.bridge = Some(bridge);
         Ok(socket)
+    }
+
+    /// Connects to the server of one request.
+    fn attempt(&self, request: &ClientRequest) -> Result<WebSocket, Error> {
+        let tls = self.tls_for(request)?;
+        let limit = Deadline::after(self.connect_timeout);
+        let proxy = match &self.way {
+            Way::Straight => None,
+            Way::Through(proxy) => Some(proxy.clone()),
+            Way::AsUsual => proxy::from_env(request)?,
+        };
+        let stream = match proxy {
+            None => dial(request.host(), request.port(), self.local, limit)?,
+            Some(proxy) => {
+                let mut stream = dial(&proxy.host, proxy.port, self.local, limit)?;
+                proxy.pass(&mut stream, request, &self.connection.config.limits, limit)?;
+                stream
+            }
+        };
+        self.begin(stream.into(), tls, request)
     }
 
     /// Starts the connection on a connected stream, and performs the handshake.
@@ -428,6 +463,7 @@ impl fmt::Debug for Connector {
             .field("connect_timeout", &self.connect_timeout)
             .field("local", &self.local)
             .field("way", &self.way)
+            .field("redirects", &self.redirects)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
     }

@@ -18,6 +18,8 @@ mod proxies;
 
 mod socks;
 
+mod redirects;
+
 mod transports;
 
 mod bad_transports;

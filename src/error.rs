@@ -1,5 +1,9 @@
 //! The errors of clients and servers.
 
+pub(crate) mod redirect;
+
+pub(crate) mod socks;
+
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
 
@@ -11,6 +15,8 @@ use crate::protocol::{
     HandshakeError, InvalidHeader, InvalidOrigin, InvalidUrl, ProtocolError, Rejection, SendError,
 };
 
+pub use redirect::RedirectError;
+pub use socks::SocksError;
 #[cfg(feature = "tls")]
 use tls::TlsError;
 
@@ -63,6 +69,9 @@ pub enum Error {
     Tls(TlsError),
     /// The connection through the proxy failed.
     Proxy(ProxyError),
+    /// The server redirects the client, and the redirect was not followed. Only if the connector
+    /// [follows redirects](crate::Connector::follow_redirects).
+    Redirect(RedirectError),
     /// The message or frame cannot be sent, and nothing of it was sent.
     Send(SendError),
     /// The connection is closed, or its closing handshake has begun: no message can be sent any more.
@@ -120,7 +129,7 @@ pub enum DisconnectReason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// The text is not the `http://` URL of a proxy. It is shown without the password.
+    /// The text is not the `http://` or `socks5://` URL of a proxy. It is shown without the password.
     InvalidUrl(String),
     /// The proxy's status was not 200 to 299. With 407 the proxy requires a user name and a password, and
     /// with 403 it forbids connections to this server.
@@ -132,6 +141,8 @@ pub enum ProxyError {
     },
     /// The proxy's response is not HTTP, or exceeds a limit. The limits are those of a server's response.
     InvalidResponse(Box<HandshakeError>),
+    /// The SOCKS5 proxy rejected the request, or broke the protocol.
+    Socks(SocksError),
     /// The proxy closed the connection.
     EndOfStream,
 }
@@ -218,6 +229,7 @@ impl fmt::Display for Error {
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.fmt(f),
             Error::Proxy(error) => error.fmt(f),
+            Error::Redirect(error) => error.fmt(f),
             Error::Send(send_error) => send_error.fmt(f),
             Error::Closed => f.write_str("the WebSocket connection is closed"),
             Error::Dropped => f.write_str("the client's send queue is full: message dropped"),
@@ -244,6 +256,7 @@ impl std::error::Error for Error {
             | Error::Header(_)
             | Error::Origin(_)
             | Error::Proxy(_)
+            | Error::Redirect(_)
             | Error::Send(_)
             | Error::Closed
             | Error::Dropped => None,
@@ -281,6 +294,12 @@ impl From<ProxyError> for Error {
     }
 }
 
+impl From<SocksError> for Error {
+    fn from(error: SocksError) -> Self {
+        Error::Proxy(ProxyError::Socks(error))
+    }
+}
+
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         match error {
@@ -303,7 +322,7 @@ impl fmt::Display for ProxyError {
             ProxyError::InvalidUrl(url) => {
                 write!(
                     f,
-                    "not the http:// URL of a proxy: \"{}\"",
+                    "not the http:// or socks5:// URL of a proxy: \"{}\"",
                     Escaped::Text(url)
                 )
             }
@@ -317,6 +336,7 @@ impl fmt::Display for ProxyError {
             ProxyError::InvalidResponse(error) => {
                 write!(f, "invalid response of the proxy: {error}")
             }
+            ProxyError::Socks(error) => write!(f, "SOCKS5 proxy: {error}"),
             ProxyError::EndOfStream => f.write_str("the proxy closed the connection"),
         }
     }

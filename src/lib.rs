@@ -120,13 +120,14 @@
 //! **TLS.** With the feature `tls`, `ServerBuilder::tls` turns TLS on for all TCP ports. `tls::TlsServer`
 //! reads the certificate, and can read it again while the server runs. `ServerBuilder::listen_plain` adds
 //! a port without TLS, for browsers that are older than TLS 1.2. A client uses TLS if the URL begins with
-//! `wss`; `tls::TlsClient` sets the certificates that it trusts. If a proxy in front of the server handles
-//! TLS, set [`behind_tls`](ServerBuilder::behind_tls): the handshake response of draft-75 and draft-76
-//! contains the server's URL, which must then begin with `wss`.
+//! `wss`; `tls::TlsClient` sets the certificates that it trusts: those of the system with the feature
+//! `native-roots`. If a proxy in front of the server handles TLS, set
+//! [`behind_tls`](ServerBuilder::behind_tls): the handshake response of draft-75 and draft-76 contains the
+//! server's URL, which must then begin with `wss`.
 //!
 //! **Connecting.** [`connect`] opens a [`WebSocket`] to any server, with RFC 6455. A [`Connector`] has the
-//! options: the other versions, subprotocols, headers, timeouts, a proxy, and a stream that is already
-//! connected. One thread reads; all other threads use a [`Sender`].
+//! options: the other versions, subprotocols, headers, timeouts, a proxy (HTTP or SOCKS5), and a stream
+//! that is already connected. One thread reads; all other threads use a [`Sender`].
 //!
 //! ```no_run
 //! let mut socket = stentor::connect("ws://127.0.0.1:8000/chat")?;
@@ -321,7 +322,7 @@
 //! - HTTP beyond one response per connection;
 //! - message histories, presence, and clusters of servers;
 //! - more than about ten thousand clients, because each client needs a thread;
-//! - redirects, reconnecting, and a store of cookies in the client;
+//! - reconnecting, and a store of cookies in the client;
 //! - TLS older than 1.2.
 //!
 //! Stentor runs on Unix. Linux is tested; the BSDs and macOS should work. [`protocol`] is portable.

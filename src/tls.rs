@@ -41,8 +41,8 @@ pub mod unversioned {
         TlsServer::from_config(config)
     }
 
-    /// Makes a client's side of TLS from a configuration of your own: client certificates, pinned keys,
-    /// the system's roots. Its ALPN must be empty or have `http/1.1`.
+    /// Makes a client's side of TLS from a configuration of your own: client certificates, pinned keys.
+    /// Its ALPN must be empty or have `http/1.1`.
     pub fn client(config: Arc<ClientConfig>) -> TlsClient {
         TlsClient::from_config(config)
     }

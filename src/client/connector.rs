@@ -23,6 +23,7 @@ use super::connect::dial;
 use super::entropy;
 use super::proxy;
 use super::proxy::Proxy;
+use super::redirects::{Chain, Redirects};
 use super::runtime::Runtime;
 use super::transport::{Transport, bridge};
 use super::websocket::WebSocket;
@@ -50,6 +51,7 @@ pub struct Connector {
     connect_timeout: Duration,
     local: Option<IpAddr>,
     way: Way,
+    redirects: Option<Redirects>,
     tls: Option<TlsClient>,
 }
 
@@ -93,6 +95,7 @@ impl Connector {
             connect_timeout: Duration::from_secs(10),
             local: None,
             way: Way::Straight,
+            redirects: None,
             tls: None,
         }
     }
@@ -279,13 +282,29 @@ impl Connector {
         self
     }
 
-    /// Connects through an HTTP proxy, with the method CONNECT. Default: no proxy. The URL is
-    /// `http://host:port`, or only `host:port`. If the proxy requires a login, `user:password@` comes before
-    /// the host, percent-encoded. The proxy resolves the server's name.
+    /// Connects through a proxy. Default: no proxy. The proxy resolves the server's name.
+    ///
+    /// - `http://host:port`, or only `host:port`: an HTTP proxy, with the method CONNECT. The default port
+    ///   is 80.
+    /// - `socks5://host:port`: a SOCKS5 proxy (RFC 1928). The default port is 1080. `socks5h://` is the same:
+    ///   unlike curl, Stentor never resolves names itself here.
+    ///
+    /// If the proxy requires a login, `user:password@` comes before the host, percent-encoded. Both are sent
+    /// to the proxy in clear text, and never to the server.
+    ///
+    /// ```no_run
+    /// let socket = stentor::Connector::new()
+    ///     .proxy("socks5://user:password@proxy.example:1080")?
+    ///     .connect("ws://chat.example/")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ProxyError::InvalidUrl`] if `url` is not the URL of a proxy.
+    /// [`ProxyError::InvalidUrl`] if `url` is not the URL of a proxy; for SOCKS5, also if the user name
+    /// is empty, or if user name or password have more than 255 bytes.
     #[doc(alias = "CONNECT")]
+    #[doc(alias = "SOCKS")]
+    #[doc(alias = "Tor")]
     pub fn proxy(mut self, url: &str) -> Result<Self, ProxyError> {
         self.way = Way::Through(url.parse()?);
         Ok(self)
@@ -293,7 +312,8 @@ impl Connector {
 
     /// Connects through the proxy that the environment names, or directly if it names none. Default:
     /// directly. For `ws` URLs, the variable is `http_proxy`; for `wss` URLs, it is `https_proxy` or
-    /// `HTTPS_PROXY`. `HTTP_PROXY` is not used: if a program answers web requests through CGI, anybody can
+    /// `HTTPS_PROXY`. If it is not set, or empty, `all_proxy` or `ALL_PROXY` is used for both. The values are
+    /// the URLs of [`proxy`](Connector::proxy). `HTTP_PROXY` is not used: if a program answers web requests through CGI, anybody can
     /// set it.
     ///
     /// The hosts in `no_proxy` or `NO_PROXY` are reached directly. Commas separate the entries:
@@ -312,6 +332,23 @@ impl Connector {
         self
     }
 
+    /// Follows these redirects in [`connect`](Connector::connect); in the other methods, which have no
+    /// other stream, a redirect is an error. Default: none. Each request of the chain has the connect
+    /// timeout and the handshake timeout anew.
+    ///
+    /// ```no_run
+    /// use stentor::client::Redirects;
+    ///
+    /// let socket = stentor::Connector::new()
+    ///     .follow_redirects(Redirects::same_host(5))
+    ///     .connect("ws://chat.example/")?;
+    /// # Ok::<(), stentor::Error>(())
+    /// ```
+    pub fn follow_redirects(mut self, redirects: Redirects) -> Self {
+        self.redirects = Some(redirects);
+        self
+    }
+
     /// Sets the trusted certificates for `wss` URLs. Default: those of the authorities that Mozilla trusts
     /// ([`TlsClient::new`]).
     #[cfg(feature = "tls")]
@@ -322,7 +359,8 @@ impl Connector {
 
     /// Connects to a server and performs the handshake. The URL is `ws://host:port/path?query`, or begins
     /// with `wss` if the library was built with its feature `tls`. All addresses of the host are tried, IPv6
-    /// and IPv4 in turn. Redirects are not followed.
+    /// and IPv4 in turn. Redirects are followed only with
+    /// [`follow_redirects`](Connector::follow_redirects).
     ///
     /// # Errors
     /// - [`Error::Url`] if the URL is not a WebSocket URL.
@@ -336,24 +374,19 @@ impl Connector {
     ///   connection before its response is complete. After a rejection, the error contains the server's
     ///   response.
     /// - [`Error::Disconnected`] if the [handshake timeout](Connector::handshake_timeout) passes.
+    /// - [`Error::Redirect`] for a redirect that may not be followed.
     pub fn connect(&self, url: &str) -> Result<WebSocket, Error> {
-        let request = self.request.at(url)?;
-        let tls = self.tls_for(&request)?;
-        let limit = Deadline::after(self.connect_timeout);
-        let proxy = match &self.way {
-            Way::Straight => None,
-            Way::Through(proxy) => Some(proxy.clone()),
-            Way::AsUsual => proxy::from_env(&request)?,
+        let mut request = self.request.at(url)?;
+        let Some(redirects) = &self.redirects else {
+            return self.attempt(&request);
         };
-        let stream = match proxy {
-            None => dial(request.host(), request.port(), self.local, limit)?,
-            Some(proxy) => {
-                let mut stream = dial(&proxy.host, proxy.port, self.local, limit)?;
-                proxy.pass(&mut stream, &request, &self.connection.config.limits, limit)?;
-                stream
+        let mut chain = Chain::new(redirects);
+        loop {
+            match self.attempt(&request) {
+                Err(error) => request = chain.after(&request, error)?,
+                open => return open,
             }
-        };
-        self.begin(stream.into(), tls, &request)
+        }
     }
 
     /// Performs the handshake like [`connect`](Connector::connect), on a connection that exists already: TCP,
@@ -386,6 +419,26 @@ impl Connector {
         let mut socket = self.begin(near.into(), None, &request)?;
         socket.bridge = Some(bridge);
         Ok(socket)
+    }
+
+    /// Connects to the server of one request.
+    fn attempt(&self, request: &ClientRequest) -> Result<WebSocket, Error> {
+        let tls = self.tls_for(request)?;
+        let limit = Deadline::after(self.connect_timeout);
+        let proxy = match &self.way {
+            Way::Straight => None,
+            Way::Through(proxy) => Some(proxy.clone()),
+            Way::AsUsual => proxy::from_env(request)?,
+        };
+        let stream = match proxy {
+            None => dial(request.host(), request.port(), self.local, limit)?,
+            Some(proxy) => {
+                let mut stream = dial(&proxy.host, proxy.port, self.local, limit)?;
+                proxy.pass(&mut stream, request, &self.connection.config.limits, limit)?;
+                stream
+            }
+        };
+        self.begin(stream.into(), tls, request)
     }
 
     /// Starts the connection on a connected stream, and performs the handshake.
@@ -441,6 +494,7 @@ impl fmt::Debug for Connector {
             .field("connect_timeout", &self.connect_timeout)
             .field("local", &self.local)
             .field("way", &self.way)
+            .field("redirects", &self.redirects)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
     }

@@ -20,6 +20,8 @@ mod resolve;
 
 mod proxy;
 
+mod redirects;
+
 mod transport;
 
 pub(crate) mod websocket;
@@ -30,6 +32,7 @@ mod runtime;
 
 mod entropy;
 
-pub use crate::error::ProxyError;
+pub use crate::error::{ProxyError, RedirectError, SocksError};
+pub use redirects::Redirects;
 pub use transport::Transport;
 pub use websocket::ConnectionStats;

@@ -26,6 +26,9 @@ pub(crate) enum Cause {
     NoKey,
     /// The PEM is invalid.
     Pem(String),
+    /// The system has no certificate of an authority that can be used; perhaps for this reason.
+    #[cfg(feature = "native-roots")]
+    NoSystemRoots(Option<String>),
     /// The server's certificate was not read from files: there is nothing to read again.
     NoFiles,
     /// The server's name, which a certificate must prove, is neither a host name nor an address.
@@ -62,6 +65,14 @@ impl fmt::Display for TlsError {
             Cause::NoCertificate => f.write_str("no certificate in the PEM"),
             Cause::NoKey => f.write_str("no private key in the PEM, or one with a passphrase"),
             Cause::Pem(error) => write!(f, "invalid PEM: {error}"),
+            #[cfg(feature = "native-roots")]
+            Cause::NoSystemRoots(error) => {
+                f.write_str("the system has no usable certificate of an authority")?;
+                match error {
+                    Some(error) => write!(f, ": {}", Escaped::Words(error)),
+                    None => Ok(()),
+                }
+            }
             Cause::NoFiles => f.write_str(
                 "the certificate was not read from files: use replace instead of reload",
             ),

@@ -1,6 +1,8 @@
-//! Connects through an HTTP proxy, by CONNECT (RFC 9110 §9.3.6, RFC 6455 §4.1).
+//! Connects through a proxy: HTTP by CONNECT (RFC 9110 §9.3.6, RFC 6455 §4.1), or SOCKS5.
 
 pub(crate) mod no_proxy;
+
+mod socks5;
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -12,21 +14,31 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::error::{Error, ProxyError};
 use crate::net::deadline::Deadline;
+use crate::protocol::http::text::split_port;
 use crate::protocol::{ClientRequest, HandshakeResponse, Limits, ResponseReader};
 
-/// An HTTP proxy: `http://host:port`, with `user:password@` before the host if it requires that.
+use socks5::Credentials;
+
+/// A proxy: `http://host:port` or `socks5://host:port`, with `user:password@` before the host if it
+/// requires that.
 ///
 /// Name and password are percent-decoded, and sent in clear text, as in HTTP's basic authentication.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Proxy {
     pub(super) host: String,
     pub(super) port: u16,
-    authorization: Option<String>,
+    protocol: Protocol,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Protocol {
+    Http { authorization: Option<String> },
+    Socks5(Option<Credentials>),
 }
 
 impl Proxy {
-    /// Requests a tunnel to the server of `request`, on a connection to the proxy. The proxy's response
-    /// has the limits of a server's. Bytes after it are left unread.
+    /// Requests a connection to the server of `request`, on a connection to the proxy. The proxy's
+    /// response has the limits of a server's. Bytes after it are left unread.
     ///
     /// # Errors
     /// [`Error::Proxy`] if the proxy rejects the request, [`Error::Io`] if the timeout passes.
@@ -37,37 +49,58 @@ impl Proxy {
         limits: &Limits,
         limit: Deadline,
     ) -> Result<(), Error> {
-        stream.set_write_timeout(some_left(limit)?)?;
-        stream.write_all(self.asks_for(request).as_bytes())?;
-        let answer = read_answer(stream, limits, limit)?;
-        stream.set_write_timeout(None)?;
-        stream.set_read_timeout(None)?;
-        match answer.status() {
-            200..300 => Ok(()),
-            status => {
-                let reason = answer.reason().to_owned();
-                Err(ProxyError::Status { status, reason }.into())
+        match &self.protocol {
+            Protocol::Http { authorization } => {
+                open_tunnel(stream, request, authorization.as_deref(), limits, limit)?;
+            }
+            Protocol::Socks5(credentials) => {
+                let server = (request.host(), request.port());
+                socks5::pass(stream, credentials.as_ref(), server, limit)?;
             }
         }
-    }
-
-    fn asks_for(&self, request: &ClientRequest) -> String {
-        let (host, port) = (request.host(), request.port());
-        let target = match host.contains(':') {
-            true => format!("[{host}]:{port}"),
-            false => format!("{host}:{port}"),
-        };
-        let authorization = match &self.authorization {
-            Some(basic) => format!("Proxy-Authorization: Basic {basic}\r\n"),
-            None => String::new(),
-        };
-        format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n")
+        stream.set_write_timeout(None)?;
+        stream.set_read_timeout(None)?;
+        Ok(())
     }
 }
 
+/// Requests a tunnel from an HTTP proxy.
+fn open_tunnel(
+    stream: &mut TcpStream,
+    request: &ClientRequest,
+    authorization: Option<&str>,
+    limits: &Limits,
+    limit: Deadline,
+) -> Result<(), Error> {
+    stream.set_write_timeout(some_left(limit)?)?;
+    stream.write_all(tunnel_request(request, authorization).as_bytes())?;
+    let answer = read_answer(stream, limits, limit)?;
+    match answer.status() {
+        200..300 => Ok(()),
+        status => {
+            let reason = answer.reason().to_owned();
+            Err(ProxyError::Status { status, reason }.into())
+        }
+    }
+}
+
+fn tunnel_request(request: &ClientRequest, authorization: Option<&str>) -> String {
+    let (host, port) = (request.host(), request.port());
+    let target = match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    };
+    let authorization = match authorization {
+        Some(basic) => format!("Proxy-Authorization: Basic {basic}\r\n"),
+        None => String::new(),
+    };
+    format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n")
+}
+
 /// Returns the environment's proxy: `http_proxy` for `ws`, `https_proxy` or `HTTPS_PROXY` for `wss`,
-/// unless `no_proxy` or `NO_PROXY` names the host. `HTTP_PROXY` is not used: if a program answers web
-/// requests through CGI, anybody can set it.
+/// else `all_proxy` or `ALL_PROXY`, unless `no_proxy` or `NO_PROXY` names the host. A variable that is
+/// empty counts as one that is not set. `HTTP_PROXY` is not used: if a program answers web requests
+/// through CGI, anybody can set it.
 ///
 /// # Errors
 /// If the variable's value is not the URL of a proxy.
@@ -79,14 +112,12 @@ fn from_variables(
     request: &ClientRequest,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<Proxy>, ProxyError> {
-    let first = |names: &[&str]| {
-        let found = names.iter().find_map(|name| variable(name));
-        found.filter(|value| !value.is_empty())
-    };
+    let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
+    let first = |names: &[&str]| names.iter().find_map(set);
     let exceptions = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
     let proxy = match request.is_secure() {
-        true => first(&["https_proxy", "HTTPS_PROXY"]),
-        false => first(&["http_proxy"]),
+        true => first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+        false => first(&["http_proxy", "all_proxy", "ALL_PROXY"]),
     };
     match proxy {
         Some(proxy) if !no_proxy::names(&exceptions, request.host()) => proxy.parse().map(Some),
@@ -99,10 +130,9 @@ impl FromStr for Proxy {
 
     fn from_str(url: &str) -> Result<Proxy, ProxyError> {
         let bad = || ProxyError::InvalidUrl(without_password(url));
-        let rest = match url.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some(_) => return Err(bad()),
-            None => url,
+        let (scheme, rest) = match url.split_once("://") {
+            Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+            None => ("http".to_owned(), url),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (user, authority) = match rest.rsplit_once('@') {
@@ -114,20 +144,40 @@ impl FromStr for Proxy {
         if server.target() != "/" || authority.contains('/') {
             return Err(bad());
         }
-        let authorization = match user {
+        let credentials = match user {
             Some(user) => {
                 let (name, password) = user.split_once(':').unwrap_or((user, ""));
-                let mut credentials = percent_decoded(name).ok_or_else(bad)?;
-                credentials.push(b':');
-                credentials.extend(percent_decoded(password).ok_or_else(bad)?);
-                Some(STANDARD.encode(credentials))
+                let decoded = |text| percent_decoded(text).ok_or_else(bad);
+                Some((decoded(name)?, decoded(password)?))
             }
             None => None,
         };
+        let (protocol, default_port) = match scheme.as_str() {
+            "http" => {
+                let basic = |(name, password): (Vec<u8>, Vec<u8>)| {
+                    STANDARD.encode([&name[..], b":", &password].concat())
+                };
+                let authorization = credentials.map(basic);
+                (Protocol::Http { authorization }, 80)
+            }
+            "socks5" | "socks5h" => {
+                let credentials = match credentials {
+                    Some((name, password)) => {
+                        Some(Credentials::new(&name, &password).ok_or_else(bad)?)
+                    }
+                    None => None,
+                };
+                (Protocol::Socks5(credentials), 1080)
+            }
+            _ => return Err(bad()),
+        };
         Ok(Proxy {
             host: server.host().to_owned(),
-            port: server.port(),
-            authorization,
+            port: match split_port(authority) {
+                (_, None | Some("")) => default_port,
+                _ => server.port(),
+            },
+            protocol,
         })
     }
 }
@@ -202,10 +252,15 @@ fn late() -> io::Error {
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the password: logs are kept.
+        let (protocol, authorization) = match &self.protocol {
+            Protocol::Http { authorization } => ("HTTP", authorization.is_some()),
+            Protocol::Socks5(credentials) => ("SOCKS5", credentials.is_some()),
+        };
         f.debug_struct("Proxy")
+            .field("protocol", &protocol)
             .field("host", &self.host)
             .field("port", &self.port)
-            .field("authorization", &self.authorization.is_some())
+            .field("authorization", &authorization)
             .finish()
     }
 }
@@ -218,18 +273,45 @@ impl From<ProxyError> for io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Proxy, ProxyError, from_variables};
+    use super::{Credentials, Protocol, Proxy, ProxyError, from_variables};
     use crate::protocol::{ClientRequest, InvalidUrl};
 
     #[test]
     fn proxy_url_has_a_host_a_port_and_perhaps_a_password() -> Result<(), ProxyError> {
-        let proxy: Proxy = "http://user:p%40ss@[::1]:3128/".parse()?;
-        assert_eq!((proxy.host.as_str(), proxy.port), ("::1", 3128));
-        // user:p@ss
-        assert_eq!(proxy.authorization.as_deref(), Some("dXNlcjpwQHNz"));
-        let proxy: Proxy = "proxy.example".parse()?;
-        assert_eq!((proxy.host.as_str(), proxy.port), ("proxy.example", 80));
-        assert_eq!(proxy.authorization, None);
+        let http = |basic: Option<&str>| Protocol::Http {
+            authorization: basic.map(str::to_owned),
+        };
+        let socks = |user: &str, password: &str| {
+            Protocol::Socks5(Credentials::new(user.as_bytes(), password.as_bytes()))
+        };
+        let user_and_password = http(Some("dXNlcjpwQHNz"));
+        for (url, host, port, protocol) in [
+            (
+                "http://user:p%40ss@[::1]:3128/",
+                "::1",
+                3128,
+                user_and_password,
+            ),
+            ("proxy.example", "proxy.example", 80, http(None)),
+            (
+                "socks5://a.example",
+                "a.example",
+                1080,
+                Protocol::Socks5(None),
+            ),
+            (
+                "socks5h://a.example:80",
+                "a.example",
+                80,
+                Protocol::Socks5(None),
+            ),
+            ("SOCKS5://u%3a:p%40@[::1]", "::1", 1080, socks("u:", "p@")),
+            ("socks5://token@[::1]:/", "::1", 1080, socks("token", "")),
+        ] {
+            let proxy: Proxy = url.parse()?;
+            assert_eq!((proxy.host.as_str(), proxy.port), (host, port), "{url}");
+            assert!(proxy.protocol == protocol, "{url}: {proxy:?}");
+        }
         Ok(())
     }
 
@@ -239,7 +321,13 @@ mod tests {
             "",
             "http://",
             "https://proxy.example",
-            "socks5://proxy.example",
+            "socks4://proxy.example",
+            "socks://proxy.example",
+            "socks5://",
+            "socks5://proxy.example:0",
+            "socks5://proxy.example/path",
+            "socks5://:password@proxy.example",
+            "socks5://%:secret@proxy.example",
             "http://proxy.example:0",
             "http://proxy.example/path",
             "http://proxy.example?query",
@@ -247,10 +335,17 @@ mod tests {
         ] {
             assert!(bad.parse::<Proxy>().is_err(), "{bad}");
         }
-        let error = "socks5://user:secret@proxy.example".parse::<Proxy>();
-        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
-        let proxy = "http://user:secret@proxy.example".parse::<Proxy>();
-        assert!(!format!("{proxy:?}").contains("secret"), "{proxy:?}");
+        let long = format!("socks5://user:secret{}@proxy.example", "x".repeat(256));
+        for invalid in ["socks4://user:secret@proxy.example", &long] {
+            let error = invalid.parse::<Proxy>();
+            assert!(error.is_err(), "{error:?}");
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        }
+        for scheme in ["http", "socks5"] {
+            let proxy = format!("{scheme}://user:secret@proxy.example").parse::<Proxy>();
+            assert!(proxy.is_ok(), "{proxy:?}");
+            assert!(!format!("{proxy:?}").contains("secret"), "{proxy:?}");
+        }
     }
 
     #[test]
@@ -274,7 +369,19 @@ mod tests {
         let lan = ClientRequest::to("ws://[fd12::1]:8000")?;
         assert_eq!(host(&lan, &[one, ("NO_PROXY", "fd00::/8")]), Ok(None));
         assert_eq!(host(&clear, &[("http_proxy", "")]), Ok(None));
-        assert!(host(&clear, &[("http_proxy", "socks5://x")]).is_err());
+        assert!(host(&clear, &[("http_proxy", "socks4://x")]).is_err());
+        let all = ("all_proxy", "socks5://three");
+        for request in [&clear, &secure] {
+            assert_eq!(host(request, &[all]), Ok(Some("three".to_owned())));
+            let upper = ("ALL_PROXY", "socks5h://four");
+            assert_eq!(host(request, &[upper]), Ok(Some("four".to_owned())));
+            assert_eq!(host(request, &[upper, all]), Ok(Some("three".to_owned())));
+            assert_eq!(host(request, &[all, ("no_proxy", "*")]), Ok(None));
+        }
+        assert_eq!(host(&clear, &[one, all]), Ok(Some("one".to_owned())));
+        assert_eq!(host(&secure, &[one, all]), Ok(Some("three".to_owned())));
+        let empty = ("http_proxy", "");
+        assert_eq!(host(&clear, &[empty, all]), Ok(Some("three".to_owned())));
         Ok(())
     }
 }

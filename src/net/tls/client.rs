@@ -52,6 +52,35 @@ impl TlsClient {
         TlsClient::with_roots(extended(RootCertStore::empty(), pem)?)
     }
 
+    /// Trusts the authorities that the system trusts, and no others: among them may be a company's own.
+    /// With the feature `native-roots`. They are read once, in this call.
+    ///
+    /// On Linux and the BSDs these are the files where OpenSSL looks for them; the variables
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` replace them. Certificates that cannot be read or parsed are
+    /// left out.
+    ///
+    /// ```no_run
+    /// let tls = stentor::tls::TlsClient::native()?;
+    /// let connector = stentor::Connector::new().tls(tls);
+    /// # Ok::<(), stentor::tls::TlsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the system has no certificate that can be used.
+    #[cfg(feature = "native-roots")]
+    pub fn native() -> Result<TlsClient, TlsError> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        match roots.is_empty() {
+            true => {
+                let error = found.errors.first().map(ToString::to_string);
+                Err(Cause::NoSystemRoots(error).into())
+            }
+            false => TlsClient::with_roots(roots),
+        }
+    }
+
     pub(crate) fn from_config(config: Arc<ClientConfig>) -> TlsClient {
         TlsClient { config }
     }

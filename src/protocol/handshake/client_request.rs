@@ -57,6 +57,12 @@ impl ClientRequest {
         })
     }
 
+    /// Returns the same request without the headers that were added to it, cookies among them.
+    pub(crate) fn without_headers(mut self) -> ClientRequest {
+        self.fields.clear();
+        self
+    }
+
     /// Sets the version. A client cannot offer several: it must know the version of its server.
     pub fn version(mut self, version: Version) -> Self {
         self.version = version;

@@ -12,8 +12,8 @@ use super::client_response::HandshakeResponse;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// A status other than 101: the server has rejected the request, redirects the client (redirects
-    /// are not followed: the `Location` is in the headers), or does not speak the protocol.
+    /// A status other than 101: the server has rejected the request, redirects the client (the
+    /// `Location` is in the headers), or does not speak the protocol.
     Status(HandshakeResponse),
     /// No blank line within the limit of bytes.
     HeadersTooLarge(usize),

@@ -16,6 +16,10 @@ mod sending;
 
 mod proxies;
 
+mod socks;
+
+mod redirects;
+
 mod transports;
 
 mod bad_transports;

@@ -10,6 +10,7 @@ use stentor::client::ProxyError;
 use stentor::protocol::HandshakeError;
 use stentor::{Connector, Error, Server, Version};
 
+use super::socks;
 use crate::support::{ByHand, Loopback, Script};
 
 /// A proxy that connects one client to `target`, whatever it requests, and reports the request.
@@ -26,21 +27,23 @@ fn proxy_saying(target: SocketAddr, answer: &'static [u8]) -> (Script, mpsc::Rec
     let script = Script::before_request(move |stream| {
         let mut client = ByHand::on(stream);
         update.send(client.head.clone()).unwrap();
-        let server = TcpStream::connect(target).unwrap();
         client.write(answer);
-        let copy = |mut from: TcpStream, mut to: TcpStream| {
-            std::io::copy(&mut from, &mut to).unwrap();
-            let _ = to.shutdown(std::net::Shutdown::Write);
-        };
-        let (up_from, up_to) = (
-            client.stream.try_clone().unwrap(),
-            server.try_clone().unwrap(),
-        );
-        let up = thread::spawn(move || copy(up_from, up_to));
-        copy(server, client.stream);
-        up.join().unwrap();
+        relay(client.stream, target);
     });
     (script, asked)
+}
+
+/// Copies the bytes in both directions, until both have ended.
+pub(super) fn relay(client: TcpStream, target: SocketAddr) {
+    let server = TcpStream::connect(target).unwrap();
+    let copy = |mut from: TcpStream, mut to: TcpStream| {
+        std::io::copy(&mut from, &mut to).unwrap();
+        let _ = to.shutdown(std::net::Shutdown::Write);
+    };
+    let (up_from, up_to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    let up = thread::spawn(move || copy(up_from, up_to));
+    copy(server, client);
+    up.join().unwrap();
 }
 
 fn through(script: &Script) -> Connector {
@@ -219,7 +222,7 @@ fn an_invalid_proxy_url_is_refused_without_showing_its_password() {
     assert_eq!(error, ProxyError::InvalidUrl("…@example.com".to_owned()));
     assert_eq!(
         error.to_string(),
-        "not the http:// URL of a proxy: \"…@example.com\""
+        "not the http:// or socks5:// URL of a proxy: \"…@example.com\""
     );
 }
 
@@ -231,10 +234,13 @@ fn the_time_for_the_way_through_is_over_once_it_was_found() {
         client.send("after a while")?;
         Ok(())
     });
-    let (script, _asked) = proxy(server.address);
-    let connector = through(&script).connect_timeout(SHORT);
-    let mut socket = connector.connect("ws://example.com/").unwrap();
-    assert_eq!(socket.recv().unwrap(), Some("after a while".into()));
-    drop(socket);
-    script.join();
+    let (http, _asked) = proxy(server.address);
+    let socks = socks::proxy(server.address);
+    for (connector, script) in [(through(&http), http), (socks::through(&socks), socks)] {
+        let connector = connector.connect_timeout(SHORT);
+        let mut socket = connector.connect("ws://example.com/").unwrap();
+        assert_eq!(socket.recv().unwrap(), Some("after a while".into()));
+        drop(socket);
+        script.join();
+    }
 }

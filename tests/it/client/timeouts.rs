@@ -223,13 +223,15 @@ fn each_connection_has_its_own_timeouts() {
 #[test]
 fn a_proxy_that_does_not_answer_is_disconnected() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let connector = Connector::new()
-        .connect_timeout(SOON)
-        .handshake_timeout(LONG)
-        .proxy(&format!("http://{}", silent.local_addr().unwrap()))
-        .unwrap();
-    match takes_soon(|| connector.connect("ws://example.com/")) {
-        Err(Error::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
-        other => panic!("{other:?}"),
+    for scheme in ["http", "socks5"] {
+        let connector = Connector::new()
+            .connect_timeout(SOON)
+            .handshake_timeout(LONG)
+            .proxy(&format!("{scheme}://{}", silent.local_addr().unwrap()))
+            .unwrap();
+        match takes_soon(|| connector.connect("ws://example.com/")) {
+            Err(Error::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::TimedOut),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -10,6 +10,9 @@ mod hostile;
 
 mod identities;
 
+#[cfg(feature = "native-roots")]
+mod native;
+
 mod slow;
 
 use std::io::{Read, Write};

@@ -349,9 +349,9 @@ pub use client::websocket::WebSocket;
 #[doc(inline)]
 pub use error::{DisconnectReason, Error};
 #[doc(inline)]
-pub use net::connection::Received;
-#[doc(inline)]
 pub use net::rate_limit::RateLimit;
+#[doc(inline)]
+pub use net::received::Received;
 #[doc(inline)]
 pub use net::send_queue::SlowClient;
 #[doc(inline)]

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{DisconnectReason, Error};
-use crate::net::connection::{Conversation, Received, Step};
+use crate::net::connection::{Conversation, Step};
 use crate::net::link::Stage;
 use crate::net::log::{CLIENT, CONNECTION, debug};
 use crate::net::peer::Peer;
+use crate::net::received::Received;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::{

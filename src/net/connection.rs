@@ -25,6 +25,7 @@ use super::log::traced::{self, Written, is_traced};
 use super::log::{CONNECTION, debug, log_limited, trace};
 use super::rate_limit::{OnRateLimit, RateLimiter, Throttled};
 use super::read_size::ReadSize;
+use super::received::Received;
 use super::send_queue::{NOT_COPIED_FROM, total::SharedFrames};
 use super::socket::Socket;
 use super::sync::Instant;
@@ -54,19 +55,6 @@ pub(crate) struct Conversation {
     /// The send queue has taken the close frame, or refused it because another thread was first.
     sent_close: bool,
     pub(crate) on_state: Option<Arc<OnState>>,
-}
-
-/// The result of `recv_timeout`.
-///
-/// Complete: a message has come, or may still come, or cannot come any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Received {
-    /// A message.
-    Message(Message),
-    /// No message yet; nothing is lost, and the next call continues from here.
-    Nothing,
-    /// The connection is over: the peer closed it, or we did.
-    Closed,
 }
 
 /// The result of one step of the loop.
@@ -113,8 +101,10 @@ impl Conversation {
     /// idle timeout remains.
     pub(crate) fn publish(&self, target: Box<str>, values: WeakValues) {
         let encoder = self.encoder();
-        let identity = Identity::new(encoder, target, values);
-        let _ = self.link.identity.set(identity);
+        let _ = self
+            .link
+            .identity
+            .set(Identity::new(encoder, target, values));
         let timeouts = &self.link.timeouts;
         if let (false, Some(idle)) = (encoder.version().has_ping(), timeouts.ping) {
             self.socket.set_keepalive(idle, timeouts.pong);

@@ -22,6 +22,8 @@ pub(crate) mod connection;
 
 mod read_size;
 
+pub(crate) mod received;
+
 mod linger;
 
 pub(crate) mod link;

@@ -9,9 +9,10 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::net::catch_panic::catch_panic;
 use crate::net::client_id::ClientId;
-use crate::net::connection::{Conversation, Received};
+use crate::net::connection::Conversation;
 use crate::net::link::Stage;
 use crate::net::peer::Peer;
+use crate::net::received::Received;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Event, Message, Request, State, Values, Version,
 };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::DisconnectReason;
-use crate::net::connection::Received;
 use crate::net::link::Stage;
+use crate::net::received::Received;
 use crate::net::sync::{clock, thread};
 use crate::protocol::CloseCode;
 use crate::server::client::{Client, HandlerResult};

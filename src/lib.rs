@@ -166,7 +166,8 @@
 //!     Ok(())
 //! }
 //!
-//! // Right: a thread of its own pushes; the handler ends when the client leaves.
+//! // Right: a thread of its own pushes, and ends with the first price that cannot be sent. The handler
+//! // ends when the client leaves.
 //! fn right(client: &mut Client, prices: Receiver<String>) -> stentor::HandlerResult {
 //!     let handle = client.handle();
 //!     std::thread::spawn(move || prices.iter().try_for_each(|price| handle.send(price)));

@@ -118,12 +118,12 @@
 //! header `X-Forwarded-For` of a proxy that connects over a Unix socket.
 //!
 //! **TLS.** With the feature `tls`, `ServerBuilder::tls` turns TLS on for all TCP ports. `tls::TlsServer`
-//! reads the certificate, and can read it again while the server runs. `ServerBuilder::listen_plain` adds
-//! a port without TLS, for browsers that are older than TLS 1.2. A client uses TLS if the URL begins with
-//! `wss`; `tls::TlsClient` sets the certificates that it trusts: those of the system with the feature
-//! `native-roots`. If a proxy in front of the server handles TLS, set
-//! [`behind_tls`](ServerBuilder::behind_tls): the handshake response of draft-75 and draft-76 contains the
-//! server's URL, which must then begin with `wss`.
+//! reads the certificate, and can read it again while the server runs. `ServerBuilder::listen_plain` adds a
+//! port without TLS, for browsers that are older than TLS 1.2. A client uses TLS if the URL begins with
+//! `wss`. By default, it trusts the certificate authorities that Mozilla trusts. `tls::TlsClient` sets
+//! others, or, with the feature `native-roots`, those of the system. If a proxy in front of the server
+//! handles TLS, set [`behind_tls`](ServerBuilder::behind_tls): the handshake response of draft-75 and
+//! draft-76 contains the server's URL, which must then begin with `wss`.
 //!
 //! **Connecting.** [`connect`] opens a [`WebSocket`] to any server, with RFC 6455. A [`Connector`] has the
 //! options: the other versions, subprotocols, headers, timeouts, a proxy (HTTP or SOCKS5), and a stream
@@ -307,8 +307,9 @@
 //!
 //! You can read `protocol/` like a book. It begins with `state.rs`: the states of a connection, and their
 //! whole table. Then follow the connection and the handshake. Each [version](protocol::version) has a
-//! short chapter, the oldest version first. The last chapters are the two
-//! [frame formats](protocol::framing): draft-75 and draft-76 use one, the later versions use the other.
+//! short chapter, the oldest version first. After them come the two
+//! [frame formats](protocol::framing): draft-75 and draft-76 use one, the later versions use the other. The
+//! last chapters are the roles, compression, and the small files.
 //!
 //! The examples are `echo`, the smallest server, and `echo_client`, the smallest client; `chat`, with its
 //! page, and `client`, for a terminal; `no_sockets`, which drives the protocol by hand; `five_hellos`, all

@@ -241,9 +241,10 @@ impl Connector {
         self.connection(|options| options.config().limits = limits)
     }
 
-    /// Limits the bytes of a message, all its fragments together, and so of a frame. Default: 1 MiB. A larger
-    /// message fails the connection with 1009 (1004 in versions 7 and 8), and `recv` returns
-    /// [`Error::Protocol`]. Draft-75 and draft-76 have no codes: this side closes the TCP connection.
+    /// Limits the size of a message in bytes. Its fragments count together, so the limit holds for each
+    /// frame too. Default: 1 MiB. A larger message fails the connection with 1009 (1004 in versions 7 and
+    /// 8), and `recv` returns [`Error::Protocol`]. Draft-75 and draft-76 have no codes: this side closes
+    /// the TCP connection.
     pub fn max_message_size(self, bytes: usize) -> Self {
         self.connection(|options| options.config().limits.message = bytes)
     }
@@ -264,8 +265,8 @@ impl Connector {
     }
 
     /// Limits the bytes in the send queue, where they wait for a server that reads too slowly. Default:
-    /// 1 MiB. If the queue is full, sending waits (backpressure). The system's own buffer, of up to 4 MiB on
-    /// Linux, comes before the queue.
+    /// 1 MiB. If the queue is full, sending waits (backpressure). The system's own buffer, up to 4 MiB on
+    /// Linux, fills first.
     #[doc(alias = "backpressure")]
     pub fn send_queue_limit(self, bytes: usize) -> Self {
         self.connection(|options| options.send_queue_limit = bytes)
@@ -312,9 +313,9 @@ impl Connector {
 
     /// Connects through the proxy that the environment names, or directly if it names none. Default:
     /// directly. For `ws` URLs, the variable is `http_proxy`; for `wss` URLs, it is `https_proxy` or
-    /// `HTTPS_PROXY`. If it is not set, or empty, `all_proxy` or `ALL_PROXY` is used for both. The values are
-    /// the URLs of [`proxy`](Connector::proxy). `HTTP_PROXY` is not used: if a program answers web requests through CGI, anybody can
-    /// set it.
+    /// `HTTPS_PROXY`. If it is not set, or empty, `all_proxy` or `ALL_PROXY` is used for both. The values
+    /// are the URLs of [`proxy`](Connector::proxy). `HTTP_PROXY` is not used: if a program answers web
+    /// requests through CGI, anybody can set it.
     ///
     /// The hosts in `no_proxy` or `NO_PROXY` are reached directly. Commas separate the entries:
     ///
@@ -332,9 +333,9 @@ impl Connector {
         self
     }
 
-    /// Follows these redirects in [`connect`](Connector::connect); in the other methods, which have no
-    /// other stream, a redirect is an error. Default: none. Each request of the chain has the connect
-    /// timeout and the handshake timeout anew.
+    /// Sets the redirects that [`connect`](Connector::connect) follows. Default: none. The other methods
+    /// cannot open a second stream, so a redirect is an error there. Each request of the chain has the
+    /// connect timeout and the handshake timeout anew.
     ///
     /// ```no_run
     /// use stentor::client::Redirects;

@@ -178,10 +178,10 @@ impl ServerBuilder {
         self.connection(|options| options.config().limits = limits)
     }
 
-    /// Limits the bytes of a message, all its fragments together, and so of a frame. Default: 1 MiB. A larger
-    /// message fails the connection with 1009 (1004 in versions 7 and 8). Draft-75 and draft-76 have no
-    /// codes: the server closes the TCP connection. The handler's `recv` returns
-    /// [`Error::Protocol`](crate::Error::Protocol).
+    /// Limits the size of a message in bytes. Its fragments count together, so the limit holds for each
+    /// frame too. Default: 1 MiB. A larger message fails the connection with 1009 (1004 in versions 7 and
+    /// 8). Draft-75 and draft-76 have no codes: the server closes the TCP connection. The handler's `recv`
+    /// returns [`Error::Protocol`](crate::Error::Protocol).
     pub fn max_message_size(self, bytes: usize) -> Self {
         self.connection(|options| options.config().limits.message = bytes)
     }
@@ -348,8 +348,8 @@ impl ServerBuilder {
     }
 
     /// Limits the bytes in the send queue of one client, where they wait for its socket (backpressure).
-    /// Default: 1 MiB. An empty queue accepts a message of any size. The socket's own buffer, of up to 4 MiB
-    /// on Linux, comes before the queue.
+    /// Default: 1 MiB. An empty queue accepts a message of any size. The system's own buffer, up to 4 MiB on
+    /// Linux, fills first.
     #[doc(alias = "backpressure")]
     pub fn send_queue_limit(self, bytes: usize) -> Self {
         self.connection(|options| options.send_queue_limit = bytes)
@@ -368,11 +368,12 @@ impl ServerBuilder {
     /// Further clients receive 503.
     ///
     /// A client also receives 503 if the process's memory limits (`RLIMIT_AS`, `RLIMIT_DATA`) leave no room
-    /// for its thread. The server reserves a 32nd of each such limit, at least 12 MiB, for everything except
-    /// threads. Then [`total_send_queue_limit`](ServerBuilder::total_send_queue_limit) is at most a quarter
-    /// of this reserve, and [`total_incoming_limit`](ServerBuilder::total_incoming_limit) at most an eighth.
-    /// With such a limit and glibc, set `MALLOC_ARENA_MAX=1` in the environment: each of glibc's heaps takes
-    /// 64 MiB of address space and keeps freed memory, of which this reserve knows nothing.
+    /// for its thread. The server reserves a 32nd of each such limit, at least 12 MiB, for everything
+    /// except threads. [`total_send_queue_limit`](ServerBuilder::total_send_queue_limit) is then at most a
+    /// quarter of this reserve, and [`total_incoming_limit`](ServerBuilder::total_incoming_limit)
+    /// at most an eighth. With such a limit and glibc, set `MALLOC_ARENA_MAX=1` in the environment: each of
+    /// glibc's heaps takes 64 MiB of address space and keeps freed memory, of which this reserve knows
+    /// nothing.
     pub fn max_clients(self, clients: usize) -> Self {
         self.set(|settings| settings.max_clients = clients)
     }
@@ -393,10 +394,10 @@ impl ServerBuilder {
         self.connection(|options| options.no_delay = on)
     }
 
-    /// Sets a hook that receives each valid request before the response, plain HTTP (GET and HEAD) too, on
-    /// the client's own thread. The limits per address and the host are checked before it, for WebSocket
-    /// requests also the version and the origin. If the hook panics, the client receives 500. Default: accept
-    /// WebSocket requests, reject all others with 400.
+    /// Sets a hook that receives each valid request before the server responds, also plain HTTP requests
+    /// (GET and HEAD). It runs on the client's own thread. Before it, the server checks the limits per
+    /// address and the host; for WebSocket requests, also the version and the origin. If the hook panics,
+    /// the client receives 500. Default: accept WebSocket requests, reject all others with 400.
     #[doc(alias = "upgrade")]
     #[doc(alias = "header")]
     pub fn on_request<F>(self, hook: F) -> Self
@@ -513,13 +514,13 @@ impl ServerBuilder {
         self.set(|settings| settings.per_address.connections = clients)
     }
 
-    /// Limits the handshakes from one address: `count` at once, and over time `count` in each `period`.
-    /// Default: no limit. This protects against a peer that connects again and again, or tries passwords.
-    /// Every connection counts, also a request for a page. Addresses are those of
-    /// [`max_clients_per_address`](ServerBuilder::max_clients_per_address). Beyond the limit, a client
-    /// receives 429 and the time to try again; such a refused attempt does not count. With a `period` of
-    /// [`Duration::MAX`], the `count` is never restored. A `period` of zero is no limit. A `count` of 0
-    /// counts as 1.
+    /// Limits the handshakes from one address: it may make `count` at once, and regains them evenly,
+    /// `count` in each `period`. Default: no limit. This protects against a peer that connects again and
+    /// again, or tries passwords. Each connection below the limit counts, also a request for a page.
+    /// Addresses are those of [`max_clients_per_address`](ServerBuilder::max_clients_per_address). A client
+    /// beyond the limit receives 429 and the time to try again; this attempt does not count. With a
+    /// `period` of [`Duration::MAX`], the `count` is never restored. A `period` of zero is no limit. A
+    /// `count` of 0 counts as 1.
     ///
     /// Behind a proxy whose headers are trusted, every request counts for the address that its header names,
     /// even if it is rejected for its host, origin or version. Bytes that are not a request name no address,
@@ -540,8 +541,8 @@ impl ServerBuilder {
 
     /// Limits the memberships of all clients together; one client in one room is one membership. Default:
     /// 1,000,000. A million cost a quarter of a gigabyte if each is in a room of its own with a short name,
-    /// and less if many share a room. Beyond the limit, a client enters no room until a client leaves one, as
-    /// with [`max_rooms_per_client`](ServerBuilder::max_rooms_per_client).
+    /// and less if many share a room. At the limit, no client enters a further room until one leaves
+    /// a room: see [`JoinError`](crate::server::JoinError).
     pub fn max_memberships(self, memberships: usize) -> Self {
         self.set(|settings| settings.max_memberships = memberships)
     }
@@ -556,16 +557,16 @@ impl ServerBuilder {
     /// first. The limit is exceeded at most by the messages that are being sent at that moment: a batch of
     /// broadcasts, and a message of each thread that sends.
     ///
-    /// The [`Body`](crate::protocol::Body) of a response counts too, from 16 KiB on and unless it is static,
-    /// once for all clients that share it. If there is no room for a body, its client receives 503, and no
-    /// client is evicted for it.
+    /// The [`Body`](crate::protocol::Body) of a response counts too, if it has 16 KiB or more and is not
+    /// static. It counts once for all clients that share it. If there is no room for a body, its client
+    /// receives 503, and no client is evicted for it.
     pub fn total_send_queue_limit(self, bytes: usize) -> Self {
         self.set(|settings| settings.total_send_queue_limit = bytes)
     }
 
     /// Limits the bytes of memory that all clients together hold for input: unfinished messages, receive
-    /// buffers, and decompressors. Default: 256 MiB, which is room for 256 clients in the middle of the
-    /// largest message. Messages that a handler has received do not count.
+    /// buffers, decompressors, and large requests. Default: 256 MiB, which is room for 256 clients in the
+    /// middle of the largest message. Messages that a handler has received do not count.
     ///
     /// This protects against many clients that each begin a message and never finish it. Beyond the limit,
     /// the server closes the clients that hold most, with 1013 (try again later), until an eighth is free

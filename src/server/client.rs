@@ -144,9 +144,10 @@ impl Client {
     ///
     /// # Errors
     /// - [`Error::Protocol`] if the client broke a rule of the protocol.
-    /// - [`Error::Disconnected`] if the connection ended without a close frame. The client closed or lost the
-    ///   TCP connection, or the server disconnected the client: for example after a timeout, or because the
-    ///   client's send queue was full. The [`DisconnectReason`](crate::DisconnectReason) names the cause.
+    /// - [`Error::Disconnected`] if the connection ended in another way. The client lost the TCP
+    ///   connection, or closed it (from version 7 on), or the server disconnected the client: for example
+    ///   after a timeout, or because the client's send queue was full. The
+    ///   [`DisconnectReason`](crate::DisconnectReason) names the cause.
     ///
     /// The end of the connection is final: each further call returns the same `Ok(None)` or the same error.
     #[inline]

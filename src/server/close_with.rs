@@ -8,16 +8,16 @@ use crate::error::chain;
 use crate::protocol::http::text::Escaped;
 use crate::protocol::{CloseCode, CloseFrame};
 
-/// An error that closes the connection with a code and a reason, when a handler returns it: from any
-/// depth, by `?`. The handler has not failed then: this is not counted in
-/// [`failed_handlers`](super::Counters::failed_handlers), and logged at debug level only.
+/// An error with a code and a reason. When a handler returns it, the server closes the connection with them.
+/// `?` passes it up from a function at any depth. This is not a failure of the handler: the server does not
+/// count it in [`failed_handlers`](super::Counters::failed_handlers). It logs it at debug level only.
 ///
-/// It may be wrapped: in an [`io::Error`], into which it converts, or in an error whose `source` it is. If
-/// the connection is closing already, nothing more is sent. Versions without close codes close in their own
-/// way, as with [`Client::close`](crate::Client::close).
+/// Another error may wrap it: an [`io::Error`], into which it converts, or an error of your own whose
+/// `source` returns it. If the connection is closing already, nothing more is sent. Versions without close
+/// codes close in their own way, as with [`Client::close`](crate::Client::close).
 ///
-/// A code that [may not be sent](CloseCode::may_be_sent) is a mistake in the handler: the connection is closed
-/// with 1011, and the handler has failed.
+/// A code that [may not be sent](CloseCode::may_be_sent) is a mistake in the handler: the connection is
+/// closed with 1011, and the handler has failed.
 ///
 /// ```no_run
 /// use stentor::server::CloseWith;

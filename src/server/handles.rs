@@ -51,8 +51,8 @@ pub struct ServerHandle {
 }
 
 /// A handle of one client: it sends messages, enters rooms, and closes the connection. Any thread can use
-/// it, while the client's own handler waits in [`recv`](crate::Client::recv). A clone is cheap. A handle does
-/// not keep the connection open.
+/// it at any time, also while the client's own handler waits in [`recv`](crate::Client::recv). A clone is
+/// cheap. A handle does not keep the connection open.
 ///
 /// ```
 /// use stentor::{ClientHandle, Error, SlowClient};
@@ -79,10 +79,11 @@ pub struct ClientHandle {
 /// The receivers of a broadcast: the members of a room, or all clients. [`except`](Audience::except) leaves
 /// single clients out.
 ///
-/// One thread of the server, the hub, executes all commands one after the other: broadcasts, joins, leaves. A
-/// broadcast reaches the clients that are in the audience when the hub executes it, and that are `Ready`
-/// then. So all members receive broadcasts in the same order. A member whose version cannot carry the message
-/// (binary, in draft-75 and draft-76) is skipped, and counted as [`skipped`](Counters::skipped).
+/// One thread of the server, the hub, executes all commands one after the other: broadcasts, joins, leaves.
+/// A broadcast reaches the clients that are in the audience when the hub executes it, and whose connection
+/// is open then ([`Ready`](crate::protocol::State::Ready)). So all members receive broadcasts in the same
+/// order. A member whose version cannot carry the message (binary, in draft-75 and draft-76) is skipped,
+/// and counted as [`skipped`](Counters::skipped).
 ///
 /// A broadcast never waits for a client's socket. If a member's send queue is full, the server's
 /// [`SlowClient`](crate::SlowClient) policy decides.
@@ -127,8 +128,8 @@ impl ServerHandle {
     /// the effect of each join and leave that was sent before this call.
     ///
     /// If there are more than about a thousand rooms, the hub returns the list in pieces, so that no client
-    /// waits long for the hub. A room that gets its first member, or loses its last one, between two pieces
-    /// may be missing or not.
+    /// waits long for the hub. Between two pieces, a room can get its first member or lose its last
+    /// one. The list may or may not contain such a room.
     pub fn rooms(&self) -> Vec<String> {
         self.shared.rooms()
     }
@@ -266,8 +267,8 @@ impl ClientHandle {
     }
 
     /// Returns the value of this type that [`on_request`](crate::ServerBuilder::on_request) has attached
-    /// with [`Accept::with`](crate::Accept::with); `None` if it has attached none, and once the client is
-    /// gone: a handle does not keep the values.
+    /// with [`Accept::with`](crate::Accept::with), or `None` if it has attached none. Also returns `None`
+    /// after the client has gone, because a handle does not keep the values.
     #[must_use]
     pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         self.link.identity.get()?.values.get()
@@ -287,10 +288,10 @@ impl ClientHandle {
     /// - [`Error::Closed`] if the connection is closed, or its closing handshake has begun.
     /// - [`Error::Disconnected`] if the queue is full and the policy is [`Close`](crate::SlowClient::Close):
     ///   this call has disconnected the client.
-    /// - [`Error::Dropped`] if the queue is full, and the policy is
-    ///   [`DropNewest`](crate::SlowClient::DropNewest), or it is
-    ///   [`DropOldest`](crate::SlowClient::DropOldest) and the queue has no room even without older
-    ///   broadcasts. This message was not sent.
+    /// - [`Error::Dropped`] if the queue is full and this message was not sent. With the policy
+    ///   [`DropNewest`](crate::SlowClient::DropNewest) this is always so. With
+    ///   [`DropOldest`](crate::SlowClient::DropOldest) it is so only if the message does not fit even after
+    ///   older messages were dropped.
     #[doc(alias = "slow consumer")]
     #[doc(alias = "backpressure")]
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use stentor::protocol::framing::mask;
-use stentor::{Accept, Version};
 use stentor::protocol::{Config, Connection, Event};
+use stentor::{Accept, Version};
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 

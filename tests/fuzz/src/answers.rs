@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use arbitrary::Arbitrary;
-use stentor::{Message, Version};
-use stentor::protocol::{ClientRequest, Config, Event, State};
 use stentor::protocol::framing::Framing;
+use stentor::protocol::{ClientRequest, Config, Event, State};
+use stentor::{Message, Version};
 
 use crate::driven::{Call, Driven};
 use crate::head::{Head, Spoil};
@@ -127,8 +127,8 @@ fn opens(
     let values = || head.fields.iter().flat_map(|field| &field.value);
     let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
     let bytes = head.bytes();
-    let fits =
-        bytes.len() <= config.limits.header_bytes && head.fields.len() <= config.limits.header_count;
+    let fits = bytes.len() <= config.limits.header_bytes
+        && head.fields.len() <= config.limits.header_count;
     let is_101 = head.method == "HTTP/1.1" && head.target == b"101";
     if head.is_broken() || values().any(control) || !fits || !is_101 {
         return None;

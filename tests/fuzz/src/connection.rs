@@ -8,8 +8,8 @@ use crate::driven::{Call, Driven, Manner};
 use crate::ways::{Way, alike};
 use crate::wire;
 use arbitrary::Arbitrary;
-use stentor::{CloseCode, Message, Version, Versions};
 use stentor::protocol::{CloseFrame, Config, Ending};
+use stentor::{CloseCode, Message, Version, Versions};
 
 /// Fields of fixed size come first, so that the rest of an input is the bytes of the wire.
 #[derive(Debug, Arbitrary)]

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use stentor::protocol::{
+    ClientRequest, CloseFrame, Closed, Config, Connection, Ending, Event, Rejection, Role,
+    SendError, State, Transition,
+};
 use stentor::{Accept, CloseCode, Message, Response};
-use stentor::protocol::{ClientRequest, CloseFrame, Closed, Config, Connection, Ending, Event, Rejection, Role, SendError, State, Transition};
 
 /// The most output that a connection produces by itself, apart from the input that it repeats: a
 /// 101's own headers, or a rejection's, which escapes 100 bytes of a value at most, and a close

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use stentor::Version;
-use stentor::protocol::{Config, Event, Role};
 use stentor::protocol::framing::Framing;
+use stentor::protocol::{Config, Event, Role};
 
 use crate::driven::{Call, Driven, Manner, Reading};
 use crate::reference::{Account, End};

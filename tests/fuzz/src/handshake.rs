@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arbitrary::Arbitrary;
-use stentor::{Message, Version};
-use stentor::protocol::{Config, Event, State};
 use stentor::protocol::framing::Framing;
+use stentor::protocol::{Config, Event, State};
+use stentor::{Message, Version};
 
 use crate::driven::{Driven, Manner};
 use crate::head::{Head, Spoil};

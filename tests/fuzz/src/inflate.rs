@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use stentor::Deflate;
-use stentor::{Accept, Message, Version};
 use stentor::protocol::{Config, Connection, Event, ProtocolError};
+use stentor::{Accept, Message, Version};
 
 use crate::reference::deflate::{Fault, inflate};
 use crate::wire::{self, Frame};

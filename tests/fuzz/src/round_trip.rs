@@ -7,9 +7,9 @@ use crate::frames::ready;
 use crate::ways::alike;
 use crate::wire::{Frame, close_frame};
 use arbitrary::Arbitrary;
-use stentor::{Message, Version};
-use stentor::protocol::{CloseFrame, Config, Event};
 use stentor::protocol::framing::Framing;
+use stentor::protocol::{CloseFrame, Config, Event};
+use stentor::{Message, Version};
 
 #[derive(Debug, Arbitrary)]
 pub struct Talk {

@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind;
 
-use stentor::protocol::framing::Framing;
 use stentor::Version;
+use stentor::protocol::framing::Framing;
 use stentor::protocol::version::Closing;
 
 use crate::client::{Class, End};

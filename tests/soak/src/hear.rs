@@ -1,8 +1,8 @@
 //! A parser for the server's output; written separately, so that no test trusts the code that it
 //! tests.
 
-use stentor::protocol::framing::Framing;
 use stentor::Version;
+use stentor::protocol::framing::Framing;
 use stentor::protocol::version::Closing;
 
 use crate::manner::Deflate;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use stentor::protocol::framing::Framing;
-use stentor::tls::unversioned::rustls::ClientConfig;
-use stentor::{Connector, Message, Version};
 use stentor::protocol::version::Closing;
 use stentor::tls::TlsClient;
+use stentor::tls::unversioned::rustls::ClientConfig;
+use stentor::{Connector, Message, Version};
 
 use crate::HandlerResult;
 use crate::by_hand::ByHand;

@@ -7,8 +7,8 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-use stentor::{CloseCode, Connector, Message, Sender, Version, WebSocket};
 use stentor::client::ConnectionStats;
+use stentor::{CloseCode, Connector, Message, Sender, Version, WebSocket};
 
 use crate::HandlerResult;
 use crate::line::dial;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use rcgen::{CertificateParams, KeyPair};
 use rustix::net::sockopt;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use stentor::{Client, Deflate, Message, Reply, Request, Response, Server, ServerHandle};
 use stentor::server::{CloseReport, Endpoint};
 use stentor::tls::TlsServer;
+use stentor::{Client, Deflate, Message, Reply, Request, Response, Server, ServerHandle};
 
 use crate::HandlerResult;
 use crate::talk::{self, To};

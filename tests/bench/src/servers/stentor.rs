@@ -3,8 +3,8 @@
 use std::io;
 use std::net::TcpListener;
 
-use stentor::{Client, Deflate, HandlerResult, Server};
 use stentor::tls::TlsServer;
+use stentor::{Client, Deflate, HandlerResult, Server};
 
 use super::Mode;
 use crate::identity::Identity;

@@ -1,7 +1,7 @@
 //! Draft-75 and draft-76 (draft-76 §5.3).
 
-use stentor::{Message, Version};
 use stentor::protocol::{Config, Event, Initiator};
+use stentor::{Message, Version};
 
 use super::{Account, End};
 

@@ -1,7 +1,7 @@
 //! Versions 7, 8 and RFC 6455 (RFC 6455 §5, §7.4).
 
-use stentor::{CloseCode, Message, Version};
 use stentor::protocol::{Event, Initiator, Limits, Role};
+use stentor::{CloseCode, Message, Version};
 
 use super::{Account, End};
 use crate::wire::xor;

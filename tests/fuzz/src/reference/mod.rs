@@ -4,9 +4,9 @@ pub mod deflate;
 mod hixie;
 mod hybi;
 
-use stentor::{CloseCode, Version};
-use stentor::protocol::{Config, Event, Initiator, Role};
 use stentor::protocol::framing::Framing;
+use stentor::protocol::{Config, Event, Initiator, Role};
+use stentor::{CloseCode, Version};
 
 /// The required result for a stream of frames that ends after its last byte.
 #[derive(Debug, PartialEq, Eq)]

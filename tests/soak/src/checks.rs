@@ -142,10 +142,10 @@ impl Checks {
             skipped > 0,
             &format!("binary is skipped where it must be: {skipped}"),
         );
-        let ended = get("lost:Evicted") + get("lost:Write");
+        let ended = get("lost:Evicted") + get("lost:WriteTimeout");
         let what = format!("who does not read is thrown out: {ended}");
         self.check(ended > 0, &what);
-        let ended = get("lost:NoPong");
+        let ended = get("lost:PongTimeout");
         self.check(
             ended > 0,
             &format!("who answers no ping is thrown out: {ended}"),

@@ -290,7 +290,7 @@
 //!
 //! | target | its lines | levels |
 //! |---|---|---|
-//! | `stentor::server` | listening, accepting, connections that are turned away, limits of the system | info; warn if the system lacks room for clients; error for a broken listener |
+//! | `stentor::server` | listening, accepting, connections that are rejected before their handshake, limits of the system | info; warn if the system lacks room for clients; error for a broken listener |
 //! | `stentor::client` | connecting to a server: a handshake that failed | debug, since [`connect`] returns the error as well |
 //! | `stentor::connection` | one connection, on either side: a line when it closes, rejected requests, failed handlers, limits that it exceeds | info; warn for a failed handler, error for a hook that panicked; debug for each change of state; trace for every message and header block |
 //!

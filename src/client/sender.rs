@@ -82,8 +82,7 @@ impl Sender {
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, in every version.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let reason = reason.to_owned();
-        self.link.start_close(CloseFrame { code, reason })?;
+        self.link.start_close(CloseFrame::new(code, reason))?;
         Ok(())
     }
 

@@ -239,8 +239,7 @@ impl WebSocket {
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, in every version.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let reason = reason.to_owned();
-        self.talk.start_close(CloseFrame { code, reason })
+        self.talk.start_close(CloseFrame::new(code, reason))
     }
 
     /// Returns a [`Sender`], with which other threads send, close and abort. It can be cloned.

@@ -535,10 +535,8 @@ impl Conversation {
         if closes {
             link.count(Incident::RateLimitExceeded);
             // Always a valid frame.
-            let _ = self.start_close(CloseFrame {
-                code: CloseCode::POLICY,
-                reason: "rate limit exceeded".to_owned(),
-            });
+            let frame = CloseFrame::new(CloseCode::POLICY, "rate limit exceeded");
+            let _ = self.start_close(frame);
             return None;
         }
         link.count(Incident::Throttled);

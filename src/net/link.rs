@@ -293,10 +293,8 @@ impl Link {
         if !self.failed_for_memory.swap(true, Relaxed) {
             self.count(Incident::IncomingExceeded);
         }
-        let frame = CloseFrame {
-            code: CloseCode::TRY_AGAIN_LATER,
-            reason: "too much memory is held for incoming messages".to_owned(),
-        };
+        let reason = "too much memory is held for incoming messages";
+        let frame = CloseFrame::new(CloseCode::TRY_AGAIN_LATER, reason);
         match self.is_open() && self.start_close(frame).is_ok() {
             true => self.send_queue.stop_reading(),
             false => self.disconnect(DisconnectReason::TotalIncoming),

@@ -126,12 +126,17 @@ impl CloseFrame {
         }
     }
 
+    /// Creates a close frame with a code and a reason; sending it checks both.
+    pub(crate) fn new(code: CloseCode, reason: &str) -> CloseFrame {
+        CloseFrame {
+            code,
+            reason: reason.to_owned(),
+        }
+    }
+
     /// Creates the close frame of a server that shuts down, unless its application chooses another.
     pub(crate) fn going_away() -> CloseFrame {
-        CloseFrame {
-            code: CloseCode::GOING_AWAY,
-            reason: "the server is going down".to_owned(),
-        }
+        CloseFrame::new(CloseCode::GOING_AWAY, "the server is going down")
     }
 
     /// Shortens a reason so that it fits into a close frame.

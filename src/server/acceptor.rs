@@ -121,10 +121,6 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
 
-    fn names_the_remedy(error: &io::Error) {
-        assert!(error.to_string().contains("fork first"), "{error}");
-    }
-
     #[test]
     fn a_detached_server_serves_nobody_in_a_forked_child() -> io::Result<()> {
         let mut acceptor = Server::builder().acceptor()?;
@@ -138,7 +134,9 @@ mod tests {
         ];
         for result in results {
             match result {
-                Err(Error::Io(error)) => names_the_remedy(&error),
+                Err(Error::Io(error)) => {
+                    assert!(error.to_string().contains("fork first"), "{error}");
+                }
                 other => return Err(io::Error::other(format!("{other:?}"))),
             }
         }

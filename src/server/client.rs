@@ -228,8 +228,7 @@ impl Client {
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, in every version.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let reason = reason.to_owned();
-        self.conversation.start_close(CloseFrame { code, reason })
+        self.conversation.start_close(CloseFrame::new(code, reason))
     }
 
     /// Returns a handle of the server, for broadcasts, lists of clients, and a graceful shutdown.

@@ -361,7 +361,7 @@ impl ClientHandle {
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, in every version.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.link.start_close(frame(code, reason))?;
+        self.link.start_close(CloseFrame::new(code, reason))?;
         Ok(())
     }
 }
@@ -416,16 +416,9 @@ impl Audience {
 
 /// Returns a close frame that every version accepts.
 fn sendable(code: CloseCode, reason: &str) -> Result<CloseFrame, Error> {
-    let frame = frame(code, reason);
+    let frame = CloseFrame::new(code, reason);
     Encoder::server(Version::Rfc6455).encode_close(Some(&frame), &mut Vec::new())?;
     Ok(frame)
-}
-
-fn frame(code: CloseCode, reason: &str) -> CloseFrame {
-    CloseFrame {
-        code,
-        reason: reason.to_owned(),
-    }
 }
 
 impl fmt::Debug for ServerHandle {

@@ -412,7 +412,7 @@ impl Shared {
         let (id, peer, status) = (link.id, link.peer, rejection.status());
         log_limited!(
             self.watchdog,
-            Kind::TurnedAway,
+            Kind::RejectedOnArrival,
             "client {id} {peer}: turned away with {status}: {rejection}"
         );
         self.totals.rejected(rejection.name());

@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     /// A request was rejected, by a rule or by the application.
     Rejected = 2,
     /// A connection was rejected before its handshake.
-    TurnedAway = 3,
+    RejectedOnArrival = 3,
     /// A handler returned an error, or panicked.
     HandlerFailed = 4,
     /// A hook panicked.
@@ -47,7 +47,7 @@ const KINDS: [Kind; 9] = [
     Kind::Closed,
     Kind::Disconnected,
     Kind::Rejected,
-    Kind::TurnedAway,
+    Kind::RejectedOnArrival,
     Kind::HandlerFailed,
     Kind::HookPanicked,
     Kind::Exhausted,
@@ -91,7 +91,7 @@ impl Kind {
 
     pub(crate) const fn target(self) -> &'static str {
         match self {
-            Kind::TurnedAway | Kind::Exhausted => SERVER,
+            Kind::RejectedOnArrival | Kind::Exhausted => SERVER,
             Kind::Closed
             | Kind::Disconnected
             | Kind::Rejected
@@ -107,7 +107,7 @@ impl Kind {
             Kind::Closed
             | Kind::Disconnected
             | Kind::Rejected
-            | Kind::TurnedAway
+            | Kind::RejectedOnArrival
             | Kind::RateLimitExceeded
             | Kind::NotJoined => Level::Info,
             Kind::HandlerFailed | Kind::Exhausted => Level::Warn,
@@ -167,7 +167,7 @@ impl fmt::Display for Kind {
             Kind::Closed => "closed",
             Kind::Disconnected => "disconnected",
             Kind::Rejected => "requests rejected",
-            Kind::TurnedAway => "connections rejected",
+            Kind::RejectedOnArrival => "connections rejected",
             Kind::HandlerFailed => "handlers failed",
             Kind::HookPanicked => "hooks panicked",
             Kind::Exhausted => "out of resources",

@@ -1,45 +1,13 @@
 //! Handlers that close their connection with an error.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::io;
 
 use stentor::server::CloseWith;
 use stentor::{CloseCode, Error, HandlerResult, Server, Version};
 
+use super::errors::{Because, Opaque};
 use crate::support::{HYBI, Loopback};
-
-/// An error of the user's, which names another as its source.
-#[derive(Debug)]
-struct Because(CloseWith);
-
-/// One that hides another, as `anyhow`'s does when it becomes a box: it shows the other's source only.
-#[derive(Debug)]
-struct Opaque(CloseWith);
-
-impl fmt::Display for Because {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("something of mine failed")
-    }
-}
-
-impl StdError for Because {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.0)
-    }
-}
-
-impl fmt::Display for Opaque {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl StdError for Opaque {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
-    }
-}
 
 type Wrap = fn(CloseWith) -> Box<dyn StdError + Send + Sync>;
 
@@ -47,8 +15,8 @@ const WRAPPED: [Wrap; 6] = [
     |error| error.into(),
     |error| io::Error::from(error).into(),
     |error| Error::Io(io::Error::other(error)).into(),
-    |error| Because(error).into(),
-    |error| io::Error::other(Because(error)).into(),
+    |error| Because(error.into()).into(),
+    |error| io::Error::other(Because(error.into())).into(),
     |error| Opaque(error).into(),
 ];
 

@@ -106,11 +106,11 @@ fn an_error_comes_back_out_of_an_io_error() {
 
 /// An error of the user's, which names another as its source.
 #[derive(Debug)]
-struct Because(Box<dyn StdError + Send + Sync>);
+pub(super) struct Because(pub(super) Box<dyn StdError + Send + Sync>);
 
 /// One that repeats the words of another and hides it, as `anyhow`'s does when it becomes a box.
 #[derive(Debug)]
-struct Opaque(Error);
+pub(super) struct Opaque<E>(pub(super) E);
 
 /// One that never ends.
 #[derive(Debug)]
@@ -128,13 +128,13 @@ impl StdError for Because {
     }
 }
 
-impl fmt::Display for Opaque {
+impl<E: StdError> fmt::Display for Opaque<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
-impl StdError for Opaque {
+impl<E: StdError> StdError for Opaque<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source()
     }

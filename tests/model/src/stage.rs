@@ -246,7 +246,7 @@ pub(super) fn let_in(
 }
 
 /// Rejects one client at the client limit, as the listener does.
-pub(super) fn turn_away(shared: &Arc<Shared>) -> Peer {
+pub(super) fn reject_on_arrival(shared: &Arc<Shared>) -> Peer {
     let (socket, peer) = connection(256);
     assert!(shared.admit(socket, address()).is_err(), "there was room");
     peer

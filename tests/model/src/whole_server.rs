@@ -14,8 +14,8 @@ use crate::server::shared::ServerThreads;
 
 use super::check;
 use super::stage::{
-    Seen, Ticking, behind_head, let_in, masked, read_politely, serve, settings, shake_hands,
-    turn_away, with_send_queue_limit,
+    Seen, Ticking, behind_head, let_in, masked, read_politely, reject_on_arrival, serve, settings,
+    shake_hands, with_send_queue_limit,
 };
 use super::wire::{Frame, assert_ends, assert_in_order, frames, numbers, text};
 
@@ -323,7 +323,7 @@ fn a_rejected_client_is_closed_when_it_closes_tcp() {
         let sockets: Vec<_> = (0..2)
             .map(|_| {
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || turn_away(&shared))
+                thread::spawn(move || reject_on_arrival(&shared))
             })
             .collect();
         for socket in sockets {

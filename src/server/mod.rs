@@ -30,7 +30,11 @@ mod counters;
 
 pub(crate) mod reply;
 
+pub(crate) mod request;
+
 pub(crate) mod run;
+
+mod spawn;
 
 mod acceptor;
 
@@ -73,6 +77,7 @@ pub use counters::Counters;
 pub use handles::Audience;
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+pub use spawn::RunningServer;
 pub use teardown::CloseReport;
 
 pub use crate::net::client_id::ClientId;

@@ -29,6 +29,9 @@ use admission::Admission;
 use batch::{Batch, Encoded, Target};
 use rooms::{Members, Names, Rooms};
 
+/// The names of rooms, each with the number of its members; in no order.
+pub(crate) type RoomCounts = Vec<(Arc<str>, usize)>;
+
 /// A command to the hub.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -45,6 +48,8 @@ pub(crate) enum Command {
     Members(Arc<str>, Sender<Vec<ClientId>>),
     /// Asks for names of rooms: some of them, from a place on.
     Rooms(usize, Sender<Names>),
+    /// Asks for all rooms with the number of their members, at one moment.
+    RoomCounts(Sender<RoomCounts>),
     /// The server shuts down: the hub starts the close of each client, after all earlier commands, and of
     /// each client that enters from now on. The hub answers when all closes are queued.
     Shutdown(Sender<()>),
@@ -59,7 +64,8 @@ impl Command {
             Command::Join(_, room) | Command::Members(room, _) => room.len(),
             Command::Part(_, rooms, _) => rooms.iter().map(|room| room.len()).sum(),
             Command::Enter(_) | Command::Leave(_) => 0,
-            Command::Rooms(..) | Command::Shutdown(_) | Command::Stop => 0,
+            Command::Rooms(..) | Command::RoomCounts(_) => 0,
+            Command::Shutdown(_) | Command::Stop => 0,
         }
     }
 }
@@ -164,6 +170,9 @@ impl Hub {
             }
             Command::Rooms(from, answer) => {
                 let _ = answer.try_send(self.rooms.names(from));
+            }
+            Command::RoomCounts(answer) => {
+                let _ = answer.try_send(self.rooms.counts());
             }
             Command::Shutdown(answer) => {
                 self.shutting_down = true;

@@ -101,6 +101,16 @@ impl Rooms {
         Names { names, next: None }
     }
 
+    /// Returns all rooms with the number of their members, in no order.
+    pub(crate) fn counts(&self) -> Vec<(Arc<str>, usize)> {
+        let mut counts = Vec::with_capacity(self.tables.iter().map(HashMap::len).sum());
+        for table in &self.tables {
+            let rooms = table.iter();
+            counts.extend(rooms.map(|(name, members)| (Arc::clone(name), members.links.len())));
+        }
+        counts
+    }
+
     fn table(&self, room: &Arc<str>) -> usize {
         // No remainder is as large as this.
         usize::try_from(self.hasher.hash_one(room) % TABLES as u64).unwrap_or(0)

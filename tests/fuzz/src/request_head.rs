@@ -6,7 +6,7 @@ use crate::driven::{Driven, Manner};
 use crate::head::trim;
 use crate::ways::alike;
 use arbitrary::Arbitrary;
-use stentor::protocol::{Config, Event, Rejection, State};
+use stentor::protocol::{Config, Event, Rejection, Request, State};
 
 /// Fields of fixed size come first, so that the rest of an input is the bytes of the wire.
 #[derive(Debug, Arbitrary)]

@@ -104,17 +104,19 @@ fn an_enum_can_grow_or_says_that_it_is_complete() {
 #[test]
 fn each_public_types_methods_stand_in_one_file() {
     let library = Library::read();
-    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut files: BTreeMap<(Names, String), BTreeSet<String>> = BTreeMap::new();
     for module in library.modules.keys() {
         for block in library.blocks(module) {
-            if let Some(name) = self_name(block).filter(|_| block.trait_.is_none()) {
+            let name = self_name(block).filter(|_| block.trait_.is_none());
+            // Two types in two modules may have one name.
+            if let Some(place) = name.and_then(|name| library.look_up(module, &name)) {
                 let file = library.modules[module].file.display().to_string();
-                files.entry(name).or_default().insert(file);
+                files.entry(place).or_default().insert(file);
             }
         }
     }
-    for (path, (_, name, _)) in &Surface::of(&library).paths {
-        if let Some(files) = files.get(name) {
+    for (path, (module, name, _)) in &Surface::of(&library).paths {
+        if let Some(files) = files.get(&(module.clone(), name.clone())) {
             assert_eq!(files.len(), 1, "{}: {files:?}", path.join("::"));
         }
     }

@@ -192,7 +192,7 @@ impl WebSocket {
     /// - Call `try_recv` until it returns `Nothing` before you poll. A message may have been read with the
     ///   one before it, and `poll` does not show bytes that are in memory, or in the TLS session.
     /// - Poll with a timeout of at most half a second, and then call `try_recv` for every connection, readable
-    ///   or not. The keepalive counts the time only while somebody looks for input. The call also sees a close
+    ///   or not. The keepalive counts the time only while the program looks for input. The call also sees a close
     ///   that another thread has started.
     /// - While the peer does not read the bytes in a full send queue, the result is `Nothing` although the
     ///   socket is readable. Leave such a connection out of the next poll, or the thread is busy until that

@@ -177,7 +177,7 @@ impl Client {
     /// - Call `try_recv` until it returns `Nothing` before you poll. A message may have been read with the
     ///   one before it, and `poll` does not show bytes that are in memory, or in the TLS session.
     /// - Poll with a timeout of at most half a second, and then call `try_recv` for every client, readable or
-    ///   not. The keepalive and the idle timeout count the time only while somebody looks for input. The call
+    ///   not. The keepalive and the idle timeout count the time only while the program looks for input. The call
     ///   also sees a close that another thread has started.
     /// - The result can be `Nothing` although the socket is readable: while the [rate
     ///   limit](crate::ServerBuilder::rate_limit) delays the client, while the client does not read the bytes

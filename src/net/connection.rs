@@ -364,7 +364,7 @@ impl Conversation {
     /// Handles the end of the input: the peer will send no more, or the watchdog has stopped the
     /// reading, or a handle has closed TCP.
     #[inline(never)]
-    fn stream_ended(&mut self, error: Option<Errno>) {
+    pub(crate) fn stream_ended(&mut self, error: Option<Errno>) {
         if let Some(error) = error {
             debug!(target: CONNECTION, "{}: read: {}", self.link, io::Error::from(error));
         }
@@ -524,7 +524,7 @@ impl Conversation {
         }
         let closes = rate_limiter.policy == OnRateLimit::Close;
         if rate_limiter.is_first_excess() {
-            let (id, peer) = (link.id, link.peer);
+            let (id, peer) = (link.id, link.peer());
             let consequence = if closes { "closed" } else { "throttled" };
             log_limited!(
                 self.watchdog,

@@ -22,6 +22,11 @@ pub enum Rejection {
     MalformedHeaders(&'static str),
     /// Not HTTP at all: it begins with this byte, which is no visible character: 400, at once.
     NotHttp(u8),
+    /// A header of the PROXY protocol, version 1, from a peer that is not a trusted proxy: 400, at once.
+    UnexpectedProxyHeader,
+    /// A connection from a trusted proxy does not begin with a valid header of the PROXY protocol; names
+    /// the fault: 400, at once.
+    InvalidProxyHeader(&'static str),
     /// A method other than GET: 405.
     Method(String),
     /// The resource does not start with a slash, or has a fragment: 400.
@@ -136,6 +141,8 @@ impl Rejection {
             Rejection::HeadersTooLarge(_) => "header block too large",
             Rejection::TooManyHeaders(_) => "too many headers",
             Rejection::MalformedHeaders(_) | Rejection::NotHttp(_) => "malformed header block",
+            Rejection::UnexpectedProxyHeader => "unexpected proxy header",
+            Rejection::InvalidProxyHeader(_) => "invalid proxy header",
             Rejection::Method(_) => "method",
             Rejection::Resource(_) => "resource",
             Rejection::HttpVersion(_) => "http version",
@@ -166,6 +173,9 @@ impl Rejection {
     }
 }
 
+/// The remedy, where a proxy is not trusted.
+const TRUST: &str = "see ServerBuilder::proxy_protocol";
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -181,8 +191,21 @@ impl fmt::Display for Rejection {
                     f,
                     "not HTTP: it begins with {first:#04x}{}",
                     tls_hint(*first)
-                )
+                )?;
+                match first {
+                    // The first byte, and the third: the empty line before a request is skipped.
+                    b'\r' => write!(f, ", as the PROXY protocol (version 2) does: {TRUST}"),
+                    _ => Ok(()),
+                }
             }
+            Rejection::UnexpectedProxyHeader => write!(
+                f,
+                "a header of the PROXY protocol, from a peer that is not a trusted proxy: {TRUST}"
+            ),
+            Rejection::InvalidProxyHeader(fault) => write!(
+                f,
+                "no valid header of the PROXY protocol, which this trusted proxy must send: {fault}"
+            ),
             Rejection::Method(method) => write!(
                 f,
                 "method {method} is not supported: this server accepts GET only"

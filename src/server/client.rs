@@ -83,7 +83,7 @@ impl Client {
     /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy;
     /// [`addr`](Client::addr) can return the client's own address.
     pub fn peer(&self) -> Peer {
-        self.conversation.link.peer
+        self.conversation.link.peer()
     }
 
     /// Returns the client's IP address.

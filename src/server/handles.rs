@@ -258,7 +258,7 @@ impl ClientHandle {
 
     /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy.
     pub fn peer(&self) -> Peer {
-        self.link.peer
+        self.link.peer()
     }
 
     /// Returns the resource that the client requested: the path, and the query if there is one.

@@ -49,6 +49,8 @@ pub(crate) mod client;
 
 mod handshake;
 
+mod proxy_protocol;
+
 mod close_with;
 
 mod teardown;
@@ -73,6 +75,7 @@ pub use counters::Counters;
 pub use handles::Audience;
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+pub use proxy_protocol::{InvalidNetwork, TrustedProxies};
 pub use teardown::CloseReport;
 
 pub use crate::net::client_id::ClientId;

@@ -150,7 +150,7 @@ impl CloseReport {
         CloseReport {
             id: link.id,
             version: conversation.version(),
-            peer: link.peer,
+            peer: link.peer(),
             target: link.target().to_owned(),
             closed,
             disconnect_reason: link.send_queue.disconnect_reason(),

@@ -506,7 +506,8 @@ impl ServerBuilder {
     /// as one address, since one client usually owns all of them.
     ///
     /// Behind a proxy, all connections come from one address. If the server trusts the proxy's headers, the
-    /// last address in `X-Forwarded-For` counts, once the request has arrived. Until then, the connection
+    /// last address in `X-Forwarded-For` counts, once the request has arrived; with the [PROXY
+    /// protocol](ServerBuilder::proxy_protocol), the address in its header. Until then, the connection
     /// counts only for [`max_clients`](ServerBuilder::max_clients).
     pub fn max_clients_per_address(self, clients: Option<usize>) -> Self {
         self.set(|settings| settings.per_address.connections = clients)

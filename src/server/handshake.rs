@@ -67,6 +67,7 @@ impl Handshake<'_> {
     /// Receives the PROXY header of a trusted proxy. If that fails, the next steps report the end.
     #[inline(never)]
     fn receive_proxy_header(&mut self) {
+        let proxy = self.conversation.link.peer();
         let admitted = match proxy_protocol::receive(self.conversation) {
             Arrival::Header(client) => self.shared.admit_proxied(self.conversation, client),
             Arrival::Invalid(fault) => Err(Rejection::InvalidProxyHeader(fault)),
@@ -74,7 +75,10 @@ impl Handshake<'_> {
         };
         if let Err(rejection) = admitted {
             let _ = self.conversation.connection.reject(rejection);
+            return;
         }
+        let link = &self.conversation.link;
+        debug!(target: CONNECTION, "client {} {}: named by {proxy}", link.id, link.peer());
     }
 
     /// Logs one line about a rejected client. The query may hold secrets, and is left out.

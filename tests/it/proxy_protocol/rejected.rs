@@ -232,12 +232,13 @@ fn header_from_a_peer_that_is_not_trusted_is_rejected_with_the_remedy() {
 mod tls {
     use std::io::{Read, Write};
     use std::net::Ipv4Addr;
+    use std::time::Duration;
 
     use stentor::Server;
     use stentor::server::TrustedProxies;
 
     use super::{IPV4, TEXT, binary, line_about, run};
-    use crate::support::{Identity, becomes, dial_from, keep_logbook};
+    use crate::support::{Identity, becomes, dial, dial_from, keep_logbook};
 
     #[test]
     fn header_from_a_peer_that_is_not_trusted_is_named_in_the_log() {
@@ -252,6 +253,24 @@ mod tls {
             assert!(line.contains("ServerBuilder::proxy_protocol"), "{line}");
         }
         becomes(&[("tls", 2)].into(), || server.handle.counters().rejected);
+    }
+
+    #[test]
+    fn proxy_without_a_header_receives_an_alert_at_the_timeout() {
+        let trusted = TrustedProxies::new(["127.0.0.1"]).unwrap();
+        let builder = Server::builder().proxy_protocol(trusted);
+        let builder = builder.handshake_timeout(Duration::from_millis(300));
+        let server = run(builder.tls(Identity::common().server()));
+        for header in [&b""[..], &TEXT.0[..20], TEXT.0] {
+            let mut stream = dial(server.address);
+            stream.write_all(header).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            assert_eq!(answer, b"\x15\x03\x03\x00\x02\x02\x50");
+        }
+        becomes(&[("timeout", 3)].into(), || {
+            server.handle.counters().rejected
+        });
     }
 
     /// A client's hello instead of the header: the trusted proxy sends none.

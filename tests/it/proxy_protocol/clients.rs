@@ -215,6 +215,7 @@ fn local_proxy_is_trusted_by_choice_and_its_client_is_no_local_peer() {
     });
     for version in Version::ALL {
         let request = Head::of(version).with("X-Forwarded-For", "198.51.100.9");
+        let request = request.with("X-Forwarded-Proto", "https");
         for (header, words) in [
             (TEXT.0, "192.0.2.7:4711 Some(192.0.2.7)"),
             (b"PROXY UNKNOWN\r\n", "local Some(198.51.100.9)"),
@@ -222,6 +223,17 @@ fn local_proxy_is_trusted_by_choice_and_its_client_is_no_local_peer() {
             let bytes = [header, &request.bytes()].concat();
             let mut peer = Peer::on(dial_unix(&path), version, &bytes);
             peer.expect_text(words);
+            // Only the drafts name the scheme.
+            let location = ["WebSocket-Location", "Sec-WebSocket-Location"];
+            let location = location.iter().find_map(|name| peer.answer.header(name));
+            let is_secure = location.is_some_and(|location| location.starts_with("wss:"));
+            let is_draft = location.is_some();
+            assert_eq!(
+                is_secure,
+                is_draft && words.starts_with("local"),
+                "{version}"
+            );
+            assert_eq!(is_draft, !version.has_close_codes(), "{version}");
             peer.answer_goodbye(1000, "");
         }
         // A peer on a port is not trusted.

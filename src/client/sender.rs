@@ -115,7 +115,7 @@ impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender")
             .field("version", &self.version())
-            .field("peer", &self.link.peer)
+            .field("peer", &self.link.peer())
             .field("open", &self.is_open())
             .finish()
     }

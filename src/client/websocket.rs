@@ -121,7 +121,7 @@ impl WebSocket {
 
     /// Returns the other end of the connection. If there is a proxy, this is the proxy.
     pub fn peer(&self) -> Peer {
-        self.talk.link.peer
+        self.talk.link.peer()
     }
 
     /// Returns the local address, unless the connection runs over a Unix socket or a

@@ -372,7 +372,7 @@ impl Conversation {
     /// Handles the end of the input: the peer will send no more, or the watchdog has stopped the
     /// reading, or a handle has closed TCP.
     #[inline(never)]
-    fn stream_ended(&mut self, error: Option<Errno>) {
+    pub(crate) fn stream_ended(&mut self, error: Option<Errno>) {
         if let Some(error) = error {
             debug!(target: CONNECTION, "{}: read: {}", self.link, io::Error::from(error));
         }

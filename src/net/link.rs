@@ -77,8 +77,10 @@ pub(crate) struct Link {
     pub(crate) id: ClientId,
     /// The role of our own side.
     role: Role,
-    /// The address of the other end; with a proxy, the proxy's.
-    pub(crate) peer: Peer,
+    /// The other end of the connection; with a proxy, the proxy.
+    connected: Peer,
+    /// The client that a trusted proxy has named. In a box: few clients have one.
+    named: OnceLock<Box<Peer>>,
     pub(crate) send_queue: SendQueue,
     pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) identity: OnceLock<Identity>,
@@ -131,7 +133,8 @@ impl Link {
         Link {
             id,
             role,
-            peer,
+            connected: peer,
+            named: OnceLock::new(),
             send_queue,
             timeouts,
             identity: OnceLock::new(),
@@ -151,6 +154,17 @@ impl Link {
             context: Mutex::default(),
             parker: Parker::default(),
         }
+    }
+
+    /// Returns the client that a trusted proxy has named with the PROXY protocol, or else the other end of
+    /// the connection.
+    pub(crate) fn peer(&self) -> Peer {
+        self.named.get().map_or(self.connected, |named| **named)
+    }
+
+    /// Stores the client that a trusted proxy has named. Only the first counts.
+    pub(crate) fn set_peer(&self, named: Peer) {
+        let _ = self.named.set(Box::new(named));
     }
 
     /// Returns the version, once the handshake is done.

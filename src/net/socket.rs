@@ -114,6 +114,12 @@ impl Socket {
         self.tls.as_ref().is_some_and(|tls| tls.holds_plaintext())
     }
 
+    /// Copies the bytes that have arrived, encrypted or not, and leaves them to be read; blocks until there
+    /// are some. Returns 0 at the end of the stream.
+    pub(crate) fn peek(&self, room: &mut [u8]) -> Result<usize> {
+        recv(self, room, RecvFlags::PEEK).map(|(read, _)| read)
+    }
+
     /// Reads once, blocking, and drops the bytes, encrypted or not; returns how many they were.
     pub(crate) fn discard(&self, scrap: &mut [u8]) -> Result<usize> {
         recv(self, scrap, RecvFlags::empty()).map(|(read, _)| read)

@@ -83,9 +83,10 @@ impl Client {
     }
 
     /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy;
-    /// [`addr`](Client::addr) can return the client's own address.
+    /// [`addr`](Client::addr) can return the client's own address. If a trusted proxy has named the client
+    /// with the PROXY protocol, this is the client: see [`TrustedProxies`](crate::server::TrustedProxies).
     pub fn peer(&self) -> Peer {
-        self.conversation.link.peer
+        self.conversation.link.peer()
     }
 
     /// Returns the client's IP address.

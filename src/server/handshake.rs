@@ -14,6 +14,7 @@ use crate::protocol::http::text::shown;
 use crate::protocol::{self, Event, Rejection, Response, SendError, State, Values};
 
 use super::membership;
+use super::proxy_protocol::{self, Arrival};
 use super::reply::Reply;
 use super::request::Request;
 use super::settings::OnRequest;
@@ -35,6 +36,12 @@ impl Handshake<'_> {
     // The error is in a box: a client keeps the stack below its handler for its whole life.
     #[inline(never)]
     pub(super) fn perform(mut self) -> Result<(), Box<Error>> {
+        if self
+            .shared
+            .expects_proxy_header(self.conversation.link.peer())
+        {
+            self.receive_proxy_header();
+        }
         loop {
             match self.conversation.step() {
                 Step::Event(Event::Request) => self.answer_request(),
@@ -61,10 +68,27 @@ impl Handshake<'_> {
         }
     }
 
+    /// Receives the PROXY header of a trusted proxy. If that fails, the next steps report the end.
+    #[inline(never)]
+    fn receive_proxy_header(&mut self) {
+        let proxy = self.conversation.link.peer();
+        let admitted = match proxy_protocol::receive(self.conversation) {
+            Arrival::Header(client) => self.shared.admit_proxied(self.conversation, client),
+            Arrival::Invalid(fault) => Err(Rejection::InvalidProxyHeader(fault)),
+            Arrival::Ended(error) => return self.conversation.stream_ended(error),
+        };
+        if let Err(rejection) = admitted {
+            let _ = self.conversation.connection.reject(rejection);
+            return;
+        }
+        let link = &self.conversation.link;
+        debug!(target: CONNECTION, "client {} {}: named by {proxy}", link.id, link.peer());
+    }
+
     /// Logs one line about a rejected client. The query may hold secrets, and is left out.
     #[inline(never)]
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
-        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer);
+        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer());
         let path = self
             .conversation
             .connection
@@ -87,7 +111,7 @@ impl Handshake<'_> {
             return;
         };
         self.shared.totals.rejected("tls");
-        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer);
+        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer());
         log_limited!(
             self.shared.watchdog,
             Kind::Rejected,

@@ -53,6 +53,8 @@ pub(crate) mod client;
 
 mod handshake;
 
+mod proxy_protocol;
+
 mod close_with;
 
 mod teardown;
@@ -77,6 +79,7 @@ pub use counters::Counters;
 pub use handles::Audience;
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+pub use proxy_protocol::{InvalidNetwork, TrustedProxies};
 pub use spawn::RunningServer;
 pub use teardown::CloseReport;
 

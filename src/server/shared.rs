@@ -1,7 +1,7 @@
 //! The state that all threads of a server share, and the two threads that serve all clients.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -368,8 +368,11 @@ impl Shared {
         if self.is_stopping() {
             return Err(Rejection::ShuttingDown);
         }
-        let is_counted = self.is_counted() && !self.config_for(link.peer).trust_forwarded_headers;
-        let net = link.peer.ip().filter(|_| is_counted).map(AddressGroup::of);
+        let peer = link.peer();
+        let is_known =
+            !self.expects_proxy_header(peer) && !self.config_for(peer).trust_forwarded_headers;
+        let is_counted = self.is_counted() && is_known;
+        let net = peer.ip().filter(|_| is_counted).map(AddressGroup::of);
         self.registry.admit(link, self.settings.max_clients, net)?;
         self.watchdog.watch(link);
         Ok(())
@@ -377,11 +380,7 @@ impl Shared {
 
     fn conversation(&self, link: Arc<Link>, socket: Arc<Socket>) -> Box<Conversation> {
         let settings = &self.settings;
-        let config = match socket.tls() {
-            Some(_) => &self.secure_config,
-            None => self.config_for(link.peer),
-        };
-        let connection = Connection::new(Arc::clone(config)).announcing_all();
+        let connection = self.connection(&socket, link.peer());
         let watchdog = Arc::clone(&self.watchdog);
         let mut conversation = Conversation::new(connection, link, socket, watchdog);
         let rate_limiter = |rate| Box::new(RateLimiter::new(rate, settings.on_rate_limit));
@@ -390,10 +389,48 @@ impl Shared {
         Box::new(conversation)
     }
 
+    fn connection(&self, socket: &Socket, peer: Peer) -> Connection {
+        let config = match socket.tls() {
+            Some(_) => &self.secure_config,
+            None => self.config_for(peer),
+        };
+        Connection::new(Arc::clone(config)).announcing_all()
+    }
+
+    /// Returns whether a connection with this peer begins with a PROXY header.
+    pub(crate) fn expects_proxy_header(&self, peer: Peer) -> bool {
+        self.settings.trusted_proxies.contain(peer)
+    }
+
+    /// Counts a connection that has begun with a PROXY header: for the client that the header names, or
+    /// else for the proxy. The connection has received nothing else yet. If a header of the request is
+    /// trusted too, the address is known later.
+    ///
+    /// # Errors
+    /// The rejection, if the connection exceeds a limit of the address.
+    pub(crate) fn admit_proxied(
+        &self,
+        conversation: &mut Conversation,
+        client: Option<SocketAddr>,
+    ) -> Result<(), Rejection> {
+        let link = &conversation.link;
+        if let Some(client) = client {
+            link.set_peer(client.into());
+            // Named by a header, it is no local peer, whatever a proxy on this machine is.
+            conversation.connection = self.connection(&conversation.socket, link.peer());
+        }
+        let trusts = self.config_for(link.peer()).trust_forwarded_headers;
+        let is_counted = self.is_counted() && !trusts;
+        match link.peer().ip().filter(|_| is_counted) {
+            Some(address) => self.registry.enter_from(link, AddressGroup::of(address)),
+            None => Ok(()),
+        }
+    }
+
     /// Counts a client for the address that a proxy has named, or else for the proxy's own, if it has one.
     pub(crate) fn admit_forwarded(&self, conversation: &Conversation) -> Result<(), Rejection> {
         let link = &conversation.link;
-        let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded_headers;
+        let is_counted = self.is_counted() && self.config_for(link.peer()).trust_forwarded_headers;
         match self.address_of(conversation).filter(|_| is_counted) {
             Some(address) => self.registry.enter_from(link, AddressGroup::of(address)),
             None => Ok(()),
@@ -403,7 +440,7 @@ impl Shared {
     /// Returns a client's address: the one that a trusted proxy named, or else the connection's, if it
     /// has one.
     pub(crate) fn address_of(&self, conversation: &Conversation) -> Option<IpAddr> {
-        let peer = conversation.link.peer;
+        let peer = conversation.link.peer();
         let request = conversation.connection.request();
         let trusts = self.config_for(peer).trust_forwarded_headers;
         let forwarded = request.filter(|_| trusts).and_then(Request::forwarded_for);
@@ -422,7 +459,7 @@ impl Shared {
 
     /// Rejects a connection right after it was accepted, without a thread and without waiting.
     fn reject_on_arrival(&self, link: &Link, socket: Arc<Socket>, rejection: &Rejection) {
-        let (id, peer, status) = (link.id, link.peer, rejection.status());
+        let (id, peer, status) = (link.id, link.peer(), rejection.status());
         log_limited!(
             self.watchdog,
             Kind::RejectedOnArrival,

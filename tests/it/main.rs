@@ -43,6 +43,8 @@ mod threats;
 
 mod server;
 
+mod proxy_protocol;
+
 mod client;
 
 mod sockets;

@@ -45,6 +45,8 @@ struct Inside {
     fruitless: usize,
     /// The first byte that the peer ever sent.
     first: Option<u8>,
+    /// The first read brought a header of the PROXY protocol.
+    has_proxy_header: bool,
     /// Why nothing more will be read.
     broken: Option<Errno>,
     /// Why nothing more will be sent.
@@ -60,6 +62,7 @@ struct Wire<'a> {
     /// The last read filled its buffer.
     filled: bool,
     first: Option<u8>,
+    has_proxy_header: bool,
 }
 
 /// The most bytes that are encrypted ahead: one record (RFC 8446 §5.1).
@@ -85,6 +88,7 @@ impl TlsSession {
                 readable: false,
                 fruitless: 0,
                 first: None,
+                has_proxy_header: false,
                 broken: None,
                 mute: None,
                 finished: false,
@@ -249,6 +253,7 @@ impl Inside {
         let mut wire = Wire::new(socket);
         let read = self.connection.read_tls(&mut wire);
         self.readable = wire.filled;
+        self.has_proxy_header |= self.first.is_none() && wire.has_proxy_header;
         self.first = self.first.or(wire.first);
         match read {
             Ok(0) => self.broken = Some(Errno::CONNRESET),
@@ -309,6 +314,7 @@ impl Inside {
         self.mute = Some(Errno::PIPE);
         self.broken = Some(Errno::PROTO);
         let cause = match is_plain {
+            true if self.has_proxy_header => Cause::ProxyHeader,
             true => Cause::NotTls,
             false => Cause::Rustls(error),
         };
@@ -334,6 +340,9 @@ impl Inside {
 /// The type of the record that begins a handshake (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 0x16;
 
+/// The beginnings of the headers of the PROXY protocol, version 1 and version 2.
+const PROXY: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
+
 fn plain_answer() -> Vec<u8> {
     let rejection = Rejection::Application {
         status: 400,
@@ -348,6 +357,7 @@ impl Wire<'_> {
             socket,
             filled: false,
             first: None,
+            has_proxy_header: false,
         }
     }
 }
@@ -358,6 +368,8 @@ impl Read for Wire<'_> {
         let read = retry_on_intr(|| recv(self.socket, &mut *buffer, RecvFlags::DONTWAIT))?.0;
         self.filled = read == room;
         self.first = buffer[..read].first().copied();
+        let begins = |start: &&[u8]| buffer[..read].starts_with(start);
+        self.has_proxy_header = PROXY.iter().any(begins);
         Ok(read)
     }
 }

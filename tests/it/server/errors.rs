@@ -6,7 +6,9 @@ use std::io;
 
 use stentor::protocol::ClientRequest;
 use stentor::protocol::{HostName, Origin, ProtocolError, Rejection, SendError};
-use stentor::server::{Acceptor, Audience, CloseReport, CloseWith, Counters, JoinError};
+use stentor::server::{
+    Acceptor, Audience, CloseReport, CloseWith, Counters, JoinError, TrustedProxies,
+};
 #[cfg(feature = "tls")]
 use stentor::tls::{TlsClient, TlsError, TlsServer};
 use stentor::{
@@ -51,6 +53,7 @@ fn errors() -> Vec<Box<dyn StdError>> {
         Error::Rejected(Rejection::Full).into(),
         Error::Closed.into(),
         JoinError::LongName(300).into(),
+        TrustedProxies::new(["10.0.0.1/8"]).unwrap_err().into(),
         CloseWith::new(4000, "go away").into(),
         Server::builder().build().unwrap_err().into(),
         Server::bind("name.invalid:80").unwrap_err().into(),

@@ -397,13 +397,13 @@ impl Connector {
     ///
     /// ```no_run
     /// use stentor::Connector;
-    /// use stentor::client::{Incoming, Reconnect};
+    /// use stentor::client::{Update, Reconnect};
     ///
     /// let mut feed = Connector::new().stay_connected("ws://127.0.0.1:8000/", Reconnect::new())?;
-    /// while let Some(incoming) = feed.recv()? {
-    ///     match incoming {
-    ///         Incoming::Connected { .. } => feed.send("subscribe prices")?,
-    ///         Incoming::Message(message) => println!("{message}"),
+    /// while let Some(update) = feed.recv()? {
+    ///     match update {
+    ///         Update::Connected { .. } => feed.send("subscribe prices")?,
+    ///         Update::Message(message) => println!("{message}"),
     ///         _ => {}
     ///     }
     /// }

@@ -35,7 +35,7 @@ mod runtime;
 mod entropy;
 
 pub use crate::error::{ProxyError, RedirectError, SocksError};
-pub use reconnect::{Incoming, Outage, Reconnect, Reconnecting, ReconnectingSender};
+pub use reconnect::{Outage, Reconnect, Reconnecting, ReconnectingSender, Update};
 pub use redirects::Redirects;
 pub use transport::Transport;
 pub use websocket::ConnectionStats;

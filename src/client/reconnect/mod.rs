@@ -12,8 +12,6 @@
 
 mod backoff;
 
-mod event;
-
 mod options;
 
 mod queue;
@@ -21,6 +19,8 @@ mod queue;
 mod sender;
 
 mod shared;
+
+mod update;
 
 mod verdict;
 
@@ -41,11 +41,11 @@ use super::redirects::shown;
 use super::websocket::WebSocket;
 
 use backoff::Failures;
-pub use event::{Incoming, Outage};
 pub use options::Reconnect;
 pub use sender::ReconnectingSender;
 pub(crate) use shared::Destination;
 use shared::{Shared, Waited};
+pub use update::{Outage, Update};
 
 /// A connection that stays connected, made by
 /// [`Connector::stay_connected`](crate::Connector::stay_connected).
@@ -56,15 +56,15 @@ use shared::{Shared, Waited};
 ///
 /// ```no_run
 /// use stentor::Connector;
-/// use stentor::client::{Incoming, Reconnect};
+/// use stentor::client::{Update, Reconnect};
 ///
 /// let mut feed = Connector::new().stay_connected("ws://127.0.0.1:8000/", Reconnect::new())?;
-/// while let Some(incoming) = feed.recv()? {
-///     match incoming {
+/// while let Some(update) = feed.recv()? {
+///     match update {
 ///         // After each connection: the server has forgotten the subscriptions of the last one.
-///         Incoming::Connected { .. } => feed.send("subscribe prices")?,
-///         Incoming::Message(message) => println!("{message}"),
-///         Incoming::Disconnected { outage, retry_in, .. } => {
+///         Update::Connected { .. } => feed.send("subscribe prices")?,
+///         Update::Message(message) => println!("{message}"),
+///         Update::Disconnected { outage, retry_in, .. } => {
 ///             eprintln!("{outage}; next attempt in {retry_in:?}");
 ///         }
 ///         _ => {}
@@ -83,7 +83,7 @@ use shared::{Shared, Waited};
 /// the connection ends before the message has arrived, and nothing reports that: the system accepts megabytes
 /// for a server that is gone. A message that still waits for a connection is lost only if all ends. If each
 /// message matters, number them, let the server acknowledge the numbers, and send the rest again after
-/// [`Incoming::Connected`]. Messages that the server sent while there was no connection are lost, too.
+/// [`Update::Connected`]. Messages that the server sent while there was no connection are lost, too.
 ///
 /// **A silent server** is noticed while a thread waits in `recv`: after 20 s the client pings, and after 20 s
 /// more it disconnects and connects again
@@ -154,7 +154,7 @@ impl Reconnecting {
     }
 
     /// Waits for the next event, and returns it. This call connects, if there is no connection. After
-    /// [`Incoming::Connected`], the next call sends the messages that wait.
+    /// [`Update::Connected`], the next call sends the messages that wait.
     ///
     /// `Ok(None)` is final: this side or the server has ended all. [`closed`](Reconnecting::closed) has the
     /// server's code.
@@ -166,31 +166,31 @@ impl Reconnecting {
     ///   `Ok(None)`.
     ///
     /// After an error, the next call waits for the usual delay, and tries again.
-    pub fn recv(&mut self) -> Result<Option<Incoming>, Error> {
+    pub fn recv(&mut self) -> Result<Option<Update>, Error> {
         loop {
             match self.next(Deadline::NEVER)? {
-                Some(Incoming::Nothing) => {}
-                incoming => return Ok(incoming),
+                Some(Update::Nothing) => {}
+                update => return Ok(update),
             }
         }
     }
 
     /// Waits for the next event like [`recv`](Reconnecting::recv), but no longer than `timeout`. If nothing
-    /// happens in that time, the result is [`Incoming::Nothing`]. An attempt to connect, or the delay before
+    /// happens in that time, the result is [`Update::Nothing`]. An attempt to connect, or the delay before
     /// it, goes on meanwhile.
     ///
     /// # Errors
     /// The same as [`recv`](Reconnecting::recv).
     #[doc(alias = "timeout")]
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Incoming>, Error> {
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Update>, Error> {
         self.next(Deadline::after(timeout))
     }
 
     /// Sends a message, or lets it wait for the next connection, as [`ReconnectingSender::send`].
     ///
-    /// Between [`Incoming::Connected`] and the next call of [`recv`](Reconnecting::recv), a message belongs to
+    /// Between [`Update::Connected`] and the next call of [`recv`](Reconnecting::recv), a message belongs to
     /// this connection alone: it is sent before all messages that wait. If the connection has ended
-    /// already, the message is dropped, since the same follows after the next [`Incoming::Connected`].
+    /// already, the message is dropped, since the same follows after the next [`Update::Connected`].
     ///
     /// # Errors
     /// The same as [`ReconnectingSender::send`].
@@ -230,7 +230,7 @@ impl Reconnecting {
     }
 
     /// Drops the messages that wait for the next connection, and returns their number. Useful after
-    /// [`Incoming::Connected`], if they have become stale.
+    /// [`Update::Connected`], if they have become stale.
     pub fn discard_waiting(&mut self) -> usize {
         self.shared.discard_waiting()
     }
@@ -248,7 +248,7 @@ impl Reconnecting {
     }
 
     /// Returns the next event within a time.
-    fn next(&mut self, deadline: Deadline) -> Result<Option<Incoming>, Error> {
+    fn next(&mut self, deadline: Deadline) -> Result<Option<Update>, Error> {
         loop {
             match self.phase {
                 Phase::Over => return Ok(None),
@@ -260,7 +260,7 @@ impl Reconnecting {
                         let may_retry = !verdict::is_permanent(&error);
                         return self.retry(Outage::Failed(error), may_retry);
                     }
-                    Waited::Late => return Ok(Some(Incoming::Nothing)),
+                    Waited::Late => return Ok(Some(Update::Nothing)),
                     Waited::Over => self.phase = Phase::Over,
                 },
                 Phase::Connected => {
@@ -284,18 +284,18 @@ impl Reconnecting {
         }
     }
 
-    fn connected(&mut self, socket: WebSocket) -> Incoming {
+    fn connected(&mut self, socket: WebSocket) -> Update {
         self.phase = Phase::Connected;
         self.since = Instant::now();
         let attempts = std::mem::take(&mut self.attempts);
         let first = !std::mem::replace(&mut self.has_been_connected, true);
         info!(target: CLIENT, "{}: connected, attempts: {attempts}", self.url);
         self.socket = Some(socket);
-        Incoming::Connected { first, attempts }
+        Update::Connected { first, attempts }
     }
 
     /// Reads from the connection.
-    fn read(&mut self, deadline: Deadline) -> Result<Option<Incoming>, Error> {
+    fn read(&mut self, deadline: Deadline) -> Result<Option<Update>, Error> {
         let Some(socket) = &mut self.socket else {
             return Ok(None);
         };
@@ -306,15 +306,15 @@ impl Reconnecting {
                 .map(|message| message.map_or(Received::Closed, Received::Message)),
         };
         match received {
-            Ok(Received::Message(message)) => Ok(Some(Incoming::Message(message))),
-            Ok(Received::Nothing) => Ok(Some(Incoming::Nothing)),
+            Ok(Received::Message(message)) => Ok(Some(Update::Message(message))),
+            Ok(Received::Nothing) => Ok(Some(Update::Nothing)),
             Ok(Received::Closed) => self.disconnected(None),
             Err(error) => self.disconnected(Some(error)),
         }
     }
 
     /// Decides what follows after the end of a connection.
-    fn disconnected(&mut self, error: Option<Error>) -> Result<Option<Incoming>, Error> {
+    fn disconnected(&mut self, error: Option<Error>) -> Result<Option<Update>, Error> {
         if self.shared.note_outage() {
             self.phase = Phase::Over;
             return Ok(None);
@@ -322,31 +322,25 @@ impl Reconnecting {
         if self.since.elapsed() >= self.options.stable_after {
             self.failures.clear();
         }
-        match (error, self.closed().cloned()) {
-            (None, Some(closed)) => {
-                let is_final = closed.initiator == Initiator::Peer
-                    && self.options.final_codes.contains(&closed.code);
-                self.retry_unless(is_final, closed)
-            }
-            (error, _) => {
-                let error = error.unwrap_or(Error::Closed);
-                self.retry(Outage::Failed(error), true)
-            }
+        let outage = match (error, self.closed().cloned()) {
+            (Some(error), _) => Outage::Failed(error),
+            (None, Some(closed)) => Outage::Closed(closed),
+            (None, None) => Outage::Failed(Error::Closed),
+        };
+        if let Outage::Closed(closed) = &outage
+            && closed.initiator == Initiator::Peer
+            && self.options.final_codes.contains(&closed.code)
+        {
+            info!(target: CLIENT, "{}: closed for good: {closed}", self.url);
+            self.end();
+            return Ok(None);
         }
-    }
-
-    fn retry_unless(&mut self, is_final: bool, closed: Closed) -> Result<Option<Incoming>, Error> {
-        if !is_final {
-            return self.retry(Outage::Closed(closed), true);
-        }
-        info!(target: CLIENT, "{}: closed for good: {closed}", self.url);
-        self.end();
-        Ok(None)
+        self.retry(outage, true)
     }
 
     /// Schedules the next attempt, and reports the outage: as an event or, if there is no sense in another
     /// attempt, as the result of `recv`.
-    fn retry(&mut self, outage: Outage, may_retry: bool) -> Result<Option<Incoming>, Error> {
+    fn retry(&mut self, outage: Outage, may_retry: bool) -> Result<Option<Update>, Error> {
         let gives_up = self.failures.add(&self.options);
         let retry_after = match &outage {
             Outage::Failed(error) => verdict::retry_after(error),
@@ -358,7 +352,7 @@ impl Reconnecting {
         self.phase = Phase::Waiting(Deadline::after(retry_in));
         if may_retry && !gives_up {
             info!(target: CLIENT, "{}: {outage}; next attempt in {retry_in:.1?}", self.url);
-            return Ok(Some(Incoming::Disconnected { outage, retry_in }));
+            return Ok(Some(Update::Disconnected { outage, retry_in }));
         }
         info!(target: CLIENT, "{}: {outage}; gives up", self.url);
         match outage {

@@ -108,7 +108,8 @@ impl Reconnect {
 
     /// Limits the bytes of the messages that wait for the next connection. Default: 1 MiB. Each message
     /// counts with its payload and 64 bytes more. A message that does not fit is not accepted: the sender
-    /// gets [`Error::QueueFull`](crate::Error::QueueFull). With 0, no message waits.
+    /// gets [`Error::QueueFull`](crate::Error::QueueFull). With 0, no message waits. The next connection takes all
+    /// of them at once into its [send queue](crate::Connector::send_queue_limit), also above the limit of that.
     #[doc(alias = "buffer")]
     pub fn queue_limit(mut self, bytes: usize) -> Self {
         self.queue_limit = bytes;

@@ -22,8 +22,8 @@ use super::shared::Shared;
 ///     thread::sleep(Duration::from_secs(60));
 ///     sender.close(stentor::CloseCode::NORMAL, "enough")
 /// });
-/// while let Some(incoming) = feed.recv()? {
-///     println!("{incoming:?}");
+/// while let Some(update) = feed.recv()? {
+///     println!("{update:?}");
 /// }
 /// # Ok::<(), stentor::Error>(())
 /// ```
@@ -41,7 +41,7 @@ impl ReconnectingSender {
     /// waits. The message itself waits then, within the
     /// [queue limit](super::Reconnect::queue_limit), until the reading thread calls
     /// [`recv`](super::Reconnecting::recv) after it has received
-    /// [`Incoming::Connected`](super::Incoming::Connected). The messages that wait are sent in the order in
+    /// [`Update::Connected`](super::Update::Connected). The messages that wait are sent in the order in
     /// which they were accepted. The end of a connection changes nothing in this order.
     ///
     /// `Ok` means that the message was accepted, and not that it has arrived: see

@@ -20,14 +20,12 @@ use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, SendError, Versio
 
 use super::queue::Waiting;
 
-#[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
     /// The connecting thread has a result, or the end was requested.
     changed: Condvar,
 }
 
-#[derive(Debug)]
 struct State {
     /// It was closed, by this side or for good by the server: there are no more attempts.
     is_over: bool,
@@ -41,7 +39,6 @@ struct State {
 }
 
 /// Where to connect to, and how.
-#[derive(Debug)]
 pub(crate) struct Destination {
     pub(crate) connector: Connector,
     pub(crate) url: String,

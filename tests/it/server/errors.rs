@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use stentor::client::{Reconnecting, ReconnectingSender};
 use stentor::protocol::ClientRequest;
 use stentor::protocol::{HostName, Origin, ProtocolError, Rejection, SendError};
 use stentor::server::{Acceptor, Audience, CloseReport, CloseWith, Counters, JoinError};
@@ -257,6 +258,7 @@ fn handles_builders_and_errors_are_send_and_sync() {
     check::<ClientHandle>();
     check::<Audience>();
     check::<Sender>();
+    check::<ReconnectingSender>();
     check::<Acceptor>();
     check::<Server>();
     check::<ServerBuilder>();
@@ -271,4 +273,5 @@ fn handles_builders_and_errors_are_send_and_sync() {
     fn check_send<T: Send>() {}
     check_send::<Client>();
     check_send::<WebSocket>();
+    check_send::<Reconnecting>();
 }

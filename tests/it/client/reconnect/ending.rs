@@ -247,6 +247,26 @@ fn permanent_errors_end_the_loop_but_do_not_forbid_another_attempt() {
     series.join();
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn a_certificate_that_is_not_trusted_is_a_permanent_error() {
+    use crate::support::{Identity, Loopback};
+    use stentor::Server;
+    use stentor::tls::TlsClient;
+
+    let identity = Identity::common();
+    let server = Loopback::echo(Server::builder().tls(identity.server()));
+    let url = format!("wss://{}/", server.address);
+    let mut feed = stay(&url, at_once());
+    assert!(matches!(feed.recv(), Err(Error::Tls(_))));
+    let tls = TlsClient::trusting_only(identity.certificate.as_bytes()).unwrap();
+    let trusting = Connector::new().tls(tls);
+    feed.set_connector(&trusting, &url).unwrap();
+    assert_eq!(next(&mut feed), "connected");
+    feed.send("hello").unwrap();
+    assert_eq!(next(&mut feed), "hello");
+}
+
 #[test]
 fn temporary_rejections_do_not_end_the_loop() {
     let statuses = [408, 425, 429, 500, 502, 503, 504, 520];

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use stentor::Connector;
-use stentor::client::{Incoming, Outage, Reconnect, Reconnecting};
+use stentor::client::{Outage, Reconnect, Reconnecting, Update};
 
 use crate::support::{ByHand, PATIENCE, eventually};
 
@@ -80,10 +80,10 @@ impl Connections {
     }
 }
 
-/// Options with a delay of always one millisecond.
+/// Options with a delay of always one millisecond. If the script has failed, the test ends too.
 fn at_once() -> Reconnect {
     let options = Reconnect::new().first_delay(MILLISECOND).factor(1.0);
-    options.jitter(false)
+    options.jitter(false).max_attempts(Some(1000))
 }
 
 fn stay(url: &str, options: Reconnect) -> Reconnecting {
@@ -95,17 +95,17 @@ fn next(feed: &mut Reconnecting) -> String {
     in_words(feed.recv().unwrap())
 }
 
-fn in_words(incoming: Option<Incoming>) -> String {
-    match incoming {
-        Some(Incoming::Connected { first, .. }) if first => "connected".to_owned(),
-        Some(Incoming::Connected { .. }) => "connected again".to_owned(),
-        Some(Incoming::Message(message)) => message.to_string(),
-        Some(Incoming::Disconnected { outage, .. }) => match outage {
+fn in_words(update: Option<Update>) -> String {
+    match update {
+        Some(Update::Connected { first, .. }) if first => "connected".to_owned(),
+        Some(Update::Connected { .. }) => "connected again".to_owned(),
+        Some(Update::Message(message)) => message.to_string(),
+        Some(Update::Disconnected { outage, .. }) => match outage {
             Outage::Closed(closed) => format!("closed {}", closed.code),
             Outage::Failed(error) => error.to_string(),
             other => panic!("{other}"),
         },
-        Some(Incoming::Nothing) => "nothing".to_owned(),
+        Some(Update::Nothing) => "nothing".to_owned(),
         Some(other) => panic!("{other:?}"),
         None => "over".to_owned(),
     }
@@ -115,8 +115,8 @@ fn in_words(incoming: Option<Incoming>) -> String {
 fn next_delay(feed: &mut Reconnecting) -> Duration {
     loop {
         match feed.recv().unwrap() {
-            Some(Incoming::Connected { .. }) => {}
-            Some(Incoming::Disconnected { retry_in, .. }) => return retry_in,
+            Some(Update::Connected { .. }) => {}
+            Some(Update::Disconnected { retry_in, .. }) => return retry_in,
             other => panic!("{other:?}"),
         }
     }

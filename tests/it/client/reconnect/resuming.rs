@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 
 use rustix::net::{AddressFamily, SocketType};
-use stentor::client::{Incoming, Outage};
+use stentor::client::{Outage, Update};
 use stentor::{Connector, DisconnectReason, Error, Reply, Server, Version};
 
 use super::super::SOON;
@@ -51,7 +51,7 @@ fn a_server_that_is_not_there_yet_is_found_when_it_starts() {
     let mut feed = stay(&format!("ws://{address}/"), at_once());
     for _ in 0..3 {
         match feed.recv().unwrap() {
-            Some(Incoming::Disconnected {
+            Some(Update::Disconnected {
                 outage: Outage::Failed(Error::Io(error)),
                 ..
             }) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused),
@@ -64,13 +64,13 @@ fn a_server_that_is_not_there_yet_is_found_when_it_starts() {
     let _server = Loopback::start(builder.build().unwrap(), crate::support::echo);
     let attempts = loop {
         match feed.recv().unwrap() {
-            Some(Incoming::Connected {
+            Some(Update::Connected {
                 first, attempts, ..
             }) => {
                 assert!(first);
                 break attempts;
             }
-            Some(Incoming::Disconnected { .. }) => {}
+            Some(Update::Disconnected { .. }) => {}
             other => panic!("{other:?}"),
         }
     };
@@ -123,7 +123,7 @@ fn a_server_that_becomes_silent_is_left() {
     let mut feed = connector.stay_connected(&series.url, at_once()).unwrap();
     assert_eq!(next(&mut feed), "connected");
     match feed.recv().unwrap() {
-        Some(Incoming::Disconnected {
+        Some(Update::Disconnected {
             outage: Outage::Failed(Error::Disconnected(DisconnectReason::PongTimeout)),
             ..
         }) => {}

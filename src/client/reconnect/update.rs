@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::protocol::{Closed, Message};
 
-/// An event of a [`Reconnecting`](super::Reconnecting) connection.
+/// News of a [`Reconnecting`](super::Reconnecting) connection.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Incoming {
+pub enum Update {
     /// A connection is open. The server knows nothing of the connection before it. So this is the moment to
     /// log in and to subscribe again, with [`Reconnecting::send`](super::Reconnecting::send): these messages
     /// are sent before all messages that wait.
@@ -45,12 +45,12 @@ pub enum Outage {
     Failed(Error),
 }
 
-impl Incoming {
+impl Update {
     /// Returns the message, if this is one.
     #[must_use]
     pub fn into_message(self) -> Option<Message> {
         match self {
-            Incoming::Message(message) => Some(message),
+            Update::Message(message) => Some(message),
             _ => None,
         }
     }

@@ -79,6 +79,14 @@ pub enum Error {
     /// The message was dropped, since the client's send queue is full and the server's
     /// [`SlowClient`](crate::SlowClient) policy is to drop messages. The connection stays open.
     Dropped,
+    /// A [`Reconnecting`](crate::client::Reconnecting) client has no connection at the moment, and the message
+    /// does not fit beside those that wait for the next one. The message was not accepted.
+    QueueFull {
+        /// How many bytes wait.
+        waiting: usize,
+        /// The [limit](crate::client::Reconnect::queue_limit) in bytes.
+        limit: usize,
+    },
     /// The operating system returned an error.
     Io(io::Error),
 }
@@ -233,6 +241,11 @@ impl fmt::Display for Error {
             Error::Send(send_error) => send_error.fmt(f),
             Error::Closed => f.write_str("the WebSocket connection is closed"),
             Error::Dropped => f.write_str("the client's send queue is full: message dropped"),
+            Error::QueueFull { waiting, limit } => write!(
+                f,
+                "not connected, and {waiting} bytes wait for the next connection already: this message \
+                 would exceed the queue limit of {limit} bytes"
+            ),
             Error::Io(error) => error.fmt(f),
         }
     }
@@ -259,7 +272,8 @@ impl std::error::Error for Error {
             | Error::Redirect(_)
             | Error::Send(_)
             | Error::Closed
-            | Error::Dropped => None,
+            | Error::Dropped
+            | Error::QueueFull { .. } => None,
         }
     }
 }

@@ -28,11 +28,14 @@ pub(crate) mod websocket;
 
 pub(crate) mod sender;
 
+mod reconnect;
+
 mod runtime;
 
 mod entropy;
 
 pub use crate::error::{ProxyError, RedirectError, SocksError};
+pub use reconnect::{Outage, Reconnect, Reconnecting, ReconnectingSender, Update};
 pub use redirects::Redirects;
 pub use transport::Transport;
 pub use websocket::ConnectionStats;

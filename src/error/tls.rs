@@ -51,6 +51,12 @@ impl TlsError {
             _ => None,
         }
     }
+
+    /// Returns whether another attempt would fail again: a server that is about to restart may send an
+    /// alert, or end the stream, but its certificate stays.
+    pub(crate) fn is_permanent(&self) -> bool {
+        !matches!(self.rustls(), Some(rustls::Error::AlertReceived(_)))
+    }
 }
 
 impl Cause {

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use stentor::client::{Reconnecting, ReconnectingSender};
 use stentor::protocol::ClientRequest;
 use stentor::protocol::{HostName, Origin, ProtocolError, Rejection, SendError};
 use stentor::server::{
@@ -260,6 +261,7 @@ fn handles_builders_and_errors_are_send_and_sync() {
     check::<ClientHandle>();
     check::<Audience>();
     check::<Sender>();
+    check::<ReconnectingSender>();
     check::<Acceptor>();
     check::<Server>();
     check::<ServerBuilder>();
@@ -274,4 +276,5 @@ fn handles_builders_and_errors_are_send_and_sync() {
     fn check_send<T: Send>() {}
     check_send::<Client>();
     check_send::<WebSocket>();
+    check_send::<Reconnecting>();
 }

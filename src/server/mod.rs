@@ -34,6 +34,12 @@ pub(crate) mod run;
 
 mod acceptor;
 
+mod handover;
+
+mod parsed_request;
+
+mod upgrade_response;
+
 mod shared;
 
 mod accept_loop;
@@ -71,9 +77,12 @@ pub use acceptor::Acceptor;
 pub use close_with::CloseWith;
 pub use counters::Counters;
 pub use handles::Audience;
+pub use handover::Handover;
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+pub use parsed_request::ParsedRequest;
 pub use teardown::CloseReport;
+pub use upgrade_response::UpgradeResponse;
 
 pub use crate::net::client_id::ClientId;
 pub use crate::net::peer::Peer;

@@ -333,11 +333,21 @@ impl Shared {
 
     /// Gives an accepted socket its number and its send queue.
     fn link(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
+        let id = ClientId(self.next_id.fetch_add(1, Relaxed));
+        self.link_as(id, socket, peer)
+    }
+
+    /// Gives a socket a send queue, and the number of a client.
+    pub(super) fn link_as(
+        &self,
+        id: ClientId,
+        socket: Socket,
+        peer: Peer,
+    ) -> (Arc<Socket>, Arc<Link>) {
         if self.settings.connection.no_delay {
             socket.set_no_delay();
         }
         let socket = Arc::new(socket);
-        let id = ClientId(self.next_id.fetch_add(1, Relaxed));
         let ConnectionOptions {
             timeouts,
             send_queue_limit,
@@ -346,7 +356,10 @@ impl Shared {
         let (own, watcher) = (Arc::clone(&socket), Arc::clone(&self.watchdog));
         let (limit, policy) = (*send_queue_limit, self.settings.slow_client);
         let send_queue = SendQueue::new(id, own, limit, policy, watcher);
-        let timeouts = Arc::clone(timeouts);
+        let timeouts = match socket.is_relayed() {
+            true => Arc::new(timeouts.without_pings()),
+            false => Arc::clone(timeouts),
+        };
         let link = Arc::new(Link::new(id, Role::Server, peer, send_queue, timeouts));
         (socket, link)
     }
@@ -362,7 +375,7 @@ impl Shared {
         Ok(())
     }
 
-    fn conversation(&self, link: Arc<Link>, socket: Arc<Socket>) -> Box<Conversation> {
+    pub(super) fn conversation(&self, link: Arc<Link>, socket: Arc<Socket>) -> Box<Conversation> {
         let settings = &self.settings;
         let config = match socket.tls() {
             Some(_) => &self.secure_config,

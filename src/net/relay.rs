@@ -118,8 +118,15 @@ impl Relay {
         // Usually nothing waits, and the memory is not needed.
         let mut first = [0; 1];
         let peek = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        if !matches!(recv(&self.far, &mut first, peek), Ok((1, _))) {
-            return;
+        match recv(&self.far, &mut first, peek) {
+            Ok((1.., _)) => {}
+            Ok((0, _)) => {
+                // Nothing more will be sent. The stream has no end of its own in this direction: only as a
+                // whole.
+                inside.ended.get_or_insert(None);
+                return;
+            }
+            Err(_) => return,
         }
         let mut piece = vec![0; PIECE];
         while let Ok((read @ 1.., _)) = recv(&self.far, &mut piece[..], RecvFlags::DONTWAIT) {

@@ -24,7 +24,7 @@ pub(crate) struct Socket {
     layer: Layer,
 }
 
-/// What is between the stream and the connection.
+/// The layer between the stream and the connection.
 #[derive(Debug)]
 enum Layer {
     None,

@@ -112,10 +112,9 @@ impl Handover {
     ///   waits for a silent client, they wait with it, up to what a socket's buffer holds and the [send
     ///   queue](crate::ServerBuilder::send_queue_limit). After that the
     ///   [`SlowClient`](crate::SlowClient) policy applies.
-    /// - The handshake, idle and close timeouts, the minimum message rate and the shutdown disconnect the client
-    ///   in time, as the counters show. But its thread, and the TCP connection, stay until the client sends
-    ///   something or closes the connection. There are no pings of the server, whose answers could not be
-    ///   waited for.
+    /// - No timeout interrupts a blocked read, and neither does a shutdown. The client counts as disconnected in
+    ///   time, or has its close frame waiting, but its thread and the TCP connection stay until the client sends
+    ///   something or closes the connection. The server sends no pings: it could not wait for the answers.
     /// - The write timeout does not interrupt a blocked write.
     /// - [`recv_timeout`](crate::Client::recv_timeout) waits as long as a read of the stream does.
     /// - There is no half-close: after the closing handshake the stream is dropped. Bytes that the client has

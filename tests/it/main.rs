@@ -45,6 +45,8 @@ mod server;
 
 mod client;
 
+mod handover;
+
 mod sockets;
 
 mod hub;

@@ -96,14 +96,16 @@ impl Example {
 
     /// One client of each version: all receive what each of them sends.
     fn chat(&self, versions: &[Version], own: &[Version]) {
-        let mut peers: Vec<Peer> = versions.iter().map(|version| self.open(*version)).collect();
-        // Each is in the room before it receives its own message.
-        for at in 0..peers.len() {
-            peers[at].say("here");
-            assert_eq!(self.next(&mut peers[at]), "here");
-            for earlier in &mut peers[..at] {
+        let mut peers: Vec<Peer> = Vec::new();
+        for version in versions {
+            let mut peer = self.open(*version);
+            // It is in the room before it receives its own message.
+            peer.say("here");
+            assert_eq!(self.next(&mut peer), "here");
+            for earlier in &mut peers {
                 assert_eq!(self.next(earlier), "here");
             }
+            peers.push(peer);
         }
         for version in own {
             let mut socket = self.connect(*version);

@@ -227,7 +227,8 @@ fn a_client_that_never_sends_is_a_slow_consumer() {
         site.counters().evicted
     });
     silent.say("here");
-    while let Heard::Text(_) = silent.hear() {}
+    // The last frame may be cut off.
+    while let Ok(1..) = silent.stream.read(&mut [0; 4096]) {}
     site.wait_until_empty();
 }
 
@@ -269,7 +270,7 @@ impl Write for Bad {
 
 #[test]
 fn a_bad_stream_ends_its_own_connection_only() {
-    hush();
+    hush("panicking on purpose");
     let number = AtomicUsize::new(0);
     let serve = move |stream: TcpStream| {
         let fault = b'0' + u8::try_from(number.fetch_add(1, SeqCst)).unwrap();

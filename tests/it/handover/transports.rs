@@ -142,7 +142,7 @@ fn a_transport_that_is_rejected_gets_the_response_and_is_dropped() {
 
 #[test]
 fn a_transport_that_panics_ends_its_own_connection_only() {
-    hush();
+    hush("panicking on purpose");
     let alive = Arc::default();
     let site = Site::run(Server::builder(), counted(&alive, true), echo);
     let (mut one, mut other) = (site.open(Version::Draft76), site.open(Version::Rfc6455));

@@ -51,7 +51,15 @@ impl Conversation {
     #[inline]
     pub(super) fn flush_relay(&self) {
         if self.socket.is_relayed() {
-            self.socket.flush_relay();
+            self.carry_out();
         }
+    }
+
+    /// Carries all that waits to the stream: nobody else does, once this thread waits in a read.
+    #[inline(never)]
+    fn carry_out(&self) {
+        // If this fails, the connection has ended: the next read reports why.
+        let _ = self.link.wait_for_room(0);
+        self.socket.flush_relay();
     }
 }

@@ -13,6 +13,7 @@ use crate::net::socket::Socket;
 use crate::net::stream::Stream;
 use crate::net::timeouts::MessageRate;
 use crate::net::tls::{TlsClient, TlsSession};
+use crate::net::transport::{Transport, bridge};
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::{
@@ -26,7 +27,6 @@ use super::proxy::Proxy;
 use super::reconnect::{Destination, Reconnect, Reconnecting};
 use super::redirects::{Chain, Redirects};
 use super::runtime::Runtime;
-use super::transport::{Transport, bridge};
 use super::websocket::WebSocket;
 
 /// Opens client connections with these options. One connector can open any number of connections.

@@ -9,9 +9,8 @@ use crate::net::log::shown::Shown;
 use crate::net::log::traced::Written;
 use crate::net::log::{CONNECTION, trace};
 use crate::net::send_queue::{NOT_COPIED_FROM, Push};
+use crate::net::transport::Bridge;
 use crate::protocol::{CloseCode, CloseFrame, Message, SendError, Version};
-
-use super::transport::Bridge;
 
 /// A handle of a client connection: it sends messages, and closes or aborts the connection. Any thread can
 /// use it, while another thread waits in [`WebSocket::recv`](crate::WebSocket::recv). A clone is cheap. A

@@ -14,13 +14,13 @@ use crate::net::peer::Peer;
 use crate::net::received::Received;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
+use crate::net::transport::Bridge;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Event, HandshakeError, HandshakeResponse, Message, State,
     Version, WeakValues,
 };
 
 use super::sender::Sender;
-use super::transport::Bridge;
 
 /// A connection that this process has opened, with [`connect`](crate::connect) or
 /// [`Connector`](crate::Connector).

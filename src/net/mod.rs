@@ -45,6 +45,16 @@ pub(crate) mod system;
 
 pub(crate) mod stream;
 
+pub(crate) mod transport;
+
+pub(crate) mod halves;
+
+#[cfg_attr(
+    stentor_model,
+    allow(dead_code, reason = "the model has no streams of other libraries")
+)]
+pub(crate) mod relay;
+
 #[cfg_attr(not(feature = "tls"), path = "tls/disabled.rs")]
 pub(crate) mod tls;
 

@@ -39,6 +39,13 @@ impl From<SocketAddr> for Peer {
     }
 }
 
+/// The address of a peer, or [`Peer::Local`] for none: a peer of a Unix socket has no address.
+impl From<Option<SocketAddr>> for Peer {
+    fn from(addr: Option<SocketAddr>) -> Peer {
+        addr.map_or(Peer::Local, Peer::from)
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -326,17 +326,27 @@ impl Shared {
     }
 
     /// Admits an accepted connection, and prepares its handshake. If proxies are trusted, its address is
-    /// known later.
+    /// known later. A PROXY header can only come if nothing of the stream was read, `is_unread`.
     ///
     /// # Errors
     /// The rejection, which the peer is sent, if a limit does not allow one more connection.
-    pub(crate) fn admit(&self, socket: Socket, peer: Peer) -> Result<Box<Conversation>, Rejection> {
+    pub(crate) fn admit(
+        &self,
+        socket: Socket,
+        peer: Peer,
+        is_unread: bool,
+    ) -> Result<Box<Conversation>, Rejection> {
+        let awaits_proxy_header = is_unread && self.settings.trusted_proxies.contain(peer);
         let (socket, link) = self.link(socket, peer);
-        let admitted = self.register(&link);
+        let admitted = self.register(&link, awaits_proxy_header);
         // A connection that is counted can be found, or has ended.
         self.totals.accepted.fetch_add(1, Relaxed);
         match admitted {
-            Ok(()) => Ok(self.conversation(link, socket)),
+            Ok(()) => {
+                let mut conversation = self.conversation(link, socket);
+                conversation.awaits_proxy_header = awaits_proxy_header;
+                Ok(conversation)
+            }
             Err(rejection) => {
                 self.reject_on_arrival(&link, socket, &rejection);
                 Err(rejection)
@@ -346,11 +356,21 @@ impl Shared {
 
     /// Gives an accepted socket its number and its send queue.
     fn link(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
+        let id = ClientId(self.next_id.fetch_add(1, Relaxed));
+        self.link_as(id, socket, peer)
+    }
+
+    /// Gives a socket a send queue, and the number of a client.
+    pub(super) fn link_as(
+        &self,
+        id: ClientId,
+        socket: Socket,
+        peer: Peer,
+    ) -> (Arc<Socket>, Arc<Link>) {
         if self.settings.connection.no_delay {
             socket.set_no_delay();
         }
         let socket = Arc::new(socket);
-        let id = ClientId(self.next_id.fetch_add(1, Relaxed));
         let ConnectionOptions {
             timeouts,
             send_queue_limit,
@@ -359,18 +379,20 @@ impl Shared {
         let (own, watcher) = (Arc::clone(&socket), Arc::clone(&self.watchdog));
         let (limit, policy) = (*send_queue_limit, self.settings.slow_client);
         let send_queue = SendQueue::new(id, own, limit, policy, watcher);
-        let timeouts = Arc::clone(timeouts);
+        let timeouts = match socket.is_relayed() {
+            true => Arc::new(timeouts.without_pings()),
+            false => Arc::clone(timeouts),
+        };
         let link = Arc::new(Link::new(id, Role::Server, peer, send_queue, timeouts));
         (socket, link)
     }
 
-    fn register(&self, link: &Arc<Link>) -> Result<(), Rejection> {
+    fn register(&self, link: &Arc<Link>, awaits_proxy_header: bool) -> Result<(), Rejection> {
         if self.is_stopping() {
             return Err(Rejection::ShuttingDown);
         }
         let peer = link.peer();
-        let is_known =
-            !self.expects_proxy_header(peer) && !self.config_for(peer).trust_forwarded_headers;
+        let is_known = !awaits_proxy_header && !self.config_for(peer).trust_forwarded_headers;
         let is_counted = self.is_counted() && is_known;
         let net = peer.ip().filter(|_| is_counted).map(AddressGroup::of);
         self.registry.admit(link, self.settings.max_clients, net)?;
@@ -378,7 +400,7 @@ impl Shared {
         Ok(())
     }
 
-    fn conversation(&self, link: Arc<Link>, socket: Arc<Socket>) -> Box<Conversation> {
+    pub(super) fn conversation(&self, link: Arc<Link>, socket: Arc<Socket>) -> Box<Conversation> {
         let settings = &self.settings;
         let connection = self.connection(&socket, link.peer());
         let watchdog = Arc::clone(&self.watchdog);
@@ -395,11 +417,6 @@ impl Shared {
             None => self.config_for(peer),
         };
         Connection::new(Arc::clone(config)).announcing_all()
-    }
-
-    /// Returns whether a connection with this peer begins with a PROXY header.
-    pub(crate) fn expects_proxy_header(&self, peer: Peer) -> bool {
-        self.settings.trusted_proxies.contain(peer)
     }
 
     /// Counts a connection that has begun with a PROXY header: for the client that the header names, or

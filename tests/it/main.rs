@@ -49,6 +49,8 @@ mod proxy_protocol;
 
 mod client;
 
+mod handover;
+
 mod sockets;
 
 mod polling;

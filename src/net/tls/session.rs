@@ -39,6 +39,8 @@ struct Inside {
     committed: usize,
     /// How many of those are sent.
     credit: usize,
+    /// Bytes that were read from the socket before there was a session.
+    before: Vec<u8>,
     /// The last read filled its buffer: there may be more.
     readable: bool,
     /// Bytes that have arrived since there was plaintext.
@@ -85,6 +87,7 @@ impl TlsSession {
                 connection,
                 committed: 0,
                 credit: 0,
+                before: Vec::new(),
                 readable: false,
                 fruitless: 0,
                 first: None,
@@ -95,6 +98,13 @@ impl TlsSession {
                 failure: None,
             }),
         }
+    }
+
+    /// Receives bytes that were read from the socket before, as if they were still there.
+    pub(crate) fn receive_first(&self, bytes: Vec<u8>) {
+        let mut inside = self.lock();
+        inside.readable = !bytes.is_empty();
+        inside.before = bytes;
     }
 
     /// Sends the bytes that the kernel takes at once, and returns how many. Bytes that were not
@@ -250,11 +260,17 @@ impl Inside {
 
     /// Reads once, and processes the records.
     fn read(&mut self, socket: BorrowedFd<'_>) {
-        let mut wire = Wire::new(socket);
-        let read = self.connection.read_tls(&mut wire);
-        self.readable = wire.filled;
-        self.has_proxy_header |= self.first.is_none() && wire.has_proxy_header;
-        self.first = self.first.or(wire.first);
+        let read = match self.before.is_empty() {
+            true => {
+                let mut wire = Wire::new(socket);
+                let read = self.connection.read_tls(&mut wire);
+                self.readable = wire.filled;
+                self.has_proxy_header |= self.first.is_none() && wire.has_proxy_header;
+                self.first = self.first.or(wire.first);
+                read
+            }
+            false => self.read_before(),
+        };
         match read {
             Ok(0) => self.broken = Some(Errno::CONNRESET),
             Ok(read) => {
@@ -272,6 +288,16 @@ impl Inside {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => self.broken = Some(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
         }
+    }
+
+    fn read_before(&mut self) -> io::Result<usize> {
+        self.first = self.first.or(self.before.first().copied());
+        let mut rest = &self.before[..];
+        let read = self.connection.read_tls(&mut rest);
+        let used = self.before.len() - rest.len();
+        self.before.drain(..used);
+        self.readable = !self.before.is_empty();
+        read
     }
 
     /// Returns whether there is plaintext, or its end.

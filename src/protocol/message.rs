@@ -6,6 +6,7 @@ use std::fmt;
 use super::close::Closed;
 use super::error::Rejection;
 use super::handshake::HandshakeError;
+use super::piece::Piece;
 
 /// A complete message. Control frames are not messages: see [`Event`].
 ///
@@ -207,6 +208,8 @@ pub enum Event {
     Open,
     /// A whole message.
     Message(Message),
+    /// A part of a message: see [`Connection::receive_in_pieces`](super::Connection::receive_in_pieces).
+    Piece(Piece),
     /// A ping with its payload, up to 125 bytes. It has been answered already.
     Ping(Vec<u8>),
     /// A pong with its payload, up to 125 bytes.

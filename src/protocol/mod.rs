@@ -93,6 +93,8 @@ pub(crate) mod deflate;
 
 pub(crate) mod message;
 
+pub(crate) mod piece;
+
 pub(crate) mod close;
 
 pub(crate) mod config;
@@ -115,6 +117,7 @@ pub use http::text::Printable;
 pub use http::url::InvalidUrl;
 pub use limits::Limits;
 pub use message::{Event, NotText};
+pub use piece::Piece;
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
 

@@ -15,7 +15,7 @@ use super::log::{CONNECTION, trace};
 /// [`WebSocket::recv_reader`](crate::WebSocket::recv_reader).
 ///
 /// A read waits until the next bytes of the message arrive, and returns 0 at its end. The bytes of a text are
-/// valid UTF-8 as a whole; a read can end within a character. The reader holds at most about 64 KiB of the
+/// valid UTF-8 as a whole; a read can end within a character. The reader holds at most about 128 KiB of the
 /// message at a time, also of a compressed one, in all versions. While a thread waits in a read, pings are
 /// answered. If it does not read, TCP slows down the peer (backpressure).
 ///

@@ -34,8 +34,8 @@ use super::log::traced::Written;
 /// **A writer that is dropped.** Without `finish`, the message has no end, and no other message can follow
 /// it. So the drop closes the connection with 1011.
 ///
-/// **Errors.** The errors of [`Write`] hold an [`Error`]: `?` in a function that returns a
-/// [`Error`] unwraps it. After such an error the message cannot be completed. The exception is text that is
+/// **Errors.** The errors of [`Write`] hold an [`Error`], which `?` unwraps in a function that returns an
+/// [`Error`]. After such an error the message cannot be completed. The exception is text that is
 /// not UTF-8, an error of the kind [`InvalidData`](ErrorKind::InvalidData): no byte of that write was
 /// accepted, and the message can go on. A character may be split between two writes.
 ///

@@ -74,6 +74,7 @@ impl Assembler {
             match std::str::from_utf8(&self.bytes[self.valid..]) {
                 Ok(text) => self.valid += text.len(),
                 Err(error) if error.error_len().is_some() => {
+                    self.valid += error.valid_up_to();
                     return Err(ProtocolError::InvalidUtf8);
                 }
                 // The last character is incomplete: its other bytes may follow.

@@ -10,6 +10,7 @@
 //! A length is written in base 128, big-endian, with the top bit set on all digits but the last:
 //! `81 00` is 128. Inside a frame that has a length, `FF` and `00` mean nothing.
 
+use super::pieces;
 use super::{Assembler, Decoded, Notes, Pieces};
 use crate::protocol::config::Config;
 use crate::protocol::error::ProtocolError;
@@ -108,41 +109,47 @@ impl Decoder {
         input: &[u8],
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
-        let (used, decoded) = self.decode_frames(input, config);
-        let decoded = match self.pieces {
-            None => decoded,
-            Some(_) => decoded.and_then(|decoded| self.in_pieces(decoded, config)),
+        let behind = match &mut self.pieces {
+            None => return self.decode_frames(input, config),
+            Some(pieces) => pieces.take_behind(),
         };
-        (used, decoded)
+        match behind {
+            Some(behind) => (0, behind),
+            None => {
+                let (used, decoded) = self.decode_frames(input, config);
+                (used, self.in_pieces(decoded, config))
+            }
+        }
     }
 
     /// Makes a piece of a message that is delivered in pieces.
+    #[inline(never)]
     fn in_pieces(
         &mut self,
-        decoded: Option<Decoded>,
+        decoded: Result<Option<Decoded>, ProtocolError>,
         config: &Config,
     ) -> Result<Option<Decoded>, ProtocolError> {
         let fail = self.fails_on_invalid_text(config);
-        match (decoded, &mut self.pieces, self.place) {
-            (Some(Decoded::Message(rest)), pieces, _) => match pieces.take() {
-                Some(pieces) => pieces.last(rest, self.rest),
-                None => Ok(Some(Decoded::Message(rest))),
-            },
-            (None, Some(pieces), Place::Text) => {
-                let (received, bytes) = match fail {
-                    true => {
-                        let bytes = self.text.take_piece(true);
-                        (bytes.len(), bytes)
-                    }
-                    false => {
-                        let (received, text) = self.text.take_replaced();
-                        (received, text.into_bytes())
-                    }
-                };
-                pieces.next(true, bytes, received)
+        let (Some(pieces), Place::Text) = (&mut self.pieces, self.place) else {
+            // The message has ended, or none has begun.
+            return match decoded {
+                Ok(Some(Decoded::Message(rest))) => {
+                    pieces::last(self.pieces.take(), rest, Some(self.rest))
+                }
+                decoded => decoded,
+            };
+        };
+        let (received, bytes) = match fail {
+            true => {
+                let bytes = self.text.take_piece(true);
+                (bytes.len(), bytes)
             }
-            (decoded, _, _) => Ok(decoded),
-        }
+            false => {
+                let (received, text) = self.text.take_replaced();
+                (received, text.into_bytes())
+            }
+        };
+        pieces.next((true, received), bytes, decoded)
     }
 
     fn decode_frames(

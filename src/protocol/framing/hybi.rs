@@ -207,34 +207,39 @@ impl Decoder {
         input: &[u8],
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
-        let (used, decoded) = self.decode_frames(input, config);
-        match self.pieces {
-            None => (used, decoded),
-            Some(_) => (used, decoded.and_then(|decoded| self.in_pieces(decoded))),
+        let behind = match &mut self.pieces {
+            None => return self.decode_frames(input, config),
+            Some(pieces) => pieces.take_behind(),
+        };
+        match behind {
+            Some(behind) => (0, behind),
+            None => {
+                let (used, decoded) = self.decode_frames(input, config);
+                (used, self.in_pieces(decoded))
+            }
         }
     }
 
     /// Makes a piece of a message that is delivered in pieces.
-    fn in_pieces(&mut self, decoded: Option<Decoded>) -> Result<Option<Decoded>, ProtocolError> {
-        match (decoded, &mut self.pieces, self.message) {
-            (Some(Decoded::Message(rest)), pieces, _) => {
-                let received = rest.len();
-                match pieces.take() {
-                    Some(pieces) => pieces.last(rest, received),
-                    None => Ok(Some(Decoded::Message(rest))),
-                }
-            }
-            (None, Some(pieces), Some((opcode, _))) => {
-                let is_text = opcode == Opcode::Text;
-                let bytes = self.assembler.take_piece(is_text);
-                if let Some(inflater) = &mut self.inflater {
-                    inflater.delivered(&bytes);
-                }
-                let received = bytes.len();
-                pieces.next(is_text, bytes, received)
-            }
-            (decoded, _, _) => Ok(decoded),
+    #[inline(never)]
+    fn in_pieces(
+        &mut self,
+        decoded: Result<Option<Decoded>, ProtocolError>,
+    ) -> Result<Option<Decoded>, ProtocolError> {
+        let (Some(pieces), Some((opcode, _))) = (&mut self.pieces, self.message) else {
+            // The message has ended, or none has begun.
+            return match decoded {
+                Ok(Some(Decoded::Message(rest))) => pieces::last(self.pieces.take(), rest, None),
+                decoded => decoded,
+            };
+        };
+        let is_text = opcode == Opcode::Text;
+        let bytes = self.assembler.take_piece(is_text);
+        if let Some(inflater) = &mut self.inflater {
+            inflater.delivered(&bytes);
         }
+        let received = bytes.len();
+        pieces.next((is_text, received), bytes, decoded)
     }
 
     fn decode_frames(

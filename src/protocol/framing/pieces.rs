@@ -18,6 +18,8 @@ pub(crate) struct Pieces {
     delivered: usize,
     /// Its first piece was delivered.
     is_announced: bool,
+    /// A control frame, or an error, that follows the last piece.
+    behind: Option<Box<Result<Option<Decoded>, ProtocolError>>>,
 }
 
 impl Pieces {
@@ -26,6 +28,7 @@ impl Pieces {
             limit,
             delivered: 0,
             is_announced: false,
+            behind: None,
         }
     }
 
@@ -42,43 +45,39 @@ impl Pieces {
         limits.fragments.saturating_add(self.limit / 1024)
     }
 
-    /// Makes a piece of `bytes`, of which `received` bytes have arrived. `None` if there is nothing to
-    /// deliver.
+    /// Makes a piece of `bytes`, of which `received` bytes have arrived, and returns it before `behind`: that
+    /// follows with the next call.
     ///
     /// # Errors
-    /// If the message is too large: a part of it may have arrived before the limit was known.
+    /// The error behind the piece, and if the message is too large: a part of it may have arrived before the
+    /// limit was known.
     pub(super) fn next(
         &mut self,
-        is_text: bool,
+        (is_text, received): (bool, usize),
         bytes: Vec<u8>,
-        received: usize,
+        behind: Result<Option<Decoded>, ProtocolError>,
     ) -> Result<Option<Decoded>, ProtocolError> {
         if bytes.is_empty() && self.is_announced {
-            return Ok(None);
+            return behind;
         }
         self.is_announced = true;
-        self.piece(is_text, bytes, received, false).map(Some)
+        let piece = self.piece((is_text, received), bytes, false)?;
+        if behind != Ok(None) {
+            self.behind = Some(Box::new(behind));
+        }
+        Ok(Some(piece))
     }
 
-    /// Makes the last piece of the rest of the message, of which `received` bytes have arrived.
-    ///
-    /// # Errors
-    /// The same as [`next`](Pieces::next).
-    pub(super) fn last(
-        mut self,
-        rest: Message,
-        received: usize,
-    ) -> Result<Option<Decoded>, ProtocolError> {
-        let is_text = rest.is_text();
-        let bytes = rest.into_data();
-        self.piece(is_text, bytes, received, true).map(Some)
+    /// Takes the control frame, or the error, that follows the last piece.
+    #[inline]
+    pub(super) fn take_behind(&mut self) -> Option<Result<Option<Decoded>, ProtocolError>> {
+        self.behind.take().map(|behind| *behind)
     }
 
     fn piece(
         &mut self,
-        is_text: bool,
+        (is_text, received): (bool, usize),
         bytes: Vec<u8>,
-        received: usize,
         is_last: bool,
     ) -> Result<Decoded, ProtocolError> {
         self.delivered = self.delivered.saturating_add(received);
@@ -92,6 +91,23 @@ impl Pieces {
             is_last,
         }))
     }
+}
+
+/// Makes the last piece of the rest of the message, of which `received` bytes have arrived, unless they are
+/// as many as it has.
+///
+/// # Errors
+/// If the message is too large.
+pub(super) fn last(
+    pieces: Option<Pieces>,
+    rest: Message,
+    received: Option<usize>,
+) -> Result<Option<Decoded>, ProtocolError> {
+    let Some(mut pieces) = pieces else {
+        return Ok(Some(Decoded::Message(rest)));
+    };
+    let kind = (rest.is_text(), received.unwrap_or(rest.len()));
+    pieces.piece(kind, rest.into_data(), true).map(Some)
 }
 
 /// Returns how many of the last bytes are the start of a character whose other bytes may follow.

@@ -152,7 +152,7 @@ fn a_shutdown_passes_between_fragments() {
     let mut peer = steps.begin(Version::Rfc6455);
     let handle = steps.server.handle.clone();
     let stopping = thread::spawn(move || handle.shutdown(PATIENCE));
-    peer.expect_goodbye(1001, "");
+    peer.expect_goodbye(1001, "the server is going down");
     steps.step(Step::Drop);
     peer.start_close(1001, "");
     peer.expect_end();

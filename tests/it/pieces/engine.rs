@@ -235,7 +235,7 @@ fn a_message_in_pieces_takes_constant_memory() {
     const READ: usize = 64 * KIB;
     for (version, fragment) in [
         (Version::Rfc6455, LEN),
-        (Version::Rfc6455, 100_000),
+        (Version::Rfc6455, 128 * KIB),
         (Version::Draft76, LEN),
     ] {
         let mut driven = Driven::ready(version);

@@ -362,7 +362,11 @@ fn no_message_stands_within_a_message_in_pieces() {
                 }
             })
         };
-        let one = |sender| (0..2).map(|number| frame(sender, number).len()).sum::<usize>();
+        let one = |sender| {
+            (0..2)
+                .map(|number| frame(sender, number).len())
+                .sum::<usize>()
+        };
         let expected = one('h') + one('s') + 3 * fragment(true, false).len();
         let mut stream = Vec::new();
         while stream.len() < expected {

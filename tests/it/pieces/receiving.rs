@@ -170,10 +170,13 @@ fn a_message_above_the_limit_fails_the_connection() {
         .close_reasons(false);
     let server = Loopback::run(builder, ending(1000, errors));
     for mut peer in server.open_all() {
-        let code = peer.version.has_close_codes().then(|| match peer.version {
-            Version::Rfc6455 => 1009,
-            _ => 1004,
-        });
+        let code = peer
+            .version
+            .has_close_codes()
+            .then_some(match peer.version {
+                Version::Rfc6455 => 1009,
+                _ => 1004,
+            });
         let words = "x".repeat(600);
         let start = text(peer.version, &words);
         match code {

@@ -106,7 +106,8 @@ pub enum DisconnectReason {
     /// A message began, and the rest of the message did not arrive in time. No byte came for the ping
     /// interval and the pong timeout together, or the message was slower than the minimum message rate.
     UnfinishedMessage,
-    /// The peer accepted no byte within the write timeout.
+    /// The peer accepted no byte within the write timeout. Or a
+    /// [`MessageWriter`](crate::pieces::MessageWriter) of this side was held, and got no bytes for that time.
     WriteTimeout,
     /// The client was too slow: its send queue was full when another message came for it, and the server's
     /// policy is [`SlowClient::Close`](crate::SlowClient::Close).
@@ -204,7 +205,9 @@ impl fmt::Display for DisconnectReason {
             DisconnectReason::PongTimeout => "no pong arrived within the pong timeout",
             DisconnectReason::IdleTimeout => "no bytes arrived within the idle timeout",
             DisconnectReason::UnfinishedMessage => "the rest of a message did not arrive in time",
-            DisconnectReason::WriteTimeout => "the peer accepted no bytes within the write timeout",
+            DisconnectReason::WriteTimeout => {
+                "no bytes were sent to the peer within the write timeout"
+            }
             DisconnectReason::Evicted => "evicted: its send queue was full",
             DisconnectReason::TotalSendQueue => "evicted: all send queues together were full",
             DisconnectReason::TotalIncoming => "too much memory was held for incoming messages",

@@ -174,7 +174,7 @@ impl Conversation {
     pub(crate) fn recv_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
             match self.step() {
-                Step::Event(Event::Closed(_)) | Step::Late => {}
+                Step::Event(Event::Closed(_) | Event::Piece(_)) | Step::Late => {}
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Over => return self.verdict().map(|()| None),
             }
@@ -438,6 +438,7 @@ impl Conversation {
                     trace!(target: CONNECTION, "{}: < {}", self.link, Shown(message));
                 }
             }
+            Event::Piece(piece) => self.observe_piece(piece),
             Event::Ping(payload) => {
                 trace!(target: CONNECTION, "{}: < ping {}", self.link, Escaped::Bytes(payload))
             }
@@ -524,7 +525,7 @@ impl Conversation {
         self.settle(push)
     }
 
-    fn check_ready(&self) -> Result<(), Error> {
+    pub(super) fn check_ready(&self) -> Result<(), Error> {
         match self.connection.state() {
             State::Ready => Ok(()),
             _ => Err(Error::Closed),

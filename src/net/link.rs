@@ -453,12 +453,31 @@ impl Link {
         }
     }
 
+    /// As [`settle`](Link::settle), for a fragment: held messages do not leave before the last one.
+    ///
+    /// # Errors
+    /// The same as [`settle`](Link::settle).
+    pub(crate) fn settle_fragment(&self, push: Push) -> Result<(), Error> {
+        match push {
+            Push::Full => {
+                let waited = self.send_queue.wait_for_fragment(self.timeouts.write);
+                self.unless_late(waited)
+            }
+            push => self.settle(push),
+        }
+    }
+
     /// Waits until no more than `limit` bytes wait for the socket.
     ///
     /// # Errors
     /// The disconnect reason, once the socket took nothing for as long as the write timeout.
     pub(crate) fn wait_for_room(&self, limit: usize) -> Result<(), Error> {
         let waited = self.send_queue.wait_for_room(limit, self.timeouts.write);
+        self.unless_late(waited)
+    }
+
+    /// Disconnects the peer if a wait for room has failed.
+    fn unless_late(&self, waited: Result<(), DisconnectReason>) -> Result<(), Error> {
         waited.map_err(|reason| {
             self.disconnect(reason);
             Error::Disconnected(reason)

@@ -24,6 +24,10 @@ mod read_size;
 
 pub(crate) mod received;
 
+pub(crate) mod message_writer;
+
+pub(crate) mod message_reader;
+
 mod linger;
 
 pub(crate) mod link;

@@ -6,7 +6,6 @@ use std::fmt;
 
 use super::close::CloseCode;
 use super::http::head::{InvalidHead, tls_hint};
-use super::limits::Limits;
 use super::version::{Version, Versions};
 
 /// Why a request was rejected. `Display` names the rule and the value that broke it; the same words
@@ -368,10 +367,6 @@ impl ProtocolError {
             _ => CloseCode::PROTOCOL_ERROR,
         })
     }
-
-    pub(crate) fn message_too_large(limits: &Limits) -> ProtocolError {
-        ProtocolError::MessageTooLarge(limits.message)
-    }
 }
 
 impl fmt::Display for ProtocolError {
@@ -448,6 +443,8 @@ pub enum SendError {
     },
     /// A code that may not be sent (RFC 6455 §7.4).
     CloseCode(u16),
+    /// A part of a text message that is not UTF-8 (RFC 6455 §5.6), or that ends within a character.
+    InvalidUtf8,
     /// A close reason above 123 bytes, or a ping payload above 125.
     TooLong(usize),
     /// The state of the connection does not allow it: too early, or the connection is closed.
@@ -461,6 +458,7 @@ impl fmt::Display for SendError {
                 write!(f, "{version} has no {feature}")
             }
             SendError::CloseCode(code) => write!(f, "close code {code} may not be sent"),
+            SendError::InvalidUtf8 => f.write_str("a text message must be UTF-8"),
             SendError::TooLong(len) => {
                 write!(f, "{len} bytes are too many for a control frame")
             }

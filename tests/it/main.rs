@@ -59,6 +59,8 @@ mod hub;
 
 mod slow_clients;
 
+mod pieces;
+
 mod rates;
 
 mod crowding;

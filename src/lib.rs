@@ -342,6 +342,9 @@ pub mod client;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 #[doc(inline)]
 pub use client::connector::{Connector, connect};
 #[doc(inline)]

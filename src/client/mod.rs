@@ -30,7 +30,7 @@ pub(crate) mod sender;
 
 mod runtime;
 
-mod entropy;
+pub(crate) mod entropy;
 
 pub use crate::error::{ProxyError, RedirectError, SocksError};
 pub use redirects::Redirects;

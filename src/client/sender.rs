@@ -34,7 +34,7 @@ use super::transport::Bridge;
 #[derive(Clone)]
 #[must_use]
 pub struct Sender {
-    pub(super) link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
     pub(super) bridge: Option<Bridge>,
 }
 

@@ -83,9 +83,9 @@ impl Conversation {
         Conversation {
             connection,
             link,
-            watchdog,
             socket,
-            began: Instant::now(),
+            began: watchdog.clock.now(),
+            watchdog,
             read_size: ReadSize::new(),
             page: None,
             held: 0,
@@ -149,7 +149,7 @@ impl Conversation {
 
     /// As [`recv`](Conversation::recv), but waits for at most `timeout`.
     pub(crate) fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
-        let mut wait = Wait::until(Deadline::after(timeout));
+        let mut wait = Wait::until(Deadline::by(&self.watchdog.clock, timeout));
         loop {
             match self.step_within(&mut wait) {
                 Step::Event(Event::Message(message)) => return Ok(Received::Message(message)),
@@ -298,14 +298,17 @@ impl Conversation {
             }
             self.flush();
             self.link.set_unfinished(self.connection.unfinished());
-            if let Some(left) = wait.deadline.left() {
+            if let Some(left) = wait.deadline.left_by(&self.watchdog.clock) {
                 // A peer may keep the socket readable without ever sending a message.
                 if wait.has_read && left.is_zero() {
                     return Step::Late;
                 }
                 self.count_held();
                 self.link.set_reading(true);
-                let ready = self.socket.wait_until(PollFlags::IN, left);
+                let clock = &self.watchdog.clock;
+                let ready = clock.wait(self.link.id, left, |left| {
+                    self.socket.wait_until(PollFlags::IN, left)
+                });
                 self.link.set_reading(false);
                 if !ready {
                     return Step::Late;
@@ -353,7 +356,7 @@ impl Conversation {
                 if let (Some(rate_limiter), State::Ready) =
                     (&mut self.rate_limiter, self.connection.state())
                 {
-                    rate_limiter.received(read);
+                    rate_limiter.received(read, &self.watchdog.clock);
                 }
                 self.read_size.adapt(read);
             }
@@ -517,7 +520,7 @@ impl Conversation {
         rate_limiter.charge(link.messages(), connection.unfinished());
         let has_input = connection.has_input();
         if connection.state() != State::Ready
-            || !rate_limiter.is_exceeded(has_input)
+            || !rate_limiter.is_exceeded(has_input, &self.watchdog.clock)
             || link.send_queue.disconnect_reason().is_some()
         {
             return None;

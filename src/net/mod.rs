@@ -60,6 +60,9 @@ pub(crate) mod options;
 
 pub(crate) mod deadline;
 
+#[cfg_attr(not(feature = "testing"), path = "clock/real.rs")]
+pub(crate) mod clock;
+
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 pub(crate) mod waker;
 

@@ -20,7 +20,10 @@
 
 pub(crate) mod builder;
 
-mod settings;
+pub(crate) mod settings;
+
+#[cfg(feature = "testing")]
+pub(crate) mod record;
 
 mod registry;
 
@@ -34,11 +37,11 @@ pub(crate) mod run;
 
 mod acceptor;
 
-mod shared;
+pub(crate) mod shared;
 
 mod accept_loop;
 
-mod listener;
+pub(crate) mod listener;
 
 mod unix_file;
 

@@ -80,6 +80,9 @@ mod resets;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(feature = "testing")]
+mod testing;
+
 mod tidy;
 
 mod words;

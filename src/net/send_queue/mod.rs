@@ -27,7 +27,7 @@ use super::client_id::ClientId;
 use super::socket::Socket;
 use super::sync::atomic::AtomicU64;
 use super::sync::atomic::Ordering::Relaxed;
-use super::sync::{Instant, Mutex, PoisonError};
+use super::sync::{Mutex, PoisonError};
 use super::watcher::Watcher;
 use crate::error::DisconnectReason;
 use queue::{Queue, Tally};
@@ -243,9 +243,12 @@ impl SendQueue {
             // the whole process is stopped must not count, so each of these waits counts for no
             // longer than it was meant to take.
             let slice = (timeout / 10).max(Duration::from_millis(1));
-            let since = Instant::now();
-            socket.wait_until(PollFlags::OUT, slice);
-            waited += since.elapsed().min(slice);
+            let clock = self.watcher.clock();
+            let since = clock.now();
+            clock.wait(self.id, slice, |slice| {
+                socket.wait_until(PollFlags::OUT, slice)
+            });
+            waited += (clock.now() - since).min(slice);
         }
     }
 

@@ -32,13 +32,17 @@ const LONGER: [(&str, &str); 2] = [
 const PARTS: [&str; 4] = ["protocol", "net", "server", "client"];
 
 /// The parts of the library, each with the parts that it may use: so there is no circle between them.
-const USES: [(&str, &[&str]); 6] = [
+const USES: [(&str, &[&str]); 7] = [
     ("protocol", &[]),
     ("error", &["protocol"]),
     ("net", &["protocol", "error"]),
     ("tls", &["error", "net"]),
     ("server", &["protocol", "error", "net"]),
     ("client", &["protocol", "error", "net"]),
+    (
+        "testing",
+        &["protocol", "error", "net", "server", "client"],
+    ),
 ];
 
 #[test]

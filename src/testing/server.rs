@@ -279,7 +279,7 @@ impl TestServer {
         );
         assert!(
             all_ended,
-            "a handler still runs {PATIENCE:?} after the shutdown: it must return when its `recv` does"
+            "a handler still runs 5 s after the shutdown: it must return when its `recv` does"
         );
     }
 

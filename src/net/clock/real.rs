@@ -11,7 +11,7 @@ pub(crate) struct Clock;
 
 /// No test sets this clock.
 #[derive(Debug, Default)]
-pub(crate) struct Steps;
+pub(crate) struct Steps(());
 
 impl Clock {
     pub(crate) const fn new() -> Clock {

@@ -39,10 +39,7 @@ const USES: [(&str, &[&str]); 7] = [
     ("tls", &["error", "net"]),
     ("server", &["protocol", "error", "net"]),
     ("client", &["protocol", "error", "net"]),
-    (
-        "testing",
-        &["protocol", "error", "net", "server", "client"],
-    ),
+    ("testing", &["protocol", "error", "net", "server", "client"]),
 ];
 
 #[test]

@@ -14,7 +14,10 @@ use crate::support::hush;
 /// Returns the message of the panic.
 fn panic_of(run: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(run)).expect_err("no panic");
-    *panic.downcast::<String>().unwrap()
+    match panic.downcast::<String>() {
+        Ok(words) => *words,
+        Err(panic) => (*panic.downcast::<&str>().unwrap()).to_owned(),
+    }
 }
 
 #[test]

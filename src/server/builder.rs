@@ -57,8 +57,8 @@ use super::teardown::CloseReport;
 #[must_use = "a builder does nothing until `build` or `acceptor` is called"]
 #[doc(alias = "timeout")]
 pub struct ServerBuilder {
-    listeners: Listeners,
-    settings: Settings,
+    pub(crate) listeners: Listeners,
+    pub(crate) settings: Settings,
 }
 
 impl ServerBuilder {

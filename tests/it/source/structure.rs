@@ -40,6 +40,7 @@ const USES: [(&str, &[&str]); 7] = [
     ("pieces", &["net"]),
     ("server", &["protocol", "error", "net"]),
     ("client", &["protocol", "error", "net"]),
+    ("testing", &["protocol", "error", "net", "server", "client"]),
 ];
 
 #[test]

@@ -53,7 +53,7 @@ use super::shared::Shared;
 /// | messages of other threads | leave at once | leave at once | leave when the handler next receives, sends or flushes |
 /// | timeouts | all | all | see [`single`](Handover::single) |
 /// | address | the stream's, or [`peer`](Handover::peer) | [`peer`](Handover::peer), which is required | [`peer`](Handover::peer), which is required |
-/// | TLS of [`ServerBuilder::tls`](crate::ServerBuilder::tls) | on TCP, unless the request was parsed | no | no |
+/// | TLS of `ServerBuilder::tls` | on TCP, unless the request was parsed | no | no |
 ///
 /// All else is as on a server with listeners: the limits of clients and of handshakes per address, which count
 /// the peer's address, the [forwarded headers](crate::ServerBuilder::trust_forwarded_headers) of trusted
@@ -135,7 +135,7 @@ impl Handover {
     /// frames.
     ///
     /// The bytes belong to the stream as it was accepted. So on a TCP stream with
-    /// [`ServerBuilder::tls`](crate::ServerBuilder::tls) they are encrypted: the first bytes of the TLS
+    /// `ServerBuilder::tls` they are encrypted: the first bytes of the TLS
     /// handshake.
     ///
     /// A header of the [PROXY protocol](crate::ServerBuilder::proxy_protocol) is expected only on a TCP or Unix

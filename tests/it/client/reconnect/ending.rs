@@ -38,7 +38,7 @@ fn soon<T>(wait: impl FnOnce() -> T) -> T {
 #[test]
 fn the_end_interrupts_the_delay() {
     for end in ENDS {
-        let series = Series::run(|connections| drop(connections.next_stream()));
+        let series = Series::run(|connections| drop(connections.next_request()));
         let options = Reconnect::new()
             .first_delay(HOUR)
             .max_delay(HOUR)

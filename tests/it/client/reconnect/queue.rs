@@ -120,7 +120,7 @@ fn once_sending_has_noticed_the_end_messages_wait() {
         server.say("hello");
         drop(server);
         let mut server = connections.next();
-        assert_eq!(server.hear(), (0x81, b"first".to_vec()));
+        server.expect(0x81, b"first");
         server.start_close(1000);
     });
     let mut feed = stay(&series.url, at_once());

@@ -101,6 +101,13 @@ impl Connections {
     }
 }
 
+/// Closes with a code, and reads up to the client's close frame: a socket that is closed with unread bytes
+/// resets the connection, and the client may then not receive the close frame.
+fn finish(mut server: ByHand, code: u16) {
+    server.start_close(code);
+    while server.hear().0 != 0x88 {}
+}
+
 /// Options with a delay of always one millisecond. If the script has failed, the test ends too.
 fn at_once() -> Reconnect {
     let options = Reconnect::new().first_delay(MILLISECOND).factor(1.0);

@@ -42,11 +42,17 @@
 //! after a normal close, usually because the peer sent a close frame. If the connection ends in another
 //! way, `recv` returns an error. When the handler returns `Ok`, the server closes the connection with
 //! code 1000. If the handler returns an error or panics, the server closes only this client's connection,
-//! with code 1011.
+//! with code 1011. [`try_recv`](Client::try_recv) returns a message that has arrived, and never blocks: so one
+//! thread can serve several connections in a loop around `poll`.
+//!
+//! A [`Message`] is cheap to clone and to keep, since clones share the payload. It is made of the buffers that
+//! a program has, such as a `String`, a `Vec<u8>` or an `Arc<str>`, without a copy. [`protocol::Text`] and
+//! [`protocol::Binary`] document when they copy.
 //!
 //! **Other threads.** A [`ClientHandle`] works from any thread. It sends to one client, and can close that
 //! client's connection. It never waits for the client. A [`ServerHandle`] broadcasts, counts and lists the
-//! clients, and starts a [graceful shutdown](ServerHandle::shutdown).
+//! clients, and starts a [graceful shutdown](ServerHandle::shutdown). [`Server::spawn`] runs the server on a
+//! thread of its own.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -71,9 +77,29 @@
 //! default). Broadcasts and handles never wait for a client. For them, the policy [`SlowClient`] applies:
 //! it closes the slow client's connection, which is the default, or drops messages for this client.
 //!
+//! **Large messages.** A message of `send` and `recv` is in memory as a whole. A large one can pass in
+//! [pieces] instead: [`binary_writer`](Client::binary_writer) sends it while it is produced, as an
+//! [`io::Write`](std::io::Write). [`recv_reader`](Client::recv_reader) receives it as it comes, as an
+//! [`io::Read`](std::io::Read) with a limit of its own.
+//!
+//! ```no_run
+//! # use std::{fs::File, io};
+//! # fn handler(client: &mut stentor::Client) -> stentor::HandlerResult {
+//! if let Some(mut upload) = client.recv_reader(500 * 1024 * 1024)? {
+//!     io::copy(&mut upload, &mut File::create("upload")?)?;
+//! }
+//! let mut download = client.binary_writer()?;
+//! io::copy(&mut File::open("upload")?, &mut download)?;
+//! download.finish()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! **Requests.** [`on_request`](ServerBuilder::on_request) receives each request before the server
 //! responds. It accepts the request, rejects it with a status, or responds with a page. So one port
-//! can serve a page, a health check and the WebSocket.
+//! can serve a page, a health check and the WebSocket. The [`Request`] also has the client's address, and a
+//! [handle](Request::server) of the server. A request with a wrong method is rejected before the hook
+//! receives it.
 //!
 //! ```
 //! use stentor::{Accept, Reply, Response, Server};
@@ -115,7 +141,9 @@
 //! [`listener`](ServerBuilder::listener), and [`build`](ServerBuilder::build) binds them all. A
 //! [`Peer`](server::Peer) is the other end of a connection; over a Unix socket it has no address. With
 //! [`trust_local_proxy`](ServerBuilder::trust_local_proxy), the server reads the client's address from the
-//! header `X-Forwarded-For` of a proxy that connects over a Unix socket.
+//! header `X-Forwarded-For` of a proxy that connects over a Unix socket. A proxy that forwards TCP cannot add a
+//! header to the request, so it names the client with the PROXY protocol:
+//! [`proxy_protocol`](ServerBuilder::proxy_protocol) takes the [`TrustedProxies`](server::TrustedProxies).
 //!
 //! **TLS.** With the feature `tls`, `ServerBuilder::tls` turns TLS on for all TCP ports. `tls::TlsServer`
 //! reads the certificate, and can read it again while the server runs. `ServerBuilder::listen_plain` adds a
@@ -139,14 +167,53 @@
 //! # Ok::<(), stentor::Error>(())
 //! ```
 //!
+//! **Staying connected.** [`Connector::stay_connected`] connects again whenever the connection ends: after
+//! delays that grow, in a loop without callbacks. Messages of other threads wait meanwhile, up to a limit.
+//!
+//! ```no_run
+//! use stentor::Connector;
+//! use stentor::client::{Reconnect, Update};
+//!
+//! let mut feed = Connector::new().stay_connected("ws://127.0.0.1:8000/", Reconnect::new())?;
+//! while let Some(update) = feed.recv()? {
+//!     match update {
+//!         Update::Connected { .. } => feed.send("subscribe prices")?,
+//!         Update::Message(message) => println!("{message}"),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok::<(), stentor::Error>(())
+//! ```
+//!
 //! **Compression.** With the feature `deflate`, `ServerBuilder::deflate` and `Connector::deflate` turn on
 //! permessage-deflate, for RFC 6455 and for peers that support it. By default a broadcast is compressed
 //! once for all receivers. Compression is off by default, because it costs memory and processor time, and
 //! because it can reveal secrets to an attacker: `protocol::deflate` explains both.
 //!
-//! **Your own accept loop.** An [`Acceptor`](server::Acceptor), made by [`ServerBuilder::acceptor`], serves
-//! one accepted [`Stream`](server::Stream), TCP or Unix, on the calling thread. For programs without
-//! sockets, such as tests and simulations, there is [`protocol::Connection`].
+//! **Inside another server.** An [`Acceptor`](server::Acceptor), made by [`ServerBuilder::acceptor`], serves one
+//! connection on the calling thread. It takes an accepted [`Stream`](server::Stream), TCP or Unix, or a
+//! [`Handover`](server::Handover): a stream of another HTTP server, with the bytes that this server has read
+//! already, and with the request if this server has parsed it. All else is as on a server with listeners.
+//!
+//! ```no_run
+//! use std::net::TcpStream;
+//! use stentor::server::{Acceptor, Handover};
+//!
+//! /// `read` is the request, as far as the other server has read it.
+//! fn websocket(acceptor: &Acceptor, stream: TcpStream, read: Vec<u8>) -> Result<(), stentor::Error> {
+//!     acceptor.serve(Handover::new(stream).already_read(read), |client| {
+//!         client.join("chat");
+//!         while let Some(message) = client.recv()? {
+//!             client.room("chat").broadcast(message);
+//!         }
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! **Tests.** With the feature `testing`, the module `testing` runs a handler without a network. It has a server
+//! for one test, peers that stall, drip and vanish, and a clock that sets the timeouts forward. For programs
+//! without sockets and threads, such as simulations, there is [`protocol::Connection`].
 //!
 //! # Common mistakes
 //!
@@ -242,6 +309,37 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! Or let the server run on a thread of its own:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! let server = stentor::Server::bind("127.0.0.1:0")?.spawn(|_| Ok(()))?;
+//! server.handle().shutdown(Duration::from_secs(5)); // right
+//! server.join()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! **Dropping a message writer.** A [`MessageWriter`](pieces::MessageWriter) ends its message with
+//! [`finish`](pieces::MessageWriter::finish). If it is dropped before that, the connection is closed with 1011,
+//! because the peer must not take a part of a message for the whole.
+//!
+//! ```no_run
+//! # use std::io::Write;
+//! # use stentor::Client;
+//! // Wrong: the connection is closed with 1011.
+//! fn wrong(client: &mut Client) -> stentor::HandlerResult {
+//!     client.text_writer()?.write_all(b"hello")?;
+//!     Ok(())
+//! }
+//!
+//! // Right: `finish` sends the last fragment.
+//! fn right(client: &mut Client) -> stentor::HandlerResult {
+//!     let mut writer = client.text_writer()?;
+//!     writer.write_all(b"hello")?;
+//!     Ok(writer.finish()?)
+//! }
+//! ```
+//!
 //! **Sending binary messages to every version.** Draft-75 and draft-76 have text only. `?` on such a
 //! send ends the handler, and with it the connection of a client that did nothing wrong. Either speak
 //! only the later versions, or send text to those clients.
@@ -291,7 +389,7 @@
 //! | target | its lines | levels |
 //! |---|---|---|
 //! | `stentor::server` | listening, accepting, connections that are rejected before their handshake, limits of the system | info; warn if the system lacks room for clients; error for a broken listener |
-//! | `stentor::client` | connecting to a server: a handshake that failed | debug, since [`connect`] returns the error as well |
+//! | `stentor::client` | connecting to a server: a handshake that failed; the connections and outages of a client that stays connected | debug, since [`connect`] returns the error as well; info for a client that stays connected |
 //! | `stentor::connection` | one connection, on either side: a line when it closes, rejected requests, failed handlers, limits that it exceeds | info; warn for a failed handler, error for a hook that panicked; debug for each change of state; trace for every message and header block |
 //!
 //! Peers cannot flood the log: of each kind of line that they cause, a few are logged in ten seconds, and
@@ -303,7 +401,7 @@
 //! contains the loop that runs each connection, the socket with or without TLS, the send queue, and the
 //! watchdog, which enforces the timeouts. Two more folders use them. `server/` contains the listener, the
 //! life of a [`Client`], and the hub, which broadcasts. `client/` finds a server, connects to it, and sends
-//! the request.
+//! the request. `testing/`, behind a feature, stands on all of them.
 //!
 //! You can read `protocol/` like a book. It begins with `state.rs`: the states of a connection, and their
 //! whole table. Then follow the connection and the handshake. Each [version](protocol::version) has a
@@ -313,18 +411,20 @@
 //!
 //! The examples are `echo`, the smallest server, and `echo_client`, the smallest client; `chat`, with its
 //! page, and `client`, for a terminal; `no_sockets`, which drives the protocol by hand; `five_hellos`, all
-//! five versions side by side; `bench_server`, for benchmarks.
+//! five versions side by side; `bench_server`, for benchmarks; and in the folder `embed` three programs with
+//! Stentor inside another HTTP server.
 //!
 //! # In scope, and out of scope
 //!
 //! In scope are servers and clients, all five versions, rooms, limits and timeouts that hold for each
-//! version, bounded queues, and graceful shutdown. Out of scope are:
+//! version, bounded queues, graceful shutdown, a client that stays connected, and connections of other HTTP
+//! servers. Out of scope are:
 //!
 //! - an async interface;
 //! - HTTP beyond one response per connection;
 //! - message histories, presence, and clusters of servers;
 //! - more than about ten thousand clients, because each client needs a thread;
-//! - reconnecting, and a store of cookies in the client;
+//! - a store of cookies in the client, and a guarantee that messages are delivered after a reconnect;
 //! - TLS older than 1.2.
 //!
 //! Stentor runs on Unix. Linux is tested; the BSDs and macOS should work. [`protocol`] is portable.

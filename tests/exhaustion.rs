@@ -407,7 +407,7 @@ const LIMITED: &str = "STENTOR_TEST_HAS_SO_MUCH_MEMORY";
 /// A server that its system allows little memory, in a process of its own, which ends with its input.
 struct Poor {
     child: Child,
-    /// What it says is not read, but has to go somewhere.
+    /// Its output is not read, but has to go somewhere.
     _output: BufReader<ChildStdout>,
     address: SocketAddr,
 }
@@ -456,7 +456,7 @@ impl Poor {
         while std::io::stdin().read_line(&mut word).unwrap() > 0 {}
     }
 
-    /// Who comes in, or is told otherwise with a status.
+    /// Returns a client, or the status of the rejection.
     fn knock(&self, version: Version) -> Result<Peer, u16> {
         let mut stream = dial(self.address);
         let head = Head::of(version).bytes();
@@ -514,7 +514,7 @@ fn a_process_with_little_memory_turns_clients_away_with_503() {
         let mut peers = poor.fill();
         println!("{limit} MiB: {} came in", peers.len());
         assert!(peers.len() > 1, "{limit}: {} came in", peers.len());
-        // Those who are there are served, with messages of some size.
+        // The connected clients are served, with messages of some size.
         for peer in &mut peers {
             peer.expect_echo(&"x".repeat(10_000));
         }
@@ -531,7 +531,7 @@ fn a_process_with_little_memory_turns_clients_away_with_503() {
     }
 }
 
-/// What clients have begun to say is bounded by far less than they could send in the time that the
+/// The unfinished messages of clients are bounded by far less than they could send in the time that the
 /// server takes to end those that hold most.
 #[test]
 fn unfinished_messages_do_not_abort_a_process_with_little_memory() {

@@ -1,4 +1,4 @@
-//! What the log tells at its finest level: heads in their order and without their secrets, and frames
+//! The log at its finest level: heads in their order and without their secrets, and frames
 //! with their headers in hex. In a process of its own, since the logger and its level are the process's.
 
 #![allow(
@@ -67,7 +67,7 @@ fn lines() -> Vec<String> {
     lock(&LINES).iter().map(|(_, line)| line.clone()).collect()
 }
 
-/// Where the first line with these words is, once there is one.
+/// Returns the place of the first line with these words, once there is one.
 fn place_of(words: &str) -> usize {
     eventually(words, || {
         lines().iter().position(|line| line.contains(words))
@@ -223,7 +223,7 @@ fn a_frames_header_is_logged_in_hex() {
         peer.send_binary(&[b'x'; 70_000]);
         place_of("< frame 82ff000000000001117037fa213d");
         place_of("> frame 827f0000000000011170");
-        // What breaks a rule, too.
+        // A frame that breaks a rule, too.
         peer.write(&masked(0xf1, b"x"));
         place_of("< frame f18137fa213d");
         place_of("> frame 884d: \\x03\\xeaRSV1, RSV2 and RSV3 are set");

@@ -36,7 +36,7 @@ pub(crate) fn serve(listener: &TcpListener) -> io::Result<()> {
 
 fn answer(mut stream: TcpStream, acceptor: &Acceptor) -> Result<(), Box<dyn Error>> {
     let (mut read, mut piece) = (Vec::new(), [0; 1024]);
-    // What is read past the header block belongs to the WebSocket connection, too.
+    // Bytes behind the header block may be read too: they belong to the WebSocket connection.
     while !read.windows(4).any(|four| four == b"\r\n\r\n") {
         match stream.read(&mut piece)? {
             0 => return Err("the client has left in the middle of its request".into()),

@@ -409,7 +409,7 @@ mod tests {
         Ok(())
     }
 
-    /// Whatever the peer has not taken yet comes before the ping.
+    /// The bytes that the peer has not taken yet come before the ping.
     #[test]
     fn a_pong_is_due_only_once_the_kernel_has_got_rid_of_what_it_holds() -> io::Result<()> {
         let mut stage = Scene::new(Timeouts::default())?;

@@ -1,4 +1,4 @@
-//! A stream that one thread must read and write: what other libraries give away as one `Read + Write`.
+//! A stream that one thread must read and write: other libraries give it away as one `Read + Write`.
 //!
 //! Such a stream has none of a socket's abilities: it cannot be written while it is read, polled, or shut down
 //! by another thread. So the connection gets one end of a pair of sockets, and all other threads use this near
@@ -84,7 +84,7 @@ impl Relay {
     }
 
     /// Blocks until [`receive`](Relay::receive) would not, or until `end`; returns `false` for the latter. A
-    /// stream whose reads have no timeout is waited for without one.
+    /// stream that has no timeouts for its reads is waited for without one.
     pub(super) fn wait_for_input(&self, near: BorrowedFd<'_>, end: Option<Instant>) -> bool {
         let mut inside = self.lock();
         loop {

@@ -99,7 +99,7 @@ pub(crate) fn bridge(
 /// Connects the far end of a pair of sockets with `transport`, as [`bridge`] does.
 ///
 /// # Errors
-/// If the system cannot create the threads. Those that were started end when the near end is closed.
+/// If the system cannot create the threads. The threads that were started end when the near end is closed.
 pub(crate) fn connect(
     far: UnixStream,
     transport: Arc<dyn Transport>,

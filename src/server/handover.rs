@@ -1,4 +1,4 @@
-//! A connection that other code hands over, with what it has read.
+//! A connection that other code hands over, with the bytes that it has read.
 
 use std::fmt;
 use std::io;
@@ -82,7 +82,7 @@ enum Behind {
     Relay(Arc<Relay>),
 }
 
-/// The most bytes that may have been read from the stream: what a server reads ahead is far less.
+/// The most bytes that may have been read from the stream: a server reads far fewer bytes ahead.
 const ALREADY_READ: usize = 1024 * 1024;
 
 impl Handover {
@@ -109,7 +109,7 @@ impl Handover {
     ///
     /// - Messages of other threads (broadcasts, handles) and close frames of other threads wait until the
     ///   handler's thread is at the stream again: in its next call that receives, sends or flushes. While it
-    ///   waits for a silent client, they wait with it, up to what a socket's buffer holds and the [send
+    ///   waits for a silent client, they wait with it, up to the size of a socket's buffer and the [send
     ///   queue](crate::ServerBuilder::send_queue_limit). After that the
     ///   [`SlowClient`](crate::SlowClient) policy applies.
     /// - No timeout interrupts a blocked read, and neither does a shutdown. The client counts as disconnected in
@@ -171,7 +171,7 @@ impl Handover {
     /// Admits the connection, and prepares its handshake.
     ///
     /// # Errors
-    /// The rejection, which the peer has been sent. [`Error::Io`] if the stream or what was read from it cannot
+    /// The rejection, which the peer has been sent. [`Error::Io`] if the stream or the bytes read from it cannot
     /// be used, or if the threads of a transport cannot be started.
     pub(super) fn admit(mut self, shared: &Shared) -> Result<Box<Conversation>, Error> {
         let head = self.head().map_err(|error| refused(shared, error))?;
@@ -203,7 +203,7 @@ impl Handover {
         Ok(conversation)
     }
 
-    /// Gives a connection whose request another server has answered its socket.
+    /// Gives its socket to a connection that another server has answered.
     ///
     /// # Errors
     /// [`Error::Io`] as for [`admit`](Handover::admit), or if a request was set.

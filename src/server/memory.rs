@@ -22,7 +22,7 @@ const BESIDE: usize = 256 * KIB;
 /// The least reserve for everything except threads; a 32nd of the limit if that is more.
 const RESERVE: usize = 12 * MIB;
 
-/// What a client that is there may read at a time.
+/// The bytes that a connected client may read at a time.
 const READ: usize = 64 * KIB;
 
 /// The address space that glibc reserves at once when a thread allocates for the first time. If less is

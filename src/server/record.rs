@@ -8,7 +8,7 @@ use crate::net::client_id::ClientId;
 
 use super::teardown::CloseReport;
 
-/// What one server of a test has recorded.
+/// The records of one server of a test.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     inside: Mutex<Inside>,

@@ -64,7 +64,7 @@ impl Request {
     /// Returns a handle of the server: for its counters, its rooms, broadcasts and a shutdown.
     ///
     /// A hook gets the handle from each request. It need not keep the handle: a hook belongs to the server,
-    /// so the memory of a server whose hook keeps a handle of it is not released when the server ends. Its
+    /// so the memory of a server is not released at its end if its hook keeps a handle of it. Its
     /// threads end in any case.
     pub fn server(&self) -> ServerHandle {
         ServerHandle {

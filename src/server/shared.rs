@@ -78,7 +78,7 @@ impl ServerThreads {
         settings.max_clients = os_limits::at_most(settings.max_clients);
         settings.total_send_queue_limit =
             memory::at_most(settings.total_send_queue_limit, 4, "messages to send");
-        // What is read at that moment takes as much again, and what grows is there twice.
+        // The bytes that are being read take as much again, and a buffer that grows is there twice.
         settings.all_incoming = memory::at_most(settings.all_incoming, 8, "incoming messages");
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
         let totals = Arc::clone(&registry.totals);

@@ -24,7 +24,7 @@ use super::shared::ServerThreads;
 
 /// The response to a request that another server has parsed: see
 /// [`Acceptor::respond_to`](crate::server::Acceptor::respond_to). The other server sends the status, the headers
-/// and the body, whatever they are. If [`is_upgrade`](UpgradeResponse::is_upgrade), it then gives its stream
+/// and the body, for every status. If [`is_upgrade`](UpgradeResponse::is_upgrade), it then gives its stream
 /// away.
 ///
 /// ```no_run

@@ -1,4 +1,4 @@
-//! A peer that does only what the test says.
+//! A peer that does nothing by itself: each step is a call of the test.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -17,7 +17,7 @@ use crate::protocol::{ClientRequest, Config, Connection, Event, Message, Version
 use super::clock::TestClock;
 use super::settling::PATIENCE;
 
-/// The other end of a connection to a [`TestServer`](super::TestServer). It does only what the test says:
+/// The other end of a connection to a [`TestServer`](super::TestServer). It does nothing by itself:
 /// nothing is read before [`recv`](RawPeer::recv), and no ping and no close frame is answered. So it can
 /// behave as badly as the worst clients do:
 ///
@@ -137,7 +137,7 @@ impl RawPeer {
 
     /// Writes bytes one at a time. After each byte, the [clock](TestClock::advance) moves forward by `pause`.
     /// Returns how many bytes were written: fewer than all if the server has ended the connection meanwhile.
-    /// What the server sends in this time, such as pings, waits for [`recv`](RawPeer::recv).
+    /// The bytes that the server sends in this time, such as pings, wait for [`recv`](RawPeer::recv).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -224,8 +224,8 @@ impl RawPeer {
         self.set_send_buffer(1);
     }
 
-    /// From now on, neither reads nor sends, and the connection stays. What the server has sent before counts
-    /// as read.
+    /// From now on, neither reads nor sends, and the connection stays. The bytes that the server has sent before
+    /// count as read.
     ///
     /// The server pings the peer after the [ping interval](crate::ServerBuilder::ping_interval), and
     /// disconnects it after the [pong timeout](crate::ServerBuilder::pong_timeout). It has the

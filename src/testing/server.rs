@@ -70,7 +70,7 @@ pub struct TestServer {
 #[non_exhaustive]
 #[must_use]
 pub struct HandlerFailure {
-    /// The client whose handler has failed.
+    /// The client of the failed handler.
     pub id: ClientId,
     /// The error, or the message of the panic.
     pub error: String,
@@ -172,7 +172,7 @@ impl TestServer {
         Ok(peer)
     }
 
-    /// Waits until the server has received all bytes that were sent to it, and has done what they and the
+    /// Waits until the server has received all bytes that were sent to it, and has done the work that they and the
     /// handles request: until all its threads wait themselves. See [`TestClock::advance`] for the exact
     /// meaning.
     pub fn settle(&self) {

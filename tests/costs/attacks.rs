@@ -26,7 +26,7 @@ pub(crate) struct Attack {
     pub(crate) run: fn(&Site, &mut dyn FnMut(Act)),
 }
 
-/// What the attackers have done.
+/// The acts of the attackers.
 pub(crate) struct Act {
     pub(crate) attackers: usize,
     /// The bytes they have written.

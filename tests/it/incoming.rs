@@ -1,4 +1,4 @@
-//! What has come in and is no message yet: bounded for all clients together, in every version.
+//! Input that is no message yet: bounded for all clients together, in every version.
 
 use std::io::Write;
 use std::time::Duration;
@@ -177,7 +177,7 @@ fn a_head_without_an_end_is_counted() {
     becomes(&0, || server.handle.counters().incoming);
 }
 
-/// What a closed client's half of the close says does not matter.
+/// The content of a closed client's close frame does not matter.
 #[test]
 fn a_client_that_reads_nothing_is_ended_all_the_same() {
     let server = Loopback::echo(limited(MIB));

@@ -13,7 +13,7 @@ const LICENCES: [&str; 4] = ["MIT", "Apache-2.0", "BSD-3-Clause", "Zlib"];
 /// `untrusted`); the other is for the list of authorities in `webpki-roots`, which is data.
 const LICENCES_OF_FEATURES: [&str; 2] = ["ISC", "CDLA-Permissive-2.0"];
 
-/// What the library is without unless it is asked for.
+/// The features that are off by default and need crates.
 const FEATURES: [&str; 6] = [
     "bytes",
     "deflate",

@@ -124,7 +124,7 @@ pub struct Reconnecting {
     url: String,
 }
 
-/// Where the loop is.
+/// The place of the loop.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     /// There is no connection; the next attempt may begin at that time.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::error::Error;
 use crate::protocol::Message;
 
-/// What each message costs beyond its payload, so that empty messages are limited too.
+/// The cost of each message beyond its payload, so that empty messages are limited too.
 const OVERHEAD: usize = 64;
 
 /// Messages in the order in which they were accepted, limited in bytes.

@@ -8,8 +8,8 @@ use crate::protocol::{CloseCode, Message};
 
 use super::shared::Shared;
 
-/// A handle of a [`Reconnecting`](super::Reconnecting) connection: it sends messages on whichever connection
-/// there is, and ends all. Any thread can use it. A clone is cheap. A sender keeps nothing open.
+/// A handle of a [`Reconnecting`](super::Reconnecting) connection: it sends messages on the current
+/// connection, and ends all. Any thread can use it. A clone is cheap. A sender keeps nothing open.
 ///
 /// ```no_run
 /// # use std::{thread, time::Duration};

@@ -38,14 +38,14 @@ struct State {
     result: Option<Result<WebSocket, Error>>,
 }
 
-/// Where to connect to, and how.
+/// The server to connect to, and the options for it.
 pub(crate) struct Destination {
     pub(crate) connector: Connector,
     pub(crate) url: String,
     pub(crate) version: Version,
 }
 
-/// What a wait for the connecting thread has led to.
+/// The result of a wait for the connecting thread.
 pub(super) enum Waited {
     Connected(Box<WebSocket>),
     Failed(Error),

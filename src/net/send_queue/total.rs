@@ -109,7 +109,7 @@ impl TotalQueued {
         }
     }
 
-    /// Ends what [`count`](TotalQueued::count) has begun.
+    /// Takes back one [`count`](TotalQueued::count) of this payload.
     fn release(&self, payload: &Binary) {
         let mut payloads = self.payloads();
         if let Entry::Occupied(mut entry) = payloads.counts.entry(place(payload)) {

@@ -110,7 +110,7 @@ pub(super) fn last(
     pieces.piece(kind, rest.into_data(), true).map(Some)
 }
 
-/// Returns how many of the last bytes are the start of a character whose other bytes may follow.
+/// Returns how many of the last bytes are the start of a character that may be continued.
 pub(super) fn unfinished_character(bytes: &[u8]) -> usize {
     let starts = |count: &usize| {
         let tail = bytes.len().checked_sub(*count).map(|at| &bytes[at..]);

@@ -42,7 +42,7 @@ pub enum HandshakeError {
         /// The required value.
         expected: String,
     },
-    /// A subprotocol that was not offered. Those that were are not named here: some programs send a
+    /// A subprotocol that was not offered. The offered ones are not named here: some programs send a
     /// token in one.
     SubprotocolNotOffered {
         /// The name of the header.

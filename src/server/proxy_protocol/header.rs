@@ -27,10 +27,10 @@ pub(crate) const LONGEST_TEXT: usize = 107;
 /// the proxy's extensions (TLVs), such as the names in a client's certificate.
 pub(crate) const LONGEST_BINARY: usize = 4096;
 
-/// What a header of version 1 begins with (section 2.1).
+/// The first bytes of a header of version 1 (section 2.1).
 const WORD: &[u8] = b"PROXY ";
 
-/// What a header of version 2 begins with (section 2.2).
+/// The first bytes of a header of version 2 (section 2.2).
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// The bytes of a header of version 2 before its addresses.
@@ -155,7 +155,7 @@ impl Addresses {
             0x00 => Addresses::Ignored(0),
             0x11 => Addresses::V4,
             0x21 => Addresses::V6,
-            // UDP: what arrives here is TCP, so the addresses are another connection's.
+            // UDP: this connection is TCP, so the addresses are another connection's.
             0x12 => Addresses::Ignored(Addresses::V4.len()),
             0x22 => Addresses::Ignored(Addresses::V6.len()),
             // Two paths of Unix sockets, of 108 bytes each.

@@ -23,7 +23,8 @@ use crate::server::settings::parsed;
 /// [`Counters::rejected`](crate::server::Counters::rejected) as "invalid proxy header".
 ///
 /// All other peers connect without a header. If one sends a header, it is rejected like every other peer
-/// whose bytes are not HTTP or TLS. The address of the connection decides what is expected, never its bytes:
+/// whose bytes are not HTTP or TLS. The address of the connection decides whether a header is expected, never its
+/// bytes:
 /// the specification forbids a receiver to guess.
 ///
 /// A header without a client's address (`UNKNOWN` in version 1; `LOCAL`, and any family other than TCP over
@@ -31,7 +32,7 @@ use crate::server::settings::parsed;
 /// proxies send such headers. A header of version 1 may have 107 bytes, one of version 2 4,096 bytes. Its
 /// extensions (TLVs) are skipped, and a checksum in them is not verified.
 ///
-/// Trust an address only if no other program can connect from it: whoever can send a header can claim any
+/// Trust an address only if no other program can connect from it: a program that can send a header can claim any
 /// address.
 ///
 /// ```

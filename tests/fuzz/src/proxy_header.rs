@@ -27,7 +27,7 @@ pub fn judge(bytes: &[u8]) {
             (Some(None), Err(_)) => {}
             (before, next) => panic!("{before:?} became {next:?} at {len}"),
         }
-        // What follows changes nothing, wherever it ends: this is tried for a while only.
+        // The bytes behind it change nothing, at any length: this is tried for a while only.
         if verdict.is_some() && len > 600 {
             break;
         }

@@ -75,6 +75,30 @@ mod testing {
     include!(concat!(env!("OUT_DIR"), "/testing_a_handler.rs"));
 }
 
+#[path = "."]
+mod bot {
+    include!(concat!(env!("OUT_DIR"), "/a_bot_that_reconnects.rs"));
+
+    #[path = "bot.rs"]
+    mod tests;
+}
+
+#[path = "."]
+mod transfers {
+    include!(concat!(env!("OUT_DIR"), "/uploads_and_downloads.rs"));
+
+    #[path = "transfers.rs"]
+    mod tests;
+}
+
+#[path = "."]
+mod inside {
+    include!(concat!(env!("OUT_DIR"), "/inside_another_server.rs"));
+
+    #[path = "inside.rs"]
+    mod tests;
+}
+
 #[test]
 fn each_recipe_is_run() {
     let cookbook = fs::read_to_string(Path::new(ROOT).join("docs/cookbook.md")).unwrap();

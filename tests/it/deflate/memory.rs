@@ -1,4 +1,4 @@
-//! What compressed messages cost before they are finished, and compressors after a client has left.
+//! The memory of compressed messages before they are finished, and of compressors after a client has left.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What other threads send while a message is sent in pieces.
+//! Messages of other threads, while a message is sent in pieces.
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, channel};

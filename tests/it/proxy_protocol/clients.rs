@@ -123,7 +123,7 @@ fn header_may_come_byte_by_byte_and_delays_no_other_client() {
     }
 }
 
-/// What a client of a proxy can send is behind the proxy's header: a second header is not a header.
+/// All bytes of a proxy's client come behind the proxy's header: a second header is not a header.
 #[test]
 fn second_header_is_not_trusted() {
     let server = run(behind_a_proxy());

@@ -104,7 +104,7 @@ fn null_is_accepted_only_by_name() {
     assert_refused(&asked(&file, &config), 403, "file:// is not null");
 }
 
-/// What browsers, extensions and programs that show pages send; each can be named, and is then told
+/// The origins of browsers, extensions and programs that show pages; each can be named, and is then told
 /// from all others.
 #[test]
 fn every_origin_that_clients_send_can_be_named() {

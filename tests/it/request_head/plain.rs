@@ -30,7 +30,7 @@ fn an_upgrade_to_something_else_is_as_if_it_were_not_there() {
         assert_eq!(driven.events[0], Event::Request, "{upgrade}");
         let request = driven.connection.request().unwrap();
         assert_eq!((request.version(), request.path()), (None, "/health"));
-        // Where nobody answers it, this says why it is no handshake.
+        // If no hook answers it, the response gives the reason why it is no handshake.
         assert_eq!(
             *driven.rejected(),
             Rejection::InvalidUpgrade(upgrade.to_owned())

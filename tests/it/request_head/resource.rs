@@ -1,4 +1,4 @@
-//! What is asked for: a path, or a whole URI (RFC 9112 §3.2), of handshakes and of pages alike.
+//! The request target: a path, or a whole URI (RFC 9112 §3.2), of handshakes and of pages alike.
 
 use stentor::Version;
 use stentor::protocol::{Config, Event, Rejection, State};

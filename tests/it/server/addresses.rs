@@ -168,7 +168,7 @@ fn an_address_above_its_rate_cannot_flood_the_log() {
     assert_eq!(logged(&[sum]).len(), 1);
 }
 
-/// What is let in, and what breaks one rule each, with the status of the answer.
+/// A request that is accepted, and requests that break one rule each, with the status of the response.
 fn of_each_kind(version: Version, address: &str) -> [(u16, Head); 6] {
     let origin = match version {
         Version::Hybi07 | Version::Hybi08 => "Sec-WebSocket-Origin",
@@ -206,7 +206,7 @@ fn behind_a_proxy_a_request_counts_also_where_it_is_refused() {
                 stream.write_all(&head.bytes()).unwrap();
                 assert_eq!(status_of(&mut stream), *expected, "{version}");
             }
-            // Whatever it is, it is one too many; and so is a good one.
+            // A request of any kind is one too many; and so is a good one.
             for head in [head, &heads[0].1] {
                 let answer = refused_to(dial(server.address), head);
                 assert_eq!(answer.status(), 429, "{version} after {expected}");

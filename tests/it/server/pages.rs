@@ -50,7 +50,7 @@ fn a_page_that_many_ask_for_is_in_memory_once() {
     assert_eq!(Arc::strong_count(&shared), 2);
 }
 
-/// Those who wait already keep their places.
+/// Clients that wait already keep their places.
 #[test]
 fn a_page_for_which_there_is_no_room_is_a_503_for_the_newcomer() {
     let builder = Server::builder().total_send_queue_limit(3 * MIB);

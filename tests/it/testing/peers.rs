@@ -141,7 +141,7 @@ fn a_peer_that_vanishes_is_disconnected() {
     });
 }
 
-/// What it has not taken is before the ping: it has the write timeout in addition.
+/// The bytes that it has not taken are before the ping: it has the write timeout in addition.
 #[test]
 fn a_peer_that_vanishes_with_unread_messages_has_the_write_timeout_in_addition() {
     in_no_time(|| {

@@ -116,7 +116,7 @@ fn pongs_behind_a_close_frame_do_not_accumulate() {
         while let Heard::Pong(_) = peer.hear() {
             pongs += 1;
         }
-        // Those that were still on their way when it began to read are answered.
+        // Pings that were still on their way when it began to read are answered.
         assert!(pongs < PINGS / 2, "{version}: {pongs}");
     }
 }

@@ -46,7 +46,7 @@ pub(crate) enum Protocol {
     Deflate,
 }
 
-/// What a client receives: [`Gone`](Heard::Gone) comes from the socket, the others from its bytes.
+/// The input of a client: [`Gone`](Heard::Gone) comes from the socket, the others from its bytes.
 pub(super) enum Heard<'a> {
     Open,
     Message(Cow<'a, [u8]>),

@@ -95,6 +95,9 @@ impl Incoming {
     /// If the sum is above the limit, closes those of `clients` that hold most, the oldest of equals
     /// first, until an eighth of the limit is free. Their bytes are not counted from now on: their threads
     /// are woken and release them.
+    ///
+    /// Only what `clients` hold at this moment decides. A client that is counted meanwhile relieves the
+    /// others itself, when this call is done: otherwise small clients would be closed for its bytes.
     pub(crate) fn relieve(&self, clients: impl FnOnce() -> Vec<Arc<Link>>) {
         if self.held() <= self.most {
             return;
@@ -103,27 +106,89 @@ impl Incoming {
         if self.held() <= self.most {
             return;
         }
-        let (mut leave, mut weighed) = (0, Vec::new());
+        let (mut sum, mut weighed) = (0_usize, Vec::new());
         for link in clients() {
-            match link.held.load(Relaxed) {
-                0 => {}
-                held if link.failed_for_memory.load(Relaxed) => leave += held,
-                held => weighed.push((held, link)),
+            let held = link.held.load(Relaxed);
+            // The bytes of a client that was closed are released soon.
+            if held > 0 && !link.failed_for_memory.load(Relaxed) {
+                sum = sum.saturating_add(held);
+                weighed.push((held, link));
             }
         }
-        if self.held().saturating_sub(leave) <= self.most {
+        if sum <= self.most {
             return;
         }
         weighed.sort_unstable_by_key(|(held, link)| (Reverse(*held), link.id));
         for (held, link) in weighed {
-            if self.held().saturating_sub(leave) <= self.most - self.most / 8 {
+            if sum <= self.most - self.most / 8 {
                 return;
             }
-            match self.is_strict {
-                true => leave += held,
-                false => self.count(&link, 0),
+            sum -= held;
+            if !self.is_strict {
+                self.count(&link, 0);
             }
             link.fail_for_memory();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arc, Incoming, Link, Relaxed};
+    use crate::net::client_id::ClientId;
+    use crate::net::peer::Peer;
+    use crate::net::send_queue::total::TotalQueued;
+    use crate::net::send_queue::{SendQueue, SlowClient};
+    use crate::net::socket::Socket;
+    use crate::net::timeouts::Timeouts;
+    use crate::net::watchdog::{Owner, Watchdog};
+    use crate::net::watcher::Incident;
+    use crate::protocol::Role;
+    use std::net::{TcpListener, TcpStream};
+
+    #[derive(Debug)]
+    struct NoOwner;
+
+    impl Owner for NoOwner {
+        fn connections(&self) -> Vec<Arc<Link>> {
+            Vec::new()
+        }
+
+        fn count(&self, _: Incident) {}
+    }
+
+    #[test]
+    fn bytes_that_are_counted_meanwhile_close_no_small_client() -> std::io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let socket = Arc::new(Socket::new(TcpStream::connect(listener.local_addr()?)?));
+        let owner = Arc::new(NoOwner);
+        let (watchdog, _watch) = Watchdog::new(TotalQueued::new(0), Incoming::unlimited(), owner)?;
+        let links = [1, 2, 3].map(|id| {
+            let (id, policy) = (ClientId(id), SlowClient::default());
+            let (socket, watcher) = (Arc::clone(&socket), Arc::clone(&watchdog));
+            let send_queue = SendQueue::new(id, socket, 0, policy, watcher);
+            let timeouts = Arc::new(Timeouts::default());
+            Arc::new(Link::new(
+                id,
+                Role::Server,
+                Peer::Local,
+                send_queue,
+                timeouts,
+            ))
+        });
+        let [small, large, late] = &links;
+        let closed = || [small, large, late].map(|link| link.failed_for_memory.load(Relaxed));
+        let incoming = Incoming::new(100, false);
+        incoming.count(small, 20);
+        incoming.count(large, 90);
+        incoming.relieve(|| {
+            incoming.count(late, 95);
+            vec![Arc::clone(small), Arc::clone(large)]
+        });
+        assert_eq!(closed(), [false, true, false]);
+        incoming.relieve(|| links.to_vec());
+        assert_eq!(closed(), [false, true, true]);
+        assert_eq!(incoming.held(), 20);
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! A hand-written server of RFC 6455, for one client: so that it can break any rule.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
@@ -56,15 +56,20 @@ impl Script {
 }
 
 impl ByHand {
-    pub(crate) fn on(mut stream: TcpStream) -> ByHand {
+    pub(crate) fn on(stream: TcpStream) -> ByHand {
+        ByHand::read(stream).unwrap()
+    }
+
+    /// The same for any client, also one that sends no request.
+    pub(crate) fn read(mut stream: TcpStream) -> io::Result<ByHand> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
+            stream.read_exact(&mut byte)?;
             head.push(byte[0]);
         }
-        let head = String::from_utf8(head).unwrap();
-        ByHand { stream, head }
+        let head = String::from_utf8(head).map_err(io::Error::other)?;
+        Ok(ByHand { stream, head })
     }
 
     /// Returns the value of a header that the client has sent.
@@ -109,13 +114,14 @@ impl ByHand {
         self.frame(0x88, &code.to_be_bytes());
     }
 
-    /// Reads the next frame of up to 65,535 bytes, which must have a mask; returns its first byte
+    /// Reads the next frame, which must have a mask; returns its first byte
     /// and its payload.
     pub(crate) fn hear(&mut self) -> (u8, Vec<u8>) {
         let [first, len] = self.take();
         assert_ne!(len & 0x80, 0, "a client's frame has a mask");
         let len = match len & 0x7f {
             126 => usize::from(u16::from_be_bytes(self.take())),
+            127 => usize::try_from(u64::from_be_bytes(self.take())).unwrap(),
             len => usize::from(len),
         };
         let mask: [u8; 4] = self.take();

@@ -17,7 +17,7 @@ fn doubling() -> Reconnect {
 fn delays_grow_while_attempts_fail() {
     let series = Series::run(|connections| {
         for _ in 0..5 {
-            drop(connections.next_stream());
+            drop(connections.next_request());
         }
     });
     let mut feed = stay(&series.url, doubling());
@@ -47,12 +47,12 @@ fn a_server_that_accepts_and_closes_at_once_is_not_flooded() {
 fn a_connection_that_was_open_for_some_time_ends_the_row_of_failures() {
     let series = Series::run(|connections| {
         for _ in 0..3 {
-            drop(connections.next_stream());
+            drop(connections.next_request());
         }
         for _ in 0..3 {
             drop(connections.next());
         }
-        drop(connections.next_stream());
+        drop(connections.next_request());
     });
     let mut feed = stay(&series.url, doubling().stable_after(Duration::ZERO));
     let delays: Vec<_> = (0..7).map(|_| next_delay(&mut feed)).collect();
@@ -63,7 +63,7 @@ fn a_connection_that_was_open_for_some_time_ends_the_row_of_failures() {
 #[test]
 fn the_delay_is_waited_for() {
     let series = Series::run(|connections| {
-        drop(connections.next_stream());
+        drop(connections.next_request());
         drop(connections.next());
     });
     let options = at_once().first_delay(super::super::SOON);
@@ -78,7 +78,7 @@ fn the_delay_is_waited_for() {
 fn random_delays_are_at_most_the_computed_ones() {
     let series = Series::run(|connections| {
         for _ in 0..20 {
-            drop(connections.next_stream());
+            drop(connections.next_request());
         }
     });
     let options = Reconnect::new().first_delay(MILLISECOND);

@@ -11,7 +11,7 @@ use stentor::protocol::{Initiator, InvalidUrl};
 use stentor::{CloseCode, Connector, Error};
 
 use super::super::LONG;
-use super::{HOUR, Series, at_once, next, next_delay, stay};
+use super::{HOUR, Series, at_once, finish, next, next_delay, stay};
 use crate::support::PATIENCE;
 
 /// Both ways to end all.
@@ -38,7 +38,7 @@ fn soon<T>(wait: impl FnOnce() -> T) -> T {
 #[test]
 fn the_end_interrupts_the_delay() {
     for end in ENDS {
-        let series = Series::run(|connections| drop(connections.next_stream()));
+        let series = Series::run(|connections| drop(connections.next_request()));
         let options = Reconnect::new()
             .first_delay(HOUR)
             .max_delay(HOUR)
@@ -160,7 +160,7 @@ fn a_close_that_cannot_be_sent_closes_nothing() {
     let series = Series::run(|connections| {
         let mut server = connections.next();
         server.say("still open");
-        server.start_close(1000);
+        finish(server, 1000);
     });
     let mut feed = stay(&series.url, at_once());
     let sender = feed.sender();

@@ -8,7 +8,9 @@ mod queue;
 
 mod resuming;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,48 +24,67 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 /// Much longer than a test may take.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A server that serves one connection after the other, each with its own part of a script.
+/// A server that serves one connection after the other, each with its own part of a script. Its port stays
+/// its own until [`join`](Series::join): a client that goes on for longer reaches no other test.
 struct Series {
     url: String,
     address: SocketAddr,
     thread: JoinHandle<()>,
+    /// Dropped at the end, to release the port.
+    _lives: Sender<()>,
 }
 
 impl Series {
     fn run(script: impl FnOnce(&mut Connections) + Send + 'static) -> Series {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let target = format!("/feed?token=secret&series={}-{number}", std::process::id());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let thread = thread::spawn(move || script(&mut Connections(listener)));
+        let url = format!("ws://{address}{target}");
+        let (_lives, ended) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let mut connections = Connections { listener, target };
+            script(&mut connections);
+            let _ = ended.recv();
+        });
         Series {
-            url: format!("ws://{address}/feed?token=secret"),
+            url,
             address,
             thread,
+            _lives,
         }
     }
 
     /// Waits for its end, and fails if it has failed.
     fn join(self) {
-        eventually("the script's end", || {
-            self.thread.is_finished().then_some(())
-        });
-        self.thread.join().expect("the script failed");
+        let Series { thread, _lives, .. } = self;
+        drop(_lives);
+        eventually("the script's end", || thread.is_finished().then_some(()));
+        thread.join().expect("the script failed");
     }
 }
 
-struct Connections(TcpListener);
+struct Connections {
+    listener: TcpListener,
+    /// Of the requests of its own client.
+    target: String,
+}
 
 impl Connections {
-    fn next_stream(&mut self) -> TcpStream {
-        let (stream, _) = self.0.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream
-    }
-
-    /// The next connection, whose request has come.
+    /// The next connection, whose request has come. A connection with another target is not counted: a client
+    /// of another test may still try to reach a server that had this port before.
     fn next_request(&mut self) -> ByHand {
-        let stream = self.next_stream();
-        ByHand::on(stream)
+        let line = format!("GET {} HTTP/1.1\r\n", self.target);
+        loop {
+            let (stream, _) = self.listener.accept().unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_write_timeout(Some(PATIENCE)).unwrap();
+            match ByHand::read(stream) {
+                Ok(request) if request.head.starts_with(&line) => return request,
+                _ => {}
+            }
+        }
     }
 
     /// The next connection, whose handshake is done.
@@ -78,6 +99,13 @@ impl Connections {
         let head = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n{headers}\r\n");
         self.next_request().write(head.as_bytes());
     }
+}
+
+/// Closes with a code, and reads up to the client's close frame: a socket that is closed with unread bytes
+/// resets the connection, and the client may then not receive the close frame.
+fn finish(mut server: ByHand, code: u16) {
+    server.start_close(code);
+    while server.hear().0 != 0x88 {}
 }
 
 /// Options with a delay of always one millisecond. If the script has failed, the test ends too.

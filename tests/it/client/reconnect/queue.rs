@@ -5,7 +5,7 @@ use std::thread;
 use stentor::protocol::SendError;
 use stentor::{CloseCode, Connector, Error, Version};
 
-use super::{HOUR, LOST, Series, at_once, next, stay};
+use super::{HOUR, LOST, Series, at_once, finish, next, stay};
 use crate::support::{becomes, eventually};
 
 /// The cost of a message beyond its payload.
@@ -120,8 +120,8 @@ fn once_sending_has_noticed_the_end_messages_wait() {
         server.say("hello");
         drop(server);
         let mut server = connections.next();
-        assert_eq!(server.hear(), (0x81, b"first".to_vec()));
-        server.start_close(1000);
+        server.expect(0x81, b"first");
+        finish(server, 1000);
     });
     let mut feed = stay(&series.url, at_once());
     assert_eq!(next(&mut feed), "connected");
@@ -156,8 +156,7 @@ fn messages_of_a_thread_arrive_in_their_order_over_many_connections() {
                 );
                 newest = Some(number);
                 if number == LAST {
-                    server.start_close(1000);
-                    return;
+                    return finish(server, 1000);
                 }
             }
         }

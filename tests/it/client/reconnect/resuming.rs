@@ -7,7 +7,7 @@ use stentor::client::{Outage, Update};
 use stentor::{Connector, DisconnectReason, Error, Reply, Server, Version};
 
 use super::super::SOON;
-use super::{LOST, Series, at_once, in_words, next, stay};
+use super::{LOST, Series, at_once, finish, in_words, next, stay};
 use crate::support::Loopback;
 
 #[test]
@@ -114,7 +114,7 @@ fn a_server_that_becomes_silent_is_left() {
         let mut silent = connections.next();
         let mut server = connections.next();
         server.say("still here");
-        server.start_close(1000);
+        finish(server, 1000);
         silent.expect(0x89, b"");
     });
     let connector = Connector::new()

@@ -22,6 +22,8 @@ use crate::protocol::{
 
 use super::acceptor::Acceptor;
 use super::addresses::Handshakes;
+#[cfg(feature = "history")]
+use super::history::History;
 use super::listener::{Listener, Listeners, Source};
 use super::reply::Reply;
 use super::run::Server;
@@ -545,6 +547,12 @@ impl ServerBuilder {
     /// a room: see [`JoinError`](crate::server::JoinError).
     pub fn max_memberships(self, memberships: usize) -> Self {
         self.set(|settings| settings.max_memberships = memberships)
+    }
+
+    /// Keeps the newest messages of each room, for clients that come back: see [`History`]. Default: none.
+    #[cfg(feature = "history")]
+    pub fn history(self, history: History) -> Self {
+        self.set(|settings| settings.history = Some(history))
     }
 
     /// Limits the memory of the send queues of all clients together, in bytes. Default: 256 MiB. This is room

@@ -55,6 +55,9 @@ mod teardown;
 
 mod hub;
 
+#[cfg(feature = "history")]
+mod history;
+
 mod membership;
 
 mod os_limits;
@@ -71,6 +74,18 @@ pub use acceptor::Acceptor;
 pub use close_with::CloseWith;
 pub use counters::Counters;
 pub use handles::Audience;
+#[cfg(feature = "history")]
+pub use history::History;
+#[cfg(feature = "history")]
+pub use history::follow::{Follow, Followed};
+#[cfg(feature = "history")]
+pub use history::page::{Entry, HistoryError, Page};
+#[cfg(feature = "history")]
+pub use history::position::{InvalidPosition, Position};
+#[cfg(feature = "history")]
+pub use history::publication::{Publication, PublishError};
+#[cfg(feature = "history")]
+pub use history::resume::{Gap, ResumeError, Resumed, Since};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
 pub use teardown::CloseReport;

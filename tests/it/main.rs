@@ -49,6 +49,9 @@ mod sockets;
 
 mod hub;
 
+#[cfg(feature = "history")]
+mod history;
+
 mod slow_clients;
 
 mod rates;

@@ -300,7 +300,9 @@ impl Client {
     }
 
     /// Resumes like [`resume`](Client::resume), and sends one message before the first replayed one: the result
-    /// of `first`, which learns what the client has missed. `None` sends nothing.
+    /// of `report`, which learns what the client has missed. `None` sends nothing. If the room drops further
+    /// messages while the client reads the replay, `report` is called again in their place, before the next
+    /// message; [`resume`](Client::resume) returns [`ResumeError::Lagging`] then.
     ///
     /// ```
     /// use stentor::server::{Gap, Since};
@@ -323,10 +325,10 @@ impl Client {
         &mut self,
         room: &str,
         since: impl Into<Since>,
-        mut first: impl FnMut(&Resumed) -> Option<Message>,
+        mut report: impl FnMut(&Resumed) -> Option<Message>,
     ) -> Result<Resumed, ResumeError> {
         let (conversation, shared) = (&mut *self.conversation, &*self.shared);
-        resume(conversation, shared, room, since.into(), Some(&mut first))
+        resume(conversation, shared, room, since.into(), Some(&mut report))
     }
 
     /// Leaves a room: broadcasts to the room that are sent from now on do not reach this client. If the

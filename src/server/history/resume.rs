@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::net::connection::Conversation;
+use crate::net::link::Link;
 use crate::protocol::Message;
 use crate::server::hub::Command;
 use crate::server::hub::history::{Ask, Mode, Replay};
@@ -65,8 +66,8 @@ pub enum ResumeError {
     Join(JoinError),
     /// The client is in the room already. It would receive messages twice: leave the room first.
     Member,
-    /// The room's messages exceeded its history faster than the client has read them. The client has received
-    /// all messages up to this position.
+    /// The room's messages exceeded its history, or came, faster than the client has read them. The client has
+    /// received all messages up to this position.
     Lagging(Position),
     /// The connection ended meanwhile.
     Connection(Error),
@@ -86,32 +87,32 @@ impl Gap {
 /// After this many pieces beyond the position that was the room's last, the client is too slow for the room.
 const PIECES: u32 = 256;
 
+/// Returns a message for the client about a replay that begins, or goes on behind a gap.
+pub(crate) type Report<'a> = &'a mut dyn FnMut(&Resumed) -> Option<Message>;
+
 /// Replays the messages after `since`, and enters the client into the room. Before the first of them, it
-/// sends the message that `first` returns.
+/// sends the message that `report` returns.
 #[inline(never)]
 pub(crate) fn resume(
     conversation: &mut Conversation,
     shared: &Shared,
     room: &str,
     since: Since,
-    first: Option<&mut dyn FnMut(&Resumed) -> Option<Message>>,
+    mut report: Option<Report<'_>>,
 ) -> Result<Resumed, ResumeError> {
     if shared.settings.history.is_none() {
         return Err(ResumeError::NoHistory);
     }
     membership::may_join(&conversation.link, room, shared)?;
     let room: Arc<str> = room.into();
-    let looked = first.map(|first| {
-        let replay = look(conversation, shared, &room, since)?;
-        if let Some(message) = first(&replay.resumed) {
-            conversation.send(message)?;
-        }
-        Ok::<_, ResumeError>(replay)
-    });
     let link = Arc::clone(&conversation.link);
-    let mut replay = match looked {
-        Some(replay) => replay?,
+    let mut replay = match &mut report {
         None => membership::resume(&link, &room, since, Mode::Join, shared)?,
+        Some(report) => {
+            let replay = look(&link, shared, &room, since)?;
+            send_report(conversation, report, &replay)?;
+            replay
+        }
     };
     let start = replay.resumed;
     let mut replayed = replay.entries;
@@ -119,11 +120,15 @@ pub(crate) fn resume(
     while !replay.joined {
         let upto = replay.upto;
         pieces += u32::from(upto >= start.at);
-        send(conversation, replay)?;
+        send(&link, replay)?;
         let since = Since::Position(upto);
         replay = membership::resume(&link, &room, since, Mode::Continue, shared)?;
-        if !replay.joined && (replay.resumed.gap.is_some() || pieces > PIECES) {
+        if !replay.joined && pieces > PIECES {
             return Err(ResumeError::Lagging(upto));
+        }
+        if replay.resumed.gap.is_some() {
+            let report = report.as_mut().ok_or(ResumeError::Lagging(upto))?;
+            send_report(conversation, report, &replay)?;
         }
         replayed += replay.entries;
     }
@@ -134,14 +139,25 @@ pub(crate) fn resume(
     })
 }
 
+fn send_report(
+    conversation: &mut Conversation,
+    report: &mut Report<'_>,
+    replay: &Replay,
+) -> Result<(), ResumeError> {
+    match report(&replay.resumed) {
+        Some(message) => Ok(conversation.send(message)?),
+        None => Ok(()),
+    }
+}
+
 /// Returns the first missed messages; the client stays outside the room.
 fn look(
-    conversation: &Conversation,
+    link: &Link,
     shared: &Shared,
     room: &Arc<str>,
     since: Since,
 ) -> Result<Replay, ResumeError> {
-    let id = conversation.link.id;
+    let id = link.id;
     let command = |answer| {
         let room = Arc::clone(room);
         Command::History(Box::new(Ask::Resume {
@@ -157,8 +173,7 @@ fn look(
 }
 
 /// Sends a piece, and waits until half of the send queue is free again.
-fn send(conversation: &Conversation, replay: Replay) -> Result<(), ResumeError> {
-    let link = &conversation.link;
+fn send(link: &Link, replay: Replay) -> Result<(), ResumeError> {
     if let Some(frames) = replay.frames {
         let push = link.send_queue.reply_shared(frames, replay.messages);
         link.settle(push)?;

@@ -260,14 +260,15 @@ impl Rings {
     /// Forgets rooms that were not used recently, while all rings take more memory than they may.
     fn relieve(&mut self) {
         let mut passed = 0;
-        while self.bytes > self.bounds.total && passed < PASSED {
+        while self.bytes > self.bounds.total && passed < 2 * PASSED {
             let Some(room) = self.round.pop_front() else {
                 return;
             };
             let Some(ring) = self.tables.of(&room).get_mut(&room) else {
                 continue;
             };
-            if ring.is_recent || !ring.followers.is_empty() {
+            let is_spared = ring.is_recent && passed < PASSED;
+            if is_spared || !ring.followers.is_empty() {
                 ring.is_recent = false;
                 passed += 1;
                 self.round.push_back(room);

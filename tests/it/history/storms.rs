@@ -23,27 +23,41 @@ impl Guest {
             .last
             .map_or("last 3".to_owned(), |last| last.to_string());
         let welcome = peer.resume("lobby", since);
-        if let Some(gap) = welcome.gap {
-            let missed = gap.expect("the number of missing messages is known");
-            self.missed += missed;
-            self.last = self.last.map(|last| {
-                let text = format!("{}-{}", last.epoch(), last.number() + missed);
-                text.parse().unwrap()
-            });
-        }
         if self.last.is_none() && welcome.replayed == 0 {
             self.last = Some(welcome.at);
         }
+        self.skip(&welcome);
         for _ in 0..count {
-            self.take(peer.said());
+            let text = peer.hear_text();
+            self.hear(&text);
         }
         peer.say("leave|lobby");
         loop {
             match peer.hear_text() {
                 left if left == "left" => break,
-                text => self.take(parse(&text)),
+                text => self.hear(&text),
             }
         }
+    }
+
+    fn hear(&mut self, text: &str) {
+        match text.starts_with("at ") {
+            true => self.skip(&welcome(text)),
+            false => self.take(parse(text)),
+        }
+    }
+
+    /// Goes on behind a gap.
+    fn skip(&mut self, welcome: &Welcome) {
+        let Some(gap) = welcome.gap else {
+            return;
+        };
+        let missed = gap.expect("the number of missing messages is known");
+        self.missed += missed;
+        self.last = self.last.map(|last| {
+            let text = format!("{}-{}", last.epoch(), last.number() + missed);
+            text.parse().unwrap()
+        });
     }
 
     fn take(&mut self, (position, text): (Position, String)) {

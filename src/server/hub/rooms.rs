@@ -311,7 +311,7 @@ mod tests {
         for number in 0..MANY {
             rooms.enter(name(number), Arc::clone(&links[0]));
         }
-        let largest = rooms.tables.iter().map(|table| table.len()).max();
+        let largest = rooms.tables.tables.iter().map(|table| table.len()).max();
         assert!(largest < Some(4 * MANY / TABLES), "{largest:?}");
         let (all, pieces) = names(&rooms);
         assert_eq!(all.len(), MANY);
@@ -319,7 +319,7 @@ mod tests {
         for number in 0..MANY {
             rooms.leave(&name(number), ClientId(0));
         }
-        let left: usize = rooms.tables.iter().map(|table| table.capacity()).sum();
+        let left: usize = rooms.tables.tables.iter().map(|table| table.capacity()).sum();
         assert!(left <= TABLES * SMALL, "{left}");
         assert_eq!(names(&rooms), (Vec::new(), 1));
         Ok(())

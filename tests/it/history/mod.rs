@@ -37,8 +37,8 @@ fn obey(client: &mut Client) -> HandlerResult {
                 client.room(room).members();
                 client.send("left")?;
             }
-            "say" => drop(client.room(room).publish(said(rest))),
-            "others" => drop(client.room(room).except(client.id()).publish(said(rest))),
+            "say" => assert!(client.room(room).publish(said(rest)).is_ok()),
+            "others" => assert!(client.room(room).except(client.id()).publish(said(rest)).is_ok()),
             "page" => {
                 let most = words.next().unwrap_or_default().parse()?;
                 let before = (!rest.is_empty()).then(|| rest.parse()).transpose()?;

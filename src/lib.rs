@@ -362,8 +362,6 @@ pub use protocol::close::CloseCode;
 #[doc(inline)]
 pub use protocol::deflate::settings::Deflate;
 #[doc(inline)]
-pub use protocol::handshake::request::Request;
-#[doc(inline)]
 pub use protocol::handshake::response::{Accept, Response};
 #[doc(inline)]
 pub use protocol::message::Message;
@@ -377,6 +375,8 @@ pub use server::client::{Client, HandlerResult};
 pub use server::handles::{ClientHandle, ServerHandle};
 #[doc(inline)]
 pub use server::reply::Reply;
+#[doc(inline)]
+pub use server::request::Request;
 #[doc(inline)]
 pub use server::run::Server;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -182,6 +183,30 @@ impl WebSocket {
         self.talk.recv_timeout(timeout)
     }
 
+    /// Returns the next message if it has arrived, and never blocks. The result is [`Received::Nothing`] if
+    /// there is no whole message now. This method decodes the bytes that have arrived, answers pings, and
+    /// sends the held messages, as far as the socket accepts them; the rest is sent later.
+    ///
+    /// With this method and [`AsFd`], one thread reads several connections in a loop around `poll`:
+    ///
+    /// - Call `try_recv` until it returns `Nothing` before you poll. A message may have been read with the
+    ///   one before it, and `poll` does not show bytes that are in memory, or in the TLS session.
+    /// - Poll with a timeout of at most half a second, and then call `try_recv` for every connection, readable
+    ///   or not. The keepalive counts the time only while the program looks for input. The call also sees a close
+    ///   that another thread has started.
+    /// - While the peer does not read the bytes in a full send queue, the result is `Nothing` although the
+    ///   socket is readable. Leave such a connection out of the next poll, or the thread is busy until that
+    ///   ends.
+    /// - [`send`](WebSocket::send), and dropping the connection, can wait for a slow peer.
+    ///
+    /// # Errors
+    /// The same as [`recv`](WebSocket::recv).
+    #[doc(alias = "nonblocking")]
+    #[doc(alias = "poll")]
+    pub fn try_recv(&mut self) -> Result<Received, Error> {
+        self.talk.try_recv()
+    }
+
     /// Waits for the next message, ping or pong, like [`recv`](WebSocket::recv). This side has already
     /// answered a ping that this method returns.
     ///
@@ -301,6 +326,15 @@ impl Drop for WebSocket {
         if let Some(closed) = &self.talk.closed {
             debug!(target: CONNECTION, "{}: {closed}", self.talk.link);
         }
+    }
+}
+
+/// For `poll`, and for nothing else: a program that reads, writes or configures the socket breaks the
+/// connection. With a [`Transport`](super::Transport), this is the socket of the bridge to it. See
+/// [`try_recv`](WebSocket::try_recv).
+impl AsFd for WebSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.talk.socket.as_fd()
     }
 }
 

@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use crate::protocol::http::text::Escaped;
 use crate::protocol::{
-    CloseCode, CloseFrame, Closed, Closing, Connection, Encoder, Ending, Event, Initiator, Message,
-    Rejection, Role, SendError, State, Transition, Version, WeakValues,
+    CloseFrame, Closed, Closing, Connection, Encoder, Ending, Event, Initiator, Message, Rejection,
+    Role, SendError, State, Transition, Version, WeakValues,
 };
 
 use super::catch_panic::catch_panic;
@@ -23,15 +23,15 @@ use super::log::quota::Kind;
 use super::log::shown::Shown;
 use super::log::traced::{self, Written, is_traced};
 use super::log::{CONNECTION, debug, log_limited, trace};
-use super::rate_limit::{OnRateLimit, RateLimiter, Throttled};
+use super::rate_limit::RateLimiter;
 use super::read_size::ReadSize;
 use super::received::Received;
 use super::send_queue::{NOT_COPIED_FROM, total::SharedFrames};
 use super::socket::Socket;
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
+use super::wait::Wait;
 use super::watchdog::Watchdog;
-use super::watcher::Incident;
 use crate::error::{DisconnectReason, Error};
 
 /// Receives every change of state, on the thread of the client concerned.
@@ -64,13 +64,6 @@ pub(crate) enum Step {
     Late,
     /// There will be no more events.
     Over,
-}
-
-/// How long the steps of one call may wait.
-struct Wait {
-    deadline: Deadline,
-    /// There was a read already: bytes that arrive after the deadline are for the next call.
-    has_read: bool,
 }
 
 impl Conversation {
@@ -149,7 +142,15 @@ impl Conversation {
 
     /// As [`recv`](Conversation::recv), but waits for at most `timeout`.
     pub(crate) fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
-        let mut wait = Wait::until(Deadline::after(timeout));
+        self.recv_within(Wait::until(Deadline::after(timeout)))
+    }
+
+    /// As [`recv`](Conversation::recv), but never blocks.
+    pub(crate) fn try_recv(&mut self) -> Result<Received, Error> {
+        self.recv_within(Wait::none())
+    }
+
+    fn recv_within(&mut self, mut wait: Wait) -> Result<Received, Error> {
         loop {
             match self.step_within(&mut wait) {
                 Step::Event(Event::Message(message)) => return Ok(Received::Message(message)),
@@ -213,7 +214,7 @@ impl Conversation {
     pub(crate) fn start_close(&mut self, frame: CloseFrame) -> Result<(), Error> {
         self.link.start_close(frame)?;
         self.notice_close();
-        self.emit();
+        self.emit(false);
         Ok(())
     }
 
@@ -276,6 +277,10 @@ impl Conversation {
     fn step_within(&mut self, wait: &mut Wait) -> Step {
         loop {
             self.notice_close();
+            if wait.would_block(&self.link, || self.lacks_memory()) {
+                self.flush();
+                return Step::Late;
+            }
             if self.rate_limiter.is_some()
                 && let Some(late) = self.throttle(&wait.deadline)
             {
@@ -286,7 +291,7 @@ impl Conversation {
                 traced::log_notes(&self.link, &mut self.connection);
             }
             if !self.connection.is_quiet() {
-                self.emit();
+                self.emit(!wait.never_blocks);
             }
             if let Some(event) = event {
                 self.observe(&event);
@@ -299,8 +304,7 @@ impl Conversation {
             self.flush();
             self.link.set_unfinished(self.connection.unfinished());
             if let Some(left) = wait.deadline.left() {
-                // A peer may keep the socket readable without ever sending a message.
-                if wait.has_read && left.is_zero() {
+                if wait.is_over(left, &self.link, &self.socket) {
                     return Step::Late;
                 }
                 self.count_held();
@@ -310,9 +314,9 @@ impl Conversation {
                 if !ready {
                     return Step::Late;
                 }
-                wait.has_read = true;
+                wait.reads(&self.link, &self.socket);
             }
-            self.read();
+            self.read(wait.never_blocks);
         }
     }
 
@@ -329,8 +333,9 @@ impl Conversation {
         Some(message)
     }
 
-    /// Reads once, blocking, into the engine's own buffer.
-    fn read(&mut self) {
+    /// Reads once, blocking, into the engine's own buffer. A call that never blocks knows that there is
+    /// input, and reads nothing if it would have to wait for memory.
+    fn read(&mut self, never_blocks: bool) {
         self.connection.note_frames(is_traced());
         let rate_limiter = self.rate_limiter.as_deref();
         let most = rate_limiter.map_or(usize::MAX, RateLimiter::most);
@@ -339,6 +344,9 @@ impl Conversation {
         // Counts the buffer too: it stays while this waits.
         self.connection.input_buffer(room);
         self.count_held();
+        if never_blocks && self.lacks_memory() {
+            return;
+        }
         if self.held > 0 {
             self.watchdog.incoming.wait_for_room(&self.link);
         }
@@ -396,7 +404,7 @@ impl Conversation {
     }
 
     /// Notices a close frame that another thread has sent: the peer's is then the reply to it.
-    fn notice_close(&mut self) {
+    pub(super) fn notice_close(&mut self) {
         if let Some(frame) = self.link.close_frame() {
             self.connection.close_was_sent(Some(frame));
             if self.link.failed_for_memory.load(Relaxed) {
@@ -433,9 +441,10 @@ impl Conversation {
         }
     }
 
-    /// Reports the engine's changes of state, and puts its output into the send queue.
+    /// Reports the engine's changes of state, and puts its output into the send queue. If `waits`, it waits
+    /// for room there.
     #[inline(never)]
-    fn emit(&mut self) {
+    fn emit(&mut self, waits: bool) {
         let ending = self.connection.close_expected();
         let transitions = self.connection.transitions();
         let page = self.page.take();
@@ -468,7 +477,9 @@ impl Conversation {
                 out.extend_from_slice(&output);
                 Ok::<u64, Error>(0)
             });
-            let _ = sent.and_then(|push| self.link.settle(push));
+            if waits {
+                let _ = sent.and_then(|push| self.link.settle(push));
+            }
         }
     }
 
@@ -508,60 +519,12 @@ impl Conversation {
         }
     }
 
-    /// If the client has exceeded its rate limit, waits until it may continue, or closes the connection.
-    /// Applies only while the connection is open: the closing handshake has its own timeouts.
-    #[inline(never)]
-    fn throttle(&mut self, deadline: &Deadline) -> Option<Step> {
-        let (link, connection) = (&self.link, &self.connection);
-        let rate_limiter = self.rate_limiter.as_mut()?;
-        rate_limiter.charge(link.messages(), connection.unfinished());
-        let has_input = connection.has_input();
-        if connection.state() != State::Ready
-            || !rate_limiter.is_exceeded(has_input)
-            || link.send_queue.disconnect_reason().is_some()
-        {
-            return None;
-        }
-        let closes = rate_limiter.policy == OnRateLimit::Close;
-        if rate_limiter.is_first_excess() {
-            let (id, peer) = (link.id, link.peer);
-            let consequence = if closes { "closed" } else { "throttled" };
-            log_limited!(
-                self.watchdog,
-                Kind::RateLimitExceeded,
-                "client {id} {peer}: rate limit exceeded, the client is {consequence}"
-            );
-        }
-        if closes {
-            link.count(Incident::RateLimitExceeded);
-            // Always a valid frame.
-            let frame = CloseFrame::new(CloseCode::POLICY, "rate limit exceeded");
-            let _ = self.start_close(frame);
-            return None;
-        }
-        link.count(Incident::Throttled);
-        // Replies to earlier messages need not wait for the throttled ones.
-        self.flush();
-        self.count_held();
-        let rate_limiter = self.rate_limiter.as_mut()?;
-        let throttled = rate_limiter.wait_for_tokens(&self.link, &self.socket, has_input, deadline);
-        self.notice_close();
-        match throttled {
-            Throttled::Over => None,
-            Throttled::Late => Some(Step::Late),
-            Throttled::PeerLeft(why) => {
-                debug!(target: CONNECTION, "{}: {why}: unread bytes are dropped", self.link);
-                self.link.enter(Stage::Closed);
-                let send_queue = &self.link.send_queue;
-                send_queue.disconnect(DisconnectReason::EndOfStream);
-                self.connection.abandon();
-                None
-            }
-        }
+    fn lacks_memory(&self) -> bool {
+        self.held > 0 && self.watchdog.incoming.has_to_wait(&self.link)
     }
 
     /// Updates the count of the bytes that the connection holds, if they have changed.
-    fn count_held(&mut self) {
+    pub(super) fn count_held(&mut self) {
         let held = Incoming::counted(self.connection.held_bytes());
         if held != self.held {
             self.held = held;
@@ -576,15 +539,6 @@ impl Conversation {
         let is_over = || !follows && linger::shut_write(&self.socket).is_err();
         if self.link.send_queue.disconnect_reason().is_none() && !is_over() {
             linger::linger(&self.socket);
-        }
-    }
-}
-
-impl Wait {
-    fn until(deadline: Deadline) -> Wait {
-        Wait {
-            deadline,
-            has_read: false,
         }
     }
 }

@@ -75,7 +75,7 @@ impl Incoming {
     pub(crate) fn wait_for_room(&self, link: &Link) {
         const SLICE: Duration = Duration::from_millis(5);
         const SLICES: usize = 400;
-        let has_to_wait = || self.is_strict && self.held() > self.most && !link.is_ending();
+        let has_to_wait = || self.has_to_wait(link);
         for _ in 0..SLICES {
             if !has_to_wait() {
                 return;
@@ -85,6 +85,11 @@ impl Incoming {
         if has_to_wait() {
             link.fail_for_memory();
         }
+    }
+
+    /// Returns whether the client's thread has to wait before it reads more.
+    pub(crate) fn has_to_wait(&self, link: &Link) -> bool {
+        self.is_strict && self.held() > self.most && !link.is_ending()
     }
 
     /// If the sum is above the limit, closes those of `clients` that hold most, the oldest of equals

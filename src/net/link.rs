@@ -225,6 +225,10 @@ impl Link {
             .store(self.messages_in.load(Relaxed) + 1, Relaxed);
     }
 
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes_in.load(Relaxed)
+    }
+
     pub(crate) fn reads(&self) -> u64 {
         self.reads.load(Relaxed)
     }

@@ -60,6 +60,10 @@ pub(crate) mod options;
 
 pub(crate) mod deadline;
 
+mod wait;
+
+mod throttle;
+
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
 pub(crate) mod waker;
 

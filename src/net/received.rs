@@ -1,8 +1,8 @@
-//! The result of a wait for a message that has a timeout.
+//! The result of a wait for a message that has a timeout, or of a look for one.
 
 use crate::protocol::Message;
 
-/// The result of `recv_timeout`.
+/// The result of `recv_timeout` and `try_recv`.
 ///
 /// Complete: a message has come, or may still come, or cannot come any more.
 #[derive(Debug, Clone, PartialEq, Eq)]

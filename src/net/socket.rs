@@ -104,6 +104,16 @@ impl Socket {
         recv(self, spare, RecvFlags::empty()).map(|(read, _)| read)
     }
 
+    /// Returns how many bytes the kernel holds that were not read; 0 if it cannot say.
+    pub(crate) fn unread(&self) -> u64 {
+        rustix::io::ioctl_fionread(self).unwrap_or(0)
+    }
+
+    /// Returns whether decrypted bytes wait in the TLS session, or their end.
+    pub(crate) fn holds_plaintext(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.holds_plaintext())
+    }
+
     /// Reads once, blocking, and drops the bytes, encrypted or not; returns how many they were.
     pub(crate) fn discard(&self, scrap: &mut [u8]) -> Result<usize> {
         recv(self, scrap, RecvFlags::empty()).map(|(read, _)| read)

@@ -22,8 +22,13 @@ pub enum Rejection {
     MalformedHeaders(&'static str),
     /// Not HTTP at all: it begins with this byte, which is no visible character: 400, at once.
     NotHttp(u8),
-    /// A method other than GET: 405.
+    /// A method that HTTP knows and this server does not support, in a plain request: 405, which
+    /// allows GET and HEAD (RFC 9110 §15.5.6).
     Method(String),
+    /// A method other than GET that HTTP knows, in a WebSocket request: 405, which allows GET.
+    HandshakeMethod(String),
+    /// A method that HTTP does not know: 501 (RFC 9110 §15.6.2). Methods are case-sensitive.
+    UnknownMethod(String),
     /// The resource does not start with a slash, or has a fragment: 400.
     Resource(String),
     /// HTTP older than 1.1: 505, or 400 for draft-75 and draft-76, which predate the distinction.
@@ -115,7 +120,8 @@ impl Rejection {
     pub fn status(&self) -> u16 {
         match self {
             Rejection::HeadersTooLarge(_) | Rejection::TooManyHeaders(_) => 431,
-            Rejection::Method(_) => 405,
+            Rejection::Method(_) | Rejection::HandshakeMethod(_) => 405,
+            Rejection::UnknownMethod(_) => 501,
             Rejection::HttpVersion(version) if version.wire_number().is_some() => 505,
             Rejection::UnsupportedVersion { allowed, .. } if allowed.numbers().next().is_some() => {
                 426
@@ -136,7 +142,9 @@ impl Rejection {
             Rejection::HeadersTooLarge(_) => "header block too large",
             Rejection::TooManyHeaders(_) => "too many headers",
             Rejection::MalformedHeaders(_) | Rejection::NotHttp(_) => "malformed header block",
-            Rejection::Method(_) => "method",
+            Rejection::Method(_) | Rejection::HandshakeMethod(_) | Rejection::UnknownMethod(_) => {
+                "method"
+            }
             Rejection::Resource(_) => "resource",
             Rejection::HttpVersion(_) => "http version",
             Rejection::NoUpgrade => "no upgrade",
@@ -185,7 +193,15 @@ impl fmt::Display for Rejection {
             }
             Rejection::Method(method) => write!(
                 f,
-                "method {method} is not supported: this server accepts GET only"
+                "method {method} is not supported: this server accepts GET and HEAD only"
+            ),
+            Rejection::HandshakeMethod(method) => write!(
+                f,
+                "method {method} cannot open a WebSocket: the request must be a GET"
+            ),
+            Rejection::UnknownMethod(method) => write!(
+                f,
+                "unknown method \"{method}\": this server accepts GET and HEAD only"
             ),
             Rejection::Resource(resource) => {
                 write!(f, "invalid resource \"{resource}\"")

@@ -16,9 +16,7 @@ use crate::net::tls::TlsServer;
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::handshake::add_subprotocols;
-use crate::protocol::{
-    InvalidHeader, InvalidHost, InvalidOrigin, Limits, Request, Transition, Versions,
-};
+use crate::protocol::{InvalidHeader, InvalidHost, InvalidOrigin, Limits, Transition, Versions};
 
 use super::acceptor::Acceptor;
 use super::addresses::Handshakes;
@@ -26,6 +24,7 @@ use super::addresses::Handshakes;
 use super::history::History;
 use super::listener::{Listener, Listeners, Source};
 use super::reply::Reply;
+use super::request::Request;
 use super::run::Server;
 use super::settings::Settings;
 use super::teardown::CloseReport;
@@ -110,7 +109,7 @@ impl ServerBuilder {
     }
 
     /// Serves the clients of an existing listener: a `TcpListener` or a `UnixListener`. The server does not
-    /// remove the file of such a Unix socket.
+    /// remove the file of such a Unix socket. A socket that does not listen is an error of `build`.
     pub fn listener(self, listener: impl Into<Listener>) -> Self {
         self.add(Source::Existing(listener.into()))
     }
@@ -129,10 +128,10 @@ impl ServerBuilder {
     ///
     /// [`build`](ServerBuilder::build) takes the listeners, once in a process, and changes the environment.
     /// Call it before the program starts threads that read the environment. It returns
-    /// [`NotFound`](io::ErrorKind::NotFound) if no sockets were passed to this process, and
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if one of them is not a listener for streams. The files
-    /// of Unix sockets are not removed: they belong to systemd, and clients wait there while the service
-    /// restarts.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there are none, or another server of this process has taken
+    /// them, and [`InvalidInput`](io::ErrorKind::InvalidInput) if one is not a listener for streams, or if
+    /// this method was called twice. The files of Unix sockets are not removed: they belong to systemd, and
+    /// clients wait there while the service restarts.
     #[cfg(feature = "systemd")]
     #[doc(alias = "LISTEN_FDS")]
     pub fn systemd(self) -> Self {
@@ -143,7 +142,7 @@ impl ServerBuilder {
     /// Clients wait in the kernel's queue until [`Server::run`].
     ///
     /// # Errors
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no listener.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no listener, or one does not listen.
     /// - The error of the first listener that cannot be resolved or bound. If it cannot be bound, the error
     ///   has its address or path: for example [`AddrInUse`](io::ErrorKind::AddrInUse), or `InvalidInput` for
     ///   a path that is longer than the system allows (107 bytes on Linux).
@@ -397,9 +396,9 @@ impl ServerBuilder {
     }
 
     /// Sets a hook that receives each valid request before the server responds, also plain HTTP requests
-    /// (GET and HEAD). It runs on the client's own thread. Before it, the server checks the limits per
-    /// address and the host; for WebSocket requests, also the version and the origin. If the hook panics,
-    /// the client receives 500. Default: accept WebSocket requests, reject all others with 400.
+    /// (GET and HEAD; others receive 405 or 501), on the client's own thread. Before it, the server checks the
+    /// limits per address and the host; for WebSocket requests, also the version and the origin. If the hook
+    /// panics, the client receives 500. Default: accept WebSocket requests, reject all others with 400.
     #[doc(alias = "upgrade")]
     #[doc(alias = "header")]
     pub fn on_request<F>(self, hook: F) -> Self

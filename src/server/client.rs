@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,15 +14,14 @@ use crate::net::connection::Conversation;
 use crate::net::link::Stage;
 use crate::net::peer::Peer;
 use crate::net::received::Received;
-use crate::protocol::{
-    CloseCode, CloseFrame, Closed, Event, Message, Request, State, Values, Version,
-};
+use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, State, Values, Version};
 
 use super::handles::{Audience, ClientHandle, ServerHandle};
 use super::handshake::Handshake;
 #[cfg(feature = "history")]
 use super::history::resume::{ResumeError, Resumed, Since, resume};
 use super::membership::{self, JoinError};
+use super::request::Request;
 use super::shared::{ServerThreads, Shared};
 use super::teardown::{HandlerEnd, report_close};
 
@@ -67,6 +67,8 @@ pub struct Client {
     conversation: Box<Conversation>,
     shared: Arc<Shared>,
     values: Values,
+    /// A copy of the connection's own, for a handler that has asked for it.
+    request: OnceLock<Box<Request>>,
     /// Without [`Server::run`](crate::Server::run), the clients keep the hub and the watchdog alive.
     _threads: Option<Arc<ServerThreads>>,
 }
@@ -103,9 +105,8 @@ impl Client {
     #[doc(alias = "header")]
     #[doc(alias = "upgrade")]
     pub fn request(&self) -> &Request {
-        static NONE: OnceLock<Request> = OnceLock::new();
-        let none = || NONE.get_or_init(Request::none);
-        self.conversation.connection.request().unwrap_or_else(none)
+        self.request
+            .get_or_init(|| Box::new(Request::of(&self.conversation, &self.shared)))
     }
 
     /// Returns the subprotocol that the client and the server agreed on, if there is one.
@@ -166,6 +167,49 @@ impl Client {
     #[doc(alias = "timeout")]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
         self.conversation.recv_timeout(timeout)
+    }
+
+    /// Returns the next message if it has arrived, and never blocks. The result is [`Received::Nothing`] if
+    /// there is no whole message now. This method decodes the bytes that have arrived, answers pings, and
+    /// sends the held replies, as far as the socket accepts them; the server sends the rest later.
+    ///
+    /// With this method and [`AsFd`], one thread serves several clients of an
+    /// [`Acceptor`](crate::server::Acceptor) in a loop around `poll`:
+    ///
+    /// - Call `try_recv` until it returns `Nothing` before you poll. A message may have been read with the
+    ///   one before it, and `poll` does not show bytes that are in memory, or in the TLS session.
+    /// - Poll with a timeout of at most half a second, and then call `try_recv` for every client, readable or
+    ///   not. The keepalive and the idle timeout count the time only while the program looks for input. The call
+    ///   also sees a close that another thread has started.
+    /// - The result can be `Nothing` although the socket is readable: while the [rate
+    ///   limit](crate::ServerBuilder::rate_limit) delays the client, while the client does not read the bytes
+    ///   in a full send queue, or while the process has no memory for more input. Leave such a client out of
+    ///   the next poll, or its thread is busy until that ends.
+    /// - [`send`](Client::send) can wait for a slow client. [`ClientHandle::send`] never waits.
+    /// - Dropping the client can wait too: drop it on another thread.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use stentor::{Client, Error, Received};
+    ///
+    /// /// Answers all messages that have arrived; returns whether the client is still connected.
+    /// fn serve(client: &mut Client) -> Result<bool, Error> {
+    ///     loop {
+    ///         match client.try_recv()? {
+    ///             Received::Message(message) => client.handle().send(message)?,
+    ///             Received::Nothing => return Ok(true),
+    ///             Received::Closed => return Ok(false),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The same as [`recv`](Client::recv).
+    #[doc(alias = "nonblocking")]
+    #[doc(alias = "poll")]
+    pub fn try_recv(&mut self) -> Result<Received, Error> {
+        self.conversation.try_recv()
     }
 
     /// Waits for the next message, ping or pong, like [`recv`](Client::recv). The server has already answered
@@ -385,6 +429,7 @@ impl Client {
             conversation,
             shared: Arc::clone(shared),
             values: Values::default(),
+            request: OnceLock::new(),
             _threads: None,
         }
     }
@@ -451,6 +496,14 @@ impl Drop for Client {
         if !self.is_finished() {
             self.dropped();
         }
+    }
+}
+
+/// For `poll`, and for nothing else: a program that reads, writes or configures the socket breaks the
+/// connection. See [`try_recv`](Client::try_recv).
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.conversation.socket.as_fd()
     }
 }
 

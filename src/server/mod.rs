@@ -30,7 +30,11 @@ mod counters;
 
 pub(crate) mod reply;
 
+pub(crate) mod request;
+
 pub(crate) mod run;
+
+mod spawn;
 
 mod acceptor;
 
@@ -88,6 +92,7 @@ pub use history::publication::{Publication, PublishError};
 pub use history::resume::{Gap, ResumeError, Resumed, Since};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+pub use spawn::RunningServer;
 pub use teardown::CloseReport;
 
 pub use crate::net::client_id::ClientId;

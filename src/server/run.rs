@@ -13,9 +13,10 @@ use super::accept_loop;
 use super::builder::ServerBuilder;
 use super::client::{Client, HandlerResult};
 use super::handles::ServerHandle;
-use super::listener::{BoundListener, Endpoint};
+use super::listener::{BoundListener, Endpoint, tcp_address};
 use super::settings::Settings;
 use super::shared::ServerThreads;
+use super::spawn::RunningServer;
 
 /// A server that is bound to its addresses and ready to [`run`](Server::run).
 ///
@@ -65,13 +66,7 @@ impl Server {
     /// # Errors
     /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if the server listens on Unix sockets only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        for bound in &self.listeners {
-            if let Endpoint::Net(address) = bound.endpoint()? {
-                return Ok(address);
-            }
-        }
-        let words = "this server has no TCP address: it listens on Unix sockets only";
-        Err(io::Error::new(io::ErrorKind::AddrNotAvailable, words))
+        tcp_address(&self.endpoints()?)
     }
 
     /// Returns all addresses and paths on which the server listens, in the order in which they were added.
@@ -132,6 +127,27 @@ impl Server {
         });
         info!(target: SERVER, "stopped; all clients of {endpoints} have left");
         result
+    }
+
+    /// Runs the server like [`run`](Server::run), but on a thread of its own, named `stentor listener`. The
+    /// result has the server's handle and its addresses, and waits for its end
+    /// ([`join`](RunningServer::join)). If the result is dropped, the server runs on.
+    ///
+    /// # Errors
+    /// If the system does not return an address, or cannot start a thread. Also in a child that was forked
+    /// after the server was bound. The errors of [`run`](Server::run) are those of
+    /// [`join`](RunningServer::join).
+    #[doc(alias = "thread")]
+    #[doc(alias = "background")]
+    pub fn spawn<F>(self, handler: F) -> io::Result<RunningServer>
+    where
+        F: Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
+    {
+        self.threads.check_process()?;
+        let (handle, endpoints) = (self.handle(), self.endpoints()?);
+        let builder = thread::Builder::new().name("stentor listener".to_owned());
+        let thread = builder.spawn(move || self.run(handler))?;
+        Ok(RunningServer::new(handle, endpoints, thread))
     }
 
     pub(super) fn new(listeners: Vec<BoundListener>, settings: Settings) -> io::Result<Server> {

@@ -9,15 +9,15 @@ use crate::net::options::ConnectionOptions;
 use crate::net::rate_limit::{OnRateLimit, RateLimit};
 use crate::net::send_queue::SlowClient;
 use crate::net::tls::TlsServer;
-use crate::protocol::Request;
 
 use super::addresses::PerAddress;
 #[cfg(feature = "history")]
 use super::history::History;
 use super::reply::Reply;
+use super::request::Request;
 use super::teardown::CloseReport;
 
-type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
+pub(super) type OnRequest = dyn Fn(&Request) -> Reply + Send + Sync;
 type OnClose = dyn Fn(&CloseReport) + Send + Sync;
 
 /// The options of a server, except for its listeners.

@@ -274,6 +274,19 @@ impl Shared {
         }
     }
 
+    /// Returns the rooms with the number of their members, in alphabetical order; none, once the hub has
+    /// ended. All of them come in one answer; the caller's thread sorts it and makes the strings.
+    pub(crate) fn room_counts(&self) -> Vec<(String, usize)> {
+        let mut counts = self
+            .ask_hub(Command::RoomCounts, Duration::MAX)
+            .unwrap_or_default();
+        counts.sort_unstable();
+        let counts = counts.into_iter();
+        counts
+            .map(|(name, members)| (name.as_ref().to_owned(), members))
+            .collect()
+    }
+
     /// Returns the hub's answer; `None` once the hub has ended, or when the answer took too long.
     pub(super) fn ask_hub<T>(
         &self,

@@ -2,11 +2,15 @@
 //! program with the same protocol (`sd_listen_fds(3)`).
 
 use std::io;
-use std::os::fd::AsFd;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use listenfd::ListenFd;
 
-use super::listener::Listener;
+use super::listener::{Listener, listens};
+
+/// Another server of this process has taken the sockets: the environment does not name them any more.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Returns the listeners that were passed to this process, in their order; each of them only once.
 ///
@@ -16,10 +20,15 @@ use super::listener::Listener;
 pub(crate) fn listeners() -> io::Result<Vec<Listener>> {
     let mut handed_over = ListenFd::from_env();
     let count = handed_over.len();
+    if count == 0 && TAKEN.load(Relaxed) {
+        let words = "the sockets that were passed to this process belong to another server of it: call systemd for one server only";
+        return Err(io::Error::new(io::ErrorKind::NotFound, words));
+    }
     if count == 0 {
         let words = "no sockets were passed to this process: LISTEN_FDS is not set, or LISTEN_PID names another process";
         return Err(io::Error::new(io::ErrorKind::NotFound, words));
     }
+    TAKEN.store(true, Relaxed);
     let take = |at| take(&mut handed_over, at).ok_or_else(|| unfit(at, count));
     (0..count).map(take).collect()
 }
@@ -31,17 +40,6 @@ fn take(handed_over: &mut ListenFd, at: usize) -> Option<Listener> {
     }
     let listener = handed_over.take_unix_listener(at).ok()??;
     listens(&listener).then_some(Listener::Unix(listener))
-}
-
-#[cfg(not(target_vendor = "apple"))]
-fn listens(socket: impl AsFd) -> bool {
-    rustix::net::sockopt::socket_acceptconn(socket) == Ok(true)
-}
-
-/// This system cannot report whether a socket listens.
-#[cfg(target_vendor = "apple")]
-fn listens(_: impl AsFd) -> bool {
-    true
 }
 
 fn unfit(at: usize, count: usize) -> io::Error {

@@ -47,6 +47,8 @@ mod client;
 
 mod sockets;
 
+mod polling;
+
 mod hub;
 
 #[cfg(feature = "history")]

@@ -271,6 +271,11 @@ impl SendQueue {
         }
     }
 
+    /// Returns whether more bytes wait than the limit: a reply would have to wait for room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.locked(|inside| inside.queue.waiting() > self.limit)
+    }
+
     /// Returns the most bytes that may wait.
     pub(crate) fn limit(&self) -> usize {
         self.limit

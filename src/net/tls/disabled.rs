@@ -73,6 +73,10 @@ impl TlsSession {
         match self.0 {}
     }
 
+    pub(crate) fn holds_plaintext(&self) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn shut_write(&self, _: BorrowedFd<'_>) -> io::Result<()> {
         match self.0 {}
     }

@@ -153,6 +153,12 @@ impl TlsSession {
         }
     }
 
+    /// Returns whether there is plaintext, or its end: [`receive`](TlsSession::receive) returns it without
+    /// the socket.
+    pub(crate) fn holds_plaintext(&self) -> bool {
+        self.lock().has_plaintext()
+    }
+
     /// Announces the end of our data, and shuts the write side: `WouldBlock` means that this waits
     /// for the socket, and is to be tried again.
     pub(crate) fn shut_write(&self, socket: BorrowedFd<'_>) -> io::Result<()> {

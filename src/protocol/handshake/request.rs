@@ -15,7 +15,8 @@ use crate::protocol::limits::Limits;
 use crate::protocol::version::Version;
 
 /// A client's request, as received: resource and headers. Its method is GET or, for plain HTTP, HEAD;
-/// other methods are rejected before the application receives the request.
+/// other methods are rejected with 405 or 501 before the application receives the request. A clone shares
+/// the headers. A server's hook and handler receive it inside a [`stentor::Request`](crate::Request).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -69,6 +70,11 @@ pub(crate) enum Search {
     /// A header block of this many bytes, and the request or the reason to reject it.
     Complete(usize, Result<Request, Rejection>),
 }
+
+/// The methods that HTTP knows, beside GET and HEAD (RFC 9110 §9.3, RFC 5789).
+const KNOWN_METHODS: [&str; 7] = [
+    "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+];
 
 /// The name of the first line in errors.
 const FIRST_LINE: &str = "request line";
@@ -168,7 +174,7 @@ impl Request {
     /// without `=` has an empty value. Without a query, there are no pairs.
     ///
     /// ```
-    /// # use stentor::Request;
+    /// # use stentor::protocol::Request;
     /// fn tags(request: &Request) -> Vec<String> {
     ///     // `?tag=a%26b&page=2&tag=c+d` has the tags `a&b` and `c d`.
     ///     let tags = request.query_pairs().filter(|(name, _)| name == "tag");
@@ -378,12 +384,18 @@ impl Request {
         self.head_only
     }
 
-    /// Returns whether the method is supported.
+    /// Returns whether the method is supported. `Allow` names the methods of the resource (RFC 9110
+    /// §10.2.1): only GET opens a WebSocket.
     pub(crate) fn check_method(&self) -> Result<(), Rejection> {
-        match &self.other_method {
-            Some(method) => Err(Rejection::Method(escaped(method.as_bytes()))),
-            None => Ok(()),
-        }
+        let Some(method) = &self.other_method else {
+            return Ok(());
+        };
+        let shown = escaped(method.as_bytes());
+        Err(match KNOWN_METHODS.contains(&&**method) {
+            false => Rejection::UnknownMethod(shown),
+            true if self.lists("Upgrade", "websocket") => Rejection::HandshakeMethod(shown),
+            true => Rejection::Method(shown),
+        })
     }
 
     pub(crate) fn is_http_1_0(&self) -> bool {

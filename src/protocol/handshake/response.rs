@@ -299,6 +299,7 @@ pub(crate) fn rejection(rejection: &Rejection) -> Response {
     let mut add = |name: &str, value: String| response.fields.push((name.to_owned(), value));
     match rejection {
         Rejection::Method(_) => add("Allow", "GET, HEAD".to_owned()),
+        Rejection::HandshakeMethod(_) => add("Allow", "GET".to_owned()),
         Rejection::UnsupportedVersion { allowed, .. } => {
             // One comma list (RFC 6455 §4.4 allows several headers, clients read one).
             if let Some(list) = number_list(*allowed) {
@@ -392,6 +393,7 @@ fn phrase(status: u16) -> &'static str {
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         // RFC 9112 §4: the phrase may be any text, and clients ignore it.

@@ -51,7 +51,7 @@ pub(crate) fn judge(request: &mut Request, config: &Config) -> Result<Option<Pro
         return Ok(None);
     };
     if request.is_head() {
-        return Err(Rejection::Method("HEAD".to_owned()));
+        return Err(Rejection::HandshakeMethod("HEAD".to_owned()));
     }
     request.version = Some(version);
     let proof = version.check(request)?;

@@ -3,15 +3,16 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::redacted::{FirstLine, Shown};
 use crate::protocol::limits::Limits;
 
-/// The bytes of a header block, and the positions of its headers.
+/// The bytes of a header block, and the positions of its headers. A clone shares both.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Head {
-    bytes: Box<[u8]>,
-    fields: Vec<(Range<usize>, Range<usize>)>,
+    bytes: Arc<[u8]>,
+    fields: Arc<[(Range<usize>, Range<usize>)]>,
 }
 
 /// A syntax error of a header block, before its meaning is checked.
@@ -108,7 +109,7 @@ pub(crate) fn tls_hint(first: u8) -> &'static str {
 impl Head {
     /// Returns the bytes of memory that it takes.
     pub(crate) fn memory(&self) -> usize {
-        self.bytes.len() + size_of_val(self.fields.as_slice())
+        self.bytes.len() + size_of_val(&*self.fields)
     }
 
     /// Creates a header block from parsed headers; `fields` are parts of `bytes`.

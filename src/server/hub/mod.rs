@@ -33,6 +33,9 @@ use admission::Admission;
 use batch::{Batch, Encoded, Target};
 use rooms::{Members, Names, Rooms};
 
+/// The names of rooms, each with the number of its members; in no order.
+pub(crate) type RoomCounts = Vec<(Arc<str>, usize)>;
+
 /// A command to the hub.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -52,6 +55,8 @@ pub(crate) enum Command {
     /// A request to the history of a room. In a box: all other commands are small.
     #[cfg(feature = "history")]
     History(Box<history::Ask>),
+    /// Asks for all rooms with the number of their members, at one moment.
+    RoomCounts(Sender<RoomCounts>),
     /// The server shuts down: the hub starts the close of each client, after all earlier commands, and of
     /// each client that enters from now on. The hub answers when all closes are queued.
     Shutdown(Sender<()>),
@@ -68,7 +73,8 @@ impl Command {
             #[cfg(feature = "history")]
             Command::History(ask) => ask.weight(),
             Command::Enter(_) | Command::Leave(_) => 0,
-            Command::Rooms(..) | Command::Shutdown(_) | Command::Stop => 0,
+            Command::Rooms(..) | Command::RoomCounts(_) => 0,
+            Command::Shutdown(_) | Command::Stop => 0,
         }
     }
 }
@@ -198,6 +204,9 @@ impl Hub {
             }
             Command::Rooms(from, answer) => {
                 let _ = answer.try_send(self.rooms.names(from));
+            }
+            Command::RoomCounts(answer) => {
+                let _ = answer.try_send(self.rooms.counts());
             }
             Command::Shutdown(answer) => {
                 self.shutting_down = true;

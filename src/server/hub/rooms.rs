@@ -127,6 +127,17 @@ impl Rooms {
         }
         Names { names, next: None }
     }
+
+    /// Returns all rooms with the number of their members, in no order.
+    pub(crate) fn counts(&self) -> Vec<(Arc<str>, usize)> {
+        let tables = &self.tables.tables;
+        let mut counts = Vec::with_capacity(tables.iter().map(HashMap::len).sum());
+        for table in tables {
+            let rooms = table.iter();
+            counts.extend(rooms.map(|(name, members)| (Arc::clone(name), members.links.len())));
+        }
+        counts
+    }
 }
 
 impl Members {
@@ -319,7 +330,12 @@ mod tests {
         for number in 0..MANY {
             rooms.leave(&name(number), ClientId(0));
         }
-        let left: usize = rooms.tables.tables.iter().map(|table| table.capacity()).sum();
+        let left: usize = rooms
+            .tables
+            .tables
+            .iter()
+            .map(|table| table.capacity())
+            .sum();
         assert!(left <= TABLES * SMALL, "{left}");
         assert_eq!(names(&rooms), (Vec::new(), 1));
         Ok(())

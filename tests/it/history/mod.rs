@@ -38,7 +38,13 @@ fn obey(client: &mut Client) -> HandlerResult {
                 client.send("left")?;
             }
             "say" => assert!(client.room(room).publish(said(rest)).is_ok()),
-            "others" => assert!(client.room(room).except(client.id()).publish(said(rest)).is_ok()),
+            "others" => assert!(
+                client
+                    .room(room)
+                    .except(client.id())
+                    .publish(said(rest))
+                    .is_ok()
+            ),
             "page" => {
                 let most = words.next().unwrap_or_default().parse()?;
                 let before = (!rest.is_empty()).then(|| rest.parse()).transpose()?;

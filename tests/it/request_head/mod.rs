@@ -6,6 +6,8 @@ mod resource;
 
 mod plain;
 
+mod methods;
+
 mod fields;
 
 mod host;
@@ -110,7 +112,7 @@ fn a_field_is_a_name_a_colon_and_a_value_on_one_line() {
 fn a_request_line_is_get_a_resource_and_http_1_1() {
     let bad = [
         ("POST /demo HTTP/1.1", 405),
-        ("get /demo HTTP/1.1", 405),
+        ("get /demo HTTP/1.1", 501),
         ("GET  /demo HTTP/1.1", 400),
         ("GET /demo  HTTP/1.1", 400),
         (" GET /demo HTTP/1.1", 400),
@@ -164,7 +166,7 @@ fn head_is_answered_without_a_body_and_opens_nothing() {
         let event = connection.next_event();
         assert_eq!(
             event,
-            Some(Event::Rejected(Rejection::Method("HEAD".into())))
+            Some(Event::Rejected(Rejection::HandshakeMethod("HEAD".into())))
         );
         assert!(connection.data_to_send().ends_with(b"\r\n\r\n"));
     }

@@ -4,7 +4,7 @@ use stentor::Version;
 use stentor::protocol::{Config, Event, Rejection, State};
 
 use super::{ask, asked, assert_refused};
-use crate::support::{Driven, HandshakeResponse, Head};
+use crate::support::{Driven, Head};
 
 /// A plain request with these headers, each with its line's end.
 fn plain(headers: &str) -> Driven {
@@ -98,21 +98,4 @@ fn a_list_of_hosts_holds_for_whole_uris_without_a_host_field() {
         Rejection::UnknownHost("other.example".to_owned())
     );
     assert_eq!(*asked("/").rejected(), Rejection::Missing("Host"));
-}
-
-#[test]
-fn other_methods_are_told_which_are_answered() {
-    for upgrade in [
-        "",
-        "Upgrade: h2c\r\n",
-        "Upgrade: websocket\r\nConnection: Upgrade\r\n",
-    ] {
-        for method in ["POST", "OPTIONS", "PRI", "get"] {
-            let request = format!("{method} / HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n");
-            let driven = asked(request.as_bytes(), &Config::default());
-            assert_refused(&driven, 405, method);
-            let answer = HandshakeResponse::read(&driven.output);
-            assert_eq!(answer.header("Allow"), Some("GET, HEAD"), "{method}");
-        }
-    }
 }

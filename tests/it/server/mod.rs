@@ -8,6 +8,12 @@ mod pages;
 
 mod requests;
 
+mod request_context;
+
+mod room_counts;
+
+mod spawned;
+
 mod rooms;
 
 mod extremes;

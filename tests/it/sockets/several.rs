@@ -1,8 +1,9 @@
 //! One server on several sockets.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use stentor::server::Endpoint;
@@ -160,6 +161,24 @@ fn a_server_without_a_listener_and_an_acceptor_with_one_are_errors_that_name_the
     assert!(error.to_string().contains("call build"), "{error}");
 }
 
+/// A type of the standard library proves nothing about its descriptor.
+#[cfg(not(target_vendor = "apple"))]
+#[test]
+fn a_socket_that_does_not_listen_is_an_error_of_build() {
+    let (near, _far) = UnixStream::pair().unwrap();
+    let listener = TcpListener::bind(ANY).unwrap();
+    let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let builders = [
+        Server::builder().listener(UnixListener::from(OwnedFd::from(near))),
+        Server::builder().listener(TcpListener::from(OwnedFd::from(connected))),
+    ];
+    for builder in builders {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        assert!(error.to_string().contains("does not listen"), "{error}");
+    }
+}
+
 #[test]
 fn nothing_stays_bound_if_one_listener_fails() {
     let folder = Folder::new();
@@ -256,7 +275,7 @@ fn a_shutdown_closes_all_sockets_and_all_clients() {
         peer.answer_goodbye(1001, "the server is going down");
     }
     server.join();
-    let rejected = std::net::TcpStream::connect(server.address).unwrap_err();
+    let rejected = TcpStream::connect(server.address).unwrap_err();
     assert_eq!(rejected.kind(), ErrorKind::ConnectionRefused);
     assert!(!path.exists());
 }

@@ -2,14 +2,14 @@
 //! (`sd_listen_fds(3)`): descriptors from 3 on, and two variables that hold their number and the
 //! process they are for.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use stentor::Version;
+use stentor::{Server, Version};
 
 use crate::signals::build;
 use crate::support::{Folder, Peer, eventually, open_unix};
@@ -129,4 +129,37 @@ fn a_passed_descriptor_that_is_no_listener_is_an_error_that_names_it() {
         assert!(failure.contains("socket 2 of 2"), "{failure}");
         assert!(failure.contains("InvalidInput"), "{failure}");
     }
+}
+
+#[test]
+fn a_builder_takes_them_once() {
+    let error = Server::builder().systemd().systemd().build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("call it once"), "{error}");
+}
+
+/// Runs the test below in a process of its own, to which a socket is passed.
+#[test]
+fn a_second_server_is_told_that_the_first_has_them() {
+    let mut shell = Command::new("sh");
+    let become_it = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+    shell.args(["-c", become_it]);
+    shell.arg(std::env::current_exe().unwrap());
+    shell.args(["--exact", "sockets::systemd::two_servers", "--ignored"]);
+    shell.stdin(OwnedFd::from(listen().0));
+    let output = shell.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && printed.contains("1 passed"),
+        "{printed}"
+    );
+}
+
+#[test]
+#[ignore = "another test starts it with a socket"]
+fn two_servers() {
+    let _first = Server::builder().systemd().build().unwrap();
+    let error = Server::builder().systemd().build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("another server"), "{error}");
 }

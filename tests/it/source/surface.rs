@@ -104,17 +104,18 @@ fn an_enum_can_grow_or_says_that_it_is_complete() {
 #[test]
 fn each_public_types_methods_stand_in_one_file() {
     let library = Library::read();
-    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut files: BTreeMap<(Names, String), BTreeSet<String>> = BTreeMap::new();
     for module in library.modules.keys() {
         for block in library.blocks(module) {
-            if let Some(name) = self_name(block).filter(|_| block.trait_.is_none()) {
+            let place = library.owner(module, block);
+            if let Some(place) = place.filter(|_| block.trait_.is_none()) {
                 let file = library.modules[module].file.display().to_string();
-                files.entry(name).or_default().insert(file);
+                files.entry(place).or_default().insert(file);
             }
         }
     }
-    for (path, (_, name, _)) in &Surface::of(&library).paths {
-        if let Some(files) = files.get(name) {
+    for (path, (module, name, _)) in &Surface::of(&library).paths {
+        if let Some(files) = files.get(&(module.clone(), name.clone())) {
             assert_eq!(files.len(), 1, "{}: {files:?}", path.join("::"));
         }
     }
@@ -170,7 +171,7 @@ impl<'a> Surface<'a> {
                 Some(item) => {
                     lines.push(format!("{}{needs}", head(item, &shown)));
                     lines.extend(parts(item).into_iter().map(|part| format!("    {part}")));
-                    lines.extend(self.members(name));
+                    lines.extend(self.members(&(module.clone(), name.clone())));
                 }
                 None => lines.push(format!("pub use {name} as {shown}{needs}")),
             }
@@ -178,12 +179,12 @@ impl<'a> Surface<'a> {
         lines.join("\n") + "\n"
     }
 
-    /// The methods and the traits of a type. Types of one name would be mixed up: there are none.
-    fn members(&self, name: &str) -> Vec<String> {
+    /// The methods and the traits of a type.
+    fn members(&self, place: &(Names, String)) -> Vec<String> {
         let (mut methods, mut traits) = (Vec::new(), Vec::new());
         for module in self.library.modules.keys() {
             for block in self.library.blocks(module) {
-                if self_name(block).as_deref() != Some(name) {
+                if self.library.owner(module, block).as_ref() != Some(place) {
                     continue;
                 }
                 match &block.trait_ {
@@ -204,6 +205,13 @@ impl Library {
         items
             .iter()
             .find(|item| name_of(item).as_deref() == Some(name))
+    }
+
+    /// Returns the type that a block in this module is for: two types in two modules may have one name.
+    fn owner(&self, module: &[String], block: &ItemImpl) -> Option<(Names, String)> {
+        let name = self_name(block)?;
+        let found = self.look_up(module, &name);
+        Some(found.unwrap_or_else(|| (module.to_vec(), name)))
     }
 
     fn blocks(&self, module: &[String]) -> impl Iterator<Item = &ItemImpl> {

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
@@ -176,6 +177,14 @@ impl Socket {
         self.wait(end, ready).is_some()
     }
 
+    pub(crate) fn unread(&self) -> u64 {
+        self.call(|wire| wire.said.len() as u64)
+    }
+
+    pub(crate) fn holds_plaintext(&self) -> bool {
+        false
+    }
+
     pub(crate) fn forget_unsent(&self) {}
 
     pub(crate) fn holds_unsent(&self) -> bool {
@@ -223,6 +232,12 @@ impl Drop for Socket {
         if !std::thread::panicking() {
             self.call(|wire| wire.closed = true);
         }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        unreachable!("the model has no real sockets")
     }
 }
 

@@ -312,7 +312,7 @@ mod tests {
             self.watched
                 .link
                 .send_queue
-                .reply_owned(b"", vec![b'x'; 1 << 20]);
+                .reply_owned(vec![b'x'; 1 << 20].into());
         }
 
         /// As the watchdog does it; whether something waits still.
@@ -375,7 +375,7 @@ mod tests {
                 .watched
                 .link
                 .send_queue
-                .reply_owned(b"", vec![b'x'; 10]);
+                .reply_owned(vec![b'x'; 10].into());
             assert_eq!(stage.pass(SECOND), None);
         }
         // For as long as the write timeout, the peer may be about to take what the kernel holds.
@@ -392,7 +392,10 @@ mod tests {
         let mut stage = Scene::new(Timeouts::default())?;
         let reply = |stage: &Scene| {
             let send_queue = &stage.watched.link.send_queue;
-            assert_eq!(send_queue.reply_owned(b"", vec![b'x'; 60_000]), Push::Sent);
+            assert_eq!(
+                send_queue.reply_owned(vec![b'x'; 60_000].into()),
+                Push::Sent
+            );
         };
         reply(&stage);
         assert_eq!(stage.pass(20 * SECOND), None);
@@ -420,7 +423,7 @@ mod tests {
         let mut stage = Scene::new(Timeouts::default())?;
         let reply = |stage: &Scene, len| {
             let send_queue = &stage.watched.link.send_queue;
-            assert_eq!(send_queue.reply_owned(b"", vec![b'x'; len]), Push::Sent);
+            assert_eq!(send_queue.reply_owned(vec![b'x'; len].into()), Push::Sent);
         };
         reply(&stage, 20_000);
         for passed in [20, 20, 5] {

@@ -13,6 +13,7 @@ use super::deflate::{Context, deflate};
 use super::log::traced::Written;
 use super::parker::Parker;
 use super::peer::Peer;
+use super::send_queue::frames::Frames;
 use super::send_queue::total::SharedFrames;
 use super::send_queue::{Push, SendQueue};
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -344,8 +345,8 @@ impl Link {
         push
     }
 
-    /// Sends a large message from a thread that may have to wait. It is not copied, and it is masked
-    /// before the send queue is locked.
+    /// Sends a large message from a thread that may have to wait. It is copied only if it must be masked and
+    /// is shared; it is masked before the send queue is locked.
     ///
     /// # Errors
     /// If the version cannot carry the message.
@@ -359,10 +360,10 @@ impl Link {
         if self.send_queue.is_closed() {
             return Ok(Push::Closed);
         }
-        let mut head = Vec::new();
-        let rest = encoder.encode_owned(message, &mut head)?;
-        written.note(&head);
-        Ok(self.send_queue.reply_owned(&head, rest))
+        let mut frames = Frames::default();
+        frames.encode(encoder, message)?;
+        written.note(frames.bytes());
+        Ok(self.send_queue.reply_owned(frames))
     }
 
     /// Compresses a message from a thread that may have to wait, and sends it as
@@ -536,7 +537,7 @@ mod tests {
         let mut frame = Vec::new();
         encoder.encode_deflated(&message, &pushed.unwrap_or_default(), &mut frame);
         link.send_queue
-            .push(&SharedFrames::new(frame, &total_queued), 1);
+            .push(&SharedFrames::new(frame.into(), &total_queued), 1);
         assert!(
             link.reply_in_context((true, late), &message, b"", &mut Written::for_log())
                 .is_some()

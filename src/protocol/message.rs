@@ -2,12 +2,20 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use super::close::Closed;
 use super::error::Rejection;
 use super::handshake::HandshakeError;
+use super::payload::binary::Binary;
+use super::payload::text::Text;
 
 /// A complete message. Control frames are not messages: see [`Event`].
+///
+/// A message is cheap to clone and to keep. A clone shares the payload with the original; only a payload of
+/// at most 256 bytes may be copied. A message is made of an owned or shared buffer without a copy, and gives
+/// the buffer back without one if no clone of it is left: [`Text`] and [`Binary`] say when they copy. A
+/// received message that is kept takes at most twice its length and 4 KiB of memory.
 ///
 /// `Display` writes a text as it is, and a binary message as its length: `3 bytes`.
 ///
@@ -28,9 +36,9 @@ use super::handshake::HandshakeError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// Text; every version carries it.
-    Text(String),
+    Text(Text),
     /// Bytes; the hybi versions (7, 8, RFC 6455) carry them, draft-75 and draft-76 cannot.
-    Binary(Vec<u8>),
+    Binary(Binary),
 }
 
 /// The error for a message that is not text. It keeps the message.
@@ -57,7 +65,9 @@ impl Message {
         }
     }
 
-    /// Returns the text, without a copy.
+    /// Returns the text. This copies nothing if the message was received or was made of a `String`, a `&str`
+    /// or a `Box<str>`, and no clone of it is left. Otherwise it copies the text once, as
+    /// [`Text::into_string`] does.
     ///
     /// ```
     /// use stentor::Message;
@@ -65,7 +75,7 @@ impl Message {
     /// assert_eq!(Message::from("hello").into_text()?, "hello");
     /// let error = Message::from(vec![1, 2]).into_text().unwrap_err();
     /// assert_eq!(error.to_string(), "not a text message, but a binary message of 2 bytes");
-    /// assert_eq!(error.into_message(), Message::Binary(vec![1, 2]));
+    /// assert_eq!(error.into_message(), Message::from(vec![1, 2]));
     /// # Ok::<(), stentor::protocol::NotText>(())
     /// ```
     ///
@@ -73,12 +83,13 @@ impl Message {
     /// [`NotText`] for a binary message, even if its bytes are UTF-8.
     pub fn into_text(self) -> Result<String, NotText> {
         match self {
-            Message::Text(text) => Ok(text),
+            Message::Text(text) => Ok(text.into_string()),
             Message::Binary(_) => Err(NotText(self)),
         }
     }
 
     /// Returns the payload's bytes, for text and binary messages.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
@@ -86,12 +97,22 @@ impl Message {
         }
     }
 
-    /// Returns the payload's bytes, for text and binary messages, without a copy.
+    /// Returns the payload's bytes, for text and binary messages. This copies nothing if the message was
+    /// received or was made of an owned buffer, and no clone of it is left. Otherwise it copies the bytes once,
+    /// as [`Text::into_string`] and [`Binary::into_vec`] do.
     #[doc(alias = "into_bytes")]
     #[must_use]
     pub fn into_data(self) -> Vec<u8> {
         match self {
-            Message::Text(text) => text.into_bytes(),
+            Message::Text(text) => text.into_string().into_bytes(),
+            Message::Binary(bytes) => bytes.into_vec(),
+        }
+    }
+
+    /// Returns the payload, for text and binary messages, with the same buffer.
+    pub(crate) fn into_payload(self) -> Binary {
+        match self {
+            Message::Text(text) => text.into(),
             Message::Binary(bytes) => bytes,
         }
     }
@@ -148,45 +169,131 @@ impl fmt::Display for NotText {
 
 impl std::error::Error for NotText {}
 
-impl From<String> for Message {
-    fn from(text: String) -> Self {
+/// Without a copy.
+impl From<Text> for Message {
+    fn from(text: Text) -> Self {
         Message::Text(text)
     }
 }
 
+/// Without a copy.
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Message::Text(text.into())
+    }
+}
+
+/// Without a copy.
+impl From<Box<str>> for Message {
+    fn from(text: Box<str>) -> Self {
+        Message::Text(text.into())
+    }
+}
+
+/// Without a copy.
+impl From<Arc<str>> for Message {
+    fn from(text: Arc<str>) -> Self {
+        Message::Text(text.into())
+    }
+}
+
+/// Without a copy.
+impl From<Arc<String>> for Message {
+    fn from(text: Arc<String>) -> Self {
+        Message::Text(text.into())
+    }
+}
+
+/// Copies the text.
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
-        Message::Text(text.to_owned())
+        Message::Text(text.into())
     }
 }
 
+/// Copies the text.
 impl From<&String> for Message {
     fn from(text: &String) -> Self {
-        Message::Text(text.clone())
+        Message::Text(text.into())
     }
 }
 
+/// Copies a text that is borrowed.
 impl From<Cow<'_, str>> for Message {
     fn from(text: Cow<'_, str>) -> Self {
-        Message::Text(text.into_owned())
+        Message::Text(text.into())
     }
 }
 
-impl<const N: usize> From<&[u8; N]> for Message {
-    fn from(bytes: &[u8; N]) -> Self {
-        Message::Binary(bytes.to_vec())
-    }
-}
-
-impl From<Vec<u8>> for Message {
-    fn from(bytes: Vec<u8>) -> Self {
+/// Without a copy.
+impl From<Binary> for Message {
+    fn from(bytes: Binary) -> Self {
         Message::Binary(bytes)
     }
 }
 
+/// Without a copy.
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Message::Binary(bytes.into())
+    }
+}
+
+/// Without a copy.
+impl From<Box<[u8]>> for Message {
+    fn from(bytes: Box<[u8]>) -> Self {
+        Message::Binary(bytes.into())
+    }
+}
+
+/// Without a copy.
+impl From<Arc<[u8]>> for Message {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Message::Binary(bytes.into())
+    }
+}
+
+/// Without a copy.
+impl From<Arc<Vec<u8>>> for Message {
+    fn from(bytes: Arc<Vec<u8>>) -> Self {
+        Message::Binary(bytes.into())
+    }
+}
+
+/// Copies the bytes.
 impl From<&[u8]> for Message {
     fn from(bytes: &[u8]) -> Self {
-        Message::Binary(bytes.to_vec())
+        Message::Binary(bytes.into())
+    }
+}
+
+/// Copies the bytes.
+impl<const N: usize> From<&[u8; N]> for Message {
+    fn from(bytes: &[u8; N]) -> Self {
+        Message::Binary(bytes.into())
+    }
+}
+
+/// Copies bytes that are borrowed.
+impl From<Cow<'_, [u8]>> for Message {
+    fn from(bytes: Cow<'_, [u8]>) -> Self {
+        Message::Binary(bytes.into())
+    }
+}
+
+/// Without a copy.
+#[cfg(feature = "bytes")]
+impl From<bytes::Bytes> for Message {
+    fn from(bytes: bytes::Bytes) -> Self {
+        Message::Binary(bytes.into())
+    }
+}
+
+/// Without a copy, for text and binary messages.
+#[cfg(feature = "bytes")]
+impl From<Message> for bytes::Bytes {
+    fn from(message: Message) -> Self {
+        message.into_payload().into()
     }
 }
 

@@ -58,7 +58,7 @@
 //! table; `connection.rs`, the engine, [`Connection`]; `handshake/`, with the request and the response of
 //! both sides; `closing.rs`, the closing handshake; the [versions](version), oldest first; the two
 //! [framings](framing); the two [roles](Role); compression, if it is built in; then the small ones:
-//! [messages](crate::Message) and [events](Event), [close codes](crate::CloseCode),
+//! [messages](crate::Message), their [payloads](Text) and [events](Event), [close codes](crate::CloseCode),
 //! [configuration](Config), [limits](Limits), and the errors.
 
 pub(crate) mod state;
@@ -93,6 +93,8 @@ pub(crate) mod deflate;
 
 pub(crate) mod message;
 
+pub(crate) mod payload;
+
 pub(crate) mod close;
 
 pub(crate) mod config;
@@ -116,6 +118,8 @@ pub use http::text::Printable;
 pub use http::url::InvalidUrl;
 pub use limits::Limits;
 pub use message::{Event, NotText};
+pub use payload::binary::Binary;
+pub use payload::text::Text;
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
 

@@ -13,6 +13,7 @@ use crate::net::log::shown::Shown;
 use crate::net::log::{CONNECTION, trace};
 use crate::net::peer::Peer;
 use crate::net::send_queue::Push;
+use crate::net::send_queue::frames::Frames;
 use crate::net::send_queue::total::SharedFrames;
 use crate::net::watcher::Watcher;
 use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
@@ -374,16 +375,16 @@ impl ClientHandle {
         };
         let message = message.into();
         trace!(target: CONNECTION, "client {}: > {}", self.link.id, Shown(&message));
-        let mut bytes = Vec::new();
+        let mut frames = Frames::default();
         match encoder
             .negotiated()
             .and_then(|negotiated| deflate(&negotiated, &message))
         {
-            Some(payload) => encoder.encode_deflated(&message, &payload, &mut bytes),
-            None => encoder.encode(&message, &mut bytes)?,
+            Some(payload) => encoder.encode_deflated(&message, &payload, frames.bytes()),
+            None => frames.encode(encoder, message)?,
         }
         // The frames are dropped before others are evicted: then eviction frees the memory.
-        let frames = SharedFrames::new(bytes, &self.shared.total_queued);
+        let frames = SharedFrames::new(frames, &self.shared.total_queued);
         let push = self.link.push(&frames, 1);
         drop(frames);
         match push {

@@ -14,6 +14,8 @@ mod state_table;
 
 mod values;
 
+mod payloads;
+
 mod supply;
 
 mod source;

@@ -14,7 +14,14 @@ const LICENCES: [&str; 4] = ["MIT", "Apache-2.0", "BSD-3-Clause", "Zlib"];
 const LICENCES_OF_FEATURES: [&str; 2] = ["ISC", "CDLA-Permissive-2.0"];
 
 /// What the library is without unless it is asked for.
-const FEATURES: [&str; 5] = ["deflate", "systemd", "tls", "native-roots", "self-signed"];
+const FEATURES: [&str; 6] = [
+    "bytes",
+    "deflate",
+    "systemd",
+    "tls",
+    "native-roots",
+    "self-signed",
+];
 
 /// The crates that the first command may compile, its own not counted: each costs a newcomer time.
 const MOST_CRATES: usize = 40;

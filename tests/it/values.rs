@@ -37,7 +37,7 @@ fn error_of_a_binary_message_passes_through_a_question_mark() {
     fn text(message: Message) -> Result<String, Box<dyn Error>> {
         Ok(message.into_text()?)
     }
-    let error = text(Message::Binary(vec![0; 2])).unwrap_err().to_string();
+    let error = text(Message::from(vec![0; 2])).unwrap_err().to_string();
     assert_eq!(error, "not a text message, but a binary message of 2 bytes");
 }
 
@@ -46,9 +46,9 @@ fn display_shows_text_as_it_is_and_binary_as_its_length() {
     for (message, shown) in [
         (Message::from(""), ""),
         (Message::from("a\nb"), "a\nb"),
-        (Message::Binary(vec![]), "0 bytes"),
-        (Message::Binary(vec![7]), "1 byte"),
-        (Message::Binary(vec![7; 300]), "300 bytes"),
+        (Message::from(vec![]), "0 bytes"),
+        (Message::from(vec![7]), "1 byte"),
+        (Message::from(vec![7; 300]), "300 bytes"),
     ] {
         assert_eq!(message.to_string(), shown);
     }

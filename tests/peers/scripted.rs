@@ -136,8 +136,8 @@ fn follow(socket: &mut WebSocket, line: &Value) -> Result<(), Box<dyn Error>> {
 fn happened(socket: &mut WebSocket) -> Result<Value, Box<dyn Error>> {
     loop {
         return Ok(match socket.recv_event() {
-            Ok(Some(Event::Message(Message::Text(text)))) => json!({"text": text}),
-            Ok(Some(Event::Message(Message::Binary(bytes)))) => json!({"binary": bytes}),
+            Ok(Some(Event::Message(Message::Text(text)))) => json!({"text": text.as_str()}),
+            Ok(Some(Event::Message(Message::Binary(bytes)))) => json!({"binary": bytes.as_bytes()}),
             Ok(Some(Event::Pong(payload))) => json!({"pong": String::from_utf8_lossy(&payload)}),
             Ok(Some(_)) => continue,
             Ok(None) | Err(stentor::Error::Disconnected(_) | stentor::Error::Protocol(_)) => {

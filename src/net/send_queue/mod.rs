@@ -13,6 +13,7 @@
 //! faster than it reads (backpressure). All other threads never wait; for them the [`SlowClient`]
 //! policy decides.
 
+pub(crate) mod frames;
 pub(crate) mod queue;
 pub(crate) mod total;
 
@@ -30,6 +31,7 @@ use super::sync::atomic::Ordering::Relaxed;
 use super::sync::{Instant, Mutex, PoisonError};
 use super::watcher::Watcher;
 use crate::error::DisconnectReason;
+use frames::Frames;
 use queue::{Queue, Tally};
 use total::SharedFrames;
 
@@ -179,15 +181,14 @@ impl SendQueue {
     }
 
     /// As [`reply`](SendQueue::reply), for one large message whose bytes are ready: no thread waits
-    /// while a client masks megabytes. The bytes after `head` are not copied.
-    pub(crate) fn reply_owned(&self, head: &[u8], rest: Vec<u8>) -> Push {
+    /// while a client masks megabytes. They are not copied.
+    pub(crate) fn reply_owned(&self, frames: Frames) -> Push {
         self.send(|inside| {
             if inside.is_closed() {
                 return Push::Closed;
             }
-            inside.queue.replies().extend_from_slice(head);
             inside.queue.tally().messages += 1;
-            inside.queue.send_owned(rest);
+            inside.queue.send_owned(frames);
             inside.sent_within(self.limit)
         })
     }

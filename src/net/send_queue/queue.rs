@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::frames::Frames;
 use super::total::SharedFrames;
 use crate::error::DisconnectReason;
 use crate::net::socket::Socket;
@@ -37,7 +38,7 @@ pub(crate) struct Queue {
 /// Whole frames: this client's own, or frames of many clients, with the number of their messages.
 #[derive(Debug)]
 enum Chunk {
-    Own(Vec<u8>),
+    Own(Frames),
     Shared(Arc<SharedFrames>, u64),
 }
 
@@ -129,8 +130,12 @@ impl Queue {
     /// Sends `messages` messages behind everything that waits; bytes that are not taken wait too.
     pub(crate) fn send_shared(&mut self, bytes: &Arc<SharedFrames>, messages: u64) {
         self.tally.messages += messages;
-        if self.chunks.is_empty() && self.replies.is_empty() {
-            let sent = self.send_now(bytes);
+        if let (Some(whole), true, true) = (
+            bytes.whole(),
+            self.chunks.is_empty(),
+            self.replies.is_empty(),
+        ) {
+            let sent = self.send_now(whole);
             if sent < bytes.len() && self.disconnect_reason.is_none() {
                 self.head_sent = sent;
                 self.waiting = bytes.len() - sent;
@@ -158,12 +163,12 @@ impl Queue {
         self.chunks.push_back(Chunk::Shared(Arc::clone(page), 0));
     }
 
-    /// Sends the client's own bytes behind everything that waits.
-    pub(crate) fn send_owned(&mut self, bytes: Vec<u8>) {
+    /// Sends the client's own frames behind everything that waits.
+    pub(crate) fn send_owned(&mut self, frames: Frames) {
         self.enqueue_replies();
-        self.waiting += bytes.len();
-        self.own += bytes.capacity();
-        self.chunks.push_back(Chunk::Own(bytes));
+        self.waiting += frames.len();
+        self.own += frames.memory();
+        self.chunks.push_back(Chunk::Own(frames));
         self.send();
     }
 
@@ -190,7 +195,7 @@ impl Queue {
         let mut rest = self.head_sent + committed;
         let is_begun = |chunk: &&Chunk| {
             let begun = rest > 0;
-            rest = rest.saturating_sub(chunk.bytes().len());
+            rest = rest.saturating_sub(chunk.frames().len());
             begun
         };
         self.chunks.iter().take_while(is_begun).count()
@@ -239,7 +244,7 @@ impl Queue {
             self.head_sent = sent;
             self.waiting = replies.len() - sent;
             self.own = replies.capacity();
-            self.chunks.push_back(Chunk::Own(replies));
+            self.chunks.push_back(Chunk::Own(replies.into()));
         }
     }
 
@@ -248,7 +253,7 @@ impl Queue {
             let replies = std::mem::take(&mut self.replies);
             self.waiting += replies.len();
             self.own += replies.capacity();
-            self.chunks.push_back(Chunk::Own(replies));
+            self.chunks.push_back(Chunk::Own(replies.into()));
         }
     }
 
@@ -268,9 +273,15 @@ impl Queue {
         };
         let mut vectors = [IoSlice::new(&[]); VECTORS];
         let mut count = 0;
-        for (vector, chunk) in vectors.iter_mut().zip(&self.chunks) {
-            let skip = if count == 0 { self.head_sent } else { 0 };
-            *vector = IoSlice::new(&chunk.bytes()[skip..]);
+        let mut sent = self.head_sent;
+        let pieces = self.chunks.iter().flat_map(|chunk| chunk.frames().pieces());
+        let unsent = pieces.filter_map(|piece| {
+            let here = sent.min(piece.len());
+            sent -= here;
+            (here < piece.len()).then(|| &piece[here..])
+        });
+        for (vector, piece) in vectors.iter_mut().zip(unsent) {
+            *vector = IoSlice::new(piece);
             count += 1;
         }
         let result = socket.send_vectored(&vectors[..count]);
@@ -297,13 +308,13 @@ impl Queue {
         self.waiting -= sent;
         self.head_sent += sent;
         while let Some(chunk) = self.chunks.front() {
-            let len = chunk.bytes().len();
+            let len = chunk.frames().len();
             if self.head_sent < len {
                 return;
             }
             self.head_sent -= len;
-            if let Some(Chunk::Own(bytes)) = self.chunks.pop_front() {
-                self.own -= bytes.capacity();
+            if let Some(Chunk::Own(frames)) = self.chunks.pop_front() {
+                self.own -= frames.memory();
             }
         }
         // A queue that was long gives its memory back.
@@ -312,10 +323,10 @@ impl Queue {
 }
 
 impl Chunk {
-    fn bytes(&self) -> &[u8] {
+    fn frames(&self) -> &Frames {
         match self {
-            Chunk::Own(bytes) => bytes,
-            Chunk::Shared(bytes, _) => bytes,
+            Chunk::Own(frames) => frames,
+            Chunk::Shared(frames, _) => frames,
         }
     }
 }

@@ -17,6 +17,9 @@ pub(crate) struct Assembler {
 /// The most memory that is reserved before a message arrives, however long the previous one was.
 const EARNED_AT_MOST: usize = 1024 * 1024;
 
+/// The memory that a message may take beyond twice its length.
+const SPARE: usize = 2048;
+
 impl Assembler {
     pub(crate) fn len(&self) -> usize {
         self.used
@@ -77,12 +80,17 @@ impl Assembler {
         Ok(())
     }
 
-    /// Returns all bytes and starts a new message.
+    /// Returns all bytes and starts a new message. The message may be kept for long, so it gets no more
+    /// memory than twice its length and a little.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         self.used = 0;
         self.valid = 0;
         self.earned = self.bytes.len().min(EARNED_AT_MOST);
-        std::mem::take(&mut self.bytes)
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if bytes.capacity() > 2 * bytes.len() + SPARE {
+            bytes.shrink_to_fit();
+        }
+        bytes
     }
 
     /// Returns all bytes as text, like [`take`](Assembler::take); the bytes are the error if they are not

@@ -5,6 +5,7 @@ use crate::protocol::close::CloseFrame;
 use crate::protocol::deflate::Negotiated;
 use crate::protocol::error::SendError;
 use crate::protocol::message::Message;
+use crate::protocol::payload::binary::Binary;
 use crate::protocol::role::{Entropy, Role};
 use crate::protocol::version::{Closing, Version};
 
@@ -96,15 +97,20 @@ impl Encoder {
     }
 
     /// Encodes a message without a copy of the payload: appends the bytes before the payload, and
-    /// returns the payload, masked in place if it must be, with the bytes after it.
+    /// returns the payload and the bytes after it. A payload that must be masked is masked in place if no
+    /// clone of it is left, and copied otherwise.
     ///
     /// # Errors
     /// The same as [`encode`](Encoder::encode).
-    pub fn encode_owned(self, message: Message, out: &mut Vec<u8>) -> Result<Vec<u8>, SendError> {
+    pub fn encode_owned(
+        self,
+        message: Message,
+        out: &mut Vec<u8>,
+    ) -> Result<(Binary, &'static [u8]), SendError> {
         match (self.version.framing(), message) {
-            (Framing::Hixie, Message::Text(text)) => Ok(hixie::encode_owned(text, out)),
+            (Framing::Hixie, Message::Text(text)) => Ok((text.into(), hixie::encode_around(out))),
             (Framing::Hixie, Message::Binary(_)) => Err(self.lacks("binary messages")),
-            (Framing::Hybi, message) => Ok(hybi::encode_owned(message, self.mask(), out)),
+            (Framing::Hybi, message) => Ok((hybi::encode_owned(message, self.mask(), out), b"")),
         }
     }
 
@@ -236,8 +242,9 @@ mod tests {
                 for len in [0, 5, 126, 65_536] {
                     let message = Message::from("x".repeat(len));
                     let mut bytes = Vec::new();
-                    let payload = encoder.encode_owned(message.clone(), &mut bytes)?;
-                    bytes.extend(payload);
+                    let (payload, tail) = encoder.encode_owned(message.clone(), &mut bytes)?;
+                    bytes.extend_from_slice(&payload);
+                    bytes.extend_from_slice(tail);
                     let (used, decoded) = Decoder::new(version, reader).decode(&bytes, &config);
                     assert_eq!(used, bytes.len());
                     assert_eq!(decoded, Ok(Some(Decoded::Message(message))), "{version}");

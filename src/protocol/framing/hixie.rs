@@ -94,7 +94,7 @@ impl Decoder {
         }
         let (piece, ended) = until_end(&rest[..rest.len().min(SHORT.min(limit) + 1)]);
         let text = ended.then(|| std::str::from_utf8(piece).ok())??;
-        Some((piece.len() + 2, Message::Text(text.to_owned())))
+        Some((piece.len() + 2, Message::from(text)))
     }
 
     pub(crate) fn decode(
@@ -181,7 +181,7 @@ impl Decoder {
             Err(_) if fail => Err(ProtocolError::InvalidUtf8),
             Err(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         };
-        let message = text.map(|text| Some(Decoded::Message(Message::Text(text))));
+        let message = text.map(|text| Some(Decoded::Message(text.into())));
         (piece.len() + 1, message)
     }
 
@@ -251,13 +251,10 @@ pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
     out.push(END);
 }
 
-/// Appends the byte before a text, and returns the text with the byte after it.
-pub(crate) fn encode_owned(text: String, out: &mut Vec<u8>) -> Vec<u8> {
+/// Appends the byte before a text, and returns the byte after it.
+pub(crate) fn encode_around(out: &mut Vec<u8>) -> &'static [u8] {
     out.push(TEXT);
-    let mut bytes = text.into_bytes();
-    bytes.reserve_exact(1);
-    bytes.push(END);
-    bytes
+    &[END]
 }
 
 /// Returns the bytes before the next `FF`, and whether there is one.

@@ -23,7 +23,8 @@ mod encode;
 pub(super) mod split;
 
 pub use encode::encode_frame;
-pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned, header_len};
+pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned};
+pub(crate) use encode::{encode_header, header_len};
 
 use super::mask::unmask;
 use super::{Assembler, Decoded, Notes};
@@ -191,8 +192,8 @@ impl Decoder {
         let mut payload = rest.get(..len)?.to_vec();
         unmask(&mut payload, key, 0);
         let message = match first {
-            TEXT => Message::Text(String::from_utf8(payload).ok()?),
-            _ => Message::Binary(payload),
+            TEXT => Message::from(String::from_utf8(payload).ok()?),
+            _ => Message::from(payload),
         };
         Some((input.len() - rest.len() + len, message))
     }
@@ -430,11 +431,11 @@ impl Decoder {
     fn single(&self, opcode: Opcode, payload: Vec<u8>) -> Result<Decoded, ProtocolError> {
         match opcode {
             Opcode::Text => match String::from_utf8(payload) {
-                Ok(text) => Ok(Decoded::Message(Message::Text(text))),
+                Ok(text) => Ok(Decoded::Message(text.into())),
                 Err(_) => Err(ProtocolError::InvalidUtf8),
             },
             // A message's opcode is that of its first frame.
-            Opcode::Binary | Opcode::Continuation => Ok(Decoded::Message(Message::Binary(payload))),
+            Opcode::Binary | Opcode::Continuation => Ok(Decoded::Message(payload.into())),
             Opcode::Ping => Ok(Decoded::Ping(payload)),
             Opcode::Pong => Ok(Decoded::Pong(payload)),
             Opcode::Close => self.close_body(&payload).map(Decoded::Close),

@@ -191,6 +191,23 @@ impl Framing {
         }
         Ok(())
     }
+
+    /// Appends the bytes before the payload of a server's frame that carries `message`, and returns those
+    /// after it; an error names the kind of message that the framing cannot carry.
+    pub(crate) fn encode_around(
+        self,
+        message: &Message,
+        out: &mut Vec<u8>,
+    ) -> Result<&'static [u8], &'static str> {
+        match (self, message) {
+            (Framing::Hixie, Message::Text(_)) => Ok(hixie::encode_around(out)),
+            (Framing::Hixie, Message::Binary(_)) => Err("binary messages"),
+            (Framing::Hybi, message) => {
+                hybi::encode_header(hybi::Opcode::of(message), message.len(), None, out);
+                Ok(b"")
+            }
+        }
+    }
 }
 
 #[cfg(test)]

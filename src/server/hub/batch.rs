@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::net::client_id::ClientId;
 use crate::net::deflate::deflate;
 use crate::net::link::Link;
+use crate::net::send_queue::frames::Frames;
 use crate::net::send_queue::total::{SharedFrames, TotalQueued};
 use crate::protocol::deflate::Negotiated;
 use crate::protocol::{Encoder, Framing, Message, Version};
@@ -225,20 +226,20 @@ impl Batch {
             Form::Deflated(negotiated) => (Framing::Hybi, Some(negotiated)),
         };
         let deflated = |command: &Command| command.deflated(negotiated.as_ref()?);
-        let len = |(_, command): (usize, &Command)| {
-            let len = deflated(command).map_or(command.message.len(), |payload| payload.len());
-            framing.frame_len(len)
+        let copied = |(_, command): (usize, &Command)| match deflated(command) {
+            Some(payload) => framing.frame_len(payload.len()),
+            None => Frames::copied(framing, command.message.len()),
         };
         // No larger capacity than needed: the bytes may wait in a queue for long.
-        let mut bytes = Vec::with_capacity(received().map(len).sum());
+        let mut frames = Frames::with_capacity(received().map(copied).sum());
         let (mut messages, mut skipped) = (0, 0);
         for (_, command) in received() {
             let encoded = match deflated(command) {
                 Some(payload) => {
-                    SERVER.encode_deflated(&command.message, &payload, &mut bytes);
+                    SERVER.encode_deflated(&command.message, &payload, frames.bytes());
                     Ok(())
                 }
-                None => framing.encode(&command.message, None, &mut bytes),
+                None => frames.message(framing, &command.message),
             };
             match encoded {
                 Ok(()) => messages += 1,
@@ -246,7 +247,7 @@ impl Batch {
             }
         }
         Encoded {
-            bytes: SharedFrames::new(bytes, total_queued),
+            bytes: SharedFrames::new(frames, total_queued),
             messages,
             skipped,
         }
@@ -344,7 +345,8 @@ mod tests {
 
     fn received(batch: &Batch, audiences: &[usize], left_out: &[usize]) -> String {
         let encoded = encode(batch, Form::Hixie, audiences, left_out);
-        let frames = encoded.bytes.split(|byte| *byte == 0xff);
+        let bytes = encoded.bytes.pieces().collect::<Vec<_>>().concat();
+        let frames = bytes.split(|byte| *byte == 0xff);
         let texts = frames.filter_map(|frame| std::str::from_utf8(frame.get(1..)?).ok());
         texts.collect::<Vec<_>>().join(" ")
     }
@@ -419,7 +421,8 @@ mod tests {
         };
         let mut touched = Vec::new();
         batch.deliver(members, &total_queued, |link, encoded| {
-            let words = String::from_utf8_lossy(&encoded.bytes).replace(['\0', '\u{fffd}'], "");
+            let bytes = encoded.bytes.pieces().collect::<Vec<_>>().concat();
+            let words = String::from_utf8_lossy(&bytes).replace(['\0', '\u{fffd}'], "");
             touched.push((link.id.get(), words, encoded.messages));
         });
         touched.sort();

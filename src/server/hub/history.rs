@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::net::client_id::ClientId;
 use crate::net::link::Link;
 use crate::net::send_queue::Push;
+use crate::net::send_queue::frames::Frames;
 use crate::net::send_queue::total::{SharedFrames, TotalQueued};
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::sync::channel::{Receiver, RecvTimeoutError, Sender};
@@ -412,23 +413,23 @@ fn encode(
     left_out: Option<ClientId>,
     total_queued: &Arc<TotalQueued>,
 ) -> Run {
-    let (mut size, mut entries) = (0, 0);
+    let (mut size, mut copied, mut entries) = (0, 0, 0);
     for (_, kept) in ring.after(after.number) {
-        let len = framing.frame_len(kept.message.len());
-        if size + len > RUN && entries > 0 {
+        let len = kept.message.len();
+        if size + framing.frame_len(len) > RUN && entries > 0 {
             break;
         }
-        size += len;
+        size += framing.frame_len(len);
+        copied += Frames::copied(framing, len);
         entries += 1;
     }
-    let mut bytes = Vec::with_capacity(size);
+    let mut frames = Frames::with_capacity(copied);
     let (mut messages, mut skipped) = (0, 0);
-    let chosen = ring.after(after.number).take(entries);
-    for (_, kept) in chosen {
+    for (_, kept) in ring.after(after.number).take(entries) {
         if left_out.is_some_and(|id| kept.except.contains(&id)) {
             continue;
         }
-        match framing.encode(&kept.message, None, &mut bytes) {
+        match frames.message(framing, &kept.message) {
             Ok(()) => messages += 1,
             Err(_) => skipped += 1,
         }
@@ -436,7 +437,7 @@ fn encode(
     Run {
         framing,
         after,
-        frames: (messages > 0).then(|| SharedFrames::new(bytes, total_queued)),
+        frames: (messages > 0).then(|| SharedFrames::new(frames, total_queued)),
         messages,
         skipped,
         entries: entries as u64,

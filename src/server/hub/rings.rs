@@ -71,6 +71,9 @@ pub(crate) struct Kept {
 /// The memory of a message beside its payload: its place in the ring, and its allocation.
 const ENTRY: usize = size_of::<Kept>() + 32;
 
+/// The bytes by which the buffer of a short message may be too large.
+const SLACK: usize = 64;
+
 /// The memory of a ring beside its messages and two times its name: its place in a table that is half
 /// full, and in the round.
 const RING: usize = 2 * size_of::<Ring>() + 64;
@@ -144,7 +147,7 @@ impl Rings {
         let message = publication.at(position);
         let kept = Kept {
             at: now,
-            message: message.clone(),
+            message: compact(&message),
             except: except.into(),
         };
         ring.bytes += kept.weight();
@@ -402,6 +405,18 @@ impl Ring {
 impl Kept {
     fn weight(&self) -> usize {
         ENTRY + self.message.len() + size_of_val(&*self.except)
+    }
+}
+
+/// Returns a message for the ring: a clone, or a copy if the message's buffer is much larger than itself.
+fn compact(message: &Message) -> Message {
+    let (kept, len) = (message.clone(), message.len());
+    if kept.clone().into_payload().memory() <= len + len / 8 + SLACK {
+        return kept;
+    }
+    match message.as_text() {
+        Some(text) => Message::from(text),
+        None => Message::from(message.as_bytes()),
     }
 }
 

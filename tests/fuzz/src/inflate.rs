@@ -133,7 +133,7 @@ impl Compressed<'_> {
             connection.receive_data(piece);
             match connection.next_event() {
                 None => {}
-                Some(Event::Message(Message::Binary(message))) => return Ok(message),
+                Some(Event::Message(Message::Binary(message))) => return Ok(message.into_vec()),
                 Some(Event::Closed(closed)) => {
                     return Err(closed.protocol_error.expect("a violation"));
                 }
@@ -146,7 +146,7 @@ impl Compressed<'_> {
 
 /// Sends a message, which may refer to `said`, and returns it as the peer inflates it.
 fn echoed(connection: &mut Connection, message: &[u8], said: &[u8]) -> Vec<u8> {
-    let sent = connection.send(&Message::Binary(message.to_vec()));
+    let sent = connection.send(&Message::from(message));
     assert_eq!(sent, Ok(()));
     let bytes = connection.data_to_send();
     let payload = match bytes[1] {

@@ -113,9 +113,9 @@ impl Said {
         let payload = &self.payload;
         let times = usize::from(times).min(most / (3 * payload.len()).max(1));
         if self.text || !version.has_binary() {
-            Message::Text(String::from_utf8_lossy(payload).repeat(times))
+            Message::from(String::from_utf8_lossy(payload).repeat(times))
         } else {
-            Message::Binary(payload.repeat(times))
+            Message::from(payload.repeat(times))
         }
     }
 

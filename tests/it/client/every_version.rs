@@ -22,12 +22,12 @@ fn every_message_comes_back_as_it_was() {
         for text in texts {
             socket.send(&text).unwrap();
             let received = socket.recv().unwrap();
-            assert_eq!(received, Some(Message::Text(text)), "{version}");
+            assert_eq!(received, Some(Message::from(text)), "{version}");
         }
         let bytes: Vec<u8> = (0..=255).cycle().take(70_000).collect();
         match (version.framing(), socket.send(bytes.clone())) {
             (Framing::Hybi, Ok(())) => {
-                assert_eq!(socket.recv().unwrap(), Some(Message::Binary(bytes)));
+                assert_eq!(socket.recv().unwrap(), Some(Message::from(bytes)));
             }
             (Framing::Hixie, Err(Error::Send(_))) => {}
             (_, sent) => panic!("{version}: {sent:?}"),
@@ -215,7 +215,7 @@ fn recv_timeout_comes_back_and_loses_nothing() {
             }
             (received.len() == 2).then_some(())
         });
-        assert_eq!(received, [Message::Text(long), "short".into()]);
+        assert_eq!(received, [Message::from(long), "short".into()]);
         socket.close(CloseCode::NORMAL, "").unwrap();
         becomes(&Received::Closed, || socket.recv_timeout(MOMENT).unwrap());
     }

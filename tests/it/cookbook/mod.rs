@@ -97,7 +97,7 @@ fn open_with(connector: &Connector, address: SocketAddr, path: &str) -> WebSocke
 /// Returns the next text, which must come in time.
 fn text(socket: &mut WebSocket) -> String {
     match socket.recv_timeout(PATIENCE).unwrap() {
-        Received::Message(Message::Text(text)) => text,
+        Received::Message(Message::Text(text)) => text.into_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use stentor::protocol::Event;
 use stentor::{Deflate, RateLimit, Version};
 
-use super::{USUAL, Zip, head, server};
+use super::{USUAL, Zip, config, head, ready, server};
 use crate::support::{Loopback, Peer, echo, eventually, masked};
 
 const KIB: usize = 1024;
@@ -48,6 +49,34 @@ fn compressed_messages_that_are_never_finished_are_bounded_together() {
     });
     assert!(server.handle.counters().incoming_exceeded > 30);
     open(&server).expect_echo("hello");
+}
+
+/// A message that is kept takes at most twice its length and 4 KiB, however well it was compressed.
+#[test]
+fn an_inflated_message_that_is_kept_takes_little_memory() {
+    for whole in [true, false] {
+        let config = config(Deflate::new());
+        let mut zip = Zip::new(15);
+        let mut driven = ready(USUAL, &config);
+        for len in [0, 1, 300, 5_000, 500_000, 3, 70_000, 1, 300_000] {
+            let payload = zip.alone(&vec![b'x'; len]);
+            let frames = match whole {
+                true => masked(0xc1, &payload),
+                false => {
+                    let (first, rest) = payload.split_at(payload.len() / 2);
+                    [masked(0x41, first), masked(0x80, rest)].concat()
+                }
+            };
+            driven.receive(&frames);
+            let Some(Event::Message(message)) = driven.events.pop() else {
+                panic!("no message of {len} bytes");
+            };
+            let buffer = message.into_data();
+            let capacity = buffer.capacity();
+            assert_eq!(buffer.len(), len);
+            assert!(capacity <= 2 * len + 4096, "{capacity} bytes for {len}");
+        }
+    }
 }
 
 /// The inflater of a message that has hardly begun is memory too.

@@ -59,7 +59,7 @@ proptest! {
                 driven.receive(&masked(first | fin, piece));
                 first = 0;
             }
-            let message = Message::Binary(message);
+            let message = Message::from(message);
             prop_assert_eq!(&driven.events, &[Event::Message(message.clone())]);
             let output = driven.echo().output.clone();
             let header = if output[1] < 126 { 2 } else { 4 };

@@ -233,7 +233,7 @@ fn the_limit_holds_for_what_is_inflated() {
                 let mut driven = with_limit(LIMIT);
                 driven.receive(&frames);
                 if fits {
-                    let message = Event::Message(Message::Binary(payload.clone()));
+                    let message = Event::Message(Message::from(payload.clone()));
                     assert!(driven.events == [message], "{len} bytes");
                 } else {
                     let closed = driven.closed();

@@ -45,7 +45,7 @@ fn messages() -> Vec<Vec<u8>> {
 fn say(driven: &mut Driven, mut compress: impl FnMut(&[u8]) -> Vec<u8>) {
     for message in messages() {
         driven.receive(&masked(0xc2, &compress(&message)));
-        let expected = [Event::Message(Message::Binary(message))];
+        let expected = [Event::Message(Message::from(message))];
         assert!(driven.events == expected, "{:?}", driven.events.last());
         driven.forget();
     }
@@ -56,7 +56,7 @@ fn hear(driven: &mut Driven, mut inflate: impl FnMut(&[u8]) -> Vec<u8>) {
     for message in messages() {
         driven
             .connection
-            .send(&Message::Binary(message.clone()))
+            .send(&Message::from(message.clone()))
             .unwrap();
         match payload(&driven.drain().output) {
             Some(payload) => assert!(inflate(payload) == message),
@@ -186,7 +186,7 @@ fn a_message_that_does_not_shrink_is_sent_uncompressed() {
     for message in [words(1, 255).into_bytes(), noise(1000), Vec::new()] {
         driven
             .connection
-            .send(&Message::Binary(message.clone()))
+            .send(&Message::from(message.clone()))
             .unwrap();
         assert_eq!(payload(&driven.drain().output), None);
         assert!(driven.output.ends_with(&message));

@@ -64,7 +64,7 @@ pub(super) fn messages() -> impl Strategy<Value = Message> {
     ];
     let bytes = len.prop_flat_map(|len| (Just(len), any::<u8>()));
     prop_oneof![
-        "\\PC{0,30}".prop_map(Message::Text),
+        "\\PC{0,30}".prop_map(Message::from),
         (0..200_usize, any::<char>()).prop_map(|(len, char)| char.to_string().repeat(len).into()),
         bytes.prop_map(|(len, byte)| vec![byte; len].into()),
     ]

@@ -8,6 +8,7 @@ use crate::net::client_id::ClientId;
 use crate::net::incoming::Incoming;
 use crate::net::link::{Identity, Link, Stage};
 use crate::net::peer;
+use crate::net::send_queue::frames::Frames;
 use crate::net::send_queue::total::{SharedFrames, TotalQueued};
 use crate::net::send_queue::{Push, SendQueue};
 use crate::net::socket::{Peer, connection};
@@ -116,7 +117,7 @@ fn total_queued() -> Arc<TotalQueued> {
 
 /// Returns frames as a broadcast has them.
 pub(super) fn shared(bytes: Vec<u8>) -> Arc<SharedFrames> {
-    SharedFrames::new(bytes, &total_queued())
+    SharedFrames::new(bytes.into(), &total_queued())
 }
 
 /// Pushes a message as the hub or a handle does.
@@ -140,7 +141,9 @@ pub(super) fn reply(link: &Link, at_once: bool, bytes: &[u8]) -> Push {
 /// As [`reply`], for a message that is not copied.
 pub(super) fn reply_owned(link: &Link, bytes: &[u8]) -> Push {
     let (head, rest) = bytes.split_at(2);
-    let push = link.send_queue.reply_owned(head, rest.to_vec());
+    let mut frames = Frames::from(head.to_vec());
+    frames.payload(rest.into());
+    let push = link.send_queue.reply_owned(frames);
     settle(link, push)
 }
 

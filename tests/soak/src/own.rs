@@ -109,8 +109,8 @@ impl Own {
     pub(crate) fn say(&self, payload: &[u8], binary: bool) -> Result<(), String> {
         let sender = self.sender.as_ref().ok_or("it is not open")?;
         let message = match binary {
-            true => Message::Binary(payload.to_vec()),
-            false => Message::Text(String::from_utf8_lossy(payload).into_owned()),
+            true => Message::from(payload.to_vec()),
+            false => Message::from(String::from_utf8_lossy(payload).into_owned()),
         };
         let sent = sender.send(message);
         sent.map_err(|error| format!("it could not say something: {error}"))

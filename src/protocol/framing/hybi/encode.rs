@@ -3,6 +3,7 @@
 use super::{FIN, LENGTH_16, LENGTH_64, MASK, Opcode, RSV1, unmask};
 use crate::protocol::close::CloseFrame;
 use crate::protocol::message::Message;
+use crate::protocol::payload::binary::Binary;
 
 /// Appends a whole frame; a client's frame has a `mask`, a server's has none (RFC 6455 §5.1).
 pub fn encode_frame(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
@@ -25,17 +26,23 @@ pub(crate) fn encode_deflated(
     out[start] |= RSV1;
 }
 
-/// Appends the header of a message's only frame, and returns the payload that follows it.
-pub(crate) fn encode_owned(message: Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) -> Vec<u8> {
+/// Appends the header of a message's only frame, and returns the payload that follows it: in the message's
+/// own buffer, unless it is masked and the buffer is shared.
+pub(crate) fn encode_owned(message: Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) -> Binary {
     encode_header(Opcode::of(&message), message.len(), mask, out);
-    let mut payload = message.into_data();
-    unmask(&mut payload, mask, 0);
-    payload
+    match mask {
+        None => message.into_payload(),
+        mask => {
+            let mut payload = message.into_data();
+            unmask(&mut payload, mask, 0);
+            payload.into()
+        }
+    }
 }
 
 /// Appends the header of a frame that is whole, with the length in its shortest form
 /// (RFC 6455 §5.2).
-fn encode_header(opcode: Opcode, len: usize, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
+pub(crate) fn encode_header(opcode: Opcode, len: usize, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
     let first = FIN | opcode as u8;
     let masked = if mask.is_some() { MASK } else { 0 };
     match (u8::try_from(len), u16::try_from(len)) {

@@ -48,7 +48,7 @@ fn frames(
             let Some(end) = end else { return cut_off };
             if *kind == 0x00 {
                 let text = String::from_utf8_lossy(inside).into_owned();
-                events.push(Event::Message(Message::Text(text)));
+                events.push(Event::Message(Message::from(text)));
             }
             rest = &behind[end + 1..];
         } else {

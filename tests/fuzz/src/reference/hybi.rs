@@ -130,8 +130,8 @@ impl Reader<'_> {
         }
         if last && let Some((text, message, _)) = self.message.take() {
             self.events.push(Event::Message(match text {
-                true => Message::Text(String::from_utf8(message).expect("checked above")),
-                false => Message::Binary(message),
+                true => Message::from(String::from_utf8(message).expect("checked above")),
+                false => Message::from(message),
             }));
         }
         Ok(())

@@ -54,9 +54,8 @@ use super::teardown::CloseReport;
 /// The allowed origins and hosts protect the users of browsers from pages of other sites. They prove nothing
 /// about other programs, least of all in draft-75 and draft-76: any program can send any header.
 #[derive(Debug, Default)]
-#[doc(alias = "timeouts")]
+#[doc(alias("timeout", "timeouts"))]
 #[must_use = "a builder does nothing until `build` or `acceptor` is called"]
-#[doc(alias = "timeout")]
 pub struct ServerBuilder {
     listeners: Listeners,
     settings: Settings,
@@ -292,9 +291,7 @@ impl ServerBuilder {
     /// This is 40 s by default, and also if the interval is `None`. If the client sends no byte for this
     /// time, the server disconnects it with
     /// [`UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage).
-    #[doc(alias = "keepalive")]
-    #[doc(alias = "ping")]
-    #[doc(alias = "heartbeat")]
+    #[doc(alias("keepalive", "ping", "heartbeat"))]
     pub fn ping_interval(self, interval: Option<Duration>) -> Self {
         self.connection(|options| options.timeouts().ping = interval)
     }
@@ -358,8 +355,7 @@ impl ServerBuilder {
 
     /// Sets the policy for a slow consumer: a client whose send queue is full. Default:
     /// [`SlowClient::Close`].
-    #[doc(alias = "slow consumer")]
-    #[doc(alias = "backpressure")]
+    #[doc(alias("slow consumer", "backpressure"))]
     pub fn slow_client(self, policy: SlowClient) -> Self {
         self.set(|settings| settings.slow_client = policy)
     }

@@ -71,8 +71,8 @@ pub(crate) struct Kept {
 /// The memory of a message beside its payload: its place in the ring, and its allocation.
 const ENTRY: usize = size_of::<Kept>() + 32;
 
-/// The bytes by which the buffer of a short message may be too large.
-const SLACK: usize = 64;
+/// A message of so many bytes is not checked for a buffer that is too large.
+const SHORT: usize = 256;
 
 /// The memory of a ring beside its messages and two times its name: its place in a table that is half
 /// full, and in the round.
@@ -411,7 +411,8 @@ impl Kept {
 /// Returns a message for the ring: a clone, or a copy if the message's buffer is much larger than itself.
 fn compact(message: &Message) -> Message {
     let (kept, len) = (message.clone(), message.len());
-    if kept.clone().into_payload().memory() <= len + len / 8 + SLACK {
+    // The clone of a short one has a buffer of its own.
+    if len <= SHORT || kept.clone().into_payload().memory() <= len + len / 8 {
         return kept;
     }
     match message.as_text() {

@@ -15,8 +15,8 @@
 //! owner per mutable thing: the client's thread owns its input and its state, the send queue owns the
 //! output, the hub the rooms, the watchdog the time. They meet in bounded queues, and no lock is held
 //! across a call that can block, with one exception: the set of a client's own rooms is locked while
-//! its entry, a join or a leave waits for room in the hub's queue. Only threads that do so for the same client can
-//! wait there.
+//! its entry, a join or a leave waits for room in the hub's queue, and while a resume waits for the hub's
+//! answer. Only threads that do so for the same client can wait there.
 
 pub(crate) mod builder;
 

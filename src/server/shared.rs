@@ -80,14 +80,7 @@ impl ServerThreads {
     /// Starts the hub and the watchdog. The other end of the waker is for the listener.
     pub(crate) fn new(mut settings: Settings) -> io::Result<(ServerThreads, UnixStream)> {
         settings.max_clients = os_limits::at_most(settings.max_clients);
-        settings.total_send_queue_limit =
-            memory::at_most(settings.total_send_queue_limit, 4, "messages to send");
-        // What is read at that moment takes as much again, and what grows is there twice.
-        settings.all_incoming = memory::at_most(settings.all_incoming, 8, "incoming messages");
-        #[cfg(feature = "history")]
-        if let Some(history) = &mut settings.history {
-            history.total = memory::at_most(history.total, 8, "the history of rooms");
-        }
+        limit_memory(&mut settings);
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
         let totals = Arc::clone(&registry.totals);
         let total_queued = TotalQueued::new(settings.total_send_queue_limit);
@@ -173,6 +166,18 @@ impl Drop for ServerThreads {
                 error!(target: SERVER, "a thread of the server panicked");
             }
         }
+    }
+}
+
+/// Lowers the limits of memory to the part of the process's memory limits that is left for them.
+fn limit_memory(settings: &mut Settings) {
+    settings.total_send_queue_limit =
+        memory::at_most(settings.total_send_queue_limit, 4, "messages to send");
+    // What is read at that moment takes as much again, and what grows is there twice.
+    settings.all_incoming = memory::at_most(settings.all_incoming, 8, "incoming messages");
+    #[cfg(feature = "history")]
+    if let Some(history) = &mut settings.history {
+        history.total = memory::at_most(history.total, 8, "the history of rooms");
     }
 }
 

@@ -18,7 +18,7 @@ use super::resume::{Gap, Since};
 /// It receives the messages in the order in which the members receive them, each once. A follower is not a
 /// member: it has no send queue, and the room does not wait for it. If it is slower than the room, it finds
 /// the messages in the room's history, and a [`Gap`] in the place of those that are no longer there. The
-/// iterator ends when the server has ended.
+/// iterator ends when the server has ended; the last messages before that may not reach it.
 ///
 /// ```no_run
 /// use stentor::server::{Followed, Since};

@@ -146,6 +146,20 @@ impl Memory {
         }
     }
 
+    /// Adds a message to a room's history; returns its position, and the message with the position in it.
+    fn append(
+        &mut self,
+        room: &Arc<str>,
+        publication: Publication,
+        except: &[ClientId],
+    ) -> (Position, Message) {
+        let appended = self.rings.append(room, publication, except);
+        if appended.is_followed && self.followed.last() != Some(room) {
+            self.followed.push(Arc::clone(room));
+        }
+        (appended.position, appended.message)
+    }
+
     /// Answers the publishers whose messages are sent.
     pub(super) fn sent(&mut self) {
         for (publisher, position) in self.publishers.drain(..) {
@@ -210,22 +224,21 @@ impl Hub {
         self.memory = Some(memory);
     }
 
-    /// Executes a request. All earlier broadcasts are sent, unless it is one itself.
+    /// Executes a request. All earlier broadcasts are sent before, unless it is one itself.
     pub(super) fn ask(&mut self, ask: Ask, batch: &mut Batch) {
+        if !matches!(ask, Ask::Publish(..)) {
+            self.deliver(batch);
+        }
         let Some(memory) = &mut self.memory else {
             return;
         };
         let weight = ask.weight();
         match ask {
             Ask::Publish(target, publication, answer) => {
-                let (position, message) = match &target.room {
-                    Some(room) => {
-                        let except = &target.except;
-                        memory.rings.append(room, publication, except)
-                    }
-                    None => return self.admission.give_back(weight),
+                let Some(room) = &target.room else {
+                    return self.admission.give_back(weight);
                 };
-                memory.note(&target);
+                let (position, message) = memory.append(room, publication, &target.except);
                 let kept = target.weight(message.len());
                 self.send(target, message, batch);
                 // What is left of the room for the position is given back now, the rest with the batch.
@@ -267,9 +280,7 @@ impl Hub {
                 return;
             }
             let publication = Publication::from(message.clone());
-            let except = &target.except;
-            memory.rings.append(room, publication, except);
-            memory.note(target);
+            memory.append(room, publication, &target.except);
         }
     }
 
@@ -355,20 +366,6 @@ impl Hub {
             messages: run.messages,
             entries: run.entries,
             upto: ring.position(upto),
-        }
-    }
-}
-
-impl Memory {
-    /// Notes that a room has a new message, if it has followers.
-    fn note(&mut self, target: &Target) {
-        let Some(room) = &target.room else {
-            return;
-        };
-        let ring = self.rings.get(room);
-        if ring.is_some_and(|ring| !ring.followers.is_empty()) && self.followed.last() != Some(room)
-        {
-            self.followed.push(Arc::clone(room));
         }
     }
 }

@@ -159,19 +159,19 @@ impl Hub {
     }
 
     fn execute(&mut self, command: Command, batch: &mut Batch) {
-        let command = match command {
-            Command::Broadcast(target, message) => return self.broadcast(target, message, batch),
+        match command {
+            Command::Broadcast(target, message) => self.broadcast(target, message, batch),
             #[cfg(feature = "history")]
-            Command::History(ask) => {
-                if !matches!(*ask, history::Ask::Publish(..)) {
-                    self.deliver(batch);
-                }
-                return self.ask(*ask, batch);
+            Command::History(ask) => self.ask(*ask, batch),
+            command => {
+                // Clients that enter or leave must not change the receivers of earlier messages.
+                self.deliver(batch);
+                self.execute_now(command);
             }
-            command => command,
-        };
-        // Clients that enter or leave must not change the receivers of earlier messages.
-        self.deliver(batch);
+        }
+    }
+
+    fn execute_now(&mut self, command: Command) {
         let weight = command.weight();
         match command {
             Command::Enter(link) => {

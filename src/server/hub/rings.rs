@@ -6,6 +6,7 @@
 //! never spends much time on that at once.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry as HashEntry;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -51,6 +52,14 @@ pub(crate) struct Ring {
     is_recent: bool,
     /// Followers that have received all messages.
     pub(crate) followers: Vec<Follower>,
+}
+
+/// A message that was added.
+pub(crate) struct Appended {
+    pub(crate) position: Position,
+    pub(crate) message: Message,
+    /// Followers wait for it.
+    pub(crate) is_followed: bool,
 }
 
 /// A follower that waits for the next message.
@@ -132,13 +141,13 @@ impl Rings {
         }
     }
 
-    /// Adds a message to a room's history; returns its position, and the message with the position in it.
+    /// Adds a message to a room's history; returns the message with the position in it.
     pub(crate) fn append(
         &mut self,
         room: &Arc<str>,
         publication: Publication,
         except: &[ClientId],
-    ) -> (Position, Message) {
+    ) -> Appended {
         let (now, bounds) = (self.now, self.bounds.clone());
         let ring = self.open(room);
         let before = ring.bytes;
@@ -150,27 +159,34 @@ impl Rings {
             message: compact(&message),
             except: except.into(),
         };
+        if ring.entries.len() >= bounds.entries {
+            ring.drop_oldest();
+        }
         ring.bytes += kept.weight();
         ring.entries.push_back(kept);
         ring.trim(&bounds, now);
-        let after = ring.bytes;
+        let (after, is_followed) = (ring.bytes, !ring.followers.is_empty());
         self.bytes = self.bytes + after - before;
         self.relieve();
-        (position, message)
+        Appended {
+            position,
+            message,
+            is_followed,
+        }
     }
 
     /// Returns the ring of a room, without messages that are too old. If there is none yet, it is made.
     pub(crate) fn open(&mut self, room: &Arc<str>) -> &mut Ring {
         let (now, bounds) = (self.now, &self.bounds);
-        let table = self.tables.of(room);
-        if !table.contains_key(room) {
-            self.epoch = new_epoch(self.epoch);
-            self.round.push_back(Arc::clone(room));
-            self.bytes += RING + 2 * room.len();
-        }
-        let epoch = self.epoch;
-        let ring = table.entry(Arc::clone(room));
-        let ring = ring.or_insert_with(|| Ring::new(epoch, now));
+        let ring = match self.tables.of(room).entry(Arc::clone(room)) {
+            HashEntry::Occupied(ring) => ring.into_mut(),
+            HashEntry::Vacant(place) => {
+                self.epoch = new_epoch(self.epoch);
+                self.round.push_back(Arc::clone(room));
+                self.bytes += RING + 2 * room.len();
+                place.insert(Ring::new(self.epoch, now))
+            }
+        };
         (ring.used, ring.is_recent) = (now, true);
         let before = ring.bytes;
         ring.trim(bounds, now);
@@ -389,11 +405,16 @@ impl Ring {
             if !is_old && !is_many && self.bytes <= bounds.bytes {
                 break;
             }
-            self.bytes -= oldest.weight();
-            self.entries.pop_front();
+            self.drop_oldest();
         }
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
+            self.bytes -= oldest.weight();
         }
     }
 

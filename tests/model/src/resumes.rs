@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::net::sync::atomic::AtomicUsize;
+use crate::net::sync::atomic::Ordering::SeqCst;
 use crate::net::sync::thread;
 use crate::server::client::{Client, HandlerResult};
 use crate::server::handles::{Audience, ServerHandle};
@@ -35,8 +37,8 @@ fn resume(client: &mut Client) -> HandlerResult {
 
 /// The same, with more than half of the send queue full: so the client's own thread sends the replay.
 fn resume_behind_replies(client: &mut Client) -> HandlerResult {
-    for _ in 0..8 {
-        client.send("-".repeat(100))?;
+    for _ in 0..4 {
+        client.send("-".repeat(20))?;
     }
     resume(client)
 }
@@ -105,7 +107,7 @@ fn a_client_that_resumes_misses_no_message_and_gets_none_twice() {
 
 #[test]
 fn a_replay_that_the_clients_own_thread_sends_is_as_complete() {
-    check(|| nobody_misses_any(3000, resume_behind_replies));
+    check(|| nobody_misses_any(1150, resume_behind_replies));
 }
 
 /// A follower that waits is woken by each message, and by the end of the hub.
@@ -118,9 +120,14 @@ fn a_follower_receives_all_messages_and_the_end() {
             shared: Arc::clone(&shared),
         };
         let follow = server.follow("room", Since::Last(0)).unwrap();
+        let received = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&received);
         let follower = thread::spawn(move || {
             let entries = follow.map(|followed| match followed {
-                Followed::Entry(entry) => entry,
+                Followed::Entry(entry) => {
+                    counted.fetch_add(1, SeqCst);
+                    entry
+                }
                 Followed::Gap(gap) => panic!("{gap}"),
             });
             entries.collect::<Vec<_>>()
@@ -128,7 +135,9 @@ fn a_follower_receives_all_messages_and_the_end() {
         for publisher in publishers(&shared) {
             publisher.join().unwrap();
         }
-        Audience::new(&shared, Some("room")).members();
+        while received.load(SeqCst) < 2 * EACH {
+            thread::yield_now();
+        }
         let ticking = super::stage::Ticking::start();
         drop(threads);
         let entries = follower.join().unwrap();

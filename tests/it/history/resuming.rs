@@ -129,19 +129,16 @@ fn a_replay_larger_than_the_send_queue_is_paced_by_it() {
     for peer in &mut peers {
         let welcome = welcome(&peer.hear_text());
         assert!(welcome.gap.is_none());
-        for number in 1..COUNT {
+        for (number, expected) in positions.iter().enumerate().skip(1) {
             let (position, said) = peer.said();
-            assert_eq!(position, positions[number], "{}", peer.version);
+            assert_eq!(position, *expected, "{}", peer.version);
             assert_eq!(said, text(number));
         }
-        let mut last = positions[COUNT - 1].number();
-        for number in 0..50 {
+        let first = positions[COUNT - 1].number() + 1;
+        for (expected, number) in (first..).zip(0..50) {
             let (position, text) = peer.said();
-            assert_eq!(
-                (position.number(), text),
-                (last + 1, format!("live {number}"))
-            );
-            last += 1;
+            let live = format!("live {number}");
+            assert_eq!((position.number(), text), (expected, live));
         }
     }
     assert!(live.join().unwrap());

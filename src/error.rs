@@ -79,6 +79,14 @@ pub enum Error {
     /// The message was dropped, since the client's send queue is full and the server's
     /// [`SlowClient`](crate::SlowClient) policy is to drop messages. The connection stays open.
     Dropped,
+    /// A [`Reconnecting`](crate::client::Reconnecting) client has no connection at the moment, and the message
+    /// does not fit beside those that wait for the next one. The message was not accepted.
+    QueueFull {
+        /// How many bytes wait.
+        waiting: usize,
+        /// The [limit](crate::client::Reconnect::queue_limit) in bytes.
+        limit: usize,
+    },
     /// The operating system returned an error.
     Io(io::Error),
 }
@@ -98,7 +106,8 @@ pub enum DisconnectReason {
     /// A message began, and the rest of the message did not arrive in time. No byte came for the ping
     /// interval and the pong timeout together, or the message was slower than the minimum message rate.
     UnfinishedMessage,
-    /// The peer accepted no byte within the write timeout.
+    /// The peer accepted no byte within the write timeout. Or a
+    /// [`MessageWriter`](crate::pieces::MessageWriter) of this side was held, and got no bytes for that time.
     WriteTimeout,
     /// The client was too slow: its send queue was full when another message came for it, and the server's
     /// policy is [`SlowClient::Close`](crate::SlowClient::Close).
@@ -196,7 +205,9 @@ impl fmt::Display for DisconnectReason {
             DisconnectReason::PongTimeout => "no pong arrived within the pong timeout",
             DisconnectReason::IdleTimeout => "no bytes arrived within the idle timeout",
             DisconnectReason::UnfinishedMessage => "the rest of a message did not arrive in time",
-            DisconnectReason::WriteTimeout => "the peer accepted no bytes within the write timeout",
+            DisconnectReason::WriteTimeout => {
+                "no bytes were sent to the peer within the write timeout"
+            }
             DisconnectReason::Evicted => "evicted: its send queue was full",
             DisconnectReason::TotalSendQueue => "evicted: all send queues together were full",
             DisconnectReason::TotalIncoming => "too much memory was held for incoming messages",
@@ -233,6 +244,11 @@ impl fmt::Display for Error {
             Error::Send(send_error) => send_error.fmt(f),
             Error::Closed => f.write_str("the WebSocket connection is closed"),
             Error::Dropped => f.write_str("the client's send queue is full: message dropped"),
+            Error::QueueFull { waiting, limit } => write!(
+                f,
+                "not connected, and {waiting} bytes wait for the next connection already: this message \
+                 would exceed the queue limit of {limit} bytes"
+            ),
             Error::Io(error) => error.fmt(f),
         }
     }
@@ -259,7 +275,8 @@ impl std::error::Error for Error {
             | Error::Redirect(_)
             | Error::Send(_)
             | Error::Closed
-            | Error::Dropped => None,
+            | Error::Dropped
+            | Error::QueueFull { .. } => None,
         }
     }
 }

@@ -339,6 +339,8 @@ pub mod server;
 
 pub mod client;
 
+pub mod pieces;
+
 #[cfg(feature = "tls")]
 pub mod tls;
 

@@ -13,6 +13,7 @@ use crate::net::socket::Socket;
 use crate::net::stream::Stream;
 use crate::net::timeouts::MessageRate;
 use crate::net::tls::{TlsClient, TlsSession};
+use crate::net::transport::{Transport, bridge};
 #[cfg(feature = "deflate")]
 use crate::protocol::Deflate;
 use crate::protocol::{
@@ -23,9 +24,9 @@ use super::connect::dial;
 use super::entropy;
 use super::proxy;
 use super::proxy::Proxy;
+use super::reconnect::{Destination, Reconnect, Reconnecting};
 use super::redirects::{Chain, Redirects};
 use super::runtime::Runtime;
-use super::transport::{Transport, bridge};
 use super::websocket::WebSocket;
 
 /// Opens client connections with these options. One connector can open any number of connections.
@@ -390,6 +391,34 @@ impl Connector {
         }
     }
 
+    /// Returns a connection that stays connected: after the end of a connection, and after a failed attempt,
+    /// it connects again, with these options, after a delay that grows. This method does not connect yet: the
+    /// first [`recv`](Reconnecting::recv) does.
+    ///
+    /// ```no_run
+    /// use stentor::Connector;
+    /// use stentor::client::{Update, Reconnect};
+    ///
+    /// let mut feed = Connector::new().stay_connected("ws://127.0.0.1:8000/", Reconnect::new())?;
+    /// while let Some(update) = feed.recv()? {
+    ///     match update {
+    ///         Update::Connected { .. } => feed.send("subscribe prices")?,
+    ///         Update::Message(message) => println!("{message}"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), stentor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`Error::Url`] if the URL is not a WebSocket URL.
+    /// - `Error::Tls` if a certificate cannot prove the host of a `wss` URL, and [`Error::Io`] for `wss` if
+    ///   the library was built without `tls`.
+    #[doc(alias = "reconnect")]
+    pub fn stay_connected(&self, url: &str, options: Reconnect) -> Result<Reconnecting, Error> {
+        Ok(Reconnecting::new(self.destination(url)?, options))
+    }
+
     /// Performs the handshake like [`connect`](Connector::connect), on a connection that exists already: TCP,
     /// or a Unix socket. The URL names the requested resource.
     ///
@@ -420,6 +449,17 @@ impl Connector {
         let mut socket = self.begin(near.into(), None, &request)?;
         socket.bridge = Some(bridge);
         Ok(socket)
+    }
+
+    /// Returns these options with a URL that was checked.
+    pub(super) fn destination(&self, url: &str) -> Result<Destination, Error> {
+        let request = self.request.at(url)?;
+        self.tls_for(&request)?;
+        Ok(Destination {
+            connector: self.clone(),
+            url: url.to_owned(),
+            version: request.version,
+        })
     }
 
     /// Connects to the server of one request.

@@ -22,17 +22,19 @@ mod proxy;
 
 mod redirects;
 
-mod transport;
-
 pub(crate) mod websocket;
 
 pub(crate) mod sender;
+
+mod reconnect;
 
 mod runtime;
 
 mod entropy;
 
 pub use crate::error::{ProxyError, RedirectError, SocksError};
+pub use crate::net::halves::Halves;
+pub use crate::net::transport::Transport;
+pub use reconnect::{Outage, Reconnect, Reconnecting, ReconnectingSender, Update};
 pub use redirects::Redirects;
-pub use transport::Transport;
 pub use websocket::ConnectionStats;

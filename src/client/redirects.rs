@@ -219,8 +219,8 @@ fn is_same_server(from: &ClientRequest, to: &ClientRequest) -> bool {
     from.host() == to.host() && same_port
 }
 
-/// Returns a URL for an error: without its query.
-fn shown(url: &str) -> String {
+/// Returns a URL for an error or the log: without its query.
+pub(super) fn shown(url: &str) -> String {
     escaped(split_query(url).0.as_bytes())
 }
 

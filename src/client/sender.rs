@@ -8,10 +8,9 @@ use crate::net::link::Link;
 use crate::net::log::shown::Shown;
 use crate::net::log::traced::Written;
 use crate::net::log::{CONNECTION, trace};
-use crate::net::send_queue::NOT_COPIED_FROM;
-use crate::protocol::{CloseCode, CloseFrame, Message, Version};
-
-use super::transport::Bridge;
+use crate::net::send_queue::{NOT_COPIED_FROM, Push};
+use crate::net::transport::Bridge;
+use crate::protocol::{CloseCode, CloseFrame, Message, SendError, Version};
 
 /// A handle of a client connection: it sends messages, and closes or aborts the connection. Any thread can
 /// use it, while another thread waits in [`WebSocket::recv`](crate::WebSocket::recv). A clone is cheap. A
@@ -38,6 +37,14 @@ pub struct Sender {
     pub(super) bridge: Option<Bridge>,
 }
 
+/// The result of putting a message into the send queue.
+pub(super) enum Pushed {
+    /// The queue has taken it. Only a large message may still find a queue that is just closed: it is lost.
+    Taken(Push),
+    /// The connection is closed: nothing was sent.
+    Refused(Message),
+}
+
 impl Sender {
     /// Sends a message at once. Messages of several threads never mix.
     ///
@@ -52,24 +59,10 @@ impl Sender {
     /// - [`Error::Disconnected`] if this side has disconnected, for example after the write timeout.
     #[doc(alias = "backpressure")]
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let Some(encoder) = self.link.encoder() else {
-            return Err(Error::Closed);
-        };
-        let message = message.into();
-        trace!(target: CONNECTION, "{}: > {}", self.link, Shown(&message));
-        let send_queue = &self.link.send_queue;
-        let mut written = Written::for_log();
-        let deflated = self.link.reply_deflated(true, &message, &mut written);
-        let push = match deflated {
-            Some(push) => push,
-            None if message.len() < NOT_COPIED_FROM => send_queue.reply(true, |out| {
-                let encode = |out: &mut Vec<u8>| encoder.encode(&message, out).map(|()| 1);
-                written.by(out, encode)
-            })?,
-            None => self.link.reply_owned(encoder, message, &mut written)?,
-        };
-        written.log(&self.link);
-        self.link.settle(push)
+        match self.push(message.into())? {
+            Pushed::Taken(push) => self.link.settle(push),
+            Pushed::Refused(_) => self.link.settle(Push::Closed),
+        }
     }
 
     /// Starts the closing handshake with a code and a reason, in the way of the version. Draft-76 has only
@@ -99,6 +92,44 @@ impl Sender {
         }
     }
 
+    /// Puts a message into the send queue, and does not wait for room there.
+    ///
+    /// # Errors
+    /// If the version cannot carry the message.
+    pub(super) fn push(&self, message: Message) -> Result<Pushed, SendError> {
+        let Some(encoder) = self.link.encoder() else {
+            return Ok(Pushed::Refused(message));
+        };
+        trace!(target: CONNECTION, "{}: > {}", self.link, Shown(&message));
+        let send_queue = &self.link.send_queue;
+        let mut written = Written::for_log();
+        let deflated = self.link.reply_deflated(true, &message, &mut written);
+        let push = match deflated {
+            Some(push) => push,
+            None if message.len() < NOT_COPIED_FROM => send_queue.reply(true, |out| {
+                let encode = |out: &mut Vec<u8>| encoder.encode(&message, out).map(|()| 1);
+                written.by(out, encode)
+            })?,
+            None if send_queue.is_closed() => Push::Closed,
+            None => {
+                let push = self.link.reply_owned(encoder, message, &mut written)?;
+                written.log(&self.link);
+                return Ok(Pushed::Taken(push));
+            }
+        };
+        written.log(&self.link);
+        Ok(match push {
+            Push::Closed => Pushed::Refused(message),
+            push => Pushed::Taken(push),
+        })
+    }
+
+    /// Returns whether the send queue takes messages. Sending may have noticed the end of a connection that
+    /// the reading thread has not noticed yet.
+    pub(super) fn takes_messages(&self) -> bool {
+        self.is_open() && !self.link.send_queue.is_closed()
+    }
+
     /// Returns whether the connection is open: messages can be sent, since no close has begun.
     pub fn is_open(&self) -> bool {
         self.link.is_open()
@@ -115,7 +146,7 @@ impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender")
             .field("version", &self.version())
-            .field("peer", &self.link.peer)
+            .field("peer", &self.link.peer())
             .field("open", &self.is_open())
             .finish()
     }

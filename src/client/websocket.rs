@@ -10,17 +10,19 @@ use crate::error::{DisconnectReason, Error};
 use crate::net::connection::{Conversation, Step};
 use crate::net::link::Stage;
 use crate::net::log::{CLIENT, CONNECTION, debug};
+use crate::net::message_reader::MessageReader;
+use crate::net::message_writer::MessageWriter;
 use crate::net::peer::Peer;
 use crate::net::received::Received;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
+use crate::net::transport::Bridge;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Event, HandshakeError, HandshakeResponse, Message, State,
     Version, WeakValues,
 };
 
 use super::sender::Sender;
-use super::transport::Bridge;
 
 /// A connection that this process has opened, with [`connect`](crate::connect) or
 /// [`Connector`](crate::Connector).
@@ -121,7 +123,7 @@ impl WebSocket {
 
     /// Returns the other end of the connection. If there is a proxy, this is the proxy.
     pub fn peer(&self) -> Peer {
-        self.talk.link.peer
+        self.talk.link.peer()
     }
 
     /// Returns the local address, unless the connection runs over a Unix socket or a
@@ -216,6 +218,22 @@ impl WebSocket {
         self.talk.recv_event()
     }
 
+    /// Waits for the start of the next message, and returns a reader that receives it in pieces, as it
+    /// comes: [`MessageReader`] says how. The message may have `limit` bytes, after decompression; the limit
+    /// of [`recv`](WebSocket::recv) does not apply. A larger message fails the connection with 1009 (1004 in
+    /// versions 7 and 8). A short message is received in the same way.
+    ///
+    /// A message whose start has arrived in an earlier call, such as a
+    /// [`recv_timeout`](WebSocket::recv_timeout) that has returned without it, was already subject to
+    /// [`max_message_size`](crate::Connector::max_message_size).
+    ///
+    /// # Errors
+    /// The same as [`recv`](WebSocket::recv); so is the result `Ok(None)`.
+    #[doc(alias = "stream")]
+    pub fn recv_reader(&mut self, limit: usize) -> Result<Option<MessageReader<'_>>, Error> {
+        self.talk.recv_reader(limit)
+    }
+
     /// Sends a message.
     ///
     /// If more input of the peer has already arrived, `send` holds the message back, to send several messages
@@ -235,6 +253,29 @@ impl WebSocket {
     #[doc(alias = "backpressure")]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.talk.send(message.into())
+    }
+
+    /// Returns a writer that sends one binary message in pieces, while it is produced:
+    /// [`MessageWriter`] says how. Nothing is sent before the writer has bytes. Version 7 and later have
+    /// fragments; draft-75 and draft-76 do not.
+    ///
+    /// # Errors
+    /// - [`Error::Send`] if the peer's version has no fragments. The connection stays open.
+    /// - [`Error::Closed`] if the connection is closed, or its closing handshake has begun.
+    /// - [`Error::Disconnected`] if this side has disconnected.
+    #[doc(alias = "stream")]
+    #[doc(alias = "fragment")]
+    pub fn binary_writer(&mut self) -> Result<MessageWriter<'_>, Error> {
+        self.talk.message_writer(false)
+    }
+
+    /// Returns a writer that sends one text message in pieces, like
+    /// [`binary_writer`](WebSocket::binary_writer). The text must be UTF-8.
+    ///
+    /// # Errors
+    /// The same as [`binary_writer`](WebSocket::binary_writer).
+    pub fn text_writer(&mut self) -> Result<MessageWriter<'_>, Error> {
+        self.talk.message_writer(true)
     }
 
     /// Sends a ping with a payload of up to 125 bytes. [`recv_event`](WebSocket::recv_event) returns the

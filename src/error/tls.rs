@@ -35,6 +35,8 @@ pub(crate) enum Cause {
     InvalidName(String),
     /// The peer speaks something else.
     NotTls,
+    /// The peer speaks something else: it sends a header of the PROXY protocol.
+    ProxyHeader,
     /// An error of rustls: a key that does not match the certificate, a certificate that is not
     /// trusted, a peer that does not trust ours.
     Rustls(rustls::Error),
@@ -48,6 +50,12 @@ impl TlsError {
             Cause::Unusable(_, error) => error.rustls(),
             _ => None,
         }
+    }
+
+    /// Returns whether another attempt would fail again: a server that is about to restart may send an
+    /// alert, or end the stream, but its certificate stays.
+    pub(crate) fn is_permanent(&self) -> bool {
+        !matches!(self.rustls(), Some(rustls::Error::AlertReceived(_)))
     }
 }
 
@@ -84,6 +92,10 @@ impl fmt::Display for TlsError {
                 )
             }
             Cause::NotTls => f.write_str("the peer does not speak TLS"),
+            Cause::ProxyHeader => f.write_str(
+                "the peer does not speak TLS, but begins with a header of the PROXY protocol, and is not a \
+                 trusted proxy: see ServerBuilder::proxy_protocol",
+            ),
             Cause::Rustls(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 f.write_str("the private key does not match the certificate")
             }

@@ -1,5 +1,7 @@
 //! One connection, on either side: the loop around the engine.
 
+mod handed_over;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,7 @@ use super::sync::atomic::Ordering::Relaxed;
 use super::wait::Wait;
 use super::watchdog::Watchdog;
 use crate::error::{DisconnectReason, Error};
+pub(crate) use handed_over::HandedOver;
 
 /// Receives every change of state, on the thread of the client concerned.
 pub(crate) type OnState = dyn Fn(ClientId, Transition) + Send + Sync;
@@ -55,6 +58,10 @@ pub(crate) struct Conversation {
     /// The send queue has taken the close frame, or refused it because another thread was first.
     sent_close: bool,
     pub(crate) on_state: Option<Arc<OnState>>,
+    /// If another server has parsed the request.
+    pub(crate) handed_over: Option<Box<HandedOver>>,
+    /// A header of the PROXY protocol comes first.
+    pub(crate) awaits_proxy_header: bool,
 }
 
 /// The result of one step of the loop.
@@ -86,6 +93,8 @@ impl Conversation {
             rate_limiter: None,
             sent_close: false,
             on_state: None,
+            handed_over: None,
+            awaits_proxy_header: false,
         }
     }
 
@@ -165,7 +174,7 @@ impl Conversation {
     pub(crate) fn recv_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
             match self.step() {
-                Step::Event(Event::Closed(_)) | Step::Late => {}
+                Step::Event(Event::Closed(_) | Event::Piece(_)) | Step::Late => {}
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Over => return self.verdict().map(|()| None),
             }
@@ -185,7 +194,7 @@ impl Conversation {
             let sent = self.link.reply_deflated(at_once, &message, &mut written);
             if let Some(push) = sent {
                 written.log(&self.link);
-                return self.link.settle(push);
+                return self.settle(push);
             }
         }
         if message.len() < NOT_COPIED_FROM {
@@ -195,7 +204,7 @@ impl Conversation {
         let mut written = Written::for_log();
         let push = self.link.reply_owned(encoder, message, &mut written)?;
         written.log(&self.link);
-        self.link.settle(push)
+        self.settle(push)
     }
 
     /// Sends a ping from the connection's own thread.
@@ -207,6 +216,7 @@ impl Conversation {
     /// Sends the queued replies, as far as the socket takes them.
     pub(crate) fn flush(&mut self) {
         self.link.send_queue.flush();
+        self.flush_relay();
     }
 
     /// Starts the closing handshake as any thread does, and finds out at once which thread's close frame
@@ -215,6 +225,7 @@ impl Conversation {
         self.link.start_close(frame)?;
         self.notice_close();
         self.emit(false);
+        self.flush_relay();
         Ok(())
     }
 
@@ -242,6 +253,7 @@ impl Conversation {
     pub(crate) fn release_socket(&mut self) {
         self.link.enter(Stage::Gone);
         self.link.send_queue.release_socket();
+        self.socket.close_relay();
         // Other threads may keep the link for as long as they like.
         self.link.drop_context();
         if self.held > 0 {
@@ -372,7 +384,7 @@ impl Conversation {
     /// Handles the end of the input: the peer will send no more, or the watchdog has stopped the
     /// reading, or a handle has closed TCP.
     #[inline(never)]
-    fn stream_ended(&mut self, error: Option<Errno>) {
+    pub(crate) fn stream_ended(&mut self, error: Option<Errno>) {
         if let Some(error) = error {
             debug!(target: CONNECTION, "{}: read: {}", self.link, io::Error::from(error));
         }
@@ -426,6 +438,7 @@ impl Conversation {
                     trace!(target: CONNECTION, "{}: < {}", self.link, Shown(message));
                 }
             }
+            Event::Piece(piece) => self.observe_piece(piece),
             Event::Ping(payload) => {
                 trace!(target: CONNECTION, "{}: < ping {}", self.link, Escaped::Bytes(payload))
             }
@@ -509,10 +522,10 @@ impl Conversation {
             .send_queue
             .reply(!more_to_come, |out| written.by(out, write))?;
         written.log(&self.link);
-        self.link.settle(push)
+        self.settle(push)
     }
 
-    fn check_ready(&self) -> Result<(), Error> {
+    pub(super) fn check_ready(&self) -> Result<(), Error> {
         match self.connection.state() {
             State::Ready => Ok(()),
             _ => Err(Error::Closed),

@@ -50,6 +50,10 @@ pub(crate) struct Watched {
     behind: Option<Option<Duration>>,
     /// The message that has begun to come and has not ended.
     message: Unfinished,
+    /// How often the writer of a message that is sent in pieces has got bytes; 0 if there is none.
+    writes: u64,
+    /// For how long it has got none, while no bytes waited for the peer.
+    unwritten: Duration,
 }
 
 /// How far the ping of the present silence is.
@@ -94,11 +98,16 @@ impl Watched {
             sent: 0,
             behind: None,
             message: Unfinished::default(),
+            writes: 0,
+            unwritten: Duration::ZERO,
         }
     }
 
     /// One look at an open client, `passed` after the last.
     pub(super) fn keep_alive(&mut self, passed: Duration) {
+        if self.writer_is_late(passed) {
+            return self.link.disconnect(DisconnectReason::WriteTimeout);
+        }
         let link = Arc::clone(&self.link);
         let received = changed(&mut self.reads, link.reads());
         let relieved = changed(&mut self.relieved, link.send_queue.relieved());
@@ -121,6 +130,20 @@ impl Watched {
             Some(reason) => link.disconnect(reason),
             None => self.ping_if_due(),
         }
+    }
+
+    /// Whether a writer holds back the messages of other threads, and gets no bytes. Bytes that wait for
+    /// the peer have a write timeout of their own.
+    fn writer_is_late(&mut self, passed: Duration) -> bool {
+        let send_queue = &self.link.send_queue;
+        let writes = send_queue.writes();
+        let has_written = changed(&mut self.writes, writes);
+        if writes == 0 || has_written || send_queue.is_stalled() {
+            self.unwritten = Duration::ZERO;
+            return false;
+        }
+        self.unwritten += passed;
+        self.unwritten >= self.link.timeouts.write
     }
 
     /// Whether the client's time is over, and of which timeout.

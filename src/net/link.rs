@@ -78,8 +78,10 @@ pub(crate) struct Link {
     pub(crate) id: ClientId,
     /// The role of our own side.
     role: Role,
-    /// The address of the other end; with a proxy, the proxy's.
-    pub(crate) peer: Peer,
+    /// The other end of the connection; with a proxy, the proxy.
+    connected: Peer,
+    /// The client that a trusted proxy has named. In a box: few clients have one.
+    named: OnceLock<Box<Peer>>,
     pub(crate) send_queue: SendQueue,
     pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) identity: OnceLock<Identity>,
@@ -132,7 +134,8 @@ impl Link {
         Link {
             id,
             role,
-            peer,
+            connected: peer,
+            named: OnceLock::new(),
             send_queue,
             timeouts,
             identity: OnceLock::new(),
@@ -152,6 +155,17 @@ impl Link {
             context: Mutex::default(),
             parker: Parker::default(),
         }
+    }
+
+    /// Returns the client that a trusted proxy has named with the PROXY protocol, or else the other end of
+    /// the connection.
+    pub(crate) fn peer(&self) -> Peer {
+        self.named.get().map_or(self.connected, |named| **named)
+    }
+
+    /// Stores the client that a trusted proxy has named. Only the first counts.
+    pub(crate) fn set_peer(&self, named: Peer) {
+        let _ = self.named.set(Box::new(named));
     }
 
     /// Returns the version, once the handshake is done.
@@ -439,12 +453,31 @@ impl Link {
         }
     }
 
+    /// As [`settle`](Link::settle), for a fragment: held messages do not leave before the last one.
+    ///
+    /// # Errors
+    /// The same as [`settle`](Link::settle).
+    pub(crate) fn settle_fragment(&self, push: Push) -> Result<(), Error> {
+        match push {
+            Push::Full => {
+                let waited = self.send_queue.wait_for_fragment(self.timeouts.write);
+                self.unless_late(waited)
+            }
+            push => self.settle(push),
+        }
+    }
+
     /// Waits until no more than `limit` bytes wait for the socket.
     ///
     /// # Errors
     /// The disconnect reason, once the socket took nothing for as long as the write timeout.
     pub(crate) fn wait_for_room(&self, limit: usize) -> Result<(), Error> {
         let waited = self.send_queue.wait_for_room(limit, self.timeouts.write);
+        self.unless_late(waited)
+    }
+
+    /// Disconnects the peer if a wait for room has failed.
+    fn unless_late(&self, waited: Result<(), DisconnectReason>) -> Result<(), Error> {
         waited.map_err(|reason| {
             self.disconnect(reason);
             Error::Disconnected(reason)

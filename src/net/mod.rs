@@ -24,6 +24,10 @@ mod read_size;
 
 pub(crate) mod received;
 
+pub(crate) mod message_writer;
+
+pub(crate) mod message_reader;
+
 mod linger;
 
 pub(crate) mod link;
@@ -44,6 +48,16 @@ pub(crate) mod socket;
 pub(crate) mod system;
 
 pub(crate) mod stream;
+
+pub(crate) mod transport;
+
+pub(crate) mod halves;
+
+#[cfg_attr(
+    stentor_model,
+    allow(dead_code, reason = "the model has no streams of other libraries")
+)]
+pub(crate) mod relay;
 
 #[cfg_attr(not(feature = "tls"), path = "tls/disabled.rs")]
 pub(crate) mod tls;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// The other end of a connection. If there is a proxy between the client and the server, this is the proxy.
+/// The other end of a connection. If there is a proxy between the client and the server, this is the proxy,
+/// unless the proxy has named the client with the PROXY protocol.
 ///
 /// An IPv4 client of a listener for both families has its IPv4 address here, not the IPv6 form that the
 /// system uses.
@@ -35,6 +36,13 @@ impl Peer {
 impl From<SocketAddr> for Peer {
     fn from(addr: SocketAddr) -> Peer {
         Peer::Net(SocketAddr::new(addr.ip().to_canonical(), addr.port()))
+    }
+}
+
+/// The address of a peer, or [`Peer::Local`] for none: a peer of a Unix socket has no address.
+impl From<Option<SocketAddr>> for Peer {
+    fn from(addr: Option<SocketAddr>) -> Peer {
+        addr.map_or(Peer::Local, Peer::from)
     }
 }
 

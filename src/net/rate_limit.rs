@@ -170,6 +170,7 @@ impl RateLimiter {
     pub(crate) fn observe(&mut self, event: &Event) {
         match event {
             Event::Message(message) => self.delivered(message.len()),
+            Event::Piece(piece) if piece.is_last => self.delivered(piece.total),
             Event::Ping(_) => self.control(),
             Event::Pong(_) => self.pong(),
             _ => {}

@@ -3,12 +3,15 @@
 use std::io::IoSlice;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Result, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, recv, send, sendmsg, sockopt};
 
+use super::relay::Relay;
 use super::stream::Stream;
 use super::sync::Instant;
 use super::system::{SEND_FLAGS, poll_until};
@@ -18,8 +21,18 @@ use super::tls::TlsSession;
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Stream,
-    /// The TLS session, if the connection is encrypted.
-    tls: Option<Box<TlsSession>>,
+    layer: Layer,
+}
+
+/// The layer between the stream and the connection.
+#[derive(Debug)]
+enum Layer {
+    None,
+    /// The connection is encrypted.
+    Tls(Box<TlsSession>),
+    /// The stream is the near end of a pair of sockets, and behind it is a stream that only the client's own
+    /// thread reads and writes.
+    Relay(Arc<Relay>),
 }
 
 /// How much of the connection a peer has ended.
@@ -49,7 +62,7 @@ impl Socket {
     pub(crate) fn new(stream: impl Into<Stream>) -> Socket {
         Socket {
             stream: stream.into(),
-            tls: None,
+            layer: Layer::None,
         }
     }
 
@@ -57,29 +70,60 @@ impl Socket {
     pub(crate) fn secured(stream: impl Into<Stream>, tls: TlsSession) -> Socket {
         Socket {
             stream: stream.into(),
-            tls: Some(Box::new(tls)),
+            layer: Layer::Tls(Box::new(tls)),
+        }
+    }
+
+    /// As [`new`](Socket::new), for the near end of a relay.
+    pub(crate) fn relayed(near: UnixStream, relay: Arc<Relay>) -> Socket {
+        Socket {
+            stream: near.into(),
+            layer: Layer::Relay(relay),
         }
     }
 
     /// Returns the TLS session, if the connection is encrypted.
     pub(crate) fn tls(&self) -> Option<&TlsSession> {
-        self.tls.as_deref()
+        match &self.layer {
+            Layer::Tls(tls) => Some(tls),
+            Layer::None | Layer::Relay(_) => None,
+        }
+    }
+
+    /// Returns whether only the client's own thread can read and write its stream.
+    pub(crate) fn is_relayed(&self) -> bool {
+        matches!(self.layer, Layer::Relay(_))
+    }
+
+    /// Carries the sent bytes on to a relayed stream, which may block. Only for the client's own thread.
+    #[inline(never)]
+    pub(crate) fn flush_relay(&self) {
+        if let Layer::Relay(relay) = &self.layer {
+            relay.flush(Some(self.as_fd()));
+        }
+    }
+
+    /// Closes a relayed stream. Only for the client's own thread.
+    pub(crate) fn close_relay(&self) {
+        if let Layer::Relay(relay) = &self.layer {
+            relay.close();
+        }
     }
 
     /// Sends the bytes that the kernel takes at once, and returns how many. The rest must come first
     /// in the next call, as far as it is [committed](Socket::committed).
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize> {
-        match &self.tls {
-            Some(tls) => tls.send(self.as_fd(), &[IoSlice::new(bytes)]),
-            None => retry_on_intr(|| send(self, bytes, SEND_FLAGS)),
+        match &self.layer {
+            Layer::Tls(tls) => tls.send(self.as_fd(), &[IoSlice::new(bytes)]),
+            Layer::None | Layer::Relay(_) => retry_on_intr(|| send(self, bytes, SEND_FLAGS)),
         }
     }
 
     /// As [`send`](Socket::send), for bytes that lie in several places.
     pub(crate) fn send_vectored(&self, vectors: &[IoSlice<'_>]) -> Result<usize> {
-        match &self.tls {
-            Some(tls) => tls.send(self.as_fd(), vectors),
-            None => retry_on_intr(|| {
+        match &self.layer {
+            Layer::Tls(tls) => tls.send(self.as_fd(), vectors),
+            Layer::None | Layer::Relay(_) => retry_on_intr(|| {
                 sendmsg(
                     self,
                     vectors,
@@ -92,13 +136,15 @@ impl Socket {
 
     /// Returns how many of the bytes that were not taken are encrypted already, and cannot change.
     pub(crate) fn committed(&self) -> usize {
-        self.tls.as_ref().map_or(0, |tls| tls.committed())
+        self.tls().map_or(0, TlsSession::committed)
     }
 
     /// Reads once, blocking, into the buffer's spare capacity; returns 0 at the end of the stream.
     pub(crate) fn receive(&self, buffer: &mut Vec<u8>) -> Result<usize> {
-        if let Some(tls) = &self.tls {
-            return tls.receive(self.as_fd(), buffer);
+        match &self.layer {
+            Layer::None => {}
+            Layer::Tls(tls) => return tls.receive(self.as_fd(), buffer),
+            Layer::Relay(relay) => return relay.receive(self.as_fd(), buffer),
         }
         let spare = rustix::buffer::spare_capacity(buffer);
         recv(self, spare, RecvFlags::empty()).map(|(read, _)| read)
@@ -111,11 +157,22 @@ impl Socket {
 
     /// Returns whether decrypted bytes wait in the TLS session, or their end.
     pub(crate) fn holds_plaintext(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.holds_plaintext())
+        self.tls().is_some_and(|tls| tls.holds_plaintext())
     }
 
-    /// Reads once, blocking, and drops the bytes, encrypted or not; returns how many they were.
+    /// Copies the bytes that have arrived, encrypted or not, and leaves them to be read; blocks until there
+    /// are some. Returns 0 at the end of the stream.
+    pub(crate) fn peek(&self, room: &mut [u8]) -> Result<usize> {
+        recv(self, room, RecvFlags::PEEK).map(|(read, _)| read)
+    }
+
+    /// Reads once, blocking, and drops the bytes, encrypted or not; returns how many they were. A relayed
+    /// stream is not read: nothing could end the wait, and the peer receives its end when it is dropped.
     pub(crate) fn discard(&self, scrap: &mut [u8]) -> Result<usize> {
+        if let Layer::Relay(relay) = &self.layer {
+            relay.flush(Some(self.as_fd()));
+            return Ok(0);
+        }
         recv(self, scrap, RecvFlags::empty()).map(|(read, _)| read)
     }
 
@@ -127,8 +184,8 @@ impl Socket {
     /// Ends one direction, or both, and wakes the thread that waits for it. TLS announces the end of
     /// its data: `WouldBlock` means that this waits for the socket, and is to be tried again.
     pub(crate) fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
-        match (&self.tls, &self.stream) {
-            (Some(tls), _) if how == Shutdown::Write => tls.shut_write(self.as_fd()),
+        match (&self.layer, &self.stream) {
+            (Layer::Tls(tls), _) if how == Shutdown::Write => tls.shut_write(self.as_fd()),
             (_, Stream::Tcp(stream)) => stream.shutdown(how),
             (_, Stream::Unix(stream)) => stream.shutdown(how),
         }
@@ -138,9 +195,17 @@ impl Socket {
     pub(crate) fn wait_until(&self, flags: PollFlags, wait: Duration) -> bool {
         // A wait that is too long for the clock has no end.
         let end = Instant::now().checked_add(wait);
-        match &self.tls {
-            Some(tls) if flags == PollFlags::IN => tls.wait_for_plaintext(self.as_fd(), end),
-            _ => poll_until(self.as_fd(), flags, end),
+        match &self.layer {
+            Layer::Tls(tls) if flags == PollFlags::IN => tls.wait_for_plaintext(self.as_fd(), end),
+            Layer::Relay(relay) if flags == PollFlags::IN => {
+                relay.wait_for_input(self.as_fd(), end)
+            }
+            Layer::Relay(relay) => {
+                // This makes the room.
+                relay.flush(Some(self.as_fd()));
+                poll_until(self.as_fd(), flags, end)
+            }
+            Layer::None | Layer::Tls(_) => poll_until(self.as_fd(), flags, end),
         }
     }
 

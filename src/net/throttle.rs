@@ -28,7 +28,7 @@ impl Conversation {
         }
         let closes = rate_limiter.policy == OnRateLimit::Close;
         if rate_limiter.is_first_excess() {
-            let (id, peer) = (link.id, link.peer);
+            let (id, peer) = (link.id, link.peer());
             let consequence = if closes { "closed" } else { "throttled" };
             log_limited!(
                 self.watchdog,

@@ -46,6 +46,14 @@ impl Timeouts {
         (shortest / 10).clamp(OFTEN, SELDOM)
     }
 
+    /// Returns these timeouts without pings: for a stream that cannot be written while it is read.
+    pub(crate) fn without_pings(&self) -> Timeouts {
+        Timeouts {
+            ping: None,
+            ..self.clone()
+        }
+    }
+
     /// Returns how long an unfinished message may stay without a new byte: as long as a client that does
     /// not answer its ping may be silent, also in the versions without a ping.
     pub(crate) fn unfinished(&self) -> Duration {

@@ -304,7 +304,12 @@ impl WatchdogThread {
             let place = self
                 .clients
                 .partition_point(|other| other.link.id < link.id);
-            self.clients.insert(place, Watched::new(link, now));
+            let watched = Watched::new(link, now);
+            match self.clients.get_mut(place) {
+                // Its connection continues on another socket.
+                Some(before) if before.link.id == watched.link.id => *before = watched,
+                _ => self.clients.insert(place, watched),
+            }
         }
         for id in notices.stalled {
             // One that is gone has nothing to send.

@@ -167,6 +167,20 @@ impl Connection {
         Some(message)
     }
 
+    /// Receives the next message, or the rest of the present one, in pieces: an [`Event::Piece`] for each
+    /// part, as it comes, in place of [`Event::Message`]. It may have `limit` bytes, in place of
+    /// [`Limits::message`](super::Limits::message). The message after it comes whole again.
+    pub fn receive_in_pieces(&mut self, limit: usize) {
+        if let Phase::Frames(decoder) = &mut self.phase {
+            decoder.begin_pieces(limit);
+        }
+    }
+
+    /// Returns whether a message is received in pieces whose last one has not come.
+    pub(crate) fn is_in_pieces(&self) -> bool {
+        matches!(&self.phase, Phase::Frames(decoder) if decoder.is_in_pieces())
+    }
+
     /// Returns the bytes that must be written to the peer now; empty when there are none.
     #[must_use]
     pub fn data_to_send(&mut self) -> Vec<u8> {
@@ -529,6 +543,7 @@ impl Connection {
         match decoded {
             // Our close frame is sent: messages that were still on their way are not processed.
             Decoded::Message(message) => ready.then_some(Event::Message(message)),
+            Decoded::Piece(piece) => ready.then_some(Event::Piece(piece)),
             Decoded::Pong(payload) => ready.then_some(Event::Pong(payload)),
             Decoded::Ping(payload) => {
                 // A ping is answered until the peer's close frame arrives (RFC 6455 §5.5.2).

@@ -6,7 +6,6 @@ use std::fmt;
 
 use super::close::CloseCode;
 use super::http::head::{InvalidHead, tls_hint};
-use super::limits::Limits;
 use super::version::{Version, Versions};
 
 /// Why a request was rejected. `Display` names the rule and the value that broke it; the same words
@@ -22,6 +21,11 @@ pub enum Rejection {
     MalformedHeaders(&'static str),
     /// Not HTTP at all: it begins with this byte, which is no visible character: 400, at once.
     NotHttp(u8),
+    /// A header of the PROXY protocol, version 1, from a peer that is not a trusted proxy: 400, at once.
+    UnexpectedProxyHeader,
+    /// A connection from a trusted proxy does not begin with a valid header of the PROXY protocol; names
+    /// the fault: 400, at once.
+    InvalidProxyHeader(&'static str),
     /// A method that HTTP knows and this server does not support, in a plain request: 405, which
     /// allows GET and HEAD (RFC 9110 §15.5.6).
     Method(String),
@@ -145,6 +149,8 @@ impl Rejection {
             Rejection::Method(_) | Rejection::HandshakeMethod(_) | Rejection::UnknownMethod(_) => {
                 "method"
             }
+            Rejection::UnexpectedProxyHeader => "unexpected proxy header",
+            Rejection::InvalidProxyHeader(_) => "invalid proxy header",
             Rejection::Resource(_) => "resource",
             Rejection::HttpVersion(_) => "http version",
             Rejection::NoUpgrade => "no upgrade",
@@ -174,6 +180,9 @@ impl Rejection {
     }
 }
 
+/// The remedy, where a proxy is not trusted.
+const TRUST: &str = "see ServerBuilder::proxy_protocol";
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -189,8 +198,21 @@ impl fmt::Display for Rejection {
                     f,
                     "not HTTP: it begins with {first:#04x}{}",
                     tls_hint(*first)
-                )
+                )?;
+                match first {
+                    // The first byte, and the third: the empty line before a request is skipped.
+                    b'\r' => write!(f, ", as the PROXY protocol (version 2) does: {TRUST}"),
+                    _ => Ok(()),
+                }
             }
+            Rejection::UnexpectedProxyHeader => write!(
+                f,
+                "a header of the PROXY protocol, from a peer that is not a trusted proxy: {TRUST}"
+            ),
+            Rejection::InvalidProxyHeader(fault) => write!(
+                f,
+                "no valid header of the PROXY protocol, which this trusted proxy must send: {fault}"
+            ),
             Rejection::Method(method) => write!(
                 f,
                 "method {method} is not supported: this server accepts GET and HEAD only"
@@ -345,10 +367,6 @@ impl ProtocolError {
             _ => CloseCode::PROTOCOL_ERROR,
         })
     }
-
-    pub(crate) fn message_too_large(limits: &Limits) -> ProtocolError {
-        ProtocolError::MessageTooLarge(limits.message)
-    }
 }
 
 impl fmt::Display for ProtocolError {
@@ -425,6 +443,8 @@ pub enum SendError {
     },
     /// A code that may not be sent (RFC 6455 §7.4).
     CloseCode(u16),
+    /// A part of a text message that is not UTF-8 (RFC 6455 §5.6), or that ends within a character.
+    InvalidUtf8,
     /// A close reason above 123 bytes, or a ping payload above 125.
     TooLong(usize),
     /// The state of the connection does not allow it: too early, or the connection is closed.
@@ -438,6 +458,7 @@ impl fmt::Display for SendError {
                 write!(f, "{version} has no {feature}")
             }
             SendError::CloseCode(code) => write!(f, "close code {code} may not be sent"),
+            SendError::InvalidUtf8 => f.write_str("a text message must be UTF-8"),
             SendError::TooLong(len) => {
                 write!(f, "{len} bytes are too many for a control frame")
             }

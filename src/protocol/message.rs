@@ -9,6 +9,7 @@ use super::error::Rejection;
 use super::handshake::HandshakeError;
 use super::payload::binary::Binary;
 use super::payload::text::Text;
+use super::piece::Piece;
 
 /// A complete message. Control frames are not messages: see [`Event`].
 ///
@@ -314,6 +315,8 @@ pub enum Event {
     Open,
     /// A whole message.
     Message(Message),
+    /// A part of a message: see [`Connection::receive_in_pieces`](super::Connection::receive_in_pieces).
+    Piece(Piece),
     /// A ping with its payload, up to 125 bytes. It has been answered already.
     Ping(Vec<u8>),
     /// A pong with its payload, up to 125 bytes.

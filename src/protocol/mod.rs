@@ -94,6 +94,7 @@ pub(crate) mod deflate;
 pub(crate) mod message;
 
 pub(crate) mod payload;
+pub(crate) mod piece;
 
 pub(crate) mod close;
 
@@ -120,6 +121,7 @@ pub use limits::Limits;
 pub use message::{Event, NotText};
 pub use payload::binary::Binary;
 pub use payload::text::Text;
+pub use piece::Piece;
 pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
 

@@ -187,7 +187,7 @@ where
                 return;
             }
         };
-        let Ok(conversation) = self.shared.admit(socket, peer) else {
+        let Ok(conversation) = self.shared.admit(socket, peer, true) else {
             return;
         };
         let Err(rejected) = self.next.try_send(conversation) else {

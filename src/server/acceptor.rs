@@ -6,15 +6,21 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::net::connection::Conversation;
-use crate::net::stream::Stream;
+use crate::net::peer::Peer;
 
 use super::client::{Client, HandlerResult};
 use super::handles::ServerHandle;
+use super::handover::Handover;
+use super::parsed_request::ParsedRequest;
 use super::settings::Settings;
 use super::shared::ServerThreads;
+use super::upgrade_response::UpgradeResponse;
 
 /// A server without a listener, for programs with an accept loop of their own. Its clients have timeouts,
 /// rooms and counters like the clients of every other server.
+///
+/// It also serves connections inside another HTTP server, whose head was read by that server: see
+/// [`Handover`], and [`respond_to`](Acceptor::respond_to) for servers that write the response themselves.
 ///
 /// ```no_run
 /// let clients = stentor::Server::builder().acceptor()?;
@@ -40,8 +46,9 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Performs the handshake on a stream that the caller has accepted, and returns the client. The handshake
-    /// runs on the calling thread. This method can block, and so can dropping the client, for as long as the
+    /// Performs the handshake on a stream that the caller has accepted, and returns the client: on a TCP or Unix
+    /// stream, or on any [`Handover`], which may have bytes that were read already, or a request that another
+    /// server has parsed. The handshake runs on the calling thread. This method can block, and so can dropping the client, for as long as the
     /// handshake, write and close timeouts allow: use one thread for each stream.
     ///
     /// Dropping the client closes the connection with 1000, or with 1011 in a panic. For another code, call
@@ -54,9 +61,9 @@ impl Acceptor {
     /// - [`Error::Answered`] if `on_request` responded with a page.
     /// - [`Error::Disconnected`] if the client disconnected during the handshake, or if it sent the last
     ///   bytes of a draft-76 handshake too late.
-    /// - [`Error::Io`] if the stream is not a connected socket, or if this process is a child that was forked
-    ///   after the server was created.
-    pub fn accept(&self, stream: impl Into<Stream>) -> Result<Client, Error> {
+    /// - [`Error::Io`] if the stream is not a connected socket, if a [`Handover`] cannot be used, or if this
+    ///   process is a child that was forked after the server was created.
+    pub fn accept(&self, stream: impl Into<Handover>) -> Result<Client, Error> {
         Client::open(self.admit(stream.into())?, &self.threads)
     }
 
@@ -66,13 +73,13 @@ impl Acceptor {
     /// # Errors
     /// - [`Error::Rejected`] if there are too many clients already, from this address or in total, or the
     ///   server shuts down.
-    /// - [`Error::Io`] if the stream is not a connected socket, or in a forked child, as for
-    ///   [`accept`](Acceptor::accept).
+    /// - [`Error::Io`] if the stream is not a connected socket, if a [`Handover`] cannot be used, or in a forked
+    ///   child, as for [`accept`](Acceptor::accept).
     ///
     /// Everything after that is reported by the log, the counters and the `on_close` hook.
     pub fn serve(
         &self,
-        stream: impl Into<Stream>,
+        stream: impl Into<Handover>,
         handler: impl Fn(&mut Client) -> HandlerResult + Sync,
     ) -> Result<(), Error> {
         let conversation = self.admit(stream.into())?;
@@ -87,13 +94,35 @@ impl Acceptor {
         })
     }
 
-    fn admit(&self, stream: Stream) -> Result<Box<Conversation>, Error> {
+    /// Answers a request that another server has parsed, for that server to send the response. If the request
+    /// is accepted, the response is a 101. The other server sends it, and then passes the stream to
+    /// [`UpgradeResponse::accept`] or [`UpgradeResponse::serve`]. Otherwise the response is complete: a rejection
+    /// or a page. This method does not block, except in the `on_request` hook.
+    ///
+    /// `peer` is the other end of the connection, for the limits per address and the log: its address, or
+    /// [`Peer::Local`] if it has none. The client counts as a connection until the response is dropped or its
+    /// connection ends. No timeout runs while the other server sends the response.
+    ///
+    /// If Stentor may write the response itself, [`Handover::request`] is the simpler way. It is also the only
+    /// way for clients of draft-75, which compare the first lines of the response byte by byte, and a server
+    /// that writes a 101 has its own status phrase and order of headers.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the request has another version of HTTP than 1.1 and 1.0, or a character that cannot be
+    /// a part of a request; in a forked child, as for [`accept`](Acceptor::accept); and if the process has no
+    /// file descriptor left.
+    pub fn respond_to(
+        &self,
+        request: &ParsedRequest,
+        peer: impl Into<Peer>,
+    ) -> Result<UpgradeResponse, Error> {
         self.threads.check_process()?;
-        let peer = stream.peer()?;
-        stream.set_blocking()?;
-        let shared = &self.threads.shared;
-        let socket = shared.secure(stream).map_err(io::Error::other)?;
-        shared.admit(socket, peer).map_err(Error::Rejected)
+        UpgradeResponse::to(request, peer.into(), &self.threads)
+    }
+
+    fn admit(&self, handover: Handover) -> Result<Box<Conversation>, Error> {
+        self.threads.check_process()?;
+        handover.admit(&self.threads.shared)
     }
 
     /// Returns a handle of the server, which can be cloned and used from any thread. Its

@@ -23,10 +23,11 @@ use super::addresses::Handshakes;
 #[cfg(feature = "history")]
 use super::history::History;
 use super::listener::{Listener, Listeners, Source};
+use super::proxy_protocol::TrustedProxies;
 use super::reply::Reply;
 use super::request::Request;
 use super::run::Server;
-use super::settings::Settings;
+use super::settings::{Settings, parsed};
 use super::teardown::CloseReport;
 
 /// Collects the listeners and the options of a [`Server`], then builds it. [`Server::builder`] returns it
@@ -193,11 +194,9 @@ impl ServerBuilder {
     /// [`InvalidHeader`] for a name that is empty, has an invalid byte, or was added already.
     pub fn subprotocols<I>(mut self, names: I) -> Result<Self, InvalidHeader>
     where
-        I: IntoIterator,
-        I::Item: AsRef<str>,
+        I: IntoIterator<Item: AsRef<str>>,
     {
-        let own = &mut self.settings.connection.config().subprotocols;
-        add_subprotocols(own, names)?;
+        add_subprotocols(&mut self.settings.connection.config().subprotocols, names)?;
         Ok(self)
     }
 
@@ -242,6 +241,13 @@ impl ServerBuilder {
     /// if other programs can reach the socket.
     pub fn trust_local_proxy(self, trust: bool) -> Self {
         self.set(|settings| settings.trust_local_proxy = trust)
+    }
+
+    /// Sets the proxies that send the PROXY protocol: each of their connections must begin with a header that
+    /// names the client. Default: none. See [`TrustedProxies`] for the rules.
+    #[doc(alias = "PROXY protocol")]
+    pub fn proxy_protocol(self, trusted: TrustedProxies) -> Self {
+        self.set(|settings| settings.trusted_proxies = trusted)
     }
 
     /// Sets whether a frame other than text fails a draft-75 or draft-76 connection. Default: no, the server
@@ -432,17 +438,12 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// [`InvalidOrigin`] for an origin without a scheme, or without a host if the scheme must have one.
-    pub fn allowed_origins<I>(mut self, allowed_origins: I) -> Result<Self, InvalidOrigin>
+    pub fn allowed_origins<I>(self, allowed_origins: I) -> Result<Self, InvalidOrigin>
     where
-        I: IntoIterator,
-        I::Item: AsRef<str>,
+        I: IntoIterator<Item: AsRef<str>>,
     {
-        let allowed_origins = allowed_origins
-            .into_iter()
-            .map(|origin| origin.as_ref().parse());
-        self.settings.connection.config().allowed_origins =
-            Some(allowed_origins.collect::<Result<_, _>>()?);
-        Ok(self)
+        let allowed_origins = parsed(allowed_origins)?;
+        Ok(self.connection(|options| options.config().allowed_origins = Some(allowed_origins)))
     }
 
     /// Allows only pages that this server has served itself. Default: off. Their origin has the host and the
@@ -477,15 +478,12 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// [`InvalidHost`] for a host with a port, and for text that is not a host's name.
-    pub fn allowed_hosts<I>(mut self, allowed_hosts: I) -> Result<Self, InvalidHost>
+    pub fn allowed_hosts<I>(self, allowed_hosts: I) -> Result<Self, InvalidHost>
     where
-        I: IntoIterator,
-        I::Item: AsRef<str>,
+        I: IntoIterator<Item: AsRef<str>>,
     {
-        let allowed_hosts = allowed_hosts.into_iter().map(|host| host.as_ref().parse());
-        self.settings.connection.config().allowed_hosts =
-            Some(allowed_hosts.collect::<Result<_, _>>()?);
-        Ok(self)
+        let allowed_hosts = parsed(allowed_hosts)?;
+        Ok(self.connection(|options| options.config().allowed_hosts = Some(allowed_hosts)))
     }
 
     /// Sets the rate limit for the messages of each client: see [`RateLimit`]. Default: no limit.
@@ -505,7 +503,8 @@ impl ServerBuilder {
     /// as one address, since one client usually owns all of them.
     ///
     /// Behind a proxy, all connections come from one address. If the server trusts the proxy's headers, the
-    /// last address in `X-Forwarded-For` counts, once the request has arrived. Until then, the connection
+    /// last address in `X-Forwarded-For` counts, once the request has arrived; with the [PROXY
+    /// protocol](ServerBuilder::proxy_protocol), the address in its header. Until then, the connection
     /// counts only for [`max_clients`](ServerBuilder::max_clients).
     pub fn max_clients_per_address(self, clients: Option<usize>) -> Self {
         self.set(|settings| settings.per_address.connections = clients)

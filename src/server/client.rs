@@ -12,6 +12,8 @@ use crate::net::catch_panic::catch_panic;
 use crate::net::client_id::ClientId;
 use crate::net::connection::Conversation;
 use crate::net::link::Stage;
+use crate::net::message_reader::MessageReader;
+use crate::net::message_writer::MessageWriter;
 use crate::net::peer::Peer;
 use crate::net::received::Received;
 use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, State, Values, Version};
@@ -85,9 +87,10 @@ impl Client {
     }
 
     /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy;
-    /// [`addr`](Client::addr) can return the client's own address.
+    /// [`addr`](Client::addr) can return the client's own address. If a trusted proxy has named the client
+    /// with the PROXY protocol, this is the client: see [`TrustedProxies`](crate::server::TrustedProxies).
     pub fn peer(&self) -> Peer {
-        self.conversation.link.peer
+        self.conversation.link.peer()
     }
 
     /// Returns the client's IP address.
@@ -221,6 +224,22 @@ impl Client {
         self.conversation.recv_event()
     }
 
+    /// Waits for the start of the next message, and returns a reader that receives it in pieces, as it
+    /// comes: [`MessageReader`] says how. The message may have `limit` bytes, after decompression; the limit
+    /// of [`recv`](Client::recv) does not apply. A larger message fails the connection with 1009 (1004 in
+    /// versions 7 and 8). A short message is received in the same way.
+    ///
+    /// A message whose start has arrived in an earlier call, such as a
+    /// [`recv_timeout`](Client::recv_timeout) that has returned without it, was already subject to
+    /// [`max_message_size`](crate::ServerBuilder::max_message_size).
+    ///
+    /// # Errors
+    /// The same as [`recv`](Client::recv); so is the result `Ok(None)`.
+    #[doc(alias = "stream")]
+    pub fn recv_reader(&mut self, limit: usize) -> Result<Option<MessageReader<'_>>, Error> {
+        self.conversation.recv_reader(limit)
+    }
+
     /// Sends a message to this client.
     ///
     /// If more input of the client has already arrived, `send` holds the reply back, to send several replies
@@ -241,6 +260,29 @@ impl Client {
     #[doc(alias = "backpressure")]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.conversation.send(message.into())
+    }
+
+    /// Returns a writer that sends one binary message in pieces, while it is produced:
+    /// [`MessageWriter`] says how. Nothing is sent before the writer has bytes. Version 7 and later have
+    /// fragments; draft-75 and draft-76 do not.
+    ///
+    /// # Errors
+    /// - [`Error::Send`] if the client's version has no fragments. The connection stays open.
+    /// - [`Error::Closed`] if the connection is closed, or its closing handshake has begun.
+    /// - [`Error::Disconnected`] if this side has disconnected.
+    #[doc(alias = "stream")]
+    #[doc(alias = "fragment")]
+    pub fn binary_writer(&mut self) -> Result<MessageWriter<'_>, Error> {
+        self.conversation.message_writer(false)
+    }
+
+    /// Returns a writer that sends one text message in pieces, like
+    /// [`binary_writer`](Client::binary_writer). The text must be UTF-8.
+    ///
+    /// # Errors
+    /// The same as [`binary_writer`](Client::binary_writer).
+    pub fn text_writer(&mut self) -> Result<MessageWriter<'_>, Error> {
+        self.conversation.message_writer(true)
     }
 
     /// Sends a ping with a payload of up to 125 bytes. [`recv_event`](Client::recv_event) returns the pong.

@@ -331,9 +331,11 @@ impl ClientHandle {
         self.link.version().unwrap_or(Version::Rfc6455)
     }
 
-    /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy.
+    /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy,
+    /// unless the proxy has named the client with the PROXY protocol: see
+    /// [`TrustedProxies`](crate::server::TrustedProxies).
     pub fn peer(&self) -> Peer {
-        self.link.peer
+        self.link.peer()
     }
 
     /// Returns the resource that the client requested: the path, and the query if there is one.

@@ -1,8 +1,9 @@
 //! The start of a connection: the request, the response of the user's hook, and the entry into the hub.
 
+use std::io;
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{DisconnectReason, Error};
 use crate::net::catch_panic::catch_panic;
 use crate::net::connection::{Conversation, Step};
 use crate::net::log::quota::Kind;
@@ -11,9 +12,10 @@ use crate::net::send_queue::NOT_COPIED_FROM;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
 use crate::protocol::http::text::shown;
-use crate::protocol::{self, Event, Rejection, Response, SendError, State, Values};
+use crate::protocol::{self, Event, Rejection, Response, SendError, State, Values, Version};
 
 use super::membership;
+use super::proxy_protocol::{self, Arrival};
 use super::reply::Reply;
 use super::request::Request;
 use super::settings::OnRequest;
@@ -35,36 +37,121 @@ impl Handshake<'_> {
     // The error is in a box: a client keeps the stack below its handler for its whole life.
     #[inline(never)]
     pub(super) fn perform(mut self) -> Result<(), Box<Error>> {
+        if self.is_done_elsewhere() {
+            self.opened();
+            return Ok(());
+        }
+        if self.conversation.awaits_proxy_header {
+            self.receive_proxy_header();
+        }
         loop {
-            match self.conversation.step() {
-                Step::Event(Event::Request) => self.answer_request(),
-                Step::Event(Event::Rejected(rejection)) => {
-                    self.shared.totals.rejected(rejection.name());
-                    self.log_answer(rejection.status(), &rejection);
-                    return Err(Box::new(Error::Rejected(rejection)));
-                }
-                Step::Event(Event::Open) => {
+            let step = self.conversation.step();
+            if let Some(result) = self.proceed(step) {
+                if result.is_ok() {
                     self.opened();
-                    return Ok(());
                 }
-                Step::Event(_) | Step::Late => {}
-                Step::Over if self.conversation.connection.state() == State::Rejected => {
-                    self.shared.totals.answered.fetch_add(1, Relaxed);
-                    return Err(Box::new(Error::Answered));
-                }
-                Step::Over => {
-                    self.log_tls_failure();
-                    let reason = self.conversation.link.end_reason();
-                    return Err(Box::new(Error::Disconnected(reason)));
-                }
+                return result;
             }
         }
+    }
+
+    /// Receives the PROXY header of a trusted proxy. If that fails, the next steps report the end.
+    #[inline(never)]
+    fn receive_proxy_header(&mut self) {
+        let proxy = self.conversation.link.peer();
+        let admitted = match proxy_protocol::receive(self.conversation) {
+            Arrival::Header(client) => self.shared.admit_proxied(self.conversation, client),
+            Arrival::Invalid(fault) => Err(Rejection::InvalidProxyHeader(fault)),
+            Arrival::Ended(error) => return self.conversation.stream_ended(error),
+        };
+        if let Err(rejection) = admitted {
+            let _ = self.conversation.connection.reject(rejection);
+            return;
+        }
+        let link = &self.conversation.link;
+        debug!(target: CONNECTION, "client {} {}: named by {proxy}", link.id, link.peer());
+    }
+
+    /// Answers a request that is received already, for a caller that sends the response itself.
+    ///
+    /// # Errors
+    /// As for [`perform`](Handshake::perform).
+    pub(super) fn answer(mut self) -> Result<(), Box<Error>> {
+        loop {
+            let step = self.conversation.step_now();
+            if matches!(step, Step::Late) {
+                return match self.conversation.connection.state() {
+                    // Draft-76: the rest follows on the stream.
+                    State::Handshaking => Ok(()),
+                    _ => Err(Box::new(Error::Disconnected(DisconnectReason::EndOfStream))),
+                };
+            }
+            if let Some(result) = self.proceed(step) {
+                return result;
+            }
+        }
+    }
+
+    /// Takes one step; returns the result once there is one.
+    #[inline(always)]
+    fn proceed(&mut self, step: Step) -> Option<Result<(), Box<Error>>> {
+        match step {
+            Step::Event(Event::Request) => self.answer_request(),
+            Step::Event(Event::Rejected(rejection)) => {
+                self.shared.totals.rejected(rejection.name());
+                self.log_answer(rejection.status(), &rejection);
+                return Some(Err(Box::new(Error::Rejected(rejection))));
+            }
+            Step::Event(Event::Open) => return Some(Ok(())),
+            Step::Event(_) | Step::Late => {}
+            Step::Over if self.conversation.connection.state() == State::Rejected => {
+                self.shared.totals.answered.fetch_add(1, Relaxed);
+                return Some(Err(Box::new(Error::Answered)));
+            }
+            Step::Over => {
+                self.log_tls_failure();
+                return Some(Err(self.disconnected()));
+            }
+        }
+        None
+    }
+
+    /// Takes the values of a request that was accepted before the connection had its stream; returns whether
+    /// the handshake is complete with that.
+    #[inline(never)]
+    fn is_done_elsewhere(&mut self) -> bool {
+        let handed_over = self.conversation.handed_over.as_mut();
+        let Some(values) = handed_over.and_then(|handed_over| handed_over.accepted.take()) else {
+            return false;
+        };
+        *self.values = values;
+        self.conversation.connection.state() == State::Ready
+    }
+
+    /// Returns the error of a client that has disconnected. If another server has parsed a request of
+    /// draft-76, it may well have kept its last bytes: that is logged.
+    #[inline(never)]
+    fn disconnected(&self) -> Box<Error> {
+        let conversation = &*self.conversation;
+        let (link, version) = (&conversation.link, conversation.connection.version());
+        if conversation.handed_over.is_none() || version != Some(Version::Draft76) {
+            return Box::new(Error::Disconnected(link.end_reason()));
+        }
+        let fault = "the 8 bytes behind the header block of draft-76 did not arrive: if the server that \
+            parsed the request has read them, pass them with Handover::already_read";
+        let (id, peer) = (link.id, link.peer());
+        log_limited!(
+            self.shared.watchdog,
+            Kind::Rejected,
+            "client {id} {peer}: {fault}"
+        );
+        Box::new(Error::Io(io::Error::new(io::ErrorKind::InvalidData, fault)))
     }
 
     /// Logs one line about a rejected client. The query may hold secrets, and is left out.
     #[inline(never)]
     fn log_answer(&self, status: u16, why: &dyn std::fmt::Display) {
-        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer);
+        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer());
         let path = self
             .conversation
             .connection
@@ -87,7 +174,7 @@ impl Handshake<'_> {
             return;
         };
         self.shared.totals.rejected("tls");
-        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer);
+        let (id, peer) = (self.conversation.link.id, self.conversation.link.peer());
         log_limited!(
             self.shared.watchdog,
             Kind::Rejected,

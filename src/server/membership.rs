@@ -89,7 +89,7 @@ pub(super) fn join(link: &Link, room: &str, shared: &Shared) {
     match try_join(link, room, shared) {
         Ok(()) | Err(JoinError::Closed) => {}
         Err(error) => {
-            let (id, peer) = (link.id, link.peer);
+            let (id, peer) = (link.id, link.peer());
             log_limited!(
                 shared.watchdog,
                 Kind::NotJoined,

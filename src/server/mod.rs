@@ -38,6 +38,12 @@ mod spawn;
 
 mod acceptor;
 
+mod handover;
+
+mod parsed_request;
+
+mod upgrade_response;
+
 mod shared;
 
 mod accept_loop;
@@ -52,6 +58,8 @@ mod systemd;
 pub(crate) mod client;
 
 mod handshake;
+
+mod proxy_protocol;
 
 mod close_with;
 
@@ -78,6 +86,7 @@ pub use acceptor::Acceptor;
 pub use close_with::CloseWith;
 pub use counters::Counters;
 pub use handles::Audience;
+pub use handover::Handover;
 #[cfg(feature = "history")]
 pub use history::History;
 #[cfg(feature = "history")]
@@ -92,8 +101,11 @@ pub use history::publication::{Publication, PublishError};
 pub use history::resume::{Gap, ResumeError, Resumed, Since};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+pub use parsed_request::ParsedRequest;
+pub use proxy_protocol::{InvalidNetwork, TrustedProxies};
 pub use spawn::RunningServer;
 pub use teardown::CloseReport;
+pub use upgrade_response::UpgradeResponse;
 
 pub use crate::net::client_id::ClientId;
 pub use crate::net::peer::Peer;

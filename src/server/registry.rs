@@ -72,6 +72,15 @@ impl Registry {
         self.lock().addresses.enter(link.id, net)
     }
 
+    /// Puts a connection in the place of the one with its number, and adds the numbers of that one to the
+    /// totals.
+    pub(crate) fn replace(&self, link: &Arc<Link>) {
+        let mut inside = self.lock();
+        if let Some(before) = inside.links.insert(link.id, Arc::clone(link)) {
+            self.totals.absorb(&before);
+        }
+    }
+
     /// Removes a connection, and adds its numbers to the totals under the same lock.
     pub(crate) fn remove(&self, link: &Link) {
         let mut inside = self.lock();

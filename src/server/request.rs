@@ -77,7 +77,7 @@ impl Request {
         let request = conversation.connection.request().cloned();
         Request {
             request: request.unwrap_or_else(protocol::Request::none),
-            peer: conversation.link.peer,
+            peer: conversation.link.peer(),
             addr: shared.address_of(conversation),
             shared: Arc::clone(shared),
         }

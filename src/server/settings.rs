@@ -1,6 +1,7 @@
 //! The options of a server at their defaults, as its threads use them.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::net::connection::OnState;
@@ -13,6 +14,7 @@ use crate::net::tls::TlsServer;
 use super::addresses::PerAddress;
 #[cfg(feature = "history")]
 use super::history::History;
+use super::proxy_protocol::TrustedProxies;
 use super::reply::Reply;
 use super::request::Request;
 use super::teardown::CloseReport;
@@ -24,6 +26,7 @@ type OnClose = dyn Fn(&CloseReport) + Send + Sync;
 pub(crate) struct Settings {
     pub(crate) connection: ConnectionOptions,
     pub(crate) trust_local_proxy: bool,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) total_send_queue_limit: usize,
     pub(crate) all_incoming: usize,
     pub(crate) slow_client: SlowClient,
@@ -42,6 +45,14 @@ pub(crate) struct Settings {
     pub(crate) on_state: Option<Arc<OnState>>,
 }
 
+/// Parses each text of a list.
+pub(super) fn parsed<T: FromStr, C: FromIterator<T>>(
+    texts: impl IntoIterator<Item: AsRef<str>>,
+) -> Result<C, T::Err> {
+    let texts = texts.into_iter();
+    texts.map(|text| text.as_ref().parse()).collect()
+}
+
 impl Default for Settings {
     fn default() -> Self {
         let mut connection = ConnectionOptions::default();
@@ -49,6 +60,7 @@ impl Default for Settings {
         Settings {
             connection,
             trust_local_proxy: false,
+            trusted_proxies: TrustedProxies::default(),
             total_send_queue_limit: 256 * 1024 * 1024,
             all_incoming: 256 * 1024 * 1024,
             slow_client: SlowClient::Close,
@@ -77,6 +89,7 @@ impl fmt::Debug for Settings {
         settings
             .field("connection", &self.connection)
             .field("trust_local_proxy", &self.trust_local_proxy)
+            .field("trusted_proxies", &self.trusted_proxies)
             .field("total_send_queue_limit", &self.total_send_queue_limit)
             .field("all_incoming", &self.all_incoming)
             .field("slow_client", &self.slow_client)

@@ -1,7 +1,7 @@
 //! The state that all threads of a server share, and the two threads that serve all clients.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -355,17 +355,27 @@ impl Shared {
     }
 
     /// Admits an accepted connection, and prepares its handshake. If proxies are trusted, its address is
-    /// known later.
+    /// known later. A PROXY header can only come if nothing of the stream was read, `is_unread`.
     ///
     /// # Errors
     /// The rejection, which the peer is sent, if a limit does not allow one more connection.
-    pub(crate) fn admit(&self, socket: Socket, peer: Peer) -> Result<Box<Conversation>, Rejection> {
+    pub(crate) fn admit(
+        &self,
+        socket: Socket,
+        peer: Peer,
+        is_unread: bool,
+    ) -> Result<Box<Conversation>, Rejection> {
+        let awaits_proxy_header = is_unread && self.settings.trusted_proxies.contain(peer);
         let (socket, link) = self.link(socket, peer);
-        let admitted = self.register(&link);
+        let admitted = self.register(&link, awaits_proxy_header);
         // A connection that is counted can be found, or has ended.
         self.totals.accepted.fetch_add(1, Relaxed);
         match admitted {
-            Ok(()) => Ok(self.conversation(link, socket)),
+            Ok(()) => {
+                let mut conversation = self.conversation(link, socket);
+                conversation.awaits_proxy_header = awaits_proxy_header;
+                Ok(conversation)
+            }
             Err(rejection) => {
                 self.reject_on_arrival(&link, socket, &rejection);
                 Err(rejection)
@@ -375,11 +385,21 @@ impl Shared {
 
     /// Gives an accepted socket its number and its send queue.
     fn link(&self, socket: Socket, peer: Peer) -> (Arc<Socket>, Arc<Link>) {
+        let id = ClientId(self.next_id.fetch_add(1, Relaxed));
+        self.link_as(id, socket, peer)
+    }
+
+    /// Gives a socket a send queue, and the number of a client.
+    pub(super) fn link_as(
+        &self,
+        id: ClientId,
+        socket: Socket,
+        peer: Peer,
+    ) -> (Arc<Socket>, Arc<Link>) {
         if self.settings.connection.no_delay {
             socket.set_no_delay();
         }
         let socket = Arc::new(socket);
-        let id = ClientId(self.next_id.fetch_add(1, Relaxed));
         let ConnectionOptions {
             timeouts,
             send_queue_limit,
@@ -388,29 +408,30 @@ impl Shared {
         let (own, watcher) = (Arc::clone(&socket), Arc::clone(&self.watchdog));
         let (limit, policy) = (*send_queue_limit, self.settings.slow_client);
         let send_queue = SendQueue::new(id, own, limit, policy, watcher);
-        let timeouts = Arc::clone(timeouts);
+        let timeouts = match socket.is_relayed() {
+            true => Arc::new(timeouts.without_pings()),
+            false => Arc::clone(timeouts),
+        };
         let link = Arc::new(Link::new(id, Role::Server, peer, send_queue, timeouts));
         (socket, link)
     }
 
-    fn register(&self, link: &Arc<Link>) -> Result<(), Rejection> {
+    fn register(&self, link: &Arc<Link>, awaits_proxy_header: bool) -> Result<(), Rejection> {
         if self.is_stopping() {
             return Err(Rejection::ShuttingDown);
         }
-        let is_counted = self.is_counted() && !self.config_for(link.peer).trust_forwarded_headers;
-        let net = link.peer.ip().filter(|_| is_counted).map(AddressGroup::of);
+        let peer = link.peer();
+        let is_known = !awaits_proxy_header && !self.config_for(peer).trust_forwarded_headers;
+        let is_counted = self.is_counted() && is_known;
+        let net = peer.ip().filter(|_| is_counted).map(AddressGroup::of);
         self.registry.admit(link, self.settings.max_clients, net)?;
         self.watchdog.watch(link);
         Ok(())
     }
 
-    fn conversation(&self, link: Arc<Link>, socket: Arc<Socket>) -> Box<Conversation> {
+    pub(super) fn conversation(&self, link: Arc<Link>, socket: Arc<Socket>) -> Box<Conversation> {
         let settings = &self.settings;
-        let config = match socket.tls() {
-            Some(_) => &self.secure_config,
-            None => self.config_for(link.peer),
-        };
-        let connection = Connection::new(Arc::clone(config)).announcing_all();
+        let connection = self.connection(&socket, link.peer());
         let watchdog = Arc::clone(&self.watchdog);
         let mut conversation = Conversation::new(connection, link, socket, watchdog);
         let rate_limiter = |rate| Box::new(RateLimiter::new(rate, settings.on_rate_limit));
@@ -419,10 +440,43 @@ impl Shared {
         Box::new(conversation)
     }
 
+    fn connection(&self, socket: &Socket, peer: Peer) -> Connection {
+        let config = match socket.tls() {
+            Some(_) => &self.secure_config,
+            None => self.config_for(peer),
+        };
+        Connection::new(Arc::clone(config)).announcing_all()
+    }
+
+    /// Counts a connection that has begun with a PROXY header: for the client that the header names, or
+    /// else for the proxy. The connection has received nothing else yet. If a header of the request is
+    /// trusted too, the address is known later.
+    ///
+    /// # Errors
+    /// The rejection, if the connection exceeds a limit of the address.
+    pub(crate) fn admit_proxied(
+        &self,
+        conversation: &mut Conversation,
+        client: Option<SocketAddr>,
+    ) -> Result<(), Rejection> {
+        let link = &conversation.link;
+        if let Some(client) = client {
+            link.set_peer(client.into());
+            // Named by a header, it is no local peer, whatever a proxy on this machine is.
+            conversation.connection = self.connection(&conversation.socket, link.peer());
+        }
+        let trusts = self.config_for(link.peer()).trust_forwarded_headers;
+        let is_counted = self.is_counted() && !trusts;
+        match link.peer().ip().filter(|_| is_counted) {
+            Some(address) => self.registry.enter_from(link, AddressGroup::of(address)),
+            None => Ok(()),
+        }
+    }
+
     /// Counts a client for the address that a proxy has named, or else for the proxy's own, if it has one.
     pub(crate) fn admit_forwarded(&self, conversation: &Conversation) -> Result<(), Rejection> {
         let link = &conversation.link;
-        let is_counted = self.is_counted() && self.config_for(link.peer).trust_forwarded_headers;
+        let is_counted = self.is_counted() && self.config_for(link.peer()).trust_forwarded_headers;
         match self.address_of(conversation).filter(|_| is_counted) {
             Some(address) => self.registry.enter_from(link, AddressGroup::of(address)),
             None => Ok(()),
@@ -432,7 +486,7 @@ impl Shared {
     /// Returns a client's address: the one that a trusted proxy named, or else the connection's, if it
     /// has one.
     pub(crate) fn address_of(&self, conversation: &Conversation) -> Option<IpAddr> {
-        let peer = conversation.link.peer;
+        let peer = conversation.link.peer();
         let request = conversation.connection.request();
         let trusts = self.config_for(peer).trust_forwarded_headers;
         let forwarded = request.filter(|_| trusts).and_then(Request::forwarded_for);
@@ -451,7 +505,7 @@ impl Shared {
 
     /// Rejects a connection right after it was accepted, without a thread and without waiting.
     fn reject_on_arrival(&self, link: &Link, socket: Arc<Socket>, rejection: &Rejection) {
-        let (id, peer, status) = (link.id, link.peer, rejection.status());
+        let (id, peer, status) = (link.id, link.peer(), rejection.status());
         log_limited!(
             self.watchdog,
             Kind::RejectedOnArrival,

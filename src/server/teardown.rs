@@ -29,7 +29,8 @@ pub struct CloseReport {
     pub id: ClientId,
     /// The version that the client spoke.
     pub version: Version,
-    /// The other end of the connection. If the client connected through a proxy, this is the proxy.
+    /// The other end of the connection. If the client connected through a proxy, this is the proxy, unless
+    /// the proxy has named the client with the PROXY protocol.
     pub peer: Peer,
     /// The resource that the client requested: the path, and the query if there was one.
     pub target: String,
@@ -150,7 +151,7 @@ impl CloseReport {
         CloseReport {
             id: link.id,
             version: conversation.version(),
-            peer: link.peer,
+            peer: link.peer(),
             target: link.target().to_owned(),
             closed,
             disconnect_reason: link.send_queue.disconnect_reason(),

@@ -45,7 +45,11 @@ mod threats;
 
 mod server;
 
+mod proxy_protocol;
+
 mod client;
+
+mod handover;
 
 mod sockets;
 
@@ -57,6 +61,8 @@ mod hub;
 mod history;
 
 mod slow_clients;
+
+mod pieces;
 
 mod rates;
 

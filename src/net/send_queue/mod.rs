@@ -13,22 +13,22 @@
 //! faster than it reads (backpressure). All other threads never wait; for them the [`SlowClient`]
 //! policy decides.
 
+mod fragments;
 pub(crate) mod frames;
 pub(crate) mod queue;
+mod room;
 pub(crate) mod total;
 
 use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::time::Duration;
-
-use rustix::event::PollFlags;
 
 use super::client_id::ClientId;
+use super::parker::Parker;
 use super::socket::Socket;
 use super::sync::atomic::AtomicU64;
 use super::sync::atomic::Ordering::Relaxed;
-use super::sync::{Instant, Mutex, PoisonError};
+use super::sync::{Mutex, MutexGuard, PoisonError};
 use super::watcher::Watcher;
 use crate::error::DisconnectReason;
 use frames::Frames;
@@ -95,6 +95,10 @@ pub(crate) struct SendQueue {
     pushes: AtomicU64,
     /// How often a full socket has taken more. Only the peer can make that room.
     relieved: AtomicU64,
+    /// Counts the writes to a message that is sent in pieces; 0 if there is none.
+    writes: AtomicU64,
+    /// Threads wait here until held messages are released.
+    released: Parker,
 }
 
 #[derive(Debug)]
@@ -154,6 +158,8 @@ impl SendQueue {
             watcher,
             pushes: AtomicU64::new(0),
             relieved: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+            released: Parker::default(),
         }
     }
 
@@ -168,6 +174,9 @@ impl SendQueue {
         let push = self.locked(|inside| {
             if inside.is_closed() {
                 return Ok(Push::Closed);
+            }
+            if inside.queue.is_in_pieces() {
+                return inside.reply_between(self.limit, write);
             }
             let messages = write(inside.queue.replies())?;
             inside.queue.tally().messages += messages;
@@ -186,6 +195,10 @@ impl SendQueue {
         self.send(|inside| {
             if inside.is_closed() {
                 return Push::Closed;
+            }
+            if inside.queue.is_in_pieces() {
+                inside.queue.hold_owned(frames);
+                return inside.sent_within(self.limit);
             }
             inside.queue.tally().messages += 1;
             inside.queue.send_owned(frames);
@@ -223,58 +236,9 @@ impl SendQueue {
         });
     }
 
-    /// Blocks the client's own thread until no more than `limit` bytes wait.
-    ///
-    /// # Errors
-    /// The disconnect reason, once the socket took nothing for as long as `timeout`.
-    pub(crate) fn wait_for_room(
-        &self,
-        limit: usize,
-        timeout: Duration,
-    ) -> Result<(), DisconnectReason> {
-        let mut waited = Duration::ZERO;
-        let mut before = None;
-        loop {
-            let attempt = self.locked(|inside| {
-                inside.queue.send();
-                if let Some(reason) = inside.queue.disconnect_reason() {
-                    return Err(reason);
-                }
-                let sent = inside.queue.tally().bytes;
-                let full = inside.queue.waiting() > limit;
-                self.note_relief(before, sent);
-                match inside.queue.socket() {
-                    Some(socket) if full => Ok(Err((sent, Arc::clone(socket)))),
-                    _ => Ok(Ok(inside.sent())),
-                }
-            })?;
-            let (sent, socket) = match attempt {
-                Ok(push) => {
-                    self.relieved_after(push);
-                    return Ok(());
-                }
-                Err(full) => full,
-            };
-            if before != Some(sent) {
-                (waited, before) = (Duration::ZERO, Some(sent));
-            }
-            if waited >= timeout {
-                return Err(DisconnectReason::WriteTimeout);
-            }
-            // A socket counts as writable only when a good part of its buffer is free: a slow
-            // reader makes room long before, so the socket is tried again and again. The time that
-            // the whole process is stopped must not count, so each of these waits counts for no
-            // longer than it was meant to take.
-            let slice = (timeout / 10).max(Duration::from_millis(1));
-            let since = Instant::now();
-            socket.wait_until(PollFlags::OUT, slice);
-            waited += since.elapsed().min(slice);
-        }
-    }
-
     /// Returns whether more bytes wait than the limit: a reply would have to wait for room.
     pub(crate) fn is_full(&self) -> bool {
-        self.locked(|inside| inside.queue.waiting() > self.limit)
+        self.locked(|inside| inside.queue.queued() > self.limit)
     }
 
     /// Returns the most bytes that may wait.
@@ -289,7 +253,7 @@ impl SendQueue {
         self.locked(|inside| {
             self.pushes.store(self.pushes() + 1, Relaxed);
             let fits = |queue: &Queue| {
-                let waiting = queue.waiting();
+                let waiting = queue.queued();
                 waiting == 0 || waiting + bytes.len() <= self.limit
             };
             if !inside.is_closed() && !fits(&inside.queue) {
@@ -521,12 +485,25 @@ impl SendQueue {
             self.watcher.adjust(inside.counted, memory);
             inside.counted = memory;
         }
-        if inside.watch == Watch::Begins {
-            inside.watch = Watch::On;
-            drop(inside);
-            self.watcher.stalled(self.id);
+        let is_released = inside.queue.take_released();
+        if is_released || inside.watch == Watch::Begins {
+            self.notify(inside, is_released);
         }
         result
+    }
+
+    fn notify(&self, mut inside: MutexGuard<'_, Inside>, is_released: bool) {
+        let is_stalled = inside.watch == Watch::Begins;
+        if is_stalled {
+            inside.watch = Watch::On;
+        }
+        drop(inside);
+        if is_stalled {
+            self.watcher.stalled(self.id);
+        }
+        if is_released {
+            self.released.wake();
+        }
     }
 }
 
@@ -538,6 +515,7 @@ impl Inside {
     /// Sends the last bytes; no message follows.
     fn send_last(&mut self) -> Push {
         self.closed = true;
+        self.queue.drop_held();
         self.queue.send();
         self.close_ends_at = self.queue.end();
         self.sent()
@@ -545,7 +523,7 @@ impl Inside {
 
     /// Returns the result of a reply: whether its thread has to wait for room.
     fn sent_within(&mut self, limit: usize) -> Push {
-        match self.queue.waiting() > limit {
+        match self.queue.queued() > limit {
             true => Push::Full,
             false => self.sent(),
         }
@@ -554,7 +532,12 @@ impl Inside {
     /// Returns the result of sending. If bytes wait, the watchdog watches the queue from now on.
     fn sent(&mut self) -> Push {
         if !self.is_waiting() {
-            return Push::Sent;
+            // Held messages wait too, but not for the socket.
+            return if self.queue.holds() {
+                Push::Queued
+            } else {
+                Push::Sent
+            };
         }
         if self.watch == Watch::Off {
             self.watch = Watch::Begins;

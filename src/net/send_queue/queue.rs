@@ -1,6 +1,8 @@
 //! The bytes that wait for one socket: replies that leave together, and frames that the socket has
 //! not taken yet.
 
+mod held;
+
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::Shutdown;
@@ -13,6 +15,7 @@ use super::total::SharedFrames;
 use crate::error::DisconnectReason;
 use crate::net::socket::Socket;
 use crate::net::system::VECTORS;
+use held::Held;
 
 /// The queue of one client. A thread that holds the send queue's lock may do anything with it;
 /// nothing here blocks.
@@ -33,6 +36,10 @@ pub(crate) struct Queue {
     /// Why the client was disconnected, if it was.
     disconnect_reason: Option<DisconnectReason>,
     tally: Tally,
+    /// The messages that wait while another one is sent in pieces.
+    held: Option<Box<Held>>,
+    /// Held messages were released or dropped: threads that wait for that are notified.
+    is_released: bool,
 }
 
 /// Whole frames: this client's own, or frames of many clients, with the number of their messages.
@@ -67,23 +74,26 @@ impl Queue {
             head_sent: 0,
             disconnect_reason: None,
             tally: Tally::default(),
+            held: None,
+            is_released: false,
         }
     }
 
-    /// Returns the waiting bytes of memory: a tiny message takes more than its length. 0 only if
-    /// nothing waits.
+    /// Returns the bytes of memory that wait for the socket: a tiny message takes more than its length. 0
+    /// only if none do.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting + self.chunks.len() * CHUNK
     }
 
-    /// Returns how many bytes will have been sent once nothing waits any more.
+    /// Returns how many bytes will have been sent once none wait for the socket any more.
     pub(crate) fn end(&self) -> u64 {
         self.tally.bytes + self.waiting as u64
     }
 
     /// Returns the memory that this queue alone takes.
     pub(crate) fn memory(&self) -> usize {
-        self.own + self.chunks.len() * CHUNK
+        let held = self.held.as_ref().map_or(0, |held| held.memory());
+        self.own + self.chunks.len() * CHUNK + held
     }
 
     /// Returns the memory that it takes; of frames shared with other queues, only its share.
@@ -92,7 +102,8 @@ impl Queue {
             Chunk::Own(_) => 0,
             Chunk::Shared(frames, _) => frames.len() / Arc::strong_count(frames),
         };
-        self.memory() + self.chunks.iter().map(share).sum::<usize>()
+        let held = self.held.iter().flat_map(|held| held.chunks());
+        self.memory() + self.chunks.iter().chain(held).map(share).sum::<usize>()
     }
 
     /// Returns the reply buffer, to append whole frames to.
@@ -130,6 +141,9 @@ impl Queue {
     /// Sends `messages` messages behind everything that waits; bytes that are not taken wait too.
     pub(crate) fn send_shared(&mut self, bytes: &Arc<SharedFrames>, messages: u64) {
         self.tally.messages += messages;
+        if let Some(held) = &mut self.held {
+            return held.hold_shared(bytes, messages);
+        }
         if let (Some(whole), true, true) = (
             bytes.whole(),
             self.chunks.is_empty(),
@@ -165,10 +179,7 @@ impl Queue {
 
     /// Sends the client's own frames behind everything that waits.
     pub(crate) fn send_owned(&mut self, frames: Frames) {
-        self.enqueue_replies();
-        self.waiting += frames.len();
-        self.own += frames.memory();
-        self.chunks.push_back(Chunk::Own(frames));
+        self.enqueue_own(frames);
         self.send();
     }
 
@@ -187,6 +198,7 @@ impl Queue {
                 _ => at += 1,
             }
         }
+        self.drop_oldest_held(enough);
     }
 
     /// Returns how many chunks, from the front, are partly sent, or committed to be sent.
@@ -228,6 +240,7 @@ impl Queue {
     fn clear(&mut self) {
         self.replies = Vec::new();
         self.chunks = VecDeque::new();
+        self.drop_held();
         self.waiting = 0;
         self.own = 0;
         self.head_sent = 0;
@@ -246,6 +259,13 @@ impl Queue {
             self.own = replies.capacity();
             self.chunks.push_back(Chunk::Own(replies.into()));
         }
+    }
+
+    fn enqueue_own(&mut self, frames: Frames) {
+        self.enqueue_replies();
+        self.waiting += frames.len();
+        self.own += frames.memory();
+        self.chunks.push_back(Chunk::Own(frames));
     }
 
     fn enqueue_replies(&mut self) {

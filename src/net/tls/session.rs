@@ -39,12 +39,16 @@ struct Inside {
     committed: usize,
     /// How many of those are sent.
     credit: usize,
+    /// Bytes that were read from the socket before there was a session.
+    before: Vec<u8>,
     /// The last read filled its buffer: there may be more.
     readable: bool,
     /// Bytes that have arrived since there was plaintext.
     fruitless: usize,
     /// The first byte that the peer ever sent.
     first: Option<u8>,
+    /// The first read brought a header of the PROXY protocol.
+    has_proxy_header: bool,
     /// Why nothing more will be read.
     broken: Option<Errno>,
     /// Why nothing more will be sent.
@@ -60,6 +64,7 @@ struct Wire<'a> {
     /// The last read filled its buffer.
     filled: bool,
     first: Option<u8>,
+    has_proxy_header: bool,
 }
 
 /// The most bytes that are encrypted ahead: one record (RFC 8446 §5.1).
@@ -82,15 +87,24 @@ impl TlsSession {
                 connection,
                 committed: 0,
                 credit: 0,
+                before: Vec::new(),
                 readable: false,
                 fruitless: 0,
                 first: None,
+                has_proxy_header: false,
                 broken: None,
                 mute: None,
                 finished: false,
                 failure: None,
             }),
         }
+    }
+
+    /// Receives bytes that were read from the socket before, as if they were still there.
+    pub(crate) fn receive_first(&self, bytes: Vec<u8>) {
+        let mut inside = self.lock();
+        inside.readable = !bytes.is_empty();
+        inside.before = bytes;
     }
 
     /// Sends the bytes that the kernel takes at once, and returns how many. Bytes that were not
@@ -246,10 +260,17 @@ impl Inside {
 
     /// Reads once, and processes the records.
     fn read(&mut self, socket: BorrowedFd<'_>) {
-        let mut wire = Wire::new(socket);
-        let read = self.connection.read_tls(&mut wire);
-        self.readable = wire.filled;
-        self.first = self.first.or(wire.first);
+        let read = match self.before.is_empty() {
+            true => {
+                let mut wire = Wire::new(socket);
+                let read = self.connection.read_tls(&mut wire);
+                self.readable = wire.filled;
+                self.has_proxy_header |= self.first.is_none() && wire.has_proxy_header;
+                self.first = self.first.or(wire.first);
+                read
+            }
+            false => self.read_before(),
+        };
         match read {
             Ok(0) => self.broken = Some(Errno::CONNRESET),
             Ok(read) => {
@@ -267,6 +288,16 @@ impl Inside {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => self.broken = Some(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
         }
+    }
+
+    fn read_before(&mut self) -> io::Result<usize> {
+        self.first = self.first.or(self.before.first().copied());
+        let mut rest = &self.before[..];
+        let read = self.connection.read_tls(&mut rest);
+        let used = self.before.len() - rest.len();
+        self.before.drain(..used);
+        self.readable = !self.before.is_empty();
+        read
     }
 
     /// Returns whether there is plaintext, or its end.
@@ -309,6 +340,7 @@ impl Inside {
         self.mute = Some(Errno::PIPE);
         self.broken = Some(Errno::PROTO);
         let cause = match is_plain {
+            true if self.has_proxy_header => Cause::ProxyHeader,
             true => Cause::NotTls,
             false => Cause::Rustls(error),
         };
@@ -334,6 +366,9 @@ impl Inside {
 /// The type of the record that begins a handshake (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 0x16;
 
+/// The beginnings of the headers of the PROXY protocol, version 1 and version 2.
+const PROXY: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
+
 fn plain_answer() -> Vec<u8> {
     let rejection = Rejection::Application {
         status: 400,
@@ -348,6 +383,7 @@ impl Wire<'_> {
             socket,
             filled: false,
             first: None,
+            has_proxy_header: false,
         }
     }
 }
@@ -358,6 +394,8 @@ impl Read for Wire<'_> {
         let read = retry_on_intr(|| recv(self.socket, &mut *buffer, RecvFlags::DONTWAIT))?.0;
         self.filled = read == room;
         self.first = buffer[..read].first().copied();
+        let begins = |start: &&[u8]| buffer[..read].starts_with(start);
+        self.has_proxy_header = PROXY.iter().any(begins);
         Ok(read)
     }
 }

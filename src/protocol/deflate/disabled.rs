@@ -96,11 +96,15 @@ impl Inflater {
 
     pub(crate) fn inflate(
         &mut self,
-        _: &[u8],
+        _: &mut &[u8],
         _: &mut Assembler,
         _: bool,
-        _: usize,
-    ) -> Result<(), ProtocolError> {
+        _: (usize, usize),
+    ) -> Result<bool, ProtocolError> {
+        match self.0 {}
+    }
+
+    pub(crate) fn delivered(&mut self, _: &[u8]) {
         match self.0 {}
     }
 

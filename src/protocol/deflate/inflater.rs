@@ -36,6 +36,11 @@ pub(crate) struct Inflater {
     ended: bool,
     /// How many final blocks were followed by further bytes of the message.
     streams: usize,
+    /// zlib may have more output for the compressed bytes that it has taken.
+    underway: bool,
+    /// How many bytes of the message were delivered before its end.
+    delivered: usize,
+    /// The end of the messages before, and of the bytes of this one that were delivered.
     history: Vec<u8>,
     /// How many bytes of the history are kept after a message.
     keep: usize,
@@ -60,6 +65,8 @@ impl Inflater {
             stream: None,
             ended: false,
             streams: 0,
+            underway: false,
+            delivered: 0,
             history: Vec::new(),
             keep: match negotiated.receive.takeover {
                 true => negotiated.receive.size(),
@@ -95,7 +102,8 @@ impl Inflater {
         most.saturating_sub(self.read)
     }
 
-    /// Decompresses the next piece and appends it to the message. With `check`, fails as soon as no
+    /// Decompresses the next piece and appends it to the message, until the message has `most` bytes that
+    /// were not delivered. Returns whether there is more to decompress. With `check`, fails as soon as no
     /// following bytes could make the message valid UTF-8.
     ///
     /// # Errors
@@ -103,20 +111,27 @@ impl Inflater {
     /// many streams for that limit: no memory is reserved beyond the limit.
     pub(crate) fn inflate(
         &mut self,
-        mut piece: &[u8],
+        piece: &mut &[u8],
         message: &mut Assembler,
         check: bool,
-        limit: usize,
-    ) -> Result<(), ProtocolError> {
-        self.read += piece.len();
-        while !piece.is_empty() {
-            // The bytes after a final block are a new stream (RFC 7692 §7.2.3.4).
-            while self.step(&mut piece, message.buffer(0), limit)? == Step::Underway {
-                message.accept(check)?;
-            }
+        (limit, most): (usize, usize),
+    ) -> Result<bool, ProtocolError> {
+        let before = piece.len();
+        // The bytes after a final block are a new stream (RFC 7692 §7.2.3.4).
+        while (self.underway || !piece.is_empty()) && message.len() < most {
+            self.underway = self.step(piece, message.buffer(0), limit)? == Step::Underway;
             message.accept(check)?;
         }
-        Ok(())
+        self.read += before - piece.len();
+        Ok(self.underway || !piece.is_empty())
+    }
+
+    /// Notes bytes of the message that are delivered before its end: the following ones may refer to them.
+    pub(crate) fn delivered(&mut self, bytes: &[u8]) {
+        if self.reading && !bytes.is_empty() {
+            self.delivered += bytes.len();
+            remember_last(&mut self.history, bytes, Window::LARGEST);
+        }
     }
 
     /// Ends the message: appends the bytes that its sender has left out. The stream must be complete
@@ -145,10 +160,8 @@ impl Inflater {
         self.stream = None;
         self.ended = false;
         self.streams = 0;
-        let new = last(message, self.keep);
-        let surplus = (self.history.len() + new.len()).saturating_sub(self.keep);
-        self.history.drain(..surplus);
-        self.history.extend_from_slice(new);
+        self.delivered = 0;
+        remember_last(&mut self.history, message, self.keep);
         Ok(())
     }
 
@@ -182,7 +195,11 @@ impl Inflater {
         let read = count(stream.total_in() - read)?;
         let written = count(stream.total_out() - written)?;
         *piece = &piece[read..];
-        append(message, &inflated[..written], limit)?;
+        let room = limit.saturating_sub(self.delivered + message.len());
+        if written > room {
+            return Err(ProtocolError::MessageTooLarge(limit));
+        }
+        append(message, &inflated[..written], room);
         let status = status.map_err(|_| ProtocolError::InvalidCompression)?;
         self.ended = status == Status::StreamEnd;
         match status {
@@ -203,17 +220,20 @@ fn remember(stream: &mut Decompress, known: &[u8]) -> Result<(), ProtocolError> 
     }
 }
 
-/// Appends a piece. The memory grows as a vector's does, but not beyond the limit.
-fn append(message: &mut Vec<u8>, piece: &[u8], limit: usize) -> Result<(), ProtocolError> {
-    let room = limit.saturating_sub(message.len());
-    if piece.len() > room {
-        return Err(ProtocolError::MessageTooLarge(limit));
-    }
+/// Appends a piece for which there is room. The memory grows as a vector's does, but not beyond the room.
+fn append(message: &mut Vec<u8>, piece: &[u8], room: usize) {
     if piece.len() > message.capacity() - message.len() {
         message.reserve_exact(piece.len().max(message.len()).min(room));
     }
     message.extend_from_slice(piece);
-    Ok(())
+}
+
+/// Appends the end of `bytes`, and drops older bytes, so that no more than `most` stay.
+fn remember_last(history: &mut Vec<u8>, bytes: &[u8], most: usize) {
+    let new = last(bytes, most);
+    let surplus = (history.len() + new.len()).saturating_sub(most);
+    history.drain(..surplus.min(history.len()));
+    history.extend_from_slice(new);
 }
 
 fn last(bytes: &[u8], most: usize) -> &[u8] {

@@ -1,5 +1,6 @@
 //! Assembles a message from the pieces in which it arrives.
 
+use super::pieces::unfinished_character;
 use crate::protocol::error::ProtocolError;
 
 /// The bytes of a message that have arrived so far: checked, and joined from its fragments.
@@ -28,6 +29,11 @@ impl Assembler {
     /// Returns the memory that the message takes.
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()
+    }
+
+    /// Returns how many bytes have arrived and were not taken.
+    pub(crate) fn received(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Notes that `len` bytes will follow. A first message gets memory as it arrives, and is copied
@@ -71,6 +77,7 @@ impl Assembler {
             match std::str::from_utf8(&self.bytes[self.valid..]) {
                 Ok(text) => self.valid += text.len(),
                 Err(error) if error.error_len().is_some() => {
+                    self.valid += error.valid_up_to();
                     return Err(ProtocolError::InvalidUtf8);
                 }
                 // The last character is incomplete: its other bytes may follow.
@@ -78,6 +85,42 @@ impl Assembler {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether [`take_piece`](Assembler::take_piece) would return bytes.
+    pub(crate) fn has_piece(&self, check: bool) -> bool {
+        self.complete(check) > 0
+    }
+
+    /// Returns the decoded bytes of the message so far, and forgets them. With `check`, those of a
+    /// character that is not complete stay.
+    pub(crate) fn take_piece(&mut self, check: bool) -> Vec<u8> {
+        self.take_front(self.complete(check))
+    }
+
+    /// As [`take_piece`](Assembler::take_piece), for text in which invalid UTF-8 is replaced. Returns how
+    /// many bytes were taken, and the text.
+    pub(crate) fn take_replaced(&mut self) -> (usize, String) {
+        let unfinished = unfinished_character(&self.bytes[..self.used]);
+        let bytes = self.take_front(self.used - unfinished);
+        let taken = bytes.len();
+        let replaced = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| replaced(error.into_bytes()));
+        (taken, text)
+    }
+
+    fn complete(&self, check: bool) -> usize {
+        if check { self.valid } else { self.used }
+    }
+
+    fn take_front(&mut self, end: usize) -> Vec<u8> {
+        if end == 0 {
+            return Vec::new();
+        }
+        let rest = self.bytes.split_off(end);
+        self.used -= end;
+        self.valid = 0;
+        std::mem::replace(&mut self.bytes, rest)
     }
 
     /// Returns all bytes and starts a new message. The message may be kept for long, so it gets no more

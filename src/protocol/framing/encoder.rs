@@ -96,6 +96,39 @@ impl Encoder {
         hybi::encode_deflated(hybi::Opcode::of(message), payload, self.mask(), out);
     }
 
+    /// Appends a fragment of a message that is sent in pieces, uncompressed: whether it `is_text`, and
+    /// whether the fragment is the first and the last.
+    ///
+    /// # Errors
+    /// [`SendError`] in draft-75 and draft-76, which have no fragments.
+    pub(crate) fn encode_fragment(
+        self,
+        is_text: bool,
+        (is_first, is_last): (bool, bool),
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.check_fragments()?;
+        let opcode = match (is_first, is_text) {
+            (false, _) => hybi::Opcode::Continuation,
+            (true, true) => hybi::Opcode::Text,
+            (true, false) => hybi::Opcode::Binary,
+        };
+        hybi::encode_fragment((opcode, is_last), payload, self.mask(), out);
+        Ok(())
+    }
+
+    /// Checks that a message can be sent in pieces.
+    ///
+    /// # Errors
+    /// [`SendError`] in draft-75 and draft-76.
+    pub(crate) fn check_fragments(self) -> Result<(), SendError> {
+        match self.version.framing() {
+            Framing::Hixie => Err(self.lacks("fragments")),
+            Framing::Hybi => Ok(()),
+        }
+    }
+
     /// Encodes a message without a copy of the payload: appends the bytes before the payload, and
     /// returns the payload and the bytes after it. A payload that must be masked is masked in place if no
     /// clone of it is left, and copied otherwise.

@@ -10,7 +10,8 @@
 //! A length is written in base 128, big-endian, with the top bit set on all digits but the last:
 //! `81 00` is 128. Inside a frame that has a length, `FF` and `00` mean nothing.
 
-use super::{Assembler, Decoded, Notes};
+use super::pieces;
+use super::{Assembler, Decoded, Notes, Pieces};
 use crate::protocol::config::Config;
 use crate::protocol::error::ProtocolError;
 use crate::protocol::message::Message;
@@ -38,6 +39,10 @@ pub(crate) struct Decoder {
     role: Role,
     place: Place,
     text: Assembler,
+    /// The present message, or the next one, is delivered in pieces.
+    pub(super) pieces: Option<Pieces>,
+    /// How many bytes of the last message were not delivered before its end, as received.
+    rest: usize,
     pub(super) notes: Notes,
 }
 
@@ -63,6 +68,8 @@ impl Decoder {
             role,
             place: Place::Type,
             text: Assembler::default(),
+            pieces: None,
+            rest: 0,
             notes: Notes::default(),
         }
     }
@@ -75,7 +82,7 @@ impl Decoder {
     pub(crate) fn unfinished(&self) -> usize {
         match self.place {
             Place::Type => 0,
-            Place::Text => 1 + self.text.len(),
+            Place::Text => 1 + self.delivered() + self.text.len(),
             Place::Length(..) => 1,
             Place::Skipped(bytes) | Place::Counted(bytes, _) => 1 + bytes,
         }
@@ -98,6 +105,54 @@ impl Decoder {
     }
 
     pub(crate) fn decode(
+        &mut self,
+        input: &[u8],
+        config: &Config,
+    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
+        let behind = match &mut self.pieces {
+            None => return self.decode_frames(input, config),
+            Some(pieces) => pieces.take_behind(),
+        };
+        match behind {
+            Some(behind) => (0, behind),
+            None => {
+                let (used, decoded) = self.decode_frames(input, config);
+                (used, self.in_pieces(decoded, config))
+            }
+        }
+    }
+
+    /// Makes a piece of a message that is delivered in pieces.
+    #[inline(never)]
+    fn in_pieces(
+        &mut self,
+        decoded: Result<Option<Decoded>, ProtocolError>,
+        config: &Config,
+    ) -> Result<Option<Decoded>, ProtocolError> {
+        let fail = self.fails_on_invalid_text(config);
+        let (Some(pieces), Place::Text) = (&mut self.pieces, self.place) else {
+            // The message has ended, or none has begun.
+            return match decoded {
+                Ok(Some(Decoded::Message(rest))) => {
+                    pieces::last(self.pieces.take(), rest, Some(self.rest))
+                }
+                decoded => decoded,
+            };
+        };
+        let (received, bytes) = match fail {
+            true => {
+                let bytes = self.text.take_piece(true);
+                (bytes.len(), bytes)
+            }
+            false => {
+                let (received, text) = self.text.take_replaced();
+                (received, text.into_bytes())
+            }
+        };
+        pieces.next((true, received), bytes, decoded)
+    }
+
+    fn decode_frames(
         &mut self,
         input: &[u8],
         config: &Config,
@@ -162,20 +217,23 @@ impl Decoder {
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
         let limit = config.limits.message;
+        let limit = self.pieces.as_ref().map_or(limit, Pieces::limit);
         let (piece, ended) = until_end(input);
-        let fail = self.role == Role::Server && config.fail_on_invalid_hixie_text;
+        let fail = self.fails_on_invalid_text(config);
         // The bytes within the limit are checked first, as they are if they arrive alone.
-        let within = piece.len().min(limit - self.text.len());
+        let room = limit.saturating_sub(self.delivered() + self.text.len());
+        let within = piece.len().min(room);
         self.text.push(&piece[..within]);
         if within < piece.len() {
             let judged = self.text.accept(fail);
-            let too_large = Err(ProtocolError::message_too_large(&config.limits));
+            let too_large = Err(ProtocolError::MessageTooLarge(limit));
             return (piece.len(), judged.and(too_large));
         }
         if !ended {
             return (piece.len(), self.text.accept(fail).map(|()| None));
         }
         self.place = Place::Type;
+        self.rest = self.text.received();
         let text = match self.text.take_text() {
             Ok(text) => Ok(text),
             Err(_) if fail => Err(ProtocolError::InvalidUtf8),
@@ -234,6 +292,16 @@ impl Decoder {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Returns how many bytes of the present message were delivered in pieces.
+    fn delivered(&self) -> usize {
+        self.pieces.as_ref().map_or(0, Pieces::delivered)
+    }
+
+    /// Returns whether text that is not UTF-8 fails the connection; otherwise it is replaced.
+    fn fails_on_invalid_text(&self, config: &Config) -> bool {
+        self.role == Role::Server && config.fail_on_invalid_hixie_text
     }
 
     /// Returns whether a frame without a meaning fails the connection. The drafts leave the server's

@@ -23,11 +23,12 @@ mod encode;
 pub(super) mod split;
 
 pub use encode::encode_frame;
-pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned};
+pub(crate) use encode::{encode, encode_close, encode_deflated, encode_fragment, encode_owned};
 pub(crate) use encode::{encode_header, header_len};
 
 use super::mask::unmask;
-use super::{Assembler, Decoded, Notes};
+use super::pieces;
+use super::{Assembler, Decoded, Notes, Pieces};
 use crate::protocol::close::{CloseCode, CloseFrame};
 use crate::protocol::config::Config;
 use crate::protocol::deflate::{Inflater, Negotiated};
@@ -111,6 +112,8 @@ pub(crate) struct Decoder {
     assembler: Assembler,
     /// The decompressor, if compression was agreed on.
     inflater: Option<Box<Inflater>>,
+    /// The present message, or the next one, is delivered in pieces.
+    pub(super) pieces: Option<Pieces>,
     pub(super) notes: Notes,
 }
 
@@ -140,6 +143,7 @@ impl Decoder {
             message: None,
             assembler: Assembler::default(),
             inflater: None,
+            pieces: None,
             notes: Notes::default(),
         }
     }
@@ -157,7 +161,7 @@ impl Decoder {
     /// See [`super::Decoder::unfinished`]. Compressed bytes count as inflated.
     pub(crate) fn unfinished(&self) -> usize {
         match self.message {
-            Some(_) => 1 + self.assembler.len(),
+            Some(_) => 1 + self.delivered() + self.assembler.len(),
             None => 0,
         }
     }
@@ -203,16 +207,56 @@ impl Decoder {
         input: &[u8],
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
+        let behind = match &mut self.pieces {
+            None => return self.decode_frames(input, config),
+            Some(pieces) => pieces.take_behind(),
+        };
+        match behind {
+            Some(behind) => (0, behind),
+            None => {
+                let (used, decoded) = self.decode_frames(input, config);
+                (used, self.in_pieces(decoded))
+            }
+        }
+    }
+
+    /// Makes a piece of a message that is delivered in pieces.
+    #[inline(never)]
+    fn in_pieces(
+        &mut self,
+        decoded: Result<Option<Decoded>, ProtocolError>,
+    ) -> Result<Option<Decoded>, ProtocolError> {
+        let (Some(pieces), Some((opcode, _))) = (&mut self.pieces, self.message) else {
+            // The message has ended, or none has begun.
+            return match decoded {
+                Ok(Some(Decoded::Message(rest))) => pieces::last(self.pieces.take(), rest, None),
+                decoded => decoded,
+            };
+        };
+        let is_text = opcode == Opcode::Text;
+        let bytes = self.assembler.take_piece(is_text);
+        if let Some(inflater) = &mut self.inflater {
+            inflater.delivered(&bytes);
+        }
+        let received = bytes.len();
+        pieces.next((is_text, received), bytes, decoded)
+    }
+
+    fn decode_frames(
+        &mut self,
+        input: &[u8],
+        config: &Config,
+    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
         let mut used = 0;
         loop {
             if self.frame.is_some() {
                 let (piece, message) = match self.is_inflating() {
-                    true => self.inflate(&input[used..], config.limits.message),
+                    true => self.inflate(&input[used..], self.limit(&config.limits)),
                     false => self.payload(&input[used..]),
                 };
                 used += piece;
                 match message {
-                    Ok(None) if self.frame.is_none() => continue,
+                    Ok(None) if self.frame.is_none() || self.goes_on(&input[used..]) => {}
                     done => return (used, done),
                 }
             }
@@ -314,20 +358,32 @@ impl Decoder {
         compressed: bool,
         limits: &Limits,
     ) -> Result<usize, ProtocolError> {
+        let limit = self.limit(limits);
         let room = match &self.inflater {
-            Some(inflater) if compressed || inflater.is_reading() => inflater.room(limits.message),
-            _ => limits.message - self.assembler.len().min(limits.message),
+            Some(inflater) if compressed || inflater.is_reading() => inflater.room(limit),
+            _ => limit.saturating_sub(self.delivered() + self.assembler.len()),
         };
         let len = match usize::try_from(len) {
             Ok(len) if len <= room => len,
-            _ => return Err(ProtocolError::message_too_large(limits)),
+            _ => return Err(ProtocolError::MessageTooLarge(limit)),
         };
+        let most = self.pieces.as_ref();
+        let most = most.map_or(limits.fragments, |pieces| pieces.fragments(limits));
         match self.message {
-            Some((_, fragments)) if fragments >= limits.fragments => {
-                Err(ProtocolError::TooManyFragments(limits.fragments))
-            }
+            Some((_, fragments)) if fragments >= most => Err(ProtocolError::TooManyFragments(most)),
             _ => Ok(len),
         }
+    }
+
+    /// Returns the size limit of the present message, or of the next one if none has begun.
+    fn limit(&self, limits: &Limits) -> usize {
+        let pieces = self.pieces.as_ref();
+        pieces.map_or(limits.message, Pieces::limit)
+    }
+
+    /// Returns how many bytes of the present message were delivered in pieces.
+    fn delivered(&self) -> usize {
+        self.pieces.as_ref().map_or(0, Pieces::delivered)
     }
 
     fn begin(&mut self, header: &Header) {
@@ -354,7 +410,9 @@ impl Decoder {
         };
         let left = frame.len - frame.read - self.assembler.raw().len();
         let here = input.len().min(left);
-        self.assembler.announce(left);
+        if self.pieces.is_none() {
+            self.assembler.announce(left);
+        }
         self.assembler.push(&input[..here]);
         let raw = self.assembler.raw();
         unmask(raw, frame.key, frame.read);
@@ -384,25 +442,39 @@ impl Decoder {
         else {
             return (0, Ok(None));
         };
-        let here = input.len().min(frame.len - frame.read);
+        let most = self.pieces.as_ref().map_or(usize::MAX, |_| pieces::MOST);
+        let here = input.len().min(frame.len - frame.read).min(most);
         let mut piece = input[..here].to_vec();
         unmask(&mut piece, frame.key, frame.read);
+        let (assembler, mut rest) = (&mut self.assembler, &piece[..]);
+        let limits = (limit, most);
+        let more = inflater.inflate(&mut rest, assembler, opcode == Opcode::Text, limits);
+        let here = here - rest.len();
         frame.read += here;
-        let ended = frame.read == frame.len;
+        let more = match more {
+            Ok(more) => more,
+            Err(protocol_error) => return (here, Err(protocol_error)),
+        };
+        let ended = frame.read == frame.len && !more;
         let last = ended && frame.fin;
         if ended {
             self.frame = None;
         }
-        let assembler = &mut self.assembler;
-        let mut inflated = inflater.inflate(&piece, assembler, opcode == Opcode::Text, limit);
         if !last {
-            return (here, inflated.map(|()| None));
+            return (here, Ok(None));
         }
-        inflated = inflated.and_then(|()| inflater.finish(assembler, limit));
+        let inflated = inflater.finish(assembler, limit);
         self.message = None;
         let payload = self.assembler.take();
         let message = inflated.and_then(|()| self.single(opcode, payload));
         (here, message.map(Some))
+    }
+
+    /// Returns whether the rest of the input is decompressed before anything can be delivered.
+    fn goes_on(&self, rest: &[u8]) -> bool {
+        let is_text = matches!(self.message, Some((Opcode::Text, _)));
+        let is_capped = self.pieces.is_some() && self.is_inflating();
+        is_capped && !rest.is_empty() && !self.assembler.has_piece(is_text)
     }
 
     fn is_inflating(&self) -> bool {

@@ -6,16 +6,19 @@ pub mod hixie;
 pub mod hybi;
 pub mod mask;
 mod notes;
+mod pieces;
 
 pub(crate) use assembler::Assembler;
 pub use encoder::Encoder;
 pub(crate) use notes::{Note, Notes};
+use pieces::Pieces;
 
 use super::close::CloseFrame;
 use super::config::Config;
 use super::deflate::Negotiated;
 use super::error::ProtocolError;
 use super::message::Message;
+use super::piece::Piece;
 use super::role::Role;
 use super::version::Version;
 
@@ -34,6 +37,8 @@ pub enum Framing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decoded {
     Message(Message),
+    /// A part of a message that is received in pieces.
+    Piece(Piece),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     /// The peer's close frame or `FF 00`, with the code and the reason if it has them.
@@ -63,6 +68,24 @@ impl Decoder {
                 Decoder::Hybi(decoder.inflating(&negotiated))
             }
             (decoder, _) => decoder,
+        }
+    }
+
+    /// Delivers the present message, or the next one if none has begun, in pieces instead of whole: at
+    /// most `limit` bytes in all.
+    pub(crate) fn begin_pieces(&mut self, limit: usize) {
+        let pieces = match self {
+            Decoder::Hixie(decoder) => &mut decoder.pieces,
+            Decoder::Hybi(decoder) => &mut decoder.pieces,
+        };
+        *pieces = Some(Pieces::new(limit));
+    }
+
+    /// Returns whether a message is delivered in pieces, and its last piece was not.
+    pub(crate) fn is_in_pieces(&self) -> bool {
+        match self {
+            Decoder::Hixie(decoder) => decoder.pieces.is_some(),
+            Decoder::Hybi(decoder) => decoder.pieces.is_some(),
         }
     }
 

@@ -56,7 +56,7 @@ impl HandshakeResponse {
     }
 
     /// Parses a complete header block.
-    pub(super) fn parse(head: &[u8], limits: &Limits) -> Result<HandshakeResponse, InvalidHead> {
+    pub(crate) fn parse(head: &[u8], limits: &Limits) -> Result<HandshakeResponse, InvalidHead> {
         const FIRST_LINE: &str = "status line";
         let count = head::count_fields(head, limits, FIRST_LINE)?;
         let mut fields = vec![httparse::EMPTY_HEADER; count];

@@ -79,14 +79,21 @@ const KNOWN_METHODS: [&str; 7] = [
 /// The name of the first line in errors.
 const FIRST_LINE: &str = "request line";
 
+/// Returns whether the bytes begin with a header of the PROXY protocol, version 1 (`doc/proxy-protocol.txt`
+/// of HAProxy, section 2.1). No resource begins so: it would begin with a slash, or be a URI.
+fn is_proxy_header(input: &[u8]) -> bool {
+    let families = input.strip_prefix(b"PROXY ").unwrap_or_default();
+    families.starts_with(b"TCP") || families.starts_with(b"UNKNOWN")
+}
+
 impl Request {
     /// Searches `input` for the end of the header block, from `searched` on (earlier searches have
     /// covered the bytes before), and parses it. One empty line before it is skipped (RFC 9112 §2.2).
     ///
     /// # Errors
     /// A rejection, as soon as it is certain that the header block is longer than the limit; or that
-    /// there will be none, since the first byte is not even a visible character. So a client that takes
-    /// this for a TLS port need not wait for the timeout.
+    /// there will be none, since the first byte is not even a visible character, or since a proxy's header
+    /// comes instead. So a client that takes this for a TLS port need not wait for the timeout.
     pub(crate) fn search(
         input: &[u8],
         searched: usize,
@@ -105,6 +112,9 @@ impl Request {
             && !first.is_ascii_graphic()
         {
             return Err(Rejection::NotHttp(first));
+        }
+        if is_proxy_header(input) {
+            return Err(Rejection::UnexpectedProxyHeader);
         }
         let searched = searched.saturating_sub(skipped);
         Ok(match head::search(input, searched, limits.header_bytes)? {

@@ -29,6 +29,7 @@ fn main() -> io::Result<()> {
     keys(&vectors, &mut seeds)?;
     frames(&vectors, &mut seeds)?;
     payloads(&vectors, &mut seeds)?;
+    proxy_headers(&mut seeds)?;
     writeln!(io::stdout(), "{} seeds", seeds.written)
 }
 
@@ -146,6 +147,33 @@ fn payloads(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
             }
             seeds.plant("inflate", prefix, &payloads.concat())?;
         }
+    }
+    Ok(())
+}
+
+/// Headers of the PROXY protocol.
+fn proxy_headers(seeds: &mut Seeds) -> io::Result<()> {
+    for line in [
+        "TCP4 192.0.2.7 198.51.100.1 4711 443",
+        "TCP6 2001:db8::1 ::ffff:192.0.2.7 0 65535",
+        "UNKNOWN",
+        "UNKNOWN ffff::1",
+    ] {
+        let line = format!("PROXY {line}\r\nGET / HTTP/1.1\r\n");
+        seeds.plant("proxy_header", Vec::new(), line.as_bytes())?;
+    }
+    for (command, family, length) in [
+        (0x20, 0x00, 0_u8),
+        (0x21, 0x00, 9),
+        (0x21, 0x11, 12),
+        (0x21, 0x11, 25),
+        (0x21, 0x21, 36),
+        (0x21, 0x31, 216),
+    ] {
+        let mut header = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
+        header.extend([command, family, 0, length]);
+        header.extend((0..length).chain(*b"GET"));
+        seeds.plant("proxy_header", Vec::new(), &header)?;
     }
     Ok(())
 }

@@ -31,3 +31,5 @@ pub mod law;
 pub mod handshake;
 
 pub mod answers;
+
+pub mod proxy_header;

@@ -51,6 +51,11 @@ pub fn judge(asked: &PendingHandshake) {
         assert_eq!(events, [&Event::Rejected(Rejection::NotHttp(first))]);
         return rejected(&driven.output, &Rejection::NotHttp(first));
     }
+    // So begins the PROXY protocol, for which the connection does not wait either.
+    if wire.starts_with(b"PROXY TCP") || wire.starts_with(b"PROXY UNKNOWN") {
+        assert_eq!(events, [&Event::Rejected(Rejection::UnexpectedProxyHeader)]);
+        return rejected(&driven.output, &Rejection::UnexpectedProxyHeader);
+    }
     match blank.map(|at| at + 4) {
         Some(len) if len <= limits.header_bytes => {
             assert_ne!(driven.journal, [], "no answer to a whole head");

@@ -20,6 +20,8 @@ mod socks;
 
 mod redirects;
 
+mod reconnect;
+
 mod transports;
 
 mod bad_transports;

@@ -64,6 +64,10 @@ fn conversation(acceptor: &Acceptor, version: Version, dial: fn(SocketAddr) -> T
         (0..3).map(|_| open(acceptor, version, dial)).unzip();
     let mut all = Loop::new(clients);
 
+    // More than the first read takes, and less than one TLS record.
+    peers[0].say(&"first".repeat(1600));
+    all.run_until([1, 0, 0]);
+    all.texts[0].clear();
     let packet = ["a", "b", "c"].map(|words| text(version, words)).concat();
     peers[0].write(&packet);
     let unfinished = text(version, "unfinished");

@@ -4,9 +4,12 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use stentor::client::{Reconnecting, ReconnectingSender};
 use stentor::protocol::ClientRequest;
 use stentor::protocol::{HostName, Origin, ProtocolError, Rejection, SendError};
-use stentor::server::{Acceptor, Audience, CloseReport, CloseWith, Counters, JoinError};
+use stentor::server::{
+    Acceptor, Audience, CloseReport, CloseWith, Counters, JoinError, TrustedProxies,
+};
 #[cfg(feature = "tls")]
 use stentor::tls::{TlsClient, TlsError, TlsServer};
 use stentor::{
@@ -51,6 +54,7 @@ fn errors() -> Vec<Box<dyn StdError>> {
         Error::Rejected(Rejection::Full).into(),
         Error::Closed.into(),
         JoinError::LongName(300).into(),
+        TrustedProxies::new(["10.0.0.1/8"]).unwrap_err().into(),
         CloseWith::new(4000, "go away").into(),
         Server::builder().build().unwrap_err().into(),
         Server::bind("name.invalid:80").unwrap_err().into(),
@@ -257,6 +261,7 @@ fn handles_builders_and_errors_are_send_and_sync() {
     check::<ClientHandle>();
     check::<Audience>();
     check::<Sender>();
+    check::<ReconnectingSender>();
     check::<Acceptor>();
     check::<Server>();
     check::<ServerBuilder>();
@@ -271,4 +276,5 @@ fn handles_builders_and_errors_are_send_and_sync() {
     fn check_send<T: Send>() {}
     check_send::<Client>();
     check_send::<WebSocket>();
+    check_send::<Reconnecting>();
 }

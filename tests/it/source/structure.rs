@@ -32,11 +32,12 @@ const LONGER: [(&str, &str); 2] = [
 const PARTS: [&str; 4] = ["protocol", "net", "server", "client"];
 
 /// The parts of the library, each with the parts that it may use: so there is no circle between them.
-const USES: [(&str, &[&str]); 6] = [
+const USES: [(&str, &[&str]); 7] = [
     ("protocol", &[]),
     ("error", &["protocol"]),
     ("net", &["protocol", "error"]),
     ("tls", &["error", "net"]),
+    ("pieces", &["net"]),
     ("server", &["protocol", "error", "net"]),
     ("client", &["protocol", "error", "net"]),
 ];

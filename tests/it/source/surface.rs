@@ -209,9 +209,12 @@ impl Library {
 
     /// Returns the type that a block in this module is for: two types in two modules may have one name.
     fn owner(&self, module: &[String], block: &ItemImpl) -> Option<(Names, String)> {
-        let name = self_name(block)?;
-        let found = self.look_up(module, &name);
-        Some(found.unwrap_or_else(|| (module.to_vec(), name)))
+        let Type::Path(path) = &*block.self_ty else {
+            return None;
+        };
+        let names = path.path.segments.iter().map(|one| one.ident.to_string());
+        let names: Names = names.collect();
+        self.resolve(module, &names)
     }
 
     fn blocks(&self, module: &[String]) -> impl Iterator<Item = &ItemImpl> {

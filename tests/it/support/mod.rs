@@ -36,7 +36,7 @@ pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually, panic_w
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
 pub(crate) use quiet::hush;
 #[cfg(feature = "tls")]
-pub(crate) use secure::{Identity, Secure, secure, secure_as, tunnel};
+pub(crate) use secure::{Identity, Secure, secure, secure_as, tunnel, tunnel_on};
 pub(crate) use unix::{Folder, as_tcp, dial_unix, open_unix};
 pub(crate) use wire::{
     HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, masked_with, text, written,

@@ -21,6 +21,8 @@ pub(crate) enum Heard {
     Binary(Vec<u8>),
     /// Compressed, of this opcode.
     Deflated(u8, Vec<u8>),
+    /// A fragment, with its first byte.
+    Fragment(u8, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     /// A close frame; 1005 stands for one without a code.
@@ -358,6 +360,7 @@ impl Peer {
                 let (code, reason) = payload.split_first_chunk().expect("a code");
                 Heard::Close(u16::from_be_bytes(*code), text(reason))
             }
+            0x00..=0x02 | 0x80 => Heard::Fragment(first, payload),
             0x89 => Heard::Ping(payload),
             0x8a => Heard::Pong(payload),
             other => panic!("{}: no frame begins with {other:#04x}", self.version),

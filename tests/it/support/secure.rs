@@ -103,7 +103,11 @@ pub(crate) fn secure_as(stream: TcpStream, config: ClientConfig) -> Secure {
 /// A plain connection to a server with TLS: all bytes sent at this end are encrypted on the way,
 /// and either side's end is passed on as such.
 pub(crate) fn tunnel(address: SocketAddr) -> TcpStream {
-    let wire = dial(address);
+    tunnel_on(dial(address))
+}
+
+/// The same on an existing connection.
+pub(crate) fn tunnel_on(wire: TcpStream) -> TcpStream {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let outside = dial(socket.local_addr().unwrap());
     let (inside, _) = socket.accept().unwrap();

@@ -18,7 +18,9 @@ use super::check;
 use super::stage::{
     LIMIT, Watched, link_with, push, reply, reply_owned, settings, shared, with_send_queue_limit,
 };
-use super::wire::{Frame, assert_ends, assert_in_order, close, frame, frames, ping};
+use super::wire::{
+    Frame, assert_ends, assert_in_order, assert_unmixed, close, fragment, frame, frames, ping,
+};
 
 #[test]
 fn queued_bytes_are_drained_in_the_end() {
@@ -323,6 +325,97 @@ fn closing_tcp_ends_the_stream_behind_all_messages() {
         watched.stop();
         assert_eq!(assert_in_order(&frames(&stream, false), 'h'), sent);
     });
+}
+
+/// A message in pieces, while other threads push and reply: each message waits for its end, and none for
+/// ever.
+#[test]
+fn no_message_stands_within_a_message_in_pieces() {
+    check(|| {
+        let settings = with_send_queue_limit(10_000);
+        let watched = Watched::new(&settings);
+        let (link, peer) = watched.link(&settings, 6);
+        let writer = {
+            let link = Arc::clone(&link);
+            thread::spawn(move || {
+                for (is_first, is_last) in [(true, false), (false, false), (false, true)] {
+                    let went = link
+                        .send_queue
+                        .fragment(fragment(is_first, is_last), is_last);
+                    assert!(link.settle_fragment(went).is_ok());
+                }
+            })
+        };
+        let hub = {
+            let link = Arc::clone(&link);
+            thread::spawn(move || {
+                for number in 0..2 {
+                    assert_ne!(push(&link, frame('h', number)), Push::Closed);
+                }
+            })
+        };
+        let sender = {
+            let link = Arc::clone(&link);
+            thread::spawn(move || {
+                for number in 0..2 {
+                    assert_ne!(reply(&link, true, &frame('s', number)), Push::Closed);
+                }
+            })
+        };
+        let one = |sender| {
+            (0..2)
+                .map(|number| frame(sender, number).len())
+                .sum::<usize>()
+        };
+        let expected = one('h') + one('s') + 3 * fragment(true, false).len();
+        let mut stream = Vec::new();
+        while stream.len() < expected {
+            stream.extend(peer.read());
+        }
+        for thread in [writer, hub, sender] {
+            thread.join().unwrap();
+        }
+        watched.stop();
+        let frames = frames(&stream, false);
+        assert_eq!(assert_unmixed(&frames), 1);
+        assert_eq!(assert_in_order(&frames, 'h'), 2);
+        assert_eq!(assert_in_order(&frames, 's'), 2);
+        assert_eq!(link.send_queue.tally().messages, 5);
+        assert_eq!(link.send_queue.weight(), 0);
+    });
+}
+
+/// The queue is over its limit because of messages that wait for the writer: a sender waits, and the end of
+/// the message, or of the connection, wakes it.
+#[test]
+fn a_sender_that_waits_for_a_writer_wakes() {
+    for is_finished in [true, false] {
+        check(move || {
+            let settings = settings();
+            let watched = Watched::new(&settings);
+            let (link, peer) = watched.link(&settings, 1000);
+            link.send_queue.fragment(fragment(true, false), false);
+            let sender = {
+                let link = Arc::clone(&link);
+                thread::spawn(move || {
+                    let went = (0..4).map(|number| reply(&link, true, &frame('s', number)));
+                    went.filter(|went| *went != Push::Closed).count()
+                })
+            };
+            let went = match is_finished {
+                true => link.send_queue.fragment(fragment(false, true), true),
+                false => link.send_queue.send_close_frame(&close(1011), None),
+            };
+            assert_ne!(went, Push::Closed);
+            let sent = sender.join().unwrap();
+            watched.stop();
+            let frames = frames(&peer.taken(), false);
+            match is_finished {
+                true => assert_eq!((sent, assert_in_order(&frames, 's')), (4, 4)),
+                false => assert_eq!(frames.last(), Some(&Frame::Close(1011))),
+            }
+        });
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::PollFlags;
@@ -13,6 +15,7 @@ use shuttle::rand::{Rng, thread_rng};
 
 use crate::net::tls::TlsSession;
 
+use super::relay::Relay;
 use super::stream::Stream;
 use super::sync::Instant;
 use super::sync::world;
@@ -120,9 +123,21 @@ impl Socket {
         unreachable!("the model has no real sockets")
     }
 
+    pub(crate) fn relayed(_: UnixStream, _: Arc<Relay>) -> Socket {
+        unreachable!("the model has no real sockets")
+    }
+
     pub(crate) fn tls(&self) -> Option<&TlsSession> {
         None
     }
+
+    pub(crate) fn is_relayed(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn flush_relay(&self) {}
+
+    pub(crate) fn close_relay(&self) {}
 
     pub(crate) fn committed(&self) -> usize {
         0
@@ -142,6 +157,10 @@ impl Socket {
         let bytes = bytes.unwrap_or(Ok(Vec::new()))?;
         buffer.extend_from_slice(&bytes);
         Ok(bytes.len())
+    }
+
+    pub(crate) fn peek(&self, _: &mut [u8]) -> Result<usize> {
+        unreachable!("the model has no proxies")
     }
 
     pub(crate) fn discard(&self, scrap: &mut [u8]) -> Result<usize> {

@@ -6,6 +6,8 @@ use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Frame {
     Text(String),
+    /// A fragment: whether it is the first and the last.
+    Fragment(bool, bool),
     Ping,
     Close(u16),
 }
@@ -41,6 +43,33 @@ pub(super) fn close(code: u16) -> Vec<u8> {
     bytes
 }
 
+/// Returns a fragment of one byte: the first one, a middle one or the last one of its message.
+pub(super) fn fragment(is_first: bool, is_last: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Encoder::server(Version::Rfc6455)
+        .encode_fragment(true, (is_first, is_last), b"~", &mut bytes)
+        .unwrap();
+    bytes
+}
+
+/// Checks that no message stands between the fragments of another; returns how many messages in fragments
+/// are complete.
+pub(super) fn assert_unmixed(frames: &[Frame]) -> usize {
+    let (mut is_open, mut complete) = (false, 0);
+    for frame in frames {
+        match frame {
+            Frame::Text(_) => assert!(!is_open, "a message within another: {frames:?}"),
+            Frame::Fragment(is_first, is_last) => {
+                assert_eq!(*is_first, !is_open, "{frames:?}");
+                is_open = !is_last;
+                complete += usize::from(*is_last);
+            }
+            Frame::Ping | Frame::Close(_) => {}
+        }
+    }
+    complete
+}
+
 /// Returns the frames of a stream, which must be complete, except the last if the stream was cut
 /// off.
 pub(super) fn frames(mut bytes: &[u8], is_cut: bool) -> Vec<Frame> {
@@ -58,6 +87,9 @@ pub(super) fn frames(mut bytes: &[u8], is_cut: bool) -> Vec<Frame> {
         let payload = &frame[2..];
         frames.push(match frame[0] {
             0x81 => Frame::Text(String::from_utf8(payload.to_vec()).expect("UTF-8")),
+            0x01 => Frame::Fragment(true, false),
+            0x00 => Frame::Fragment(false, false),
+            0x80 => Frame::Fragment(false, true),
             0x88 => Frame::Close(u16::from_be_bytes([payload[0], payload[1]])),
             0x89 => Frame::Ping,
             other => panic!("no frame begins with {other:#x}: behind {frames:?}"),

@@ -1,4 +1,4 @@
-//! Encodes frames. They are always whole, since a message need not be fragmented.
+//! Encodes frames: of whole messages, and fragments of a message that is sent in pieces.
 
 use super::{FIN, LENGTH_16, LENGTH_64, MASK, Opcode, RSV1, unmask};
 use crate::protocol::close::CloseFrame;
@@ -24,6 +24,21 @@ pub(crate) fn encode_deflated(
     let start = out.len();
     encode_frame(opcode, payload, mask, out);
     out[start] |= RSV1;
+}
+
+/// Appends a fragment, the last one with FIN; the opcode of all but the first is
+/// [`Continuation`](Opcode::Continuation) (RFC 6455 §5.4).
+pub(crate) fn encode_fragment(
+    (opcode, fin): (Opcode, bool),
+    payload: &[u8],
+    mask: Option<[u8; 4]>,
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
+    encode_frame(opcode, payload, mask, out);
+    if !fin {
+        out[start] &= !FIN;
+    }
 }
 
 /// Appends the header of a message's only frame, and returns the payload that follows it: in the message's

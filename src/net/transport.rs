@@ -12,15 +12,18 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{SendFlags, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use crate::net::catch_panic::catch_panic;
+use super::catch_panic::catch_panic;
 
-/// A stream of bytes in both directions, for
-/// [`Connector::connect_through`](crate::Connector::connect_through).
+/// A stream of bytes in both directions, for a client
+/// ([`Connector::connect_through`](crate::Connector::connect_through)) or a server
+/// ([`Handover::through`](crate::server::Handover::through)). [`Halves`](crate::client::Halves) makes one of a
+/// reader, a writer and a function.
 ///
 /// Three threads use the value at the same time: one reads, one writes, and one shuts it down. So all methods
-/// take `&self`. If a method panics, its direction ends.
+/// take `&self`. If a method panics, its direction ends. The threads are named `stentor bridge, in`,
+/// `stentor bridge, out` and `stentor bridge, end`.
 ///
 /// ```no_run
 /// use std::io::{self, Read, Write};
@@ -67,11 +70,11 @@ pub trait Transport: Send + Sync + 'static {
 /// Keeps a transport open for a limited time after its near end is closed, until the last bytes are
 /// written.
 #[derive(Clone)]
-pub(super) struct Bridge(mpsc::Sender<()>);
+pub(crate) struct Bridge(mpsc::Sender<()>);
 
 impl Bridge {
     /// Drops the bytes that are not written yet.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         let _ = self.0.send(());
     }
 }
@@ -85,12 +88,24 @@ const PIECE: usize = 16 * 1024;
 ///
 /// # Errors
 /// If the system cannot create a pair of sockets, or the threads.
-pub(super) fn bridge(
+pub(crate) fn bridge(
     transport: impl Transport,
     limit: Duration,
 ) -> io::Result<(UnixStream, Bridge)> {
     let (near, far) = UnixStream::pair()?;
-    let (transport, far) = (Arc::new(transport), Arc::new(far));
+    Ok((near, connect(far, Arc::new(transport), limit)?))
+}
+
+/// Connects the far end of a pair of sockets with `transport`, as [`bridge`] does.
+///
+/// # Errors
+/// If the system cannot create the threads. Those that were started end when the near end is closed.
+pub(crate) fn connect(
+    far: UnixStream,
+    transport: Arc<dyn Transport>,
+    limit: Duration,
+) -> io::Result<Bridge> {
+    let far = Arc::new(far);
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
         let builder = thread::Builder::new().name(format!("stentor bridge, {name}"));
         builder.spawn(run).map(drop)
@@ -109,11 +124,23 @@ pub(super) fn bridge(
         "out",
         Box::new(move || bring_out(&far, &*transport, &all_written)),
     )?;
-    Ok((near, Bridge(update)))
+    Ok(Bridge(update))
+}
+
+/// Writes the bytes that wait at the far end of a pair of sockets to a transport that gets no bridge, and
+/// ends its stream: the response to a rejected connection.
+pub(crate) fn write_last(far: &UnixStream, transport: &dyn Transport) {
+    let mut piece = [0; 1024];
+    while let Ok((read @ 1.., _)) = recv(far, &mut piece, RecvFlags::DONTWAIT) {
+        if write_all(&piece[..read], |bytes| transport.write(bytes)).is_none() {
+            break;
+        }
+    }
+    let _ = done(|| transport.shutdown(Shutdown::Write));
 }
 
 /// Copies bytes from the transport, and passes the end of the stream on.
-fn bring_in(transport: &impl Transport, far: &UnixStream) {
+fn bring_in(transport: &dyn Transport, far: &UnixStream) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| transport.read(&mut piece)) {
         // If the returned length is larger than the buffer, the transport is not trusted at all.
@@ -126,7 +153,7 @@ fn bring_in(transport: &impl Transport, far: &UnixStream) {
 }
 
 /// Copies bytes to the transport, and passes the end of the stream on.
-fn bring_out(far: &UnixStream, transport: &impl Transport, all_written: &mpsc::Sender<()>) {
+fn bring_out(far: &UnixStream, transport: &dyn Transport, all_written: &mpsc::Sender<()>) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| io::Read::read(&mut &*far, &mut piece)) {
         if write_all(&piece[..read], |bytes| transport.write(bytes)).is_none() {
@@ -141,7 +168,7 @@ fn bring_out(far: &UnixStream, transport: &impl Transport, all_written: &mpsc::S
 
 /// Waits for the near end to be closed, and wakes threads that read from the transport or, in vain,
 /// write to it.
-fn end(far: &UnixStream, transport: &impl Transport, told: &mpsc::Receiver<()>, limit: Duration) {
+fn end(far: &UnixStream, transport: &dyn Transport, told: &mpsc::Receiver<()>, limit: Duration) {
     // Without requested events, poll returns when both directions of a socket are closed.
     let mut polled = [PollFd::new(far, PollFlags::empty())];
     while matches!(

@@ -223,7 +223,7 @@ impl SendQueue {
     #[cfg(feature = "history")]
     pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
         self.locked(|inside| {
-            let waiting = inside.queue.waiting();
+            let waiting = inside.queue.queued();
             waiting == 0 || waiting + bytes <= self.limit / 2
         })
     }

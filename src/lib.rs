@@ -344,6 +344,9 @@ pub mod pieces;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 #[doc(inline)]
 pub use client::connector::{Connector, connect};
 #[doc(inline)]

@@ -42,7 +42,7 @@ thread_local! {
 ///
 /// # Errors
 /// If it has none.
-pub(super) fn check() -> io::Result<()> {
+pub(crate) fn check() -> io::Result<()> {
     PROCESS.store(Process::current().id(), Relaxed);
     UNUSED.with_borrow_mut(|pool| {
         pool.forget_the_parents();
@@ -58,7 +58,7 @@ pub(super) fn check() -> io::Result<()> {
 /// A system that has had such bytes once does not run out of them. If it does nevertheless, the
 /// standard library's hasher replaces it, whose keys came from the system too: a connection that cannot
 /// send a close frame would be worse.
-pub(super) fn fill(bytes: &mut [u8]) {
+pub(crate) fn fill(bytes: &mut [u8]) {
     UNUSED.with_borrow_mut(|pool| {
         pool.forget_the_parents();
         for byte in bytes {

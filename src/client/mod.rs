@@ -30,7 +30,7 @@ mod reconnect;
 
 mod runtime;
 
-mod entropy;
+pub(crate) mod entropy;
 
 pub use crate::error::{ProxyError, RedirectError, SocksError};
 pub use crate::net::halves::Halves;

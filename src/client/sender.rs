@@ -33,7 +33,7 @@ use crate::protocol::{CloseCode, CloseFrame, Message, SendError, Version};
 #[derive(Clone)]
 #[must_use]
 pub struct Sender {
-    pub(super) link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
     pub(super) bridge: Option<Bridge>,
 }
 

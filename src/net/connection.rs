@@ -83,9 +83,9 @@ impl Conversation {
         Conversation {
             connection,
             link,
-            watchdog,
             socket,
-            began: Instant::now(),
+            began: watchdog.clock.now(),
+            watchdog,
             read_size: ReadSize::new(),
             page: None,
             held: 0,
@@ -151,7 +151,7 @@ impl Conversation {
 
     /// As [`recv`](Conversation::recv), but waits for at most `timeout`.
     pub(crate) fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
-        self.recv_within(Wait::until(Deadline::after(timeout)))
+        self.recv_within(Wait::until(Deadline::by(&self.watchdog.clock, timeout)))
     }
 
     /// As [`recv`](Conversation::recv), but never blocks.
@@ -315,13 +315,16 @@ impl Conversation {
             }
             self.flush();
             self.link.set_unfinished(self.connection.unfinished());
-            if let Some(left) = wait.deadline.left() {
+            if let Some(left) = wait.deadline.left_by(&self.watchdog.clock) {
                 if wait.is_over(left, &self.link, &self.socket) {
                     return Step::Late;
                 }
                 self.count_held();
                 self.link.set_reading(true);
-                let ready = self.socket.wait_until(PollFlags::IN, left);
+                let clock = &self.watchdog.clock;
+                let ready = clock.wait(self.link.id, left, |left| {
+                    self.socket.wait_until(PollFlags::IN, left)
+                });
                 self.link.set_reading(false);
                 if !ready {
                     return Step::Late;
@@ -373,7 +376,7 @@ impl Conversation {
                 if let (Some(rate_limiter), State::Ready) =
                     (&mut self.rate_limiter, self.connection.state())
                 {
-                    rate_limiter.received(read);
+                    rate_limiter.received(read, &self.watchdog.clock);
                 }
                 self.read_size.adapt(read);
             }

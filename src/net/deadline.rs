@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::clock::Clock;
 use super::sync::Instant;
 
 /// The end of a wait, if it has one.
@@ -17,8 +18,18 @@ impl Deadline {
         Deadline(Instant::now().checked_add(timeout))
     }
 
+    /// As [`after`](Deadline::after), by the clock of a connection's owner.
+    pub(crate) fn by(clock: &Clock, timeout: Duration) -> Deadline {
+        Deadline(clock.now().checked_add(timeout))
+    }
+
     /// Returns the rest of the wait; `None` if it has no end.
     pub(crate) fn left(&self) -> Option<Duration> {
         Some(self.0?.saturating_duration_since(Instant::now()))
+    }
+
+    /// As [`left`](Deadline::left), for a deadline [by](Deadline::by) this clock.
+    pub(crate) fn left_by(&self, clock: &Clock) -> Option<Duration> {
+        Some(self.0?.saturating_duration_since(clock.now()))
     }
 }

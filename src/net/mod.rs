@@ -76,6 +76,8 @@ pub(crate) mod deadline;
 
 mod wait;
 
+#[cfg_attr(not(feature = "testing"), path = "clock/real.rs")]
+pub(crate) mod clock;
 mod throttle;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::protocol::Event;
 
+use super::clock::Clock;
 use super::deadline::Deadline;
 use super::link::Link;
 use super::peer_end::EndWatch;
@@ -161,8 +162,8 @@ impl RateLimiter {
     }
 
     /// Counts the bytes of one read.
-    pub(crate) fn received(&mut self, bytes: usize) {
-        self.refill();
+    pub(crate) fn received(&mut self, bytes: usize, clock: &Clock) {
+        self.refill(clock.now());
         self.pay_bytes(bytes as u64);
     }
 
@@ -220,11 +221,11 @@ impl RateLimiter {
     }
 
     /// Returns whether the client has to wait, or is to be closed.
-    pub(crate) fn is_exceeded(&mut self, has_input: bool) -> bool {
+    pub(crate) fn is_exceeded(&mut self, has_input: bool, clock: &Clock) -> bool {
         if self.wait(has_input).is_zero() {
             return false;
         }
-        self.refill();
+        self.refill(clock.now());
         !self.wait(has_input).is_zero()
     }
 
@@ -241,6 +242,7 @@ impl RateLimiter {
         has_input: bool,
         deadline: &Deadline,
     ) -> Throttled {
+        let clock = link.send_queue.watcher().clock();
         loop {
             let now = self.filled;
             let wait = self.wait(has_input);
@@ -250,14 +252,16 @@ impl RateLimiter {
             if let Some(why) = self.watch.has_left(now, link, socket) {
                 return Throttled::PeerLeft(why);
             }
-            let left = deadline.left().unwrap_or(wait);
+            let left = deadline.left_by(clock).unwrap_or(wait);
             if left.is_zero() {
                 return Throttled::Late;
             }
             let check = self.watch.wait(now, link.timeouts.close);
-            link.parker
-                .wait(wait.min(left).min(check), || link.is_ending());
-            self.refill();
+            clock.wait(link.id, wait.min(left).min(check), |time| {
+                link.parker.wait(time, || link.is_ending());
+                link.is_ending()
+            });
+            self.refill(clock.now());
         }
     }
 
@@ -269,9 +273,8 @@ impl RateLimiter {
         }
     }
 
-    fn refill(&mut self) {
-        let now = Instant::now();
-        let passed = now - self.filled;
+    fn refill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.filled);
         self.filled = now;
         for bucket in [&mut self.messages, &mut self.bytes].into_iter().flatten() {
             bucket.refill(passed);
@@ -288,7 +291,7 @@ impl RateLimiter {
 
 #[cfg(test)]
 mod tests {
-    use super::{OnRateLimit, RateLimit, RateLimiter};
+    use super::{Clock, OnRateLimit, RateLimit, RateLimiter};
     use std::time::Duration;
 
     #[test]
@@ -298,7 +301,7 @@ mod tests {
                 let rate = RateLimit::per_second().messages(number).bytes(number);
                 let mut rate_limiter = RateLimiter::new(&rate.burst(burst), OnRateLimit::Delay);
                 assert_eq!(rate_limiter.wait(true), Duration::ZERO);
-                rate_limiter.received(usize::MAX);
+                rate_limiter.received(usize::MAX, &Clock::new());
                 rate_limiter.delivered(usize::MAX);
                 rate_limiter.control();
                 rate_limiter.pay(u64::MAX);
@@ -311,14 +314,14 @@ mod tests {
     #[test]
     fn limit_that_is_not_set_does_not_apply() {
         let mut rate_limiter = RateLimiter::new(&RateLimit::per_second(), OnRateLimit::Delay);
-        rate_limiter.received(usize::MAX);
+        rate_limiter.received(usize::MAX, &Clock::new());
         rate_limiter.pay(u64::MAX);
         assert_eq!(rate_limiter.wait(true), Duration::ZERO);
         let mut rate_limiter =
             RateLimiter::new(&RateLimit::per_second().bytes(1000), OnRateLimit::Delay);
         rate_limiter.pay(u64::MAX);
         assert_eq!(rate_limiter.wait(true), Duration::ZERO);
-        rate_limiter.received(5000);
+        rate_limiter.received(5000, &Clock::new());
         assert!(rate_limiter.wait(true) > Duration::ZERO);
     }
 
@@ -328,7 +331,7 @@ mod tests {
             .bytes(1000)
             .burst(Duration::from_secs(1));
         let mut rate_limiter = RateLimiter::new(&rate, OnRateLimit::Delay);
-        rate_limiter.received(500);
+        rate_limiter.received(500, &Clock::new());
         rate_limiter.delivered(300);
         rate_limiter.delivered(200);
         assert_eq!(rate_limiter.wait(true), Duration::ZERO);

@@ -21,7 +21,7 @@ impl Conversation {
         rate_limiter.charge(link.messages(), connection.unfinished());
         let has_input = connection.has_input();
         if connection.state() != State::Ready
-            || !rate_limiter.is_exceeded(has_input)
+            || !rate_limiter.is_exceeded(has_input, &self.watchdog.clock)
             || link.send_queue.disconnect_reason().is_some()
         {
             return None;

@@ -23,6 +23,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::client_id::ClientId;
+use super::clock::{Clock, Steps};
 use super::incoming::Incoming;
 use super::keepalive::Watched;
 use super::link::{AbortReason, Link, Stage};
@@ -66,6 +67,8 @@ pub(crate) struct Watchdog {
     /// The memory that all connections hold for incoming messages.
     pub(crate) incoming: Incoming,
     owner: Arc<dyn Owner>,
+    /// The clock of all timeouts.
+    pub(crate) clock: Clock,
 }
 
 /// Bounded: each client is in here once as new and once as stalled, and there are at most
@@ -75,6 +78,7 @@ struct Notices {
     clients: Vec<Arc<Link>>,
     stalled: Vec<ClientId>,
     rejected: Vec<Arc<Socket>>,
+    steps: Steps,
     stop: bool,
 }
 
@@ -88,6 +92,8 @@ pub(crate) struct WatchdogThread {
     lingering: Vec<(Arc<Socket>, Duration)>,
     /// The interval between two checks of the clients: the shortest that any client needs.
     tick: Duration,
+    /// The steps by which the clock was set forward since the last round.
+    steps: Steps,
     /// When the suppressed log lines were last summed up.
     summed_up: Instant,
 }
@@ -122,6 +128,7 @@ impl Watchdog {
             total_queued,
             incoming,
             owner,
+            clock: Clock::new(),
         });
         let watch = WatchdogThread {
             watchdog: Arc::clone(&watchdog),
@@ -130,6 +137,7 @@ impl Watchdog {
             stalled: Vec::new(),
             lingering: Vec::new(),
             tick: SELDOM,
+            steps: Steps::default(),
             summed_up: Instant::now(),
         };
         Ok((watchdog, watch))
@@ -179,6 +187,18 @@ impl Watchdog {
             self.waker.wake();
         }
         line
+    }
+
+    /// Sets the clock forward, and waits until the watchdog has checked all clients and all stalled send
+    /// queues; returns whether it has. It has not if it has stopped.
+    #[cfg(feature = "testing")]
+    pub(crate) fn step(&self, by: Duration) -> bool {
+        const STOPPED: Duration = Duration::from_secs(1);
+        self.clock.set_forward(by);
+        let (done, is_done) = super::sync::channel::bounded(1);
+        self.update(|notices| notices.steps.add(by, done));
+        self.waker.wake();
+        is_done.recv_timeout(STOPPED).is_ok()
     }
 
     /// Ends the thread.
@@ -231,6 +251,10 @@ impl Watcher for Watchdog {
     fn count(&self, incident: Incident) {
         self.owner.count(incident);
     }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
 }
 
 impl WatchdogThread {
@@ -250,16 +274,19 @@ impl WatchdogThread {
                 self.watchdog.gate.sum_up(round - self.summed_up);
                 return;
             }
+            let stepped = self.steps.time();
+            lived += stepped.unwrap_or_default();
             if round - self.summed_up >= quota::WINDOW {
                 self.watchdog.gate.sum_up(round - self.summed_up);
                 self.summed_up = round;
             }
             self.drain_stalled(lived);
             self.drain_rejected(lived);
-            if round >= look + self.tick {
+            if stepped.is_some() || round >= look + self.tick {
                 self.look_at_clients(lived, lived - looked);
                 (look, looked) = (round, lived);
             }
+            self.steps.done();
         }
     }
 
@@ -327,6 +354,7 @@ impl WatchdogThread {
                 self.lingering.push((socket, now));
             }
         }
+        self.steps.append(notices.steps);
         notices.stop
     }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::client_id::ClientId;
+use super::clock::Clock;
 use crate::error::DisconnectReason;
 
 /// Receives the notices of send queues and links. No call blocks, and none is made while a lock is held
@@ -21,6 +22,12 @@ pub(crate) trait Watcher: fmt::Debug + Send + Sync {
 
     /// Counts an incident.
     fn count(&self, incident: Incident);
+
+    /// Returns the clock of the timeouts.
+    fn clock(&self) -> &Clock {
+        static REAL: Clock = Clock::new();
+        &REAL
+    }
 }
 
 /// An event of one connection that its owner counts.

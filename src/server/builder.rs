@@ -58,8 +58,8 @@ use super::teardown::CloseReport;
 #[doc(alias("timeout", "timeouts"))]
 #[must_use = "a builder does nothing until `build` or `acceptor` is called"]
 pub struct ServerBuilder {
-    listeners: Listeners,
-    settings: Settings,
+    pub(crate) listeners: Listeners,
+    pub(crate) settings: Settings,
 }
 
 impl ServerBuilder {

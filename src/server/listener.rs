@@ -41,7 +41,7 @@ pub enum Endpoint {
 
 /// The listeners of a server that is not built yet, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Listeners(Vec<Source>);
+pub(crate) struct Listeners(Vec<Source>);
 
 /// The way to get one listener, or all those that were passed to the process.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Listeners {
 
     /// # Errors
     /// If there is a listener.
-    pub(super) fn check_none(&self) -> io::Result<()> {
+    pub(crate) fn check_none(&self) -> io::Result<()> {
         match self.0.is_empty() {
             true => Ok(()),
             false => Err(invalid(

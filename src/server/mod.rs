@@ -20,7 +20,10 @@
 
 pub(crate) mod builder;
 
-mod settings;
+pub(crate) mod settings;
+
+#[cfg(feature = "testing")]
+pub(crate) mod record;
 
 mod registry;
 
@@ -44,11 +47,11 @@ mod parsed_request;
 
 mod upgrade_response;
 
-mod shared;
+pub(crate) mod shared;
 
 mod accept_loop;
 
-mod listener;
+pub(crate) mod listener;
 
 mod unix_file;
 

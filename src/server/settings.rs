@@ -43,6 +43,9 @@ pub(crate) struct Settings {
     pub(crate) on_request: Option<Arc<OnRequest>>,
     pub(crate) on_close: Option<Arc<OnClose>>,
     pub(crate) on_state: Option<Arc<OnState>>,
+    /// The kit for tests reads it.
+    #[cfg(feature = "testing")]
+    pub(crate) record: Option<Arc<super::record::Record>>,
 }
 
 /// Parses each text of a list.
@@ -77,6 +80,8 @@ impl Default for Settings {
             on_request: None,
             on_close: None,
             on_state: None,
+            #[cfg(feature = "testing")]
+            record: None,
         }
     }
 }

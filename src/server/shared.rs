@@ -322,10 +322,11 @@ impl Shared {
     pub(crate) fn finish_shutdown(&self) {
         // Once more: a client may have connected meanwhile.
         self.reject_handshakes();
-        let began = Instant::now();
+        let clock = &self.watchdog.clock;
+        let began = clock.now();
         let left = || {
             let limit = *self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-            limit.saturating_sub(began.elapsed())
+            clock.slice(limit.saturating_sub(clock.now() - began))
         };
         if self.registry.wait_until_empty(left) {
             return;

@@ -108,6 +108,10 @@ impl HandlerEnd {
                     "client {id}: handler failed: {error}"
                 );
                 shared.totals.failed_handlers.fetch_add(1, Relaxed);
+                #[cfg(feature = "testing")]
+                if let Some(record) = &shared.settings.record {
+                    record.failed(id, error);
+                }
             }
         }
     }
@@ -155,7 +159,7 @@ impl CloseReport {
             target: link.target().to_owned(),
             closed,
             disconnect_reason: link.send_queue.disconnect_reason(),
-            duration: conversation.began.elapsed(),
+            duration: conversation.watchdog.clock.now() - conversation.began,
             messages_in: link.messages(),
             messages_out: link.send_queue.tally().messages,
         }
@@ -180,6 +184,10 @@ pub(super) fn report_close(conversation: &mut Conversation, shared: &Shared) {
             Kind::HookPanicked,
             "client {id}: on_close panicked"
         );
+    }
+    #[cfg(feature = "testing")]
+    if let Some(record) = &shared.settings.record {
+        record.closed(report);
     }
 }
 

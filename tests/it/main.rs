@@ -93,6 +93,9 @@ mod resets;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(feature = "testing")]
+mod testing;
+
 mod tidy;
 
 mod words;

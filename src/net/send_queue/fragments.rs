@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn control_frames_pass_and_messages_wait() -> io::Result<()> {
         let (queue, peer, total) = queue(10_000)?;
-        let push = |bytes: &[u8]| queue.push(&SharedFrames::new(bytes.to_vec(), &total), 1);
+        let push = |bytes: &[u8]| queue.push(&SharedFrames::new(bytes.to_vec().into(), &total), 1);
         assert_eq!(queue.fragment(b"[".into(), false), Push::Sent);
         assert_eq!(push(b"a"), Push::Queued);
         assert_eq!(reply(&queue, b"b", 1), Push::Queued);
@@ -121,7 +121,7 @@ mod tests {
     fn a_close_frame_drops_the_messages_that_wait() -> io::Result<()> {
         let (queue, peer, total) = queue(10_000)?;
         queue.fragment(b"[".into(), false);
-        queue.push(&SharedFrames::new(b"a".into(), &total), 2);
+        queue.push(&SharedFrames::new(b"a".to_vec().into(), &total), 2);
         reply(&queue, b"b", 1);
         assert_eq!(queue.tally().messages, 3);
         assert_eq!(queue.send_close_frame(b"close", None), Push::Sent);
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn messages_that_wait_count_towards_the_limit() -> io::Result<()> {
         let (queue, _peer, total) = queue(1000)?;
-        let push = || queue.push(&SharedFrames::new(vec![b'x'; 300], &total), 1);
+        let push = || queue.push(&SharedFrames::new(vec![b'x'; 300].into(), &total), 1);
         queue.fragment(b"[".into(), false);
         assert_eq!(
             [push(), push(), push()],

@@ -8,7 +8,6 @@ use rustix::event::PollFlags;
 use super::SendQueue;
 use super::queue::Queue;
 use crate::error::DisconnectReason;
-use crate::net::sync::Instant;
 
 impl SendQueue {
     /// Blocks the client's own thread until no more than `limit` bytes wait.
@@ -78,20 +77,20 @@ impl SendQueue {
             // the whole process is stopped must not count, so each of these waits counts for no
             // longer than it was meant to take.
             let slice = (timeout / 10).max(Duration::from_millis(1));
-            let since = Instant::now();
-            match socket {
-                Some(socket) => {
-                    socket.wait_until(PollFlags::OUT, slice);
-                }
+            let clock = self.watcher.clock();
+            let since = clock.now();
+            clock.wait(self.id, slice, |slice| match &socket {
+                Some(socket) => socket.wait_until(PollFlags::OUT, slice),
                 None => self.wait_for_release(slice),
-            }
-            waited += since.elapsed().min(slice);
+            });
+            waited += (clock.now() - since).min(slice);
         }
     }
 
-    /// Waits until no messages are held any more, but at most for `time`.
-    fn wait_for_release(&self, time: Duration) {
+    /// Waits until no messages are held any more, but at most for `time`. Returns whether that is so.
+    fn wait_for_release(&self, time: Duration) -> bool {
         let is_over = || self.locked(|inside| !inside.queue.is_in_pieces());
         self.released.wait(time, is_over);
+        is_over()
     }
 }

@@ -69,6 +69,12 @@ mod systemd {
     mod tests;
 }
 
+/// Its tests are in the program.
+#[cfg(feature = "testing")]
+mod testing {
+    include!(concat!(env!("OUT_DIR"), "/testing_a_handler.rs"));
+}
+
 #[test]
 fn each_recipe_is_run() {
     let cookbook = fs::read_to_string(Path::new(ROOT).join("docs/cookbook.md")).unwrap();

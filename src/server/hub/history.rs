@@ -272,15 +272,16 @@ impl Hub {
         self.admission.give_back(weight);
     }
 
-    /// Adds a broadcast to the history of its room, if it is for a room.
-    pub(super) fn remember(&mut self, target: &Target, message: &Message) {
-        if let (Some(memory), Some(room)) = (&mut self.memory, &target.room) {
-            if room.len() > LONGEST_NAME {
+    /// Adds a broadcast to the history of its room, if it is for a room; returns it.
+    #[inline]
+    pub(super) fn remember(&mut self, target: &Target, message: Message) -> Message {
+        match (&mut self.memory, &target.room) {
+            (Some(_), Some(room)) if room.len() > LONGEST_NAME => {
                 self.totals.not_published.fetch_add(1, Relaxed);
-                return;
+                message
             }
-            let publication = Publication::from(message.clone());
-            memory.append(room, publication, &target.except);
+            (Some(memory), Some(room)) => memory.append(room, message.into(), &target.except).1,
+            _ => message,
         }
     }
 

@@ -236,7 +236,7 @@ impl Hub {
 
     fn broadcast(&mut self, target: Target, message: Message, batch: &mut Batch) {
         #[cfg(feature = "history")]
-        self.remember(&target, &message);
+        let message = self.remember(&target, message);
         self.send(target, message, batch);
     }
 

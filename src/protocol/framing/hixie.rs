@@ -15,6 +15,7 @@ use super::{Assembler, Decoded, Notes, Pieces};
 use crate::protocol::config::Config;
 use crate::protocol::error::ProtocolError;
 use crate::protocol::message::Message;
+use crate::protocol::payload::text::Text;
 use crate::protocol::role::Role;
 use crate::protocol::version::{Closing, Version};
 
@@ -101,7 +102,7 @@ impl Decoder {
         }
         let (piece, ended) = until_end(&rest[..rest.len().min(SHORT.min(limit) + 1)]);
         let text = ended.then(|| std::str::from_utf8(piece).ok())??;
-        Some((piece.len() + 2, Message::from(text)))
+        Some((piece.len() + 2, Message::Text(Text::short(text.to_owned()))))
     }
 
     pub(crate) fn decode(

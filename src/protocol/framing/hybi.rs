@@ -35,6 +35,8 @@ use crate::protocol::deflate::{Inflater, Negotiated};
 use crate::protocol::error::ProtocolError;
 use crate::protocol::limits::Limits;
 use crate::protocol::message::Message;
+use crate::protocol::payload::binary::Binary;
+use crate::protocol::payload::text::Text;
 use crate::protocol::role::Role;
 use crate::protocol::version::Version;
 
@@ -196,8 +198,8 @@ impl Decoder {
         let mut payload = rest.get(..len)?.to_vec();
         unmask(&mut payload, key, 0);
         let message = match first {
-            TEXT => Message::from(String::from_utf8(payload).ok()?),
-            _ => Message::from(payload),
+            TEXT => Message::Text(Text::short(String::from_utf8(payload).ok()?)),
+            _ => Message::Binary(Binary::short(payload)),
         };
         Some((input.len() - rest.len() + len, message))
     }

@@ -49,6 +49,12 @@ impl Binary {
         Binary(Bytes::Static(bytes))
     }
 
+    /// Creates a payload of a short buffer, which a clone copies.
+    #[inline(always)]
+    pub(crate) fn short(bytes: Vec<u8>) -> Binary {
+        Binary(Bytes::Own(bytes))
+    }
+
     /// Creates the payload of a text's buffer.
     pub(super) fn of_text(text: Arc<String>) -> Binary {
         Binary(Bytes::Text(text))

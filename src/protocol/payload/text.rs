@@ -66,6 +66,12 @@ impl Text {
         }
     }
 
+    /// Creates a text of a short buffer, which a clone copies.
+    #[inline(always)]
+    pub(crate) fn short(text: String) -> Text {
+        Text(Chars::Own(text))
+    }
+
     /// Returns the text as bytes, with the same buffer.
     pub(super) fn into_binary(self) -> super::binary::Binary {
         use super::binary::Binary;

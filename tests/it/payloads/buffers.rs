@@ -30,17 +30,17 @@ fn message_is_made_of_any_owned_buffer_without_a_copy() {
     }
     for len in [1, 256, 257, LONG] {
         let text = "x".repeat(len);
-        check(text.clone(), |text| addr(text));
+        check(text.clone(), addr);
         check(text.clone().into_boxed_str(), |text| addr(text.as_bytes()));
         check(Arc::<str>::from(text.clone()), |text| addr(text.as_bytes()));
         check(Arc::new(text.clone()), |text| addr(text.as_bytes()));
         check(Text::from(text.clone()), |text| addr(text.as_bytes()));
         let bytes = text.into_bytes();
-        check(bytes.clone(), |bytes| addr(bytes));
-        check(bytes.clone().into_boxed_slice(), |bytes| addr(bytes));
-        check(Arc::<[u8]>::from(bytes.clone()), |bytes| addr(bytes));
+        check(bytes.clone(), addr);
+        check(bytes.clone().into_boxed_slice(), addr);
+        check(Arc::<[u8]>::from(bytes.clone()), addr);
         check(Arc::new(bytes.clone()), |bytes| addr(&**bytes));
-        check(Binary::from(bytes), |bytes| addr(bytes));
+        check(Binary::from(bytes), addr);
     }
     check(Text::from_static(TEXT), |_| addr(TEXT));
     check(Binary::from_static(BYTES), |_| addr(BYTES));
@@ -138,8 +138,12 @@ fn text_is_compared_ordered_and_hashed_as_a_str() {
         Text::from_static("b"),
         Arc::<str>::from("b").into(),
     ];
+    let (string, slice) = ("b".to_owned(), &b"b"[..]);
     for text in &texts {
-        assert!(text == "b" && "b" == *text && *text == *"b" && *text == "b".to_owned());
+        assert!(text == "b" && "b" == *text && *text == *"b");
+        assert_eq!(*text, string);
+        assert_eq!(string, *text);
+        assert_eq!(*"b", *text);
         assert_eq!(HashSet::from([text.clone()]).get("b"), Some(text));
         assert_eq!(
             (text.to_string(), format!("{text:?}")),
@@ -155,7 +159,7 @@ fn text_is_compared_ordered_and_hashed_as_a_str() {
     ];
     for binary in &binaries {
         assert!(*binary == b"b" && *binary == *b"b" && *binary == vec![b'b']);
-        assert!(*binary == b"b"[..] && *binary == &b"b"[..]);
+        assert!(*binary == b"b"[..] && *binary == slice);
         assert_eq!(HashSet::from([binary.clone()]).get(&b"b"[..]), Some(binary));
         assert_eq!(format!("{binary:?}"), "[98]");
         assert!(*binary > Binary::default());

@@ -20,6 +20,8 @@ use crate::protocol::{InvalidHeader, InvalidHost, InvalidOrigin, Limits, Transit
 
 use super::acceptor::Acceptor;
 use super::addresses::Handshakes;
+#[cfg(feature = "history")]
+use super::history::History;
 use super::listener::{Listener, Listeners, Source};
 use super::proxy_protocol::TrustedProxies;
 use super::reply::Reply;
@@ -53,9 +55,8 @@ use super::teardown::CloseReport;
 /// The allowed origins and hosts protect the users of browsers from pages of other sites. They prove nothing
 /// about other programs, least of all in draft-75 and draft-76: any program can send any header.
 #[derive(Debug, Default)]
-#[doc(alias = "timeouts")]
+#[doc(alias("timeout", "timeouts"))]
 #[must_use = "a builder does nothing until `build` or `acceptor` is called"]
-#[doc(alias = "timeout")]
 pub struct ServerBuilder {
     pub(crate) listeners: Listeners,
     pub(crate) settings: Settings,
@@ -296,9 +297,7 @@ impl ServerBuilder {
     /// This is 40 s by default, and also if the interval is `None`. If the client sends no byte for this
     /// time, the server disconnects it with
     /// [`UnfinishedMessage`](crate::DisconnectReason::UnfinishedMessage).
-    #[doc(alias = "keepalive")]
-    #[doc(alias = "ping")]
-    #[doc(alias = "heartbeat")]
+    #[doc(alias("keepalive", "ping", "heartbeat"))]
     pub fn ping_interval(self, interval: Option<Duration>) -> Self {
         self.connection(|options| options.timeouts().ping = interval)
     }
@@ -362,8 +361,7 @@ impl ServerBuilder {
 
     /// Sets the policy for a slow consumer: a client whose send queue is full. Default:
     /// [`SlowClient::Close`].
-    #[doc(alias = "slow consumer")]
-    #[doc(alias = "backpressure")]
+    #[doc(alias("slow consumer", "backpressure"))]
     pub fn slow_client(self, policy: SlowClient) -> Self {
         self.set(|settings| settings.slow_client = policy)
     }
@@ -543,6 +541,12 @@ impl ServerBuilder {
     /// a room: see [`JoinError`](crate::server::JoinError).
     pub fn max_memberships(self, memberships: usize) -> Self {
         self.set(|settings| settings.max_memberships = memberships)
+    }
+
+    /// Keeps the newest messages of each room, for clients that come back: see [`History`]. Default: none.
+    #[cfg(feature = "history")]
+    pub fn history(self, history: History) -> Self {
+        self.set(|settings| settings.history = Some(history))
     }
 
     /// Limits the memory of the send queues of all clients together, in bytes. Default: 256 MiB. This is room

@@ -20,6 +20,8 @@ use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, State, Valu
 
 use super::handles::{Audience, ClientHandle, ServerHandle};
 use super::handshake::Handshake;
+#[cfg(feature = "history")]
+use super::history::resume::{ResumeError, Resumed, Since, resume};
 use super::membership::{self, JoinError};
 use super::request::Request;
 use super::shared::{ServerThreads, Shared};
@@ -354,6 +356,65 @@ impl Client {
     /// After an error the client is not in the room, and nothing else has changed.
     pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
         membership::try_join(&self.conversation.link, room, &self.shared)
+    }
+
+    /// Enters a room like [`try_join`](Client::try_join), and first receives the messages that the room has kept
+    /// after a position, or the newest ones: `resume("lobby", Since::Last(50))`. The server must keep a
+    /// [`History`](crate::server::History).
+    ///
+    /// The client receives each message after `since` once, in the order of the room: first the kept ones, then
+    /// the live ones. If the room has dropped some of them, [`Resumed::gap`] says so, and how many, if that
+    /// can be known. Messages from which this connection was
+    /// [excepted](Audience::except) are left out.
+    ///
+    /// Messages that do not fit into the client's send queue are sent before the client enters the room: this
+    /// method then waits for room as [`send`](Client::send) does. So a long replay never overruns the queue,
+    /// and no live message overtakes it. The messages of a replay are not compressed.
+    ///
+    /// # Errors
+    /// [`ResumeError`]. The client is not in the room then.
+    #[cfg(feature = "history")]
+    #[doc(alias = "replay")]
+    pub fn resume(&mut self, room: &str, since: impl Into<Since>) -> Result<Resumed, ResumeError> {
+        resume(
+            &mut self.conversation,
+            &self.shared,
+            room,
+            since.into(),
+            None,
+        )
+    }
+
+    /// Resumes like [`resume`](Client::resume), and sends one message before the first replayed one: the result
+    /// of `report`, which learns what the client has missed. `None` sends nothing. If the room drops further
+    /// messages while the client reads the replay, `report` is called again in their place, before the next
+    /// message; [`resume`](Client::resume) returns [`ResumeError::Lagging`] then.
+    ///
+    /// ```
+    /// use stentor::server::{Gap, Since};
+    /// use stentor::{Client, HandlerResult, Message};
+    ///
+    /// fn handler(client: &mut Client) -> HandlerResult {
+    ///     client.resume_with("lobby", Since::Last(50), |resumed| {
+    ///         let missed = resumed.gap.and_then(Gap::missed).unwrap_or(0);
+    ///         Some(Message::from(format!("welcome at {}, {missed} missed", resumed.at)))
+    ///     })?;
+    ///     while client.recv()?.is_some() {}
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ResumeError`]. The client is not in the room then; it may have received messages.
+    #[cfg(feature = "history")]
+    pub fn resume_with(
+        &mut self,
+        room: &str,
+        since: impl Into<Since>,
+        mut report: impl FnMut(&Resumed) -> Option<Message>,
+    ) -> Result<Resumed, ResumeError> {
+        let (conversation, shared) = (&mut *self.conversation, &*self.shared);
+        resume(conversation, shared, room, since.into(), Some(&mut report))
     }
 
     /// Leaves a room: broadcasts to the room that are sent from now on do not reach this client. If the

@@ -6,8 +6,8 @@ use crate::protocol::{CloseCode, Version};
 
 use crate::error::DisconnectReason;
 use crate::net::link::Link;
-use crate::net::sync::atomic::AtomicU64;
 use crate::net::sync::atomic::Ordering::Relaxed;
+use crate::net::sync::atomic::{AtomicU64, AtomicUsize};
 use crate::net::sync::{Mutex, MutexGuard, PoisonError};
 use crate::net::watcher::Incident;
 
@@ -58,6 +58,11 @@ pub struct Counters {
     /// The number of times that a client could not join a room, because of the limits of rooms or the length
     /// of the room's name: see [`JoinError`](crate::server::JoinError).
     pub not_joined: u64,
+    /// Broadcasts to a room that its history has refused, because the room's name is too long. A room with such
+    /// a name has no members.
+    pub not_published: u64,
+    /// The bytes of memory that the history of all rooms takes now.
+    pub history: usize,
     /// Clients that the server disconnected, by reason. [`DisconnectReason::EndOfStream`] is never among the
     /// reasons: such a client disconnected by itself, and counts as 1006 in `closes`.
     pub disconnected: BTreeMap<DisconnectReason, u64>,
@@ -77,6 +82,8 @@ pub(crate) struct Totals {
     pub(crate) skipped: AtomicU64,
     pub(crate) failed_handlers: AtomicU64,
     pub(crate) not_joined: AtomicU64,
+    pub(crate) not_published: AtomicU64,
+    pub(crate) history: AtomicUsize,
     throttled: AtomicU64,
     rate_limit_exceeded: AtomicU64,
     incoming_exceeded: AtomicU64,
@@ -133,6 +140,8 @@ impl Totals {
         counters.throttled = self.throttled.load(Relaxed);
         counters.rate_limit_exceeded = self.rate_limit_exceeded.load(Relaxed);
         counters.not_joined = self.not_joined.load(Relaxed);
+        counters.not_published = self.not_published.load(Relaxed);
+        counters.history = self.history.load(Relaxed);
         counters.incoming_exceeded = self.incoming_exceeded.load(Relaxed);
         for link in links {
             counters.connections += 1;

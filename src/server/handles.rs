@@ -19,8 +19,20 @@ use crate::net::watcher::Watcher;
 use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 
 use super::counters::Counters;
+#[cfg(feature = "history")]
+use super::history::{
+    follow::Follow,
+    page::{self, HistoryError, Page},
+    position::Position,
+    publication::{Publication, PublishError},
+    resume::Since,
+};
 use super::hub::Command;
 use super::hub::batch::Target;
+#[cfg(feature = "history")]
+use super::hub::history::Ask;
+#[cfg(feature = "history")]
+use super::membership::LONGEST_NAME;
 use super::membership::{self, JoinError};
 use super::shared::Shared;
 
@@ -133,6 +145,58 @@ impl ServerHandle {
     /// one. The list may or may not contain such a room.
     pub fn rooms(&self) -> Vec<String> {
         self.shared.rooms()
+    }
+
+    /// Returns messages that a room has kept: the newest before the position `before`, or the newest at all. A
+    /// page has at most `most` messages, and at most 1 MiB of them, unless one is larger.
+    ///
+    /// ```
+    /// use stentor::server::{HistoryError, Position};
+    /// use stentor::{Client, Error};
+    ///
+    /// /// Sends an older page to a client that scrolls up. `send` waits while the client is slow.
+    /// fn scroll(client: &mut Client, before: Position) -> Result<(), Error> {
+    ///     match client.server().history("lobby", Some(before), 50) {
+    ///         Ok(page) => page.entries.into_iter().try_for_each(|entry| client.send(entry.message)),
+    ///         Err(error) => client.send(format!("no older messages: {error}")),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`HistoryError`] for more than 1,000 messages, a position that the room does not have, a name above 256
+    /// bytes, or a server without a [`History`](crate::server::History).
+    #[cfg(feature = "history")]
+    pub fn history(
+        &self,
+        room: &str,
+        before: Option<Position>,
+        most: usize,
+    ) -> Result<Page, HistoryError> {
+        self.shared.has_history(room)?;
+        if most > page::MOST {
+            return Err(HistoryError::LargePage(most));
+        }
+        let command = |answer| {
+            let page = Ask::Page(room.into(), before, most, answer);
+            Command::History(Box::new(page))
+        };
+        let page = self.shared.ask_hub(command, Duration::MAX);
+        page.ok_or(HistoryError::Closed)?
+            .map_err(HistoryError::UnknownPosition)
+    }
+
+    /// Returns the messages of a room as an iterator, for a thread of the program: see [`Follow`]. The first is
+    /// the one after `since`; with `Since::Last(0)`, it is the first that is published from now on.
+    ///
+    /// # Errors
+    /// [`HistoryError`] for a name above 256 bytes, or a server without a
+    /// [`History`](crate::server::History).
+    #[cfg(feature = "history")]
+    #[doc(alias = "subscribe")]
+    pub fn follow(&self, room: &str, since: impl Into<Since>) -> Result<Follow, HistoryError> {
+        self.shared.has_history(room)?;
+        Follow::new(&self.shared, room.into(), since.into())
     }
 
     /// Returns the names of all rooms that have members, each with the number of its members, in alphabetical
@@ -406,6 +470,48 @@ impl Audience {
     pub fn broadcast(&self, message: impl Into<Message>) {
         self.shared
             .command(Command::Broadcast(self.target.clone(), message.into()));
+    }
+
+    /// Sends a message to all members of a room with a history, like [`broadcast`](Audience::broadcast), and
+    /// returns its position. The message is in the members' send queues then. A [`Publication`] can contain its
+    /// position, so that each member learns it.
+    ///
+    /// This method waits for the hub's answer, and `broadcast` does not. In a room with a history, a broadcast
+    /// is kept as well. If its room has a name of more than 256 bytes, it counts as
+    /// [`not_published`](Counters::not_published).
+    ///
+    /// ```
+    /// use stentor::server::{Publication, PublishError};
+    /// use stentor::Client;
+    ///
+    /// fn say(client: &Client, text: &str) -> Result<(), PublishError> {
+    ///     let said = Publication::around("#", format!(": {text}"));
+    ///     let position = client.room("lobby").publish(said)?;
+    ///     println!("message {position} is sent");
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`PublishError`] if the server keeps no history, the audience is not a room, the room's name is too long,
+    /// or the server shuts down. No member receives the message then.
+    #[cfg(feature = "history")]
+    pub fn publish(&self, message: impl Into<Publication>) -> Result<Position, PublishError> {
+        let room = self.target.room.as_ref();
+        let room = room.filter(|_| self.shared.settings.history.is_some());
+        match room.ok_or(PublishError::NoHistory)?.len() {
+            ..=LONGEST_NAME => {}
+            long => return Err(PublishError::LongName(long)),
+        }
+        if self.shared.is_stopping() {
+            return Err(PublishError::Closed);
+        }
+        let command = |answer| {
+            let publish = Ask::Publish(self.target.clone(), message.into(), answer);
+            Command::History(Box::new(publish))
+        };
+        let position = self.shared.ask_hub(command, Duration::MAX);
+        position.ok_or(PublishError::Closed)
     }
 
     /// Returns the numbers of the members, in the order in which they connected. For a room, the result

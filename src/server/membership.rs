@@ -17,7 +17,11 @@ use crate::net::sync::atomic::AtomicUsize;
 use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::net::sync::{MutexGuard, PoisonError};
 
+#[cfg(feature = "history")]
+use super::history::resume::{ResumeError, Since};
 use super::hub::Command;
+#[cfg(feature = "history")]
+use super::hub::history::{Ask, Mode, Replay};
 use super::shared::Shared;
 
 /// The most bytes of a room's name.
@@ -105,29 +109,102 @@ pub(super) fn try_join(link: &Link, room: &str, shared: &Shared) -> Result<(), J
 }
 
 fn join_within_limits(link: &Link, room: &str, shared: &Shared) -> Result<(), JoinError> {
-    if room.len() > LONGEST_NAME {
-        return Err(JoinError::LongName(room.len()));
-    }
-    let settings = &shared.settings;
+    check_name(room)?;
     let mut rooms = lock(link);
-    let Some(rooms) = rooms.as_mut() else {
-        return Err(JoinError::Closed);
-    };
+    let rooms = rooms.as_mut().ok_or(JoinError::Closed)?;
     if rooms.contains(room) {
         return Ok(());
     }
+    let room: Arc<str> = room.into();
+    add(rooms, &room, shared)?;
+    // Under this client's own lock: if two threads join and leave the same room, the hub receives
+    // their commands in the order in which they have changed the set.
+    shared.command(Command::Join(link.id, room));
+    Ok(())
+}
+
+fn check_name(room: &str) -> Result<(), JoinError> {
+    match room.len() {
+        ..=LONGEST_NAME => Ok(()),
+        long => Err(JoinError::LongName(long)),
+    }
+}
+
+/// Adds a room to the set of a client, if the limits allow it, and counts one membership more.
+fn add(rooms: &mut BTreeSet<Arc<str>>, room: &Arc<str>, shared: &Shared) -> Result<(), JoinError> {
+    let settings = &shared.settings;
     if rooms.len() >= settings.max_rooms_per_client {
         return Err(JoinError::TooManyRooms(settings.max_rooms_per_client));
     }
     if !shared.memberships.take() {
         return Err(JoinError::TooManyMemberships(settings.max_memberships));
     }
-    let room: Arc<str> = room.into();
-    rooms.insert(Arc::clone(&room));
-    // Under this client's own lock: if two threads join and leave the same room, the hub receives
-    // their commands in the order in which they have changed the set.
-    shared.command(Command::Join(link.id, room));
+    rooms.insert(Arc::clone(room));
     Ok(())
+}
+
+/// Checks, before a client receives the history of a room, that it may join. A refusal is counted.
+#[cfg(feature = "history")]
+pub(super) fn may_join(link: &Link, room: &str, shared: &Shared) -> Result<(), ResumeError> {
+    let check = || {
+        check_name(room)?;
+        let mut rooms = lock(link);
+        let rooms = rooms.as_mut().ok_or(JoinError::Closed)?;
+        match shared.settings.max_rooms_per_client {
+            most if rooms.len() >= most && !rooms.contains(room) => {
+                Err(JoinError::TooManyRooms(most))
+            }
+            _ => Ok(rooms.contains(room)),
+        }
+    };
+    match check() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(ResumeError::Member),
+        Err(error) => Err(refused(error, shared)),
+    }
+}
+
+/// Requests the messages after `since` from the hub, which enters the client into the room unless more of
+/// them are left than fit into its send queue.
+#[cfg(feature = "history")]
+pub(super) fn resume(
+    link: &Link,
+    room: &Arc<str>,
+    since: Since,
+    mode: Mode,
+    shared: &Shared,
+) -> Result<Replay, ResumeError> {
+    let mut rooms = lock(link);
+    let rooms = rooms.as_mut().ok_or(JoinError::Closed)?;
+    if rooms.contains(room) {
+        return Err(ResumeError::Member);
+    }
+    add(rooms, room, shared).map_err(|error| refused(error, shared))?;
+    let command = |answer| {
+        let (id, room) = (link.id, Arc::clone(room));
+        Command::History(Box::new(Ask::Resume {
+            id,
+            room,
+            since,
+            mode,
+            answer,
+        }))
+    };
+    // Under this client's own lock until the answer is here: until then no thread knows whether it is a
+    // member. The hub answers soon, and never takes this lock.
+    let replay = shared.ask_hub(command, Duration::MAX);
+    if !replay.as_ref().is_some_and(|replay| replay.joined) {
+        rooms.remove(room);
+    }
+    replay.ok_or(ResumeError::Join(JoinError::Closed))
+}
+
+#[cfg(feature = "history")]
+fn refused(error: JoinError, shared: &Shared) -> ResumeError {
+    if error != JoinError::Closed {
+        shared.totals.not_joined.fetch_add(1, Relaxed);
+    }
+    ResumeError::Join(error)
 }
 
 /// Leaves a room; no error if the client is not in it.

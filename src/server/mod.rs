@@ -15,8 +15,8 @@
 //! owner per mutable thing: the client's thread owns its input and its state, the send queue owns the
 //! output, the hub the rooms, the watchdog the time. They meet in bounded queues, and no lock is held
 //! across a call that can block, with one exception: the set of a client's own rooms is locked while
-//! its entry, a join or a leave waits for room in the hub's queue. Only threads that do so for the same client can
-//! wait there.
+//! its entry, a join or a leave waits for room in the hub's queue, and while a resume waits for the hub's
+//! answer. Only threads that do so for the same client can wait there.
 
 pub(crate) mod builder;
 
@@ -70,6 +70,9 @@ mod teardown;
 
 mod hub;
 
+#[cfg(feature = "history")]
+mod history;
+
 mod membership;
 
 mod os_limits;
@@ -87,6 +90,18 @@ pub use close_with::CloseWith;
 pub use counters::Counters;
 pub use handles::Audience;
 pub use handover::Handover;
+#[cfg(feature = "history")]
+pub use history::History;
+#[cfg(feature = "history")]
+pub use history::follow::{Follow, Followed};
+#[cfg(feature = "history")]
+pub use history::page::{Entry, HistoryError, Page};
+#[cfg(feature = "history")]
+pub use history::position::{InvalidPosition, Position};
+#[cfg(feature = "history")]
+pub use history::publication::{Publication, PublishError};
+#[cfg(feature = "history")]
+pub use history::resume::{Gap, ResumeError, Resumed, Since};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
 pub use parsed_request::ParsedRequest;

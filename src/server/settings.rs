@@ -12,6 +12,8 @@ use crate::net::send_queue::SlowClient;
 use crate::net::tls::TlsServer;
 
 use super::addresses::PerAddress;
+#[cfg(feature = "history")]
+use super::history::History;
 use super::proxy_protocol::TrustedProxies;
 use super::reply::Reply;
 use super::request::Request;
@@ -34,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) per_address: PerAddress,
     pub(crate) max_rooms_per_client: usize,
     pub(crate) max_memberships: usize,
+    #[cfg(feature = "history")]
+    pub(crate) history: Option<History>,
     pub(crate) stack_size: usize,
     pub(crate) tls: Option<TlsServer>,
     pub(crate) on_request: Option<Arc<OnRequest>>,
@@ -69,6 +73,8 @@ impl Default for Settings {
             per_address: PerAddress::default(),
             max_rooms_per_client: 1000,
             max_memberships: 1_000_000,
+            #[cfg(feature = "history")]
+            history: None,
             stack_size: 1024 * 1024,
             tls: None,
             on_request: None,
@@ -82,7 +88,10 @@ impl Default for Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        let mut settings = f.debug_struct("Settings");
+        #[cfg(feature = "history")]
+        settings.field("history", &self.history);
+        settings
             .field("connection", &self.connection)
             .field("trust_local_proxy", &self.trust_local_proxy)
             .field("trusted_proxies", &self.trusted_proxies)

@@ -33,8 +33,12 @@ use crate::protocol::{CloseFrame, Config, Connection, Rejection, Request, Role, 
 
 use super::addresses::AddressGroup;
 use super::counters::Totals;
+#[cfg(feature = "history")]
+use super::history::page::HistoryError;
 use super::hub::admission::Admission;
 use super::hub::{Command, Hub, QUEUE};
+#[cfg(feature = "history")]
+use super::membership::LONGEST_NAME;
 use super::membership::Memberships;
 use super::memory;
 use super::os_limits;
@@ -76,10 +80,7 @@ impl ServerThreads {
     /// Starts the hub and the watchdog. The other end of the waker is for the listener.
     pub(crate) fn new(mut settings: Settings) -> io::Result<(ServerThreads, UnixStream)> {
         settings.max_clients = os_limits::at_most(settings.max_clients);
-        settings.total_send_queue_limit =
-            memory::at_most(settings.total_send_queue_limit, 4, "messages to send");
-        // The bytes that are being read take as much again, and a buffer that grows is there twice.
-        settings.all_incoming = memory::at_most(settings.all_incoming, 8, "incoming messages");
+        limit_memory(&mut settings);
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
         let totals = Arc::clone(&registry.totals);
         let total_queued = TotalQueued::new(settings.total_send_queue_limit);
@@ -124,6 +125,8 @@ impl ServerThreads {
             totals,
             memberships,
         );
+        #[cfg(feature = "history")]
+        let hub = hub.remembering(shared.settings.history.clone());
         let mut threads = ServerThreads {
             shared,
             threads: Vec::new(),
@@ -163,6 +166,18 @@ impl Drop for ServerThreads {
                 error!(target: SERVER, "a thread of the server panicked");
             }
         }
+    }
+}
+
+/// Lowers the limits of memory to the part of the process's memory limits that is left for them.
+fn limit_memory(settings: &mut Settings) {
+    settings.total_send_queue_limit =
+        memory::at_most(settings.total_send_queue_limit, 4, "messages to send");
+    // What is read at that moment takes as much again, and what grows is there twice.
+    settings.all_incoming = memory::at_most(settings.all_incoming, 8, "incoming messages");
+    #[cfg(feature = "history")]
+    if let Some(history) = &mut settings.history {
+        history.total = memory::at_most(history.total, 8, "the history of rooms");
     }
 }
 
@@ -254,6 +269,16 @@ impl Shared {
         names
     }
 
+    /// Checks that a room with this name has a history.
+    #[cfg(feature = "history")]
+    pub(super) fn has_history(&self, room: &str) -> Result<(), HistoryError> {
+        match room.len() {
+            _ if self.settings.history.is_none() => Err(HistoryError::NoHistory),
+            ..=LONGEST_NAME => Ok(()),
+            long => Err(HistoryError::LongName(long)),
+        }
+    }
+
     /// Returns the rooms with the number of their members, in alphabetical order; none, once the hub has
     /// ended. All of them come in one answer; the caller's thread sorts it and makes the strings.
     pub(crate) fn room_counts(&self) -> Vec<(String, usize)> {
@@ -273,7 +298,7 @@ impl Shared {
         command: impl FnOnce(Sender<T>) -> Command,
         limit: Duration,
     ) -> Option<T> {
-        const A_WHILE: Duration = Duration::from_millis(20);
+        let mut pause = Duration::from_millis(20);
         let since = Instant::now();
         let (answer, answered) = bounded(1);
         self.command(command(answer));
@@ -281,9 +306,13 @@ impl Shared {
         // a sender: so this checks from time to time whether the hub has ended.
         loop {
             let left = limit.saturating_sub(since.elapsed());
-            match answered.recv_timeout(left.min(A_WHILE)) {
+            match answered.recv_timeout(left.min(pause)) {
                 Err(RecvTimeoutError::Timeout)
-                    if !left.is_zero() && !self.admission.is_closed() => {}
+                    if !left.is_zero() && !self.admission.is_closed() =>
+                {
+                    // An answer that takes so long is one that has to wait for something.
+                    pause = (2 * pause).min(Duration::from_secs(1));
+                }
                 answer => return answer.ok(),
             }
         }

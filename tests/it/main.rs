@@ -57,6 +57,9 @@ mod polling;
 
 mod hub;
 
+#[cfg(feature = "history")]
+mod history;
+
 mod slow_clients;
 
 mod pieces;

@@ -206,6 +206,28 @@ impl SendQueue {
         })
     }
 
+    /// Sends frames that other clients may be sent as well, from the client's own thread, which waits for room
+    /// after that. They are released here before clients are evicted.
+    #[cfg(feature = "history")]
+    pub(crate) fn reply_shared(&self, frames: Arc<SharedFrames>, messages: u64) -> Push {
+        self.send(move |inside| {
+            if inside.is_closed() {
+                return Push::Closed;
+            }
+            inside.queue.send_shared(&frames, messages);
+            inside.sent_within(self.limit)
+        })
+    }
+
+    /// Returns whether so many bytes may enter without filling more than half of the queue.
+    #[cfg(feature = "history")]
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        self.locked(|inside| {
+            let waiting = inside.queue.queued();
+            waiting == 0 || waiting + bytes <= self.limit / 2
+        })
+    }
+
     /// Sends the bytes that the socket takes at once.
     pub(crate) fn flush(&self) {
         self.send(|inside| {

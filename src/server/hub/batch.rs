@@ -26,10 +26,10 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Returns the weight of a broadcast of `message` while it waits for the hub, in bytes.
-    pub(crate) fn weight(&self, message: &Message) -> usize {
+    /// Returns the weight of a broadcast of `len` bytes while it waits for the hub, in bytes.
+    pub(crate) fn weight(&self, len: usize) -> usize {
         let room = self.room.as_ref().map_or(0, |room| room.len());
-        message.len() + room + size_of_val(self.except.as_slice())
+        len + room + size_of_val(self.except.as_slice())
     }
 }
 
@@ -105,7 +105,7 @@ impl Batch {
     }
 
     pub(crate) fn add(&mut self, target: Target, message: Message) {
-        self.weight += target.weight(&message);
+        self.weight += target.weight(message.len());
         let audience = self.place(target.room);
         for id in target.except {
             self.exceptions

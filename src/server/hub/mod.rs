@@ -9,6 +9,10 @@
 
 pub(super) mod admission;
 pub(super) mod batch;
+#[cfg(feature = "history")]
+pub(super) mod history;
+#[cfg(feature = "history")]
+mod rings;
 mod rooms;
 
 use std::sync::Arc;
@@ -48,6 +52,9 @@ pub(crate) enum Command {
     Members(Arc<str>, Sender<Vec<ClientId>>),
     /// Asks for names of rooms: some of them, from a place on.
     Rooms(usize, Sender<Names>),
+    /// A request to the history of a room. In a box: all other commands are small.
+    #[cfg(feature = "history")]
+    History(Box<history::Ask>),
     /// Asks for all rooms with the number of their members, at one moment.
     RoomCounts(Sender<RoomCounts>),
     /// The server shuts down: the hub starts the close of each client, after all earlier commands, and of
@@ -60,9 +67,11 @@ impl Command {
     /// Returns the bytes that the command holds: of a message, of a room's name, of exceptions.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Command::Broadcast(target, message) => target.weight(message),
+            Command::Broadcast(target, message) => target.weight(message.len()),
             Command::Join(_, room) | Command::Members(room, _) => room.len(),
             Command::Part(_, rooms, _) => rooms.iter().map(|room| room.len()).sum(),
+            #[cfg(feature = "history")]
+            Command::History(ask) => ask.weight(),
             Command::Enter(_) | Command::Leave(_) => 0,
             Command::Rooms(..) | Command::RoomCounts(_) => 0,
             Command::Shutdown(_) | Command::Stop => 0,
@@ -88,6 +97,9 @@ pub(crate) struct Hub {
     memberships: Arc<Memberships>,
     /// All clients were closed, because the server shuts down.
     shutting_down: bool,
+    /// The history of the rooms, if the server keeps one.
+    #[cfg(feature = "history")]
+    memory: Option<Box<history::Memory>>,
 }
 
 impl Hub {
@@ -109,18 +121,26 @@ impl Hub {
             rooms: Rooms::default(),
             memberships,
             shutting_down: false,
+            #[cfg(feature = "history")]
+            memory: None,
         }
+    }
+
+    /// Keeps a history of the rooms from now on, if there are options for it.
+    #[cfg(feature = "history")]
+    pub(crate) fn remembering(mut self, history: Option<super::history::History>) -> Hub {
+        self.memory = history.map(|history| Box::new(history::Memory::new(history)));
+        self
     }
 
     /// Runs until [`Command::Stop`], or until all senders of the channel are dropped.
     pub(crate) fn run(mut self) {
         let commands = self.commands.clone();
         let mut batch = Batch::default();
-        while let Ok(first) = commands.recv() {
-            for command in std::iter::once(first)
-                .chain(commands.try_iter())
-                .take(BATCH)
-            {
+        while let Ok(first) = self.next_command(&commands) {
+            #[cfg(feature = "history")]
+            self.begin_batch();
+            for command in first.into_iter().chain(commands.try_iter()).take(BATCH) {
                 if let Command::Stop = command {
                     self.deliver(&mut batch);
                     return;
@@ -128,16 +148,30 @@ impl Hub {
                 self.execute(command, &mut batch);
             }
             self.deliver(&mut batch);
+            #[cfg(feature = "history")]
+            self.end_batch();
         }
     }
 
+    #[cfg(not(feature = "history"))]
+    fn next_command(&self, commands: &Receiver<Command>) -> Result<Option<Command>, ()> {
+        commands.recv().map(Some).map_err(drop)
+    }
+
     fn execute(&mut self, command: Command, batch: &mut Batch) {
-        let command = match command {
-            Command::Broadcast(target, message) => return self.broadcast(target, message, batch),
-            command => command,
-        };
-        // Clients that enter or leave must not change the receivers of earlier messages.
-        self.deliver(batch);
+        match command {
+            Command::Broadcast(target, message) => self.broadcast(target, message, batch),
+            #[cfg(feature = "history")]
+            Command::History(ask) => self.ask(*ask, batch),
+            command => {
+                // Clients that enter or leave must not change the receivers of earlier messages.
+                self.deliver(batch);
+                self.execute_now(command);
+            }
+        }
+    }
+
+    fn execute_now(&mut self, command: Command) {
         let weight = command.weight();
         match command {
             Command::Enter(link) => {
@@ -157,7 +191,7 @@ impl Hub {
             }
             Command::Part(id, rooms, answer) => {
                 let rooms = rooms.iter();
-                let left = rooms.filter(|room| self.rooms.leave(room, id)).count();
+                let left = rooms.filter(|room| self.leave(room, id)).count();
                 self.memberships.give_back(left);
                 if let Some(answer) = answer {
                     let _ = answer.try_send(());
@@ -182,6 +216,8 @@ impl Hub {
                 }
                 let _ = answer.try_send(());
             }
+            #[cfg(feature = "history")]
+            Command::History(_) => {}
             Command::Broadcast(..) | Command::Stop => {}
         }
         if weight > 0 {
@@ -189,7 +225,22 @@ impl Hub {
         }
     }
 
+    /// Removes a client from a room; returns whether it was a member.
+    fn leave(&mut self, room: &Arc<str>, id: ClientId) -> bool {
+        #[cfg(feature = "history")]
+        if let Some(memory) = &mut self.memory {
+            memory.left(room);
+        }
+        self.rooms.leave(room, id)
+    }
+
     fn broadcast(&mut self, target: Target, message: Message, batch: &mut Batch) {
+        #[cfg(feature = "history")]
+        let message = self.remember(&target, message);
+        self.send(target, message, batch);
+    }
+
+    fn send(&mut self, target: Target, message: Message, batch: &mut Batch) {
         if !batch.has_room(message.len()) {
             self.deliver(batch);
         }
@@ -214,6 +265,10 @@ impl Hub {
             self.watchdog.relieve();
         }
         self.admission.give_back(batch.weight());
+        #[cfg(feature = "history")]
+        if let Some(memory) = &mut self.memory {
+            memory.sent();
+        }
     }
 
     /// Pushes bytes to one client; returns whether they wait in its send queue.

@@ -25,8 +25,14 @@ const PIECE: usize = 1024;
 const SMALL: usize = 64;
 
 /// All rooms that have members.
+#[derive(Default)]
 pub(crate) struct Rooms {
-    tables: Vec<HashMap<Arc<str>, Members>>,
+    tables: Tables<Members>,
+}
+
+/// A value for each room that has one.
+pub(crate) struct Tables<V> {
+    tables: Vec<HashMap<Arc<str>, V>>,
     hasher: RandomState,
 }
 
@@ -48,12 +54,37 @@ pub(crate) struct Members {
     places: Option<Box<HashMap<ClientId, usize>>>,
 }
 
-impl Default for Rooms {
-    fn default() -> Rooms {
-        Rooms {
+impl<V> Default for Tables<V> {
+    fn default() -> Tables<V> {
+        Tables {
             tables: (0..TABLES).map(|_| HashMap::new()).collect(),
             hasher: RandomState::new(),
         }
+    }
+}
+
+impl<V> Tables<V> {
+    pub(crate) fn get(&self, room: &str) -> Option<&V> {
+        self.tables[self.table(room)].get(room)
+    }
+
+    /// Returns the table in which the room is, or would be.
+    pub(crate) fn of(&mut self, room: &str) -> &mut HashMap<Arc<str>, V> {
+        let place = self.table(room);
+        &mut self.tables[place]
+    }
+
+    /// Removes the value of a room.
+    pub(crate) fn remove(&mut self, room: &str) -> Option<V> {
+        let table = self.of(room);
+        let removed = table.remove(room);
+        shrink(table);
+        removed
+    }
+
+    fn table(&self, room: &str) -> usize {
+        // No remainder is as large as this.
+        usize::try_from(self.hasher.hash_one(room) % TABLES as u64).unwrap_or(0)
     }
 }
 
@@ -64,26 +95,22 @@ impl Rooms {
     }
 
     pub(crate) fn get(&self, room: &Arc<str>) -> Option<&Members> {
-        self.tables[self.table(room)].get(room)
+        self.tables.get(room)
     }
 
     /// Adds a client to a room; returns whether it was not in the room already.
     pub(crate) fn enter(&mut self, room: Arc<str>, link: Arc<Link>) -> bool {
-        let table = self.table(&room);
-        self.tables[table].entry(room).or_default().insert(link)
+        self.tables.of(&room).entry(room).or_default().insert(link)
     }
 
     /// Removes a client from a room; returns whether it was a member. A room without members is removed.
     pub(crate) fn leave(&mut self, name: &Arc<str>, id: ClientId) -> bool {
-        let place = self.table(name);
-        let table = &mut self.tables[place];
-        let Some(members) = table.get_mut(name) else {
+        let Some(members) = self.tables.of(name).get_mut(name) else {
             return false;
         };
         let was_in = members.remove(id);
         if members.links.is_empty() {
-            table.remove(name);
-            shrink(table);
+            self.tables.remove(name);
         }
         was_in
     }
@@ -91,7 +118,7 @@ impl Rooms {
     /// Returns the names of some rooms, from one of the tables on.
     pub(crate) fn names(&self, from: usize) -> Names {
         let mut names = Vec::new();
-        for (place, table) in self.tables.iter().enumerate().skip(from) {
+        for (place, table) in self.tables.tables.iter().enumerate().skip(from) {
             if names.len() >= PIECE {
                 let next = Some(place);
                 return Names { names, next };
@@ -103,17 +130,13 @@ impl Rooms {
 
     /// Returns all rooms with the number of their members, in no order.
     pub(crate) fn counts(&self) -> Vec<(Arc<str>, usize)> {
-        let mut counts = Vec::with_capacity(self.tables.iter().map(HashMap::len).sum());
-        for table in &self.tables {
+        let tables = &self.tables.tables;
+        let mut counts = Vec::with_capacity(tables.iter().map(HashMap::len).sum());
+        for table in tables {
             let rooms = table.iter();
             counts.extend(rooms.map(|(name, members)| (Arc::clone(name), members.links.len())));
         }
         counts
-    }
-
-    fn table(&self, room: &Arc<str>) -> usize {
-        // No remainder is as large as this.
-        usize::try_from(self.hasher.hash_one(room) % TABLES as u64).unwrap_or(0)
     }
 }
 
@@ -299,7 +322,7 @@ mod tests {
         for number in 0..MANY {
             rooms.enter(name(number), Arc::clone(&links[0]));
         }
-        let largest = rooms.tables.iter().map(|table| table.len()).max();
+        let largest = rooms.tables.tables.iter().map(|table| table.len()).max();
         assert!(largest < Some(4 * MANY / TABLES), "{largest:?}");
         let (all, pieces) = names(&rooms);
         assert_eq!(all.len(), MANY);
@@ -307,7 +330,12 @@ mod tests {
         for number in 0..MANY {
             rooms.leave(&name(number), ClientId(0));
         }
-        let left: usize = rooms.tables.iter().map(|table| table.capacity()).sum();
+        let left: usize = rooms
+            .tables
+            .tables
+            .iter()
+            .map(|table| table.capacity())
+            .sum();
         assert!(left <= TABLES * SMALL, "{left}");
         assert_eq!(names(&rooms), (Vec::new(), 1));
         Ok(())

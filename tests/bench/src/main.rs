@@ -18,7 +18,8 @@
 //!   by itself is expected to be cheaper. `floor-joined` joins messages that wait into one send.
 //! - `stentor`: default settings, every limit and timeout on; `stentor-76`: the same server, with
 //!   clients that speak draft-76; `stentor-once` and `stentor-each`, of JSON only: clients that take
-//!   compression, which the hub does once for all, or a loop over all of them once for each.
+//!   compression, which the hub does once for all, or a loop over all of them once for each; `stentor-room`
+//!   and `stentor-history`: broadcasts to one room, without and with a history in memory.
 //! - In `tls-…` with TLS: Stentor by its feature, tungstenite by rustls's own stream, tokio-tungstenite by
 //!   tokio-rustls; all three by rustls with ring, with one certificate that is made for the run. Sessions
 //!   are opened before anything is measured.

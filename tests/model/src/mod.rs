@@ -19,6 +19,8 @@ mod closing;
 
 mod timeouts;
 
+mod resumes;
+
 mod send_queue;
 
 mod slow_clients;

@@ -47,13 +47,15 @@ pub(crate) struct Contender {
 }
 
 #[rustfmt::skip]
-pub(crate) const CONTENDERS: [Contender; 9] = [
+pub(crate) const CONTENDERS: [Contender; 11] = [
     Contender { name: "floor-threads", protocol: Protocol::Raw, program: floor::threads },
     Contender { name: "floor-joined", protocol: Protocol::Raw, program: floor::joined },
     Contender { name: "stentor", protocol: Protocol::Rfc6455, program: stentor::run },
     Contender { name: "stentor-76", protocol: Protocol::Draft76, program: stentor::run },
     Contender { name: "stentor-once", protocol: Protocol::Deflate, program: stentor::deflating },
     Contender { name: "stentor-each", protocol: Protocol::Deflate, program: stentor::deflating_for_each },
+    Contender { name: "stentor-room", protocol: Protocol::Rfc6455, program: stentor::room },
+    Contender { name: "stentor-history", protocol: Protocol::Rfc6455, program: stentor::remembering },
     Contender { name: "tungstenite", protocol: Protocol::Rfc6455, program: tungstenite::run },
     Contender { name: "tokio-tungstenite", protocol: Protocol::Rfc6455, program: tokio_tungstenite::run },
     Contender { name: "fastwebsockets", protocol: Protocol::Rfc6455, program: fastwebsockets::run },
@@ -62,11 +64,12 @@ pub(crate) const CONTENDERS: [Contender; 9] = [
 impl Contender {
     /// A floor that differs only in joining messages is not run in scenarios without messages to
     /// join, nor are those that compress in scenarios without anything to compress. Three servers
-    /// have TLS.
+    /// have TLS. Rooms, with and without a history, are compared where nothing else counts.
     pub(crate) fn takes_part(&self, scenario: &Scenario) -> bool {
         match self.name {
             "stentor" | "tungstenite" | "tokio-tungstenite" => true,
             _ if scenario.mode() == Mode::SecureEcho => false,
+            "stentor-room" | "stentor-history" => scenario.name.starts_with("broadcast-w"),
             "floor-joined" => scenario.mode() == Mode::Broadcast,
             _ => self.protocol != Protocol::Deflate || scenario.name == "broadcast-json",
         }

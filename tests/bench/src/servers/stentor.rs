@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpListener;
 
+use stentor::server::History;
 use stentor::tls::TlsServer;
 use stentor::{Client, Deflate, HandlerResult, Server};
 
@@ -40,6 +41,28 @@ pub(super) fn deflating_for_each(listener: TcpListener, _: Mode) -> io::Result<(
         }
         Ok(())
     })
+}
+
+/// Broadcasts to a room, which remembers nothing.
+pub(super) fn room(listener: TcpListener, _: Mode) -> io::Result<()> {
+    let builder = Server::builder().listener(listener);
+    builder.build()?.run(broadcast_to_room)
+}
+
+/// Broadcasts to a room that keeps its newest messages in memory.
+pub(super) fn remembering(listener: TcpListener, _: Mode) -> io::Result<()> {
+    let builder = Server::builder().listener(listener);
+    let builder = builder.history(History::new());
+    builder.build()?.run(broadcast_to_room)
+}
+
+fn broadcast_to_room(client: &mut Client) -> HandlerResult {
+    client.join("room");
+    let room = client.room("room");
+    while let Some(message) = client.recv()? {
+        room.broadcast(message);
+    }
+    Ok(())
 }
 
 fn echo(client: &mut Client) -> HandlerResult {

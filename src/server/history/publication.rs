@@ -1,0 +1,99 @@
+//! A message for a room with a history: the hub writes its position into it.
+
+use std::fmt;
+
+use crate::protocol::Message;
+
+use super::position::{LONGEST, Position};
+use crate::server::membership::LONGEST_NAME;
+
+/// A message for a room with a history, for [`Audience::publish`](crate::server::Audience::publish).
+///
+/// Every [`Message`] can be one. Members then receive that message, and do not learn its position. If they
+/// are to resume after it, the position must be a part of the message: [`around`](Publication::around) takes
+/// the text before and behind the place into which the hub writes the position. All five versions carry
+/// such a message.
+///
+/// ```
+/// use stentor::server::Publication;
+///
+/// // Members receive {"id":"1795944294201974-18","text":"hi"}
+/// let said = Publication::around(r#"{"id":""#, r#"","text":"hi"}"#);
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "pass it to `Audience::publish`"]
+pub struct Publication(Content);
+
+#[derive(Debug, Clone)]
+enum Content {
+    Plain(Message),
+    /// The text without the position, and the place of the position in it.
+    Stamped(String, usize),
+}
+
+/// The error if a message was not published. No member has received it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The server keeps no history, since [`ServerBuilder::history`](crate::ServerBuilder::history) was not
+    /// called; or the audience is not one room.
+    NoHistory,
+    /// The room's name is longer than 256 bytes. The number is its length in bytes.
+    LongName(usize),
+    /// The server shuts down, or has ended.
+    Closed,
+}
+
+impl Publication {
+    /// Creates a text message of two parts; the position is written between them.
+    pub fn around(before: impl AsRef<str>, after: impl AsRef<str>) -> Publication {
+        let (before, after) = (before.as_ref(), after.as_ref());
+        // With room for the position: so the hub need not reserve memory.
+        let mut text = String::with_capacity(before.len() + LONGEST + after.len());
+        text.push_str(before);
+        text.push_str(after);
+        Publication(Content::Stamped(text, before.len()))
+    }
+
+    /// Returns the most bytes that the message can have.
+    pub(crate) fn len(&self) -> usize {
+        match &self.0 {
+            Content::Plain(message) => message.len(),
+            Content::Stamped(text, _) => text.len() + LONGEST,
+        }
+    }
+
+    /// Returns the message at this position.
+    pub(crate) fn at(self, position: Position) -> Message {
+        match self.0 {
+            Content::Plain(message) => message,
+            Content::Stamped(mut text, place) => {
+                text.insert_str(place, &position.to_string());
+                Message::from(text)
+            }
+        }
+    }
+}
+
+impl<M: Into<Message>> From<M> for Publication {
+    fn from(message: M) -> Publication {
+        Publication(Content::Plain(message.into()))
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PublishError::NoHistory => f.write_str(
+                "not published: only a room of a server with ServerBuilder::history has a history",
+            ),
+            PublishError::LongName(len) => write!(
+                f,
+                "not published: the room's name has {len} bytes, and the limit is {LONGEST_NAME}"
+            ),
+            PublishError::Closed => f.write_str("not published: the server shuts down"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}

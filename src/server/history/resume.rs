@@ -1,0 +1,240 @@
+//! Resumes: a client receives the messages that it has missed, and then the live ones.
+//!
+//! The hub enters a client into a room in the moment in which the last missed message is in its send queue:
+//! so no message is missed, and none comes twice. What does not fit into the queue then is sent before, by
+//! the client's own thread, piece by piece; it waits for room as for any reply.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::net::connection::Conversation;
+use crate::net::link::Link;
+use crate::protocol::Message;
+use crate::server::hub::Command;
+use crate::server::hub::history::{Ask, Mode, Replay};
+use crate::server::membership::{self, JoinError};
+use crate::server::shared::Shared;
+
+use super::position::Position;
+
+/// The place in a room's history from which a client or a [`Follow`](super::Follow) receives messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Since {
+    /// All messages after this position: it is the last that the client has received.
+    Position(Position),
+    /// The newest messages, at most so many. With 0, only those that are still to come.
+    Last(usize),
+}
+
+/// A place in the order of a room's messages where some are missing, since the room no longer keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Gap {
+    /// So many messages after the client's position exceeded a bound of the [`History`](super::History), and
+    /// were dropped.
+    Trimmed(u64),
+    /// The position is not one of this room's present epoch, or it is from the future: the server was
+    /// restarted, the room was forgotten, or the position is of another room. The number of missing messages is
+    /// unknown, and may be 0. The client receives all messages that the room keeps.
+    Reset,
+}
+
+/// The result of [`Client::resume`](crate::Client::resume).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resumed {
+    /// The position of the last message before the live ones. A client that receives no further message
+    /// resumes from here.
+    pub at: Position,
+    /// Messages that are missing before the first replayed one, if there are any.
+    pub gap: Option<Gap>,
+    /// The number of messages from the history, including those that the client's version cannot carry.
+    pub replayed: u64,
+}
+
+/// The reason why a client did not enter a room with [`Client::resume`](crate::Client::resume). The client
+/// stays in its other rooms, and no other client is affected.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The server keeps no history, since [`ServerBuilder::history`](crate::ServerBuilder::history) was not
+    /// called.
+    NoHistory,
+    /// A limit does not allow the client to join the room.
+    Join(JoinError),
+    /// The client is in the room already. It would receive messages twice: leave the room first.
+    Member,
+    /// The room's messages exceeded its history, or came, faster than the client has read them. The client has
+    /// received all messages up to this position.
+    Lagging(Position),
+    /// The connection ended meanwhile.
+    Connection(Error),
+}
+
+impl Gap {
+    /// Returns the number of missing messages, if it is known.
+    #[must_use]
+    pub fn missed(self) -> Option<u64> {
+        match self {
+            Gap::Trimmed(missed) => Some(missed),
+            Gap::Reset => None,
+        }
+    }
+}
+
+/// After this many pieces beyond the position that was the room's last, the client is too slow for the room.
+const PIECES: u32 = 256;
+
+/// Returns a message for the client about a replay that begins, or goes on behind a gap.
+pub(crate) type Report<'a> = &'a mut dyn FnMut(&Resumed) -> Option<Message>;
+
+/// Replays the messages after `since`, and enters the client into the room. Before the first of them, it
+/// sends the message that `report` returns.
+#[inline(never)]
+pub(crate) fn resume(
+    conversation: &mut Conversation,
+    shared: &Shared,
+    room: &str,
+    since: Since,
+    mut report: Option<Report<'_>>,
+) -> Result<Resumed, ResumeError> {
+    if shared.settings.history.is_none() {
+        return Err(ResumeError::NoHistory);
+    }
+    membership::may_join(&conversation.link, room, shared)?;
+    let room: Arc<str> = room.into();
+    let link = Arc::clone(&conversation.link);
+    let mut replay = match &mut report {
+        None => membership::resume(&link, &room, since, Mode::Join, shared)?,
+        Some(report) => {
+            let replay = look(&link, shared, &room, since)?;
+            send_report(conversation, report, &replay)?;
+            replay
+        }
+    };
+    let start = replay.resumed;
+    let mut replayed = replay.entries;
+    let mut pieces = 0;
+    while !replay.joined {
+        let upto = replay.upto;
+        pieces += u32::from(upto >= start.at);
+        send(&link, replay)?;
+        let since = Since::Position(upto);
+        replay = membership::resume(&link, &room, since, Mode::Continue, shared)?;
+        if !replay.joined && pieces > PIECES {
+            return Err(ResumeError::Lagging(upto));
+        }
+        if replay.resumed.gap.is_some() {
+            let report = report.as_mut().ok_or(ResumeError::Lagging(upto))?;
+            send_report(conversation, report, &replay)?;
+        }
+        replayed += replay.entries;
+    }
+    Ok(Resumed {
+        at: replay.upto,
+        gap: start.gap,
+        replayed,
+    })
+}
+
+fn send_report(
+    conversation: &mut Conversation,
+    report: &mut Report<'_>,
+    replay: &Replay,
+) -> Result<(), ResumeError> {
+    match report(&replay.resumed) {
+        Some(message) => Ok(conversation.send(message)?),
+        None => Ok(()),
+    }
+}
+
+/// Returns the first missed messages; the client stays outside the room.
+fn look(
+    link: &Link,
+    shared: &Shared,
+    room: &Arc<str>,
+    since: Since,
+) -> Result<Replay, ResumeError> {
+    let id = link.id;
+    let command = |answer| {
+        let room = Arc::clone(room);
+        Command::History(Box::new(Ask::Resume {
+            id,
+            room,
+            since,
+            mode: Mode::Look,
+            answer,
+        }))
+    };
+    let replay = shared.ask_hub(command, std::time::Duration::MAX);
+    replay.ok_or(ResumeError::Join(JoinError::Closed))
+}
+
+/// Sends a piece, and waits until half of the send queue is free again.
+fn send(link: &Link, replay: Replay) -> Result<(), ResumeError> {
+    if let Some(frames) = replay.frames {
+        let push = link.send_queue.reply_shared(frames, replay.messages);
+        link.settle(push)?;
+        link.wait_for_room(link.send_queue.limit() / 2)?;
+    }
+    Ok(())
+}
+
+impl From<Position> for Since {
+    fn from(position: Position) -> Since {
+        Since::Position(position)
+    }
+}
+
+impl From<JoinError> for ResumeError {
+    fn from(error: JoinError) -> ResumeError {
+        ResumeError::Join(error)
+    }
+}
+
+impl From<Error> for ResumeError {
+    fn from(error: Error) -> ResumeError {
+        ResumeError::Connection(error)
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Gap::Trimmed(1) => f.write_str("1 message is missing"),
+            Gap::Trimmed(missed) => write!(f, "{missed} messages are missing"),
+            Gap::Reset => f.write_str("messages may be missing"),
+        }
+    }
+}
+
+impl fmt::Display for ResumeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResumeError::NoHistory => f.write_str(
+                "not resumed: the server keeps no history unless ServerBuilder::history is called",
+            ),
+            ResumeError::Join(_) => f.write_str("not resumed: the room was not joined"),
+            ResumeError::Member => {
+                f.write_str("not resumed: the client is in the room already: leave it first")
+            }
+            ResumeError::Lagging(position) => write!(
+                f,
+                "not resumed: the client read more slowly than the room's messages came: resume after {position}"
+            ),
+            ResumeError::Connection(_) => f.write_str("not resumed: the connection ended"),
+        }
+    }
+}
+
+impl std::error::Error for ResumeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ResumeError::Join(error) => Some(error),
+            ResumeError::Connection(error) => Some(error),
+            ResumeError::NoHistory | ResumeError::Member | ResumeError::Lagging(_) => None,
+        }
+    }
+}

@@ -135,6 +135,10 @@
 //! # Ok::<(), stentor::protocol::InvalidHost>(())
 //! ```
 //!
+//! **Rooms that remember.** With the feature `history`, which is on by default, [`ServerBuilder::history`]
+//! makes rooms keep their newest messages. [`Client::resume`] replays the messages that a client has missed,
+//! and then the live ones follow. `docs/rooms.md` in the repository has the promises and their limits.
+//!
 //! **Several sockets.** One server can listen on several TCP ports, over IPv4 and IPv6, on Unix sockets,
 //! and on the sockets that systemd passes to the process: its builder collects them with
 //! [`listen`](ServerBuilder::listen), [`listen_unix`](ServerBuilder::listen_unix) and

@@ -75,6 +75,18 @@ mod testing {
     include!(concat!(env!("OUT_DIR"), "/testing_a_handler.rs"));
 }
 
+#[cfg(feature = "history")]
+#[path = "."]
+mod resume {
+    include!(concat!(
+        env!("OUT_DIR"),
+        "/resume_after_a_lost_connection.rs"
+    ));
+
+    #[path = "resume.rs"]
+    mod tests;
+}
+
 #[path = "."]
 mod bot {
     include!(concat!(env!("OUT_DIR"), "/a_bot_that_reconnects.rs"));

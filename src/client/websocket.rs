@@ -186,8 +186,8 @@ impl WebSocket {
     }
 
     /// Returns the next message if it has arrived, and never blocks. The result is [`Received::Nothing`] if
-    /// there is no whole message now. This method decodes the bytes that have arrived, answers pings, and
-    /// sends the held messages, as far as the socket accepts them; the rest is sent later.
+    /// there is no whole message now. This method decodes the bytes that have arrived, and answers
+    /// pings.
     ///
     /// With this method and [`AsFd`], one thread reads several connections in a loop around `poll`:
     ///
@@ -210,7 +210,8 @@ impl WebSocket {
     }
 
     /// Waits for the next message, ping or pong, like [`recv`](WebSocket::recv). This side has already
-    /// answered a ping that this method returns.
+    /// answered a ping that this method returns. The result is one of [`Event::Message`], [`Event::Ping`] and
+    /// [`Event::Pong`].
     ///
     /// # Errors
     /// The same as [`recv`](WebSocket::recv).
@@ -234,12 +235,8 @@ impl WebSocket {
         self.talk.recv_reader(limit)
     }
 
-    /// Sends a message.
-    ///
-    /// If more input of the peer has already arrived, `send` holds the message back, to send several messages
-    /// with one system call. The held messages leave when [`recv`](WebSocket::recv) waits again, or when they
-    /// reach 16 KiB. While this thread does something else, they leave within about a second.
-    /// [`flush`](WebSocket::flush) sends them at once.
+    /// Sends a message. It leaves at once, as far as the socket accepts it; the rest waits in the send queue, and
+    /// leaves as soon as the socket accepts more.
     ///
     /// If the peer reads too slowly, the [send queue](crate::Connector::send_queue_limit) becomes full, and
     /// `send` waits (backpressure). If the peer accepts no byte for the [write
@@ -288,8 +285,8 @@ impl WebSocket {
         self.talk.ping(payload)
     }
 
-    /// Sends the messages that [`send`](WebSocket::send) holds back, without waiting. Bytes that the socket
-    /// does not accept now stay in the send queue, and leave as soon as the socket accepts more.
+    /// Tries to send the bytes that wait in the send queue, without waiting. Bytes that the socket does not accept
+    /// now leave as soon as the socket accepts more, also without this call.
     pub fn flush(&mut self) {
         self.talk.flush();
     }

@@ -189,7 +189,7 @@ impl Conversation {
         }
         if encoder.negotiated().is_some() {
             self.check_ready()?;
-            let at_once = !self.connection.has_input();
+            let at_once = !self.holds_back();
             let mut written = Written::for_log();
             let sent = self.link.reply_deflated(at_once, &message, &mut written);
             if let Some(push) = sent {
@@ -518,14 +518,20 @@ impl Conversation {
         write: impl FnOnce(&mut Vec<u8>) -> Result<u64, SendError>,
     ) -> Result<(), Error> {
         self.check_ready()?;
-        let more_to_come = self.connection.has_input();
+        let at_once = !self.holds_back();
         let mut written = Written::for_log();
         let push = self
             .link
             .send_queue
-            .reply(!more_to_come, |out| written.by(out, write))?;
+            .reply(at_once, |out| written.by(out, write))?;
         written.log(&self.link);
         self.settle(push)
+    }
+
+    /// Returns whether replies may wait for the replies to more input. A server's handler reads on at once;
+    /// the thread of a client may well do something else first.
+    fn holds_back(&self) -> bool {
+        self.connection.has_input() && self.connection.role() == Role::Server
     }
 
     pub(super) fn check_ready(&self) -> Result<(), Error> {

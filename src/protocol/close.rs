@@ -43,10 +43,16 @@ impl CloseCode {
     /// 1006: the connection ended without a closing handshake. Reported, never sent.
     pub const ABNORMAL: CloseCode = CloseCode(1006);
     /// 1007: text that is not UTF-8 (from draft-10 on).
+    #[doc(alias = "invalid frame payload data")]
+    #[doc(alias = "1007")]
     pub const INVALID_TEXT: CloseCode = CloseCode(1007);
     /// 1008: the application's policy was violated.
+    #[doc(alias = "policy violation")]
+    #[doc(alias = "1008")]
     pub const POLICY: CloseCode = CloseCode(1008);
     /// 1009: a message too large to process (since draft-13).
+    #[doc(alias = "message too big")]
+    #[doc(alias = "1009")]
     pub const TOO_LARGE: CloseCode = CloseCode(1009);
     /// 1010: the server has not agreed on an extension that the client needs; only clients send it.
     pub const MANDATORY_EXTENSION: CloseCode = CloseCode(1010);

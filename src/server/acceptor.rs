@@ -17,7 +17,7 @@ use super::shared::ServerThreads;
 use super::upgrade_response::UpgradeResponse;
 
 /// A server without a listener, for programs with an accept loop of their own. Its clients have timeouts,
-/// rooms and counters like the clients of every other server.
+/// rooms and counters like the clients of every other server. A clone is cheap, and belongs to the same server.
 ///
 /// It also serves connections inside another HTTP server, whose head was read by that server: see
 /// [`Handover`], and [`respond_to`](Acceptor::respond_to) for servers that write the response themselves.
@@ -41,6 +41,7 @@ use super::upgrade_response::UpgradeResponse;
 /// ```
 #[must_use = "an acceptor serves no client until `accept` or `serve` is called"]
 #[doc(alias = "upgrade")]
+#[derive(Clone)]
 pub struct Acceptor {
     threads: Arc<ServerThreads>,
 }

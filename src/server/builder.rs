@@ -419,7 +419,8 @@ impl ServerBuilder {
         self.set(|settings| settings.on_close = Some(Arc::new(hook)))
     }
 
-    /// Sets a hook that receives each change of a connection's state, on the client's own thread.
+    /// Sets a hook that receives each change of a connection's state, on the client's own thread. A request that
+    /// receives a page ends in [`Rejected`](crate::protocol::State::Rejected) too; its number is in no report.
     pub fn on_state<F>(self, hook: F) -> Self
     where
         F: Fn(ClientId, Transition) + Send + Sync + 'static,

@@ -33,7 +33,8 @@ use super::teardown::{HandlerEnd, report_close};
 /// - An error, or a panic: the server closes only this client's connection, with 1011. It logs the failure
 ///   and counts it as [`failed_handlers`](crate::server::Counters::failed_handlers).
 /// - [`CloseWith`](crate::server::CloseWith): the server closes the connection with the code that it names.
-///   This is not a failure.
+///   This is not a failure. Use it for input that is the client's mistake: `serde_json::from_str(text)?`
+///   alone would close with 1011, and count as a failed handler.
 ///
 /// The end of a connection is not a failure. If the client disappears, `client.recv()?` ends the handler with
 /// [`Error::Disconnected`]. The server counts no failure then, and logs this error only at the level debug.
@@ -216,7 +217,8 @@ impl Client {
     }
 
     /// Waits for the next message, ping or pong, like [`recv`](Client::recv). The server has already answered
-    /// a ping that this method returns.
+    /// a ping that this method returns. The result is one of [`Event::Message`], [`Event::Ping`] and
+    /// [`Event::Pong`].
     ///
     /// # Errors
     /// The same as [`recv`](Client::recv).

@@ -98,6 +98,9 @@ pub struct ClientHandle {
 /// order. A member whose version cannot carry the message (binary, in draft-75 and draft-76) is skipped,
 /// and counted as [`skipped`](Counters::skipped).
 ///
+/// A broadcast passes through the hub, and a handler's [`send`](crate::Client::send) does not. So a `send` after a
+/// broadcast may arrive before it, at the sender too. Messages whose order matters all go one of the two ways.
+///
 /// A broadcast never waits for a client's socket. If a member's send queue is full, the server's
 /// [`SlowClient`](crate::SlowClient) policy decides.
 ///

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::handles::ServerHandle;
 use super::listener::{Endpoint, tcp_address};
@@ -13,8 +14,7 @@ use super::listener::{Endpoint, tcp_address};
 ///
 /// Dropping this value does not stop the server: its thread runs on, detached, as the thread of a dropped
 /// [`JoinHandle`] does. A [`handle`](RunningServer::handle) still shuts the server down, and so does the end
-/// of the process. To stop the server and wait for its end, call
-/// [`shutdown`](ServerHandle::shutdown), then [`join`](RunningServer::join).
+/// of the process. To stop the server and wait for its end, call [`shutdown`](RunningServer::shutdown).
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,9 +30,8 @@ use super::listener::{Endpoint, tcp_address};
 /// let mut socket = stentor::connect(&format!("ws://{}/", server.local_addr()?))?;
 /// socket.send("hello")?;
 /// assert_eq!(socket.recv()?, Some("hello".into()));
-/// server.handle().shutdown(Duration::from_secs(5));
 /// drop(socket);
-/// server.join()?;
+/// server.shutdown(Duration::from_secs(5))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "the server runs on if this is dropped: call `join` to wait for its end"]
@@ -73,6 +72,18 @@ impl RunningServer {
     #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// Shuts the server down, as [`ServerHandle::shutdown`] does, and waits until it has ended. Do not call it in a
+    /// handler or a hook of the same server, which would wait for itself.
+    ///
+    /// # Errors
+    /// The same as [`join`](RunningServer::join).
+    #[doc(alias = "graceful shutdown")]
+    #[doc(alias = "stop")]
+    pub fn shutdown(self, timeout: Duration) -> io::Result<()> {
+        self.handle.shutdown(timeout);
+        self.join()
     }
 
     /// Waits until the server has ended: after [`shutdown`](ServerHandle::shutdown), when all handlers have

@@ -81,8 +81,10 @@ impl UpgradeResponse {
 
     /// Returns all headers, in the order in which they should be sent. With a 101, `Upgrade` and `Connection`
     /// are among them; otherwise `Content-Length` and `Connection: close`.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.head.headers()
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.head.headers();
+        // All are UTF-8: this side has written them from text.
+        headers.filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
     }
 
     /// Returns the value of the first header of that name, in any letter case, if it is UTF-8.

@@ -3,7 +3,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! stentor = { version = "0.1", features = ["testing"] }
+//! stentor = { path = "../stentor", features = ["testing"] }
 //! ```
 //!
 //! - [`TestServer`] runs a handler without a port and without a network.

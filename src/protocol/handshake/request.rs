@@ -242,6 +242,15 @@ impl Request {
             .map(|(_, value)| value)
     }
 
+    /// Returns the token of an `Authorization` header with the scheme `Bearer`, in any letter case (RFC 6750 §2.1).
+    /// Browsers cannot send this header with a WebSocket request; other clients can.
+    #[doc(alias = "authorization")]
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header_str("Authorization")?.split_once(' ')?;
+        let token = token.trim();
+        (scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty()).then_some(token)
+    }
+
     /// Returns the version of the handshake; `None` for plain HTTP, which a page or a health check can
     /// answer.
     pub fn version(&self) -> Option<Version> {

@@ -19,10 +19,11 @@ fn server() -> Loopback {
 fn the_handler_knows_the_user_by_each_kind_of_token() {
     let server = server();
     let plain = Connector::new;
-    let bearer = plain().header("Authorization", "Bearer 5f3a").unwrap();
+    let authorization = |value| plain().header("Authorization", value).unwrap();
     let offering = plain().subprotocols(["token.5f3a", "chat"]).unwrap();
     for (connector, path, subprotocol) in [
-        (bearer, "/", None),
+        (authorization("Bearer 5f3a"), "/", None),
+        (authorization("bearer  5f3a"), "/", None),
         (plain().cookie("session", "5f3a").unwrap(), "/", None),
         (offering, "/", Some("chat")),
         (plain(), "/?a=b&token=5f3a", None),
@@ -37,6 +38,12 @@ fn the_handler_knows_the_user_by_each_kind_of_token() {
 #[test]
 fn a_wrong_token_and_another_origin_are_rejected() {
     let server = server();
+    for value in ["Basic 5f3a", "Bearer", "5f3a", "Bearer 5f3b"] {
+        let connector = Connector::new().header("Authorization", value).unwrap();
+        let stream = TcpStream::connect(server.address).unwrap();
+        let url = format!("ws://{}/", server.address);
+        assert!(connector.connect_over(stream, &url).is_err(), "{value}");
+    }
     let own = format!("http://{}", server.address);
     let elsewhere = "http://elsewhere.example";
     for (path, origin, status) in [

@@ -17,7 +17,7 @@ use crate::support::{
 fn write(response: &UpgradeResponse, mut stream: &TcpStream) {
     let mut bytes = format!("HTTP/1.1 {} {}\r\n", response.status(), response.reason());
     for (name, value) in response.headers() {
-        bytes += &format!("{name}: {}\r\n", String::from_utf8_lossy(value));
+        bytes += &format!("{name}: {value}\r\n");
     }
     let bytes = [bytes.as_bytes(), b"\r\n", response.body()].concat();
     stream.write_all(&bytes).unwrap();

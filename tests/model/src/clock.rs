@@ -85,6 +85,10 @@ pub(crate) struct Condvar {
 }
 
 impl Condvar {
+    pub(crate) fn new() -> Condvar {
+        Condvar::default()
+    }
+
     pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         self.inner.wait(guard)
     }

@@ -41,7 +41,7 @@ fn the_engine_learns_of_the_first_close_frame_once() {
         peer.close_tcp();
         client.join().unwrap();
         handle.join().unwrap();
-        server.join().unwrap();
+        assert!(server.join().unwrap().is_ok());
         drop(threads);
         let frames = frames(behind_head(&peer.taken()), false);
         let written = assert_ends(&frames);

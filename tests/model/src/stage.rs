@@ -242,7 +242,7 @@ pub(super) fn let_in(
     handler: impl Fn(&mut Client) -> HandlerResult + Send + Sync + 'static,
 ) -> Option<(JoinHandle<()>, Arc<Link>, Peer)> {
     let (socket, peer) = connection(256);
-    let conversation = shared.admit(socket, address()).ok()?;
+    let conversation = shared.admit(socket, address(), true).ok()?;
     let (link, shared) = (Arc::clone(&conversation.link), Arc::clone(shared));
     let thread = thread::spawn(move || Client::serve(conversation, &shared, &handler));
     Some((thread, link, peer))
@@ -251,7 +251,10 @@ pub(super) fn let_in(
 /// Rejects one client at the client limit, as the listener does.
 pub(super) fn reject_on_arrival(shared: &Arc<Shared>) -> Peer {
     let (socket, peer) = connection(256);
-    assert!(shared.admit(socket, address()).is_err(), "there was room");
+    assert!(
+        shared.admit(socket, address(), true).is_err(),
+        "there was room"
+    );
     peer
 }
 

@@ -156,7 +156,7 @@ impl Conversation {
     pub(crate) fn message_writer(&mut self, is_text: bool) -> Result<MessageWriter<'_>, Error> {
         self.check_open()?;
         self.encoder().check_fragments()?;
-        if self.link.send_queue.writes() > 0 {
+        if self.link.send_queue.is_in_pieces() {
             // The last writer was neither finished nor dropped.
             self.fail_unfinished();
             return Err(Error::Closed);

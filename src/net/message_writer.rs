@@ -118,7 +118,9 @@ impl MessageWriter<'_> {
         written.note(&frame);
         let push = link.send_queue.fragment(frame, is_last);
         written.log(link);
-        link.settle_fragment(push)
+        link.settle_fragment(push)?;
+        self.conversation.flush_relay();
+        Ok(())
     }
 }
 

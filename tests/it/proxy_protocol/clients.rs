@@ -206,27 +206,25 @@ fn peer_that_other_code_has_named_sends_no_header() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let named = ["192.0.2.7:4711", "127.0.0.1:1"];
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for name in named {
-                let peer: SocketAddr = name.parse().unwrap();
-                let stream = Handover::new(listener.accept().unwrap().0).peer(peer);
-                acceptor.serve(stream, names_peer).unwrap();
-            }
-            let (stream, own) = listener.accept().unwrap();
-            let stream = Handover::new(stream).peer(own);
-            acceptor.serve(stream, names_peer).unwrap();
-        });
+    thread::spawn(move || {
         for name in named {
-            let mut peer = open(dial(address), b"", Version::Rfc6455);
-            peer.expect_text(name);
-            peer.leave();
+            let peer: SocketAddr = name.parse().unwrap();
+            let stream = Handover::new(listener.accept().unwrap().0).peer(peer);
+            acceptor.serve(stream, names_peer).unwrap();
         }
-        // The name is the proxy's own: nothing was read.
-        let mut peer = open(dial(address), TEXT.0, Version::Rfc6455);
-        peer.expect_text(TEXT.1);
-        peer.leave();
+        let (stream, own) = listener.accept().unwrap();
+        let stream = Handover::new(stream).peer(own);
+        acceptor.serve(stream, names_peer).unwrap();
     });
+    for name in named {
+        let mut peer = open(dial(address), b"", Version::Rfc6455);
+        peer.expect_text(name);
+        peer.leave();
+    }
+    // The name is the proxy's own: nothing was read.
+    let mut peer = open(dial(address), TEXT.0, Version::Rfc6455);
+    peer.expect_text(TEXT.1);
+    peer.leave();
 }
 
 #[test]

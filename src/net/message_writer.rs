@@ -21,7 +21,9 @@ use super::log::traced::Written;
 /// **Other messages.** From the first fragment to the last, the connection can carry no other message. The
 /// messages that other threads send meanwhile, such as broadcasts, wait in the send queue and leave behind
 /// the last fragment. They count towards the limit of the queue, and a full queue has its usual
-/// consequences. Pings, pongs and a close frame pass between the fragments.
+/// consequences. Pings, pongs and a close frame pass between the fragments. A [`Sender`](crate::Sender) that
+/// finds the queue full waits for the last fragment: the thread that has the writer must not wait in this way,
+/// or the connection ends with the write timeout.
 ///
 /// **Backpressure.** A write waits while the send queue is above its limit, as a send does. If the peer
 /// accepts no byte within the write timeout, the connection is disconnected.

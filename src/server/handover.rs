@@ -118,7 +118,9 @@ impl Handover {
     /// - The write timeout does not interrupt a blocked write.
     /// - [`recv_timeout`](crate::Client::recv_timeout) waits as long as a read of the stream does.
     ///   [`try_recv`](crate::Client::try_recv) never reads the stream: it returns only messages that were read
-    ///   together with an earlier one.
+    ///   together with an earlier one. It writes what waits for the stream, and can block in that.
+    /// - While a write waits for the client, nothing is read. A client that reads nothing before its own message
+    ///   is sent can so end with the write timeout, if more waits for it than the buffers of the system hold.
     /// - There is no half-close: after the closing handshake the stream is dropped. Bytes that the client has
     ///   sent after it, and nobody has read, make TCP reset the connection.
     ///

@@ -136,9 +136,8 @@ impl Watched {
     /// the peer have a write timeout of their own.
     fn writer_is_late(&mut self, passed: Duration) -> bool {
         let send_queue = &self.link.send_queue;
-        let writes = send_queue.writes();
-        let has_written = changed(&mut self.writes, writes);
-        if writes == 0 || has_written || send_queue.is_stalled() {
+        let has_written = changed(&mut self.writes, send_queue.writes());
+        if !send_queue.is_in_pieces() || has_written || send_queue.is_stalled() {
             self.unwritten = Duration::ZERO;
             return false;
         }
@@ -462,6 +461,27 @@ mod tests {
         assert_eq!(stage.pass(20 * SECOND), None);
         reply(&stage, 5_000);
         assert_eq!(stage.pass(20 * SECOND), Some(DisconnectReason::PongTimeout));
+        Ok(())
+    }
+
+    /// A look finds each message at the same point as the last look found the one before.
+    #[test]
+    fn a_writer_is_late_only_within_one_message() -> io::Result<()> {
+        let mut stage = Scene::new(Timeouts::default())?;
+        stage.watched.link.set_reading(false);
+        let fragment = |stage: &Scene, is_last| {
+            let send_queue = &stage.watched.link.send_queue;
+            assert_eq!(send_queue.fragment(b"xyz".into(), is_last), Push::Sent);
+        };
+        for _ in 0..5 {
+            fragment(&stage, false);
+            assert_eq!(stage.pass(9 * SECOND), None);
+            fragment(&stage, true);
+        }
+        fragment(&stage, false);
+        assert_eq!(stage.pass(9 * SECOND), None);
+        assert_eq!(stage.pass(9 * SECOND), None);
+        assert_eq!(stage.pass(SECOND), Some(DisconnectReason::WriteTimeout));
         Ok(())
     }
 

@@ -21,7 +21,9 @@ use super::log::traced::Written;
 /// **Other messages.** From the first fragment to the last, the connection can carry no other message. The
 /// messages that other threads send meanwhile, such as broadcasts, wait in the send queue and leave behind
 /// the last fragment. They count towards the limit of the queue, and a full queue has its usual
-/// consequences. Pings, pongs and a close frame pass between the fragments.
+/// consequences. Pings, pongs and a close frame pass between the fragments. A [`Sender`](crate::Sender) that
+/// finds the queue full waits for the last fragment: the thread that has the writer must not wait in this way,
+/// or the connection ends with the write timeout.
 ///
 /// **Backpressure.** A write waits while the send queue is above its limit, as a send does. If the peer
 /// accepts no byte within the write timeout, the connection is disconnected.
@@ -118,7 +120,9 @@ impl MessageWriter<'_> {
         written.note(&frame);
         let push = link.send_queue.fragment(frame, is_last);
         written.log(link);
-        link.settle_fragment(push)
+        link.settle_fragment(push)?;
+        self.conversation.flush_relay();
+        Ok(())
     }
 }
 
@@ -156,7 +160,7 @@ impl Conversation {
     pub(crate) fn message_writer(&mut self, is_text: bool) -> Result<MessageWriter<'_>, Error> {
         self.check_open()?;
         self.encoder().check_fragments()?;
-        if self.link.send_queue.writes() > 0 {
+        if self.link.send_queue.is_in_pieces() {
             // The last writer was neither finished nor dropped.
             self.fail_unfinished();
             return Err(Error::Closed);

@@ -118,7 +118,9 @@ impl Handover {
     /// - The write timeout does not interrupt a blocked write.
     /// - [`recv_timeout`](crate::Client::recv_timeout) waits as long as a read of the stream does.
     ///   [`try_recv`](crate::Client::try_recv) never reads the stream: it returns only messages that were read
-    ///   together with an earlier one.
+    ///   together with an earlier one. It writes what waits for the stream, and can block in that.
+    /// - While a write waits for the client, nothing is read. A client that reads nothing before its own message
+    ///   is sent can so end with the write timeout, if more waits for it than the buffers of the system hold.
     /// - There is no half-close: after the closing handshake the stream is dropped. Bytes that the client has
     ///   sent after it, and nobody has read, make TCP reset the connection.
     ///
@@ -139,8 +141,8 @@ impl Handover {
     /// handshake.
     ///
     /// A header of the [PROXY protocol](crate::ServerBuilder::proxy_protocol) is expected only on a TCP or Unix
-    /// stream of which nothing was read. Other code that has read one names the client with
-    /// [`peer`](Handover::peer).
+    /// stream of which nothing was read, and only if [`peer`](Handover::peer) names no other peer than the
+    /// stream. Other code that has read a header names the client in this way.
     ///
     /// More than 1 MiB is an error when the connection is used.
     pub fn already_read(mut self, bytes: impl Into<Vec<u8>>) -> Handover {
@@ -177,8 +179,7 @@ impl Handover {
         let head = self.head().map_err(|error| refused(shared, error))?;
         let has_request = self.request.is_some();
         let peer = self.peer_or_own()?;
-        let is_socket = matches!(self.way, Way::Socket(_));
-        let is_unread = is_socket && !has_request && self.already_read.is_empty();
+        let is_unread = self.is_own_peer(peer) && !has_request && self.already_read.is_empty();
         let (socket, behind) = self.way.connect(shared, has_request)?;
         let mut first = head;
         let own = self.already_read.len();
@@ -254,6 +255,15 @@ impl Handover {
             len => Err(invalid(format!(
                 "{len} bytes were already read from the stream: more than {ALREADY_READ}"
             ))),
+        }
+    }
+
+    /// Returns whether the stream itself has this peer. If not, other code knows more than the stream, for
+    /// example from a PROXY header.
+    fn is_own_peer(&self, peer: Peer) -> bool {
+        match &self.way {
+            Way::Socket(stream) => stream.peer().is_ok_and(|own| own == peer),
+            Way::Through(_) | Way::Single(_) => false,
         }
     }
 

@@ -49,7 +49,7 @@ impl Conversation {
     }
 
     #[inline]
-    pub(super) fn flush_relay(&self) {
+    pub(crate) fn flush_relay(&self) {
         if self.socket.is_relayed() {
             self.carry_out();
         }
@@ -59,7 +59,7 @@ impl Conversation {
     #[inline(never)]
     fn carry_out(&self) {
         // If this fails, the connection has ended: the next read reports why.
-        let _ = self.link.wait_for_room(0);
+        let _ = self.link.wait_for_socket();
         self.socket.flush_relay();
     }
 }

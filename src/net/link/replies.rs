@@ -127,6 +127,16 @@ impl Link {
         self.unless_late(waited)
     }
 
+    /// Waits until no bytes wait for the socket. Messages that are held until another one is complete may
+    /// still wait.
+    ///
+    /// # Errors
+    /// The disconnect reason, once the socket took nothing for as long as the write timeout.
+    pub(crate) fn wait_for_socket(&self) -> Result<(), Error> {
+        let waited = self.send_queue.wait_for_socket(self.timeouts.write);
+        self.unless_late(waited)
+    }
+
     /// Disconnects the peer if a wait for room has failed.
     fn unless_late(&self, waited: Result<(), DisconnectReason>) -> Result<(), Error> {
         waited.map_err(|reason| {

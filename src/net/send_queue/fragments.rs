@@ -9,27 +9,31 @@ impl SendQueue {
     /// begins to hold all other messages; the last one ends that.
     pub(crate) fn fragment(&self, bytes: Vec<u8>, is_last: bool) -> Push {
         self.send(|inside| {
-            if inside.is_closed() {
-                self.writes.store(0, Relaxed);
+            let is_closed = inside.is_closed();
+            self.is_in_pieces.store(!is_last && !is_closed, Relaxed);
+            self.writes.store(self.writes() + 1, Relaxed);
+            if is_closed {
                 return Push::Closed;
             }
             inside.queue.send_fragment(bytes, is_last);
-            let writes = if is_last { 0 } else { self.writes() + 1 };
-            self.writes.store(writes, Relaxed);
             inside.sent_within(self.limit)
         })
     }
 
     /// Notes that the writer of the present message has got more bytes, which may not fill a fragment.
     pub(crate) fn note_write(&self) {
-        let writes = self.writes();
-        if writes > 0 {
-            self.writes.store(writes + 1, Relaxed);
+        if self.is_in_pieces() {
+            self.writes.store(self.writes() + 1, Relaxed);
         }
     }
 
-    /// Returns a number that grows with each write to the message that is sent in pieces; 0 if there is
-    /// none.
+    /// Returns whether a message is sent in pieces: its first fragment was sent, and its last one was not.
+    pub(crate) fn is_in_pieces(&self) -> bool {
+        self.is_in_pieces.load(Relaxed)
+    }
+
+    /// Returns a number that grows with each write to a message that is sent in pieces. It does not start
+    /// again with the next message: a thread that compares two numbers detects that there was another.
     pub(crate) fn writes(&self) -> u64 {
         self.writes.load(Relaxed)
     }
@@ -110,7 +114,7 @@ mod tests {
         assert_eq!(queue.tally().messages, 3);
         assert_eq!(queue.fragment(b"]".into(), true), Push::Sent);
         assert_eq!(arrived(&peer), "]abcd");
-        assert_eq!((queue.tally().messages, queue.writes()), (4, 0));
+        assert_eq!((queue.tally().messages, queue.is_in_pieces()), (4, false));
         assert_eq!((queue.weight(), total.waiting()), (0, 0));
         assert_eq!(push(b"e"), Push::Sent);
         assert_eq!(arrived(&peer), "e");

@@ -26,8 +26,8 @@ use std::sync::Arc;
 use super::client_id::ClientId;
 use super::parker::Parker;
 use super::socket::Socket;
-use super::sync::atomic::AtomicU64;
 use super::sync::atomic::Ordering::Relaxed;
+use super::sync::atomic::{AtomicBool, AtomicU64};
 use super::sync::{Mutex, MutexGuard, PoisonError};
 use super::watcher::Watcher;
 use crate::error::DisconnectReason;
@@ -95,7 +95,9 @@ pub(crate) struct SendQueue {
     pushes: AtomicU64,
     /// How often a full socket has taken more. Only the peer can make that room.
     relieved: AtomicU64,
-    /// Counts the writes to a message that is sent in pieces; 0 if there is none.
+    /// A message is sent in pieces.
+    is_in_pieces: AtomicBool,
+    /// Counts the writes to messages that are sent in pieces.
     writes: AtomicU64,
     /// Threads wait here until held messages are released.
     released: Parker,
@@ -158,6 +160,7 @@ impl SendQueue {
             watcher,
             pushes: AtomicU64::new(0),
             relieved: AtomicU64::new(0),
+            is_in_pieces: AtomicBool::new(false),
             writes: AtomicU64::new(0),
             released: Parker::default(),
         }

@@ -35,6 +35,14 @@ impl SendQueue {
         )
     }
 
+    /// Blocks the client's own thread until nothing but held messages waits.
+    ///
+    /// # Errors
+    /// The disconnect reason, once the socket took nothing for as long as `timeout`.
+    pub(crate) fn wait_for_socket(&self, timeout: Duration) -> Result<(), DisconnectReason> {
+        self.wait_while(|queue| queue.waiting() > 0, timeout)
+    }
+
     /// Waits while the queue `is_full`, as long as the socket or a writer makes progress.
     fn wait_while(
         &self,

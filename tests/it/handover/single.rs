@@ -92,6 +92,42 @@ fn what_the_handler_sends_leaves_at_once() {
     peer.expect_end();
 }
 
+/// What others send meanwhile waits for the end of the message, and the writer does not wait for that.
+#[test]
+fn the_fragments_of_a_message_leave_at_once() {
+    let (go, told) = mpsc::channel::<()>();
+    let told = std::sync::Mutex::new(told);
+    let builder = Server::builder().write_timeout(SOON);
+    let site = Site::run(builder, single(&Arc::default()), move |client| {
+        let told = told.lock().unwrap();
+        let mut writer = client.binary_writer()?;
+        for _ in 0..3 {
+            writer.write_all(b"abc")?;
+            writer.flush()?;
+            told.recv_timeout(PATIENCE)?;
+        }
+        writer.finish()?;
+        told.recv_timeout(PATIENCE)?;
+        echo(client)
+    });
+    let mut peer = site.open(Version::Rfc6455);
+    assert_eq!(peer.hear(), Heard::Fragment(2, b"abc".into()));
+    site.acceptor.handle().broadcast("held");
+    becomes(&1, || site.counters().messages_out);
+    for _ in 0..2 {
+        go.send(()).unwrap();
+        assert_eq!(peer.hear(), Heard::Fragment(0, b"abc".into()));
+    }
+    go.send(()).unwrap();
+    assert_eq!(peer.hear(), Heard::Fragment(0x80, Vec::new()));
+    peer.expect_text("held");
+    go.send(()).unwrap();
+    peer.expect_echo("hello");
+    peer.leave();
+    let counters = site.wait_until_empty();
+    assert!(counters.disconnected.is_empty(), "{counters:?}");
+}
+
 #[test]
 fn more_than_the_buffers_hold_is_carried_while_the_handler_sends() {
     let site = Site::run(Server::builder(), single(&Arc::default()), |client| {

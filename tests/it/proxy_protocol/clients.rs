@@ -1,12 +1,12 @@
 //! Valid headers: the client that they name, in all ways in which the bytes can arrive.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use stentor::server::{Peer as From, TrustedProxies};
+use stentor::server::{Handover, Peer as From, TrustedProxies};
 use stentor::{Server, Version};
 
 use super::{IPV4, TEXT, behind_a_proxy, binary, ipv6, names_peer, run};
@@ -197,6 +197,34 @@ fn acceptor_receives_headers_too() {
             .unwrap();
         assert_eq!(read_answer(&mut stream).status(), 400);
     });
+}
+
+/// Other code has read the header, and the client that it names may have the address of a trusted proxy.
+#[test]
+fn peer_that_other_code_has_named_sends_no_header() {
+    let acceptor = behind_a_proxy().acceptor().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let named = ["192.0.2.7:4711", "127.0.0.1:1"];
+    thread::spawn(move || {
+        for name in named {
+            let peer: SocketAddr = name.parse().unwrap();
+            let stream = Handover::new(listener.accept().unwrap().0).peer(peer);
+            acceptor.serve(stream, names_peer).unwrap();
+        }
+        let (stream, own) = listener.accept().unwrap();
+        let stream = Handover::new(stream).peer(own);
+        acceptor.serve(stream, names_peer).unwrap();
+    });
+    for name in named {
+        let mut peer = open(dial(address), b"", Version::Rfc6455);
+        peer.expect_text(name);
+        peer.leave();
+    }
+    // The name is the proxy's own: nothing was read.
+    let mut peer = open(dial(address), TEXT.0, Version::Rfc6455);
+    peer.expect_text(TEXT.1);
+    peer.leave();
 }
 
 #[test]

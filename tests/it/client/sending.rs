@@ -7,7 +7,7 @@ use stentor::protocol::SendError;
 use stentor::{CloseCode, Connector, Error, Message, Received, Sender, Server, Version};
 
 use super::{LONG, open, url};
-use crate::support::Loopback;
+use crate::support::{Loopback, Script};
 
 #[test]
 fn messages_of_several_threads_never_mix() {
@@ -43,6 +43,28 @@ fn messages_of_several_threads_never_mix() {
             }
         });
     }
+}
+
+/// A thread that sends may then wait for something else than this connection.
+#[test]
+fn a_message_leaves_at_once_although_more_input_waits() {
+    let server = Script::run(|mut client| {
+        client.accept("");
+        // Both arrive with one read.
+        client.write(b"\x81\x01a\x81\x01b");
+        client.expect(0x81, b"reply");
+        client.start_close(1000);
+        client.expect_goodbye(1000);
+    });
+    let mut socket = stentor::connect(&server.url).unwrap();
+    assert_eq!(socket.recv().unwrap(), Some("a".into()));
+    let before = socket.stats().bytes_out;
+    socket.send("reply").unwrap();
+    assert_eq!(socket.stats().bytes_out - before, 11);
+    assert_eq!(socket.recv().unwrap(), Some("b".into()));
+    assert_eq!(socket.recv().unwrap(), None);
+    drop(socket);
+    server.join();
 }
 
 #[test]

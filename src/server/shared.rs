@@ -379,6 +379,7 @@ impl Shared {
             }
             Err(rejection) => {
                 self.reject_on_arrival(&link, socket, &rejection);
+                self.totals.absorb(&link);
                 Err(rejection)
             }
         }
@@ -500,8 +501,9 @@ impl Shared {
 
     /// Removes and rejects an admitted connection for which there is no thread.
     pub(crate) fn reject_without_thread(&self, link: &Link, socket: Arc<Socket>) {
-        self.registry.remove(link);
         self.reject_on_arrival(link, socket, &Rejection::Full);
+        // Its numbers are counted now, with those of the response.
+        self.registry.remove(link);
     }
 
     /// Rejects a connection right after it was accepted, without a thread and without waiting.
@@ -517,7 +519,6 @@ impl Shared {
         link.send_queue.send_close_frame(&response, None);
         link.enter(Stage::Gone);
         link.send_queue.release_socket();
-        self.totals.absorb(link);
         self.watchdog.linger(socket);
     }
 }

@@ -36,7 +36,7 @@ use super::shared::ServerThreads;
 /// let response = acceptor.respond_to(&request, stream.peer_addr()?)?;
 /// write!(stream, "HTTP/1.1 {} {}\r\n", response.status(), response.reason())?;
 /// for (name, value) in response.headers() {
-///     stream.write_all(&[name.as_bytes(), b": ", value, b"\r\n"].concat())?;
+///     write!(stream, "{name}: {value}\r\n")?;
 /// }
 /// stream.write_all(&[b"\r\n", response.body()].concat())?;
 /// if response.is_upgrade() {

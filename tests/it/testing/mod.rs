@@ -44,10 +44,11 @@ fn expect_disconnect(server: &TestServer, reason: DisconnectReason) -> Duration 
     report.duration
 }
 
-/// Runs a test of a timeout, which must not wait for it.
+/// Runs a test of a timeout, which must not wait for it. The bound is wide, for machines that are busy: the
+/// durations of the reports, which include the real time, would show a wait.
 fn in_no_time(test: impl FnOnce()) {
     let began = Instant::now();
     test();
     let took = began.elapsed();
-    assert!(took < 8 * SECOND, "{took:?}");
+    assert!(took < 60 * SECOND, "{took:?}");
 }

@@ -18,7 +18,8 @@ use crate::server::shared::Shared;
 
 use super::position::Position;
 
-/// The place in a room's history from which a client or a [`Follow`](super::Follow) receives messages.
+/// The place in a room's history from which a client or a [`Follow`](crate::server::Follow) receives
+/// messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Since {

@@ -1,7 +1,12 @@
 //! The errors of clients and servers.
 
+#[cfg(feature = "client")]
+pub(crate) mod proxy;
+
+#[cfg(feature = "client")]
 pub(crate) mod redirect;
 
+#[cfg(feature = "client")]
 pub(crate) mod socks;
 
 #[cfg(feature = "tls")]
@@ -10,15 +15,14 @@ pub(crate) mod tls;
 use std::fmt;
 use std::io;
 
-use crate::protocol::http::text::Escaped;
 use crate::protocol::{
     HandshakeError, InvalidHeader, InvalidOrigin, InvalidUrl, ProtocolError, Rejection, SendError,
 };
 
-pub use redirect::RedirectError;
-pub use socks::SocksError;
 #[cfg(feature = "tls")]
 use tls::TlsError;
+#[cfg(feature = "client")]
+pub(crate) use {proxy::ProxyError, redirect::RedirectError, socks::SocksError};
 
 /// The error of a call on a client, a connection or a server. `Display` includes the cause.
 ///
@@ -68,9 +72,11 @@ pub enum Error {
     #[cfg(feature = "tls")]
     Tls(TlsError),
     /// The connection through the proxy failed.
+    #[cfg(feature = "client")]
     Proxy(ProxyError),
     /// The server redirects the client, and the redirect was not followed. Only if the connector
     /// [follows redirects](crate::Connector::follow_redirects).
+    #[cfg(feature = "client")]
     Redirect(RedirectError),
     /// The message or frame cannot be sent, and nothing of it was sent.
     Send(SendError),
@@ -134,28 +140,7 @@ pub enum DisconnectReason {
     Aborted,
 }
 
-/// The error of a connection through a proxy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ProxyError {
-    /// The text is not the `http://` or `socks5://` URL of a proxy. It is shown without the password.
-    InvalidUrl(String),
-    /// The proxy's status was not 200 to 299. With 407 the proxy requires a user name and a password, and
-    /// with 403 it forbids connections to this server.
-    Status {
-        /// The status.
-        status: u16,
-        /// The reason phrase.
-        reason: String,
-    },
-    /// The proxy's response is not HTTP, or exceeds a limit. The limits are those of a server's response.
-    InvalidResponse(Box<HandshakeError>),
-    /// The SOCKS5 proxy rejected the request, or broke the protocol.
-    Socks(SocksError),
-    /// The proxy closed the connection.
-    EndOfStream,
-}
-
+#[cfg(feature = "server")]
 impl Error {
     /// Whether it only reports the end of the connection, which is not a failure of a handler.
     fn is_the_end(&self) -> bool {
@@ -170,6 +155,7 @@ impl Error {
 /// one is wrapped: in an `io::Error`; in an error of the user's with it as its source; or in an error
 /// that hides it and repeats its text, as `anyhow` does. `words` are the texts for the end of this
 /// connection.
+#[cfg(feature = "server")]
 pub(crate) fn is_the_end(error: &(dyn std::error::Error + 'static), words: &[String]) -> bool {
     chain(error).any(|error| {
         let own = error.downcast_ref::<Error>();
@@ -178,6 +164,7 @@ pub(crate) fn is_the_end(error: &(dyn std::error::Error + 'static), words: &[Str
 }
 
 /// Returns an error and its causes, also those that are wrapped in an `io::Error`.
+#[cfg(feature = "server")]
 pub(crate) fn chain<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
@@ -239,7 +226,9 @@ impl fmt::Display for Error {
             Error::Origin(bad) => bad.fmt(f),
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.fmt(f),
+            #[cfg(feature = "client")]
             Error::Proxy(error) => error.fmt(f),
+            #[cfg(feature = "client")]
             Error::Redirect(error) => error.fmt(f),
             Error::Send(send_error) => send_error.fmt(f),
             Error::Closed => f.write_str("the WebSocket connection is closed"),
@@ -262,6 +251,8 @@ impl std::error::Error for Error {
             Error::Io(error) => error.source(),
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.source(),
+            #[cfg(feature = "client")]
+            Error::Proxy(_) | Error::Redirect(_) => None,
             // The causes in these have no source.
             Error::Disconnected(_)
             | Error::Protocol(_)
@@ -271,8 +262,6 @@ impl std::error::Error for Error {
             | Error::Url(_)
             | Error::Header(_)
             | Error::Origin(_)
-            | Error::Proxy(_)
-            | Error::Redirect(_)
             | Error::Send(_)
             | Error::Closed
             | Error::Dropped
@@ -305,12 +294,14 @@ impl From<InvalidOrigin> for Error {
     }
 }
 
+#[cfg(feature = "client")]
 impl From<ProxyError> for Error {
     fn from(error: ProxyError) -> Self {
         Error::Proxy(error)
     }
 }
 
+#[cfg(feature = "client")]
 impl From<SocksError> for Error {
     fn from(error: SocksError) -> Self {
         Error::Proxy(ProxyError::Socks(error))
@@ -332,31 +323,3 @@ impl From<io::Error> for Error {
         error.downcast::<Error>().unwrap_or_else(Error::Io)
     }
 }
-
-impl fmt::Display for ProxyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ProxyError::InvalidUrl(url) => {
-                write!(
-                    f,
-                    "not the http:// or socks5:// URL of a proxy: \"{}\"",
-                    Escaped::Text(url)
-                )
-            }
-            ProxyError::Status { status, reason } => {
-                write!(
-                    f,
-                    "the proxy responded with {status} {}",
-                    Escaped::Text(reason)
-                )
-            }
-            ProxyError::InvalidResponse(error) => {
-                write!(f, "invalid response of the proxy: {error}")
-            }
-            ProxyError::Socks(error) => write!(f, "SOCKS5 proxy: {error}"),
-            ProxyError::EndOfStream => f.write_str("the proxy closed the connection"),
-        }
-    }
-}
-
-impl std::error::Error for ProxyError {}

@@ -16,8 +16,12 @@
 
 #[doc(inline)]
 pub use crate::error::tls::TlsError;
+#[cfg(feature = "client")]
 #[doc(inline)]
-pub use crate::net::tls::{TlsClient, TlsServer};
+pub use crate::net::tls::TlsClient;
+#[cfg(feature = "server")]
+#[doc(inline)]
+pub use crate::net::tls::TlsServer;
 
 pub mod unversioned {
     //! The types of rustls. This module may change with any release of Stentor, as rustls does: a new
@@ -25,9 +29,7 @@ pub mod unversioned {
 
     use std::sync::Arc;
 
-    use rustls::{ClientConfig, ServerConfig};
-
-    use super::{TlsClient, TlsError, TlsServer};
+    use super::TlsError;
 
     #[doc(no_inline)]
     pub use rustls;
@@ -37,14 +39,16 @@ pub mod unversioned {
     ///
     /// # Errors
     /// If no connection can be made with it.
-    pub fn server(config: Arc<ServerConfig>) -> Result<TlsServer, TlsError> {
-        TlsServer::from_config(config)
+    #[cfg(feature = "server")]
+    pub fn server(config: Arc<rustls::ServerConfig>) -> Result<super::TlsServer, TlsError> {
+        super::TlsServer::from_config(config)
     }
 
     /// Makes a client's side of TLS from a configuration of your own: client certificates, pinned keys.
     /// Its ALPN must be empty or have `http/1.1`.
-    pub fn client(config: Arc<ClientConfig>) -> TlsClient {
-        TlsClient::from_config(config)
+    #[cfg(feature = "client")]
+    pub fn client(config: Arc<rustls::ClientConfig>) -> super::TlsClient {
+        super::TlsClient::from_config(config)
     }
 
     /// Returns the error of rustls behind an error, if there is one: a key that does not match the

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, bind, connect, sockopt};
+use rustix::net::sockopt;
 
 use crate::net::deadline::Deadline;
+use crate::net::system::start_connect;
 
 use super::resolve::resolve;
 
@@ -65,7 +65,7 @@ fn race(addresses: &[SocketAddr], local: Option<IpAddr>, limit: Deadline) -> io:
     let none = "no address of the family that is to be used";
     let mut failure = io::Error::new(io::ErrorKind::AddrNotAvailable, none);
     loop {
-        match waiting.next().map(|address| set_out(*address, local)) {
+        match waiting.next().map(|address| start_connect(*address, local)) {
             Some(Ok(stream)) => running.push(stream),
             Some(Err(error)) => {
                 failure = error;
@@ -80,9 +80,9 @@ fn race(addresses: &[SocketAddr], local: Option<IpAddr>, limit: Deadline) -> io:
             (true, left) => left,
             (false, left) => Some(left.map_or(HEAD_START, |left| left.min(HEAD_START))),
         };
-        for at in decided(&running, wait).into_iter().rev() {
+        for (at, result) in decided(&running, wait).into_iter().rev() {
             let stream = running.remove(at);
-            match sockopt::socket_error(&stream)? {
+            match result {
                 Ok(()) if is_its_own_peer(&stream) => failure = Errno::CONNREFUSED.into(),
                 Ok(()) => return Ok(stream),
                 Err(error) => failure = error.into(),
@@ -91,23 +91,6 @@ fn race(addresses: &[SocketAddr], local: Option<IpAddr>, limit: Deadline) -> io:
         if left.is_some_and(|left| left.is_zero()) {
             return Err(late("no answer in time"));
         }
-    }
-}
-
-/// Starts to connect.
-fn set_out(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let stream = TcpStream::from(socket(family)?);
-    stream.set_nonblocking(true)?;
-    if let Some(local) = local {
-        bind(&stream, &SocketAddr::new(local, 0))?;
-    }
-    match connect(&stream, &address) {
-        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(stream),
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -121,24 +104,14 @@ fn is_its_own_peer(stream: &TcpStream) -> bool {
     }
 }
 
-/// Creates a socket that no other program inherits.
-#[cfg(not(target_vendor = "apple"))]
-fn socket(family: AddressFamily) -> rustix::io::Result<OwnedFd> {
-    use rustix::net::{SocketFlags, socket_with};
-    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-}
-
-/// Creates a socket that no other program inherits.
-#[cfg(target_vendor = "apple")]
-fn socket(family: AddressFamily) -> rustix::io::Result<OwnedFd> {
-    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    sockopt::set_socket_nosigpipe(&socket, true)?;
-    Ok(socket)
-}
-
-/// Waits at most for `wait`, and returns the indices of the sockets that are connected or have failed.
-fn decided(running: &[TcpStream], wait: Option<Duration>) -> Vec<usize> {
+/// Waits at most for `wait`, and returns the indices and the results of the sockets that are connected or
+/// have failed.
+fn decided(running: &[TcpStream], wait: Option<Duration>) -> Vec<(usize, Result<(), Errno>)> {
+    // Before its version 2004, Windows 10 reports no failure to a poll: so it is looked for from time to time.
+    let wait = match cfg!(windows) {
+        true => Some(wait.map_or(HEAD_START, |wait| wait.min(HEAD_START))),
+        false => wait,
+    };
     let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
     let mut polled: Vec<PollFd<'_>> = running
         .iter()
@@ -146,8 +119,13 @@ fn decided(running: &[TcpStream], wait: Option<Duration>) -> Vec<usize> {
         .collect();
     // An interrupted poll only ends early.
     let _ = poll(&mut polled, timeout.as_ref());
-    let ready = |(at, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(at);
-    polled.iter().enumerate().filter_map(ready).collect()
+    let result = |(at, polled): (usize, &PollFd<'_>)| {
+        let is_ready = !polled.revents().is_empty();
+        let result = (is_ready || cfg!(windows))
+            .then(|| sockopt::socket_error(&running[at]).and_then(|result| result))?;
+        (is_ready || result.is_err()).then_some((at, result))
+    };
+    polled.iter().enumerate().filter_map(result).collect()
 }
 
 fn late(what: &str) -> io::Error {
@@ -156,8 +134,7 @@ fn late(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressFamily, Deadline, bind, connect, dial, in_turn, is_its_own_peer};
-    use super::{race, socket};
+    use super::{Deadline, dial, in_turn, is_its_own_peer, race};
     use std::io;
     use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
     use std::time::Duration;
@@ -215,10 +192,12 @@ mod tests {
 
     #[test]
     fn socket_connected_to_itself_is_detected() -> io::Result<()> {
+        use rustix::net::{AddressFamily, SocketType, bind, connect};
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let stream = TcpStream::connect(listener.local_addr()?)?;
         assert!(!is_its_own_peer(&stream));
-        let stream = TcpStream::from(socket(AddressFamily::INET)?);
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        let stream = TcpStream::from(socket);
         bind(&stream, &SocketAddr::from(([127, 0, 0, 1], 0)))?;
         connect(&stream, &stream.local_addr()?)?;
         assert!(is_its_own_peer(&stream));

@@ -506,7 +506,7 @@ impl Connector {
         let connection = Connection::client(Arc::clone(&options.config), request, entropy::fill);
         let watchdog = Arc::clone(&common.watchdog);
         let talk = Conversation::new(connection, link, socket, watchdog);
-        WebSocket::open(talk, request.target(), local)
+        WebSocket::open(talk, local)
     }
 
     /// Returns a TLS session for a `wss` URL, with the server that it names, and no other.

@@ -32,7 +32,9 @@ mod runtime;
 
 pub(crate) mod entropy;
 
-pub use crate::error::{ProxyError, RedirectError, SocksError};
+pub use crate::error::proxy::ProxyError;
+pub use crate::error::redirect::RedirectError;
+pub use crate::error::socks::SocksError;
 pub use crate::net::halves::Halves;
 pub use crate::net::transport::Transport;
 pub use reconnect::{Outage, Reconnect, Reconnecting, ReconnectingSender, Update};

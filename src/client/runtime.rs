@@ -9,8 +9,8 @@ use crate::net::link::Link;
 use crate::net::options::ConnectionOptions;
 use crate::net::peer::Peer;
 use crate::net::process::Process;
+use crate::net::send_queue::SendQueue;
 use crate::net::send_queue::total::TotalQueued;
-use crate::net::send_queue::{SendQueue, SlowClient};
 use crate::net::socket::Socket;
 use crate::net::sync::atomic::AtomicU64;
 use crate::net::sync::atomic::Ordering::Relaxed;
@@ -51,10 +51,9 @@ impl Runtime {
 
     fn get_from(common: &Mutex<Option<Arc<Runtime>>>) -> io::Result<Arc<Runtime>> {
         let mut common = common.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(common) = &*common
-            && common.process.is_current()
-        {
-            return Ok(Arc::clone(common));
+        match &*common {
+            Some(common) if common.process.is_current() => return Ok(Arc::clone(common)),
+            _ => {}
         }
         let started = Arc::new(Runtime::start()?);
         *common = Some(Arc::clone(&started));
@@ -84,10 +83,8 @@ impl Runtime {
         options: &ConnectionOptions,
     ) -> Arc<Link> {
         let id = ClientId(self.next_id.fetch_add(1, Relaxed));
-        // The policy matters for broadcasts only, and a client receives none from a hub.
-        let policy = SlowClient::default();
         let (own, watcher) = (Arc::clone(socket), Arc::clone(&self.watchdog));
-        let send_queue = SendQueue::new(id, own, options.send_queue_limit, policy, watcher);
+        let send_queue = SendQueue::new(id, own, options.send_queue_limit, watcher);
         let timeouts = Arc::clone(&options.timeouts);
         let link = Arc::new(Link::new(id, Role::Client, peer, send_queue, timeouts));
         self.watchdog.watch(&link);

@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
+#[cfg(windows)]
+use std::os::windows::io::{AsSocket, BorrowedSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{DisconnectReason, Error};
 use crate::net::connection::{Conversation, Step};
-use crate::net::link::Stage;
+use crate::net::link::{Identity, Stage};
 use crate::net::log::{CLIENT, CONNECTION, debug};
 use crate::net::message_reader::MessageReader;
 use crate::net::message_writer::MessageWriter;
@@ -19,7 +22,7 @@ use crate::net::tls::TlsSession;
 use crate::net::transport::Bridge;
 use crate::protocol::{
     CloseCode, CloseFrame, Closed, Event, HandshakeError, HandshakeResponse, Message, State,
-    Version, WeakValues,
+    Version,
 };
 
 use super::sender::Sender;
@@ -81,7 +84,6 @@ impl WebSocket {
     /// Performs the handshake.
     pub(super) fn open(
         mut talk: Conversation,
-        target: &str,
         local: Option<SocketAddr>,
     ) -> Result<WebSocket, Error> {
         let answer = match shake_hands(&mut talk) {
@@ -95,7 +97,7 @@ impl WebSocket {
                 return Err(error);
             }
         };
-        talk.publish(target.into(), WeakValues::default());
+        talk.publish(Identity::new(talk.encoder()));
         talk.link.enter(Stage::Open);
         Ok(WebSocket {
             talk,
@@ -189,7 +191,7 @@ impl WebSocket {
     /// there is no whole message now. This method decodes the bytes that have arrived, and answers
     /// pings.
     ///
-    /// With this method and [`AsFd`], one thread reads several connections in a loop around `poll`:
+    /// With this method and `AsFd` (on Windows `AsSocket`), one thread reads several connections in a loop around `poll`:
     ///
     /// - Call `try_recv` until it returns `Nothing` before you poll. A message may have been read with the
     ///   one before it, and `poll` does not show bytes that are in memory, or in the TLS session.
@@ -370,6 +372,7 @@ impl Drop for WebSocket {
 /// For `poll`, and for nothing else: a program that reads, writes or configures the socket breaks the
 /// connection. With a [`Transport`](super::Transport), this is the socket of the bridge to it. See
 /// [`try_recv`](WebSocket::try_recv).
+#[cfg(unix)]
 impl AsFd for WebSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.talk.socket.as_fd()
@@ -383,5 +386,15 @@ impl fmt::Debug for WebSocket {
             .field("peer", &self.peer())
             .field("state", &self.state())
             .finish()
+    }
+}
+
+/// For `poll`, and for nothing else: a program that reads, writes or configures the socket breaks the
+/// connection. With a [`Transport`](super::Transport), this is the socket of the bridge to it. See
+/// [`try_recv`](WebSocket::try_recv).
+#[cfg(windows)]
+impl AsSocket for WebSocket {
+    fn as_socket(&self) -> BorrowedSocket<'_> {
+        self.talk.socket.as_socket()
     }
 }

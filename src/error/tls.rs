@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "server")]
 use std::path::PathBuf;
 
 use rustls::InconsistentKeys;
 use rustls::pki_types::pem;
 
-use crate::protocol::http::text::{Escaped, shown};
+#[cfg(feature = "client")]
+use crate::protocol::http::text::Escaped;
+#[cfg(feature = "native-roots")]
+use crate::protocol::http::words::Words;
+use crate::protocol::http::words::shown;
 
 /// Why a certificate, a key or a set of roots cannot be used, or a session was not established.
 /// `Display` names the cause.
@@ -17,12 +22,15 @@ pub struct TlsError(Cause);
 #[derive(Debug)]
 pub(crate) enum Cause {
     /// A file cannot be read.
+    #[cfg(feature = "server")]
     File(PathBuf, io::Error),
     /// A file can be read, but not used.
+    #[cfg(feature = "server")]
     Unusable(PathBuf, Box<TlsError>),
     /// The PEM contains no certificate.
     NoCertificate,
     /// The PEM contains no private key, or only one that needs a passphrase.
+    #[cfg(feature = "server")]
     NoKey,
     /// The PEM is invalid.
     Pem(String),
@@ -30,8 +38,10 @@ pub(crate) enum Cause {
     #[cfg(feature = "native-roots")]
     NoSystemRoots(Option<String>),
     /// The server's certificate was not read from files: there is nothing to read again.
+    #[cfg(feature = "server")]
     NoFiles,
     /// The server's name, which a certificate must prove, is neither a host name nor an address.
+    #[cfg(feature = "client")]
     InvalidName(String),
     /// The peer speaks something else.
     NotTls,
@@ -47,6 +57,7 @@ impl TlsError {
     pub(crate) fn rustls(&self) -> Option<&rustls::Error> {
         match &self.0 {
             Cause::Rustls(error) => Some(error),
+            #[cfg(feature = "server")]
             Cause::Unusable(_, error) => error.rustls(),
             _ => None,
         }
@@ -54,6 +65,7 @@ impl TlsError {
 
     /// Returns whether another attempt would fail again: a server that is about to restart may send an
     /// alert, or end the stream, but its certificate stays.
+    #[cfg(feature = "client")]
     pub(crate) fn is_permanent(&self) -> bool {
         !matches!(self.rustls(), Some(rustls::Error::AlertReceived(_)))
     }
@@ -68,22 +80,27 @@ impl Cause {
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            #[cfg(feature = "server")]
             Cause::File(path, error) => write!(f, "{}: {error}", path.display()),
+            #[cfg(feature = "server")]
             Cause::Unusable(path, error) => write!(f, "{}: {error}", path.display()),
             Cause::NoCertificate => f.write_str("no certificate in the PEM"),
+            #[cfg(feature = "server")]
             Cause::NoKey => f.write_str("no private key in the PEM, or one with a passphrase"),
             Cause::Pem(error) => write!(f, "invalid PEM: {error}"),
             #[cfg(feature = "native-roots")]
             Cause::NoSystemRoots(error) => {
                 f.write_str("the system has no usable certificate of an authority")?;
                 match error {
-                    Some(error) => write!(f, ": {}", Escaped::Words(error)),
+                    Some(error) => write!(f, ": {}", Words(error)),
                     None => Ok(()),
                 }
             }
+            #[cfg(feature = "server")]
             Cause::NoFiles => f.write_str(
                 "the certificate was not read from files: use replace instead of reload",
             ),
+            #[cfg(feature = "client")]
             Cause::InvalidName(name) => {
                 write!(
                     f,
@@ -109,7 +126,9 @@ impl fmt::Display for TlsError {
 impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
+            #[cfg(feature = "server")]
             Cause::File(_, error) => error.source(),
+            #[cfg(feature = "server")]
             Cause::Unusable(_, error) => error.source(),
             Cause::Rustls(error) => error.source(),
             _ => None,
@@ -132,6 +151,7 @@ impl From<TlsError> for crate::Error {
 impl From<TlsError> for io::Error {
     fn from(error: TlsError) -> io::Error {
         let kind = match &error.0 {
+            #[cfg(feature = "server")]
             Cause::File(_, error) => error.kind(),
             _ => io::ErrorKind::InvalidData,
         };

@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::answer::Answer;
 use super::client_id::ClientId;
 use super::sync::atomic::Ordering::Relaxed;
 use super::sync::atomic::{AtomicBool, AtomicU64};
-use super::sync::channel::Sender;
 use super::sync::{Instant, Mutex, MutexGuard, PoisonError};
 
 /// The clock of one server.
@@ -29,7 +29,7 @@ pub(crate) struct Clock {
 
 /// The steps by which a test has set the clock forward, and that the watchdog has not taken yet.
 #[derive(Debug, Default)]
-pub(crate) struct Steps(Vec<(Duration, Sender<()>)>);
+pub(crate) struct Steps(Vec<(Duration, Answer<()>)>);
 
 /// How often a thread that waits looks at a clock that can be set.
 const LOOK: Duration = Duration::from_millis(1);
@@ -113,7 +113,7 @@ impl Clock {
 
 impl Steps {
     /// Adds a step; `done` is sent to once the watchdog has checked its clients after it.
-    pub(crate) fn add(&mut self, by: Duration, done: Sender<()>) {
+    pub(crate) fn add(&mut self, by: Duration, done: Answer<()>) {
         self.0.push((by, done));
     }
 
@@ -131,7 +131,7 @@ impl Steps {
     /// Reports that the watchdog has checked its clients.
     pub(crate) fn done(&mut self) {
         for (_, done) in self.0.drain(..) {
-            let _ = done.try_send(());
+            done.send(());
         }
     }
 }

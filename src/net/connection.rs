@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::protocol::http::text::Escaped;
 use crate::protocol::{
     CloseFrame, Closed, Closing, Connection, Encoder, Ending, Event, Initiator, Message, Rejection,
-    Role, SendError, State, Transition, Version, WeakValues,
+    Role, SendError, State, Transition, Version,
 };
 
 use super::catch_panic::catch_panic;
@@ -25,16 +25,21 @@ use super::log::quota::Kind;
 use super::log::shown::Shown;
 use super::log::traced::{self, Written, is_traced};
 use super::log::{CONNECTION, debug, log_limited, trace};
+#[cfg(feature = "server")]
 use super::rate_limit::RateLimiter;
 use super::read_size::ReadSize;
 use super::received::Received;
-use super::send_queue::{NOT_COPIED_FROM, total::SharedFrames};
+use super::send_queue::NOT_COPIED_FROM;
+#[cfg(feature = "server")]
+use super::send_queue::shared::SharedFrames;
 use super::socket::Socket;
+#[cfg(feature = "server")]
 use super::sync::Instant;
 use super::sync::atomic::Ordering::Relaxed;
 use super::wait::Wait;
 use super::watchdog::Watchdog;
 use crate::error::{DisconnectReason, Error};
+#[cfg(feature = "server")]
 pub(crate) use handed_over::HandedOver;
 
 /// Receives every change of state, on the thread of the client concerned.
@@ -47,20 +52,25 @@ pub(crate) struct Conversation {
     pub(crate) connection: Connection,
     pub(crate) closed: Option<Closed>,
     pub(crate) socket: Arc<Socket>,
+    #[cfg(feature = "server")]
     pub(crate) began: Instant,
     read_size: ReadSize,
     /// The body of an HTTP response that is to be sent, if it is large.
+    #[cfg(feature = "server")]
     pub(crate) page: Option<Arc<SharedFrames>>,
     /// The received bytes that it is counted to hold.
     held: usize,
     /// The rate limiter, if clients have a rate limit.
+    #[cfg(feature = "server")]
     pub(crate) rate_limiter: Option<Box<RateLimiter>>,
     /// The send queue has taken the close frame, or refused it because another thread was first.
     sent_close: bool,
     pub(crate) on_state: Option<Arc<OnState>>,
     /// If another server has parsed the request.
+    #[cfg(feature = "server")]
     pub(crate) handed_over: Option<Box<HandedOver>>,
     /// A header of the PROXY protocol comes first.
+    #[cfg(feature = "server")]
     pub(crate) awaits_proxy_header: bool,
 }
 
@@ -84,29 +94,31 @@ impl Conversation {
             connection,
             link,
             socket,
+            #[cfg(feature = "server")]
             began: watchdog.clock.now(),
             watchdog,
             read_size: ReadSize::new(),
+            #[cfg(feature = "server")]
             page: None,
             held: 0,
             closed: None,
+            #[cfg(feature = "server")]
             rate_limiter: None,
             sent_close: false,
             on_state: None,
+            #[cfg(feature = "server")]
             handed_over: None,
+            #[cfg(feature = "server")]
             awaits_proxy_header: false,
         }
     }
 
-    /// Publishes the encoder, which knows the version, and the requested target to all threads, once the
-    /// handshake is done. A version that cannot ping gets TCP keepalive instead; without it, only the
+    /// Publishes the identity of the connection, of this side's encoder, to all threads, once the handshake is
+    /// done. A version that cannot ping gets TCP keepalive instead; without it, only the
     /// idle timeout remains.
-    pub(crate) fn publish(&self, target: Box<str>, values: WeakValues) {
-        let encoder = self.encoder();
-        let _ = self
-            .link
-            .identity
-            .set(Identity::new(encoder, target, values));
+    pub(crate) fn publish(&self, identity: Identity) {
+        let encoder = identity.encoder;
+        let _ = self.link.identity.set(identity);
         let timeouts = &self.link.timeouts;
         if let (false, Some(idle)) = (encoder.version().has_ping(), timeouts.ping) {
             self.socket.set_keepalive(idle, timeouts.pong);
@@ -253,6 +265,7 @@ impl Conversation {
     pub(crate) fn release_socket(&mut self) {
         self.link.enter(Stage::Gone);
         self.link.send_queue.release_socket();
+        #[cfg(feature = "server")]
         self.socket.close_relay();
         // Other threads may keep the link for as long as they like.
         self.link.drop_context();
@@ -293,13 +306,11 @@ impl Conversation {
                 self.flush();
                 return Step::Late;
             }
-            if self.rate_limiter.is_some()
-                && let Some(late) = self.throttle(&wait.deadline)
-            {
+            if let Some(late) = self.throttle(&wait.deadline) {
                 return late;
             }
             let event = self.connection.next_event();
-            if self.connection.has_notes() {
+            if !self.connection.notes.is_empty() {
                 traced::log_notes(&self.link, &mut self.connection);
             }
             if !self.connection.is_quiet() {
@@ -340,7 +351,7 @@ impl Conversation {
     #[inline(always)]
     fn short_message(&mut self) -> Option<Message> {
         let eventful = self.link.has_close() || !self.connection.is_quiet();
-        if eventful || self.rate_limiter.is_some() || is_traced() {
+        if eventful || self.is_limited() || is_traced() {
             return None;
         }
         let message = self.connection.short_message()?;
@@ -352,8 +363,7 @@ impl Conversation {
     /// input, and reads nothing if it would have to wait for memory.
     fn read(&mut self, never_blocks: bool) {
         self.connection.note_frames(is_traced());
-        let rate_limiter = self.rate_limiter.as_deref();
-        let most = rate_limiter.map_or(usize::MAX, RateLimiter::most);
+        let most = self.most_at_once();
         let incoming = &self.watchdog.incoming;
         let room = self.read_size.next(most, || incoming.is_crowded());
         // Counts the buffer too: it stays while this waits.
@@ -373,11 +383,7 @@ impl Conversation {
             Err(Errno::INTR) => {}
             Ok(read) if read > 0 => {
                 self.link.received(read);
-                if let (Some(rate_limiter), State::Ready) =
-                    (&mut self.rate_limiter, self.connection.state())
-                {
-                    rate_limiter.received(read, &self.watchdog.clock);
-                }
+                self.charge_bytes(read);
                 self.read_size.adapt(read);
             }
             ended => self.stream_ended(ended.err()),
@@ -431,9 +437,7 @@ impl Conversation {
 
     #[inline(never)]
     fn observe(&mut self, event: &Event) {
-        if let Some(rate_limiter) = &mut self.rate_limiter {
-            rate_limiter.observe(event);
-        }
+        self.charge_event(event);
         match event {
             Event::Message(message) => {
                 self.link.received_message();
@@ -463,8 +467,8 @@ impl Conversation {
     fn emit(&mut self, waits: bool) {
         let ending = self.connection.close_expected();
         let transitions = self.connection.transitions();
-        let page = self.page.take();
-        if page.is_some() {
+        #[cfg(feature = "server")]
+        if self.page.is_some() {
             self.connection.leave_out_body();
         }
         let output = self.connection.data_to_send();
@@ -481,7 +485,7 @@ impl Conversation {
                 Ending::Linger | Ending::Follow => Stage::Closed,
             });
             if !std::mem::replace(&mut self.sent_close, true) {
-                send_queue.send_close_frame(&output, page.as_ref());
+                self.send_last(&output);
             } else if !output.is_empty() {
                 send_queue.pongs_after_close(&output);
             }
@@ -499,12 +503,24 @@ impl Conversation {
         }
     }
 
+    /// Sends the close frame, or the HTTP response.
+    fn send_last(&mut self, output: &[u8]) {
+        let send_queue = &self.link.send_queue;
+        #[cfg(feature = "server")]
+        if let Some(page) = self.page.take() {
+            send_queue.send_page(output, &page);
+            return;
+        }
+        send_queue.send_close_frame(output);
+    }
+
     fn report_transition(&self, transition: Transition) {
         let link = &self.link;
         debug!(target: CONNECTION, "{link}: {transition}");
-        if let Some(hook) = &self.on_state
-            && catch_panic(|| hook(link.id, transition)).is_none()
-        {
+        let Some(hook) = &self.on_state else {
+            return;
+        };
+        if catch_panic(|| hook(link.id, transition)).is_none() {
             log_limited!(
                 self.watchdog,
                 Kind::HookPanicked,
@@ -532,6 +548,17 @@ impl Conversation {
     /// the thread of a client may well do something else first.
     fn holds_back(&self) -> bool {
         self.connection.has_input() && self.connection.role() == Role::Server
+    }
+
+    /// Checks that the connection is open, as far as this thread can know without reading.
+    #[cfg(feature = "history")]
+    pub(crate) fn check_connected(&mut self) -> Result<(), Error> {
+        self.notice_close();
+        self.check_ready()?;
+        match self.link.send_queue.disconnect_reason() {
+            Some(reason) => Err(Error::Disconnected(reason)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn check_ready(&self) -> Result<(), Error> {

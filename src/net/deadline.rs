@@ -24,6 +24,7 @@ impl Deadline {
     }
 
     /// Returns the rest of the wait; `None` if it has no end.
+    #[cfg(feature = "client")]
     pub(crate) fn left(&self) -> Option<Duration> {
         Some(self.0?.saturating_duration_since(Instant::now()))
     }

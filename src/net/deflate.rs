@@ -92,7 +92,7 @@ impl Context {
         payload
     }
 
-    #[cfg(all(test, feature = "deflate"))]
+    #[cfg(all(test, feature = "deflate", feature = "server"))]
     pub(super) fn has_compressor(&self) -> bool {
         self.deflater.is_some()
     }

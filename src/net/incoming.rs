@@ -6,10 +6,10 @@
 //! the clients that hold most, as [`TotalQueued`](super::send_queue::total::TotalQueued) does for
 //! outgoing bytes.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::heaviest::{Weighed, heaviest_first};
 use super::link::Link;
 use super::sync::atomic::AtomicUsize;
 use super::sync::atomic::Ordering::Relaxed;
@@ -40,6 +40,7 @@ impl Incoming {
     }
 
     /// Returns a sum without a limit.
+    #[cfg(any(feature = "client", test))]
     pub(crate) fn unlimited() -> Incoming {
         Incoming::new(usize::MAX, false)
     }
@@ -112,18 +113,17 @@ impl Incoming {
             // The bytes of a client that was closed are released soon.
             if held > 0 && !link.failed_for_memory.load(Relaxed) {
                 sum = sum.saturating_add(held);
-                weighed.push((held, link));
+                weighed.push(Weighed { bytes: held, link });
             }
         }
         if sum <= self.most {
             return;
         }
-        weighed.sort_unstable_by_key(|(held, link)| (Reverse(*held), link.id));
-        for (held, link) in weighed {
+        for Weighed { bytes, link } in heaviest_first(weighed) {
             if sum <= self.most - self.most / 8 {
                 return;
             }
-            sum -= held;
+            sum -= bytes;
             if !self.is_strict {
                 self.count(&link, 0);
             }
@@ -137,25 +137,14 @@ mod tests {
     use super::{Arc, Incoming, Link, Relaxed};
     use crate::net::client_id::ClientId;
     use crate::net::peer::Peer;
+    use crate::net::send_queue::SendQueue;
     use crate::net::send_queue::total::TotalQueued;
-    use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::net::timeouts::Timeouts;
-    use crate::net::watchdog::{Owner, Watchdog};
-    use crate::net::watcher::Incident;
+    use crate::net::watchdog::Watchdog;
+    use crate::net::watchdog::tests::NoOwner;
     use crate::protocol::Role;
     use std::net::{TcpListener, TcpStream};
-
-    #[derive(Debug)]
-    struct NoOwner;
-
-    impl Owner for NoOwner {
-        fn connections(&self) -> Vec<Arc<Link>> {
-            Vec::new()
-        }
-
-        fn count(&self, _: Incident) {}
-    }
 
     #[test]
     fn bytes_that_are_counted_meanwhile_close_no_small_client() -> std::io::Result<()> {
@@ -164,9 +153,9 @@ mod tests {
         let owner = Arc::new(NoOwner);
         let (watchdog, _watch) = Watchdog::new(TotalQueued::new(0), Incoming::unlimited(), owner)?;
         let links = [1, 2, 3].map(|id| {
-            let (id, policy) = (ClientId(id), SlowClient::default());
+            let id = ClientId(id);
             let (socket, watcher) = (Arc::clone(&socket), Arc::clone(&watchdog));
-            let send_queue = SendQueue::new(id, socket, 0, policy, watcher);
+            let send_queue = SendQueue::new(id, socket, 0, watcher);
             let timeouts = Arc::new(Timeouts::default());
             Arc::new(Link::new(
                 id,

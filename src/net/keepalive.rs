@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::link::{Link, Stage};
+use super::log::traced::Written;
 use super::log::{CONNECTION, debug};
 use super::timeouts::Timeouts;
 use crate::error::DisconnectReason;
@@ -50,10 +51,8 @@ pub(crate) struct Watched {
     behind: Option<Option<Duration>>,
     /// The message that has begun to come and has not ended.
     message: Unfinished,
-    /// How often the writer of a message that is sent in pieces has got bytes; 0 if there is none.
-    writes: u64,
-    /// For how long it has got none, while no bytes waited for the peer.
-    unwritten: Duration,
+    /// The writer of a message that is sent in pieces. In a box, since few clients have one.
+    writer: Option<Box<Writer>>,
 }
 
 /// How far the ping of the present silence is.
@@ -80,6 +79,15 @@ struct Unfinished {
     quiet: Duration,
 }
 
+/// The writer of a message that is sent in pieces, at the last look.
+#[derive(Debug, Default)]
+struct Writer {
+    /// How often it has got bytes.
+    writes: u64,
+    /// For how long it has got none, while no bytes waited for the peer.
+    unwritten: Duration,
+}
+
 /// A ping's payload says nothing: any sign of life answers it.
 const PING: &[u8] = b"";
 
@@ -98,8 +106,7 @@ impl Watched {
             sent: 0,
             behind: None,
             message: Unfinished::default(),
-            writes: 0,
-            unwritten: Duration::ZERO,
+            writer: None,
         }
     }
 
@@ -136,13 +143,18 @@ impl Watched {
     /// the peer have a write timeout of their own.
     fn writer_is_late(&mut self, passed: Duration) -> bool {
         let send_queue = &self.link.send_queue;
-        let has_written = changed(&mut self.writes, send_queue.writes());
-        if !send_queue.is_in_pieces() || has_written || send_queue.is_stalled() {
-            self.unwritten = Duration::ZERO;
+        if !send_queue.is_in_pieces() {
+            self.writer = None;
             return false;
         }
-        self.unwritten += passed;
-        self.unwritten >= self.link.timeouts.write
+        let writer = self.writer.get_or_insert_default();
+        let has_written = changed(&mut writer.writes, send_queue.writes());
+        if has_written || send_queue.is_stalled() {
+            writer.unwritten = Duration::ZERO;
+            return false;
+        }
+        writer.unwritten += passed;
+        writer.unwritten >= self.link.timeouts.write
     }
 
     /// Whether the client's time is over, and of which timeout.
@@ -153,9 +165,7 @@ impl Watched {
         if self.message.is_late(timeouts) {
             return Some(DisconnectReason::UnfinishedMessage);
         }
-        if let Ping::Waits(end) = self.ping
-            && self.link.send_queue.has_sent(end)
-        {
+        if matches!(self.ping, Ping::Waits(end) if self.link.send_queue.has_sent(end)) {
             self.ping_has_left();
         }
         match self.ping {
@@ -241,7 +251,11 @@ impl Watched {
 pub(super) fn ping(link: &Link) -> Option<u64> {
     let mut frame = Vec::new();
     link.encoder()?.encode_ping(PING, &mut frame).ok()?;
-    link.send_queue.ping(&frame)
+    let mut written = Written::for_log();
+    written.note(&frame);
+    let end = link.send_queue.ping(&frame)?;
+    written.log(link);
+    Some(end)
 }
 
 impl Unfinished {
@@ -276,6 +290,14 @@ fn changed(known: &mut u64, now: u64) -> bool {
 }
 
 #[cfg(test)]
+#[cfg_attr(
+    windows,
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some tests need the buffers of Unix"
+    )
+)]
 mod tests {
     use super::{Ping, Watched};
     use crate::error::DisconnectReason;
@@ -283,12 +305,12 @@ mod tests {
     use crate::net::link::{Identity, Link, Stage};
     use crate::net::peer::Peer;
     use crate::net::send_queue::total::TotalQueued;
-    use crate::net::send_queue::{Push, SendQueue, SlowClient};
+    use crate::net::send_queue::{Push, SendQueue};
     use crate::net::socket::Socket;
+    use crate::net::system::{LocalStream, local_pair};
     use crate::net::timeouts::{MessageRate, Timeouts};
-    use crate::protocol::{Encoder, Role, Version, WeakValues};
+    use crate::protocol::{Encoder, Role, Version};
     use std::io::{self, Read};
-    use std::os::unix::net::UnixStream;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -297,20 +319,20 @@ mod tests {
     /// A client whose thread reads, as the watchdog sees it, and its peer.
     struct Scene {
         watched: Watched,
-        peer: UnixStream,
+        peer: LocalStream,
         sent: Option<u64>,
     }
 
     impl Scene {
         fn new(timeouts: Timeouts) -> io::Result<Scene> {
-            let (own, peer) = UnixStream::pair()?;
+            let (own, peer) = local_pair()?;
             let (id, socket) = (ClientId(1), Arc::new(Socket::new(own)));
-            let (policy, watcher) = (SlowClient::default(), TotalQueued::new(usize::MAX));
-            let send_queue = SendQueue::new(id, socket, 1 << 20, policy, watcher);
+            let watcher = TotalQueued::new(usize::MAX);
+            let send_queue = SendQueue::new(id, socket, 1 << 20, watcher);
             let timeouts = Arc::new(timeouts);
             let link = Link::new(id, Role::Server, Peer::Local, send_queue, timeouts);
             let encoder = Encoder::server(Version::Rfc6455);
-            let identity = Identity::new(encoder, "/".into(), WeakValues::default());
+            let identity = Identity::new(encoder);
             assert!(link.identity.set(identity).is_ok());
             link.enter(Stage::Open);
             link.set_reading(true);
@@ -351,6 +373,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn nothing_is_due_for_a_ping_that_could_not_be_sent() -> io::Result<()> {
         let mut stage = Scene::new(Timeouts::default())?;
@@ -373,6 +396,7 @@ mod tests {
         Ok(())
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_a_full_socket_takes_is_a_sign_of_life_and_what_an_empty_one_takes_is_none()
     -> io::Result<()> {
@@ -409,6 +433,7 @@ mod tests {
     }
 
     /// The bytes that the peer has not taken yet come before the ping.
+    #[cfg(unix)]
     #[test]
     fn a_pong_is_due_only_once_the_kernel_has_got_rid_of_what_it_holds() -> io::Result<()> {
         let mut stage = Scene::new(Timeouts::default())?;
@@ -440,6 +465,7 @@ mod tests {
     }
 
     /// A slow peer has a few kilobytes before the ping, for longer than the pong timeout.
+    #[cfg(unix)]
     #[test]
     fn few_bytes_before_the_ping_are_waited_for_unless_others_follow_it() -> io::Result<()> {
         let mut stage = Scene::new(Timeouts::default())?;

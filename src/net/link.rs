@@ -2,19 +2,22 @@
 
 mod replies;
 
+#[cfg(feature = "server")]
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::protocol::{
-    CloseCode, CloseFrame, Closing, Encoder, Role, SendError, Version, WeakValues,
-};
+#[cfg(feature = "server")]
+use crate::protocol::WeakValues;
+use crate::protocol::{CloseCode, CloseFrame, Closing, Encoder, Role, SendError, Version};
 
 use super::client_id::ClientId;
 use super::deflate::Context;
+use super::log::traced::Written;
 use super::parker::Parker;
 use super::peer::Peer;
-use super::send_queue::total::SharedFrames;
+#[cfg(feature = "server")]
+use super::send_queue::shared::SharedFrames;
 use super::send_queue::{Push, SendQueue};
 use super::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
@@ -68,8 +71,10 @@ pub(crate) enum AbortReason {
 pub(crate) struct Identity {
     /// Writes this side's frames; it knows the version.
     pub(crate) encoder: Encoder,
+    #[cfg(feature = "server")]
     pub(crate) target: Box<str>,
     /// The values that the server's application has attached; their owner is the client's thread.
+    #[cfg(feature = "server")]
     pub(crate) values: WeakValues,
 }
 
@@ -102,6 +107,7 @@ pub(crate) struct Link {
     has_close: AtomicBool,
     close_frame: Mutex<Option<CloseFrame>>,
     /// The rooms that a server's client is in; `None` before it has entered the hub, and once it has left.
+    #[cfg(feature = "server")]
     pub(crate) rooms: Mutex<Option<BTreeSet<Arc<str>>>>,
     /// The received bytes that it is counted to hold: see [`Incoming`](super::incoming::Incoming).
     pub(crate) held: AtomicUsize,
@@ -111,14 +117,29 @@ pub(crate) struct Link {
     pub(crate) context: Mutex<Context>,
     /// Its thread waits here while the client is throttled.
     pub(crate) parker: Parker,
+    /// The hub's number for the client in the last batch with several audiences.
+    #[cfg(feature = "server")]
+    place: AtomicUsize,
 }
 
 impl Identity {
-    pub(crate) fn new(encoder: Encoder, target: Box<str>, values: WeakValues) -> Identity {
+    pub(crate) fn new(encoder: Encoder) -> Identity {
         Identity {
             encoder,
+            #[cfg(feature = "server")]
+            target: Box::default(),
+            #[cfg(feature = "server")]
+            values: WeakValues::default(),
+        }
+    }
+
+    /// Adds the requested target, and the values of the acceptance.
+    #[cfg(feature = "server")]
+    pub(crate) fn of_request(self, target: Box<str>, values: WeakValues) -> Identity {
+        Identity {
             target,
             values,
+            ..self
         }
     }
 }
@@ -149,11 +170,14 @@ impl Link {
             abort_reason: AtomicU8::new(0),
             has_close: AtomicBool::new(false),
             close_frame: Mutex::new(None),
+            #[cfg(feature = "server")]
             rooms: Mutex::new(None),
             held: AtomicUsize::new(0),
             failed_for_memory: AtomicBool::new(false),
             context: Mutex::default(),
             parker: Parker::default(),
+            #[cfg(feature = "server")]
+            place: AtomicUsize::new(0),
         }
     }
 
@@ -161,11 +185,6 @@ impl Link {
     /// the connection.
     pub(crate) fn peer(&self) -> Peer {
         self.named.get().map_or(self.connected, |named| **named)
-    }
-
-    /// Stores the client that a trusted proxy has named. Only the first counts.
-    pub(crate) fn set_peer(&self, named: Peer) {
-        let _ = self.named.set(Box::new(named));
     }
 
     /// Returns the version, once the handshake is done.
@@ -176,11 +195,6 @@ impl Link {
     /// Returns the encoder of its frames, once the handshake is done.
     pub(crate) fn encoder(&self) -> Option<Encoder> {
         self.identity.get().map(|identity| identity.encoder)
-    }
-
-    /// Returns the requested target; `/` before the handshake is done.
-    pub(crate) fn target(&self) -> &str {
-        self.identity.get().map_or("/", |identity| &identity.target)
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -271,6 +285,8 @@ impl Link {
         };
         let mut bytes = Vec::new();
         encoder.encode_close(Some(&frame), &mut bytes)?;
+        let mut written = Written::for_log();
+        written.note(&bytes);
         // Under this lock, and announced before: the client's own thread may be waking up with the
         // peer's close frame, and waits here until it is known whether ours was written.
         let mut close_frame = self
@@ -280,13 +296,17 @@ impl Link {
         self.has_close.store(true, Release);
         let push = match encoder.version().closing() {
             Closing::CloseTcp => self.send_queue.send_end_of_stream(),
-            Closing::Marker | Closing::Frame => self.send_queue.send_close_frame(&bytes, None),
+            Closing::Marker | Closing::Frame => self.send_queue.send_close_frame(&bytes),
         };
         let is_first = push != Push::Closed;
         if is_first {
             *close_frame = Some(frame);
             self.enter(Stage::Closing);
             self.parker.wake();
+        }
+        drop(close_frame);
+        if is_first {
+            written.log(self);
         }
         Ok(is_first)
     }
@@ -345,6 +365,30 @@ impl Link {
     /// Counts an incident, for the owner of the connection.
     pub(crate) fn count(&self, incident: Incident) {
         self.send_queue.watcher().count(incident);
+    }
+}
+
+/// For a server's clients.
+#[cfg(feature = "server")]
+impl Link {
+    /// Stores the client that a trusted proxy has named. Only the first counts.
+    pub(crate) fn set_peer(&self, named: Peer) {
+        let _ = self.named.set(Box::new(named));
+    }
+
+    /// Returns the requested target; `/` before the handshake is done.
+    pub(crate) fn target(&self) -> &str {
+        self.identity.get().map_or("/", |identity| &identity.target)
+    }
+
+    /// Returns the client's number in a batch of the hub, which may be an earlier batch.
+    pub(crate) fn place(&self) -> usize {
+        self.place.load(Relaxed)
+    }
+
+    /// Only for the hub's thread.
+    pub(crate) fn set_place(&self, place: usize) {
+        self.place.store(place, Relaxed);
     }
 
     /// Sends frames for this client and others, as [`SendQueue::push`] does. If this evicts the client,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
 use crate::error::Error;
+use crate::protocol::utf8::whole_characters;
 use crate::protocol::{CloseCode, CloseFrame, SendError};
 
 use super::connection::Conversation;
@@ -99,12 +100,9 @@ impl MessageWriter<'_> {
 
     /// Marks the characters of the buffer that are whole; returns whether a valid text can begin with it.
     fn check_text(&mut self) -> bool {
-        match std::str::from_utf8(&self.buffer[self.valid..]) {
-            Ok(text) => self.valid += text.len(),
-            Err(error) if error.error_len().is_some() => return false,
-            Err(error) => self.valid += error.valid_up_to(),
-        }
-        true
+        let whole = whole_characters(&self.buffer[self.valid..]);
+        self.valid += whole.unwrap_or(0);
+        whole.is_ok()
     }
 
     fn send(&mut self, is_last: bool) -> Result<(), Error> {

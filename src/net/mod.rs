@@ -22,6 +22,9 @@ pub(crate) mod connection;
 
 mod read_size;
 
+#[cfg(feature = "server")]
+pub(crate) mod answer;
+
 pub(crate) mod received;
 
 pub(crate) mod message_writer;
@@ -42,17 +45,25 @@ pub(crate) mod deflate;
 pub(crate) mod socket;
 
 #[cfg_attr(
-    stentor_model,
-    allow(dead_code, reason = "the model's socket makes no system calls")
+    any(stentor_model, not(all(feature = "server", feature = "client"))),
+    allow(
+        dead_code,
+        reason = "the model's socket makes no system calls, and one side alone makes fewer"
+    )
 )]
 pub(crate) mod system;
 
+#[cfg_attr(
+    stentor_model,
+    allow(dead_code, reason = "the model's socket has no stream")
+)]
 pub(crate) mod stream;
 
 pub(crate) mod transport;
 
 pub(crate) mod halves;
 
+#[cfg(feature = "server")]
 #[cfg_attr(
     stentor_model,
     allow(dead_code, reason = "the model has no streams of other libraries")
@@ -78,6 +89,8 @@ mod wait;
 
 #[cfg_attr(not(feature = "testing"), path = "clock/real.rs")]
 pub(crate) mod clock;
+
+#[cfg_attr(not(feature = "server"), path = "throttle/disabled.rs")]
 mod throttle;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sleep.rs")]
@@ -85,12 +98,17 @@ pub(crate) mod waker;
 
 pub(crate) mod keepalive;
 
+#[cfg(feature = "server")]
 pub(crate) mod peer_end;
 
 pub(crate) mod incoming;
 
+mod heaviest;
+
+#[cfg(feature = "server")]
 pub(crate) mod rate_limit;
 
+#[cfg(feature = "server")]
 pub(crate) mod token_bucket;
 
 pub(crate) mod parker;
@@ -101,6 +119,7 @@ pub(crate) mod process;
 
 pub(crate) mod log;
 
+#[cfg(feature = "server")]
 pub(crate) mod date;
 
 #[cfg_attr(stentor_model, path = "../../tests/model/src/sync.rs")]

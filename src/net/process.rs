@@ -1,7 +1,9 @@
 //! The process that created an object. A forked child has a copy of its memory, but not its
 //! threads: an object that relies on a thread has to detect the fork.
 
-use std::{fmt, io};
+use std::fmt;
+#[cfg(any(feature = "server", test))]
+use std::io;
 
 /// A process, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,7 @@ impl Process {
     ///
     /// # Errors
     /// Names the process that created it, the calling process, and the remedy.
+    #[cfg(any(feature = "server", test))]
     pub(crate) fn check(self, what: &str) -> io::Result<()> {
         match Process::current() {
             now if now == self => Ok(()),
@@ -31,6 +34,7 @@ impl Process {
         }
     }
 
+    #[cfg(feature = "client")]
     pub(crate) fn id(self) -> u32 {
         self.0
     }

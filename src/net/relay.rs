@@ -11,16 +11,15 @@
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::BorrowedFd;
-use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, Result};
-use rustix::net::{RecvFlags, recv};
 
 use super::catch_panic::catch_panic;
+use super::system;
+use super::system::{LocalStream, SocketRef};
 
 /// A stream that is read and written by one thread at a time.
 pub(crate) trait Single: Read + Write + Send {}
@@ -29,7 +28,7 @@ impl<S: Read + Write + Send> Single for S {}
 
 /// The far end of the pair of sockets, and the stream.
 pub(crate) struct Relay {
-    far: UnixStream,
+    far: LocalStream,
     /// How long a stream that does not block may accept nothing.
     write_timeout: Duration,
     inside: Mutex<Inside>,
@@ -51,7 +50,8 @@ const PIECE: usize = 8 * 1024;
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Relay {
-    pub(crate) fn new(far: UnixStream, stream: Box<dyn Single>, write_timeout: Duration) -> Relay {
+    pub(crate) fn new(far: LocalStream, stream: Box<dyn Single>, write_timeout: Duration) -> Relay {
+        system::prepare_at_once(&far);
         Relay {
             far,
             write_timeout,
@@ -66,7 +66,7 @@ impl Relay {
     /// Reads, blocking as long as the stream blocks, into the buffer's spare capacity; returns 0 at the end of
     /// the stream, or once another thread has shut the near end down. Before that, carries the waiting bytes
     /// to the stream.
-    pub(super) fn receive(&self, near: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<usize> {
+    pub(super) fn receive(&self, near: SocketRef<'_>, buffer: &mut Vec<u8>) -> Result<usize> {
         self.wait_for_input(near, None);
         if is_shut(near) {
             return Ok(0);
@@ -85,7 +85,7 @@ impl Relay {
 
     /// Blocks until [`receive`](Relay::receive) would not, or until `end`; returns `false` for the latter. A
     /// stream that has no timeouts for its reads is waited for without one.
-    pub(super) fn wait_for_input(&self, near: BorrowedFd<'_>, end: Option<Instant>) -> bool {
+    pub(super) fn wait_for_input(&self, near: SocketRef<'_>, end: Option<Instant>) -> bool {
         let mut inside = self.lock();
         loop {
             self.carry_out(&mut inside, Some(near));
@@ -103,7 +103,7 @@ impl Relay {
     }
 
     /// Carries the bytes that wait to the stream.
-    pub(crate) fn flush(&self, near: Option<BorrowedFd<'_>>) {
+    pub(crate) fn flush(&self, near: Option<SocketRef<'_>>) {
         let mut inside = self.lock();
         self.carry_out(&mut inside, near);
     }
@@ -114,13 +114,12 @@ impl Relay {
         catch_panic(|| drop(stream));
     }
 
-    fn carry_out(&self, inside: &mut Inside, near: Option<BorrowedFd<'_>>) {
+    fn carry_out(&self, inside: &mut Inside, near: Option<SocketRef<'_>>) {
         // Usually nothing waits, and the memory is not needed.
         let mut first = [0; 1];
-        let peek = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        match recv(&self.far, &mut first, peek) {
-            Ok((1.., _)) => {}
-            Ok((0, _)) => {
+        match system::peek_local(&self.far, &mut first) {
+            Ok(1..) => {}
+            Ok(0) => {
                 // Nothing more will be sent. The stream has no end of its own in this direction: only as a
                 // whole.
                 inside.ended.get_or_insert(None);
@@ -129,7 +128,7 @@ impl Relay {
             Err(_) => return,
         }
         let mut piece = vec![0; PIECE];
-        while let Ok((read @ 1.., _)) = recv(&self.far, &mut piece[..], RecvFlags::DONTWAIT) {
+        while let Ok(read @ 1..) = system::receive_local(&self.far, &mut piece) {
             if self.write(inside, &piece[..read], near).is_none() {
                 // The stream accepts no more bytes: the threads that send are notified.
                 let _ = self.far.shutdown(Shutdown::Read);
@@ -144,7 +143,7 @@ impl Relay {
         &self,
         inside: &mut Inside,
         mut bytes: &[u8],
-        near: Option<BorrowedFd<'_>>,
+        near: Option<SocketRef<'_>>,
     ) -> Option<()> {
         let mut progress = Instant::now();
         while !bytes.is_empty() {
@@ -180,7 +179,7 @@ impl Inside {
         let read = self.call(|stream| stream.read(&mut stash));
         let (read, ended) = match read {
             // If the returned length is larger than the buffer, the stream is not trusted at all.
-            Some(Ok(read)) if read > stash.len() => (0, Some(Some(Errno::IO))),
+            Some(Ok(read)) if read > stash.len() => (0, Some(Some(system::IO))),
             Some(Ok(0)) => (0, Some(None)),
             Some(Ok(read)) => (read, None),
             Some(Err(error)) if error.kind() == ErrorKind::Interrupted => (0, None),
@@ -190,10 +189,10 @@ impl Inside {
                 return false;
             }
             Some(Err(error)) => {
-                let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                let errno = Errno::from_io_error(&error).unwrap_or(system::IO);
                 (0, Some(Some(errno)))
             }
-            None => (0, Some(Some(Errno::IO))),
+            None => (0, Some(Some(system::IO))),
         };
         stash.truncate(read);
         self.stash = stash;
@@ -209,8 +208,8 @@ impl Inside {
 }
 
 /// Returns whether another thread has shut down the near end, on which the far end never sends.
-fn is_shut(near: BorrowedFd<'_>) -> bool {
-    recv(near, &mut [0; 1], RecvFlags::DONTWAIT).is_ok()
+fn is_shut(near: SocketRef<'_>) -> bool {
+    system::receive_at_once(near, &mut [0; 1]).is_ok()
 }
 
 fn would_block(kind: ErrorKind) -> bool {

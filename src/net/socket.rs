@@ -2,19 +2,26 @@
 
 use std::io::IoSlice;
 use std::net::Shutdown;
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+#[cfg(windows)]
+use std::os::windows::io::{AsSocket, BorrowedSocket};
+#[cfg(feature = "server")]
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Result, retry_on_intr};
-use rustix::net::{RecvFlags, SendAncillaryBuffer, recv, send, sendmsg, sockopt};
+use rustix::event::PollFlags;
+use rustix::io::Result;
+use rustix::net::sockopt;
 
+#[cfg(feature = "server")]
 use super::relay::Relay;
 use super::stream::Stream;
 use super::sync::Instant;
-use super::system::{SEND_FLAGS, poll_until};
+use super::system;
+#[cfg(feature = "server")]
+use super::system::{LocalStream, READ_END};
+use super::system::{Shut, SocketRef, poll_until};
 use super::tls::TlsSession;
 
 /// A connected stream, shared by the client's thread, its send queue, and the watchdog.
@@ -22,6 +29,7 @@ use super::tls::TlsSession;
 pub(crate) struct Socket {
     stream: Stream,
     layer: Layer,
+    shut: Shut,
 }
 
 /// The layer between the stream and the connection.
@@ -32,10 +40,12 @@ enum Layer {
     Tls(Box<TlsSession>),
     /// The stream is the near end of a pair of sockets, and behind it is a stream that only the client's own
     /// thread reads and writes.
+    #[cfg(feature = "server")]
     Relay(Arc<Relay>),
 }
 
 /// How much of the connection a peer has ended.
+#[cfg(feature = "server")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerEnd {
     /// Nothing, as far as is known.
@@ -46,39 +56,40 @@ pub(crate) enum PeerEnd {
     Reset,
 }
 
-/// Reports that the peer has ended its stream, on systems with such a flag.
-#[cfg(all(
-    any(target_os = "linux", target_os = "android", target_os = "freebsd"),
-    not(target_arch = "sparc64")
-))]
-const READ_END: PollFlags = PollFlags::RDHUP;
-#[cfg(not(all(
-    any(target_os = "linux", target_os = "android", target_os = "freebsd"),
-    not(target_arch = "sparc64")
-)))]
-const READ_END: PollFlags = PollFlags::empty();
-
 impl Socket {
     pub(crate) fn new(stream: impl Into<Stream>) -> Socket {
-        Socket {
-            stream: stream.into(),
-            layer: Layer::None,
-        }
+        Socket::on(stream.into(), Layer::None)
     }
 
     /// As [`new`](Socket::new), with TLS around the stream.
     pub(crate) fn secured(stream: impl Into<Stream>, tls: TlsSession) -> Socket {
+        Socket::on(stream.into(), Layer::Tls(Box::new(tls)))
+    }
+
+    fn on(stream: Stream, layer: Layer) -> Socket {
+        // Here a call has no flag for that. If this fails, the first read returns the error.
+        #[cfg(windows)]
+        let _ = stream.set_never_blocks();
         Socket {
-            stream: stream.into(),
-            layer: Layer::Tls(Box::new(tls)),
+            stream,
+            layer,
+            shut: Shut::default(),
         }
     }
 
-    /// As [`new`](Socket::new), for the near end of a relay.
-    pub(crate) fn relayed(near: UnixStream, relay: Arc<Relay>) -> Socket {
-        Socket {
-            stream: near.into(),
-            layer: Layer::Relay(relay),
+    /// Returns the socket for a call of the system.
+    #[cfg(unix)]
+    fn by_ref(&self) -> SocketRef<'_> {
+        self.stream.as_fd()
+    }
+
+    /// Returns the socket for a call of the system.
+    #[cfg(windows)]
+    fn by_ref(&self) -> SocketRef<'_> {
+        let Stream::Tcp(stream) = &self.stream;
+        SocketRef {
+            stream,
+            shut: &self.shut,
         }
     }
 
@@ -86,27 +97,7 @@ impl Socket {
     pub(crate) fn tls(&self) -> Option<&TlsSession> {
         match &self.layer {
             Layer::Tls(tls) => Some(tls),
-            Layer::None | Layer::Relay(_) => None,
-        }
-    }
-
-    /// Returns whether only the client's own thread can read and write its stream.
-    pub(crate) fn is_relayed(&self) -> bool {
-        matches!(self.layer, Layer::Relay(_))
-    }
-
-    /// Carries the sent bytes on to a relayed stream, which may block. Only for the client's own thread.
-    #[inline(never)]
-    pub(crate) fn flush_relay(&self) {
-        if let Layer::Relay(relay) = &self.layer {
-            relay.flush(Some(self.as_fd()));
-        }
-    }
-
-    /// Closes a relayed stream. Only for the client's own thread.
-    pub(crate) fn close_relay(&self) {
-        if let Layer::Relay(relay) = &self.layer {
-            relay.close();
+            _ => None,
         }
     }
 
@@ -114,27 +105,21 @@ impl Socket {
     /// in the next call, as far as it is [committed](Socket::committed).
     pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize> {
         match &self.layer {
-            Layer::Tls(tls) => tls.send(self.as_fd(), &[IoSlice::new(bytes)]),
-            Layer::None | Layer::Relay(_) => retry_on_intr(|| send(self, bytes, SEND_FLAGS)),
+            Layer::Tls(tls) => tls.send(self.by_ref(), &[IoSlice::new(bytes)]),
+            _ => system::send_at_once(self.by_ref(), bytes),
         }
     }
 
     /// As [`send`](Socket::send), for bytes that lie in several places.
     pub(crate) fn send_vectored(&self, vectors: &[IoSlice<'_>]) -> Result<usize> {
         match &self.layer {
-            Layer::Tls(tls) => tls.send(self.as_fd(), vectors),
-            Layer::None | Layer::Relay(_) => retry_on_intr(|| {
-                sendmsg(
-                    self,
-                    vectors,
-                    &mut SendAncillaryBuffer::default(),
-                    SEND_FLAGS,
-                )
-            }),
+            Layer::Tls(tls) => tls.send(self.by_ref(), vectors),
+            _ => system::send_vectored(self.by_ref(), vectors),
         }
     }
 
     /// Returns how many of the bytes that were not taken are encrypted already, and cannot change.
+    #[cfg(feature = "server")]
     pub(crate) fn committed(&self) -> usize {
         self.tls().map_or(0, TlsSession::committed)
     }
@@ -143,11 +128,11 @@ impl Socket {
     pub(crate) fn receive(&self, buffer: &mut Vec<u8>) -> Result<usize> {
         match &self.layer {
             Layer::None => {}
-            Layer::Tls(tls) => return tls.receive(self.as_fd(), buffer),
-            Layer::Relay(relay) => return relay.receive(self.as_fd(), buffer),
+            Layer::Tls(tls) => return tls.receive(self.by_ref(), buffer),
+            #[cfg(feature = "server")]
+            Layer::Relay(relay) => return relay.receive(self.by_ref(), buffer),
         }
-        let spare = rustix::buffer::spare_capacity(buffer);
-        recv(self, spare, RecvFlags::empty()).map(|(read, _)| read)
+        system::receive(self.by_ref(), buffer)
     }
 
     /// Returns how many bytes the kernel holds that were not read; 0 if it cannot say.
@@ -162,31 +147,34 @@ impl Socket {
 
     /// Copies the bytes that have arrived, encrypted or not, and leaves them to be read; blocks until there
     /// are some. Returns 0 at the end of the stream.
+    #[cfg(feature = "server")]
     pub(crate) fn peek(&self, room: &mut [u8]) -> Result<usize> {
-        recv(self, room, RecvFlags::PEEK).map(|(read, _)| read)
+        system::peek(self.by_ref(), room)
     }
 
     /// Reads once, blocking, and drops the bytes, encrypted or not; returns how many they were. A relayed
     /// stream is not read: nothing could end the wait, and the peer receives its end when it is dropped.
     pub(crate) fn discard(&self, scrap: &mut [u8]) -> Result<usize> {
+        #[cfg(feature = "server")]
         if let Layer::Relay(relay) = &self.layer {
-            relay.flush(Some(self.as_fd()));
+            relay.flush(Some(self.by_ref()));
             return Ok(0);
         }
-        recv(self, scrap, RecvFlags::empty()).map(|(read, _)| read)
+        system::receive_slice(self.by_ref(), scrap)
     }
 
     /// As [`discard`](Socket::discard), for bytes that have arrived already: never blocks.
     pub(crate) fn discard_at_once(&self, scrap: &mut [u8]) -> Result<usize> {
-        recv(self, scrap, RecvFlags::DONTWAIT).map(|(read, _)| read)
+        system::receive_at_once(self.by_ref(), scrap)
     }
 
     /// Ends one direction, or both, and wakes the thread that waits for it. TLS announces the end of
     /// its data: `WouldBlock` means that this waits for the socket, and is to be tried again.
     pub(crate) fn shutdown(&self, how: Shutdown) -> std::io::Result<()> {
         match (&self.layer, &self.stream) {
-            (Layer::Tls(tls), _) if how == Shutdown::Write => tls.shut_write(self.as_fd()),
-            (_, Stream::Tcp(stream)) => stream.shutdown(how),
+            (Layer::Tls(tls), _) if how == Shutdown::Write => tls.shut_write(self.by_ref()),
+            (_, Stream::Tcp(stream)) => self.shut.shut(stream, how),
+            #[cfg(unix)]
             (_, Stream::Unix(stream)) => stream.shutdown(how),
         }
     }
@@ -196,16 +184,18 @@ impl Socket {
         // A wait that is too long for the clock has no end.
         let end = Instant::now().checked_add(wait);
         match &self.layer {
-            Layer::Tls(tls) if flags == PollFlags::IN => tls.wait_for_plaintext(self.as_fd(), end),
+            Layer::Tls(tls) if flags == PollFlags::IN => tls.wait_for_plaintext(self.by_ref(), end),
+            #[cfg(feature = "server")]
             Layer::Relay(relay) if flags == PollFlags::IN => {
-                relay.wait_for_input(self.as_fd(), end)
+                relay.wait_for_input(self.by_ref(), end)
             }
+            #[cfg(feature = "server")]
             Layer::Relay(relay) => {
                 // This makes the room.
-                relay.flush(Some(self.as_fd()));
-                poll_until(self.as_fd(), flags, end)
+                relay.flush(Some(self.by_ref()));
+                poll_until(self.by_ref(), flags, end)
             }
-            Layer::None | Layer::Tls(_) => poll_until(self.as_fd(), flags, end),
+            _ => poll_until(self.by_ref(), flags, end),
         }
     }
 
@@ -216,9 +206,10 @@ impl Socket {
     }
 
     /// Returns whether the kernel still holds more than about two kilobytes that the peer has not
-    /// taken. Only for a socket on which nothing more is sent: it gets the smallest buffer there is.
+    /// taken; on Windows, whether its buffer is full. Only for a socket on which nothing more is sent: it
+    /// gets the smallest buffer there is.
     pub(crate) fn holds_unsent(&self) -> bool {
-        self.holds_more_than(1)
+        system::holds_more_than(self.by_ref(), 1)
     }
 
     /// As [`holds_unsent`](Socket::holds_unsent), for a socket on which more may be sent. If bytes have
@@ -228,43 +219,75 @@ impl Socket {
     pub(crate) fn still_holds_unsent(&self, is_busy: bool) -> bool {
         /// With its overhead, on Linux, for some thirty small messages.
         const UNDER_WAY: usize = 32 * 1024;
-        // Linux has room for as much again, for its own purposes, and says so.
-        const SHARE: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
-            2
-        } else {
-            1
-        };
-        let Ok(size) = sockopt::socket_send_buffer_size(self) else {
-            return false;
-        };
-        let holds = self.holds_more_than(if is_busy { UNDER_WAY } else { 1 });
-        let _ = sockopt::set_socket_send_buffer_size(self, size / SHARE);
-        holds
+        let buffer = if is_busy { UNDER_WAY } else { 1 };
+        system::still_holds_more_than(self.by_ref(), buffer)
     }
 
-    /// The kernel calls a socket writable if enough of its buffer is free: so the answer depends on the
-    /// size of the buffer, which stays as it is set here.
-    fn holds_more_than(&self, buffer: usize) -> bool {
-        let _ = sockopt::set_socket_send_buffer_size(self, buffer);
-        !poll_until(self.as_fd(), PollFlags::OUT, Some(Instant::now()))
-    }
-
-    /// Makes the kernel end the connection once the peer has taken nothing for `time`
-    /// (TCP_USER_TIMEOUT). Returns whether the kernel can.
+    /// Makes the kernel end the connection once the peer has taken nothing for `time`. Returns whether the
+    /// kernel can.
     pub(crate) fn set_user_timeout(&self, time: Duration) -> bool {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Stream::Tcp(_) = self.stream {
-            // 0 would be the system's own.
-            let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1);
-            return sockopt::set_tcp_user_timeout(self, millis).is_ok();
+        self.stream.is_tcp() && system::set_user_timeout(self.by_ref(), time)
+    }
+
+    /// Turns on TCP_NODELAY: small writes leave at once.
+    pub(crate) fn set_no_delay(&self) {
+        self.stream.set_no_delay();
+    }
+
+    /// Turns on TCP's own keepalive: the first probe after `idle`, then four within `limit`. If the
+    /// system refuses, there is no keepalive. A Unix socket needs none: the system knows when its
+    /// peer is gone.
+    pub(crate) fn set_keepalive(&self, idle: Duration, limit: Duration) {
+        if !self.stream.is_tcp() {
+            return;
         }
-        let _ = time;
-        false
+        let _ = sockopt::set_socket_keepalive(self, true);
+        #[cfg(not(any(target_os = "openbsd", target_os = "haiku", target_os = "nto")))]
+        {
+            let second = Duration::from_secs(1);
+            let _ = sockopt::set_tcp_keepidle(self, idle.max(second));
+            let _ = sockopt::set_tcp_keepintvl(self, (limit / 4).max(second));
+            let _ = sockopt::set_tcp_keepcnt(self, 4);
+        }
+        // Keepalive does not probe while data is on its way, and the kernel would send that data again
+        // and again for a quarter of an hour.
+        self.set_user_timeout(idle.saturating_add(limit));
+    }
+}
+
+/// For the clients of a server: streams that only one thread can read and write, and throttled clients.
+#[cfg(feature = "server")]
+impl Socket {
+    /// As [`new`](Socket::new), for the near end of a relay.
+    pub(crate) fn relayed(near: LocalStream, relay: Arc<Relay>) -> Socket {
+        Socket::on(near.into(), Layer::Relay(relay))
+    }
+
+    /// Returns whether only the client's own thread can read and write its stream.
+    pub(crate) fn is_relayed(&self) -> bool {
+        matches!(self.layer, Layer::Relay(_))
+    }
+
+    /// Carries the sent bytes on to a relayed stream, which may block. Only for the client's own thread.
+    #[inline(never)]
+    pub(crate) fn flush_relay(&self) {
+        if let Layer::Relay(relay) = &self.layer {
+            relay.flush(Some(self.by_ref()));
+        }
+    }
+
+    /// Closes a relayed stream. Only for the client's own thread.
+    pub(crate) fn close_relay(&self) {
+        if let Layer::Relay(relay) = &self.layer {
+            relay.close();
+        }
     }
 
     /// Returns whether the peer has ended its stream or the connection, as far as the system reports
     /// it without a read.
     pub(crate) fn peer_end(&self) -> PeerEnd {
+        use rustix::event::{PollFd, Timespec, poll};
+
         let mut polled = [PollFd::new(self, READ_END)];
         let now = Timespec {
             tv_sec: 0,
@@ -282,38 +305,18 @@ impl Socket {
             PeerEnd::None
         }
     }
-
-    /// Turns on TCP_NODELAY: small writes leave at once.
-    pub(crate) fn set_no_delay(&self) {
-        if let Stream::Tcp(stream) = &self.stream {
-            // If this fails, the connection is gone: the first read returns the error.
-            let _ = stream.set_nodelay(true);
-        }
-    }
-
-    /// Turns on TCP's own keepalive: the first probe after `idle`, then four within `limit`. If the
-    /// system refuses, there is no keepalive. A Unix socket needs none: the system knows when its
-    /// peer is gone.
-    pub(crate) fn set_keepalive(&self, idle: Duration, limit: Duration) {
-        let Stream::Tcp(_) = self.stream else {
-            return;
-        };
-        let _ = sockopt::set_socket_keepalive(self, true);
-        #[cfg(not(any(target_os = "openbsd", target_os = "haiku", target_os = "nto")))]
-        {
-            let second = Duration::from_secs(1);
-            let _ = sockopt::set_tcp_keepidle(self, idle.max(second));
-            let _ = sockopt::set_tcp_keepintvl(self, (limit / 4).max(second));
-            let _ = sockopt::set_tcp_keepcnt(self, 4);
-        }
-        // Keepalive does not probe while data is on its way, and the kernel would send that data again
-        // and again for a quarter of an hour.
-        self.set_user_timeout(idle.saturating_add(limit));
-    }
 }
 
+#[cfg(unix)]
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+}
+
+#[cfg(windows)]
+impl AsSocket for Socket {
+    fn as_socket(&self) -> BorrowedSocket<'_> {
+        self.stream.as_socket()
     }
 }

@@ -1,9 +1,13 @@
 //! The kinds of connections that can be served.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
+#[cfg(windows)]
+use std::os::windows::io::{AsSocket, BorrowedSocket};
 
 use super::peer::Peer;
 
@@ -13,7 +17,8 @@ use super::peer::Peer;
 pub enum Stream {
     /// A TCP stream, over IPv4 or IPv6.
     Tcp(TcpStream),
-    /// A stream of a Unix socket.
+    /// A stream of a Unix socket. Not on Windows.
+    #[cfg(unix)]
     Unix(UnixStream),
 }
 
@@ -25,15 +30,38 @@ impl Stream {
     pub(crate) fn peer(&self) -> io::Result<Peer> {
         match self {
             Stream::Tcp(stream) => stream.peer_addr().map(Peer::from),
+            #[cfg(unix)]
             Stream::Unix(stream) => stream.peer_addr().map(|_| Peer::Local),
         }
     }
 
     /// Returns the local address, if there is one.
-    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+    #[cfg(feature = "client")]
+    pub(crate) fn local_addr(&self) -> Option<std::net::SocketAddr> {
         match self {
             Stream::Tcp(stream) => stream.local_addr().ok(),
+            #[cfg(unix)]
             Stream::Unix(_) => None,
+        }
+    }
+
+    pub(crate) fn is_tcp(&self) -> bool {
+        match self {
+            Stream::Tcp(_) => true,
+            #[cfg(unix)]
+            Stream::Unix(_) => false,
+        }
+    }
+
+    /// Turns on TCP_NODELAY.
+    pub(crate) fn set_no_delay(&self) {
+        match self {
+            Stream::Tcp(stream) => {
+                // If this fails, the connection is gone: the first read returns the error.
+                let _ = stream.set_nodelay(true);
+            }
+            #[cfg(unix)]
+            Stream::Unix(_) => {}
         }
     }
 
@@ -45,11 +73,21 @@ impl Stream {
                 stream.set_nonblocking(false)?;
                 stream.set_read_timeout(None)
             }
+            #[cfg(unix)]
             Stream::Unix(stream) => {
                 stream.set_nonblocking(false)?;
                 stream.set_read_timeout(None)
             }
         }
+    }
+}
+
+#[cfg(windows)]
+impl Stream {
+    /// Makes every call return at once.
+    pub(crate) fn set_never_blocks(&self) -> io::Result<()> {
+        let Stream::Tcp(stream) = self;
+        stream.set_nonblocking(true)
     }
 }
 
@@ -59,17 +97,27 @@ impl From<TcpStream> for Stream {
     }
 }
 
+#[cfg(unix)]
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Stream {
         Stream::Unix(stream)
     }
 }
 
+#[cfg(unix)]
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Stream::Tcp(stream) => stream.as_fd(),
             Stream::Unix(stream) => stream.as_fd(),
         }
+    }
+}
+
+#[cfg(windows)]
+impl AsSocket for Stream {
+    fn as_socket(&self) -> BorrowedSocket<'_> {
+        let Stream::Tcp(stream) = self;
+        stream.as_socket()
     }
 }

@@ -8,4 +8,5 @@ pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, atomic};
 pub(crate) use std::thread;
 pub(crate) use std::time::Instant;
 
+#[cfg(feature = "server")]
 pub(crate) use crossbeam_channel as channel;

@@ -1,21 +1,60 @@
 //! The rate limit of one connection, applied between the steps of its loop.
 
 use crate::error::DisconnectReason;
-use crate::protocol::{CloseCode, CloseFrame, State};
+use crate::protocol::{CloseCode, CloseFrame, Event, State};
 
 use super::connection::{Conversation, Step};
 use super::deadline::Deadline;
 use super::link::Stage;
 use super::log::quota::Kind;
 use super::log::{CONNECTION, debug, log_limited};
-use super::rate_limit::{OnRateLimit, Throttled};
+use super::rate_limit::{OnRateLimit, RateLimiter, Throttled};
 use super::watcher::Incident;
 
 impl Conversation {
+    /// Returns whether the client has a rate limit.
+    #[inline(always)]
+    pub(super) fn is_limited(&self) -> bool {
+        self.rate_limiter.is_some()
+    }
+
+    /// Returns the most bytes that one read should bring.
+    #[inline]
+    pub(super) fn most_at_once(&self) -> usize {
+        let rate_limiter = self.rate_limiter.as_deref();
+        rate_limiter.map_or(usize::MAX, RateLimiter::most)
+    }
+
+    /// Counts the bytes of one read towards the rate limit.
+    #[inline]
+    pub(super) fn charge_bytes(&mut self, read: usize) {
+        if let (Some(rate_limiter), State::Ready) =
+            (&mut self.rate_limiter, self.connection.state())
+        {
+            rate_limiter.received(read, &self.watchdog.clock);
+        }
+    }
+
+    /// Counts an event towards the rate limit.
+    #[inline]
+    pub(super) fn charge_event(&mut self, event: &Event) {
+        if let Some(rate_limiter) = &mut self.rate_limiter {
+            rate_limiter.observe(event);
+        }
+    }
+
     /// If the client has exceeded its rate limit, waits until it may continue, or closes the connection.
+    #[inline(always)]
+    pub(super) fn throttle(&mut self, deadline: &Deadline) -> Option<Step> {
+        match self.is_limited() {
+            true => self.throttle_limited(deadline),
+            false => None,
+        }
+    }
+
     /// Applies only while the connection is open: the closing handshake has its own timeouts.
     #[inline(never)]
-    pub(super) fn throttle(&mut self, deadline: &Deadline) -> Option<Step> {
+    fn throttle_limited(&mut self, deadline: &Deadline) -> Option<Step> {
         let (link, connection) = (&self.link, &self.connection);
         let rate_limiter = self.rate_limiter.as_mut()?;
         rate_limiter.charge(link.messages(), connection.unfinished());

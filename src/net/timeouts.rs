@@ -47,6 +47,7 @@ impl Timeouts {
     }
 
     /// Returns these timeouts without pings: for a stream that cannot be written while it is read.
+    #[cfg(feature = "server")]
     pub(crate) fn without_pings(&self) -> Timeouts {
         Timeouts {
             ping: None,

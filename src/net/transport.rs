@@ -6,15 +6,13 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
-
 use super::catch_panic::catch_panic;
+use super::system;
+use super::system::LocalStream;
 
 /// A stream of bytes in both directions, for a client
 /// ([`Connector::connect_through`](crate::Connector::connect_through)) or a server
@@ -69,9 +67,11 @@ pub trait Transport: Send + Sync + 'static {
 
 /// Keeps a transport open for a limited time after its near end is closed, until the last bytes are
 /// written.
+#[cfg(feature = "client")]
 #[derive(Clone)]
 pub(crate) struct Bridge(mpsc::Sender<()>);
 
+#[cfg(feature = "client")]
 impl Bridge {
     /// Drops the bytes that are not written yet.
     pub(crate) fn abandon(&self) {
@@ -88,23 +88,25 @@ const PIECE: usize = 16 * 1024;
 ///
 /// # Errors
 /// If the system cannot create a pair of sockets, or the threads.
+#[cfg(feature = "client")]
 pub(crate) fn bridge(
     transport: impl Transport,
     limit: Duration,
-) -> io::Result<(UnixStream, Bridge)> {
-    let (near, far) = UnixStream::pair()?;
-    Ok((near, connect(far, Arc::new(transport), limit)?))
+) -> io::Result<(LocalStream, Bridge)> {
+    let (near, far) = system::local_pair()?;
+    Ok((near, Bridge(connect(far, Arc::new(transport), limit)?)))
 }
 
-/// Connects the far end of a pair of sockets with `transport`, as [`bridge`] does.
+/// Connects the far end of a pair of sockets with `transport`, as `bridge` does. The returned sender drops the
+/// bytes that are not written yet; it may be dropped.
 ///
 /// # Errors
 /// If the system cannot create the threads. The threads that were started end when the near end is closed.
 pub(crate) fn connect(
-    far: UnixStream,
+    far: LocalStream,
     transport: Arc<dyn Transport>,
     limit: Duration,
-) -> io::Result<Bridge> {
+) -> io::Result<mpsc::Sender<()>> {
     let far = Arc::new(far);
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
         let builder = thread::Builder::new().name(format!("stentor bridge, {name}"));
@@ -124,14 +126,16 @@ pub(crate) fn connect(
         "out",
         Box::new(move || bring_out(&far, &*transport, &all_written)),
     )?;
-    Ok(Bridge(update))
+    Ok(update)
 }
 
 /// Writes the bytes that wait at the far end of a pair of sockets to a transport that gets no bridge, and
 /// ends its stream: the response to a rejected connection.
-pub(crate) fn write_last(far: &UnixStream, transport: &dyn Transport) {
+#[cfg(feature = "server")]
+pub(crate) fn write_last(far: &LocalStream, transport: &dyn Transport) {
+    system::prepare_at_once(far);
     let mut piece = [0; 1024];
-    while let Ok((read @ 1.., _)) = recv(far, &mut piece, RecvFlags::DONTWAIT) {
+    while let Ok(read @ 1..) = system::receive_local(far, &mut piece) {
         if write_all(&piece[..read], |bytes| transport.write(bytes)).is_none() {
             break;
         }
@@ -140,12 +144,12 @@ pub(crate) fn write_last(far: &UnixStream, transport: &dyn Transport) {
 }
 
 /// Copies bytes from the transport, and passes the end of the stream on.
-fn bring_in(transport: &dyn Transport, far: &UnixStream) {
+fn bring_in(transport: &dyn Transport, far: &LocalStream) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| transport.read(&mut piece)) {
         // If the returned length is larger than the buffer, the transport is not trusted at all.
         let Some(read) = piece.get(..read) else { break };
-        if write_all(read, |bytes| send_to(far, bytes)).is_none() {
+        if write_all(read, |bytes| system::send_local(far, bytes)).is_none() {
             break;
         }
     }
@@ -153,7 +157,7 @@ fn bring_in(transport: &dyn Transport, far: &UnixStream) {
 }
 
 /// Copies bytes to the transport, and passes the end of the stream on.
-fn bring_out(far: &UnixStream, transport: &dyn Transport, all_written: &mpsc::Sender<()>) {
+fn bring_out(far: &LocalStream, transport: &dyn Transport, all_written: &mpsc::Sender<()>) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| io::Read::read(&mut &*far, &mut piece)) {
         if write_all(&piece[..read], |bytes| transport.write(bytes)).is_none() {
@@ -168,13 +172,8 @@ fn bring_out(far: &UnixStream, transport: &dyn Transport, all_written: &mpsc::Se
 
 /// Waits for the near end to be closed, and wakes threads that read from the transport or, in vain,
 /// write to it.
-fn end(far: &UnixStream, transport: &dyn Transport, told: &mpsc::Receiver<()>, limit: Duration) {
-    // Without requested events, poll returns when both directions of a socket are closed.
-    let mut polled = [PollFd::new(far, PollFlags::empty())];
-    while matches!(
-        poll(&mut polled, None),
-        Ok(0) | Err(rustix::io::Errno::INTR)
-    ) {}
+fn end(far: &LocalStream, transport: &dyn Transport, told: &mpsc::Receiver<()>, limit: Duration) {
+    system::wait_for_end(far);
     // The near end may be closed while its last bytes are still on their way.
     let _ = told.recv_timeout(limit);
     let _ = done(|| transport.shutdown(Shutdown::Both));
@@ -200,13 +199,4 @@ fn done<T>(mut call: impl FnMut() -> io::Result<T>) -> Option<T> {
             result => return result.ok(),
         }
     }
-}
-
-/// Sends, blocking, without SIGPIPE (on Apple's systems, a setting of the socket prevents it).
-fn send_to(far: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
-    #[cfg(not(target_vendor = "apple"))]
-    const FLAGS: SendFlags = SendFlags::NOSIGNAL;
-    #[cfg(target_vendor = "apple")]
-    const FLAGS: SendFlags = SendFlags::empty();
-    Ok(send(far, bytes, FLAGS)?)
 }

@@ -1,29 +1,29 @@
 //! The watchdog's sleep: until it is woken, a socket is ready, or a time has passed.
 
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::socket::Socket;
+use super::system::{LocalStream, local_pair, poll_all};
 
 /// Wakes the [`Sleeper`], from any thread.
 #[derive(Debug)]
 pub(crate) struct Waker {
-    pipe: UnixStream,
+    pipe: LocalStream,
 }
 
 /// Sleeps on the watchdog's thread until its [`Waker`] wakes it.
 #[derive(Debug)]
 pub(crate) struct Sleeper {
-    pipe: UnixStream,
+    pipe: LocalStream,
 }
 
 /// Returns a waker and its sleeper.
 pub(crate) fn pair() -> io::Result<(Waker, Sleeper)> {
-    let (waker, woken) = UnixStream::pair()?;
+    let (waker, woken) = local_pair()?;
     waker.set_nonblocking(true)?;
     woken.set_nonblocking(true)?;
     Ok((Waker { pipe: waker }, Sleeper { pipe: woken }))
@@ -55,7 +55,7 @@ impl Sleeper {
         );
         polled.extend(lingering.map(|socket| PollFd::new(socket, PollFlags::IN)));
         // An interrupted or failed poll is a short sleep.
-        let _ = poll(&mut polled, timeout.as_ref());
+        poll_all(&mut polled, timeout.as_ref());
     }
 
     /// Resets the waker: a call of [`Waker::wake`] from now on ends the next sleep.

@@ -13,9 +13,9 @@
 //! Between ticks the watchdog sleeps in `poll(2)` on the sockets with a stalled send queue: a
 //! healthy server has none. Once every ten seconds it logs how many log lines were suppressed.
 
-use std::cmp::Reverse;
 use std::fmt;
 use std::io;
+#[cfg(feature = "server")]
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use rustix::io::Errno;
 
 use super::client_id::ClientId;
 use super::clock::{Clock, Steps};
+use super::heaviest::{Weighed, heaviest_first};
 use super::incoming::Incoming;
 use super::keepalive::Watched;
 use super::link::{AbortReason, Link, Stage};
@@ -42,7 +43,7 @@ use crate::error::DisconnectReason;
 use crate::protocol::CloseFrame;
 
 /// The owner of the connections that a watchdog watches: a server, or the clients of the process.
-pub(crate) trait Owner: fmt::Debug + Send + Sync {
+pub(crate) trait Owner: Send + Sync {
     /// Returns the connections that may be closed because all of them together hold too much memory.
     fn connections(&self) -> Vec<Arc<Link>>;
 
@@ -52,6 +53,14 @@ pub(crate) trait Owner: fmt::Debug + Send + Sync {
     /// Returns the close frame for its connections when it shuts down.
     fn shutdown_frame(&self) -> CloseFrame {
         CloseFrame::going_away()
+    }
+}
+
+/// Without the owner's own fields: a table of methods that named their `Debug` would link the `Debug` of all that
+/// a server consists of into every program.
+impl fmt::Debug for dyn Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owner")
     }
 }
 
@@ -167,6 +176,7 @@ impl Watchdog {
 
     /// Takes a connection that was rejected before its handshake: it is closed once the peer has read
     /// the response, or after [`LINGER`].
+    #[cfg(feature = "server")]
     pub(crate) fn linger(&self, socket: Arc<Socket>) {
         let _ = socket.shutdown(Shutdown::Write);
         self.update(|notices| {
@@ -195,13 +205,14 @@ impl Watchdog {
     pub(crate) fn step(&self, by: Duration) -> bool {
         const STOPPED: Duration = Duration::from_secs(1);
         self.clock.set_forward(by);
-        let (done, is_done) = super::sync::channel::bounded(1);
+        let (done, is_done) = super::answer::answer();
         self.update(|notices| notices.steps.add(by, done));
         self.waker.wake();
         is_done.recv_timeout(STOPPED).is_ok()
     }
 
     /// Ends the thread.
+    #[cfg(any(feature = "server", test))]
     pub(crate) fn stop(&self) {
         self.update(|notices| notices.stop = true);
         self.waker.wake();
@@ -235,12 +246,12 @@ impl Watcher for Watchdog {
             return;
         };
         let clients = self.owner.connections().into_iter();
-        let mut weighed: Vec<_> = clients
-            .map(|link| (link.send_queue.weight(), link))
-            .filter(|(weight, _)| *weight > 0)
-            .collect();
-        weighed.sort_unstable_by_key(|(weight, link)| (Reverse(*weight), link.id));
-        for (_, link) in weighed {
+        let weighed = clients.map(|link| Weighed {
+            bytes: link.send_queue.weight(),
+            link,
+        });
+        let weighed = weighed.filter(|weighed| weighed.bytes > 0).collect();
+        for Weighed { link, .. } in heaviest_first(weighed) {
             if self.total_queued.has_room() {
                 return;
             }
@@ -414,14 +425,14 @@ impl WatchdogThread {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{Incident, Owner, Stage, Watchdog};
     use crate::net::client_id::ClientId;
     use crate::net::incoming::Incoming;
     use crate::net::link::Link;
     use crate::net::peer::Peer;
+    use crate::net::send_queue::SendQueue;
     use crate::net::send_queue::total::TotalQueued;
-    use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
     use crate::net::timeouts::{SELDOM, Timeouts};
     use crate::protocol::Role;
@@ -431,7 +442,7 @@ mod tests {
 
     /// Owns nothing.
     #[derive(Debug)]
-    struct NoOwner;
+    pub(in crate::net) struct NoOwner;
 
     impl Owner for NoOwner {
         fn connections(&self) -> Vec<Arc<Link>> {
@@ -450,8 +461,7 @@ mod tests {
             Watchdog::new(TotalQueued::new(0), incoming, Arc::new(NoOwner))?;
         let link = |seconds| {
             let (socket, watcher) = (Arc::clone(&socket), Arc::clone(&watchdog));
-            let policy = SlowClient::default();
-            let send_queue = SendQueue::new(ClientId(1), socket, 0, policy, watcher);
+            let send_queue = SendQueue::new(ClientId(1), socket, 0, watcher);
             let timeouts = Arc::new(Timeouts {
                 close: Duration::from_secs(seconds),
                 ..Timeouts::default()

@@ -9,7 +9,7 @@ use crate::error::DisconnectReason;
 
 /// Receives the notices of send queues and links. No call blocks, and none is made while a lock is held
 /// that the watchdog's thread needs.
-pub(crate) trait Watcher: fmt::Debug + Send + Sync {
+pub(crate) trait Watcher: Send + Sync {
     /// Watches a connection whose socket did not take all bytes, and sends the rest, until nothing waits.
     fn stalled(&self, id: ClientId);
 
@@ -30,6 +30,13 @@ pub(crate) trait Watcher: fmt::Debug + Send + Sync {
     }
 }
 
+/// Without the fields, for the reason that [`Owner`](super::watchdog::Owner) has.
+impl fmt::Debug for dyn Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watcher")
+    }
+}
+
 /// An event of one connection that its owner counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Incident {
@@ -38,7 +45,9 @@ pub(crate) enum Incident {
     /// The connection is closed because all connections together hold too much for incoming messages.
     IncomingExceeded,
     /// The peer was throttled.
+    #[cfg(feature = "server")]
     Throttled,
     /// The connection is closed because the peer exceeded its rate limit.
+    #[cfg(feature = "server")]
     RateLimitExceeded,
 }

@@ -133,6 +133,7 @@ impl CloseFrame {
     }
 
     /// Creates a close frame with a code and a reason; sending it checks both.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn new(code: CloseCode, reason: &str) -> CloseFrame {
         CloseFrame {
             code,
@@ -141,13 +142,16 @@ impl CloseFrame {
     }
 
     /// Creates the close frame of a server that shuts down, unless its application chooses another.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn going_away() -> CloseFrame {
         CloseFrame::new(CloseCode::GOING_AWAY, "the server is going down")
     }
 
     /// Shortens a reason so that it fits into a close frame.
     pub(crate) fn cut(mut reason: String) -> String {
-        reason.truncate(reason.floor_char_boundary(CloseFrame::MAX_REASON));
+        let most = reason.len().min(CloseFrame::MAX_REASON);
+        let is_border = |at: &usize| reason.is_char_boundary(*at);
+        reason.truncate((0..=most).rfind(is_border).unwrap_or(0));
         reason
     }
 

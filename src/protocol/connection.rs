@@ -43,7 +43,7 @@ pub struct Connection {
     pending: VecDeque<Event>,
     /// Whether the headers of frames are recorded for a log.
     noting: bool,
-    notes: Vec<Note>,
+    pub(crate) notes: Vec<Note>,
     /// Whether a request that breaks a rule is announced like any other.
     announces_all: bool,
     /// The rule that the announced request breaks.
@@ -84,18 +84,6 @@ impl Connection {
         connection.output.write(&bytes);
         connection.phase = Phase::Response(Box::new(handshake));
         connection
-    }
-
-    /// Announces a request even if it breaks a rule, if it can be parsed: for a caller that must count
-    /// it before it is answered. The caller then takes the [objection](Connection::take_objection).
-    pub(crate) fn announcing_all(mut self) -> Connection {
-        self.announces_all = true;
-        self
-    }
-
-    /// Returns why the announced request must be rejected, if it must.
-    pub(crate) fn take_objection(&mut self) -> Option<Rejection> {
-        self.objection.take().map(|objection| *objection)
     }
 
     /// Receives bytes from the peer. The stream may be split at any point.
@@ -151,22 +139,6 @@ impl Connection {
         }
     }
 
-    /// Returns the next event if it is a short message and nothing else is to be done. `None` decides
-    /// nothing: call [`next_event`](Connection::next_event) then.
-    #[inline(always)]
-    pub(crate) fn short_message(&mut self) -> Option<Message> {
-        let Phase::Frames(decoder) = &self.phase else {
-            return None;
-        };
-        if self.state() != State::Ready || !self.pending.is_empty() {
-            return None;
-        }
-        let limit = self.config.limits.message;
-        let (used, message) = decoder.short_message(self.input.unread(), limit)?;
-        self.input.consume(used);
-        Some(message)
-    }
-
     /// Receives the next message, or the rest of the present one, in pieces: an [`Event::Piece`] for each
     /// part, as it comes, in place of [`Event::Message`]. It may have `limit` bytes, in place of
     /// [`Limits::message`](super::Limits::message). The message after it comes whole again.
@@ -174,11 +146,6 @@ impl Connection {
         if let Phase::Frames(decoder) = &mut self.phase {
             decoder.begin_pieces(limit);
         }
-    }
-
-    /// Returns whether a message is received in pieces whose last one has not come.
-    pub(crate) fn is_in_pieces(&self) -> bool {
-        matches!(&self.phase, Phase::Frames(decoder) if decoder.is_in_pieces())
     }
 
     /// Returns the bytes that must be written to the peer now; empty when there are none.
@@ -363,34 +330,6 @@ impl Connection {
         self.subprotocol.as_deref()
     }
 
-    /// Returns whether there is neither output nor a change of state to be taken.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.output.is_empty() && !self.machine.has_transitions()
-    }
-
-    /// Sets whether the headers of frames are recorded from now on, for [`notes`](Connection::notes).
-    pub(crate) fn note_frames(&mut self, noting: bool) {
-        self.noting = noting;
-        if let Phase::Frames(decoder) = &mut self.phase {
-            decoder.notes().frames = noting;
-        }
-    }
-
-    /// Returns the notes for a log since the last call.
-    pub(crate) fn notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.notes)
-    }
-
-    /// Returns whether there are notes for a log.
-    pub(crate) fn has_notes(&self) -> bool {
-        !self.notes.is_empty()
-    }
-
-    /// Returns whether there are received bytes that were not decoded yet.
-    pub(crate) fn has_input(&self) -> bool {
-        !self.input.is_empty()
-    }
-
     /// Returns the bytes of memory that are held now for received bytes: the receive buffer, the part of
     /// an unfinished message, and the state of decompression. Messages that were taken are not included,
     /// nor is the request.
@@ -402,39 +341,19 @@ impl Connection {
         self.input.capacity() + self.phase.held() + request
     }
 
-    /// Returns how many bytes of an unfinished message, or of an unfinished frame, were received; 0 if
-    /// none has begun. Any part of a frame header or of a control frame counts as 1.
-    pub(crate) fn unfinished(&self) -> usize {
-        match &self.phase {
-            Phase::Frames(decoder) => decoder.unfinished().max(usize::from(self.has_input())),
-            _ => 0,
-        }
-    }
-
-    /// Returns the buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
-    /// bytes: a caller that reads into it directly saves a copy. Bytes may only be appended.
-    pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
-        let Connection { input, phase, .. } = self;
-        match phase {
-            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
-                Some(buffer) => buffer,
-                None => input.buffer(most),
-            },
-            _ => input.buffer(most),
-        }
-    }
-
-    /// Receives bytes through [`input_buffer`](Connection::input_buffer): bytes that are split and
+    /// Receives bytes through `input_buffer`: bytes that are split and
     /// copied differently must be decoded equally, and the fuzzer compares the two ways.
     #[cfg(fuzzing)]
     pub fn read_data(&mut self, most: usize, data: &[u8]) {
         self.input_buffer(most).extend_from_slice(data);
     }
 
-    /// Leaves the body of an HTTP response out of the output, for a caller that sends it after the
-    /// output without a copy.
-    pub(crate) fn leave_out_body(&mut self) {
-        self.output.leave_out_body();
+    /// Sets whether the headers of frames are recorded from now on, in `notes`.
+    pub(crate) fn note_frames(&mut self, noting: bool) {
+        self.noting = noting;
+        if let Phase::Frames(decoder) = &mut self.phase {
+            decoder.notes().frames = noting;
+        }
     }
 
     fn read_head(&mut self) -> Option<()> {
@@ -596,5 +515,83 @@ impl Connection {
     /// Returns whether closing the TCP connection is the version's close.
     fn closes_tcp(&self) -> bool {
         self.version().map(Version::closing) == Some(Closing::CloseTcp)
+    }
+}
+
+/// For the loop of a thread, in `net`.
+#[cfg(any(feature = "server", feature = "client"))]
+impl Connection {
+    /// Announces a request even if it breaks a rule, if it can be parsed: for a caller that must count
+    /// it before it is answered. The caller then takes the [objection](Connection::take_objection).
+    #[cfg(feature = "server")]
+    pub(crate) fn announcing_all(mut self) -> Connection {
+        self.announces_all = true;
+        self
+    }
+
+    /// Returns why the announced request must be rejected, if it must.
+    #[cfg(feature = "server")]
+    pub(crate) fn take_objection(&mut self) -> Option<Rejection> {
+        self.objection.take().map(|objection| *objection)
+    }
+
+    /// Returns the next event if it is a short message and nothing else is to be done. `None` decides
+    /// nothing: call [`next_event`](Connection::next_event) then.
+    #[inline(always)]
+    pub(crate) fn short_message(&mut self) -> Option<Message> {
+        let Phase::Frames(decoder) = &self.phase else {
+            return None;
+        };
+        if self.state() != State::Ready || !self.pending.is_empty() {
+            return None;
+        }
+        let limit = self.config.limits.message;
+        let (used, message) = decoder.short_message(self.input.unread(), limit)?;
+        self.input.consume(used);
+        Some(message)
+    }
+
+    /// Returns whether a message is received in pieces whose last one has not come.
+    pub(crate) fn is_in_pieces(&self) -> bool {
+        matches!(&self.phase, Phase::Frames(decoder) if decoder.is_in_pieces())
+    }
+
+    /// Returns whether there is neither output nor a change of state to be taken.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.output.is_empty() && !self.machine.has_transitions()
+    }
+
+    /// Returns whether there are received bytes that were not decoded yet.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+
+    /// Returns how many bytes of an unfinished message, or of an unfinished frame, were received; 0 if
+    /// none has begun. Any part of a frame header or of a control frame counts as 1.
+    pub(crate) fn unfinished(&self) -> usize {
+        match &self.phase {
+            Phase::Frames(decoder) => decoder.unfinished().max(usize::from(self.has_input())),
+            _ => 0,
+        }
+    }
+
+    /// Returns the buffer behind [`receive_data`](Connection::receive_data), with room for about `most`
+    /// bytes: a caller that reads into it directly saves a copy. Bytes may only be appended.
+    pub(crate) fn input_buffer(&mut self, most: usize) -> &mut Vec<u8> {
+        let Connection { input, phase, .. } = self;
+        match phase {
+            Phase::Frames(decoder) if input.is_empty() => match decoder.direct(most) {
+                Some(buffer) => buffer,
+                None => input.buffer(most),
+            },
+            _ => input.buffer(most),
+        }
+    }
+
+    /// Leaves the body of an HTTP response out of the output, for a caller that sends it after the
+    /// output without a copy.
+    #[cfg(feature = "server")]
+    pub(crate) fn leave_out_body(&mut self) {
+        self.output.leave_out_body();
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use super::close::CloseCode;
 use super::http::head::{InvalidHead, tls_hint};
+use super::limits::Limits;
+use super::state::State;
 use super::version::{Version, Versions};
 
 /// Why a request was rejected. `Display` names the rule and the value that broke it; the same words
@@ -120,6 +122,64 @@ pub enum KeyError {
 }
 
 impl Rejection {
+    /// Returns each variant once, in the order of their definition. Their values are examples.
+    ///
+    /// ```
+    /// use stentor::protocol::Rejection;
+    ///
+    /// let statuses = Rejection::all().iter().map(Rejection::status).collect::<Vec<_>>();
+    /// assert!(statuses.contains(&426) && statuses.contains(&503));
+    /// ```
+    #[inline]
+    pub fn all() -> Vec<Rejection> {
+        let limits = Limits::default();
+        vec![
+            Rejection::HeadersTooLarge(limits.header_bytes),
+            Rejection::TooManyHeaders(limits.header_count),
+            Rejection::MalformedHeaders("request line"),
+            Rejection::NotHttp(0x16),
+            Rejection::UnexpectedProxyHeader,
+            Rejection::InvalidProxyHeader("no header"),
+            Rejection::Method("POST".to_owned()),
+            Rejection::HandshakeMethod("POST".to_owned()),
+            Rejection::UnknownMethod("get".to_owned()),
+            Rejection::Resource("chat".to_owned()),
+            Rejection::HttpVersion(Version::Rfc6455),
+            Rejection::NoUpgrade,
+            Rejection::InvalidUpgrade("h2c".to_owned()),
+            Rejection::NoConnectionUpgrade,
+            Rejection::Body,
+            Rejection::Missing("Host"),
+            Rejection::Duplicate("Host"),
+            Rejection::InvalidHost("example.com:0x50".to_owned()),
+            Rejection::UnknownHost("other.example".to_owned()),
+            Rejection::InvalidVersion("13, 8".to_owned()),
+            Rejection::UnsupportedVersion {
+                requested: "14".to_owned(),
+                allowed: Versions::ALL,
+            },
+            Rejection::UnsupportedDraft("2".to_owned()),
+            Rejection::KeyWithoutVersion,
+            Rejection::InvalidKey("c2hvcnQ=".to_owned()),
+            Rejection::InvalidChallenge {
+                header: "Sec-WebSocket-Key1",
+                error: KeyError::NoSpaces,
+            },
+            Rejection::InvalidSubprotocol,
+            Rejection::UnsupportedSubprotocol,
+            Rejection::Origin(Some("http://other.example".to_owned())),
+            Rejection::Timeout,
+            Rejection::Full,
+            Rejection::AddressFull,
+            Rejection::TooManyHandshakes { retry_after: 60 },
+            Rejection::ShuttingDown,
+            Rejection::Application {
+                status: 403,
+                reason: "log in first".to_owned(),
+            },
+        ]
+    }
+
     /// Returns the HTTP status of the response.
     pub fn status(&self) -> u16 {
         match self {
@@ -301,6 +361,19 @@ impl From<InvalidHead> for Rejection {
     }
 }
 
+impl KeyError {
+    /// Returns each variant once, in the order of their definition.
+    #[inline]
+    pub fn all() -> Vec<KeyError> {
+        vec![
+            KeyError::NoDigits,
+            KeyError::NoSpaces,
+            KeyError::NotDivisible,
+            KeyError::TooLarge,
+        ]
+    }
+}
+
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -356,6 +429,41 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
+    /// Returns each variant once, in the order of their definition. Their values are examples.
+    ///
+    /// ```
+    /// use stentor::Version;
+    /// use stentor::protocol::ProtocolError;
+    ///
+    /// // A version with close codes has one for each error.
+    /// let all = ProtocolError::all();
+    /// assert!(all.iter().all(|error| error.close_code(Version::Rfc6455).is_some()));
+    /// ```
+    #[inline]
+    pub fn all() -> Vec<ProtocolError> {
+        let limits = Limits::default();
+        vec![
+            ProtocolError::Unmasked,
+            ProtocolError::Masked,
+            ProtocolError::ReservedBits(0b100),
+            ProtocolError::ReservedOpcode(3),
+            ProtocolError::FragmentedControl(9),
+            ProtocolError::LongControl(9),
+            ProtocolError::LengthNotMinimal(5),
+            ProtocolError::LengthTopBit(1 << 63),
+            ProtocolError::StrayContinuation,
+            ProtocolError::MessageInsideMessage,
+            ProtocolError::CloseBodyOfOneByte,
+            ProtocolError::InvalidCloseCode(1005),
+            ProtocolError::InvalidUtf8,
+            ProtocolError::MessageTooLarge(limits.message),
+            ProtocolError::TooManyFragments(limits.fragments),
+            ProtocolError::SkipTooLarge(limits.message),
+            ProtocolError::InvalidCompression,
+            ProtocolError::UnknownFrameType(1),
+        ]
+    }
+
     /// Returns the code of the close frame in `version`, or `None` if the version has no codes.
     pub fn close_code(&self, version: Version) -> Option<CloseCode> {
         let codes = version.spec().codes.as_ref()?;
@@ -448,7 +556,24 @@ pub enum SendError {
     /// A close reason above 123 bytes, or a ping payload above 125.
     TooLong(usize),
     /// The state of the connection does not allow it: too early, or the connection is closed.
-    WrongState(super::State),
+    WrongState(State),
+}
+
+impl SendError {
+    /// Returns each variant once, in the order of their definition. Their values are examples.
+    #[inline]
+    pub fn all() -> Vec<SendError> {
+        vec![
+            SendError::UnsupportedByVersion {
+                version: Version::Draft76,
+                feature: "ping",
+            },
+            SendError::CloseCode(1005),
+            SendError::InvalidUtf8,
+            SendError::TooLong(126),
+            SendError::WrongState(State::Closing),
+        ]
+    }
 }
 
 impl fmt::Display for SendError {

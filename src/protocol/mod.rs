@@ -96,6 +96,8 @@ pub(crate) mod message;
 pub(crate) mod payload;
 pub(crate) mod piece;
 
+pub(crate) mod utf8;
+
 pub(crate) mod close;
 
 pub(crate) mod config;
@@ -126,21 +128,35 @@ pub use role::{Entropy, Role};
 pub use state::{State, Transition, Trigger};
 
 // The public paths of these are in the crate's root, or in the module that is named.
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use close::CloseCode;
-#[cfg(feature = "deflate")]
+#[cfg(all(feature = "deflate", any(feature = "server", feature = "client")))]
 pub(crate) use deflate::Deflate;
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use framing::{Encoder, Framing, Note};
+#[cfg(feature = "client")]
 pub(crate) use handshake::ResponseReader;
+#[cfg(feature = "server")]
 pub(crate) use handshake::response::{Accept, Response};
+#[cfg(feature = "server")]
 pub(crate) use handshake::{Values, WeakValues};
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use http::redacted::Redacted;
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use message::Message;
-pub(crate) use version::{Closing, Version, Versions};
+#[cfg(feature = "server")]
+pub(crate) use version::Versions;
+#[cfg(any(feature = "server", feature = "client"))]
+pub(crate) use version::{Closing, Version};
 
 /// Encodes a rejection without a [`Connection`].
+#[cfg(feature = "server")]
 pub(crate) fn rejection_bytes(rejection: &Rejection, date: Option<Date>) -> Vec<u8> {
     let response = handshake::response::rejection(rejection);
     let mut bytes = response.encode_head(date);
     bytes.extend_from_slice(response.into_body().as_bytes());
     bytes
 }
+
+#[cfg(test)]
+mod all_errors;

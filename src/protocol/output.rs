@@ -33,6 +33,7 @@ impl Output {
         std::mem::take(&mut self.bytes)
     }
 
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -59,6 +60,7 @@ impl Output {
     }
 
     /// Drops the body of the HTTP response.
+    #[cfg(feature = "server")]
     pub(super) fn leave_out_body(&mut self) {
         self.body = Body::default();
     }

@@ -187,6 +187,7 @@ impl StateMachine {
         }
     }
 
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(super) fn has_transitions(&self) -> bool {
         !self.transitions.is_empty()
     }

@@ -1,19 +1,14 @@
 //! The listener: accepts connections, starts a thread for each client, and goes on when no thread can
 //! be started.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::ffi::CString;
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use rustix::thread::set_name;
 
+use crate::net::answer::{Answer, answer};
 use crate::net::client_id::ClientId;
 use crate::net::connection::Conversation;
 use crate::net::log::quota::Kind;
@@ -21,10 +16,10 @@ use crate::net::log::{SERVER, error, log_limited};
 use crate::net::peer::Peer;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
-use crate::net::sync::atomic::AtomicUsize;
-use crate::net::sync::atomic::Ordering::Relaxed;
+use crate::net::system;
+use crate::net::system::LocalStream;
 
-use super::client::{Client, HandlerResult};
+use super::client::{Client, Handler};
 use super::listener::BoundListener;
 use super::memory;
 use super::shared::Shared;
@@ -36,53 +31,33 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// How many connections are accepted from one socket before the next socket is served.
 const AT_A_TIME: usize = 64;
 
-/// How many threads without a client are kept, and for how long each.
-const KEPT: usize = 64;
+/// How long a thread without a client is kept.
 const KEPT_FOR: Duration = Duration::from_secs(2);
 
 /// How long the listener waits until a thread has started, if the process's memory is limited.
 const BEGINS: Duration = Duration::from_millis(100);
 
-/// Accepts connections until the server stops, or until all sockets are broken permanently.
-pub(crate) fn listen<'scope, 'env, F>(
+/// Accepts connections until the server stops, or until all sockets are broken permanently. The threads that
+/// wait for a client then end.
+pub(crate) fn listen<'scope, 'env>(
     listeners: Vec<BoundListener>,
-    woken: &UnixStream,
+    woken: &LocalStream,
     shared: &'env Arc<Shared>,
     scope: &'scope Scope<'scope, 'env>,
-    handler: &'env F,
-) -> io::Result<()>
-where
-    F: Fn(&mut Client) -> HandlerResult + Sync,
-{
-    let (next, waiting) = bounded(0);
+    handler: &'env Handler<'env>,
+) -> io::Result<()> {
     let workers = Workers {
         shared,
         scope,
         handler,
-        next,
-        waiting,
     };
-    let mut sockets: Vec<ListenSocket> = listeners.into_iter().map(ListenSocket::new).collect();
-    let mut broken = None;
-    while !shared.is_stopping() {
-        sockets.retain_mut(|socket| match socket.accept_clients(&workers) {
-            Ok(()) => true,
-            Err(error) => {
-                error!(target: SERVER, "stopped listening on {}: {error}", socket.bound);
-                broken = Some(error);
-                false
-            }
-        });
-        match broken.take() {
-            Some(error) if sockets.is_empty() => return Err(error),
-            _ => wait(&sockets, woken),
-        }
-    }
-    Ok(())
+    let result = workers.accept_clients(listeners, woken);
+    shared.idle_threads.close();
+    result
 }
 
 /// Blocks until a client connects, a socket's pause is over, or the server stops.
-fn wait(sockets: &[ListenSocket], woken: &UnixStream) {
+fn wait(sockets: &[ListenSocket], woken: &LocalStream) {
     let now = Instant::now();
     let rests = sockets.iter().filter_map(|socket| socket.rests_until);
     let timeout = rests
@@ -115,10 +90,7 @@ impl ListenSocket {
     ///
     /// # Errors
     /// If the socket is broken permanently.
-    fn accept_clients<F>(&mut self, workers: &Workers<'_, '_, F>) -> io::Result<()>
-    where
-        F: Fn(&mut Client) -> HandlerResult + Sync,
-    {
+    fn accept_clients(&mut self, workers: &Workers<'_, '_>) -> io::Result<()> {
         if self.rests_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
@@ -134,7 +106,9 @@ impl ListenSocket {
             match error.kind() {
                 io::ErrorKind::WouldBlock => break,
                 // The client disconnected before it was accepted, or a signal arrived.
-                io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
+                io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::Interrupted => {}
                 io::ErrorKind::InvalidInput => return Err(error),
                 _ => {
                     let bound = &self.bound;
@@ -152,21 +126,36 @@ impl ListenSocket {
     }
 }
 
-/// The threads that serve clients. A thread whose client has left waits a while for the next client:
-/// to start a thread costs more than everything else about a connection.
-struct Workers<'scope, 'env, F> {
+/// The threads that serve clients. A thread whose client has left waits a while for the next client: see
+/// [`IdleThreads`](super::idle_threads::IdleThreads).
+struct Workers<'scope, 'env> {
     shared: &'env Arc<Shared>,
     scope: &'scope Scope<'scope, 'env>,
-    handler: &'env F,
-    /// A channel without capacity: only a thread that already waits can receive.
-    next: Sender<Box<Conversation>>,
-    waiting: Receiver<Box<Conversation>>,
+    handler: &'env Handler<'env>,
 }
 
-impl<'scope, 'env, F> Workers<'scope, 'env, F>
-where
-    F: Fn(&mut Client) -> HandlerResult + Sync,
-{
+impl Workers<'_, '_> {
+    /// Accepts connections until the server stops, or until all sockets are broken permanently.
+    fn accept_clients(&self, listeners: Vec<BoundListener>, woken: &LocalStream) -> io::Result<()> {
+        let mut sockets: Vec<ListenSocket> = listeners.into_iter().map(ListenSocket::new).collect();
+        let mut broken = None;
+        while !self.shared.is_stopping() {
+            sockets.retain_mut(|socket| match socket.accept_clients(self) {
+                Ok(()) => true,
+                Err(error) => {
+                    error!(target: SERVER, "stopped listening on {}: {error}", socket.bound);
+                    broken = Some(error);
+                    false
+                }
+            });
+            match broken.take() {
+                Some(error) if sockets.is_empty() => return Err(error),
+                _ => wait(&sockets, woken),
+            }
+        }
+        Ok(())
+    }
+
     fn start(&self, stream: Stream, peer: Peer, is_plain: bool) {
         // On these systems, accepted sockets inherit the non-blocking mode from the listener.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -190,10 +179,9 @@ where
         let Ok(conversation) = self.shared.admit(socket, peer, true) else {
             return;
         };
-        let Err(rejected) = self.next.try_send(conversation) else {
+        let Err(conversation) = self.shared.idle_threads.serve(conversation) else {
             return;
         };
-        let conversation = rejected.into_inner();
         let link = Arc::clone(&conversation.link);
         let socket = Arc::clone(&conversation.socket);
         let stack = memory::stack(self.shared.settings.stack_size, || {
@@ -217,10 +205,9 @@ where
     }
 
     fn start_thread(&self, stack: usize, conversation: Box<Conversation>) -> io::Result<()> {
-        let waiting = self.waiting.clone();
         let (shared, handler) = (self.shared, self.handler);
         // Only if memory is limited: the thread would keep the memory of the channel.
-        let (begun, has_begun) = memory::is_limited().then(|| bounded(1)).unzip();
+        let (begun, has_begun) = memory::is_limited().then(answer).unzip();
         thread::Builder::new()
             .name("client thread".to_owned())
             .stack_size(stack)
@@ -233,12 +220,12 @@ where
                 if let Some(begun) = begun {
                     report_start(begun);
                 }
-                let serve = |conversation: Box<Conversation>| {
+                let mut next = Some(conversation);
+                while let Some(conversation) = next {
                     name_thread(conversation.link.id);
                     Client::serve(conversation, shared, handler);
-                };
-                serve(conversation);
-                serve_more(&waiting, wait, &shared.idle_threads, serve);
+                    next = shared.idle_threads.next(wait);
+                }
             })?;
         if let Some(has_begun) = has_begun {
             let _ = has_begun.recv_timeout(BEGINS);
@@ -250,39 +237,12 @@ where
 /// Reports that the thread runs: by now it has its signal stack, and with this its heap. In a frame
 /// of its own: every byte of stack below the handler is touched by each client.
 #[inline(never)]
-fn report_start(begun: Sender<Vec<u8>>) {
-    let _ = begun.send(vec![0; 64]);
+fn report_start(begun: Answer<Vec<u8>>) {
+    begun.send(vec![0; 64]);
 }
 
-/// Names the thread after its client, for tools that list threads. The name that Rust knows, and that panics
-/// print, cannot change from client to client. In a frame of its own, as above.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+/// Names the thread after its client, for tools that list threads. In a frame of its own, as above.
 #[inline(never)]
 fn name_thread(id: ClientId) {
-    if let Ok(name) = CString::new(format!("client {id}")) {
-        let _ = set_name(&name);
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn name_thread(_: ClientId) {}
-
-fn serve_more(
-    waiting: &Receiver<Box<Conversation>>,
-    wait: Duration,
-    idle: &AtomicUsize,
-    serve: impl Fn(Box<Conversation>),
-) {
-    loop {
-        let others = idle.fetch_add(1, Relaxed);
-        let next = match others < KEPT {
-            true => waiting.recv_timeout(wait).ok(),
-            false => None,
-        };
-        idle.fetch_sub(1, Relaxed);
-        match next {
-            Some(conversation) => serve(conversation),
-            None => return,
-        }
-    }
+    system::name_thread(format_args!("client {id}"));
 }

@@ -64,6 +64,7 @@ impl Acceptor {
     ///   bytes of a draft-76 handshake too late.
     /// - [`Error::Io`] if the stream is not a connected socket, if a [`Handover`] cannot be used, or if this
     ///   process is a child that was forked after the server was created.
+    #[inline]
     pub fn accept(&self, stream: impl Into<Handover>) -> Result<Client, Error> {
         Client::open(self.admit(stream.into())?, &self.threads)
     }
@@ -78,6 +79,7 @@ impl Acceptor {
     ///   child, as for [`accept`](Acceptor::accept).
     ///
     /// Everything after that is reported by the log, the counters and the `on_close` hook.
+    #[inline]
     pub fn serve(
         &self,
         stream: impl Into<Handover>,
@@ -88,6 +90,7 @@ impl Acceptor {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn new(settings: Settings) -> io::Result<Acceptor> {
         let (threads, _) = ServerThreads::new(settings)?;
         Ok(Acceptor {
@@ -112,6 +115,7 @@ impl Acceptor {
     /// [`Error::Io`] if the request has another version of HTTP than 1.1 and 1.0, or a character that cannot be
     /// a part of a request; in a forked child, as for [`accept`](Acceptor::accept); and if the process has no
     /// file descriptor left.
+    #[inline]
     pub fn respond_to(
         &self,
         request: &ParsedRequest,
@@ -121,6 +125,7 @@ impl Acceptor {
         UpgradeResponse::to(request, peer.into(), &self.threads)
     }
 
+    #[inline]
     fn admit(&self, handover: Handover) -> Result<Box<Conversation>, Error> {
         self.threads.check_process()?;
         handover.admit(&self.threads.shared)
@@ -129,6 +134,7 @@ impl Acceptor {
     /// Returns a handle of the server, which can be cloned and used from any thread. Its
     /// [`shutdown`](ServerHandle::shutdown) rejects new clients and closes all others with 1001, but aborts
     /// no connection.
+    #[inline]
     pub fn handle(&self) -> ServerHandle {
         ServerHandle {
             shared: Arc::clone(&self.threads.shared),
@@ -137,6 +143,7 @@ impl Acceptor {
 }
 
 impl fmt::Debug for Acceptor {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acceptor").finish_non_exhaustive()
     }

@@ -126,6 +126,9 @@ impl Addresses {
     }
 }
 
+/// The nanoseconds of a second.
+const SECOND: u128 = 1_000_000_000;
+
 impl Visits {
     /// Counts one more handshake at the time `now`.
     ///
@@ -145,7 +148,10 @@ impl Visits {
         let forgotten = begins + share;
         let latest = now.as_nanos() + limit.period.as_nanos();
         if forgotten > latest {
-            return Err(Duration::from_nanos_u128(forgotten - latest));
+            let wait = forgotten - latest;
+            let seconds = u64::try_from(wait / SECOND).unwrap_or(u64::MAX);
+            let nanos = u32::try_from(wait % SECOND).unwrap_or_default();
+            return Err(Duration::new(seconds, nanos));
         }
         if self.lately.len() >= MOST && !self.lately.contains_key(&net) {
             self.rotate(now);

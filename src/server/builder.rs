@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::ToSocketAddrs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,15 +84,14 @@ impl ServerBuilder {
     /// The server removes the file when it ends, and replaces a file that a dead server has left. It does not
     /// change the file of a running server or any other file: then `build` returns
     /// [`AddrInUse`](io::ErrorKind::AddrInUse). (On systems other than Linux, a server with a full queue of
-    /// connections looks the same as a dead one.)
+    /// connections looks the same as a dead one.) Not on Windows.
     ///
     /// Every user with write permission for the file can connect. The process's umask and the folder decide
     /// that; often only the process's own user can. Exclude other users by the folder or the umask: a later
     /// change of the file's permissions is too late for clients that have connected.
     ///
-    /// Nginx in front needs these lines. With the last two, and
-    /// [`trust_local_proxy`](ServerBuilder::trust_local_proxy), the server knows each client's address and
-    /// its scheme.
+    /// Nginx in front needs these lines. From the last two, with
+    /// [`trust_local_proxy`](ServerBuilder::trust_local_proxy), the server knows a client's address and scheme.
     ///
     /// ```text
     /// proxy_pass http://unix:/run/chat/socket;
@@ -104,7 +102,8 @@ impl ServerBuilder {
     /// proxy_set_header X-Forwarded-For $remote_addr;
     /// proxy_set_header X-Forwarded-Proto $scheme;
     /// ```
-    pub fn listen_unix(self, path: impl AsRef<Path>) -> Self {
+    #[cfg(unix)]
+    pub fn listen_unix(self, path: impl AsRef<std::path::Path>) -> Self {
         self.add(Source::Unix(path.as_ref().to_owned()))
     }
 
@@ -130,9 +129,10 @@ impl ServerBuilder {
     /// Call it before the program starts threads that read the environment. It returns
     /// [`NotFound`](io::ErrorKind::NotFound) if there are none, or another server of this process has taken
     /// them, and [`InvalidInput`](io::ErrorKind::InvalidInput) if one is not a listener for streams, or if
-    /// this method was called twice. The files of Unix sockets are not removed: they belong to systemd, and
-    /// clients wait there while the service restarts.
+    /// this method was called twice. The files of Unix sockets are not removed: clients wait there while the
+    /// service restarts. Not on Windows.
     #[cfg(feature = "systemd")]
+    #[cfg(unix)]
     #[doc(alias = "LISTEN_FDS")]
     pub fn systemd(self) -> Self {
         self.add(Source::Systemd)
@@ -291,7 +291,7 @@ impl ServerBuilder {
     /// the ping. The system's own buffer may still hold bytes before the ping, up to 4 MiB on Linux. A late
     /// client that is still reading them is not disconnected, and has the pong timeout again after the last
     /// of them. A client that reads none of them for the write timeout is disconnected. (Over a Unix socket,
-    /// or on other systems than Linux, it has one write timeout for all of them.)
+    /// or not on Linux, it has one write timeout for all. On Windows, only a full buffer counts as such bytes.)
     ///
     /// An unfinished message has a timeout too, in every version: the interval and the pong timeout together.
     /// This is 40 s by default, and also if the interval is `None`. If the client sends no byte for this

@@ -1,9 +1,10 @@
 //! A client, as its handler sees it.
 
+mod pollable;
+
 use std::any::Any;
 use std::fmt;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,7 +22,11 @@ use crate::protocol::{CloseCode, CloseFrame, Closed, Event, Message, State, Valu
 use super::handles::{Audience, ClientHandle, ServerHandle};
 use super::handshake::Handshake;
 #[cfg(feature = "history")]
-use super::history::resume::{ResumeError, Resumed, Since, resume};
+use super::history::{
+    enter::{EnterError, Entered, enter},
+    member::Member,
+    resume::{ResumeError, Resumed, Since, resume},
+};
 use super::membership::{self, JoinError};
 use super::request::Request;
 use super::shared::{ServerThreads, Shared};
@@ -43,6 +48,9 @@ use super::teardown::{HandlerEnd, report_close};
 /// A stack overflow is not a panic: it aborts the whole process, see
 /// [`stack_size`](crate::ServerBuilder::stack_size).
 pub type HandlerResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// A handler of any type: so the library is compiled once, and not again with each program.
+pub(crate) type Handler<'a> = dyn Fn(&mut Client) -> HandlerResult + Sync + 'a;
 
 /// A client, as its handler sees it. When the handler returns `Ok`, the server closes the connection
 /// with 1000.
@@ -177,7 +185,7 @@ impl Client {
     /// there is no whole message now. This method decodes the bytes that have arrived, answers pings, and
     /// sends the held replies, as far as the socket accepts them; the server sends the rest later.
     ///
-    /// With this method and [`AsFd`], one thread serves several clients of an
+    /// With this method and `AsFd` (on Windows `AsSocket`), one thread serves several clients of an
     /// [`Acceptor`](crate::server::Acceptor) in a loop around `poll`:
     ///
     /// - Call `try_recv` until it returns `Nothing` before you poll. A message may have been read with the
@@ -416,7 +424,40 @@ impl Client {
         mut report: impl FnMut(&Resumed) -> Option<Message>,
     ) -> Result<Resumed, ResumeError> {
         let (conversation, shared) = (&mut *self.conversation, &*self.shared);
+        let mut report = |resumed: &Resumed, _| report(resumed);
         resume(conversation, shared, room, since.into(), Some(&mut report))
+    }
+
+    /// Enters a room as a [`Member`], which the other clients see, and resumes like
+    /// [`resume_with`](Client::resume_with). The member's entry is published first. `report` also learns the
+    /// members at the position `resumed.at`; the entries that follow change that list.
+    ///
+    /// ```
+    /// use stentor::server::{EnterError, Entered, Member, MemberKey, Publication, Since};
+    /// use stentor::{Client, Message};
+    ///
+    /// fn enter(client: &mut Client, key: MemberKey, name: &str) -> Result<Entered, EnterError> {
+    ///     let entry = |verb| Publication::around(format!("{name} has {verb} at "), "");
+    ///     let member = Member::new(key).meta(name).joined(entry("joined")).left(entry("left"));
+    ///     let welcome = |entered: &Entered| format!("{} are here", entered.members.len());
+    ///     client.enter("lobby", Since::Last(50), member, |at| Some(Message::from(welcome(at))))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`EnterError`], also after the end of the connection: it is then neither in the room nor one of the member's.
+    #[cfg(feature = "history")]
+    #[doc(alias = "presence")]
+    pub fn enter(
+        &mut self,
+        room: &str,
+        since: impl Into<Since>,
+        member: Member,
+        mut report: impl FnMut(&Entered) -> Option<Message>,
+    ) -> Result<Entered, EnterError> {
+        let (conversation, shared) = (&mut *self.conversation, &*self.shared);
+        let place = (room, since.into());
+        enter(conversation, shared, place, member, &mut report)
     }
 
     /// Leaves a room: broadcasts to the room that are sent from now on do not reach this client. If the
@@ -454,11 +495,7 @@ impl Client {
     }
 
     /// Serves a client from the handshake to the end, even if the handler panics.
-    pub(crate) fn serve(
-        conversation: Box<Conversation>,
-        shared: &Arc<Shared>,
-        handler: &(impl Fn(&mut Client) -> HandlerResult + Sync),
-    ) {
+    pub(crate) fn serve(conversation: Box<Conversation>, shared: &Arc<Shared>, handler: &Handler) {
         let mut client = Client::new(conversation, shared);
         let result = catch_panic(|| match client.shake_hands() {
             Ok(()) => handler(&mut client),
@@ -540,14 +577,6 @@ impl Drop for Client {
         if !self.is_finished() {
             self.dropped();
         }
-    }
-}
-
-/// For `poll`, and for nothing else: a program that reads, writes or configures the socket breaks the
-/// connection. See [`try_recv`](Client::try_recv).
-impl AsFd for Client {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.conversation.socket.as_fd()
     }
 }
 

@@ -58,11 +58,16 @@ pub struct Counters {
     /// The number of times that a client could not join a room, because of the limits of rooms or the length
     /// of the room's name: see [`JoinError`](crate::server::JoinError).
     pub not_joined: u64,
-    /// Broadcasts to a room that its history has refused, because the room's name is too long. A room with such
-    /// a name has no members.
+    /// Broadcasts to a room that its history has refused: because the room's name is too long (a room with such
+    /// a name has no members), or because the [`Journal`](crate::server::Journal) has not stored them.
     pub not_published: u64,
+    /// Calls of the [`Journal`](crate::server::Journal) that have failed or panicked. The server logs the error.
+    pub journal_errors: u64,
     /// The bytes of memory that the history of all rooms takes now.
     pub history: usize,
+    /// The number of members that are present now, or in their grace period: a member of several rooms
+    /// counts once for each. See [`Client::enter`](crate::Client::enter).
+    pub members: usize,
     /// Clients that the server disconnected, by reason. [`DisconnectReason::EndOfStream`] is never among the
     /// reasons: such a client disconnected by itself, and counts as 1006 in `closes`.
     pub disconnected: BTreeMap<DisconnectReason, u64>,
@@ -83,21 +88,68 @@ pub(crate) struct Totals {
     pub(crate) failed_handlers: AtomicU64,
     pub(crate) not_joined: AtomicU64,
     pub(crate) not_published: AtomicU64,
+    pub(crate) journal_errors: AtomicU64,
     pub(crate) history: AtomicUsize,
+    pub(crate) members: AtomicUsize,
     throttled: AtomicU64,
     rate_limit_exceeded: AtomicU64,
     incoming_exceeded: AtomicU64,
     /// The counters that change at most once per connection.
-    rare: Mutex<Counters>,
+    rare: Mutex<Rare>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    /// The numbers of clients that have left, and the clients that were evicted.
+    sums: Sums,
+    opened: Tally<Version>,
+    rejected: Tally<&'static str>,
+    disconnected: Tally<DisconnectReason>,
+    closes: Tally<u16>,
+}
+
+/// The numbers of several clients together.
+#[derive(Debug, Default, Clone, Copy)]
+struct Sums {
+    messages_in: u64,
+    messages_out: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    dropped: u64,
+    evicted: u64,
+}
+
+/// Counts by a key, in the order of the keys: less code in every program than a tree.
+#[derive(Debug)]
+struct Tally<K>(Vec<(K, u64)>);
+
+impl<K: Ord + Copy> Tally<K> {
+    fn add_one(&mut self, key: K) {
+        match self.0.binary_search_by(|(own, _)| own.cmp(&key)) {
+            Ok(place) => self.0[place].1 += 1,
+            Err(place) => self.0.insert(place, (key, 1)),
+        }
+    }
+
+    #[inline]
+    fn to_map(&self) -> BTreeMap<K, u64> {
+        self.0.iter().copied().collect()
+    }
+}
+
+impl<K> Default for Tally<K> {
+    fn default() -> Self {
+        Tally(Vec::new())
+    }
 }
 
 impl Totals {
     pub(crate) fn opened(&self, version: Version) {
-        *self.rare().opened.entry(version).or_default() += 1;
+        self.rare().opened.add_one(version);
     }
 
     pub(crate) fn rejected(&self, name: &'static str) {
-        *self.rare().rejected.entry(name).or_default() += 1;
+        self.rare().rejected.add_one(name);
     }
 
     pub(crate) fn count(&self, incident: Incident) {
@@ -111,28 +163,30 @@ impl Totals {
 
     fn disconnected(&self, reason: DisconnectReason) {
         let mut rare = self.rare();
-        *rare.disconnected.entry(reason).or_default() += 1;
+        rare.disconnected.add_one(reason);
         if matches!(
             reason,
             DisconnectReason::Evicted | DisconnectReason::TotalSendQueue
         ) {
-            rare.evicted += 1;
+            rare.sums.evicted += 1;
         }
     }
 
     pub(crate) fn closed(&self, code: CloseCode) {
-        *self.rare().closes.entry(code.get()).or_default() += 1;
+        self.rare().closes.add_one(code.get());
     }
 
     /// Adds the numbers of a client that leaves.
     pub(crate) fn absorb(&self, link: &Link) {
-        add(&mut self.rare(), link);
+        add(&mut self.rare().sums, link);
     }
 
     /// Returns all counters, including the numbers of the connected clients. Clients open and close
     /// meanwhile: none is counted as closed or as open before it is counted as opened.
+    #[inline]
     pub(crate) fn snapshot<'a>(&self, links: impl Iterator<Item = &'a Link>) -> Counters {
-        let mut counters = self.rare().clone();
+        let mut counters = Counters::default();
+        let mut sums = self.rare().copied_into(&mut counters);
         counters.accepted = self.accepted.load(Relaxed);
         counters.answered = self.answered.load(Relaxed);
         counters.skipped = self.skipped.load(Relaxed);
@@ -141,31 +195,57 @@ impl Totals {
         counters.rate_limit_exceeded = self.rate_limit_exceeded.load(Relaxed);
         counters.not_joined = self.not_joined.load(Relaxed);
         counters.not_published = self.not_published.load(Relaxed);
+        counters.journal_errors = self.journal_errors.load(Relaxed);
         counters.history = self.history.load(Relaxed);
+        counters.members = self.members.load(Relaxed);
         counters.incoming_exceeded = self.incoming_exceeded.load(Relaxed);
         for link in links {
             counters.connections += 1;
             if let (true, Some(version)) = (link.is_open(), link.version()) {
                 *counters.open.entry(version).or_default() += 1;
             }
-            add(&mut counters, link);
+            add(&mut sums, link);
         }
-        counters.opened = self.rare().opened.clone();
+        counters.opened = self.rare().opened.to_map();
+        sums.write_to(&mut counters);
         counters
     }
 
-    fn rare(&self) -> MutexGuard<'_, Counters> {
+    fn rare(&self) -> MutexGuard<'_, Rare> {
         self.rare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn add(counters: &mut Counters, link: &Link) {
+impl Rare {
+    /// Copies the counts by a key except `opened`; returns the sums.
+    #[inline]
+    fn copied_into(&self, counters: &mut Counters) -> Sums {
+        counters.rejected = self.rejected.to_map();
+        counters.disconnected = self.disconnected.to_map();
+        counters.closes = self.closes.to_map();
+        self.sums
+    }
+}
+
+impl Sums {
+    #[inline]
+    fn write_to(&self, counters: &mut Counters) {
+        counters.messages_in = self.messages_in;
+        counters.messages_out = self.messages_out;
+        counters.bytes_in = self.bytes_in;
+        counters.bytes_out = self.bytes_out;
+        counters.dropped = self.dropped;
+        counters.evicted = self.evicted;
+    }
+}
+
+fn add(sums: &mut Sums, link: &Link) {
     let out = link.send_queue.tally();
-    counters.messages_in += link.messages_in.load(Relaxed);
-    counters.bytes_in += link.bytes_in.load(Relaxed);
-    counters.messages_out += out.messages;
-    counters.bytes_out += out.bytes;
-    counters.dropped += out.dropped;
+    sums.messages_in += link.messages_in.load(Relaxed);
+    sums.bytes_in += link.bytes_in.load(Relaxed);
+    sums.messages_out += out.messages;
+    sums.bytes_out += out.bytes;
+    sums.dropped += out.dropped;
 }
 
 fn add_one(counter: &AtomicU64) {
@@ -178,22 +258,21 @@ mod tests {
     use crate::net::client_id::ClientId;
     use crate::net::link::{Identity, Link, Stage};
     use crate::net::peer::Peer;
+    use crate::net::send_queue::SendQueue;
     use crate::net::send_queue::total::TotalQueued;
-    use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
+    use crate::net::system::local_pair;
     use crate::protocol::{CloseCode, Encoder, Role, Version};
-    use std::os::unix::net::UnixStream;
     use std::sync::Arc;
 
     #[test]
     fn no_client_is_open_or_closed_before_it_is_opened() -> std::io::Result<()> {
         let (id, watcher) = (ClientId(1), TotalQueued::new(0));
-        let socket = Arc::new(Socket::new(UnixStream::pair()?.0));
-        let send_queue = SendQueue::new(id, socket, 0, SlowClient::default(), watcher);
+        let socket = Arc::new(Socket::new(local_pair()?.0));
+        let send_queue = SendQueue::new(id, socket, 0, watcher);
         let link = Link::new(id, Role::Server, Peer::Local, send_queue, Arc::default());
-        let (encoder, target) = (Encoder::server(Version::Rfc6455), "/".into());
-        link.identity
-            .get_or_init(|| Identity::new(encoder, target, Default::default()));
+        let encoder = Encoder::server(Version::Rfc6455);
+        link.identity.get_or_init(|| Identity::new(encoder));
         let totals = Totals::default();
         // Both clients open, and one closes, after the counters were first read.
         let counters = totals.snapshot([&link].into_iter().inspect(|link| {

@@ -10,29 +10,32 @@ use crate::net::client_id::ClientId;
 use crate::net::deflate::deflate;
 use crate::net::link::Link;
 use crate::net::log::shown::Shown;
+use crate::net::log::traced::Written;
 use crate::net::log::{CONNECTION, trace};
 use crate::net::peer::Peer;
 use crate::net::send_queue::Push;
 use crate::net::send_queue::frames::Frames;
-use crate::net::send_queue::total::SharedFrames;
+use crate::net::send_queue::shared::SharedFrames;
 use crate::net::watcher::Watcher;
 use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 
+pub(super) use super::audience::Audience;
 use super::counters::Counters;
 #[cfg(feature = "history")]
 use super::history::{
     follow::Follow,
+    health::Health,
+    member::Roll,
+    older,
     page::{self, HistoryError, Page},
     position::Position,
-    publication::{Publication, PublishError},
+    publication::PublishError,
     resume::Since,
 };
+#[cfg(feature = "history")]
 use super::hub::Command;
-use super::hub::batch::Target;
 #[cfg(feature = "history")]
 use super::hub::history::Ask;
-#[cfg(feature = "history")]
-use super::membership::LONGEST_NAME;
 use super::membership::{self, JoinError};
 use super::shared::Shared;
 
@@ -89,53 +92,21 @@ pub struct ClientHandle {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// The receivers of a broadcast: the members of a room, or all clients. [`except`](Audience::except) leaves
-/// single clients out.
-///
-/// One thread of the server, the hub, executes all commands one after the other: broadcasts, joins, leaves.
-/// A broadcast reaches the clients that are in the audience when the hub executes it, and whose connection
-/// is open then ([`Ready`](crate::protocol::State::Ready)). So all members receive broadcasts in the same
-/// order. A member whose version cannot carry the message (binary, in draft-75 and draft-76) is skipped,
-/// and counted as [`skipped`](Counters::skipped).
-///
-/// A broadcast passes through the hub, and a handler's [`send`](crate::Client::send) does not. So a `send` after a
-/// broadcast may arrive before it, at the sender too. Messages whose order matters all go one of the two ways.
-///
-/// A broadcast never waits for a client's socket. If a member's send queue is full, the server's
-/// [`SlowClient`](crate::SlowClient) policy decides.
-///
-/// ```
-/// use stentor::{Client, HandlerResult};
-///
-/// fn handler(client: &mut Client) -> HandlerResult {
-///     client.join("news");
-///     let others = client.room("news").except(client.id());
-///     others.broadcast("a new reader is here");
-///     println!("{} others have received that", others.members().len());
-///     while client.recv()?.is_some() {}
-///     Ok(())
-/// }
-/// ```
-#[derive(Clone)]
-#[doc(alias = "broadcast")]
-#[must_use = "an audience receives nothing until `broadcast` is called"]
-pub struct Audience {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) target: Target,
-}
-
 impl ServerHandle {
     /// Sends a message to every client.
+    #[inline]
     pub fn broadcast(&self, message: impl Into<Message>) {
         self.everyone().broadcast(message);
     }
 
     /// Returns all clients, as an audience for broadcasts.
+    #[inline]
     pub fn everyone(&self) -> Audience {
         Audience::new(&self.shared, None)
     }
 
     /// Returns the members of a room, as an audience for broadcasts. A room exists as long as it has members.
+    #[inline]
     pub fn room(&self, name: &str) -> Audience {
         Audience::new(&self.shared, Some(name))
     }
@@ -146,6 +117,7 @@ impl ServerHandle {
     /// If there are more than about a thousand rooms, the hub returns the list in pieces, so that no client
     /// waits long for the hub. Between two pieces, a room can get its first member or lose its last
     /// one. The list may or may not contain such a room.
+    #[inline]
     pub fn rooms(&self) -> Vec<String> {
         self.shared.rooms()
     }
@@ -170,6 +142,7 @@ impl ServerHandle {
     /// [`HistoryError`] for more than 1,000 messages, a position that the room does not have, a name above 256
     /// bytes, or a server without a [`History`](crate::server::History).
     #[cfg(feature = "history")]
+    #[inline]
     pub fn history(
         &self,
         room: &str,
@@ -184,9 +157,45 @@ impl ServerHandle {
             let page = Ask::Page(room.into(), before, most, answer);
             Command::History(Box::new(page))
         };
-        let page = self.shared.ask_hub(command, Duration::MAX);
-        page.ok_or(HistoryError::Closed)?
-            .map_err(HistoryError::UnknownPosition)
+        let found = self.shared.ask_hub(command, Duration::MAX);
+        let found = found.ok_or(HistoryError::Closed)?;
+        let found = found.map_err(HistoryError::UnknownPosition)?;
+        older::complete(&self.shared, &room.into(), found, most)
+    }
+
+    /// Forgets the messages of a room up to and including a position, in memory and in the journal: pages and
+    /// resumes no longer return them, and a client that resumes before that position gets a
+    /// [`Gap`](crate::server::Gap). Members keep what they have received. A position of another epoch changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`PublishError`] for a server without a history, a name above 256 bytes, a server that has ended, or a
+    /// journal that does not answer, or fails. The messages are still there then, except perhaps after
+    /// [`PublishError::Pending`].
+    #[cfg(feature = "history")]
+    #[inline]
+    pub fn forget(&self, room: &str, up_to: Position) -> Result<(), PublishError> {
+        self.shared.may_publish(room)?;
+        let room: Arc<str> = room.into();
+        self.shared.reserve(Some(&room), room.len())?;
+        self.shared.stored(&room, |answer| {
+            Ask::Forget(Arc::clone(&room), up_to, answer)
+        })
+    }
+
+    /// Returns the health of the server, for a page that a load balancer requests. This method waits for the
+    /// hub, at most one second.
+    #[cfg(feature = "history")]
+    #[must_use]
+    #[doc(alias = "readiness")]
+    #[inline]
+    pub fn health(&self) -> Health {
+        let desk = self.shared.desk.as_ref();
+        Health {
+            live: self.shared.is_live(Duration::from_secs(1)),
+            ready: !self.shared.is_stopping(),
+            degraded: desk.is_some_and(|desk| desk.is_degraded()),
+        }
     }
 
     /// Returns the messages of a room as an iterator, for a thread of the program: see [`Follow`]. The first is
@@ -197,9 +206,37 @@ impl ServerHandle {
     /// [`History`](crate::server::History).
     #[cfg(feature = "history")]
     #[doc(alias = "subscribe")]
+    #[inline]
     pub fn follow(&self, room: &str, since: impl Into<Since>) -> Result<Follow, HistoryError> {
         self.shared.has_history(room)?;
         Follow::new(&self.shared, room.into(), since.into())
+    }
+
+    /// Returns the members that have entered a room with [`Client::enter`](crate::Client::enter), and the position at
+    /// which the list is true. It includes the effect of each enter and leave that was sent before this call.
+    ///
+    /// A room without members gets no history by this call. If it has none, the position is of an epoch that no room
+    /// ever has: a resume from there begins with [`Gap::Reset`](crate::server::Gap::Reset).
+    ///
+    /// # Errors
+    /// [`HistoryError`] for a name above 256 bytes, or a server without a
+    /// [`History`](crate::server::History).
+    #[cfg(feature = "history")]
+    #[doc(alias = "presence")]
+    #[inline]
+    pub fn present(&self, room: &str) -> Result<Roll, HistoryError> {
+        self.shared.has_history(room)?;
+        let command = |answer| Command::History(Box::new(Ask::Call(room.into(), answer)));
+        let called = self.shared.ask_hub(command, self.shared.patience(room));
+        let (listed, at) = called.ok_or_else(|| match self.shared.may_answer_later(room) {
+            true => HistoryError::Journal,
+            false => HistoryError::Closed,
+        })?;
+        Ok(Roll {
+            members: listed.sorted(),
+            unannounced: listed.unannounced,
+            at,
+        })
     }
 
     /// Returns the names of all rooms that have members, each with the number of its members, in alphabetical
@@ -208,17 +245,20 @@ impl ServerHandle {
     /// All counts are of one moment. The hub executes no other command until it has made the list: for about
     /// 2 ms with 10,000 rooms, and 15 ms with 100,000. Broadcasts wait that long.
     /// [`rooms`](ServerHandle::rooms) returns the names alone, in pieces.
+    #[inline]
     pub fn room_counts(&self) -> Vec<(String, usize)> {
         self.shared.room_counts()
     }
 
     /// Returns the number of open clients. A client is open from the end of its handshake to the start of its
     /// close, or to its disconnect.
+    #[inline]
     pub fn count(&self) -> usize {
         self.shared.registry.count_open()
     }
 
     /// Returns handles of all open clients, in the order in which they connected.
+    #[inline]
     pub fn clients(&self) -> Vec<ClientHandle> {
         let open = self.shared.registry.open().into_iter();
         open.map(|link| ClientHandle::new(link, &self.shared))
@@ -226,6 +266,7 @@ impl ServerHandle {
     }
 
     /// Returns a handle of the client with this number, or `None` if that client is not open.
+    #[inline]
     pub fn client(&self, id: ClientId) -> Option<ClientHandle> {
         let link = self.shared.registry.get(id).filter(|link| link.is_open())?;
         Some(ClientHandle::new(link, &self.shared))
@@ -234,6 +275,7 @@ impl ServerHandle {
     /// Returns the server's counters at this moment.
     #[must_use]
     #[doc(alias = "metrics")]
+    #[inline]
     pub fn counters(&self) -> Counters {
         let mut counters = self.shared.registry.counters();
         counters.waiting = self.shared.total_queued.waiting();
@@ -247,6 +289,7 @@ impl ServerHandle {
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, even if no client
     /// is connected.
+    #[inline]
     pub fn disconnect_all(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         // So that a mistake is reported even if no client is connected.
         let _ = sendable(code, reason)?;
@@ -270,6 +313,7 @@ impl ServerHandle {
     /// [`Acceptor`](crate::server::Acceptor) aborts no connection.
     #[doc(alias = "graceful shutdown")]
     #[doc(alias = "stop")]
+    #[inline]
     pub fn shutdown(&self, timeout: Duration) {
         self.shared.shutdown(timeout);
     }
@@ -303,6 +347,7 @@ impl ServerHandle {
     ///
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason above 123 bytes. The server then runs on.
+    #[inline]
     pub fn shutdown_with(
         &self,
         code: CloseCode,
@@ -316,6 +361,7 @@ impl ServerHandle {
 }
 
 impl ClientHandle {
+    #[inline]
     pub(crate) fn new(link: Arc<Link>, shared: &Arc<Shared>) -> ClientHandle {
         ClientHandle {
             link,
@@ -324,11 +370,13 @@ impl ClientHandle {
     }
 
     /// Returns the client's number. No other client of this server has the same number.
+    #[inline]
     pub fn id(&self) -> ClientId {
         self.link.id
     }
 
     /// Returns the version that the client speaks.
+    #[inline]
     pub fn version(&self) -> Version {
         // A handle is only created once the handshake is done.
         self.link.version().unwrap_or(Version::Rfc6455)
@@ -337,11 +385,13 @@ impl ClientHandle {
     /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy,
     /// unless the proxy has named the client with the PROXY protocol: see
     /// [`TrustedProxies`](crate::server::TrustedProxies).
+    #[inline]
     pub fn peer(&self) -> Peer {
         self.link.peer()
     }
 
     /// Returns the resource that the client requested: the path, and the query if there is one.
+    #[inline]
     pub fn target(&self) -> &str {
         self.link.target()
     }
@@ -350,11 +400,13 @@ impl ClientHandle {
     /// with [`Accept::with`](crate::Accept::with), or `None` if it has attached none. Also returns `None`
     /// after the client has gone, because a handle does not keep the values.
     #[must_use]
+    #[inline]
     pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         self.link.identity.get()?.values.get()
     }
 
     /// Returns whether the connection is open: messages can be sent, since no close has begun.
+    #[inline]
     pub fn is_open(&self) -> bool {
         self.link.is_open()
     }
@@ -374,6 +426,7 @@ impl ClientHandle {
     ///   older messages were dropped.
     #[doc(alias = "slow consumer")]
     #[doc(alias = "backpressure")]
+    #[inline]
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         let Some(encoder) = self.link.encoder() else {
             return Err(Error::Closed);
@@ -388,10 +441,15 @@ impl ClientHandle {
             Some(payload) => encoder.encode_deflated(&message, &payload, frames.bytes()),
             None => frames.encode(encoder, message)?,
         }
+        let mut written = Written::for_log();
+        written.note(frames.bytes());
         // The frames are dropped before others are evicted: then eviction frees the memory.
         let frames = SharedFrames::new(frames, &self.shared.total_queued);
         let push = self.link.push(&frames, 1);
         drop(frames);
+        if matches!(push, Push::Sent | Push::Queued) {
+            written.log(&self.link);
+        }
         match push {
             Push::Sent => Ok(()),
             Push::Queued => {
@@ -409,6 +467,7 @@ impl ClientHandle {
     /// Enters the client into a room, like [`Client::join`](crate::Client::join): broadcasts to the room that
     /// are sent from now on reach it. If a limit does not allow this, the reason is logged and counted; once
     /// the connection is closed, this does nothing.
+    #[inline]
     pub fn join(&self, room: &str) {
         membership::join(&self.link, room, &self.shared);
     }
@@ -420,11 +479,13 @@ impl ClientHandle {
     /// # Errors
     /// [`JoinError`] if a limit does not allow it, and [`JoinError::Closed`] once the client has left. It has
     /// not entered then, and nothing else has changed.
+    #[inline]
     pub fn try_join(&self, room: &str) -> Result<(), JoinError> {
         membership::try_join(&self.link, room, &self.shared)
     }
 
     /// Takes the client out of a room, whichever thread entered it. Does nothing if it is not in the room.
+    #[inline]
     pub fn leave(&self, room: &str) {
         membership::leave(&self.link, room, &self.shared);
     }
@@ -440,103 +501,15 @@ impl ClientHandle {
     ///
     /// # Errors
     /// [`Error::Send`] for a code that may not be sent, or a reason longer than 123 bytes, in every version.
+    #[inline]
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.link.start_close(CloseFrame::new(code, reason))?;
         Ok(())
     }
 }
 
-impl Audience {
-    pub(crate) fn new(shared: &Arc<Shared>, room: Option<&str>) -> Audience {
-        let target = Target {
-            room: room.map(Arc::from),
-            except: Vec::new(),
-        };
-        Audience {
-            shared: Arc::clone(shared),
-            target,
-        }
-    }
-
-    /// Returns this audience without one client, such as the sender of the message. Several calls leave
-    /// several clients out.
-    pub fn except(mut self, id: ClientId) -> Audience {
-        self.target.except.push(id);
-        self
-    }
-
-    /// Sends a message to all members of the audience. All members receive the messages in the same order.
-    /// After [`shutdown`](ServerHandle::shutdown), this method does nothing.
-    ///
-    /// If about a thousand commands or 4 MiB of messages already wait for the hub, this method waits until
-    /// the hub has executed some of them. No client can delay the hub.
-    pub fn broadcast(&self, message: impl Into<Message>) {
-        self.shared
-            .command(Command::Broadcast(self.target.clone(), message.into()));
-    }
-
-    /// Sends a message to all members of a room with a history, like [`broadcast`](Audience::broadcast), and
-    /// returns its position. The message is in the members' send queues then. A [`Publication`] can contain its
-    /// position, so that each member learns it.
-    ///
-    /// This method waits for the hub's answer, and `broadcast` does not. In a room with a history, a broadcast
-    /// is kept as well. If its room has a name of more than 256 bytes, it counts as
-    /// [`not_published`](Counters::not_published).
-    ///
-    /// ```
-    /// use stentor::server::{Publication, PublishError};
-    /// use stentor::Client;
-    ///
-    /// fn say(client: &Client, text: &str) -> Result<(), PublishError> {
-    ///     let said = Publication::around("#", format!(": {text}"));
-    ///     let position = client.room("lobby").publish(said)?;
-    ///     println!("message {position} is sent");
-    ///     Ok(())
-    /// }
-    /// ```
-    ///
-    /// # Errors
-    /// [`PublishError`] if the server keeps no history, the audience is not a room, the room's name is too long,
-    /// or the server shuts down. No member receives the message then.
-    #[cfg(feature = "history")]
-    pub fn publish(&self, message: impl Into<Publication>) -> Result<Position, PublishError> {
-        let room = self.target.room.as_ref();
-        let room = room.filter(|_| self.shared.settings.history.is_some());
-        match room.ok_or(PublishError::NoHistory)?.len() {
-            ..=LONGEST_NAME => {}
-            long => return Err(PublishError::LongName(long)),
-        }
-        if self.shared.is_stopping() {
-            return Err(PublishError::Closed);
-        }
-        let command = |answer| {
-            let publish = Ask::Publish(self.target.clone(), message.into(), answer);
-            Command::History(Box::new(publish))
-        };
-        let position = self.shared.ask_hub(command, Duration::MAX);
-        position.ok_or(PublishError::Closed)
-    }
-
-    /// Returns the numbers of the members, in the order in which they connected. For a room, the result
-    /// includes the effect of each join and leave that was sent before this call. For all clients, the
-    /// members are the clients that are open now.
-    pub fn members(&self) -> Vec<ClientId> {
-        let mut ids = match &self.target.room {
-            None => self
-                .shared
-                .registry
-                .open()
-                .iter()
-                .map(|link| link.id)
-                .collect(),
-            Some(room) => self.shared.members(room),
-        };
-        ids.retain(|id| !self.target.except.contains(id));
-        ids
-    }
-}
-
 /// Returns a close frame that every version accepts.
+#[inline]
 fn sendable(code: CloseCode, reason: &str) -> Result<CloseFrame, Error> {
     let frame = CloseFrame::new(code, reason);
     Encoder::server(Version::Rfc6455).encode_close(Some(&frame), &mut Vec::new())?;
@@ -544,6 +517,7 @@ fn sendable(code: CloseCode, reason: &str) -> Result<CloseFrame, Error> {
 }
 
 impl fmt::Debug for ServerHandle {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerHandle")
             .field("clients", &self.count())
@@ -552,17 +526,12 @@ impl fmt::Debug for ServerHandle {
 }
 
 impl fmt::Debug for ClientHandle {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientHandle")
             .field("id", &self.id())
             .field("version", &self.version())
             .field("peer", &self.peer())
             .finish()
-    }
-}
-
-impl fmt::Debug for Audience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.target.fmt(f)
     }
 }

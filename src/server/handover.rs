@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use crate::net::peer::Peer;
 use crate::net::relay::{Relay, Single};
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
+use crate::net::system;
+use crate::net::system::LocalStream;
 use crate::net::transport;
 use crate::net::transport::Transport;
 
@@ -78,7 +81,7 @@ enum Way {
 /// The rest of a stream that is not a socket of the system, once it has a near end that is one.
 enum Behind {
     Nothing,
-    Bridge(UnixStream, Arc<dyn Transport>),
+    Bridge(LocalStream, Arc<dyn Transport>),
     Relay(Arc<Relay>),
 }
 
@@ -87,6 +90,7 @@ const ALREADY_READ: usize = 1024 * 1024;
 
 impl Handover {
     /// Hands over a stream of the operating system, with all abilities of an own connection.
+    #[inline]
     pub fn new(stream: impl Into<Stream>) -> Handover {
         Handover::on(Way::Socket(stream.into()))
     }
@@ -98,6 +102,7 @@ impl Handover {
     /// long as the connection lives: `stentor bridge, in` and `stentor bridge, out` copy the bytes, and
     /// `stentor bridge, end` waits for the end of the connection, gives the last bytes the [close
     /// timeout](crate::ServerBuilder::close_timeout), and shuts the transport down.
+    #[inline]
     pub fn through(transport: impl Transport) -> Handover {
         Handover::on(Way::Through(Arc::new(transport)))
     }
@@ -127,6 +132,7 @@ impl Handover {
     /// If the reads and writes of the stream have timeouts of their own, or do not block
     /// ([`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut)), all of this happens
     /// with such a delay: waiting messages leave, and all timeouts hold.
+    #[inline]
     pub fn single(stream: impl Read + Write + Send + 'static) -> Handover {
         Handover::on(Way::Single(Box::new(stream)))
     }
@@ -145,6 +151,7 @@ impl Handover {
     /// stream. Other code that has read a header names the client in this way.
     ///
     /// More than 1 MiB is an error when the connection is used.
+    #[inline]
     pub fn already_read(mut self, bytes: impl Into<Vec<u8>>) -> Handover {
         self.already_read = bytes.into();
         self
@@ -156,6 +163,7 @@ impl Handover {
     ///
     /// A request of draft-76 has eight more bytes behind its header block. They come from
     /// [`already_read`](Handover::already_read) or from the stream.
+    #[inline]
     pub fn request(mut self, request: ParsedRequest) -> Handover {
         self.request = Some(request);
         self
@@ -165,6 +173,7 @@ impl Handover {
     /// and the log: an address, or [`Peer::Local`] for a program on this machine. Streams other than TCP and
     /// Unix sockets need it; without it they are an error when the connection is used. For TCP it replaces the
     /// address of the stream, for example by one that a PROXY header has named.
+    #[inline]
     pub fn peer(mut self, peer: impl Into<Peer>) -> Handover {
         self.peer = Some(peer.into());
         self
@@ -175,6 +184,7 @@ impl Handover {
     /// # Errors
     /// The rejection, which the peer has been sent. [`Error::Io`] if the stream or the bytes read from it cannot
     /// be used, or if the threads of a transport cannot be started.
+    #[inline]
     pub(super) fn admit(mut self, shared: &Shared) -> Result<Box<Conversation>, Error> {
         let head = self.head().map_err(|error| refused(shared, error))?;
         let has_request = self.request.is_some();
@@ -208,6 +218,7 @@ impl Handover {
     ///
     /// # Errors
     /// [`Error::Io`] as for [`admit`](Handover::admit), or if a request was set.
+    #[inline]
     pub(super) fn connect(
         self,
         shared: &Shared,
@@ -228,6 +239,7 @@ impl Handover {
         Ok(conversation)
     }
 
+    #[inline]
     fn on(way: Way) -> Handover {
         Handover {
             way,
@@ -238,6 +250,7 @@ impl Handover {
     }
 
     /// Returns the header block of the parsed request, empty without one.
+    #[inline]
     fn head(&self) -> Result<Vec<u8>, Error> {
         self.check_length()?;
         if self.peer.is_none() && !matches!(self.way, Way::Socket(_)) {
@@ -249,6 +262,7 @@ impl Handover {
         head.unwrap_or_else(|| Ok(Vec::new()))
     }
 
+    #[inline]
     fn check_length(&self) -> Result<(), Error> {
         match self.already_read.len() {
             0..=ALREADY_READ => Ok(()),
@@ -260,6 +274,7 @@ impl Handover {
 
     /// Returns whether the stream itself has this peer. If not, other code knows more than the stream, for
     /// example from a PROXY header.
+    #[inline]
     fn is_own_peer(&self, peer: Peer) -> bool {
         match &self.way {
             Way::Socket(stream) => stream.peer().is_ok_and(|own| own == peer),
@@ -267,6 +282,7 @@ impl Handover {
         }
     }
 
+    #[inline]
     fn peer_or_own(&self) -> io::Result<Peer> {
         match (self.peer, &self.way) {
             (Some(peer), _) => Ok(peer),
@@ -279,6 +295,7 @@ impl Handover {
 impl Way {
     /// Returns a socket for the connection, and the rest. A stream from which a server has read a request is
     /// not encrypted any more.
+    #[inline]
     fn connect(self, shared: &Shared, has_request: bool) -> io::Result<(Socket, Behind)> {
         match self {
             Way::Socket(stream) => {
@@ -290,11 +307,11 @@ impl Way {
                 Ok((socket, Behind::Nothing))
             }
             Way::Through(transport) => {
-                let (near, far) = UnixStream::pair()?;
+                let (near, far) = system::local_pair()?;
                 Ok((Socket::new(near), Behind::Bridge(far, transport)))
             }
             Way::Single(stream) => {
-                let (near, far) = UnixStream::pair()?;
+                let (near, far) = system::local_pair()?;
                 let write_timeout = shared.settings.connection.timeouts.write;
                 let relay = Arc::new(Relay::new(far, stream, write_timeout));
                 let socket = Socket::relayed(near, Arc::clone(&relay));
@@ -306,6 +323,7 @@ impl Way {
 
 impl Behind {
     /// Starts the threads of a bridge. If they cannot be started, the connection ends.
+    #[inline]
     fn start_for(self, conversation: &Conversation, shared: &Shared) -> Result<(), Error> {
         let Behind::Bridge(far, transport) = self else {
             return Ok(());
@@ -325,6 +343,7 @@ impl Behind {
     }
 
     /// Writes the response to a connection that was rejected on arrival, and closes the stream.
+    #[inline]
     fn write_last(self) {
         match self {
             Behind::Nothing => {}
@@ -338,6 +357,7 @@ impl Behind {
 }
 
 /// Logs a connection that cannot be served, and returns the error.
+#[inline]
 pub(super) fn refused(shared: &Shared, error: Error) -> Error {
     log_limited!(
         shared.watchdog,
@@ -347,29 +367,35 @@ pub(super) fn refused(shared: &Shared, error: Error) -> Error {
     error
 }
 
+#[inline]
 fn invalid(fault: String) -> Error {
     Error::Io(io::Error::new(io::ErrorKind::InvalidInput, fault))
 }
 
 impl From<Stream> for Handover {
+    #[inline]
     fn from(stream: Stream) -> Handover {
         Handover::new(stream)
     }
 }
 
 impl From<TcpStream> for Handover {
+    #[inline]
     fn from(stream: TcpStream) -> Handover {
         Handover::new(stream)
     }
 }
 
+#[cfg(unix)]
 impl From<UnixStream> for Handover {
+    #[inline]
     fn from(stream: UnixStream) -> Handover {
         Handover::new(stream)
     }
 }
 
 impl fmt::Debug for Handover {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handover")
             .field("already_read", &self.already_read.len())

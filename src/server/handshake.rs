@@ -6,12 +6,13 @@ use std::sync::Arc;
 use crate::error::{DisconnectReason, Error};
 use crate::net::catch_panic::catch_panic;
 use crate::net::connection::{Conversation, Step};
+use crate::net::link::Identity;
 use crate::net::log::quota::Kind;
 use crate::net::log::{CONNECTION, debug, log_limited};
 use crate::net::send_queue::NOT_COPIED_FROM;
 use crate::net::sync::atomic::Ordering::Relaxed;
 use crate::net::tls::TlsSession;
-use crate::protocol::http::text::shown;
+use crate::protocol::http::words::shown;
 use crate::protocol::{self, Event, Rejection, Response, SendError, State, Values, Version};
 
 use super::membership;
@@ -261,7 +262,9 @@ impl Handshake<'_> {
             .request()
             .map_or("/", protocol::Request::target);
         let values = self.values.downgrade();
-        self.conversation.publish(target.into(), values);
+        let identity = Identity::new(self.conversation.encoder());
+        let identity = identity.of_request(target.into(), values);
+        self.conversation.publish(identity);
         self.shared.totals.opened(self.conversation.version());
         membership::enter(&self.conversation.link, self.shared);
         self.conversation.flush();

@@ -3,19 +3,24 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
+#[cfg(unix)]
 use std::os::unix::net::UnixListener;
+#[cfg(windows)]
+use std::os::windows::io::{AsSocket, BorrowedSocket};
+#[cfg(unix)]
 use std::path::{Path, PathBuf};
-
-use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
 use crate::net::peer::Peer;
 use crate::net::stream::Stream;
+use crate::net::system::{listen_on, listens};
 
-#[cfg(feature = "systemd")]
+#[cfg(all(feature = "systemd", unix))]
 use super::systemd;
+#[cfg(unix)]
 use super::unix_file;
+#[cfg(unix)]
 use super::unix_file::SocketFile;
 
 /// A listening socket of the operating system, for
@@ -25,7 +30,8 @@ use super::unix_file::SocketFile;
 pub enum Listener {
     /// A TCP listener, over IPv4, IPv6, or both.
     Tcp(TcpListener),
-    /// A listener on a Unix socket.
+    /// A listener on a Unix socket. Not on Windows.
+    #[cfg(unix)]
     Unix(UnixListener),
 }
 
@@ -36,6 +42,8 @@ pub enum Endpoint {
     /// A TCP address and port.
     Net(SocketAddr),
     /// The path of a Unix socket. `None` if the socket has no path, but an abstract name or no name at all.
+    /// Not on Windows.
+    #[cfg(unix)]
     Unix(Option<PathBuf>),
 }
 
@@ -51,9 +59,10 @@ pub(super) enum Source {
     /// The same, without TLS even if the server has TLS.
     #[cfg(feature = "tls")]
     Plain(io::Result<Vec<SocketAddr>>),
+    #[cfg(unix)]
     Unix(PathBuf),
     Existing(Listener),
-    #[cfg(feature = "systemd")]
+    #[cfg(all(feature = "systemd", unix))]
     Systemd,
 }
 
@@ -62,6 +71,7 @@ pub(super) enum Source {
 pub(crate) struct BoundListener {
     /// Before the listener, so that the file is removed first: no other file can have its number until
     /// the socket is closed.
+    #[cfg(unix)]
     file: Option<SocketFile>,
     listener: Listener,
     /// There is no TLS on this listener, even if the server has TLS.
@@ -73,11 +83,6 @@ pub(crate) struct BoundListener {
 /// system may allow less than this.
 const BACKLOG: i32 = 4096;
 
-#[cfg(not(target_vendor = "apple"))]
-const CLOEXEC: SocketFlags = SocketFlags::CLOEXEC;
-#[cfg(target_vendor = "apple")]
-const CLOEXEC: SocketFlags = SocketFlags::empty();
-
 impl Listeners {
     pub(super) fn add(&mut self, source: Source) {
         self.0.push(source);
@@ -88,7 +93,7 @@ impl Listeners {
     /// # Errors
     /// The error of the first that cannot be bound, and an error if there is none.
     pub(super) fn bind(self) -> io::Result<Vec<BoundListener>> {
-        #[cfg(feature = "systemd")]
+        #[cfg(all(feature = "systemd", unix))]
         if self
             .0
             .iter()
@@ -142,9 +147,10 @@ impl Source {
             Source::Tcp(addresses) => BoundListener::tcp(&addresses?)?,
             #[cfg(feature = "tls")]
             Source::Plain(addresses) => BoundListener::tcp(&addresses?)?.plain(),
+            #[cfg(unix)]
             Source::Unix(path) => BoundListener::unix(&path)?,
             Source::Existing(listener) => BoundListener::given(listener)?,
-            #[cfg(feature = "systemd")]
+            #[cfg(all(feature = "systemd", unix))]
             Source::Systemd => {
                 for listener in systemd::listeners()? {
                     bound.push(BoundListener::existing(listener)?);
@@ -161,7 +167,7 @@ impl BoundListener {
     fn tcp(addresses: &[SocketAddr]) -> io::Result<BoundListener> {
         let mut failed = invalid("no address to listen on: the name has none");
         for address in addresses {
-            match listen_on(address) {
+            match listen_on(address, BACKLOG) {
                 Ok(listener) => return BoundListener::existing(listener.into()),
                 Err(error) => failed = cannot_listen(address, &error),
             }
@@ -170,10 +176,11 @@ impl BoundListener {
     }
 
     /// Binds to a path.
+    #[cfg(unix)]
     fn unix(path: &Path) -> io::Result<BoundListener> {
         let failed = |error| cannot_listen(&path.display(), &error);
         let (listener, file) = unix_file::bind(path).map_err(failed)?;
-        let _ = listen(&listener, BACKLOG);
+        let _ = rustix::net::listen(&listener, BACKLOG);
         let mut bound = BoundListener::existing(listener.into())?;
         bound.file = Some(file);
         Ok(bound)
@@ -198,10 +205,12 @@ impl BoundListener {
     fn existing(listener: Listener) -> io::Result<BoundListener> {
         match &listener {
             Listener::Tcp(listener) => listener.set_nonblocking(true)?,
+            #[cfg(unix)]
             Listener::Unix(listener) => listener.set_nonblocking(true)?,
         }
         Ok(BoundListener {
             listener,
+            #[cfg(unix)]
             file: None,
             is_plain: false,
         })
@@ -227,6 +236,7 @@ impl BoundListener {
                 let (stream, address) = listener.accept()?;
                 Ok((stream.into(), address.into()))
             }
+            #[cfg(unix)]
             Listener::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
                 Ok((stream.into(), Peer::Local))
@@ -235,10 +245,14 @@ impl BoundListener {
     }
 
     pub(crate) fn endpoint(&self) -> io::Result<Endpoint> {
-        match (&self.listener, &self.file) {
-            (Listener::Tcp(listener), _) => listener.local_addr().map(Endpoint::Net),
-            (Listener::Unix(_), Some(file)) => Ok(Endpoint::Unix(Some(file.path().to_owned()))),
-            (Listener::Unix(listener), None) => {
+        #[cfg(unix)]
+        if let Some(file) = &self.file {
+            return Ok(Endpoint::Unix(Some(file.path().to_owned())));
+        }
+        match &self.listener {
+            Listener::Tcp(listener) => listener.local_addr().map(Endpoint::Net),
+            #[cfg(unix)]
+            Listener::Unix(listener) => {
                 let address = listener.local_addr()?;
                 Ok(Endpoint::Unix(address.as_pathname().map(Path::to_owned)))
             }
@@ -253,44 +267,12 @@ impl BoundListener {
 pub(super) fn tcp_address(endpoints: &[Endpoint]) -> io::Result<SocketAddr> {
     let mut addresses = endpoints.iter().filter_map(|endpoint| match endpoint {
         Endpoint::Net(address) => Some(*address),
+        #[cfg(unix)]
         Endpoint::Unix(_) => None,
     });
     let words = "this server has no TCP address: it listens on Unix sockets only";
     let none = || io::Error::new(io::ErrorKind::AddrNotAvailable, words);
     addresses.next().ok_or_else(none)
-}
-
-/// Creates a listening socket with its options: in the standard library, they cannot be set before it is
-/// bound.
-fn listen_on(address: &SocketAddr) -> io::Result<TcpListener> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let socket = socket_with(family, SocketType::STREAM, CLOEXEC, None)?;
-    // For systems that cannot create a socket with this flag.
-    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
-    // A restarted server need not wait until the system has forgotten the old server's connections.
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        // If the system allows one family only, it is IPv6.
-        let _ = sockopt::set_ipv6_v6only(&socket, false);
-    }
-    bind(&socket, address)?;
-    listen(&socket, BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// Returns whether a socket listens.
-#[cfg(not(target_vendor = "apple"))]
-pub(super) fn listens(socket: impl AsFd) -> bool {
-    sockopt::socket_acceptconn(socket) == Ok(true)
-}
-
-/// This system cannot report whether a socket listens.
-#[cfg(target_vendor = "apple")]
-pub(super) fn listens(_: impl AsFd) -> bool {
-    true
 }
 
 fn resolve(address: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
@@ -318,18 +300,28 @@ impl From<TcpListener> for Listener {
     }
 }
 
+#[cfg(unix)]
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Listener {
         Listener::Unix(listener)
     }
 }
 
+#[cfg(unix)]
 impl AsFd for BoundListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.listener {
             Listener::Tcp(listener) => listener.as_fd(),
             Listener::Unix(listener) => listener.as_fd(),
         }
+    }
+}
+
+#[cfg(windows)]
+impl AsSocket for BoundListener {
+    fn as_socket(&self) -> BorrowedSocket<'_> {
+        let Listener::Tcp(listener) = &self.listener;
+        listener.as_socket()
     }
 }
 
@@ -347,7 +339,9 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Endpoint::Net(address) => address.fmt(f),
+            #[cfg(unix)]
             Endpoint::Unix(Some(path)) => path.display().fmt(f),
+            #[cfg(unix)]
             Endpoint::Unix(None) => f.write_str("a Unix socket without a path"),
         }
     }

@@ -18,10 +18,10 @@ use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::net::sync::{MutexGuard, PoisonError};
 
 #[cfg(feature = "history")]
-use super::history::resume::{ResumeError, Since};
+use super::history::resume::{ResumeError, Step};
 use super::hub::Command;
 #[cfg(feature = "history")]
-use super::hub::history::{Ask, Mode, Replay};
+use super::hub::history::Replay;
 use super::shared::Shared;
 
 /// The most bytes of a room's name.
@@ -132,15 +132,22 @@ fn check_name(room: &str) -> Result<(), JoinError> {
 
 /// Adds a room to the set of a client, if the limits allow it, and counts one membership more.
 fn add(rooms: &mut BTreeSet<Arc<str>>, room: &Arc<str>, shared: &Shared) -> Result<(), JoinError> {
-    let settings = &shared.settings;
-    if rooms.len() >= settings.max_rooms_per_client {
-        return Err(JoinError::TooManyRooms(settings.max_rooms_per_client));
-    }
+    check_count(rooms, shared)?;
     if !shared.memberships.take() {
-        return Err(JoinError::TooManyMemberships(settings.max_memberships));
+        return Err(JoinError::TooManyMemberships(
+            shared.settings.max_memberships,
+        ));
     }
     rooms.insert(Arc::clone(room));
     Ok(())
+}
+
+/// Checks that a client may be in one room more.
+fn check_count(rooms: &BTreeSet<Arc<str>>, shared: &Shared) -> Result<(), JoinError> {
+    match shared.settings.max_rooms_per_client {
+        most if rooms.len() >= most => Err(JoinError::TooManyRooms(most)),
+        _ => Ok(()),
+    }
 }
 
 /// Checks, before a client receives the history of a room, that it may join. A refusal is counted.
@@ -150,12 +157,10 @@ pub(super) fn may_join(link: &Link, room: &str, shared: &Shared) -> Result<(), R
         check_name(room)?;
         let mut rooms = lock(link);
         let rooms = rooms.as_mut().ok_or(JoinError::Closed)?;
-        match shared.settings.max_rooms_per_client {
-            most if rooms.len() >= most && !rooms.contains(room) => {
-                Err(JoinError::TooManyRooms(most))
-            }
-            _ => Ok(rooms.contains(room)),
+        if rooms.contains(room) {
+            return Ok(true);
         }
+        check_count(rooms, shared).map(|()| false)
     };
     match check() {
         Ok(false) => Ok(()),
@@ -164,35 +169,20 @@ pub(super) fn may_join(link: &Link, room: &str, shared: &Shared) -> Result<(), R
     }
 }
 
-/// Requests the messages after `since` from the hub, which enters the client into the room unless more of
+/// Requests the next messages from the hub, which enters the client into the room unless more of
 /// them are left than fit into its send queue.
 #[cfg(feature = "history")]
-pub(super) fn resume(
-    link: &Link,
-    room: &Arc<str>,
-    since: Since,
-    mode: Mode,
-    shared: &Shared,
-) -> Result<Replay, ResumeError> {
+pub(super) fn resume(link: &Link, step: Step<'_>, shared: &Shared) -> Result<Replay, ResumeError> {
+    let room = step.room;
     let mut rooms = lock(link);
     let rooms = rooms.as_mut().ok_or(JoinError::Closed)?;
     if rooms.contains(room) {
         return Err(ResumeError::Member);
     }
     add(rooms, room, shared).map_err(|error| refused(error, shared))?;
-    let command = |answer| {
-        let (id, room) = (link.id, Arc::clone(room));
-        Command::History(Box::new(Ask::Resume {
-            id,
-            room,
-            since,
-            mode,
-            answer,
-        }))
-    };
     // Under this client's own lock until the answer is here: until then no thread knows whether it is a
     // member. The hub answers soon, and never takes this lock.
-    let replay = shared.ask_hub(command, Duration::MAX);
+    let replay = shared.ask_hub(|answer| step.command(link, answer), Duration::MAX);
     if !replay.as_ref().is_some_and(|replay| replay.joined) {
         rooms.remove(room);
     }

@@ -8,10 +8,9 @@
 
 use std::fs;
 
-use rustix::param::page_size;
-use rustix::process::{Resource, getrlimit};
-
 use crate::net::log::{SERVER, warn};
+use crate::net::system;
+use crate::net::system::Resource;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -32,6 +31,9 @@ const ARENA: usize = if cfg!(all(target_env = "gnu", target_pointer_width = "64"
 } else {
     0
 };
+
+/// At least a page of memory, on every system.
+const PAGE: usize = 64 * KIB;
 
 /// One of the two limits, and how much of it is in use.
 #[derive(Debug, Clone, Copy)]
@@ -72,8 +74,8 @@ impl Limit {
         match (rest + BESIDE + self.reserve()).checked_sub(self.arena) {
             None => Some(stack),
             // A larger stack would use a part of the reserve, and so would an arena.
-            Some(_) if self.reserve() >= self.arena => None,
-            Some(surplus) => Some(stack + surplus + page_size()),
+            Some(_) if self.reserve() + PAGE > self.arena => None,
+            Some(surplus) => Some(stack + surplus + PAGE),
         }
     }
 }
@@ -112,14 +114,15 @@ pub(super) fn at_most(wanted: usize, shares: usize, what: &str) -> usize {
 
 /// Returns the limits, address space first: it decides the size of a stack.
 fn limits() -> impl Iterator<Item = Limit> {
-    let space = soft(Resource::As).or(narrow());
-    let data = soft(Resource::Data);
-    // Sizes in pages: the first of all mappings, the sixth of data and stacks.
-    let taken = (space.is_some() || data.is_some()).then(|| fs::read_to_string("/proc/self/statm"));
-    let taken = taken.and_then(Result::ok).unwrap_or_default();
-    let pages = |place| taken.split_whitespace().nth(place)?.parse::<usize>().ok();
-    let limit = |name, most: Option<usize>, place, arena| {
-        let taken = pages(place)?.saturating_mul(page_size());
+    let space = system::limit(Resource::AddressSpace).or(narrow());
+    let data = system::limit(Resource::Data);
+    let status = (space.is_some() || data.is_some()).then(|| fs::read("/proc/self/status"));
+    let status = status.and_then(Result::ok).unwrap_or_default();
+    let limit = |name, most: Option<usize>, taken: &[&str], arena| {
+        let taken = taken
+            .iter()
+            .map(|field| bytes_of(&status, field))
+            .sum::<Option<usize>>()?;
         Some(Limit {
             name,
             most: most?,
@@ -128,15 +131,19 @@ fn limits() -> impl Iterator<Item = Limit> {
             clients: 0,
         })
     };
-    let space = limit("the limit of address space", space, 0, ARENA);
-    let data = limit("the limit of data", data, 5, 0);
+    let space = limit("the limit of address space", space, &["VmSize:"], ARENA);
+    let data = limit("the limit of data", data, &["VmData:", "VmStk:"], 0);
     space.into_iter().chain(data)
 }
 
-fn soft(resource: Resource) -> Option<usize> {
-    getrlimit(resource)
-        .current
-        .map(|most| usize::try_from(most).unwrap_or(usize::MAX))
+/// Returns the value of a field of `/proc/self/status`, whose unit is KiB. The text as a whole need not be
+/// UTF-8: it begins with the name of the process.
+fn bytes_of(status: &[u8], field: &str) -> Option<usize> {
+    let mut lines = status.split(|byte| *byte == b'\n');
+    let value = lines.find_map(|line| line.strip_prefix(field.as_bytes()))?;
+    let value = std::str::from_utf8(value).ok()?;
+    let kib: usize = value.split_whitespace().next()?.parse().ok()?;
+    Some(kib.saturating_mul(KIB))
 }
 
 /// Returns the address space of a 32-bit process.
@@ -146,7 +153,7 @@ fn narrow() -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BESIDE, Limit, MIB, RESERVE};
+    use super::{BESIDE, Limit, MIB, RESERVE, bytes_of};
 
     fn limit(most: usize, taken: usize, arena: usize) -> Limit {
         let name = "a limit";
@@ -192,6 +199,16 @@ mod tests {
             }
             assert_eq!(enlarged > 0, limit(most, 0, 64 * MIB).reserve() < 64 * MIB);
         }
+    }
+
+    #[test]
+    fn sizes_are_read_from_the_status_of_the_process() {
+        let status =
+            b"Name:\t\xe9cho\nVmSize:\t    2060 kB\nVmData:\t      12 kB\nVmStk:\t   many kB\n";
+        assert_eq!(bytes_of(status, "VmSize:"), Some(2060 * 1024));
+        assert_eq!(bytes_of(status, "VmData:"), Some(12 * 1024));
+        assert_eq!(bytes_of(status, "VmStk:"), None);
+        assert_eq!(bytes_of(status, "VmSwap:"), None);
     }
 
     #[test]

@@ -51,11 +51,14 @@ pub(crate) mod shared;
 
 mod accept_loop;
 
+mod idle_threads;
+
 pub(crate) mod listener;
 
+#[cfg(unix)]
 mod unix_file;
 
-#[cfg(feature = "systemd")]
+#[cfg(all(feature = "systemd", unix))]
 mod systemd;
 
 pub(crate) mod client;
@@ -73,6 +76,9 @@ mod hub;
 #[cfg(feature = "history")]
 mod history;
 
+#[cfg(feature = "history")]
+mod journal;
+
 mod membership;
 
 mod os_limits;
@@ -81,19 +87,31 @@ mod memory;
 
 pub(crate) mod handles;
 
+pub(crate) mod audience;
+
 #[cfg(all(test, stentor_model))]
 #[path = "../../tests/model/src/mod.rs"]
 mod model;
 
 pub use acceptor::Acceptor;
+pub use audience::Audience;
 pub use close_with::CloseWith;
 pub use counters::Counters;
-pub use handles::Audience;
 pub use handover::Handover;
 #[cfg(feature = "history")]
 pub use history::History;
 #[cfg(feature = "history")]
+pub use history::enter::{EnterError, Entered};
+#[cfg(feature = "history")]
 pub use history::follow::{Follow, Followed};
+#[cfg(feature = "history")]
+pub use history::health::Health;
+#[cfg(feature = "history")]
+pub use history::journal::{Journal, JournalEntry, JournalLimits, JournalRoom};
+#[cfg(feature = "history")]
+pub use history::member::{
+    InvalidMemberId, InvalidMemberKey, Member, MemberId, MemberKey, Present, Roll,
+};
 #[cfg(feature = "history")]
 pub use history::page::{Entry, HistoryError, Page};
 #[cfg(feature = "history")]
@@ -111,6 +129,8 @@ pub use teardown::CloseReport;
 pub use upgrade_response::UpgradeResponse;
 
 pub use crate::net::client_id::ClientId;
+pub use crate::net::halves::Halves;
 pub use crate::net::peer::Peer;
 pub use crate::net::rate_limit::OnRateLimit;
 pub use crate::net::stream::Stream;
+pub use crate::net::transport::Transport;

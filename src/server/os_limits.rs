@@ -6,9 +6,8 @@
 
 use std::fs;
 
-use rustix::process::{Resource, getrlimit};
-
 use crate::net::log::{SERVER, warn};
+use crate::net::system::{Resource, limit};
 
 /// The mappings of a thread: its stack, its signal stack, and a guard for each.
 const MAPPINGS: usize = 4;
@@ -32,8 +31,7 @@ pub(crate) fn at_most(wanted: usize) -> usize {
 /// the program.
 fn limits() -> Vec<(&'static str, usize)> {
     let mut limits = Vec::new();
-    let files = getrlimit(Resource::Nofile).current;
-    if let Some(files) = files.and_then(|files| usize::try_from(files).ok()) {
+    if let Some(files) = limit(Resource::Files) {
         limits.push(("the limit of open files", files.saturating_sub(DESCRIPTORS)));
     }
     let system = [

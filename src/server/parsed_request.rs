@@ -33,6 +33,7 @@ pub struct ParsedRequest {
 impl ParsedRequest {
     /// Creates a request of HTTP/1.1 without headers. `target` is the resource as it was received, with its
     /// query, neither decoded nor normalized.
+    #[inline]
     pub fn new(method: &str, target: &str) -> ParsedRequest {
         ParsedRequest {
             method: method.to_owned(),
@@ -44,12 +45,14 @@ impl ParsedRequest {
 
     /// Sets the version of HTTP. Default: 1.1. A request of HTTP/1.0 is answered as an own one, which is a
     /// rejection in most versions of the protocol. Any other version is an error when the request is used.
+    #[inline]
     pub fn version(mut self, major: u8, minor: u8) -> ParsedRequest {
         self.version = (major, minor);
         self
     }
 
     /// Adds a header. It is checked when the request is used.
+    #[inline]
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> ParsedRequest {
         let (name, value) = (name.as_ref().to_owned(), value.as_ref().to_vec());
         self.headers.push((name, value));
@@ -57,6 +60,7 @@ impl ParsedRequest {
     }
 
     /// Adds headers, as [`header`](ParsedRequest::header) does.
+    #[inline]
     pub fn headers<N, V>(mut self, headers: impl IntoIterator<Item = (N, V)>) -> ParsedRequest
     where
         N: AsRef<str>,
@@ -72,6 +76,7 @@ impl ParsedRequest {
     ///
     /// # Errors
     /// If a part has a character that would make the block another one.
+    #[inline]
     pub(super) fn to_head(&self) -> Result<Vec<u8>, Error> {
         let (major, minor) = self.version;
         if major != 1 || minor > 1 {
@@ -107,6 +112,7 @@ impl ParsedRequest {
     }
 }
 
+#[inline]
 fn invalid(fault: String) -> Error {
     let fault = format!("a request that another server has parsed: {fault}");
     Error::Io(io::Error::new(io::ErrorKind::InvalidInput, fault))
@@ -114,6 +120,7 @@ fn invalid(fault: String) -> Error {
 
 /// The headers and the query may hold secrets, and are left out.
 impl fmt::Debug for ParsedRequest {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ParsedRequest")
             .field("method", &self.method)

@@ -118,6 +118,7 @@ impl Registry {
         inside.links.values().filter(|link| link.is_open()).count()
     }
 
+    #[inline]
     pub(crate) fn counters(&self) -> Counters {
         let inside = self.lock();
         let links = inside.links.values().map(|link| &**link);

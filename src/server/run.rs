@@ -3,15 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 
 use crate::net::log::{SERVER, info};
+use crate::net::system::LocalStream;
 
 use super::accept_loop;
 use super::builder::ServerBuilder;
-use super::client::{Client, HandlerResult};
+use super::client::{Client, Handler, HandlerResult};
 use super::handles::ServerHandle;
 use super::listener::{BoundListener, Endpoint, tcp_address};
 use super::settings::Settings;
@@ -33,7 +33,7 @@ use super::spawn::RunningServer;
 #[must_use = "a server accepts no client until `run` is called"]
 pub struct Server {
     listeners: Vec<BoundListener>,
-    woken: UnixStream,
+    woken: LocalStream,
     threads: ServerThreads,
 }
 
@@ -97,6 +97,11 @@ impl Server {
     where
         F: Fn(&mut Client) -> HandlerResult + Sync,
     {
+        self.run_dyn(&handler)
+    }
+
+    /// The same for all types of handlers, so that it is compiled once, and not with each program.
+    fn run_dyn(self, handler: &Handler<'_>) -> io::Result<()> {
         self.threads.check_process()?;
         let endpoints: Vec<_> = self
             .listeners
@@ -121,7 +126,7 @@ impl Server {
         );
         let result = thread::scope(|scope| {
             // When this returns, no more clients are accepted.
-            let result = accept_loop::listen(listeners, &woken, shared, scope, &handler);
+            let result = accept_loop::listen(listeners, &woken, shared, scope, handler);
             shared.finish_shutdown();
             result
         });

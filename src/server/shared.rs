@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::DisconnectReason;
+#[cfg(feature = "history")]
+use crate::net::answer::Answered;
+use crate::net::answer::{Answer, Unanswered, answer};
 use crate::net::client_id::ClientId;
 use crate::net::connection::Conversation;
 use crate::net::incoming::Incoming;
@@ -22,11 +24,12 @@ use crate::net::send_queue::total::TotalQueued;
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
 use crate::net::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::net::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use crate::net::sync::channel::{RecvTimeoutError, Sender, bounded};
+use crate::net::sync::atomic::{AtomicBool, AtomicU64};
+use crate::net::sync::channel::{Sender, bounded};
 use crate::net::sync::thread;
 use crate::net::sync::thread::JoinHandle;
 use crate::net::sync::{Instant, Mutex, PoisonError};
+use crate::net::system::{LocalStream, local_pair};
 use crate::net::tls::TlsError;
 use crate::net::watchdog::Watchdog;
 use crate::protocol::{CloseFrame, Config, Connection, Rejection, Request, Role, rejection_bytes};
@@ -35,8 +38,13 @@ use super::addresses::AddressGroup;
 use super::counters::Totals;
 #[cfg(feature = "history")]
 use super::history::page::HistoryError;
+#[cfg(feature = "history")]
+use super::history::publication::PublishError;
 use super::hub::admission::Admission;
 use super::hub::{Command, Hub, QUEUE};
+use super::idle_threads::IdleThreads;
+#[cfg(feature = "history")]
+use super::journal::{Desk, Prepared};
 #[cfg(feature = "history")]
 use super::membership::LONGEST_NAME;
 use super::membership::Memberships;
@@ -56,29 +64,35 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) total_queued: Arc<TotalQueued>,
     pub(crate) watchdog: Arc<Watchdog>,
-    commands: Sender<Command>,
-    admission: Arc<Admission>,
+    pub(super) commands: Sender<Command>,
+    pub(super) admission: Arc<Admission>,
     pub(super) memberships: Arc<Memberships>,
     stopping: AtomicBool,
     /// How long the clients may take to leave in a shutdown.
     limit: Mutex<Duration>,
-    waker: UnixStream,
+    waker: LocalStream,
     next_id: AtomicU64,
-    /// How many client threads wait for a client.
-    pub(super) idle_threads: AtomicUsize,
+    /// The client threads that wait for a client.
+    pub(super) idle_threads: IdleThreads<Box<Conversation>>,
+    /// The journal, if the server has one.
+    #[cfg(feature = "history")]
+    pub(super) desk: Option<Arc<Desk>>,
 }
 
 /// The threads of the hub and the watchdog; dropping this ends both.
 pub(crate) struct ServerThreads {
     pub(crate) shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// The journal's thread, and an answer that it never gives, but ends.
+    #[cfg(feature = "history")]
+    pub(super) engine: Option<(JoinHandle<()>, Answered<()>)>,
     /// The process in which they run.
     pub(super) process: Process,
 }
 
 impl ServerThreads {
     /// Starts the hub and the watchdog. The other end of the waker is for the listener.
-    pub(crate) fn new(mut settings: Settings) -> io::Result<(ServerThreads, UnixStream)> {
+    pub(crate) fn new(mut settings: Settings) -> io::Result<(ServerThreads, LocalStream)> {
         settings.max_clients = os_limits::at_most(settings.max_clients);
         limit_memory(&mut settings);
         let registry = Arc::new(Registry::new(settings.per_address.clone()));
@@ -88,18 +102,13 @@ impl ServerThreads {
         let owner = Arc::clone(&registry);
         let (watchdog, watch) = Watchdog::new(Arc::clone(&total_queued), incoming, owner)?;
         let (commands, commands_in) = bounded(QUEUE);
+        #[cfg(feature = "history")]
+        let mut prepared = Prepared::new(&mut settings, &commands, &totals)?;
         let admission = Arc::new(Admission::default());
         let memberships = Arc::new(Memberships::new(settings.max_memberships));
-        let (waker, woken) = UnixStream::pair()?;
+        let (waker, woken) = local_pair()?;
         waker.set_nonblocking(true)?;
-        let mut local_config = Arc::clone(&settings.connection.config);
-        if settings.trust_local_proxy {
-            Arc::make_mut(&mut local_config).trust_forwarded_headers = true;
-        }
-        let mut secure_config = Arc::clone(&settings.connection.config);
-        if settings.tls.is_some() {
-            Arc::make_mut(&mut secure_config).behind_tls = true;
-        }
+        let (local_config, secure_config) = configs(&settings);
         let shared = Arc::new(Shared {
             settings,
             local_config,
@@ -115,7 +124,9 @@ impl ServerThreads {
             limit: Mutex::default(),
             waker,
             next_id: AtomicU64::new(1),
-            idle_threads: AtomicUsize::new(0),
+            idle_threads: IdleThreads::new(),
+            #[cfg(feature = "history")]
+            desk: prepared.desk.take(),
         });
         let hub = Hub::new(
             commands_in,
@@ -126,14 +137,18 @@ impl ServerThreads {
             memberships,
         );
         #[cfg(feature = "history")]
-        let hub = hub.remembering(shared.settings.history.clone());
+        let hub = hub.remembering(prepared.memory);
         let mut threads = ServerThreads {
             shared,
             threads: Vec::new(),
+            #[cfg(feature = "history")]
+            engine: None,
             process: Process::current(),
         };
-        threads.start("stentor hub", move || hub.run())?;
-        threads.start("stentor watchdog", move || watch.run())?;
+        #[cfg(feature = "history")]
+        threads.start_engine(prepared.engine)?;
+        threads.start("stentor hub", Box::new(move || hub.run()))?;
+        threads.start("stentor watchdog", Box::new(move || watch.run()))?;
         Ok((threads, woken))
     }
 
@@ -145,7 +160,7 @@ impl ServerThreads {
         self.process.check("the server")
     }
 
-    fn start(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    fn start(&mut self, name: &str, run: Box<dyn FnOnce() + Send>) -> io::Result<()> {
         let builder = thread::Builder::new().name(name.to_owned());
         self.threads.push(builder.spawn(run)?);
         Ok(())
@@ -156,6 +171,8 @@ impl Drop for ServerThreads {
     fn drop(&mut self) {
         if !self.process.is_current() {
             // The threads are in the parent, which needs them; a join here would never return.
+            #[cfg(feature = "history")]
+            std::mem::forget(self.engine.take());
             return self.threads.drain(..).for_each(std::mem::forget);
         }
         self.shared.stopping.store(true, SeqCst);
@@ -166,7 +183,22 @@ impl Drop for ServerThreads {
                 error!(target: SERVER, "a thread of the server panicked");
             }
         }
+        #[cfg(feature = "history")]
+        self.stop_engine();
     }
+}
+
+/// Returns the configurations for clients of a Unix socket, and for those of TLS.
+fn configs(settings: &Settings) -> (Arc<Config>, Arc<Config>) {
+    let mut local_config = Arc::clone(&settings.connection.config);
+    if settings.trust_local_proxy {
+        Arc::make_mut(&mut local_config).trust_forwarded_headers = true;
+    }
+    let mut secure_config = Arc::clone(&settings.connection.config);
+    if settings.tls.is_some() {
+        Arc::make_mut(&mut secure_config).behind_tls = true;
+    }
+    (local_config, secure_config)
 }
 
 /// Lowers the limits of memory to the part of the process's memory limits that is left for them.
@@ -177,7 +209,9 @@ fn limit_memory(settings: &mut Settings) {
     settings.all_incoming = memory::at_most(settings.all_incoming, 8, "incoming messages");
     #[cfg(feature = "history")]
     if let Some(history) = &mut settings.history {
-        history.total = memory::at_most(history.total, 8, "the history of rooms");
+        history.bounds.total = memory::at_most(history.bounds.total, 8, "the history of rooms");
+        let bounds = &mut history.bounds;
+        bounds.member_bytes = memory::at_most(bounds.member_bytes, 32, "members of rooms");
     }
 }
 
@@ -211,12 +245,14 @@ impl Shared {
     }
 
     /// Closes all clients with 1001: see [`shutdown_with`](Shared::shutdown_with).
+    #[inline]
     pub(crate) fn shutdown(&self, limit: Duration) {
         self.shutdown_with(CloseFrame::going_away(), limit);
     }
 
     /// Closes all clients with a frame that may be sent, after all commands that the hub has received before,
     /// and waits until that is done: for the hub, which nothing can block, and no longer than `limit`.
+    #[inline]
     pub(crate) fn shutdown_with(&self, frame: CloseFrame, limit: Duration) {
         self.registry.set_shutdown_frame(frame);
         *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
@@ -249,6 +285,7 @@ impl Shared {
 
     /// Returns the members of a room, in the order of arrival; none, once the hub has ended. The caller's
     /// thread sorts them, to save the hub's time.
+    #[inline]
     pub(crate) fn members(&self, room: &Arc<str>) -> Vec<ClientId> {
         let command = |answer| Command::Members(Arc::clone(room), answer);
         let mut ids = self.ask_hub(command, Duration::MAX).unwrap_or_default();
@@ -257,6 +294,7 @@ impl Shared {
     }
 
     /// Returns the rooms with members, in alphabetical order; none, once the hub has ended.
+    #[inline]
     pub(crate) fn rooms(&self) -> Vec<String> {
         let (mut names, mut next) = (Vec::new(), Some(0));
         while let Some(from) = next {
@@ -267,6 +305,16 @@ impl Shared {
         }
         names.sort_unstable();
         names
+    }
+
+    /// Checks that entries can be added to a room with this name, or removed.
+    #[cfg(feature = "history")]
+    pub(super) fn may_publish(&self, room: &str) -> Result<(), PublishError> {
+        match room.len() {
+            _ if self.settings.history.is_none() => Err(PublishError::NoHistory),
+            ..=LONGEST_NAME => Ok(()),
+            long => Err(PublishError::LongName(long)),
+        }
     }
 
     /// Checks that a room with this name has a history.
@@ -281,6 +329,7 @@ impl Shared {
 
     /// Returns the rooms with the number of their members, in alphabetical order; none, once the hub has
     /// ended. All of them come in one answer; the caller's thread sorts it and makes the strings.
+    #[inline]
     pub(crate) fn room_counts(&self) -> Vec<(String, usize)> {
         let mut counts = self
             .ask_hub(Command::RoomCounts, Duration::MAX)
@@ -295,21 +344,19 @@ impl Shared {
     /// Returns the hub's answer; `None` once the hub has ended, or when the answer took too long.
     pub(super) fn ask_hub<T>(
         &self,
-        command: impl FnOnce(Sender<T>) -> Command,
+        command: impl FnOnce(Answer<T>) -> Command,
         limit: Duration,
     ) -> Option<T> {
         let mut pause = Duration::from_millis(20);
         let since = Instant::now();
-        let (answer, answered) = bounded(1);
+        let (answer, answered) = answer();
         self.command(command(answer));
         // A command after the last one is never answered, and also never dropped while the channel has
         // a sender: so this checks from time to time whether the hub has ended.
         loop {
             let left = limit.saturating_sub(since.elapsed());
             match answered.recv_timeout(left.min(pause)) {
-                Err(RecvTimeoutError::Timeout)
-                    if !left.is_zero() && !self.admission.is_closed() =>
-                {
+                Err(Unanswered::Timeout) if !left.is_zero() && !self.admission.is_closed() => {
                     // An answer that takes so long is one that has to wait for something.
                     pause = (2 * pause).min(Duration::from_secs(1));
                 }
@@ -409,7 +456,7 @@ impl Shared {
         } = &self.settings.connection;
         let (own, watcher) = (Arc::clone(&socket), Arc::clone(&self.watchdog));
         let (limit, policy) = (*send_queue_limit, self.settings.slow_client);
-        let send_queue = SendQueue::new(id, own, limit, policy, watcher);
+        let send_queue = SendQueue::new(id, own, limit, watcher).with_policy(policy);
         let timeouts = match socket.is_relayed() {
             true => Arc::new(timeouts.without_pings()),
             false => Arc::clone(timeouts),
@@ -469,17 +516,18 @@ impl Shared {
         }
         let trusts = self.config_for(link.peer()).trust_forwarded_headers;
         let is_counted = self.is_counted() && !trusts;
-        match link.peer().ip().filter(|_| is_counted) {
-            Some(address) => self.registry.enter_from(link, AddressGroup::of(address)),
-            None => Ok(()),
-        }
+        self.count_from(link, link.peer().ip().filter(|_| is_counted))
     }
 
     /// Counts a client for the address that a proxy has named, or else for the proxy's own, if it has one.
     pub(crate) fn admit_forwarded(&self, conversation: &Conversation) -> Result<(), Rejection> {
         let link = &conversation.link;
         let is_counted = self.is_counted() && self.config_for(link.peer()).trust_forwarded_headers;
-        match self.address_of(conversation).filter(|_| is_counted) {
+        self.count_from(link, self.address_of(conversation).filter(|_| is_counted))
+    }
+
+    fn count_from(&self, link: &Link, address: Option<IpAddr>) -> Result<(), Rejection> {
+        match address {
             Some(address) => self.registry.enter_from(link, AddressGroup::of(address)),
             None => Ok(()),
         }
@@ -516,7 +564,7 @@ impl Shared {
         );
         self.totals.rejected(rejection.name());
         let response = rejection_bytes(rejection, self.settings.connection.config.date);
-        link.send_queue.send_close_frame(&response, None);
+        link.send_queue.send_close_frame(&response);
         link.enter(Stage::Gone);
         link.send_queue.release_socket();
         self.watchdog.linger(socket);

@@ -42,6 +42,7 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
+    #[inline]
     pub(super) fn new(
         handle: ServerHandle,
         endpoints: Vec<Endpoint>,
@@ -55,6 +56,7 @@ impl RunningServer {
     }
 
     /// Returns a handle of the server, for broadcasts, counters and the shutdown.
+    #[inline]
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
@@ -64,12 +66,14 @@ impl RunningServer {
     ///
     /// # Errors
     /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if the server listens on Unix sockets only.
+    #[inline]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         tcp_address(&self.endpoints)
     }
 
     /// Returns all addresses and paths on which the server listens, in the order in which they were added.
     #[must_use]
+    #[inline]
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
     }
@@ -81,6 +85,7 @@ impl RunningServer {
     /// The same as [`join`](RunningServer::join).
     #[doc(alias = "graceful shutdown")]
     #[doc(alias = "stop")]
+    #[inline]
     pub fn shutdown(self, timeout: Duration) -> io::Result<()> {
         self.handle.shutdown(timeout);
         self.join()
@@ -94,6 +99,7 @@ impl RunningServer {
     /// The error that [`Server::run`](crate::Server::run) returns in the same case. Also an error with the
     /// message of the panic, if the server's thread has panicked. Handlers and hooks do not cause that: their
     /// panics are caught.
+    #[inline]
     pub fn join(self) -> io::Result<()> {
         match self.thread.join() {
             Ok(result) => result,
@@ -106,6 +112,7 @@ impl RunningServer {
 }
 
 /// Returns the message of a panic, if it is text.
+#[inline]
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -113,6 +120,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 }
 
 impl fmt::Debug for RunningServer {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunningServer")
             .field("endpoints", &self.endpoints)

@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use listenfd::ListenFd;
 
-use super::listener::{Listener, listens};
+use crate::net::system::listens;
+
+use super::listener::Listener;
 
 /// Another server of this process has taken the sockets: the environment does not name them any more.
 static TAKEN: AtomicBool = AtomicBool::new(false);

@@ -11,7 +11,8 @@ use crate::net::log::quota::Kind;
 use crate::net::log::{CONNECTION, debug, log_limited};
 use crate::net::peer::Peer;
 use crate::net::sync::atomic::Ordering::Relaxed;
-use crate::protocol::http::text::{Escaped, shown};
+use crate::protocol::http::text::Escaped;
+use crate::protocol::http::words::shown;
 use crate::protocol::{CloseCode, CloseFrame, Closed, Initiator, Version};
 
 use super::client::HandlerResult;
@@ -176,9 +177,8 @@ pub(super) fn report_close(conversation: &mut Conversation, shared: &Shared) {
     };
     log_limited!(shared.watchdog, kind, "{report}");
     let id = report.id;
-    if let Some(hook) = &shared.settings.on_close
-        && catch_panic(|| hook(&report)).is_none()
-    {
+    let hook = shared.settings.on_close.as_ref();
+    if hook.is_some_and(|hook| catch_panic(|| hook(&report)).is_none()) {
         log_limited!(
             shared.watchdog,
             Kind::HookPanicked,

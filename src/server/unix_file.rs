@@ -5,7 +5,7 @@
 //! Stentor servers that start and stop in one folder at the same time take turns at that, by a lock on
 //! the folder: between the attempt and the removal, the file might become another server's.
 
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
 
@@ -97,10 +98,10 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 fn wait_for_turn(path: &Path) -> Option<File> {
     let folder = File::open(path.parent()?).ok()?;
     for _ in 0..ATTEMPTS {
-        match folder.try_lock() {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(folder),
-            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
-            Err(TryLockError::Error(_)) => return None,
+            Err(Errno::WOULDBLOCK) => thread::sleep(PAUSE),
+            Err(_) => return None,
         }
     }
     None

@@ -1,10 +1,7 @@
 //! The response to a request that another server has parsed, for that server to send.
 
 use std::fmt;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-
-use rustix::net::{RecvFlags, recv};
 
 use crate::error::Error;
 use crate::net::catch_panic::catch_panic;
@@ -14,6 +11,9 @@ use crate::net::log::log_limited;
 use crate::net::log::quota::Kind;
 use crate::net::peer::Peer;
 use crate::net::socket::Socket;
+use crate::net::system;
+use crate::net::system::LocalStream;
+use crate::protocol::http::head::blank_line;
 use crate::protocol::{HandshakeResponse, Limits, Rejection, Values};
 
 use super::client::{Client, HandlerResult};
@@ -70,17 +70,20 @@ struct Accepted {
 
 impl UpgradeResponse {
     /// Returns the status: 101 if the request is accepted.
+    #[inline]
     pub fn status(&self) -> u16 {
         self.head.status()
     }
 
     /// Returns the words after the status.
+    #[inline]
     pub fn reason(&self) -> &str {
         self.head.reason()
     }
 
     /// Returns all headers, in the order in which they should be sent. With a 101, `Upgrade` and `Connection`
     /// are among them; otherwise `Content-Length` and `Connection: close`.
+    #[inline]
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let headers = self.head.headers();
         // All are UTF-8: this side has written them from text.
@@ -88,17 +91,20 @@ impl UpgradeResponse {
     }
 
     /// Returns the value of the first header of that name, in any letter case, if it is UTF-8.
+    #[inline]
     pub fn header_str(&self, name: &str) -> Option<&str> {
         self.head.header_str(name)
     }
 
     /// Returns the body; empty for a 101.
+    #[inline]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
     /// Returns whether the request is accepted: the response is a 101, and the stream is to be passed on once
     /// the response is sent.
+    #[inline]
     pub fn is_upgrade(&self) -> bool {
         self.result.is_ok()
     }
@@ -118,6 +124,7 @@ impl UpgradeResponse {
     /// - The other errors of [`Acceptor::accept`](crate::server::Acceptor::accept).
     ///
     /// After an error the stream is closed.
+    #[inline]
     pub fn accept(self, stream: impl Into<Handover>) -> Result<Client, Error> {
         let (conversation, threads) = self.proceed(stream.into())?;
         Client::open(conversation, &threads)
@@ -129,6 +136,7 @@ impl UpgradeResponse {
     /// # Errors
     /// As for [`accept`](UpgradeResponse::accept), except for errors that come from the stream later: these are
     /// reported by the log, the counters and the `on_close` hook.
+    #[inline]
     pub fn serve(
         self,
         stream: impl Into<Handover>,
@@ -141,6 +149,7 @@ impl UpgradeResponse {
 
     /// Answers a request. The engine of the connection writes its response as on its own socket, into a pair
     /// of sockets, from which it is read here.
+    #[inline]
     pub(super) fn to(
         request: &ParsedRequest,
         peer: Peer,
@@ -148,7 +157,8 @@ impl UpgradeResponse {
     ) -> Result<UpgradeResponse, Error> {
         let shared = &threads.shared;
         let head = request.to_head().map_err(|error| refused(shared, error))?;
-        let (near, far) = UnixStream::pair()?;
+        let (near, far) = system::local_pair()?;
+        system::prepare_at_once(&far);
         let mut conversation = match shared.admit(Socket::new(near), peer, false) {
             Ok(conversation) => conversation,
             Err(rejection) => {
@@ -188,8 +198,9 @@ impl UpgradeResponse {
         UpgradeResponse::of(&bytes, result)
     }
 
+    #[inline]
     fn of(bytes: &[u8], result: Result<Accepted, Error>) -> Result<UpgradeResponse, Error> {
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = blank_line(bytes);
         let (head, body) = bytes.split_at(end.map_or(bytes.len(), |end| end + 4));
         let limits = Limits {
             header_bytes: usize::MAX,
@@ -207,6 +218,7 @@ impl UpgradeResponse {
         })
     }
 
+    #[inline]
     fn proceed(self, stream: Handover) -> Result<(Box<Conversation>, Arc<ServerThreads>), Error> {
         let mut accepted = self.result?;
         let threads = Arc::clone(&accepted.threads);
@@ -223,6 +235,7 @@ impl UpgradeResponse {
 
 impl Accepted {
     /// Moves the client to its own socket: its place, its number and its engine.
+    #[inline]
     fn continue_on(&mut self, socket: Socket) -> Result<Box<Conversation>, Error> {
         let (shared, before) = (&self.threads.shared, &mut *self.conversation);
         if shared.is_stopping() {
@@ -246,6 +259,7 @@ impl Accepted {
     }
 
     /// Removes the client from the server, unless it has its own socket.
+    #[inline]
     fn leave(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {
             self.conversation.release_socket();
@@ -259,6 +273,7 @@ impl Accepted {
 
 /// For a stream that is not passed on: the client has left meanwhile, or the other server has failed.
 impl Drop for Accepted {
+    #[inline]
     fn drop(&mut self) {
         if !self.is_over {
             let link = &self.conversation.link;
@@ -274,15 +289,17 @@ impl Drop for Accepted {
 }
 
 /// Appends the bytes that have arrived, and returns how many.
-fn read_waiting(far: &UnixStream, bytes: &mut Vec<u8>) -> usize {
+#[inline]
+fn read_waiting(far: &LocalStream, bytes: &mut Vec<u8>) -> usize {
     let (before, mut piece) = (bytes.len(), vec![0; 16 * 1024]);
-    while let Ok((read @ 1.., _)) = recv(far, &mut piece[..], RecvFlags::DONTWAIT) {
+    while let Ok(read @ 1..) = system::receive_local(far, &mut piece) {
         bytes.extend_from_slice(&piece[..read]);
     }
     bytes.len() - before
 }
 
 impl fmt::Debug for UpgradeResponse {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UpgradeResponse")
             .field("head", &self.head)

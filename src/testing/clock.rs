@@ -18,9 +18,10 @@ use super::settling::{FarEnd, Pair, settle};
 /// - the tokens of the [rate limit](crate::ServerBuilder::rate_limit), and the wait of a throttled client;
 /// - the timeout of [`shutdown`](crate::ServerHandle::shutdown);
 /// - the wait in [`Client::recv_timeout`](crate::Client::recv_timeout), and the
-///   [`duration`](crate::server::CloseReport::duration) in a report.
+///   [`duration`](crate::server::CloseReport::duration) in a report;
+/// - the grace period of members of rooms, `History::grace_period`.
 ///
-/// It does not move the timeouts of the test's own [`WebSocket`](crate::WebSocket)s, the limit of
+/// It does not move the age of messages in the history of a room, `History::max_age`. It does not move the timeouts of the test's own [`WebSocket`](crate::WebSocket)s, the limit of
 /// [`handshakes_per_address`](crate::ServerBuilder::handshakes_per_address), the ten seconds after which the
 /// log counts suppressed lines, and the clock of the standard library: a handler that sleeps, or reads
 /// `Instant::now`, sees the real time.

@@ -13,7 +13,8 @@
 //!   function that takes one of them.
 //!
 //! Nothing is simulated, except the time: the handshake, the frames, the rooms, the limits and the closing
-//! handshake are those of a server. The streams are pairs of connected Unix sockets.
+//! handshake are those of a server. The streams are pairs of connected Unix sockets; on Windows,
+//! of TCP sockets on 127.0.0.1.
 //!
 //! ```
 //! use std::time::Duration;

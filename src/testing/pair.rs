@@ -1,12 +1,14 @@
 //! Both ends of one connection, for a test on one thread.
 
-use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
 use crate::client::connector::Connector;
 use crate::client::websocket::WebSocket;
 use crate::error::Error;
+use crate::net::peer::Peer;
+use crate::net::system::local_pair;
+use crate::server::Handover;
 use crate::server::client::Client;
 use crate::server::run::Server;
 
@@ -38,13 +40,13 @@ const CLOSE: Duration = Duration::from_millis(20);
 /// If the system has no resources for the connection or the threads of its server.
 pub fn pair() -> Result<(Client, WebSocket), Error> {
     let acceptor = Server::builder().close_timeout(CLOSE).acceptor()?;
-    let (near, far) = UnixStream::pair()?;
+    let (near, far) = local_pair()?;
     thread::scope(|scope| {
         let builder = thread::Builder::new().name("stentor handshake".to_owned());
         let connector = Connector::new().close_timeout(CLOSE);
         let connect = move || connector.connect_over(near, "ws://localhost/");
         let connecting = builder.spawn_scoped(scope, connect)?;
-        let client = acceptor.accept(far)?;
+        let client = acceptor.accept(Handover::new(far).peer(Peer::Local))?;
         match connecting.join() {
             Ok(socket) => Ok((client, socket?)),
             Err(panic) => std::panic::resume_unwind(panic),

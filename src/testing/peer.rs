@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use rustix::net::sockopt;
 
 use crate::client::entropy;
 use crate::net::link::Link;
+use crate::net::system::LocalStream;
 use crate::protocol::{ClientRequest, Config, Connection, Event, Message, Version};
 
 use super::clock::TestClock;
@@ -31,7 +31,7 @@ use super::settling::PATIENCE;
 /// a regular close.
 #[must_use = "dropping a peer disconnects it"]
 pub struct RawPeer {
-    stream: UnixStream,
+    stream: LocalStream,
     /// The server's side; `None` if the server rejected the peer on arrival.
     server: Option<Arc<Link>>,
     clock: TestClock,
@@ -55,7 +55,7 @@ const ORDINARY: usize = 100 * 1024;
 impl RawPeer {
     /// Creates the peer of a connection that the server serves.
     pub(super) fn new(
-        stream: UnixStream,
+        stream: LocalStream,
         server: Option<Arc<Link>>,
         clock: TestClock,
     ) -> io::Result<RawPeer> {
@@ -213,7 +213,7 @@ impl RawPeer {
     /// From now on, reads nothing. The peer can still send.
     ///
     /// This also makes the buffer between the server and the peer as small as the system allows: on Linux, it
-    /// takes five small frames, or some four kilobytes. All further bytes wait in the server's send queue. So
+    /// takes five small frames, or some four kilobytes. On Windows, it takes some hundred kilobytes. All further bytes wait in the server's send queue. So
     /// the [write timeout](crate::ServerBuilder::write_timeout) begins to run, and with a small
     /// [`send_queue_limit`](crate::ServerBuilder::send_queue_limit), a few broadcasts cause the
     /// [`slow_client`](crate::ServerBuilder::slow_client) policy. The hub joins broadcasts that follow each
@@ -289,7 +289,7 @@ impl RawPeer {
 }
 
 /// Reads once. A reset is an end too: the server has closed the connection with bytes of this peer unread.
-fn receive(mut stream: &UnixStream, chunk: &mut [u8]) -> io::Result<usize> {
+fn receive(mut stream: &LocalStream, chunk: &mut [u8]) -> io::Result<usize> {
     loop {
         match stream.read(chunk) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -302,7 +302,10 @@ fn receive(mut stream: &UnixStream, chunk: &mut [u8]) -> io::Result<usize> {
 fn is_end(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected
+        ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::NotConnected
     )
 }
 

@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::fmt;
 use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +16,7 @@ use crate::net::client_id::ClientId;
 use crate::net::link::Link;
 use crate::net::peer::Peer;
 use crate::net::socket::Socket;
+use crate::net::system::{LocalStream, local_pair};
 use crate::protocol::Version;
 use crate::server::CloseReport;
 use crate::server::builder::ServerBuilder;
@@ -85,7 +85,7 @@ impl TestServer {
     /// Starts a server with the options of a builder. The handler may not borrow from the test: clone an
     /// `Arc` or a sender into it.
     ///
-    /// All clients connect over Unix sockets. So the server has no [TLS](ServerBuilder), and its clients
+    /// All clients connect over Unix sockets (on Windows, over TCP on 127.0.0.1). So the server has no [TLS](ServerBuilder), and its clients
     /// have no address, unless [`trust_local_proxy`](ServerBuilder::trust_local_proxy) is set and a client
     /// sends `X-Forwarded-For`.
     ///
@@ -135,7 +135,7 @@ impl TestServer {
     /// The same as [`Connector::connect_over`]: above all [`Error::Handshake`] if the server rejects the
     /// client.
     pub fn connect_with(&self, connector: &Connector, url: &str) -> Result<WebSocket, Error> {
-        let (near, far) = UnixStream::pair()?;
+        let (near, far) = local_pair()?;
         let link = self.serve(far)?;
         let socket = connector.connect_over(near, url)?;
         if let Some(link) = link {
@@ -162,7 +162,7 @@ impl TestServer {
     /// # Errors
     /// If the system has no resources for one more connection.
     pub fn peer_before_handshake(&self) -> io::Result<RawPeer> {
-        let (near, far) = UnixStream::pair()?;
+        let (near, far) = local_pair()?;
         let link = self.serve(far)?;
         let peer = RawPeer::new(near, link.clone(), self.clock())?;
         if let Some(link) = link {
@@ -224,7 +224,7 @@ impl TestServer {
 
     /// Serves the other end of a stream on a thread of its own. Returns `None` for a client that is rejected
     /// on arrival.
-    fn serve(&self, far: UnixStream) -> io::Result<Option<Arc<Link>>> {
+    fn serve(&self, far: LocalStream) -> io::Result<Option<Arc<Link>>> {
         let shared = Arc::clone(self.shared());
         let Ok(conversation) = shared.admit(Socket::new(far), Peer::Local, false) else {
             return Ok(None);
@@ -234,7 +234,7 @@ impl TestServer {
         let (stack, name) = (shared.settings.stack_size, format!("client {}", link.id));
         let handler = Arc::clone(&self.handler);
         let spawned = self.spawn(&name, Some(stack), move || {
-            let handler = |client: &mut Client| run(&*handler, client);
+            let handler = move |client: &mut Client| run(&*handler, client);
             Client::serve(conversation, &shared, &handler);
         });
         if let Err(error) = spawned {
@@ -300,7 +300,7 @@ impl TestServer {
 }
 
 /// Waits until the server shuts down, then gives its clients the time of the shutdown.
-fn finish_shutdown(mut woken: UnixStream, shared: &Shared) {
+fn finish_shutdown(mut woken: LocalStream, shared: &Shared) {
     let _ = woken.read(&mut [0]);
     shared.finish_shutdown();
 }

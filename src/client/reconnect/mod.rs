@@ -327,15 +327,19 @@ impl Reconnecting {
             (None, Some(closed)) => Outage::Closed(closed),
             (None, None) => Outage::Failed(Error::Closed),
         };
-        if let Outage::Closed(closed) = &outage
-            && closed.initiator == Initiator::Peer
-            && self.options.final_codes.contains(&closed.code)
-        {
-            info!(target: CLIENT, "{}: closed for good: {closed}", self.url);
-            self.end();
-            return Ok(None);
+        match &outage {
+            Outage::Closed(closed) if self.is_final(closed) => {
+                info!(target: CLIENT, "{}: closed for good: {closed}", self.url);
+                self.end();
+                Ok(None)
+            }
+            _ => self.retry(outage, true),
         }
-        self.retry(outage, true)
+    }
+
+    /// Returns whether the peer has closed with a code after which there is no other attempt.
+    fn is_final(&self, closed: &Closed) -> bool {
+        closed.initiator == Initiator::Peer && self.options.final_codes.contains(&closed.code)
     }
 
     /// Schedules the next attempt, and reports the outage: as an event or, if there is no sense in another

@@ -105,10 +105,10 @@ impl Shared {
                 false => state.sender.clone(),
             }
         };
-        if let Some(sender) = sender
-            && let Pushed::Taken(push) = sender.push(message)?
-        {
-            let _ = sender.link.settle(push);
+        if let Some(sender) = sender {
+            if let Pushed::Taken(push) = sender.push(message)? {
+                let _ = sender.link.settle(push);
+            }
         }
         Ok(())
     }
@@ -148,11 +148,11 @@ impl Shared {
         let frame = CloseFrame::new(code, reason);
         let encoder = Encoder::client(self.version(), entropy::fill);
         encoder.encode_close(Some(&frame), &mut Vec::new())?;
-        if let Some(sender) = self.end()
-            && sender.close(code, reason).is_err()
-        {
-            // The connection is newer than the check, and of another version.
-            sender.abort();
+        if let Some(sender) = self.end() {
+            if sender.close(code, reason).is_err() {
+                // The connection is newer than the check, and of another version.
+                sender.abort();
+            }
         }
         Ok(())
     }

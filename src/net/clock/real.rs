@@ -33,6 +33,7 @@ impl Clock {
         wait(time)
     }
 
+    #[cfg(feature = "server")]
     #[inline(always)]
     pub(crate) fn slice(&self, time: Duration) -> Duration {
         time

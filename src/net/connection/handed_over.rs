@@ -1,21 +1,26 @@
 //! The parts of a connection that only one that was handed over needs: bytes that were read before, a
 //! response that another server sends, and a stream that only this thread can write.
 
+#[cfg(feature = "server")]
 use std::time::Duration;
 
-use super::super::deadline::Deadline;
 use super::super::send_queue::Push;
-use super::{Conversation, Step, Wait};
+use super::Conversation;
+#[cfg(feature = "server")]
+use super::{Deadline, Step, Wait};
 use crate::error::Error;
+#[cfg(feature = "server")]
 use crate::protocol::Values;
 
 /// The mark of a connection whose request another server has parsed.
+#[cfg(feature = "server")]
 #[derive(Debug, Default)]
 pub(crate) struct HandedOver {
     /// The values of its acceptance, if the request is accepted already.
     pub(crate) accepted: Option<Values>,
 }
 
+#[cfg(feature = "server")]
 impl Conversation {
     /// Receives bytes before any that the socket has: `own` bytes at their end were read from the stream, and
     /// count as received.
@@ -39,7 +44,9 @@ impl Conversation {
         self.began = other.began;
         self.count_held();
     }
+}
 
+impl Conversation {
     /// Waits for room, as a push requires, and carries the bytes on if only this thread can do so.
     #[inline]
     pub(super) fn settle(&self, push: Push) -> Result<(), Error> {
@@ -50,12 +57,14 @@ impl Conversation {
 
     #[inline]
     pub(crate) fn flush_relay(&self) {
+        #[cfg(feature = "server")]
         if self.socket.is_relayed() {
             self.carry_out();
         }
     }
 
     /// Carries all that waits to the stream: nobody else does, once this thread waits in a read.
+    #[cfg(feature = "server")]
     #[inline(never)]
     fn carry_out(&self) {
         // If this fails, the connection has ended: the next read reports why.

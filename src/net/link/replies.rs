@@ -132,6 +132,7 @@ impl Link {
     ///
     /// # Errors
     /// The disconnect reason, once the socket took nothing for as long as the write timeout.
+    #[cfg(feature = "server")]
     pub(crate) fn wait_for_socket(&self) -> Result<(), Error> {
         let waited = self.send_queue.wait_for_socket(self.timeouts.write);
         self.unless_late(waited)
@@ -146,18 +147,19 @@ impl Link {
     }
 }
 
-#[cfg(all(test, feature = "deflate"))]
+#[cfg(all(test, feature = "deflate", feature = "server"))]
 mod tests {
     use super::Link;
     use crate::net::client_id::ClientId;
     use crate::net::deflate::deflate;
     use crate::net::link::Identity;
     use crate::net::log::traced::Written;
-    use crate::net::send_queue::total::{SharedFrames, TotalQueued};
-    use crate::net::send_queue::{SendQueue, SlowClient};
+    use crate::net::send_queue::SendQueue;
+    use crate::net::send_queue::shared::SharedFrames;
+    use crate::net::send_queue::total::TotalQueued;
     use crate::net::socket::Socket;
     use crate::protocol::deflate::read_response;
-    use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version, WeakValues};
+    use crate::protocol::{Config, Deflate, Encoder, Message, Role, Version};
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
@@ -184,8 +186,8 @@ mod tests {
         let socket = Arc::new(Socket::new(TcpStream::connect(address)?));
         let stream = listener.accept()?.0;
         let (total_queued, id) = (TotalQueued::new(0), ClientId(1));
-        let (policy, watcher) = (SlowClient::default(), Arc::clone(&total_queued));
-        let send_queue = SendQueue::new(id, socket, 0, policy, watcher);
+        let watcher = Arc::clone(&total_queued);
+        let send_queue = SendQueue::new(id, socket, 0, watcher);
         let timeouts = Arc::default();
         let link = Link::new(id, Role::Server, address.into(), send_queue, timeouts);
         let takeover = Deflate::new().threshold(0);
@@ -195,8 +197,7 @@ mod tests {
         };
         let negotiated = read_response(&config, Version::Rfc6455, b"permessage-deflate");
         let encoder = Encoder::server(Version::Rfc6455).deflating(negotiated.flatten());
-        let target = "/".into();
-        let identity = Identity::new(encoder, target, WeakValues::default());
+        let identity = Identity::new(encoder);
         link.identity.get_or_init(|| identity);
         Ok((link, stream, total_queued))
     }

@@ -19,6 +19,7 @@ use super::catch_panic::catch_panic;
 pub(crate) const SERVER: &str = "stentor::server";
 
 /// The target of lines about connecting to a server.
+#[cfg(feature = "client")]
 pub(crate) const CLIENT: &str = "stentor::client";
 
 /// The target of lines about one connection, on either side.
@@ -44,12 +45,14 @@ macro_rules! log {
     }};
 }
 
+#[cfg(feature = "server")]
 macro_rules! error {
     (target: $target:expr, $($words:tt)+) => {
         $crate::net::log::log!(target: $target, ::log::Level::Error, $($words)+)
     };
 }
 
+#[cfg(feature = "server")]
 macro_rules! warning {
     (target: $target:expr, $($words:tt)+) => {
         $crate::net::log::log!(target: $target, ::log::Level::Warn, $($words)+)
@@ -84,8 +87,10 @@ macro_rules! log_limited {
     }};
 }
 
+pub(crate) use {debug, info, log, log_enabled, log_limited, trace};
 // `warn` is an attribute's name, too.
-pub(crate) use {debug, error, info, log, log_enabled, log_limited, trace, warning as warn};
+#[cfg(feature = "server")]
+pub(crate) use {error, warning as warn};
 
 /// A module, a file, and a line of it.
 pub(crate) type Place = (&'static str, &'static str, u32);

@@ -130,7 +130,7 @@ pub(crate) fn trace_declined(link: &impl fmt::Display, error: &HandshakeError) {
 #[cold]
 pub(crate) fn log_notes(link: &impl fmt::Display, connection: &mut Connection) {
     let version = connection.version().unwrap_or(Version::Rfc6455);
-    for note in connection.notes() {
+    for note in std::mem::take(&mut connection.notes) {
         match note {
             Note::Frame(header) => trace!(target: CONNECTION, "{link}: < frame {}", Hex(&header)),
             Note::Unframed(first) => debug!(

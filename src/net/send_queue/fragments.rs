@@ -65,26 +65,28 @@ impl Inside {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 mod tests {
     use crate::net::client_id::ClientId;
-    use crate::net::send_queue::total::{SharedFrames, TotalQueued};
+    use crate::net::send_queue::shared::SharedFrames;
+    use crate::net::send_queue::total::TotalQueued;
     use crate::net::send_queue::{Push, SendQueue, SlowClient};
     use crate::net::socket::Socket;
+    use crate::net::system::{LocalStream, local_pair};
     use std::io::{self, Read};
-    use std::os::unix::net::UnixStream;
     use std::sync::Arc;
 
-    fn queue(limit: usize) -> io::Result<(SendQueue, UnixStream, Arc<TotalQueued>)> {
-        let (own, peer) = UnixStream::pair()?;
+    fn queue(limit: usize) -> io::Result<(SendQueue, LocalStream, Arc<TotalQueued>)> {
+        let (own, peer) = local_pair()?;
         peer.set_nonblocking(true)?;
         let (id, total) = (ClientId(1), TotalQueued::new(usize::MAX));
         let (socket, watcher) = (Arc::new(Socket::new(own)), Arc::clone(&total));
-        let queue = SendQueue::new(id, socket, limit, SlowClient::DropNewest, watcher);
+        let queue = SendQueue::new(id, socket, limit, watcher);
+        let queue = queue.with_policy(SlowClient::DropNewest);
         Ok((queue, peer, total))
     }
 
-    fn arrived(mut peer: &UnixStream) -> String {
+    fn arrived(mut peer: &LocalStream) -> String {
         let mut bytes = Vec::new();
         let _ = peer.read_to_end(&mut bytes);
         String::from_utf8(bytes).unwrap_or_default()
@@ -128,7 +130,7 @@ mod tests {
         queue.push(&SharedFrames::new(b"a".to_vec().into(), &total), 2);
         reply(&queue, b"b", 1);
         assert_eq!(queue.tally().messages, 3);
-        assert_eq!(queue.send_close_frame(b"close", None), Push::Sent);
+        assert_eq!(queue.send_close_frame(b"close"), Push::Sent);
         assert_eq!(queue.fragment(b"]".into(), true), Push::Closed);
         assert_eq!(arrived(&peer), "[close");
         assert_eq!((queue.tally().messages, total.waiting()), (0, 0));

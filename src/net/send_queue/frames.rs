@@ -1,6 +1,8 @@
 //! Whole frames, of which large payloads are not copied.
 
-use crate::protocol::{Binary, Encoder, Framing, Message, SendError};
+#[cfg(feature = "server")]
+use crate::protocol::Framing;
+use crate::protocol::{Binary, Encoder, Message, SendError};
 
 use super::NOT_COPIED_FROM;
 
@@ -14,6 +16,7 @@ pub(crate) struct Frames {
 
 impl Frames {
     /// Creates empty frames with room for so many copied bytes.
+    #[cfg(feature = "server")]
     pub(crate) fn with_capacity(bytes: usize) -> Frames {
         Vec::with_capacity(bytes).into()
     }
@@ -47,6 +50,7 @@ impl Frames {
     ///
     /// # Errors
     /// The name of a kind of message that the framing cannot carry.
+    #[cfg(feature = "server")]
     pub(crate) fn message(
         &mut self,
         framing: Framing,
@@ -62,6 +66,7 @@ impl Frames {
     }
 
     /// Returns how many bytes [`message`](Frames::message) copies for a payload of `len` bytes.
+    #[cfg(feature = "server")]
     pub(crate) fn copied(framing: Framing, len: usize) -> usize {
         let payload = if len < NOT_COPIED_FROM { 0 } else { len };
         framing.frame_len(len) - payload
@@ -90,6 +95,7 @@ impl Frames {
     }
 
     /// Returns all bytes if they are in one place.
+    #[cfg(feature = "server")]
     #[inline]
     pub(crate) fn whole(&self) -> Option<&[u8]> {
         self.payloads.is_empty().then_some(&self.bytes)
@@ -128,7 +134,7 @@ impl From<Binary> for Frames {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 mod tests {
     use super::Frames;
     use crate::protocol::{Framing, Message};

@@ -17,6 +17,8 @@ mod fragments;
 pub(crate) mod frames;
 pub(crate) mod queue;
 mod room;
+#[cfg(feature = "server")]
+pub(crate) mod shared;
 pub(crate) mod total;
 
 use std::io::ErrorKind;
@@ -33,7 +35,8 @@ use super::watcher::Watcher;
 use crate::error::DisconnectReason;
 use frames::Frames;
 use queue::{Queue, Tally};
-use total::SharedFrames;
+#[cfg(feature = "server")]
+use shared::SharedFrames;
 
 /// The policy for a slow consumer. It applies to a client whose send queue is full when a broadcast or a
 /// [`ClientHandle`](crate::ClientHandle) sends one more message to it. The client's own handler waits
@@ -47,6 +50,7 @@ use total::SharedFrames;
 ///     .send_queue_limit(64 * 1024)
 ///     .slow_client(SlowClient::DropOldest);
 /// ```
+#[cfg(feature = "server")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 #[doc(alias = "slow consumer")]
@@ -88,6 +92,8 @@ pub(crate) struct SendQueue {
     id: ClientId,
     inside: Mutex<Inside>,
     limit: usize,
+    /// For messages of other threads. A `WebSocket` has none: its senders wait for room.
+    #[cfg(feature = "server")]
     policy: SlowClient,
     /// Sends what the socket does not take at once.
     watcher: Arc<dyn Watcher>,
@@ -140,7 +146,6 @@ impl SendQueue {
         id: ClientId,
         socket: Arc<Socket>,
         limit: usize,
-        policy: SlowClient,
         watcher: Arc<dyn Watcher>,
     ) -> SendQueue {
         let inside = Inside {
@@ -156,7 +161,8 @@ impl SendQueue {
             id,
             inside: Mutex::new(inside),
             limit,
-            policy,
+            #[cfg(feature = "server")]
+            policy: SlowClient::default(),
             watcher,
             pushes: AtomicU64::new(0),
             relieved: AtomicU64::new(0),
@@ -164,6 +170,12 @@ impl SendQueue {
             writes: AtomicU64::new(0),
             released: Parker::default(),
         }
+    }
+
+    /// Sets the policy for a slow consumer.
+    #[cfg(feature = "server")]
+    pub(crate) fn with_policy(self, policy: SlowClient) -> SendQueue {
+        SendQueue { policy, ..self }
     }
 
     /// Sends replies of the client's own thread: `write` appends whole frames and returns how many
@@ -249,47 +261,6 @@ impl SendQueue {
         self.limit
     }
 
-    /// Sends frames for this client and others: `messages` whole messages. If they are
-    /// [queued](Push::Queued), the caller calls [`relieve`](Watcher::relieve) once it has released
-    /// these frames.
-    pub(crate) fn push(&self, bytes: &Arc<SharedFrames>, messages: u64) -> Push {
-        self.locked(|inside| {
-            self.pushes.store(self.pushes() + 1, Relaxed);
-            let fits = |queue: &Queue| {
-                let waiting = queue.queued();
-                waiting == 0 || waiting + bytes.len() <= self.limit
-            };
-            if !inside.is_closed() && !fits(&inside.queue) {
-                // The socket may have room by now.
-                inside.queue.send();
-                if self.policy == SlowClient::DropOldest {
-                    inside.queue.drop_oldest(fits);
-                }
-            }
-            match self.policy {
-                _ if inside.is_closed() => Push::Closed,
-                _ if fits(&inside.queue) => {
-                    inside.queue.send_shared(bytes, messages);
-                    inside.sent()
-                }
-                SlowClient::Close => {
-                    inside.closed = true;
-                    inside.queue.disconnect(DisconnectReason::Evicted);
-                    Push::Full
-                }
-                SlowClient::DropNewest | SlowClient::DropOldest => {
-                    inside.queue.tally().dropped += messages;
-                    Push::Full
-                }
-            }
-        })
-    }
-
-    /// Returns whether a push to a full queue disconnects the client.
-    pub(crate) fn evicts(&self) -> bool {
-        self.policy == SlowClient::Close
-    }
-
     /// Returns how often other threads have sent something. Does not change while a reply is written.
     pub(crate) fn pushes(&self) -> u64 {
         self.pushes.load(Relaxed)
@@ -310,17 +281,28 @@ impl SendQueue {
         end
     }
 
-    /// Sends the last bytes: a close frame, or an HTTP response, with a `page` as its body, which other
-    /// clients may be sent as well. Only the first close frame is written; nothing of any later one is.
-    pub(crate) fn send_close_frame(&self, bytes: &[u8], page: Option<&Arc<SharedFrames>>) -> Push {
+    /// Sends the last bytes: a close frame, or an HTTP response. Only the first close frame is written; nothing
+    /// of any later one is.
+    pub(crate) fn send_close_frame(&self, bytes: &[u8]) -> Push {
         self.send(|inside| {
             if inside.is_closed() {
                 return Push::Closed;
             }
             inside.queue.replies().extend_from_slice(bytes);
-            if let Some(page) = page {
-                inside.queue.enqueue_page(page);
+            inside.send_last()
+        })
+    }
+
+    /// As [`send_close_frame`](SendQueue::send_close_frame), for an HTTP response with a `page` as its body,
+    /// which other clients may be sent as well.
+    #[cfg(feature = "server")]
+    pub(crate) fn send_page(&self, head: &[u8], page: &Arc<SharedFrames>) -> Push {
+        self.send(|inside| {
+            if inside.is_closed() {
+                return Push::Closed;
             }
+            inside.queue.replies().extend_from_slice(head);
+            inside.queue.enqueue_page(page);
             inside.send_last()
         })
     }
@@ -483,19 +465,18 @@ impl SendQueue {
         // Nothing in here panics half-way through a change.
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut inside);
+        self.changed(inside);
+        result
+    }
+
+    /// Counts and notifies after a change, and releases the lock: one function for all changes.
+    fn changed(&self, mut inside: MutexGuard<'_, Inside>) {
         let memory = inside.queue.memory();
         if memory != inside.counted {
             self.watcher.adjust(inside.counted, memory);
             inside.counted = memory;
         }
         let is_released = inside.queue.take_released();
-        if is_released || inside.watch == Watch::Begins {
-            self.notify(inside, is_released);
-        }
-        result
-    }
-
-    fn notify(&self, mut inside: MutexGuard<'_, Inside>, is_released: bool) {
         let is_stalled = inside.watch == Watch::Begins;
         if is_stalled {
             inside.watch = Watch::On;
@@ -507,6 +488,51 @@ impl SendQueue {
         if is_released {
             self.released.wake();
         }
+    }
+}
+
+/// For messages of other threads.
+#[cfg(feature = "server")]
+impl SendQueue {
+    /// Sends frames for this client and others: `messages` whole messages. If they are
+    /// [queued](Push::Queued), the caller calls [`relieve`](Watcher::relieve) once it has released
+    /// these frames.
+    pub(crate) fn push(&self, bytes: &Arc<SharedFrames>, messages: u64) -> Push {
+        self.locked(|inside| {
+            self.pushes.store(self.pushes() + 1, Relaxed);
+            let fits = |queue: &Queue| {
+                let waiting = queue.queued();
+                waiting == 0 || waiting + bytes.len() <= self.limit
+            };
+            if !inside.is_closed() && !fits(&inside.queue) {
+                // The socket may have room by now.
+                inside.queue.send();
+                if self.policy == SlowClient::DropOldest {
+                    inside.queue.drop_oldest(fits);
+                }
+            }
+            match self.policy {
+                _ if inside.is_closed() => Push::Closed,
+                _ if fits(&inside.queue) => {
+                    inside.queue.send_shared(bytes, messages);
+                    inside.sent()
+                }
+                SlowClient::Close => {
+                    inside.closed = true;
+                    inside.queue.disconnect(DisconnectReason::Evicted);
+                    Push::Full
+                }
+                SlowClient::DropNewest | SlowClient::DropOldest => {
+                    inside.queue.tally().dropped += messages;
+                    Push::Full
+                }
+            }
+        })
+    }
+
+    /// Returns whether a push to a full queue disconnects the client.
+    pub(crate) fn evicts(&self) -> bool {
+        self.policy == SlowClient::Close
     }
 }
 

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::frames::Frames;
-use super::total::SharedFrames;
+#[cfg(feature = "server")]
+use super::shared::SharedFrames;
 use crate::error::DisconnectReason;
 use crate::net::socket::Socket;
 use crate::net::system::VECTORS;
@@ -42,10 +43,11 @@ pub(crate) struct Queue {
     is_released: bool,
 }
 
-/// Whole frames: this client's own, or frames of many clients, with the number of their messages.
+/// Whole frames: this client's own, or, on a server, frames of many clients, with the number of their messages.
 #[derive(Debug)]
 enum Chunk {
     Own(Frames),
+    #[cfg(feature = "server")]
     Shared(Arc<SharedFrames>, u64),
 }
 
@@ -54,6 +56,7 @@ enum Chunk {
 pub(crate) struct Tally {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
+    #[cfg(feature = "server")]
     pub(crate) dropped: u64,
 }
 
@@ -100,6 +103,7 @@ impl Queue {
     pub(crate) fn weight(&self) -> usize {
         let share = |chunk: &Chunk| match chunk {
             Chunk::Own(_) => 0,
+            #[cfg(feature = "server")]
             Chunk::Shared(frames, _) => frames.len() / Arc::strong_count(frames),
         };
         let held = self.held.iter().flat_map(|held| held.chunks());
@@ -138,79 +142,10 @@ impl Queue {
         }
     }
 
-    /// Sends `messages` messages behind everything that waits; bytes that are not taken wait too.
-    pub(crate) fn send_shared(&mut self, bytes: &Arc<SharedFrames>, messages: u64) {
-        self.tally.messages += messages;
-        if let Some(held) = &mut self.held {
-            return held.hold_shared(bytes, messages);
-        }
-        if let (Some(whole), true, true) = (
-            bytes.whole(),
-            self.chunks.is_empty(),
-            self.replies.is_empty(),
-        ) {
-            let sent = self.send_now(whole);
-            if sent < bytes.len() && self.disconnect_reason.is_none() {
-                self.head_sent = sent;
-                self.waiting = bytes.len() - sent;
-                self.chunks
-                    .push_back(Chunk::Shared(Arc::clone(bytes), messages));
-                bytes.wait();
-            }
-            return;
-        }
-        self.enqueue_replies();
-        self.waiting += bytes.len();
-        self.chunks
-            .push_back(Chunk::Shared(Arc::clone(bytes), messages));
-        self.send();
-        if !self.chunks.is_empty() {
-            // These frames are the last that wait.
-            bytes.wait();
-        }
-    }
-
-    /// Puts the body of a response behind everything that waits. It was counted before.
-    pub(crate) fn enqueue_page(&mut self, page: &Arc<SharedFrames>) {
-        self.enqueue_replies();
-        self.waiting += page.len();
-        self.chunks.push_back(Chunk::Shared(Arc::clone(page), 0));
-    }
-
     /// Sends the client's own frames behind everything that waits.
     pub(crate) fn send_owned(&mut self, frames: Frames) {
         self.enqueue_own(frames);
         self.send();
-    }
-
-    /// Drops shared chunks from the front, one by one, until `enough`. A partly sent chunk must be
-    /// finished, and a broadcast must not drop replies.
-    pub(crate) fn drop_oldest(&mut self, enough: impl Fn(&Queue) -> bool) {
-        let mut at = self.begun();
-        while !enough(self) && at < self.chunks.len() {
-            match self.chunks.get(at) {
-                Some(Chunk::Shared(bytes, messages)) => {
-                    self.waiting -= bytes.len();
-                    self.tally.messages -= messages;
-                    self.tally.dropped += messages;
-                    self.chunks.remove(at);
-                }
-                _ => at += 1,
-            }
-        }
-        self.drop_oldest_held(enough);
-    }
-
-    /// Returns how many chunks, from the front, are partly sent, or committed to be sent.
-    fn begun(&self) -> usize {
-        let committed = self.socket.as_ref().map_or(0, |socket| socket.committed());
-        let mut rest = self.head_sent + committed;
-        let is_begun = |chunk: &&Chunk| {
-            let begun = rest > 0;
-            rest = rest.saturating_sub(chunk.frames().len());
-            begun
-        };
-        self.chunks.iter().take_while(is_begun).count()
     }
 
     /// Disconnects the client: nothing more is sent, nothing more is read. Only the first reason
@@ -342,10 +277,84 @@ impl Queue {
     }
 }
 
+/// For messages and pages that other clients are sent as well.
+#[cfg(feature = "server")]
+impl Queue {
+    /// Sends `messages` messages behind everything that waits; bytes that are not taken wait too.
+    pub(crate) fn send_shared(&mut self, bytes: &Arc<SharedFrames>, messages: u64) {
+        self.tally.messages += messages;
+        if let Some(held) = &mut self.held {
+            return held.hold_shared(bytes, messages);
+        }
+        if let (Some(whole), true, true) = (
+            bytes.whole(),
+            self.chunks.is_empty(),
+            self.replies.is_empty(),
+        ) {
+            let sent = self.send_now(whole);
+            if sent < bytes.len() && self.disconnect_reason.is_none() {
+                self.head_sent = sent;
+                self.waiting = bytes.len() - sent;
+                self.chunks
+                    .push_back(Chunk::Shared(Arc::clone(bytes), messages));
+                bytes.wait();
+            }
+            return;
+        }
+        self.enqueue_replies();
+        self.waiting += bytes.len();
+        self.chunks
+            .push_back(Chunk::Shared(Arc::clone(bytes), messages));
+        self.send();
+        if !self.chunks.is_empty() {
+            // These frames are the last that wait.
+            bytes.wait();
+        }
+    }
+
+    /// Puts the body of a response behind everything that waits. It was counted before.
+    pub(crate) fn enqueue_page(&mut self, page: &Arc<SharedFrames>) {
+        self.enqueue_replies();
+        self.waiting += page.len();
+        self.chunks.push_back(Chunk::Shared(Arc::clone(page), 0));
+    }
+
+    /// Drops shared chunks from the front, one by one, until `enough`. A partly sent chunk must be
+    /// finished, and a broadcast must not drop replies.
+    pub(crate) fn drop_oldest(&mut self, enough: impl Fn(&Queue) -> bool) {
+        let mut at = self.begun();
+        while !enough(self) && at < self.chunks.len() {
+            match self.chunks.get(at) {
+                Some(Chunk::Shared(bytes, messages)) => {
+                    self.waiting -= bytes.len();
+                    self.tally.messages -= messages;
+                    self.tally.dropped += messages;
+                    self.chunks.remove(at);
+                }
+                _ => at += 1,
+            }
+        }
+        self.drop_oldest_held(enough);
+    }
+
+    /// Returns how many chunks, from the front, are partly sent, or committed to be sent.
+    fn begun(&self) -> usize {
+        let committed = self.socket.as_ref().map_or(0, |socket| socket.committed());
+        let mut rest = self.head_sent + committed;
+        let is_begun = |chunk: &&Chunk| {
+            let begun = rest > 0;
+            rest = rest.saturating_sub(chunk.frames().len());
+            begun
+        };
+        self.chunks.iter().take_while(is_begun).count()
+    }
+}
+
 impl Chunk {
     fn frames(&self) -> &Frames {
         match self {
             Chunk::Own(frames) => frames,
+            #[cfg(feature = "server")]
             Chunk::Shared(frames, _) => frames,
         }
     }

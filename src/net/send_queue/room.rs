@@ -39,6 +39,7 @@ impl SendQueue {
     ///
     /// # Errors
     /// The disconnect reason, once the socket took nothing for as long as `timeout`.
+    #[cfg(feature = "server")]
     pub(crate) fn wait_for_socket(&self, timeout: Duration) -> Result<(), DisconnectReason> {
         self.wait_while(|queue| queue.waiting() > 0, timeout)
     }

@@ -4,14 +4,17 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use rustix::io::Result;
 
+use crate::net::system::SocketRef;
+
+#[cfg(feature = "server")]
 #[derive(Debug, Clone)]
 pub(crate) struct TlsServer(Infallible);
 
+#[cfg(feature = "client")]
 #[derive(Debug, Clone)]
 pub(crate) struct TlsClient(Infallible);
 
@@ -22,12 +25,14 @@ pub(crate) struct TlsError;
 #[derive(Debug)]
 pub(crate) struct TlsSession(Infallible);
 
+#[cfg(feature = "server")]
 impl TlsServer {
     pub(crate) fn session(&self) -> std::result::Result<TlsSession, TlsError> {
         match self.0 {}
     }
 }
 
+#[cfg(feature = "client")]
 impl TlsClient {
     pub(crate) fn usual() -> std::result::Result<TlsClient, TlsError> {
         Err(TlsError)
@@ -57,23 +62,25 @@ impl std::error::Error for TlsError {}
     allow(dead_code, reason = "the model's socket never has one")
 )]
 impl TlsSession {
+    #[cfg(feature = "server")]
     pub(crate) fn receive_first(&self, _: Vec<u8>) {
         match self.0 {}
     }
 
-    pub(crate) fn send(&self, _: BorrowedFd<'_>, _: &[IoSlice<'_>]) -> Result<usize> {
+    pub(crate) fn send(&self, _: SocketRef<'_>, _: &[IoSlice<'_>]) -> Result<usize> {
         match self.0 {}
     }
 
+    #[cfg(feature = "server")]
     pub(crate) fn committed(&self) -> usize {
         match self.0 {}
     }
 
-    pub(crate) fn receive(&self, _: BorrowedFd<'_>, _: &mut Vec<u8>) -> Result<usize> {
+    pub(crate) fn receive(&self, _: SocketRef<'_>, _: &mut Vec<u8>) -> Result<usize> {
         match self.0 {}
     }
 
-    pub(crate) fn wait_for_plaintext(&self, _: BorrowedFd<'_>, _: Option<Instant>) -> bool {
+    pub(crate) fn wait_for_plaintext(&self, _: SocketRef<'_>, _: Option<Instant>) -> bool {
         match self.0 {}
     }
 
@@ -81,7 +88,7 @@ impl TlsSession {
         match self.0 {}
     }
 
-    pub(crate) fn shut_write(&self, _: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn shut_write(&self, _: SocketRef<'_>) -> io::Result<()> {
         match self.0 {}
     }
 

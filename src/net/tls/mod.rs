@@ -7,13 +7,17 @@
 //! never blocks while it is locked, holds back at most one record, and keeps the promises of a plain
 //! socket, so that timeouts, queues and policies hold for both alike.
 
+#[cfg(feature = "client")]
 mod client;
 
+#[cfg(feature = "server")]
 mod server;
 
 mod session;
 
+#[cfg(feature = "client")]
 pub use client::TlsClient;
+#[cfg(feature = "server")]
 pub use server::TlsServer;
 
 pub(crate) use session::TlsSession;
@@ -24,8 +28,10 @@ use crate::error::tls::Cause;
 pub(crate) use crate::error::tls::TlsError;
 
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+#[cfg(feature = "server")]
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// The ALPN name of the WebSocket handshake's protocol (RFC 7301): no HTTP/2 here.
 const ALPN: &[u8] = b"http/1.1";
@@ -47,6 +53,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 /// Returns the first private key of a PEM file: PKCS #8, PKCS #1 or SEC 1.
+#[cfg(feature = "server")]
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
         rustls::pki_types::pem::Error::NoItemsFound => Cause::NoKey,

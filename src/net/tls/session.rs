@@ -12,18 +12,16 @@
 
 use std::fmt;
 use std::io::{self, BufRead, IoSlice, Read, Write};
-use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rustix::event::PollFlags;
 use rustix::io::{Errno, Result, retry_on_intr};
-use rustix::net::{RecvFlags, SendAncillaryBuffer, Shutdown, recv, sendmsg, shutdown};
+use rustix::net::{Shutdown, shutdown};
 use rustls::Connection;
 
-use crate::net::date;
-use crate::net::system::{SEND_FLAGS, VECTORS, poll_until};
-use crate::protocol::{Rejection, rejection_bytes};
+use crate::net::system;
+use crate::net::system::{IO, PIPE, PROTO, SocketRef, VECTORS, poll_until};
 
 use crate::error::tls::{Cause, TlsError};
 
@@ -60,7 +58,7 @@ struct Inside {
 
 /// The socket as rustls uses it: a call that would block returns an error.
 struct Wire<'a> {
-    socket: BorrowedFd<'a>,
+    socket: SocketRef<'a>,
     /// The last read filled its buffer.
     filled: bool,
     first: Option<u8>,
@@ -101,6 +99,7 @@ impl TlsSession {
     }
 
     /// Receives bytes that were read from the socket before, as if they were still there.
+    #[cfg(feature = "server")]
     pub(crate) fn receive_first(&self, bytes: Vec<u8>) {
         let mut inside = self.lock();
         inside.readable = !bytes.is_empty();
@@ -113,7 +112,7 @@ impl TlsSession {
     /// Before the TLS handshake is done, nothing leaves in the clear: a client's request waits in
     /// the session, and a server's response, which can only be a rejection by then, becomes an
     /// alert.
-    pub(crate) fn send(&self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) -> Result<usize> {
+    pub(crate) fn send(&self, socket: SocketRef<'_>, vectors: &[IoSlice<'_>]) -> Result<usize> {
         let mut inside = self.lock();
         let early = inside.connection.is_handshaking();
         match inside.connection {
@@ -125,20 +124,21 @@ impl TlsSession {
     }
 
     /// Returns how many bytes are encrypted, not counted as sent yet, and must still be sent.
+    #[cfg(feature = "server")]
     pub(crate) fn committed(&self) -> usize {
         self.lock().committed
     }
 
     /// Reads once, blocking, into the buffer's spare capacity; returns 0 at the end that the peer has
     /// announced. Anyone on the network can cause an unannounced end: it is an error.
-    pub(crate) fn receive(&self, socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<usize> {
+    pub(crate) fn receive(&self, socket: SocketRef<'_>, buffer: &mut Vec<u8>) -> Result<usize> {
         self.wait_for_plaintext(socket, None);
         self.lock().take(buffer)
     }
 
     /// Blocks until [`receive`](TlsSession::receive) would not, or until `end`; returns `false` for
     /// the latter.
-    pub(crate) fn wait_for_plaintext(&self, socket: BorrowedFd<'_>, end: Option<Instant>) -> bool {
+    pub(crate) fn wait_for_plaintext(&self, socket: SocketRef<'_>, end: Option<Instant>) -> bool {
         let mut readable = false;
         loop {
             let flags = {
@@ -175,7 +175,7 @@ impl TlsSession {
 
     /// Announces the end of our data, and shuts the write side: `WouldBlock` means that this waits
     /// for the socket, and is to be tried again.
-    pub(crate) fn shut_write(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn shut_write(&self, socket: SocketRef<'_>) -> io::Result<()> {
         let mut inside = self.lock();
         if !inside.finished && !inside.connection.is_handshaking() {
             inside.connection.send_close_notify();
@@ -186,7 +186,7 @@ impl TlsSession {
         if inside.is_stuck() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        inside.mute = Some(Errno::PIPE);
+        inside.mute = Some(PIPE);
         Ok(shutdown(socket, Shutdown::Write)?)
     }
 
@@ -201,7 +201,7 @@ impl TlsSession {
 }
 
 impl Inside {
-    fn send(&mut self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) -> Result<usize> {
+    fn send(&mut self, socket: SocketRef<'_>, vectors: &[IoSlice<'_>]) -> Result<usize> {
         let mut own = [IoSlice::new(&[]); VECTORS];
         let count = vectors.len().min(VECTORS);
         own[..count].copy_from_slice(&vectors[..count]);
@@ -221,7 +221,7 @@ impl Inside {
                 false => self.connection.writer().write_vectored(rest).unwrap_or(0),
             };
             if self.committed == 0 {
-                return Err(Errno::PIPE);
+                return Err(PIPE);
             }
         }
         match sent {
@@ -231,7 +231,7 @@ impl Inside {
     }
 
     /// Sends encrypted bytes, as far as the kernel takes them.
-    fn flush(&mut self, socket: BorrowedFd<'_>) -> Result<()> {
+    fn flush(&mut self, socket: SocketRef<'_>) -> Result<()> {
         if let Some(error) = self.mute {
             return Err(error);
         }
@@ -243,7 +243,7 @@ impl Inside {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {
-                    let error = Errno::from_io_error(&error).unwrap_or(Errno::PIPE);
+                    let error = Errno::from_io_error(&error).unwrap_or(PIPE);
                     self.mute = Some(error);
                     return Err(error);
                 }
@@ -259,7 +259,7 @@ impl Inside {
     }
 
     /// Reads once, and processes the records.
-    fn read(&mut self, socket: BorrowedFd<'_>) {
+    fn read(&mut self, socket: SocketRef<'_>) {
         let read = match self.before.is_empty() {
             true => {
                 let mut wire = Wire::new(socket);
@@ -286,7 +286,7 @@ impl Inside {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => self.broken = Some(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+            Err(error) => self.broken = Some(Errno::from_io_error(&error).unwrap_or(IO)),
         }
     }
 
@@ -329,16 +329,17 @@ impl Inside {
 
     /// Fails the session: the peer made a protocol error, or does not trust us. rustls has encrypted
     /// the alert for that. A client that speaks plain HTTP gets an HTTP response instead.
-    fn fail(&mut self, socket: BorrowedFd<'_>, error: rustls::Error) {
+    fn fail(&mut self, socket: SocketRef<'_>, error: rustls::Error) {
         let is_plain = self.connection.is_handshaking() && self.first != Some(HANDSHAKE);
         let _ = match (&self.connection, self.first) {
+            #[cfg(feature = "server")]
             (Connection::Server(_), Some(b'A'..=b'Z')) if is_plain => {
                 Wire::new(socket).write(&plain_answer()).map(drop)
             }
             _ => self.flush(socket).map_err(io::Error::from),
         };
-        self.mute = Some(Errno::PIPE);
-        self.broken = Some(Errno::PROTO);
+        self.mute = Some(PIPE);
+        self.broken = Some(PROTO);
         let cause = match is_plain {
             true if self.has_proxy_header => Cause::ProxyHeader,
             true => Cause::NotTls,
@@ -348,7 +349,7 @@ impl Inside {
     }
 
     /// Keeps a request, which is sent after the handshake.
-    fn keep(&mut self, socket: BorrowedFd<'_>, vectors: &[IoSlice<'_>]) {
+    fn keep(&mut self, socket: SocketRef<'_>, vectors: &[IoSlice<'_>]) {
         self.connection.set_buffer_limit(None);
         // Writes to memory, which takes all of it.
         let _ = self.connection.writer().write_vectored(vectors);
@@ -356,8 +357,8 @@ impl Inside {
         let _ = self.flush(socket);
     }
 
-    fn reject(&mut self, socket: BorrowedFd<'_>) {
-        if self.mute.replace(Errno::PIPE).is_none() {
+    fn reject(&mut self, socket: SocketRef<'_>) {
+        if self.mute.replace(PIPE).is_none() {
             let _ = Wire::new(socket).write(ALERT);
         }
     }
@@ -369,7 +370,11 @@ const HANDSHAKE: u8 = 0x16;
 /// The beginnings of the headers of the PROXY protocol, version 1 and version 2.
 const PROXY: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
 
+#[cfg(feature = "server")]
 fn plain_answer() -> Vec<u8> {
+    use crate::net::date;
+    use crate::protocol::{Rejection, rejection_bytes};
+
     let rejection = Rejection::Application {
         status: 400,
         reason: "this port speaks TLS: try https:// or wss://".to_owned(),
@@ -378,7 +383,7 @@ fn plain_answer() -> Vec<u8> {
 }
 
 impl Wire<'_> {
-    fn new(socket: BorrowedFd<'_>) -> Wire<'_> {
+    fn new(socket: SocketRef<'_>) -> Wire<'_> {
         Wire {
             socket,
             filled: false,
@@ -391,7 +396,7 @@ impl Wire<'_> {
 impl Read for Wire<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len();
-        let read = retry_on_intr(|| recv(self.socket, &mut *buffer, RecvFlags::DONTWAIT))?.0;
+        let read = retry_on_intr(|| system::receive_at_once(self.socket, buffer))?;
         self.filled = read == room;
         self.first = buffer[..read].first().copied();
         let begins = |start: &&[u8]| buffer[..read].starts_with(start);
@@ -406,10 +411,7 @@ impl Write for Wire<'_> {
     }
 
     fn write_vectored(&mut self, vectors: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut nothing_else = SendAncillaryBuffer::default();
-        Ok(retry_on_intr(|| {
-            sendmsg(self.socket, vectors, &mut nothing_else, SEND_FLAGS)
-        })?)
+        Ok(system::send_vectored(self.socket, vectors)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

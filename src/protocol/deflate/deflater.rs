@@ -33,6 +33,7 @@ impl Deflater {
     }
 
     /// Returns whether the compressor fits these negotiated parameters.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn fits(&self, negotiated: &Negotiated) -> bool {
         (self.bits, self.level) == (negotiated.send.bits, negotiated.level)
     }

@@ -46,6 +46,7 @@ impl Negotiated {
         match self.0 {}
     }
 
+    #[cfg(feature = "server")]
     pub(crate) fn window(&self) -> u8 {
         match self.0 {}
     }
@@ -56,10 +57,12 @@ impl Deflater {
         match negotiated.0 {}
     }
 
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn fits(&self, _: &Negotiated) -> bool {
         match self.0 {}
     }
 
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn reset(&mut self) {
         match self.0 {}
     }

@@ -62,6 +62,7 @@ impl Negotiated {
     }
 
     /// Returns the window of sent messages, as the logarithm of its size in bytes.
+    #[cfg(feature = "server")]
     pub(crate) fn window(&self) -> u8 {
         self.send.bits
     }

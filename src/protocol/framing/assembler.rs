@@ -2,6 +2,7 @@
 
 use super::pieces::unfinished_character;
 use crate::protocol::error::ProtocolError;
+use crate::protocol::utf8::whole_characters;
 
 /// The bytes of a message that have arrived so far: checked, and joined from its fragments.
 #[derive(Debug, Default)]
@@ -52,6 +53,7 @@ impl Assembler {
     /// Returns the buffer, with room for `room` bytes, or half as many, and most likely no more.
     /// When bytes arrive one by one the buffer must not grow by one each time: each growth could
     /// copy all earlier bytes.
+    #[cfg(any(feature = "server", feature = "client", feature = "deflate", test))]
     pub(crate) fn buffer(&mut self, room: usize) -> &mut Vec<u8> {
         if self.bytes.capacity() - self.bytes.len() < room.div_ceil(2) {
             self.bytes.reserve_exact(room);
@@ -74,15 +76,9 @@ impl Assembler {
     pub(crate) fn accept(&mut self, check: bool) -> Result<(), ProtocolError> {
         self.used = self.bytes.len();
         if check {
-            match std::str::from_utf8(&self.bytes[self.valid..]) {
-                Ok(text) => self.valid += text.len(),
-                Err(error) if error.error_len().is_some() => {
-                    self.valid += error.valid_up_to();
-                    return Err(ProtocolError::InvalidUtf8);
-                }
-                // The last character is incomplete: its other bytes may follow.
-                Err(error) => self.valid += error.valid_up_to(),
-            }
+            let whole = whole_characters(&self.bytes[self.valid..]);
+            self.valid += whole.unwrap_or_else(|valid| valid);
+            whole.map_err(|_| ProtocolError::InvalidUtf8)?;
         }
         Ok(())
     }

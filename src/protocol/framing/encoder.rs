@@ -101,6 +101,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`SendError`] in draft-75 and draft-76, which have no fragments.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn encode_fragment(
         self,
         is_text: bool,
@@ -122,6 +123,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`SendError`] in draft-75 and draft-76.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn check_fragments(self) -> Result<(), SendError> {
         match self.version.framing() {
             Framing::Hixie => Err(self.lacks("fragments")),
@@ -225,7 +227,7 @@ impl Encoder {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "server", feature = "client")))]
 mod tests {
     use super::Encoder;
     use crate::protocol::framing::{Decoded, Decoder};

@@ -14,10 +14,10 @@ use super::pieces;
 use super::{Assembler, Decoded, Notes, Pieces};
 use crate::protocol::config::Config;
 use crate::protocol::error::ProtocolError;
-use crate::protocol::message::Message;
-use crate::protocol::payload::text::Text;
 use crate::protocol::role::Role;
 use crate::protocol::version::{Closing, Version};
+#[cfg(any(feature = "server", feature = "client"))]
+use crate::protocol::{message::Message, payload::text::Text};
 
 /// Draft-76's half of the closing handshake (draft-76 §5.3, §5.4).
 pub const CLOSE_FRAME: [u8; 2] = [0xff, 0x00];
@@ -31,6 +31,7 @@ const HAS_LENGTH: u8 = 0x80;
 const MAX_DIGITS: u8 = 10;
 
 /// The most bytes of a text that the fast path searches.
+#[cfg(any(feature = "server", feature = "client"))]
 const SHORT: usize = 256;
 
 /// Reads frames byte by byte: where the stream is cut never matters.
@@ -40,8 +41,8 @@ pub(crate) struct Decoder {
     role: Role,
     place: Place,
     text: Assembler,
-    /// The present message, or the next one, is delivered in pieces.
-    pub(super) pieces: Option<Pieces>,
+    /// The present message, or the next one, is delivered in pieces. In a box, since that is rare.
+    pub(super) pieces: Option<Box<Pieces>>,
     /// How many bytes of the last message were not delivered before its end, as received.
     rest: usize,
     pub(super) notes: Notes,
@@ -80,6 +81,7 @@ impl Decoder {
     }
 
     /// See [`super::Decoder::unfinished`].
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn unfinished(&self) -> usize {
         match self.place {
             Place::Type => 0,
@@ -94,6 +96,7 @@ impl Decoder {
     }
 
     /// See [`super::Decoder::short_message`].
+    #[cfg(any(feature = "server", feature = "client"))]
     #[inline(always)]
     pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {
         let (first, rest) = input.split_first()?;
@@ -110,22 +113,21 @@ impl Decoder {
         input: &[u8],
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
-        let behind = match &mut self.pieces {
-            None => return self.decode_frames(input, config),
-            Some(pieces) => pieces.take_behind(),
-        };
-        match behind {
-            Some(behind) => (0, behind),
-            None => {
-                let (used, decoded) = self.decode_frames(input, config);
-                (used, self.in_pieces(decoded, config))
+        let mut used = 0;
+        while used < input.len() {
+            let (step, result) = self.step(&input[used..], config);
+            used += step;
+            match result {
+                Ok(None) => {}
+                done => return (used, done),
             }
         }
+        (used, Ok(None))
     }
 
     /// Makes a piece of a message that is delivered in pieces.
     #[inline(never)]
-    fn in_pieces(
+    pub(super) fn in_pieces(
         &mut self,
         decoded: Result<Option<Decoded>, ProtocolError>,
         config: &Config,
@@ -151,23 +153,6 @@ impl Decoder {
             }
         };
         pieces.next((true, received), bytes, decoded)
-    }
-
-    fn decode_frames(
-        &mut self,
-        input: &[u8],
-        config: &Config,
-    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
-        let mut used = 0;
-        while used < input.len() {
-            let (step, result) = self.step(&input[used..], config);
-            used += step;
-            match result {
-                Ok(None) => {}
-                done => return (used, done),
-            }
-        }
-        (used, Ok(None))
     }
 
     /// Decodes up to the next boundary: the end of a part of a frame, or of the input, which is not
@@ -218,7 +203,7 @@ impl Decoder {
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
         let limit = config.limits.message;
-        let limit = self.pieces.as_ref().map_or(limit, Pieces::limit);
+        let limit = self.pieces.as_deref().map_or(limit, Pieces::limit);
         let (piece, ended) = until_end(input);
         let fail = self.fails_on_invalid_text(config);
         // The bytes within the limit are checked first, as they are if they arrive alone.
@@ -297,7 +282,7 @@ impl Decoder {
 
     /// Returns how many bytes of the present message were delivered in pieces.
     fn delivered(&self) -> usize {
-        self.pieces.as_ref().map_or(0, Pieces::delivered)
+        self.pieces.as_deref().map_or(0, Pieces::delivered)
     }
 
     /// Returns whether text that is not UTF-8 fails the connection; otherwise it is replaced.

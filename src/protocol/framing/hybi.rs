@@ -22,9 +22,13 @@
 mod encode;
 pub(super) mod split;
 
+#[cfg(any(feature = "server", feature = "client"))]
+pub(crate) use encode::encode_fragment;
 pub use encode::encode_frame;
-pub(crate) use encode::{encode, encode_close, encode_deflated, encode_fragment, encode_owned};
-pub(crate) use encode::{encode_header, header_len};
+#[cfg(feature = "server")]
+pub(crate) use encode::encode_header;
+pub(crate) use encode::header_len;
+pub(crate) use encode::{encode, encode_close, encode_deflated, encode_owned};
 
 use super::mask::unmask;
 use super::pieces;
@@ -35,8 +39,8 @@ use crate::protocol::deflate::{Inflater, Negotiated};
 use crate::protocol::error::ProtocolError;
 use crate::protocol::limits::Limits;
 use crate::protocol::message::Message;
-use crate::protocol::payload::binary::Binary;
-use crate::protocol::payload::text::Text;
+#[cfg(any(feature = "server", feature = "client"))]
+use crate::protocol::payload::{binary::Binary, text::Text};
 use crate::protocol::role::Role;
 use crate::protocol::version::Version;
 
@@ -45,6 +49,7 @@ pub const MAX_CONTROL: usize = 125;
 
 /// From this many missing bytes on, a payload is worth reading directly into its buffer.
 /// (A fuzzer, which writes short frames, must get there as well.)
+#[cfg(any(feature = "server", feature = "client"))]
 const DIRECT: usize = if cfg!(fuzzing) { 32 } else { 16 * 1024 };
 
 const FIN: u8 = 0x80;
@@ -114,8 +119,8 @@ pub(crate) struct Decoder {
     assembler: Assembler,
     /// The decompressor, if compression was agreed on.
     inflater: Option<Box<Inflater>>,
-    /// The present message, or the next one, is delivered in pieces.
-    pub(super) pieces: Option<Pieces>,
+    /// The present message, or the next one, is delivered in pieces. In a box, since that is rare.
+    pub(super) pieces: Option<Box<Pieces>>,
     pub(super) notes: Notes,
 }
 
@@ -161,6 +166,7 @@ impl Decoder {
     }
 
     /// See [`super::Decoder::unfinished`]. Compressed bytes count as inflated.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn unfinished(&self) -> usize {
         match self.message {
             Some(_) => 1 + self.delivered() + self.assembler.len(),
@@ -174,6 +180,7 @@ impl Decoder {
     }
 
     /// See [`super::Decoder::short_message`].
+    #[cfg(any(feature = "server", feature = "client"))]
     #[inline(always)]
     pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {
         const TEXT: u8 = FIN | Opcode::Text as u8;
@@ -205,46 +212,6 @@ impl Decoder {
     }
 
     pub(crate) fn decode(
-        &mut self,
-        input: &[u8],
-        config: &Config,
-    ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
-        let behind = match &mut self.pieces {
-            None => return self.decode_frames(input, config),
-            Some(pieces) => pieces.take_behind(),
-        };
-        match behind {
-            Some(behind) => (0, behind),
-            None => {
-                let (used, decoded) = self.decode_frames(input, config);
-                (used, self.in_pieces(decoded))
-            }
-        }
-    }
-
-    /// Makes a piece of a message that is delivered in pieces.
-    #[inline(never)]
-    fn in_pieces(
-        &mut self,
-        decoded: Result<Option<Decoded>, ProtocolError>,
-    ) -> Result<Option<Decoded>, ProtocolError> {
-        let (Some(pieces), Some((opcode, _))) = (&mut self.pieces, self.message) else {
-            // The message has ended, or none has begun.
-            return match decoded {
-                Ok(Some(Decoded::Message(rest))) => pieces::last(self.pieces.take(), rest, None),
-                decoded => decoded,
-            };
-        };
-        let is_text = opcode == Opcode::Text;
-        let bytes = self.assembler.take_piece(is_text);
-        if let Some(inflater) = &mut self.inflater {
-            inflater.delivered(&bytes);
-        }
-        let received = bytes.len();
-        pieces.next((is_text, received), bytes, decoded)
-    }
-
-    fn decode_frames(
         &mut self,
         input: &[u8],
         config: &Config,
@@ -289,6 +256,28 @@ impl Decoder {
             self.begin(&header);
             used = start;
         }
+    }
+
+    /// Makes a piece of a message that is delivered in pieces.
+    #[inline(never)]
+    pub(super) fn in_pieces(
+        &mut self,
+        decoded: Result<Option<Decoded>, ProtocolError>,
+    ) -> Result<Option<Decoded>, ProtocolError> {
+        let (Some(pieces), Some((opcode, _))) = (&mut self.pieces, self.message) else {
+            // The message has ended, or none has begun.
+            return match decoded {
+                Ok(Some(Decoded::Message(rest))) => pieces::last(self.pieces.take(), rest, None),
+                decoded => decoded,
+            };
+        };
+        let is_text = opcode == Opcode::Text;
+        let bytes = self.assembler.take_piece(is_text);
+        if let Some(inflater) = &mut self.inflater {
+            inflater.delivered(&bytes);
+        }
+        let received = bytes.len();
+        pieces.next((is_text, received), bytes, decoded)
     }
 
     /// Reads and checks a frame header; `None` while it is incomplete.
@@ -379,13 +368,13 @@ impl Decoder {
 
     /// Returns the size limit of the present message, or of the next one if none has begun.
     fn limit(&self, limits: &Limits) -> usize {
-        let pieces = self.pieces.as_ref();
+        let pieces = self.pieces.as_deref();
         pieces.map_or(limits.message, Pieces::limit)
     }
 
     /// Returns how many bytes of the present message were delivered in pieces.
     fn delivered(&self) -> usize {
-        self.pieces.as_ref().map_or(0, Pieces::delivered)
+        self.pieces.as_deref().map_or(0, Pieces::delivered)
     }
 
     fn begin(&mut self, header: &Header) {
@@ -487,6 +476,7 @@ impl Decoder {
 
     /// See [`super::Decoder::direct`]. Reserves room for the next read, or as much again as has
     /// arrived.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
         let frame = self.frame.as_ref().filter(|_| !self.is_inflating())?;
         let left = frame.len - frame.read;

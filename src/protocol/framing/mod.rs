@@ -74,14 +74,11 @@ impl Decoder {
     /// Delivers the present message, or the next one if none has begun, in pieces instead of whole: at
     /// most `limit` bytes in all.
     pub(crate) fn begin_pieces(&mut self, limit: usize) {
-        let pieces = match self {
-            Decoder::Hixie(decoder) => &mut decoder.pieces,
-            Decoder::Hybi(decoder) => &mut decoder.pieces,
-        };
-        *pieces = Some(Pieces::new(limit));
+        *self.pieces() = Some(Box::new(Pieces::new(limit)));
     }
 
     /// Returns whether a message is delivered in pieces, and its last piece was not.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn is_in_pieces(&self) -> bool {
         match self {
             Decoder::Hixie(decoder) => decoder.pieces.is_some(),
@@ -116,6 +113,7 @@ impl Decoder {
 
     /// Returns how many bytes of an unfinished message, or of an unfinished frame without a meaning,
     /// were received; 0 if none has begun.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn unfinished(&self) -> usize {
         match self {
             Decoder::Hixie(decoder) => decoder.unfinished(),
@@ -125,6 +123,7 @@ impl Decoder {
 
     /// Returns the buffer into which the rest of a large frame can be read directly, about `most`
     /// bytes at a time; only while no input is left.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn direct(&mut self, most: usize) -> Option<&mut Vec<u8>> {
         match self {
             Decoder::Hixie(_) => None,
@@ -143,6 +142,7 @@ impl Decoder {
     /// Returns a short message of one frame that has arrived completely, and the number of bytes it
     /// used: the fast path for the usual case. `None` decides nothing: call
     /// [`decode`](Decoder::decode) then.
+    #[cfg(any(feature = "server", feature = "client"))]
     #[inline(always)]
     pub(crate) fn short_message(&self, input: &[u8], limit: usize) -> Option<(usize, Message)> {
         match self {
@@ -159,15 +159,38 @@ impl Decoder {
         input: &[u8],
         config: &Config,
     ) -> (usize, Result<Option<Decoded>, ProtocolError>) {
-        match self {
+        let pieces = self.pieces();
+        let is_in_pieces = pieces.is_some();
+        if let Some(behind) = pieces.as_deref_mut().and_then(Pieces::take_behind) {
+            return (0, behind);
+        }
+        let (used, decoded) = match self {
             Decoder::Hixie(decoder) => decoder.decode(input, config),
             Decoder::Hybi(decoder) => decoder.decode(input, config),
+        };
+        if !is_in_pieces {
+            return (used, decoded);
+        }
+        let decoded = match self {
+            Decoder::Hixie(decoder) => decoder.in_pieces(decoded, config),
+            Decoder::Hybi(decoder) => decoder.in_pieces(decoded),
+        };
+        (used, decoded)
+    }
+
+    /// Returns the state of a message that is delivered in pieces, if one is.
+    #[inline]
+    fn pieces(&mut self) -> &mut Option<Box<Pieces>> {
+        match self {
+            Decoder::Hixie(decoder) => &mut decoder.pieces,
+            Decoder::Hybi(decoder) => &mut decoder.pieces,
         }
     }
 }
 
 impl Framing {
     /// Returns the length of a server's frame that carries a message of `len` bytes.
+    #[cfg(feature = "server")]
     pub(crate) fn frame_len(self, len: usize) -> usize {
         match self {
             Framing::Hixie => len + 2,
@@ -187,6 +210,7 @@ impl Framing {
 
     /// Splits `bytes`, which this side has written, into the header of the first frame, its payload
     /// (with the end of a text), and the bytes after it; for a log.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn split(self, bytes: &[u8]) -> (&[u8], &[u8], &[u8]) {
         let (header, behind) = bytes.split_at(self.header_len_of(bytes));
         let len = match self {
@@ -217,6 +241,7 @@ impl Framing {
 
     /// Appends the bytes before the payload of a server's frame that carries `message`, and returns those
     /// after it; an error names the kind of message that the framing cannot carry.
+    #[cfg(feature = "server")]
     pub(crate) fn encode_around(
         self,
         message: &Message,
@@ -233,7 +258,7 @@ impl Framing {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "server", feature = "client")))]
 mod tests {
     use super::{Decoded, Decoder};
     use crate::protocol::{Config, Message, Role, Version};

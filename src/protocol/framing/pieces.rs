@@ -99,7 +99,7 @@ impl Pieces {
 /// # Errors
 /// If the message is too large.
 pub(super) fn last(
-    pieces: Option<Pieces>,
+    pieces: Option<Box<Pieces>>,
     rest: Message,
     received: Option<usize>,
 ) -> Result<Option<Decoded>, ProtocolError> {

@@ -58,6 +58,7 @@ impl ClientRequest {
     }
 
     /// Returns the same request without the headers that were added to it, cookies among them.
+    #[cfg(feature = "client")]
     pub(crate) fn without_headers(mut self) -> ClientRequest {
         self.fields.clear();
         self

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::protocol::http::head::{InvalidHead, tls_hint};
 use crate::protocol::http::text::Escaped;
+use crate::protocol::limits::Limits;
 
 use super::client_response::HandshakeResponse;
 
@@ -73,6 +74,46 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
+    /// Returns each variant once, in the order of their definition. Their values are examples.
+    #[inline]
+    pub fn all() -> Vec<HandshakeError> {
+        let limits = Limits::default();
+        let response = HandshakeResponse::parse(b"HTTP/1.1 404 Not Found\r\n\r\n", &limits);
+        let status = response.map(HandshakeError::Status);
+        let others = [
+            HandshakeError::HeadersTooLarge(limits.header_bytes),
+            HandshakeError::TooManyHeaders(limits.header_count),
+            HandshakeError::TooManyInterim(10),
+            HandshakeError::MalformedHeaders("status line"),
+            HandshakeError::NotHttp(vec![0x15]),
+            HandshakeError::Preamble("HTTP/1.1 101 Switching Protocols".to_owned()),
+            HandshakeError::HttpVersion,
+            HandshakeError::Missing("Upgrade"),
+            HandshakeError::Duplicate("Upgrade"),
+            HandshakeError::Mismatch {
+                header: "Upgrade",
+                found: "h2c".to_owned(),
+                expected: "websocket".to_owned(),
+            },
+            HandshakeError::SubprotocolNotOffered {
+                header: "Sec-WebSocket-Protocol",
+                found: "chat".to_owned(),
+                offered: 0,
+            },
+            HandshakeError::NotOffered {
+                header: "Sec-WebSocket-Extensions",
+                found: "permessage-deflate".to_owned(),
+                offered: String::new(),
+            },
+            HandshakeError::Proof {
+                found: [0; 16],
+                expected: *b"8jKS'y:G*Co,Wxa-",
+            },
+            HandshakeError::StreamEnded,
+        ];
+        status.into_iter().chain(others).collect()
+    }
+
     /// Returns the server's response if it has a status other than 101, and so is meant to be read.
     pub fn response(&self) -> Option<&HandshakeResponse> {
         match self {

@@ -1,5 +1,6 @@
 //! A client's request, as a server reads it.
 
+#[cfg(feature = "query")]
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -108,10 +109,9 @@ impl Request {
             false => 0,
         };
         let input = &input[skipped..];
-        if let Some(&first) = input.first()
-            && !first.is_ascii_graphic()
-        {
-            return Err(Rejection::NotHttp(first));
+        match input.first() {
+            Some(first) if !first.is_ascii_graphic() => return Err(Rejection::NotHttp(*first)),
+            _ => {}
         }
         if is_proxy_header(input) {
             return Err(Rejection::UnexpectedProxyHeader);
@@ -173,7 +173,7 @@ impl Request {
     }
 
     /// Returns the query after the first `?`, or `None`. Not decoded: `%2e` stays `%2e`, and `+` stays `+`.
-    /// [`query_pairs`](Request::query_pairs) decodes it.
+    /// `query_pairs` decodes it, with the feature `query`, which is on by default.
     pub fn query(&self) -> Option<&str> {
         self.target().split_once('?').map(|(_, query)| query)
     }
@@ -191,6 +191,7 @@ impl Request {
     ///     tags.map(|(_, value)| value.into_owned()).collect()
     /// }
     /// ```
+    #[cfg(feature = "query")]
     #[doc(alias = "query string")]
     #[doc(alias = "parameter")]
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
@@ -199,6 +200,7 @@ impl Request {
 
     /// Returns the first value of this name in the query, decoded like
     /// [`query_pairs`](Request::query_pairs); `None` if the query does not have the name.
+    #[cfg(feature = "query")]
     pub fn query_value(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut pairs = self.query_pairs();
         pairs.find_map(|(own, value)| (own == name).then_some(value))
@@ -386,6 +388,7 @@ impl Request {
     }
 
     /// Returns a substitute for a missing request.
+    #[cfg(feature = "server")]
     pub(crate) fn none() -> Request {
         Request {
             head: Head::new(b"/", &[]),
@@ -430,6 +433,7 @@ impl Request {
     }
 
     /// Returns the bytes of the header block, for a log: the caller must escape them.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn head(&self) -> &[u8] {
         self.head.bytes()
     }

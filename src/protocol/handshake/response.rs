@@ -192,6 +192,7 @@ impl Response {
     }
 
     /// Returns its body, if one is sent that is as large as `least`.
+    #[cfg(feature = "server")]
     pub(crate) fn large_body(&self, least: usize) -> Option<&Body> {
         (self.has_body() && self.body.len() >= least).then_some(&self.body)
     }

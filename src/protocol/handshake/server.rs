@@ -120,10 +120,9 @@ fn detect(request: &Request, allowed: Versions) -> Result<Option<Version>, Rejec
         };
     }
     // Drafts 01 to 03 have the keys of draft-76, but different frames.
-    if let Some(draft) = request.header("Sec-WebSocket-Draft")
-        && draft != b"0"
-    {
-        return Err(Rejection::UnsupportedDraft(escaped(draft)));
+    match request.header("Sec-WebSocket-Draft") {
+        None | Some(b"0") => {}
+        Some(draft) => return Err(Rejection::UnsupportedDraft(escaped(draft))),
     }
     let has = |field: &str| request.header(field).is_some();
     if has("Sec-WebSocket-Key1") || has("Sec-WebSocket-Key2") {

@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+#[cfg(feature = "server")]
+use std::sync::Weak;
 
 /// Any number of values, at most one of each type. Clones share them; without any, this is one null
 /// pointer.
@@ -10,6 +12,7 @@ use std::sync::{Arc, Weak};
 pub(crate) struct Values(Option<Arc<Vec<Value>>>);
 
 /// Refers to values, but does not keep them: the thread that drops it never drops a value of the user's.
+#[cfg(feature = "server")]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WeakValues(Weak<Vec<Value>>);
 
@@ -22,7 +25,10 @@ impl Values {
         values.retain(|value| !value.as_ref().is::<T>());
         values.push(Arc::new(value));
     }
+}
 
+#[cfg(feature = "server")]
+impl Values {
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let mut values = self.0.iter().flat_map(|values| values.iter());
         let value = values.find(|value| value.as_ref().is::<T>())?;
@@ -34,6 +40,7 @@ impl Values {
     }
 }
 
+#[cfg(feature = "server")]
 impl WeakValues {
     /// Returns a value, as long as the [`Values`] exist.
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {

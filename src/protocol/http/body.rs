@@ -45,6 +45,7 @@ impl Body {
     }
 
     /// Returns the bytes, to be shared with other responses and messages.
+    #[cfg(feature = "server")]
     pub(crate) fn as_binary(&self) -> &Binary {
         &self.0
     }

@@ -175,7 +175,7 @@ pub(crate) fn range_of(part: &[u8], whole: &[u8]) -> Range<usize> {
 }
 
 /// Returns the start of the blank line that ends a header block.
-fn blank_line(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn blank_line(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\r', bytes).find(|at| bytes[*at..].starts_with(b"\r\n\r\n"))
 }
 

@@ -16,6 +16,9 @@ pub(crate) mod origin;
 
 pub(crate) mod text;
 
+#[cfg(any(feature = "server", all(feature = "client", feature = "tls"), test))]
+pub(crate) mod words;
+
 pub(crate) mod body;
 
 pub(crate) mod redacted;

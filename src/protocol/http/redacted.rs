@@ -12,6 +12,7 @@ use super::text::{Escaped, escaped};
 pub(crate) struct Shown<I>(pub(crate) I);
 
 /// A header block on the wire, and the bytes after it, for one line of a log.
+#[cfg(any(feature = "server", feature = "client", test))]
 pub(crate) struct Redacted<'a>(pub(crate) &'a [u8]);
 
 /// The first line of a header block.
@@ -92,6 +93,7 @@ impl fmt::Display for FirstLine<'_> {
     }
 }
 
+#[cfg(any(feature = "server", feature = "client", test))]
 impl fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = memchr::memmem::find(self.0, b"\r\n\r\n").unwrap_or(self.0.len());

@@ -36,9 +36,6 @@ pub(crate) enum Escaped<'a> {
     Bytes(&'a [u8]),
     /// Keeps printable characters of every language; others become `\n`, `\u{1b}` and similar escapes.
     Text(&'a str),
-    /// Escapes whole sentences, and keeps quotes and backslashes: values in them may have been escaped
-    /// already.
-    Words(&'a str),
 }
 
 /// Escapes bytes for an error that keeps them.
@@ -58,80 +55,65 @@ impl Escaped<'_> {
                     }
                 }
             }
-            Escaped::Text(text) | Escaped::Words(text) => {
-                let is_plain = |character| {
-                    matches!(self, Escaped::Words(_)) && matches!(character, '"' | '\'' | '\\')
-                };
-                for character in text.chars() {
-                    let shown = character.escape_debug();
-                    let len = shown.clone().map(char::len_utf8).sum();
-                    let enough = match is_plain(character) {
-                        true => !show(&character, 1),
-                        false => !show(&shown, len),
-                    };
-                    if enough {
-                        return;
-                    }
-                }
-            }
+            Escaped::Text(text) => for_each_character(text, "", show),
         }
     }
+}
 
-    fn fits(&self) -> bool {
-        let mut total = 0;
-        self.for_each(|_, len| {
-            total += len;
-            total <= SHOWN
-        });
-        total <= SHOWN
+/// Calls `show` with each character of a text, escaped, except for those in `plain`, which are ASCII; until
+/// it returns that this is enough.
+pub(super) fn for_each_character(
+    text: &str,
+    plain: &str,
+    mut show: impl FnMut(&dyn fmt::Display, usize) -> bool,
+) {
+    for character in text.chars() {
+        let shown = character.escape_debug();
+        let len = shown.clone().map(char::len_utf8).sum();
+        let goes_on = match plain.contains(character) {
+            true => show(&character, 1),
+            false => show(&shown, len),
+        };
+        if !goes_on {
+            return;
+        }
     }
 }
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = self.fits();
-        let mut left = match fits {
-            true => SHOWN,
-            false => SHOWN - ELLIPSIS.len(),
-        };
-        let mut written = Ok(());
-        self.for_each(|shown, len| {
-            if len > left {
-                return false;
-            }
-            left -= len;
-            written = write!(f, "{shown}");
-            written.is_ok()
-        });
-        written?;
-        match fits {
-            true => Ok(()),
-            false => f.write_str(ELLIPSIS),
-        }
+        write_cut(f, |show| self.for_each(show))
     }
 }
 
-/// Writes formatted text, escaped, up to [`SHOWN`] bytes of it: for text that is long, or costly, or
-/// comes from other code. The rest is not even kept.
-pub(crate) fn shown(words: &dyn fmt::Display) -> String {
-    let mut start = Start(String::new());
-    // Writing fails on purpose once there is enough text.
-    let _ = write!(start, "{words}");
-    Escaped::Words(&start.0).to_string()
-}
-
-/// Keeps the beginning of the written text, one byte more than can be shown.
-struct Start(String);
-
-impl Write for Start {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            if self.0.len() > SHOWN {
-                return Err(fmt::Error);
-            }
-            self.0.push(character);
+/// Writes the parts that `for_each` shows, at most [`SHOWN`] bytes of them.
+pub(super) fn write_cut(
+    f: &mut fmt::Formatter<'_>,
+    for_each: impl Fn(&mut dyn FnMut(&dyn fmt::Display, usize) -> bool),
+) -> fmt::Result {
+    let mut total = 0;
+    for_each(&mut |_, len| {
+        total += len;
+        total <= SHOWN
+    });
+    let fits = total <= SHOWN;
+    let mut left = match fits {
+        true => SHOWN,
+        false => SHOWN - ELLIPSIS.len(),
+    };
+    let mut written = Ok(());
+    for_each(&mut |shown, len| {
+        if len > left {
+            return false;
         }
-        Ok(())
+        left -= len;
+        written = write!(f, "{shown}");
+        written.is_ok()
+    });
+    written?;
+    match fits {
+        true => Ok(()),
+        false => f.write_str(ELLIPSIS),
     }
 }
 
@@ -173,7 +155,8 @@ impl fmt::Display for Printable<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Escaped, SHOWN, escaped, shown};
+    use super::super::words::shown;
+    use super::{Escaped, SHOWN, escaped};
 
     #[test]
     fn a_short_value_is_whole() {

@@ -38,6 +38,21 @@ pub enum InvalidUrl {
     Resource(String),
 }
 
+impl InvalidUrl {
+    /// Returns each variant once, in the order of their definition. Their values are examples.
+    #[inline]
+    pub fn all() -> Vec<InvalidUrl> {
+        vec![
+            InvalidUrl::Scheme("http".to_owned()),
+            InvalidUrl::Fragment("top".to_owned()),
+            InvalidUrl::UserInfo,
+            InvalidUrl::Host("a b".to_owned()),
+            InvalidUrl::Port("0x50".to_owned()),
+            InvalidUrl::Resource("/a b".to_owned()),
+        ]
+    }
+}
+
 impl Url {
     pub(crate) fn parse(text: &str) -> Result<Url, InvalidUrl> {
         let (scheme, rest) = text

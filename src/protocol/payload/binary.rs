@@ -50,6 +50,7 @@ impl Binary {
     }
 
     /// Creates a payload of a short buffer, which a clone copies.
+    #[cfg(any(feature = "server", feature = "client"))]
     #[inline(always)]
     pub(crate) fn short(bytes: Vec<u8>) -> Binary {
         Binary(Bytes::Own(bytes))
@@ -64,13 +65,9 @@ impl Binary {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Bytes::Static(bytes) => bytes,
+            // Most payloads are short, and this check is inlined.
             Bytes::Own(bytes) => bytes,
-            Bytes::Buffer(bytes) => bytes,
-            Bytes::Shared(bytes) => bytes,
-            Bytes::Text(text) => text.as_bytes(),
-            #[cfg(feature = "bytes")]
-            Bytes::Foreign(bytes) => bytes,
+            bytes => bytes.other(),
         }
     }
 
@@ -92,6 +89,7 @@ impl Binary {
     }
 
     /// Returns the memory that the bytes take, shared or not. Static bytes take none.
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn memory(&self) -> usize {
         match &self.0 {
             Bytes::Static(_) => 0,
@@ -101,6 +99,21 @@ impl Binary {
             Bytes::Text(text) => text.capacity(),
             #[cfg(feature = "bytes")]
             Bytes::Foreign(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl Bytes {
+    #[inline(never)]
+    fn other(&self) -> &[u8] {
+        match self {
+            Bytes::Static(bytes) => bytes,
+            Bytes::Own(bytes) => bytes,
+            Bytes::Buffer(bytes) => bytes,
+            Bytes::Shared(bytes) => bytes,
+            Bytes::Text(text) => text.as_bytes(),
+            #[cfg(feature = "bytes")]
+            Bytes::Foreign(bytes) => bytes,
         }
     }
 }

@@ -46,10 +46,9 @@ impl Text {
     #[inline]
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Chars::Static(text) => text,
+            // Most texts are short, and this check is inlined.
             Chars::Own(text) => text,
-            Chars::Buffer(text) => text,
-            Chars::Shared(text) => text,
+            chars => chars.other(),
         }
     }
 
@@ -67,6 +66,7 @@ impl Text {
     }
 
     /// Creates a text of a short buffer, which a clone copies.
+    #[cfg(any(feature = "server", feature = "client"))]
     #[inline(always)]
     pub(crate) fn short(text: String) -> Text {
         Text(Chars::Own(text))
@@ -80,6 +80,18 @@ impl Text {
             Chars::Own(text) => text.into_bytes().into(),
             Chars::Buffer(text) => Binary::of_text(text),
             Chars::Shared(text) => Arc::<[u8]>::from(text).into(),
+        }
+    }
+}
+
+impl Chars {
+    #[inline(never)]
+    fn other(&self) -> &str {
+        match self {
+            Chars::Static(text) => text,
+            Chars::Own(text) => text,
+            Chars::Buffer(text) => text,
+            Chars::Shared(text) => text,
         }
     }
 }

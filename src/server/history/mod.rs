@@ -3,17 +3,28 @@
 //! The hub keeps the entries of all rooms (`server/hub/rings.rs`) and answers requests for them
 //! (`server/hub/history.rs`). The code here runs on the threads that request something.
 
+pub(crate) mod enter;
 pub(crate) mod follow;
+pub(crate) mod health;
+pub(crate) mod journal;
+pub(crate) mod member;
+pub(crate) mod older;
 pub(crate) mod page;
 pub(crate) mod position;
 pub(crate) mod publication;
 pub(crate) mod resume;
 
+use std::fmt;
 use std::time::Duration;
+
+use crate::net::sync::{Mutex, PoisonError};
+
+use journal::{Journal, JournalLimits, Opaque};
 
 /// The history of rooms: each message to a room gets a [`Position`](super::Position), and the newest messages
 /// of each room are kept in memory, for clients that come back. Pass it to
-/// [`ServerBuilder::history`](crate::ServerBuilder::history); without that, a server keeps nothing.
+/// [`ServerBuilder::history`](crate::ServerBuilder::history); without that, a server keeps nothing. With a
+/// [`journal`](History::journal), messages are stored as well, and survive a restart.
 ///
 /// A room keeps a message until one of its bounds is exceeded; then it drops its oldest messages first. One
 /// more bound holds for all rooms together. A room in which nobody is, and which was not used for
@@ -44,45 +55,66 @@ use std::time::Duration;
 /// let history = History::new().max_entries(1000).max_age(Duration::from_secs(3600));
 /// let server = Server::builder().history(history);
 /// ```
-#[derive(Debug, Clone)]
 #[doc(alias = "resume")]
 #[doc(alias = "replay")]
 #[must_use = "pass it to `ServerBuilder::history`"]
 pub struct History {
+    pub(crate) bounds: Bounds,
+    pub(crate) limits: JournalLimits,
+    /// The rooms whose name begins with it are not in the journal.
+    pub(crate) local: Option<Box<str>>,
+    /// The server takes it when it starts. In a mutex since options are shared by threads, and a journal is not.
+    journal: Mutex<Option<Box<dyn Journal>>>,
+}
+
+/// The bounds of the memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
     pub(crate) entries: usize,
     pub(crate) bytes: usize,
     pub(crate) age: Duration,
     pub(crate) total: usize,
+    pub(crate) grace: Duration,
+    pub(crate) announced: usize,
+    pub(crate) member_bytes: usize,
 }
 
 impl History {
-    /// Creates the options with their defaults: 256 messages, 256 KiB and 10 minutes for each room, and 64 MiB
-    /// for all rooms together.
+    /// Creates the options with their defaults: 256 messages, 256 KiB and 10 minutes for each room, 64 MiB
+    /// for all rooms together, and no journal.
     pub fn new() -> History {
         History {
-            entries: 256,
-            bytes: 256 * 1024,
-            age: Duration::from_secs(600),
-            total: 64 * 1024 * 1024,
+            bounds: Bounds {
+                entries: 256,
+                bytes: 256 * 1024,
+                age: Duration::from_secs(600),
+                total: 64 * 1024 * 1024,
+                grace: Duration::from_secs(5),
+                announced: 200,
+                member_bytes: 16 * 1024 * 1024,
+            },
+            limits: JournalLimits::new(),
+            local: None,
+            journal: Mutex::new(None),
         }
     }
 
-    /// Limits the messages that a room keeps. Default: 256.
+    /// Limits the messages that a room keeps in memory. Default: 256.
     pub fn max_entries(self, entries: usize) -> Self {
-        History { entries, ..self }
+        self.bounded(|bounds| bounds.entries = entries)
     }
 
     /// Limits the memory that a room's messages take, in bytes: their payloads, and about 100 bytes
     /// for each message. Default: 256 KiB. A message that is larger than the limit is
     /// sent to the members, but not kept, nor are the messages before it.
     pub fn max_bytes(self, bytes: usize) -> Self {
-        History { bytes, ..self }
+        self.bounded(|bounds| bounds.bytes = bytes)
     }
 
-    /// Limits the time for which a room keeps a message. Default: 10 minutes. An older message is never
-    /// replayed; its memory is free at the latest when twice this time has passed.
+    /// Limits the time for which a room keeps a message in memory. Default: 10 minutes. An older message is never
+    /// replayed, unless a journal has it; its memory is free at the latest when twice this time has passed.
     pub fn max_age(self, age: Duration) -> Self {
-        History { age, ..self }
+        self.bounded(|bounds| bounds.age = age)
     }
 
     /// Limits the memory of all rooms together, in bytes, including their names and about 300 bytes for each
@@ -90,15 +122,86 @@ impl History {
     /// recently, with their messages; a room keeps at most half of it. If the process has memory limits, the limit is at most an eighth of the memory
     /// that [`max_clients`](crate::ServerBuilder::max_clients) reserves.
     pub fn total_limit(self, bytes: usize) -> Self {
+        self.bounded(|bounds| bounds.total = bytes)
+    }
+
+    /// Stores the messages of all rooms in a journal before any member receives them: so messages and positions
+    /// survive a restart, and clients resume across it. Default: none. A second call replaces the journal of
+    /// the first.
+    ///
+    /// Messages that are no longer in memory are read from the journal. The server starts one more thread
+    /// for it. [`Journal`] says what it must do, and `docs/rooms.md` what the server
+    /// promises.
+    #[doc(alias = "persistence")]
+    pub fn journal(self, journal: impl Journal + 'static) -> Self {
         History {
-            total: bytes,
+            journal: Mutex::new(Some(Box::new(journal))),
             ..self
         }
+    }
+
+    /// Sets the time for which a [`Member`](super::Member) stays after its last connection has ended. Default: 5
+    /// seconds. A member that comes back in that time, as after a reload of the page, causes neither a leave nor a
+    /// join. With zero, each end of a connection is a leave.
+    pub fn grace_period(self, grace: Duration) -> Self {
+        self.bounded(|bounds| bounds.grace = grace)
+    }
+
+    /// Limits the announced members of a room. Default: 200. Members that enter when the room has so many are only
+    /// counted: there are no entries about them, and they are not in the list.
+    pub fn max_announced(self, announced: usize) -> Self {
+        self.bounded(|bounds| bounds.announced = announced)
+    }
+
+    /// Limits the memory of the members of all rooms together, in bytes: their metadata, their stored leaves, and
+    /// about 600 bytes for each member. Default: 16 MiB. Beyond it, the server ends the oldest grace periods early.
+    /// If that is not enough, [`Client::enter`](crate::Client::enter) returns an error. If the process has memory
+    /// limits, the limit is at most a 32nd of the memory that
+    /// [`max_clients`](crate::ServerBuilder::max_clients) reserves.
+    pub fn max_member_bytes(self, member_bytes: usize) -> Self {
+        self.bounded(|bounds| bounds.member_bytes = member_bytes)
+    }
+
+    /// Sets the limits of the journal: see [`JournalLimits`].
+    pub fn journal_limits(self, limits: JournalLimits) -> Self {
+        History { limits, ..self }
+    }
+
+    /// Keeps the rooms whose name begins with `prefix` in memory only: their messages are never in the journal,
+    /// and do not wait for it. Default: all rooms are in the journal. A second call replaces the prefix.
+    pub fn local_prefix(self, prefix: impl Into<String>) -> Self {
+        let local = Some(prefix.into().into_boxed_str());
+        History { local, ..self }
+    }
+
+    /// Takes the journal out of the options.
+    pub(crate) fn take_journal(&mut self) -> Option<Box<dyn Journal>> {
+        let journal = self.journal.get_mut();
+        journal.unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn bounded(mut self, set: impl FnOnce(&mut Bounds)) -> Self {
+        set(&mut self.bounds);
+        self
     }
 }
 
 impl Default for History {
     fn default() -> Self {
         History::new()
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let journal = self.journal.lock();
+        let journal = journal.unwrap_or_else(PoisonError::into_inner);
+        let journal = journal.as_ref().map(|_| Opaque);
+        f.debug_struct("History")
+            .field("bounds", &self.bounds)
+            .field("limits", &self.limits)
+            .field("local", &self.local)
+            .field("journal", &journal)
+            .finish()
     }
 }

@@ -45,6 +45,9 @@ pub enum HistoryError {
     UnknownPosition(Position),
     /// The server has ended.
     Closed,
+    /// The room's older messages are in the journal, and could not be read, or not within the
+    /// [timeout](crate::server::JournalLimits::timeout). The server has logged the reason.
+    Journal,
 }
 
 impl fmt::Display for HistoryError {
@@ -66,6 +69,9 @@ impl fmt::Display for HistoryError {
                 "the room has no position {position}: request the newest page, without a position"
             ),
             HistoryError::Closed => f.write_str("no history: the server has ended"),
+            HistoryError::Journal => f.write_str(
+                "no history: the journal could not be read: try again later; the log of the server has the reason",
+            ),
         }
     }
 }

@@ -10,9 +10,10 @@ use crate::protocol::http::text::Escaped;
 /// The text of a position, such as `1795944294201974-17`, is short and opaque: clients keep it and send it
 /// back. In JSON it must be a string, since its numbers exceed the numbers of JavaScript. The messages of a
 /// room have consecutive numbers as long as the epoch is the same. A room gets a new epoch when the
-/// server starts, and when it is used again after it was forgotten. No two rooms have the same epoch.
+/// server starts, and when it is used again after it was forgotten; a room in a
+/// [`Journal`](crate::server::Journal) keeps its epoch. No two rooms have the same epoch.
 ///
-/// A position is no permission: whoever knows one can only compare it. The program decides which client may
+/// A position is no permission: a client that knows one can only compare it. The program decides which client may
 /// join which room.
 ///
 /// ```
@@ -43,6 +44,13 @@ pub struct InvalidPosition {
 pub(crate) const LONGEST: usize = 41;
 
 impl Position {
+    /// Creates a position, for a [`Journal`](crate::server::Journal) that reads it from its store. Programs
+    /// otherwise use the positions that the server returns.
+    #[must_use]
+    pub fn new(epoch: u64, number: u64) -> Position {
+        Position { epoch, number }
+    }
+
     /// Returns the epoch: the life of the room in which the message was published.
     #[must_use]
     pub fn epoch(self) -> u64 {

@@ -31,7 +31,8 @@ enum Content {
     Stamped(String, usize),
 }
 
-/// The error if a message was not published. No member has received it.
+/// The error if a message was not published. No member has received it, and none will, except after
+/// [`Pending`](PublishError::Pending).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -42,6 +43,14 @@ pub enum PublishError {
     LongName(usize),
     /// The server shuts down, or has ended.
     Closed,
+    /// The messages on their way to the journal were as many as there may be, 1,024 or 4 MiB, for the
+    /// [timeout](crate::server::JournalLimits::timeout): the journal is too slow, or blocked.
+    Unavailable,
+    /// The journal has not answered within the [timeout](crate::server::JournalLimits::timeout). The message may
+    /// still be stored and sent later.
+    Pending,
+    /// The journal has returned an error, or has panicked. The server has logged the error.
+    Journal,
 }
 
 impl Publication {
@@ -60,6 +69,17 @@ impl Publication {
         match &self.0 {
             Content::Plain(message) => message.len(),
             Content::Stamped(text, _) => text.len() + LONGEST,
+        }
+    }
+
+    /// Returns the publication in memory of its own size: the message may be a part of a large buffer.
+    pub(crate) fn compact(self) -> Publication {
+        match self.0 {
+            Content::Plain(message) => Publication(Content::Plain(match message.as_text() {
+                Some(text) => Message::from(text),
+                None => Message::from(message.as_bytes()),
+            })),
+            stamped => Publication(stamped),
         }
     }
 
@@ -92,6 +112,15 @@ impl fmt::Display for PublishError {
                 "not published: the room's name has {len} bytes, and the limit is {LONGEST_NAME}"
             ),
             PublishError::Closed => f.write_str("not published: the server shuts down"),
+            PublishError::Unavailable => f.write_str(
+                "not published: too many messages wait for the journal: publish again later, and find out why the journal is slow",
+            ),
+            PublishError::Pending => f.write_str(
+                "not published yet: the journal has not answered in time: the message may still be stored and sent",
+            ),
+            PublishError::Journal => f.write_str(
+                "not published: the journal has not stored the message: the log of the server has the reason",
+            ),
         }
     }
 }

@@ -6,8 +6,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Error;
+use crate::net::answer::Answer;
 use crate::net::connection::Conversation;
 use crate::net::link::Link;
 use crate::protocol::Message;
@@ -16,6 +18,8 @@ use crate::server::hub::history::{Ask, Mode, Replay};
 use crate::server::membership::{self, JoinError};
 use crate::server::shared::Shared;
 
+use super::member::Listed;
+use super::older::{self, NotSent};
 use super::position::Position;
 
 /// The place in a room's history from which a client or a [`Follow`](crate::server::Follow) receives
@@ -70,6 +74,10 @@ pub enum ResumeError {
     /// The room's messages exceeded its history, or came, faster than the client has read them. The client has
     /// received all messages up to this position.
     Lagging(Position),
+    /// The room's older messages are in the journal, and could not be read, or not within the
+    /// [timeout](crate::server::JournalLimits::timeout). The client has received all messages up to this
+    /// position. The server has logged the reason.
+    Journal(Position),
     /// The connection ended meanwhile.
     Connection(Error),
 }
@@ -88,8 +96,19 @@ impl Gap {
 /// After this many pieces beyond the position that was the room's last, the client is too slow for the room.
 const PIECES: u32 = 256;
 
-/// Returns a message for the client about a replay that begins, or goes on behind a gap.
-pub(crate) type Report<'a> = &'a mut dyn FnMut(&Resumed) -> Option<Message>;
+/// Returns a message for the client about a replay that begins, or goes on behind a gap. It gets the members of
+/// the room at that position, if they were requested.
+pub(crate) type Report<'a> = &'a mut dyn FnMut(&Resumed, Option<Listed>) -> Option<Message>;
+
+/// One request to the hub for the messages of a room.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'a> {
+    pub(crate) room: &'a Arc<str>,
+    pub(crate) since: Since,
+    pub(crate) mode: Mode,
+    /// Whether the answer has the members of the room.
+    pub(crate) listed: bool,
+}
 
 /// Replays the messages after `since`, and enters the client into the room. Before the first of them, it
 /// sends the message that `report` returns.
@@ -99,19 +118,47 @@ pub(crate) fn resume(
     shared: &Shared,
     room: &str,
     since: Since,
-    mut report: Option<Report<'_>>,
+    report: Option<Report<'_>>,
 ) -> Result<Resumed, ResumeError> {
+    may_resume(conversation, shared, room)?;
+    let room = room.into();
+    let (resumed, _) = replay(conversation, shared, &room, since, (report, false))?;
+    Ok(resumed)
+}
+
+/// Checks that the client may resume in this room.
+pub(crate) fn may_resume(
+    conversation: &Conversation,
+    shared: &Shared,
+    room: &str,
+) -> Result<(), ResumeError> {
     if shared.settings.history.is_none() {
         return Err(ResumeError::NoHistory);
     }
-    membership::may_join(&conversation.link, room, shared)?;
-    let room: Arc<str> = room.into();
+    membership::may_join(&conversation.link, room, shared)
+}
+
+/// Replays the messages and enters the client into the room. Also returns the members, if it is to be `listed`, at
+/// the moment in which the client has entered.
+pub(crate) fn replay(
+    conversation: &mut Conversation,
+    shared: &Shared,
+    room: &Arc<str>,
+    since: Since,
+    (mut report, listed): (Option<Report<'_>>, bool),
+) -> Result<(Resumed, Option<Listed>), ResumeError> {
     let link = Arc::clone(&conversation.link);
+    let step = |since, mode| Step {
+        room,
+        since,
+        mode,
+        listed,
+    };
     let mut replay = match &mut report {
-        None => membership::resume(&link, &room, since, Mode::Join, shared)?,
+        None => membership::resume(&link, step(since, Mode::Join), shared)?,
         Some(report) => {
-            let replay = look(&link, shared, &room, since)?;
-            send_report(conversation, report, &replay)?;
+            let mut replay = look(&link, step(since, Mode::Look), shared)?;
+            send_report(conversation, report, &mut replay)?;
             replay
         }
     };
@@ -119,58 +166,68 @@ pub(crate) fn resume(
     let mut replayed = replay.entries;
     let mut pieces = 0;
     while !replay.joined {
-        let upto = replay.upto;
+        let mut upto = replay.upto;
         pieces += u32::from(upto >= start.at);
-        send(&link, replay)?;
+        match replay.older {
+            Some(until) => {
+                let sent = older::send(&link, shared, room, upto, until);
+                let at = sent.map_err(|error| match error {
+                    NotSent::Journal => ResumeError::Journal(upto),
+                    NotSent::Connection(error) => ResumeError::Connection(error),
+                })?;
+                replayed += at.number - upto.number;
+                upto = at;
+            }
+            None => send(&link, replay)?,
+        }
         let since = Since::Position(upto);
-        replay = membership::resume(&link, &room, since, Mode::Continue, shared)?;
+        replay = membership::resume(&link, step(since, Mode::Continue), shared)?;
         if !replay.joined && pieces > PIECES {
             return Err(ResumeError::Lagging(upto));
         }
         if replay.resumed.gap.is_some() {
             let report = report.as_mut().ok_or(ResumeError::Lagging(upto))?;
-            send_report(conversation, report, &replay)?;
+            send_report(conversation, report, &mut replay)?;
         }
         replayed += replay.entries;
     }
-    Ok(Resumed {
+    let resumed = Resumed {
         at: replay.upto,
         gap: start.gap,
         replayed,
-    })
+    };
+    Ok((resumed, replay.members))
 }
 
 fn send_report(
     conversation: &mut Conversation,
     report: &mut Report<'_>,
-    replay: &Replay,
+    replay: &mut Replay,
 ) -> Result<(), ResumeError> {
-    match report(&replay.resumed) {
+    match report(&replay.resumed, replay.members.take()) {
         Some(message) => Ok(conversation.send(message)?),
         None => Ok(()),
     }
 }
 
 /// Returns the first missed messages; the client stays outside the room.
-fn look(
-    link: &Link,
-    shared: &Shared,
-    room: &Arc<str>,
-    since: Since,
-) -> Result<Replay, ResumeError> {
-    let id = link.id;
-    let command = |answer| {
-        let room = Arc::clone(room);
+fn look(link: &Link, step: Step<'_>, shared: &Shared) -> Result<Replay, ResumeError> {
+    let replay = shared.ask_hub(|answer| step.command(link, answer), Duration::MAX);
+    replay.ok_or(ResumeError::Join(JoinError::Closed))
+}
+
+impl Step<'_> {
+    /// Returns the command for the hub.
+    pub(crate) fn command(self, link: &Link, answer: Answer<Replay>) -> Command {
         Command::History(Box::new(Ask::Resume {
-            id,
-            room,
-            since,
-            mode: Mode::Look,
+            id: link.id,
+            room: Arc::clone(self.room),
+            since: self.since,
+            mode: self.mode,
+            listed: self.listed,
             answer,
         }))
-    };
-    let replay = shared.ask_hub(command, std::time::Duration::MAX);
-    replay.ok_or(ResumeError::Join(JoinError::Closed))
+    }
 }
 
 /// Sends a piece, and waits until half of the send queue is free again.
@@ -225,6 +282,10 @@ impl fmt::Display for ResumeError {
                 f,
                 "not resumed: the client read more slowly than the room's messages came: resume after {position}"
             ),
+            ResumeError::Journal(position) => write!(
+                f,
+                "not resumed: the journal could not be read: resume later, after {position}"
+            ),
             ResumeError::Connection(_) => f.write_str("not resumed: the connection ended"),
         }
     }
@@ -235,7 +296,8 @@ impl std::error::Error for ResumeError {
         match self {
             ResumeError::Join(error) => Some(error),
             ResumeError::Connection(error) => Some(error),
-            ResumeError::NoHistory | ResumeError::Member | ResumeError::Lagging(_) => None,
+            ResumeError::NoHistory | ResumeError::Member => None,
+            ResumeError::Lagging(_) | ResumeError::Journal(_) => None,
         }
     }
 }

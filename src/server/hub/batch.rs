@@ -13,9 +13,12 @@ use crate::net::client_id::ClientId;
 use crate::net::deflate::deflate;
 use crate::net::link::Link;
 use crate::net::send_queue::frames::Frames;
-use crate::net::send_queue::total::{SharedFrames, TotalQueued};
+use crate::net::send_queue::shared::SharedFrames;
+use crate::net::send_queue::total::TotalQueued;
 use crate::protocol::deflate::Negotiated;
 use crate::protocol::{Encoder, Framing, Message, Version};
+
+use super::groups::groups;
 
 /// The receivers of a broadcast.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +40,9 @@ impl Target {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     commands: Vec<Command>,
-    /// The audiences, each once: `None` is all clients, `Some` a room.
-    audiences: Vec<Option<Arc<str>>>,
+    /// The audiences, each once.
+    audiences: Vec<Receivers>,
+    /// The place of each audience.
     places: HashMap<Option<Arc<str>>, usize>,
     /// For each excepted client, the commands that it does not receive.
     exceptions: HashMap<ClientId, Vec<usize>>,
@@ -59,9 +63,20 @@ pub(crate) struct Encoded {
     pub(crate) skipped: u64,
 }
 
+/// An audience, with its commands.
+#[derive(Debug)]
+struct Receivers {
+    /// `None` for all clients.
+    room: Option<Arc<str>>,
+    first: usize,
+    last: usize,
+}
+
 #[derive(Debug)]
 struct Command {
     audience: usize,
+    /// The next command of the same audience.
+    next: Option<usize>,
     message: Message,
     /// The compressed payloads that were needed so far.
     deflated: RefCell<Vec<Deflated>>,
@@ -78,10 +93,11 @@ enum Form {
     Deflated(Negotiated),
 }
 
-/// Clients that belong to the same audiences, and the bytes that all of them receive.
+/// The bytes that clients of the same audiences receive.
 #[derive(Default)]
-struct Group {
-    audiences: Vec<usize>,
+struct Group<'a> {
+    /// Their commands, in order.
+    received: &'a [usize],
     hixie: Option<Encoded>,
     hybi: Option<Encoded>,
     /// With the bits of the window.
@@ -106,20 +122,36 @@ impl Batch {
 
     pub(crate) fn add(&mut self, target: Target, message: Message) {
         self.weight += target.weight(message.len());
-        let audience = self.place(target.room);
+        let command = self.commands.len();
+        let audience = self.place(target.room, command);
         for id in target.except {
-            self.exceptions
-                .entry(id)
-                .or_default()
-                .push(self.commands.len());
+            self.exceptions.entry(id).or_default().push(command);
         }
         self.size += message.len();
         self.longest = self.longest.max(message.len());
         self.commands.push(Command {
             audience,
+            next: None,
             message,
             deflated: RefCell::default(),
         });
+    }
+
+    /// Adds a message that has given its weight back already.
+    #[cfg(feature = "history")]
+    pub(crate) fn add_unweighed(&mut self, target: Target, message: Message) {
+        let weight = self.weight;
+        self.add(target, message);
+        self.weight = weight;
+    }
+
+    /// Removes all commands, and keeps their memory for the next ones.
+    pub(crate) fn clear(&mut self) {
+        self.commands.clear();
+        self.audiences.clear();
+        self.places.clear();
+        self.exceptions.clear();
+        (self.size, self.longest, self.weight) = (0, 0, 0);
     }
 
     /// Returns the weight of the batch's commands while they waited for the hub.
@@ -137,46 +169,75 @@ impl Batch {
         let audiences: Vec<&[Arc<Link>]> = self
             .audiences
             .iter()
-            .map(|audience| members(audience.as_ref()))
+            .map(|audience| members(audience.room.as_ref()))
             .collect();
-        match audiences.as_slice() {
-            [] => {}
-            [members] => {
-                let mut group = Group::new(vec![0]);
-                for link in *members {
-                    self.send(link, &mut group, total_queued, &mut push);
+        let mut received = Vec::new();
+        let mut deliver = |audiences: &[usize], members: &mut dyn Iterator<Item = &Arc<Link>>| {
+            self.received(audiences, &mut received);
+            let mut group = Group {
+                received: &received,
+                ..Group::default()
+            };
+            for link in members {
+                self.send(link, &mut group, total_queued, &mut push);
+            }
+        };
+        // One group after the other: the bytes of a group are dropped before the next group.
+        match groups(&audiences) {
+            None => {
+                for (audience, members) in audiences.iter().enumerate() {
+                    deliver(&[audience], &mut members.iter());
                 }
             }
-            audiences => {
-                // One group after the other: the bytes of a group are dropped before the next group.
-                for (audiences, members) in groups(audiences) {
-                    let mut group = Group::new(audiences);
-                    for link in members {
-                        self.send(link, &mut group, total_queued, &mut push);
-                    }
+            Some(groups) => {
+                for (audiences, members) in groups {
+                    deliver(&audiences, &mut members.into_iter());
                 }
             }
         }
     }
 
-    fn place(&mut self, audience: Option<Arc<str>>) -> usize {
+    /// Returns the place of an audience, to which a command is added.
+    fn place(&mut self, room: Option<Arc<str>>, command: usize) -> usize {
         // Usually it is the same as the last.
-        if let Some(last) = self.commands.last()
-            && self.audiences[last.audience] == audience
-        {
-            return last.audience;
-        }
         let audiences = &mut self.audiences;
-        *self.places.entry(audience).or_insert_with_key(|audience| {
-            audiences.push(audience.clone());
-            audiences.len() - 1
-        })
+        let last = self.commands.last().map(|last| last.audience);
+        let place = match last.filter(|last| audiences[*last].room == room) {
+            Some(last) => last,
+            None => *self.places.entry(room).or_insert_with_key(|room| {
+                audiences.push(Receivers {
+                    room: room.clone(),
+                    first: command,
+                    last: command,
+                });
+                audiences.len() - 1
+            }),
+        };
+        let last = std::mem::replace(&mut self.audiences[place].last, command);
+        if last != command {
+            self.commands[last].next = Some(command);
+        }
+        place
+    }
+
+    /// Replaces `received` by the commands of these audiences, in order.
+    fn received(&self, audiences: &[usize], received: &mut Vec<usize>) {
+        received.clear();
+        for audience in audiences {
+            let first = Some(self.audiences[*audience].first);
+            received.extend(std::iter::successors(first, |last| {
+                self.commands[*last].next
+            }));
+        }
+        if audiences.len() > 1 {
+            received.sort_unstable();
+        }
     }
 
     fn send(
         &self,
         link: &Arc<Link>,
-        group: &mut Group,
+        group: &mut Group<'_>,
         total_queued: &Arc<TotalQueued>,
         push: &mut impl FnMut(&Arc<Link>, &Encoded),
     ) {
@@ -186,11 +247,11 @@ impl Batch {
         let form = self.form(encoder);
         match self.exceptions.get(&link.id) {
             Some(left_out) => {
-                let encoded = self.encode(form, &group.audiences, left_out, total_queued);
+                let encoded = self.encode(form, group.received, left_out, total_queued);
                 push(link, &encoded);
             }
             None => {
-                let encode = |audiences: &[usize]| self.encode(form, audiences, &[], total_queued);
+                let encode = |received: &[usize]| self.encode(form, received, &[], total_queued);
                 push(link, group.shared(form, encode));
             }
         }
@@ -206,34 +267,34 @@ impl Batch {
         }
     }
 
-    /// Encodes the messages for members of `audiences`, without the commands in `left_out`; both lists
-    /// are sorted.
+    /// Encodes the messages of the commands in `received`, without those in `left_out`; both lists are
+    /// sorted.
     fn encode(
         &self,
         form: Form,
-        audiences: &[usize],
+        received: &[usize],
         left_out: &[usize],
         total_queued: &Arc<TotalQueued>,
     ) -> Encoded {
-        let received = |(index, command): &(usize, &Command)| {
-            audiences.binary_search(&command.audience).is_ok()
-                && left_out.binary_search(index).is_err()
+        let is_received = |index: &&usize| left_out.binary_search(index).is_err();
+        let received = || {
+            let indices = received.iter().filter(is_received);
+            indices.map(|index| &self.commands[*index])
         };
-        let received = || self.commands.iter().enumerate().filter(received);
         let (framing, negotiated) = match form {
             Form::Hixie => (Framing::Hixie, None),
             Form::Hybi => (Framing::Hybi, None),
             Form::Deflated(negotiated) => (Framing::Hybi, Some(negotiated)),
         };
         let deflated = |command: &Command| command.deflated(negotiated.as_ref()?);
-        let copied = |(_, command): (usize, &Command)| match deflated(command) {
+        let copied = |command: &Command| match deflated(command) {
             Some(payload) => framing.frame_len(payload.len()),
             None => Frames::copied(framing, command.message.len()),
         };
         // No larger capacity than needed: the bytes may wait in a queue for long.
         let mut frames = Frames::with_capacity(received().map(copied).sum());
         let (mut messages, mut skipped) = (0, 0);
-        for (_, command) in received() {
+        for command in received() {
             let encoded = match deflated(command) {
                 Some(payload) => {
                     SERVER.encode_deflated(&command.message, &payload, frames.bytes());
@@ -254,26 +315,19 @@ impl Batch {
     }
 }
 
-impl Group {
-    fn new(audiences: Vec<usize>) -> Group {
-        Group {
-            audiences,
-            ..Group::default()
-        }
-    }
-
+impl Group<'_> {
     /// Returns the bytes of the whole group in this form, encoded when they are first needed.
     fn shared(&mut self, form: Form, encode: impl FnOnce(&[usize]) -> Encoded) -> &Encoded {
-        let audiences = &self.audiences;
+        let received = self.received;
         match form {
-            Form::Hixie => self.hixie.get_or_insert_with(|| encode(audiences)),
-            Form::Hybi => self.hybi.get_or_insert_with(|| encode(audiences)),
+            Form::Hixie => self.hixie.get_or_insert_with(|| encode(received)),
+            Form::Hybi => self.hybi.get_or_insert_with(|| encode(received)),
             Form::Deflated(negotiated) => {
                 let deflated = &mut self.deflated;
                 let window = negotiated.window();
                 let place = deflated.iter().position(|(own, _)| *own == window);
                 let place = place.unwrap_or_else(|| {
-                    deflated.push((window, encode(audiences)));
+                    deflated.push((window, encode(received)));
                     deflated.len() - 1
                 });
                 &deflated[place].1
@@ -297,31 +351,15 @@ impl Command {
     }
 }
 
-/// Groups the clients of all audiences: each client once, together with those in the same audiences.
-fn groups<'a>(audiences: &[&'a [Arc<Link>]]) -> HashMap<Vec<usize>, Vec<&'a Arc<Link>>> {
-    let mut all: HashMap<ClientId, (&Arc<Link>, Vec<usize>)> = HashMap::new();
-    for (place, members) in audiences.iter().enumerate() {
-        for link in *members {
-            let (_, places) = all.entry(link.id).or_insert_with(|| (link, Vec::new()));
-            places.push(place);
-        }
-    }
-    let mut groups: HashMap<_, Vec<_>> = HashMap::new();
-    for (link, places) in all.into_values() {
-        groups.entry(places).or_default().push(link);
-    }
-    groups
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Batch, Encoded, Form, Target, TotalQueued};
+    use crate::net::answer::answer;
     use crate::net::client_id::ClientId;
     use crate::net::link::{Identity, Link};
-    use crate::net::send_queue::{SendQueue, SlowClient};
+    use crate::net::send_queue::SendQueue;
     use crate::net::socket::Socket;
-    use crate::net::sync::channel::bounded;
-    use crate::protocol::{Encoder, Message, Role, Version, WeakValues};
+    use crate::protocol::{Encoder, Message, Role, Version};
     use crate::server::hub::Command;
     use std::collections::HashMap;
     use std::net::{TcpListener, TcpStream};
@@ -340,7 +378,9 @@ mod tests {
     }
 
     fn encode(batch: &Batch, form: Form, audiences: &[usize], left_out: &[usize]) -> Encoded {
-        batch.encode(form, audiences, left_out, &TotalQueued::new(0))
+        let mut received = Vec::new();
+        batch.received(audiences, &mut received);
+        batch.encode(form, &received, left_out, &TotalQueued::new(0))
     }
 
     fn received(batch: &Batch, audiences: &[usize], left_out: &[usize]) -> String {
@@ -360,7 +400,8 @@ mod tests {
             (Some("a"), &[], "4"),
             (None, &[], "5"),
         ]);
-        assert_eq!(batch.audiences, [None, Some("a".into()), Some("b".into())]);
+        let rooms: Vec<_> = batch.audiences.iter().map(|a| a.room.as_deref()).collect();
+        assert_eq!(rooms, [None, Some("a"), Some("b")]);
         assert_eq!(received(&batch, &[0], &[]), "1 5");
         assert_eq!(received(&batch, &[0, 1], &[]), "1 2 4 5");
         assert_eq!(received(&batch, &[0, 1, 2], &[]), "1 2 3 4 5");
@@ -396,12 +437,11 @@ mod tests {
         let total_queued = TotalQueued::new(0);
         let link = |id| {
             let id = ClientId(id);
-            let policy = SlowClient::default();
             let (socket, watcher) = (Arc::clone(&socket), Arc::clone(&total_queued));
-            let send_queue = SendQueue::new(id, socket, 0, policy, watcher);
+            let send_queue = SendQueue::new(id, socket, 0, watcher);
             let link = Link::new(id, Role::Server, peer.into(), send_queue, Arc::default());
-            let (encoder, target) = (Encoder::server(Version::Draft75), "/".into());
-            let identity = Identity::new(encoder, target, WeakValues::default());
+            let encoder = Encoder::server(Version::Draft75);
+            let identity = Identity::new(encoder);
             link.identity.get_or_init(|| identity);
             Arc::new(link)
         };
@@ -445,7 +485,9 @@ mod tests {
             for audiences in [&[0][..], &[1], &[0, 1], &[0, 1, 2]] {
                 for left_out in [&[][..], &[1]] {
                     let total_queued = TotalQueued::new(usize::MAX);
-                    let bytes = batch.encode(form, audiences, left_out, &total_queued).bytes;
+                    let mut received = Vec::new();
+                    batch.received(audiences, &mut received);
+                    let bytes = batch.encode(form, &received, left_out, &total_queued).bytes;
                     bytes.wait();
                     assert_eq!(
                         total_queued.waiting(),
@@ -461,7 +503,7 @@ mod tests {
     fn rooms_and_exceptions_weigh_as_messages_do() {
         let batch = batch(&[(Some("room"), &[7, 8], "12345")]);
         assert_eq!(batch.weight(), 4 + 16 + 5);
-        let command = Command::Members("room".into(), bounded(1).0);
+        let command = Command::Members("room".into(), answer().0);
         assert_eq!(command.weight(), 4);
     }
 }

@@ -9,20 +9,32 @@
 
 pub(super) mod admission;
 pub(super) mod batch;
+mod groups;
 #[cfg(feature = "history")]
 pub(super) mod history;
 #[cfg(feature = "history")]
-mod rings;
+mod members;
+#[cfg(feature = "history")]
+pub(super) mod presence;
+#[cfg(feature = "history")]
+pub(super) mod replay;
+#[cfg(feature = "history")]
+pub(super) mod rings;
 mod rooms;
+#[cfg(feature = "history")]
+mod stored;
+#[cfg(feature = "history")]
+pub(super) mod tails;
 
 use std::sync::Arc;
 
+use crate::net::answer::Answer;
 use crate::net::client_id::ClientId;
 use crate::net::link::Link;
 use crate::net::send_queue::Push;
 use crate::net::send_queue::total::TotalQueued;
 use crate::net::sync::atomic::Ordering::Relaxed;
-use crate::net::sync::channel::{Receiver, Sender};
+use crate::net::sync::channel::Receiver;
 use crate::net::watchdog::Watchdog;
 use crate::net::watcher::Watcher;
 use crate::protocol::Message;
@@ -46,20 +58,20 @@ pub(crate) enum Command {
     Join(ClientId, Arc<str>),
     /// The client leaves these rooms: at a time only as many as take a fraction of a millisecond.
     /// The hub answers if more are to follow.
-    Part(ClientId, Vec<Arc<str>>, Option<Sender<()>>),
+    Part(ClientId, Vec<Arc<str>>, Option<Answer<()>>),
     Broadcast(Target, Message),
     /// Asks for the members of a room, in no order.
-    Members(Arc<str>, Sender<Vec<ClientId>>),
+    Members(Arc<str>, Answer<Vec<ClientId>>),
     /// Asks for names of rooms: some of them, from a place on.
-    Rooms(usize, Sender<Names>),
+    Rooms(usize, Answer<Names>),
     /// A request to the history of a room. In a box: all other commands are small.
     #[cfg(feature = "history")]
     History(Box<history::Ask>),
     /// Asks for all rooms with the number of their members, at one moment.
-    RoomCounts(Sender<RoomCounts>),
+    RoomCounts(Answer<RoomCounts>),
     /// The server shuts down: the hub starts the close of each client, after all earlier commands, and of
     /// each client that enters from now on. The hub answers when all closes are queued.
-    Shutdown(Sender<()>),
+    Shutdown(Answer<()>),
     Stop,
 }
 
@@ -128,8 +140,8 @@ impl Hub {
 
     /// Keeps a history of the rooms from now on, if there are options for it.
     #[cfg(feature = "history")]
-    pub(crate) fn remembering(mut self, history: Option<super::history::History>) -> Hub {
-        self.memory = history.map(|history| Box::new(history::Memory::new(history)));
+    pub(crate) fn remembering(mut self, memory: Option<history::Memory>) -> Hub {
+        self.memory = memory.map(Box::new);
         self
     }
 
@@ -147,6 +159,8 @@ impl Hub {
                 }
                 self.execute(command, &mut batch);
             }
+            #[cfg(feature = "history")]
+            self.end_members(&mut batch);
             self.deliver(&mut batch);
             #[cfg(feature = "history")]
             self.end_batch();
@@ -194,27 +208,26 @@ impl Hub {
                 let left = rooms.filter(|room| self.leave(room, id)).count();
                 self.memberships.give_back(left);
                 if let Some(answer) = answer {
-                    let _ = answer.try_send(());
+                    answer.send(());
                 }
             }
             Command::Members(room, answer) => {
                 let ids = self.rooms.get(&room).map(Members::ids);
-                // The channel has room for the one answer; the receiver may be gone by now.
-                let _ = answer.try_send(ids.unwrap_or_default());
+                answer.send(ids.unwrap_or_default());
             }
             Command::Rooms(from, answer) => {
-                let _ = answer.try_send(self.rooms.names(from));
+                answer.send(self.rooms.names(from));
             }
             Command::RoomCounts(answer) => {
-                let _ = answer.try_send(self.rooms.counts());
+                answer.send(self.rooms.counts());
             }
             Command::Shutdown(answer) => {
                 self.shutting_down = true;
-                let frame = self.watchdog.shutdown_frame();
-                for link in self.everybody.links() {
-                    let _ = link.start_close(frame.clone());
-                }
-                let _ = answer.try_send(());
+                #[cfg(feature = "history")]
+                let Some(answer) = self.flush(answer) else {
+                    return;
+                };
+                self.start_closes(answer);
             }
             #[cfg(feature = "history")]
             Command::History(_) => {}
@@ -225,18 +238,29 @@ impl Hub {
         }
     }
 
+    /// Starts the close of each client, because the server shuts down.
+    fn start_closes(&self, answer: Answer<()>) {
+        let frame = self.watchdog.shutdown_frame();
+        for link in self.everybody.links() {
+            let _ = link.start_close(frame.clone());
+        }
+        answer.send(());
+    }
+
     /// Removes a client from a room; returns whether it was a member.
     fn leave(&mut self, room: &Arc<str>, id: ClientId) -> bool {
         #[cfg(feature = "history")]
         if let Some(memory) = &mut self.memory {
             memory.left(room);
+            // A client that has to leave is still here; one whose connection has ended is not.
+            let at_once = self.everybody.get(id).is_some();
+            self.leave_member(room, id, at_once);
         }
         self.rooms.leave(room, id)
     }
 
+    #[cfg(not(feature = "history"))]
     fn broadcast(&mut self, target: Target, message: Message, batch: &mut Batch) {
-        #[cfg(feature = "history")]
-        let message = self.remember(&target, message);
         self.send(target, message, batch);
     }
 
@@ -251,7 +275,6 @@ impl Hub {
         if batch.is_empty() {
             return;
         }
-        let batch = std::mem::take(batch);
         let members = |room: Option<&Arc<str>>| match room {
             None => self.everybody.links(),
             Some(room) => self.rooms.members(room),
@@ -265,6 +288,7 @@ impl Hub {
             self.watchdog.relieve();
         }
         self.admission.give_back(batch.weight());
+        batch.clear();
         #[cfg(feature = "history")]
         if let Some(memory) = &mut self.memory {
             memory.sent();
@@ -286,6 +310,10 @@ impl Hub {
 impl Drop for Hub {
     /// Refuses further commands, and drops those that wait: handles that live longer would keep them.
     fn drop(&mut self) {
+        #[cfg(feature = "history")]
+        if let Some(memory) = &mut self.memory {
+            memory.end_followers();
+        }
         self.admission.close();
         self.commands.try_iter().for_each(drop);
     }

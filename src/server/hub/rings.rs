@@ -8,31 +8,35 @@
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry as HashEntry;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use crate::net::answer::Answer;
 use crate::net::client_id::ClientId;
 use crate::net::sync::Instant;
-use crate::net::sync::channel::Sender;
 use crate::protocol::Message;
-use crate::server::history::History;
+use crate::server::history::Bounds;
 use crate::server::history::page::{Entry, Page};
 use crate::server::history::position::Position;
 use crate::server::history::publication::Publication;
 use crate::server::history::resume::{Gap, Since};
+use crate::server::journal::{Desk, Epochs, Tip};
 
 use super::history::Piece;
 use super::rooms::{Rooms, Tables};
 
 /// The histories of all rooms.
 pub(crate) struct Rings {
-    bounds: History,
+    bounds: Bounds,
     tables: Tables<Ring>,
     /// Each room with a ring once; the first is checked next.
     round: VecDeque<Arc<str>>,
     /// The memory of all rings.
     bytes: usize,
-    /// The epoch of the newest ring.
-    epoch: u64,
+    epochs: Arc<Epochs>,
+    /// The journal, if there is one.
+    desk: Option<Arc<Desk>>,
+    /// The rooms of the journal that have no ring.
+    tips: Tables<Tip>,
     /// The time at the begin of the batch.
     now: Instant,
     checked: Instant,
@@ -50,6 +54,8 @@ pub(crate) struct Ring {
     used: Instant,
     /// It was used since the round came by.
     is_recent: bool,
+    /// The number after which the journal has all entries, if the room is in it.
+    floor: Option<u64>,
     /// Followers that have received all messages.
     pub(crate) followers: Vec<Follower>,
 }
@@ -64,9 +70,24 @@ pub(crate) struct Appended {
 
 /// A follower that waits for the next message.
 pub(crate) struct Follower {
-    /// The number of the last message that it has received.
-    pub(crate) after: u64,
-    pub(crate) answer: Sender<Piece>,
+    /// The position of the last message that it has received.
+    pub(crate) after: Position,
+    pub(crate) answer: Answer<Piece>,
+}
+
+/// The newest messages before a position, and the older ones of the page that the journal has.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) page: Page,
+    pub(crate) older: Option<Older>,
+}
+
+/// Entries that only the journal has: those after `floor`, up to `until`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Older {
+    pub(crate) epoch: u64,
+    pub(crate) floor: u64,
+    pub(crate) until: u64,
 }
 
 /// One message.
@@ -100,7 +121,16 @@ const SHORTEST: Duration = Duration::from_millis(10);
 const PASSED: usize = 32;
 
 impl Rings {
-    pub(crate) fn new(mut bounds: History) -> Rings {
+    pub(crate) fn new(
+        mut bounds: Bounds,
+        epochs: Arc<Epochs>,
+        desk: Option<Arc<Desk>>,
+        known: Vec<(Arc<str>, Tip)>,
+    ) -> Rings {
+        let mut tips = Tables::default();
+        for (room, tip) in known {
+            tips.of(&room).insert(room, tip);
+        }
         let now = Instant::now();
         bounds.total = bounds.total.max(SMALLEST);
         // A room alone must not exceed the total.
@@ -110,7 +140,9 @@ impl Rings {
             tables: Tables::default(),
             round: VecDeque::new(),
             bytes: 0,
-            epoch: 0,
+            epochs,
+            desk,
+            tips,
             now,
             checked: now,
         }
@@ -148,23 +180,13 @@ impl Rings {
         publication: Publication,
         except: &[ClientId],
     ) -> Appended {
-        let (now, bounds) = (self.now, self.bounds.clone());
+        let (now, bounds) = (self.now, self.bounds);
         let ring = self.open(room);
         let before = ring.bytes;
         ring.last += 1;
         let position = ring.tip();
         let message = publication.at(position);
-        let kept = Kept {
-            at: now,
-            message: compact(&message),
-            except: except.into(),
-        };
-        if ring.entries.len() >= bounds.entries {
-            ring.drop_oldest();
-        }
-        ring.bytes += kept.weight();
-        ring.entries.push_back(kept);
-        ring.trim(&bounds, now);
+        ring.keep(&message, except, &bounds, now);
         let (after, is_followed) = (ring.bytes, !ring.followers.is_empty());
         self.bytes = self.bytes + after - before;
         self.relieve();
@@ -175,16 +197,77 @@ impl Rings {
         }
     }
 
+    /// Adds a message that the journal has at this position; returns whether followers wait for it.
+    pub(crate) fn store(
+        &mut self,
+        room: &Arc<str>,
+        position: Position,
+        message: &Message,
+        except: &[ClientId],
+    ) -> bool {
+        let (now, bounds) = (self.now, self.bounds);
+        let ring = self.open(room);
+        let before = ring.bytes;
+        if ring.epoch != position.epoch || ring.last + 1 != position.number {
+            // The journal has removed the room, or its ring was forgotten before its first message was stored.
+            ring.reset(position.epoch, position.number - 1);
+        }
+        ring.last += 1;
+        ring.keep(message, except, &bounds, now);
+        let (after, is_followed) = (ring.bytes, !ring.followers.is_empty());
+        self.bytes = self.bytes + after - before;
+        self.relieve();
+        is_followed
+    }
+
+    /// Notes that the journal has the entries of a room after this number only.
+    pub(crate) fn trimmed(&mut self, room: &str, floor: u64) {
+        if let Some(ring) = self.tables.of(room).get_mut(room) {
+            ring.floor = Some(floor);
+        } else if let Some(tip) = self.tips.of(room).get_mut(room) {
+            tip.floor = floor;
+        }
+    }
+
+    /// Notes that the journal has nothing of a room any more: it begins a new epoch.
+    pub(crate) fn removed(&mut self, room: &str) {
+        self.tips.remove(room);
+        if let Some(ring) = self.tables.of(room).get_mut(room) {
+            let before = ring.bytes;
+            ring.reset(self.epochs.next(), 0);
+            self.bytes -= before;
+        }
+    }
+
+    /// Drops the messages of a room up to a position.
+    pub(crate) fn forget(&mut self, room: &str, up_to: Position) {
+        let Some(ring) = self.tables.of(room).get_mut(room) else {
+            return;
+        };
+        let before = ring.bytes;
+        while up_to.epoch == ring.epoch && ring.oldest() < up_to.number.min(ring.last) {
+            ring.drop_oldest();
+        }
+        self.bytes -= before - ring.bytes;
+    }
+
     /// Returns the ring of a room, without messages that are too old. If there is none yet, it is made.
     pub(crate) fn open(&mut self, room: &Arc<str>) -> &mut Ring {
         let (now, bounds) = (self.now, &self.bounds);
         let ring = match self.tables.of(room).entry(Arc::clone(room)) {
             HashEntry::Occupied(ring) => ring.into_mut(),
             HashEntry::Vacant(place) => {
-                self.epoch = new_epoch(self.epoch);
                 self.round.push_back(Arc::clone(room));
                 self.bytes += RING + 2 * room.len();
-                place.insert(Ring::new(self.epoch, now))
+                let is_stored = self.desk.as_ref().is_some_and(|desk| desk.covers(room));
+                let tip = if is_stored {
+                    self.tips.remove(room)
+                } else {
+                    None
+                };
+                let newest = tip.map_or_else(|| self.epochs.first(), |tip| tip.newest);
+                let floor = is_stored.then(|| tip.map_or(0, |tip| tip.floor));
+                place.insert(Ring::new(newest, floor, now))
             }
         };
         (ring.used, ring.is_recent) = (now, true);
@@ -197,6 +280,19 @@ impl Rings {
     /// Returns the ring of a room, if it has one.
     pub(crate) fn get(&self, room: &str) -> Option<&Ring> {
         self.tables.get(room)
+    }
+
+    /// Takes the ring of a room out, since the hub ends.
+    pub(super) fn take(&mut self, room: &str) -> Option<Ring> {
+        self.tables.remove(room)
+    }
+
+    /// Returns the position of a room's newest message. If the room has no ring, it gets none: without a journal
+    /// that has the room, the position is of an epoch that no room ever has.
+    pub(crate) fn tip(&self, room: &str) -> Position {
+        let tip = || self.tips.get(room).map(|tip| tip.newest);
+        let ring = self.get(room).map(Ring::tip);
+        ring.or_else(tip).unwrap_or_else(|| self.epochs.first())
     }
 
     /// Notes that a room's last member may have left: the ring is kept for a while from now on.
@@ -224,15 +320,12 @@ impl Rings {
         before: Option<Position>,
         most: usize,
         bytes: usize,
-    ) -> Result<Page, Position> {
-        // A room without a ring gets none by that.
-        if self.get(room).is_none() {
+    ) -> Result<Found, Position> {
+        // A room without a ring gets none by that, unless the journal has the room.
+        if self.get(room).is_none() && self.tips.get(room).is_none() {
             return match before {
                 Some(position) => Err(position),
-                None => Ok(Page {
-                    entries: Vec::new(),
-                    more: false,
-                }),
+                None => Ok(Found::default()),
             };
         }
         let ring = self.open(room);
@@ -252,10 +345,20 @@ impl Rings {
         });
         let count = fitting.count();
         let from = place - count;
-        Ok(Page {
+        let floor = ring.floor.unwrap_or(ring.oldest()).min(ring.oldest());
+        let until = end.min(ring.oldest());
+        let page = Page {
             entries: ring.entries(from..place),
-            more: from > 0,
-        })
+            more: from > 0 || until > floor,
+        };
+        let is_short = from == 0 && count < most && until > floor;
+        let epoch = ring.epoch;
+        let older = is_short.then_some(Older {
+            epoch,
+            floor,
+            until,
+        });
+        Ok(Found { page, older })
     }
 
     /// Removes old messages of the next ring in the round, and the ring itself if it was not used for long.
@@ -301,6 +404,12 @@ impl Rings {
     fn remove(&mut self, room: &Arc<str>) {
         if let Some(ring) = self.tables.remove(room) {
             self.bytes -= ring.bytes + RING + 2 * room.len();
+            if let (Some(floor), 1..) = (ring.floor, ring.last) {
+                // Its epoch and its numbers go on.
+                let newest = ring.tip();
+                let tip = Tip { newest, floor };
+                self.tips.of(room).insert(Arc::clone(room), tip);
+            }
         }
     }
 
@@ -312,16 +421,39 @@ impl Rings {
 }
 
 impl Ring {
-    fn new(epoch: u64, now: Instant) -> Ring {
+    fn new(newest: Position, floor: Option<u64>, now: Instant) -> Ring {
         Ring {
-            epoch,
-            last: 0,
+            epoch: newest.epoch,
+            last: newest.number,
             entries: VecDeque::new(),
             bytes: 0,
             used: now,
             is_recent: true,
+            floor,
             followers: Vec::new(),
         }
+    }
+
+    /// Begins anew behind a position, without messages.
+    fn reset(&mut self, epoch: u64, last: u64) {
+        self.entries = VecDeque::new();
+        (self.bytes, self.epoch, self.last) = (0, epoch, last);
+        self.floor = Some(last);
+    }
+
+    /// Keeps the message with the newest position.
+    fn keep(&mut self, message: &Message, except: &[ClientId], bounds: &Bounds, now: Instant) {
+        let kept = Kept {
+            at: now,
+            message: compact(message),
+            except: except.into(),
+        };
+        if self.entries.len() >= bounds.entries {
+            self.drop_oldest();
+        }
+        self.bytes += kept.weight();
+        self.entries.push_back(kept);
+        self.trim(bounds, now);
     }
 
     /// Returns the position of the newest message.
@@ -345,13 +477,14 @@ impl Ring {
         position.epoch == self.epoch && position.number <= self.last
     }
 
-    /// Returns the number of the message after which a replay begins, and the gap before it.
+    /// Returns the number of the message after which a replay begins, and the gap before it. If it is before
+    /// [`oldest`](Ring::oldest), the journal has the first messages.
     pub(crate) fn start(&self, since: Since) -> (u64, Option<Gap>) {
-        let oldest = self.oldest();
+        let oldest = self.floor.unwrap_or(u64::MAX).min(self.oldest());
         match since {
             Since::Last(count) => {
-                let count = count.min(self.entries.len()) as u64;
-                (self.last - count, None)
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                (self.last - count.min(self.last - oldest), None)
             }
             Since::Position(position) if !self.has(position) => (oldest, Some(Gap::Reset)),
             Since::Position(position) => match oldest.checked_sub(position.number) {
@@ -373,6 +506,14 @@ impl Ring {
     /// Returns the messages after a number for a follower, at most so many bytes or one message.
     pub(crate) fn piece(&self, since: Since, bytes: usize) -> Piece {
         let (after, gap) = self.start(since);
+        if after < self.oldest() {
+            return Piece {
+                gap,
+                entries: Vec::new(),
+                at: self.position(after),
+                older: Some(self.oldest()),
+            };
+        }
         let mut entries = Vec::new();
         let mut left = bytes;
         for (number, kept) in self.after(after) {
@@ -384,7 +525,12 @@ impl Ring {
             entries.push(Entry { position, message });
         }
         let at = self.position(after + entries.len() as u64);
-        Piece { gap, entries, at }
+        Piece {
+            gap,
+            entries,
+            at,
+            older: None,
+        }
     }
 
     fn entries(&self, places: std::ops::Range<usize>) -> Vec<Entry> {
@@ -398,7 +544,7 @@ impl Ring {
     }
 
     /// Drops messages until all bounds hold.
-    fn trim(&mut self, bounds: &History, now: Instant) {
+    fn trim(&mut self, bounds: &Bounds, now: Instant) {
         while let Some(oldest) = self.entries.front() {
             let is_old = now.saturating_duration_since(oldest.at) >= bounds.age;
             let is_many = self.entries.len() > bounds.entries;
@@ -442,10 +588,12 @@ fn compact(message: &Message) -> Message {
     }
 }
 
-/// Returns an epoch after `last`: the time in microseconds, if that is later. So an epoch of an earlier
-/// process does not come again, unless the clock was set back.
-fn new_epoch(last: u64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let micros = now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(0));
-    micros.max(last + 1)
+impl Default for Found {
+    fn default() -> Found {
+        let (entries, more) = (Vec::new(), false);
+        Found {
+            page: Page { entries, more },
+            older: None,
+        }
+    }
 }

@@ -207,32 +207,33 @@ impl Members {
 }
 
 /// Gives memory back if three quarters of it are empty.
-fn shrink<K: Eq + std::hash::Hash, V>(table: &mut HashMap<K, V>) {
+pub(super) fn shrink<K: Eq + std::hash::Hash, V>(table: &mut HashMap<K, V>) {
     if table.capacity() > SMALL && table.len() < table.capacity() / 4 {
         table.shrink_to(2 * table.len());
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{FEW, Members, PIECE, Rooms, SMALL, TABLES};
     use crate::net::client_id::ClientId;
     use crate::net::link::Link;
     use crate::net::peer::Peer;
+    use crate::net::send_queue::SendQueue;
     use crate::net::send_queue::total::TotalQueued;
-    use crate::net::send_queue::{SendQueue, SlowClient};
     use crate::net::socket::Socket;
+    use crate::net::system::local_pair;
     use crate::protocol::Role;
-    use std::os::unix::net::UnixStream;
     use std::sync::Arc;
 
-    fn links(count: u64) -> std::io::Result<Vec<Arc<Link>>> {
-        let (stream, _) = UnixStream::pair()?;
+    /// Links of clients with the numbers from 0 on, which share one socket.
+    pub(in crate::server::hub) fn links(count: u64) -> std::io::Result<Vec<Arc<Link>>> {
+        let (stream, _) = local_pair()?;
         let socket = Arc::new(Socket::new(stream));
         let link = |id| {
             let (id, socket) = (ClientId(id), Arc::clone(&socket));
-            let (policy, watcher) = (SlowClient::default(), TotalQueued::new(0));
-            let send_queue = SendQueue::new(id, socket, 0, policy, watcher);
+            let watcher = TotalQueued::new(0);
+            let send_queue = SendQueue::new(id, socket, 0, watcher);
             Arc::new(Link::new(
                 id,
                 Role::Server,

@@ -78,7 +78,7 @@ fn text_client(words: &[u8]) -> Result<Option<SocketAddr>, &'static str> {
     if words == b"UNKNOWN" || words.starts_with(b"UNKNOWN ") {
         return Ok(None);
     }
-    let words = str::from_utf8(words).map_err(|_| "its line is not text")?;
+    let words = std::str::from_utf8(words).map_err(|_| "its line is not text")?;
     let words: Vec<&str> = words.split(' ').collect();
     let [family, source, destination, source_port, destination_port] = words[..] else {
         return Err("its line does not have six words");

@@ -2,11 +2,13 @@
 //! fragments (RFC 6455 §5.4). They follow its last fragment, in their order.
 
 use std::collections::VecDeque;
+#[cfg(feature = "server")]
 use std::sync::Arc;
 
 use super::{CHUNK, Chunk, Queue};
 use crate::net::send_queue::frames::Frames;
-use crate::net::send_queue::total::SharedFrames;
+#[cfg(feature = "server")]
+use crate::net::send_queue::shared::SharedFrames;
 
 /// Whole messages, which count as waiting like the chunks of the queue.
 #[derive(Debug, Default)]
@@ -35,6 +37,7 @@ impl Held {
         self.chunks.iter()
     }
 
+    #[cfg(feature = "server")]
     pub(super) fn hold_shared(&mut self, bytes: &Arc<SharedFrames>, messages: u64) {
         self.bytes += bytes.len();
         self.chunks
@@ -53,6 +56,7 @@ impl Held {
     fn messages(&self) -> u64 {
         let shared = self.chunks.iter().map(|chunk| match chunk {
             Chunk::Own(_) => 0,
+            #[cfg(feature = "server")]
             Chunk::Shared(_, messages) => *messages,
         });
         self.own_messages + shared.sum::<u64>()
@@ -105,6 +109,7 @@ impl Queue {
     }
 
     /// Drops held messages of other threads, the oldest first, until `enough`.
+    #[cfg(feature = "server")]
     pub(super) fn drop_oldest_held(&mut self, enough: impl Fn(&Queue) -> bool) {
         let mut at = 0;
         while !enough(self) {

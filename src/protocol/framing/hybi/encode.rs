@@ -7,6 +7,12 @@ use crate::protocol::payload::binary::Binary;
 
 /// Appends a whole frame; a client's frame has a `mask`, a server's has none (RFC 6455 §5.1).
 pub fn encode_frame(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    if let (None, Ok(len @ ..LENGTH_16)) = (mask, u8::try_from(payload.len())) {
+        // The usual frame of a server.
+        out.reserve(2 + payload.len());
+        out.extend_from_slice(&[FIN | opcode as u8, len]);
+        return out.extend_from_slice(payload);
+    }
     out.reserve(header_len(payload.len()) + mask.map_or(0, |key| key.len()) + payload.len());
     encode_header(opcode, payload.len(), mask, out);
     let start = out.len();
@@ -28,6 +34,7 @@ pub(crate) fn encode_deflated(
 
 /// Appends a fragment, the last one with FIN; the opcode of all but the first is
 /// [`Continuation`](Opcode::Continuation) (RFC 6455 §5.4).
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) fn encode_fragment(
     (opcode, fin): (Opcode, bool),
     payload: &[u8],
@@ -83,8 +90,13 @@ pub(crate) fn header_len(len: usize) -> usize {
     }
 }
 
+#[inline]
 pub(crate) fn encode(message: &Message, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    encode_frame(Opcode::of(message), message.as_bytes(), mask, out);
+    let (opcode, payload) = match message {
+        Message::Text(text) => (Opcode::Text, text.as_bytes()),
+        Message::Binary(bytes) => (Opcode::Binary, bytes.as_bytes()),
+    };
+    encode_frame(opcode, payload, mask, out);
 }
 
 pub(crate) fn encode_close(frame: Option<&CloseFrame>, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {

@@ -14,6 +14,7 @@ pub(crate) fn header_len(frame: &[u8]) -> usize {
 }
 
 /// Returns the length of the payload, from its header; `None` if the header is cut short.
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) fn payload_len(header: &[u8]) -> Option<usize> {
     let short = header.get(1)? & !MASK;
     let length = match short {

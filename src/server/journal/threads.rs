@@ -1,0 +1,148 @@
+//! The start and the end of the engine's thread, and the threads that wait for it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::net::answer::{Answer, Unanswered, answer};
+use crate::net::log::{SERVER, error};
+use crate::net::sync::Instant;
+use crate::net::sync::channel::Sender;
+use crate::net::sync::thread;
+use crate::server::counters::Totals;
+use crate::server::history::publication::PublishError;
+use crate::server::hub::Command;
+use crate::server::hub::history::{Ask, Memory};
+use crate::server::settings::Settings;
+use crate::server::shared::{ServerThreads, Shared};
+
+use super::{Desk, Engine, Epochs, Order};
+
+/// The parts of a history, made before the server's threads start.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    pub(crate) desk: Option<Arc<Desk>>,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) engine: Option<Engine>,
+}
+
+impl Prepared {
+    /// Makes the parts for these options; nothing without a history.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub(crate) fn new(
+        settings: &mut Settings,
+        hub: &Sender<Command>,
+        totals: &Arc<Totals>,
+    ) -> io::Result<Prepared> {
+        let Some(history) = &mut settings.history else {
+            return Ok(Prepared::default());
+        };
+        let epochs = Arc::new(Epochs::default());
+        let (mut desk, mut engine, mut tips) = (None, None, Vec::new());
+        if let Some(mut opened) = super::open(history, &epochs)? {
+            tips = std::mem::take(&mut opened.tips);
+            desk = Some(Arc::clone(&opened.desk));
+            let (epochs, hub, totals) = (Arc::clone(&epochs), hub.clone(), Arc::clone(totals));
+            engine = Some(Engine::new(opened, epochs, hub, totals));
+        }
+        Ok(Prepared {
+            memory: Some(Memory::new(history.bounds, epochs, desk.clone(), tips)),
+            desk,
+            engine,
+        })
+    }
+}
+
+impl ServerThreads {
+    pub(crate) fn start_engine(&mut self, engine: Option<Engine>) -> io::Result<()> {
+        let Some(engine) = engine else {
+            return Ok(());
+        };
+        let (ends, ended) = answer();
+        let builder = thread::Builder::new().name("stentor journal".to_owned());
+        let thread = builder.spawn(move || {
+            engine.run();
+            drop::<Answer<()>>(ends);
+        })?;
+        self.engine = Some((thread, ended));
+        Ok(())
+    }
+
+    /// Waits for the journal's thread, which stores what it has received: no longer than its timeout, since the
+    /// program's journal may block.
+    pub(crate) fn stop_engine(&mut self) {
+        let (Some((thread, ended)), Some(desk)) = (self.engine.take(), &self.shared.desk) else {
+            return;
+        };
+        desk.order(Order::Stop);
+        match ended.recv_timeout(desk.timeout) {
+            Err(Unanswered::Timeout) => error!(
+                target: SERVER,
+                "the journal blocks, and its thread was left behind: its last messages may not be stored"
+            ),
+            _ if thread.join().is_err() => {
+                error!(target: SERVER, "the thread of the journal panicked");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Shared {
+    /// Takes a place among the messages on their way to the journal, if the room is in it.
+    pub(crate) fn reserve(
+        &self,
+        room: Option<&Arc<str>>,
+        weight: usize,
+    ) -> Result<(), PublishError> {
+        let room = room.zip(self.desk.as_ref());
+        match room.filter(|(room, desk)| desk.covers(room)) {
+            Some((_, desk)) => desk.budget.take(weight, desk.timeout),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the hub's answer, after which the messages are stored and sent; in a room of the journal, it
+    /// may come too late.
+    pub(crate) fn stored<T>(
+        &self,
+        room: &str,
+        ask: impl FnOnce(Answer<Result<T, PublishError>>) -> Ask,
+    ) -> Result<T, PublishError> {
+        let command = |answer| Command::History(Box::new(ask(answer)));
+        let answer = self.ask_hub(command, self.patience(room));
+        answer.unwrap_or_else(|| match self.may_answer_later(room) {
+            true => Err(PublishError::Pending),
+            false => Err(PublishError::Closed),
+        })
+    }
+
+    /// Returns how long a thread waits for an answer that depends on this room's entries on their way.
+    pub(crate) fn patience(&self, room: &str) -> Duration {
+        let desk = self.desk.as_ref().filter(|desk| desk.covers(room));
+        desk.map_or(Duration::MAX, |desk| desk.timeout)
+    }
+
+    /// Returns whether an answer that did not come waits for the journal: if not, the hub has ended.
+    pub(crate) fn may_answer_later(&self, room: &str) -> bool {
+        let desk = self.desk.as_ref().filter(|desk| desk.covers(room));
+        desk.is_some() && !self.admission.is_closed()
+    }
+
+    /// Returns whether the hub answers within this time, even if its queue is full.
+    pub(crate) fn is_live(&self, limit: Duration) -> bool {
+        let since = Instant::now();
+        while since.elapsed() < limit && !self.admission.is_closed() {
+            let (answer, answered) = answer();
+            let probe = Command::History(Box::new(Ask::Probe(answer)));
+            if self.commands.try_send(probe).is_ok() {
+                let left = limit.saturating_sub(since.elapsed());
+                return answered.recv_timeout(left).is_ok();
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
+}

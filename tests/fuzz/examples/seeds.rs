@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use arbitrary::Arbitrary;
 use serde_json::Value;
 use stentor::Version;
+use stentor_explain::reference::xor;
 use stentor_fuzz::answers::Answered;
 use stentor_fuzz::connection::Script;
+use stentor_fuzz::explain::Explained;
 use stentor_fuzz::frames::SharedFrames;
 use stentor_fuzz::handshake::Spoilt;
 use stentor_fuzz::inflate::Compressed;
 use stentor_fuzz::request_head::PendingHandshake;
-use stentor_fuzz::wire;
+use stentor_fuzz::wire::{self, Frame};
 
 /// Seeds above this many bytes cost more time than they are worth.
 const MOST: usize = 1500;
@@ -40,6 +42,7 @@ fn requests(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
         let bytes: Vec<u8> = chunks.iter().flat_map(latin1).collect();
         seeds.plant("request_head", fixed::<PendingHandshake>(), &bytes)?;
         seeds.plant("connection", fixed::<Script>(), &bytes)?;
+        conversation(vector, &bytes, seeds)?;
         let head = bytes.split(|byte| *byte == b'\n').skip(1);
         let mut lines = Vec::new();
         for line in head.map_while(|line| line.strip_suffix(b"\r")) {
@@ -113,6 +116,10 @@ fn frames(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
                 let mut prefix = fixed::<Script>();
                 prefix[0] = 1 + version + if framing == "hybi" { 2 } else { 0 };
                 seeds.plant("connection", prefix, &bytes)?;
+                let version = version + if framing == "hybi" { 2 } else { 0 };
+                for (mode, wire) in [(0, &bytes), (1, &plain), (6, &bytes), (7, &plain)] {
+                    explained(version, mode, wire, seeds)?;
+                }
             }
             // These bytes only choose the messages; any bytes do.
             seeds.plant("round_trip", Vec::new(), &bytes)?;
@@ -147,8 +154,37 @@ fn payloads(vectors: &Value, seeds: &mut Seeds) -> io::Result<()> {
             }
             seeds.plant("inflate", prefix, &payloads.concat())?;
         }
+        // The same in frames of a server, and of a client.
+        let (mut plain, mut masked) = (Vec::new(), Vec::new());
+        for payload in payloads {
+            let length = payload.len() as u8;
+            plain.extend([&[0xc1, length], &payload[..]].concat());
+            let first = 0xc1;
+            Frame { first, payload }.masked([1, 2, 3, 4], &mut masked);
+        }
+        for takeover in [0, 4] {
+            explained(4, 3 | takeover, &plain, seeds)?;
+            explained(4, 2 | takeover, &masked, seeds)?;
+        }
     }
     Ok(())
+}
+
+/// Frames for the explainer, of one version.
+fn explained(version: u8, mode: u8, wire: &[u8], seeds: &mut Seeds) -> io::Result<()> {
+    let mut prefix = fixed::<Explained>();
+    prefix[..2].copy_from_slice(&[version, mode]);
+    seeds.plant("explain", prefix, wire)
+}
+
+/// A request, and the response to it, for the explainer.
+fn conversation(vector: &Value, request: &[u8], seeds: &mut Seeds) -> io::Result<()> {
+    let outputs = list(&vector["expect"]["output_after_chunk_latin1"]);
+    let response: Vec<u8> = outputs.iter().flat_map(latin1).collect();
+    let mut prefix = fixed::<Explained>();
+    prefix[1] = 0x80;
+    prefix[6..].copy_from_slice(&(request.len() as u16).to_le_bytes());
+    seeds.plant("explain", prefix, &[request, &response].concat())
 }
 
 /// Headers of the PROXY protocol.
@@ -187,7 +223,7 @@ fn unmasked(mut bytes: &[u8]) -> Vec<u8> {
             break;
         }
         plain.extend([*first, second & 0x7f]);
-        plain.extend(wire::xor(&rest[..len], [*a, *b, *c, *d]));
+        plain.extend(xor(&rest[..len], [*a, *b, *c, *d]));
         bytes = &rest[len..];
     }
     plain.extend(bytes);

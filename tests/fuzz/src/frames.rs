@@ -6,9 +6,9 @@ use arbitrary::Arbitrary;
 use stentor::Version;
 use stentor::protocol::framing::Framing;
 use stentor::protocol::{Config, Event, Role};
+use stentor_explain::reference::{Account, End};
 
 use crate::driven::{Call, Driven, Manner, Reading};
-use crate::reference::{Account, End};
 use crate::ways::alike;
 use crate::wire;
 

@@ -7,8 +7,8 @@ use arbitrary::Arbitrary;
 use stentor::Deflate;
 use stentor::protocol::{Config, Connection, Event, ProtocolError};
 use stentor::{Accept, Message, Version};
+use stentor_explain::reference::deflate::{Fault, inflate};
 
-use crate::reference::deflate::{Fault, inflate};
 use crate::wire::{self, Frame};
 
 /// The payloads of messages. Fields of fixed size come first, so that the rest of an input is the

@@ -1,7 +1,8 @@
 //! The code that the fuzz targets share. In the order in which to read it: a connection that is
-//! driven and checked against its invariants; the ways to cut a stream; decoders of both framings
-//! and of the handshakes, written a second time, plainly and from the specifications, to judge the
-//! library's; and the bytes that clients and servers write.
+//! driven and checked against its invariants; the ways to cut a stream; the handshakes, written a
+//! second time, plainly and from the specifications, to judge the library's; and the bytes that
+//! clients and servers write. The second decoders of both framings, and of compression, are those of
+//! `examples/explain`.
 //!
 //! Overflow and debug assertions are checked in every target, and each has the fuzzer's own limits
 //! on time and memory for one input.
@@ -11,8 +12,6 @@ pub mod driven;
 pub mod ways;
 
 pub mod wire;
-
-pub mod reference;
 
 pub mod frames;
 
@@ -33,3 +32,5 @@ pub mod handshake;
 pub mod answers;
 
 pub mod proxy_header;
+
+pub mod explain;

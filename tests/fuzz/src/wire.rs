@@ -4,6 +4,7 @@ use stentor::Version;
 use stentor::protocol::ClientRequest;
 use stentor::protocol::framing::Framing;
 use stentor::protocol::version::Closing;
+use stentor_explain::reference::xor;
 
 use crate::head::Head;
 use crate::law;
@@ -115,16 +116,6 @@ impl Frame {
             payload: payload.to_vec(),
         }
     }
-}
-
-/// Masks or unmasks (RFC 6455 §5.3).
-pub fn xor(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
-    let masks = key.iter().cycle();
-    bytes
-        .iter()
-        .zip(masks)
-        .map(|(byte, mask)| byte ^ mask)
-        .collect()
 }
 
 /// Returns the version that a byte chooses among those of a framing.

@@ -17,6 +17,11 @@ use List::Util 'max';
 use Time::HiRes 'time';
 use Client;
 
+# The number in the position of an entry; the rest of the position is the same in the whole room.
+sub number_of ($position) {
+    return $position =~ /-([0-9]+)\z/ ? $1 : die "no position: $position\n";
+}
+
 binmode STDOUT, ':encoding(UTF-8)';
 $| = 1;
 @ARGV = map { decode('UTF-8', $_) } @ARGV;
@@ -38,7 +43,7 @@ exists $Client::DRAFT{$version} or die "versions: @{[ sort keys %Client::DRAFT ]
 my $deadline = time + $seconds;
 my $json = JSON::PP->new->canonical;    # reads and writes characters; `Client` makes them UTF-8
 my %missing = map { $_ => 1 } @expected;
-my (%members, $me, $spoke, $heard_itself);
+my (%members, $me, $at, $spoke, $heard_itself);
 my $most = 0;
 
 my $done = eval {
@@ -49,16 +54,19 @@ my $done = eval {
         my $frame = $client->recv_text(max(0, $deadline - time)) // die "the server closed the connection\n";
         my $event = $json->decode($frame);
         my $type  = $event->{type};
+        # The list of members is true at the position of the welcome: entries up to there do not change it.
+        next if $type =~ /^(joined|left)\z/ && number_of($event->{id}) <= $at;
         if ($type eq 'welcome') {
-            $me = $event->{id};
+            $me = $event->{member};
+            $at = number_of($event->{at});
             Client::same('version in the welcome', $event->{version}, $version);
             Client::same('name in the welcome', $event->{name}, $name);
-            $members{ $_->{id} } = $_->{name} for @{ $event->{members} };
+            $members{ $_->{member} } = $_->{name} for @{ $event->{members} };
         } elsif ($type eq 'joined') {
-            $members{ $event->{id} } = $event->{name};
+            $members{ $event->{member} } = $event->{name};
         } elsif ($type eq 'left') {
-            delete $members{ $event->{id} };
-        } elsif ($type eq 'said' && defined $me && $event->{id} == $me) {
+            delete $members{ $event->{member} };
+        } elsif ($type eq 'said' && defined $me && $event->{member} eq $me) {
             Client::same('own text', $event->{text}, $text);
             $heard_itself = 1;
         } elsif ($type eq 'said') {

@@ -1,0 +1,8 @@
+//! The program `explain`, from outside.
+
+mod captures;
+mod golden;
+mod pastes;
+mod support;
+mod tap;
+mod traces;

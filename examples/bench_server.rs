@@ -4,6 +4,8 @@
 //! `bench_server MODE PORT`, with one of the modes
 //! - `echo`: every message goes back to its sender,
 //! - `broadcast`: every message goes to all, its sender included, through the hub,
+//! - `rooms`: every message goes to the room of its sender, through the hub; the room is the path of the
+//!   request,
 //! - `chat-idle`: messages are read and dropped.
 
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
     let handler: fn(&mut Client) -> stentor::HandlerResult = match mode.as_str() {
         "echo" => echo,
         "broadcast" => broadcast,
+        "rooms" => rooms,
         "chat-idle" => chat_idle,
         _ => return usage(),
     };
@@ -42,7 +45,7 @@ fn serve(port: u16, handler: fn(&mut Client) -> stentor::HandlerResult) -> std::
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: bench_server echo|broadcast|chat-idle PORT");
+    eprintln!("usage: bench_server echo|broadcast|rooms|chat-idle PORT");
     ExitCode::from(2)
 }
 
@@ -56,6 +59,16 @@ fn echo(client: &mut Client) -> stentor::HandlerResult {
 fn broadcast(client: &mut Client) -> stentor::HandlerResult {
     while let Some(message) = client.recv()? {
         client.broadcast(message);
+    }
+    Ok(())
+}
+
+fn rooms(client: &mut Client) -> stentor::HandlerResult {
+    let room = client.request().path().to_owned();
+    client.join(&room);
+    let room = client.room(&room);
+    while let Some(message) = client.recv()? {
+        room.broadcast(message);
     }
     Ok(())
 }

@@ -4,19 +4,24 @@
 //!
 //! `cargo run --example client -- [--as draft-75|draft-76|7|8|13] ws://127.0.0.1:8000/chat`
 //!
-//! `--unix PATH` connects over a Unix socket, and the URL only sets the host and path of the request.
+//! `--unix PATH` connects over a Unix socket, on Unix, and the URL only sets the host and path of the request.
 //! With the feature `tls`, the URL may begin with `wss://`, and `--trust FILE` trusts the certificates
 //! in a file, beside the usual ones: for servers with a self-signed certificate.
+//!
+//! `--chat NAME` is for the example `chat`: the client joins the room of the URL by this name, says each line of
+//! input, connects again after a lost connection, and then prints the messages that it has missed.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use stentor::{CloseCode, Connector, Message, Received, Sender, WebSocket};
+
+#[path = "client/chat.rs"]
+mod chat;
 
 /// How long no message may arrive, after the end of the input, before the client closes.
 const QUIET: Duration = Duration::from_millis(500);
@@ -36,7 +41,11 @@ fn main() -> ExitCode {
 }
 
 fn talk() -> Result<(), Box<dyn Error>> {
-    let mut socket = open()?;
+    let arguments = Arguments::read()?;
+    if let Some(name) = &arguments.chat {
+        return chat::talk(&arguments.connector, &arguments.url, name);
+    }
+    let mut socket = arguments.open()?;
     let sender = socket.sender();
     // The keyboard has a thread of its own, which the end of the program does not wait for.
     thread::spawn(move || send_lines(&sender));
@@ -47,35 +56,66 @@ fn talk() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-const USAGE: &str = "usage: client [--as draft-75|draft-76|7|8|13] [--unix PATH] [--trust FILE] URL; \
+const USAGE: &str = "usage: client [--as draft-75|draft-76|7|8|13] [--unix PATH | --chat NAME] [--trust FILE] URL; \
     --trust needs the feature tls";
 
-/// Opens the connection that the arguments describe.
-fn open() -> Result<WebSocket, Box<dyn Error>> {
-    let mut connector = Connector::new();
-    let mut unix = None;
-    let mut arguments = std::env::args().skip(1);
-    let url = loop {
-        let mut next = || arguments.next().ok_or(USAGE);
-        match next()?.as_str() {
-            "--as" => connector = connector.version(next()?.parse()?),
-            "--unix" => unix = Some(UnixStream::connect(next()?)?),
-            #[cfg(feature = "tls")]
-            "--trust" => {
-                let certificates = std::fs::read(next()?)?;
-                connector = connector.tls(stentor::tls::TlsClient::trusting(&certificates)?);
+/// The connection that the arguments describe.
+struct Arguments {
+    connector: Connector,
+    unix: Option<String>,
+    /// The name of a member of the chat.
+    chat: Option<String>,
+    url: String,
+}
+
+impl Arguments {
+    fn read() -> Result<Arguments, Box<dyn Error>> {
+        let mut connector = Connector::new();
+        let (mut unix, mut chat) = (None, None);
+        let mut arguments = std::env::args().skip(1);
+        let url = loop {
+            let mut next = || arguments.next().ok_or(USAGE);
+            match next()?.as_str() {
+                "--as" => connector = connector.version(next()?.parse()?),
+                "--unix" => unix = Some(next()?),
+                "--chat" => chat = Some(next()?),
+                #[cfg(feature = "tls")]
+                "--trust" => {
+                    let certificates = std::fs::read(next()?)?;
+                    connector = connector.tls(stentor::tls::TlsClient::trusting(&certificates)?);
+                }
+                option if option.starts_with('-') => return Err(USAGE.into()),
+                url => break url.to_owned(),
             }
-            option if option.starts_with('-') => return Err(USAGE.into()),
-            url => break url.to_owned(),
+        };
+        if arguments.next().is_some() || (unix.is_some() && chat.is_some()) {
+            return Err(USAGE.into());
         }
-    };
-    if arguments.next().is_some() {
-        return Err(USAGE.into());
+        Ok(Arguments {
+            connector,
+            unix,
+            chat,
+            url,
+        })
     }
-    Ok(match unix {
-        Some(stream) => connector.connect_over(stream, &url)?,
-        None => connector.connect(&url)?,
-    })
+
+    fn open(&self) -> Result<WebSocket, Box<dyn Error>> {
+        Ok(match &self.unix {
+            Some(path) => self.open_unix(path)?,
+            None => self.connector.connect(&self.url)?,
+        })
+    }
+
+    #[cfg(unix)]
+    fn open_unix(&self, path: &str) -> Result<WebSocket, Box<dyn Error>> {
+        let stream = std::os::unix::net::UnixStream::connect(path)?;
+        Ok(self.connector.connect_over(stream, &self.url)?)
+    }
+
+    #[cfg(not(unix))]
+    fn open_unix(&self, path: &str) -> Result<WebSocket, Box<dyn Error>> {
+        Err(format!("--unix {path}: there are no Unix sockets on this system").into())
+    }
 }
 
 fn send_lines(sender: &Sender) {

@@ -6,37 +6,26 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use stentor::server::Endpoint;
 use stentor::{Server, ServerBuilder};
 
+use crate::options::{Certificate, Options};
+
 /// The address on which the chat listens by default.
 const DEFAULT: &str = "127.0.0.1:8000";
 
-/// Turns TLS on if the first arguments request it; returns the scheme of the page's URL.
+/// Turns TLS on if the options request it; returns the scheme of the page's URL.
 #[cfg(feature = "tls")]
 pub(crate) fn secure(
     builder: ServerBuilder,
-    arguments: &mut Vec<String>,
+    certificate: Option<&Certificate>,
 ) -> io::Result<(ServerBuilder, &'static str)> {
-    let tls = match &arguments[..] {
-        [option, certificate, key, ..] if option == "--tls" => {
+    let tls = match certificate {
+        None => return Ok((builder, "http")),
+        Some(Certificate::Files { certificate, key }) => {
             let tls = stentor::tls::TlsServer::from_files(certificate, key)?;
-            reload_on_signals(tls.clone())?;
-            arguments.drain(..3);
+            #[cfg(unix)]
+            crate::signals::reload(tls.clone())?;
             tls
         }
-        #[cfg(feature = "self-signed")]
-        [option, ..] if option.split('=').next() == Some("--self-signed") => {
-            let own = own_addresses()
-                .into_iter()
-                .map(|address| address.to_string());
-            let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-            let names: Vec<String> = names.into_iter().chain(own).collect();
-            let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
-            let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-            if let Some((_, file)) = arguments.remove(0).split_once('=') {
-                std::fs::write(file, &certificate)?;
-            }
-            stentor::tls::TlsServer::from_pem(certificate.as_bytes(), key.as_bytes())?
-        }
-        _ => return Ok((builder, "http")),
+        Some(Certificate::SelfSigned(file)) => self_signed(file.as_deref())?,
     };
     Ok((builder.tls(tls), "https"))
 }
@@ -44,33 +33,41 @@ pub(crate) fn secure(
 #[cfg(not(feature = "tls"))]
 pub(crate) fn secure(
     builder: ServerBuilder,
-    _: &mut Vec<String>,
+    _: Option<&Certificate>,
 ) -> io::Result<(ServerBuilder, &'static str)> {
     Ok((builder, "http"))
 }
 
-/// Reloads the certificate on SIGHUP: clients that connect after the signal receive the new one.
-#[cfg(feature = "tls")]
-fn reload_on_signals(tls: stentor::tls::TlsServer) -> io::Result<()> {
-    use signal_hook::{consts::SIGHUP, iterator::Signals};
-    let mut signals = Signals::new([SIGHUP])?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if let Err(error) = tls.reload() {
-                log::error!("the old certificate stays: {error}");
-            }
-        }
-    });
-    Ok(())
+/// Makes a certificate for this machine, and writes it to the file, if there is one.
+#[cfg(feature = "self-signed")]
+fn self_signed(file: Option<&str>) -> io::Result<stentor::tls::TlsServer> {
+    let own = own_addresses();
+    let own = own.iter().map(IpAddr::to_string);
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let names: Vec<String> = names.into_iter().chain(own).collect();
+    let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    if let Some(file) = file {
+        std::fs::write(file, &certificate)?;
+    }
+    let tls = stentor::tls::TlsServer::from_pem(certificate.as_bytes(), key.as_bytes())?;
+    Ok(tls)
+}
+
+#[cfg(all(feature = "tls", not(feature = "self-signed")))]
+fn self_signed(_: Option<&str>) -> io::Result<stentor::tls::TlsServer> {
+    Err(io::Error::other(
+        "--self-signed needs the feature self-signed",
+    ))
 }
 
 /// Listens at all places; an error names the place that failed, and a remedy.
-pub(crate) fn listen(mut builder: ServerBuilder, places: &[String]) -> io::Result<Server> {
-    #[cfg(feature = "systemd")]
-    if places == ["--systemd"] {
+pub(crate) fn listen(mut builder: ServerBuilder, options: &Options) -> io::Result<Server> {
+    #[cfg(all(feature = "systemd", unix))]
+    if options.systemd {
         return builder.systemd().build();
     }
-    let places = match places {
+    let places = match &options.places[..] {
         [] => &[DEFAULT.to_owned()],
         places => places,
     };
@@ -78,7 +75,7 @@ pub(crate) fn listen(mut builder: ServerBuilder, places: &[String]) -> io::Resul
     let mut named = Vec::new();
     for place in places {
         if is_path(place) {
-            builder = builder.listen_unix(place);
+            builder = listen_unix(builder, place)?;
             named.push((place.clone(), place));
             continue;
         }
@@ -98,6 +95,17 @@ pub(crate) fn listen(mut builder: ServerBuilder, places: &[String]) -> io::Resul
             None => error,
         }
     })
+}
+
+#[cfg(unix)]
+fn listen_unix(builder: ServerBuilder, path: &str) -> io::Result<ServerBuilder> {
+    Ok(builder.listen_unix(path))
+}
+
+#[cfg(not(unix))]
+fn listen_unix(_: ServerBuilder, path: &str) -> io::Result<ServerBuilder> {
+    let words = format!("{path}: Unix sockets exist on Unix only: give an address, like {DEFAULT}");
+    Err(io::Error::new(io::ErrorKind::Unsupported, words))
 }
 
 fn is_path(place: &str) -> bool {

@@ -145,7 +145,7 @@ fn run(
     let server = Server::start(contender, scenario.mode(), identity)?;
     let tls = match scenario.mode() {
         Mode::SecureEcho => Some(identity.believer()?),
-        Mode::Echo | Mode::Broadcast => None,
+        Mode::Echo | Mode::Broadcast | Mode::Rooms | Mode::Resume => None,
     };
     scenario.run(&Target {
         server: &server,

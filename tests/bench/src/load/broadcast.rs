@@ -1,5 +1,5 @@
-//! Every message of a few publishers goes to all clients. A message is complete when the last
-//! client has received it; only then may its publisher send another one beyond its window. A
+//! Every message of a few publishers goes to all clients, or to all in the publisher's room. A message is
+//! complete when the last client has received it; only then may its publisher send another one beyond its window. A
 //! message that is lost, repeated or out of order fails the run.
 
 use std::collections::VecDeque;
@@ -28,11 +28,15 @@ pub(crate) struct Broadcast {
     pub(crate) publishers: usize,
     /// Messages of a publisher in flight at a time.
     pub(crate) window: usize,
+    /// The clients are spread over so many rooms, evenly; 1 if there are no rooms. The first publishers are
+    /// in different ones.
+    pub(crate) rooms: usize,
 }
 
 impl Broadcast {
     pub(crate) fn run(self, target: &Target) -> HandlerResult<Figures> {
-        let mut members = Members::gather(target, self.size, self.clients)?;
+        let rooms = (self.rooms > 1).then_some(self.rooms);
+        let mut members = Members::gather_in(rooms, target, self.size, self.clients)?;
         let _stalled = Members::gather(target, self.size, self.stalled)?;
         let before = target.server.memory()?;
         let mut figures = self.run_in(&mut members, target)?;
@@ -44,11 +48,12 @@ impl Broadcast {
     }
 
     pub(super) fn run_in(self, members: &mut Members, target: &Target) -> HandlerResult<Figures> {
-        roll_call(members)?;
+        roll_call(members, self.rooms)?;
         let mut flights = Flights {
             publishers: vec![Publisher::default(); self.publishers],
             next: vec![0; self.clients * self.publishers],
             clients: self.clients,
+            rooms: self.rooms,
         };
         let mut meter = Meter::start(target);
         while meter.goes_on()? {
@@ -57,7 +62,9 @@ impl Broadcast {
                 let room = self.window - publisher.flying.len();
                 for _ in 0..room {
                     let number = publisher.done + publisher.flying.len();
-                    publisher.flying.push_back((Instant::now(), self.clients));
+                    publisher
+                        .flying
+                        .push_back((Instant::now(), self.clients / self.rooms));
                     members.clients[index].send(&numbered(members.wire, index, number));
                 }
                 if room > 0 {
@@ -92,6 +99,7 @@ struct Flights {
     /// The number that is expected next, for each client and publisher.
     next: Vec<usize>,
     clients: usize,
+    rooms: usize,
 }
 
 impl Flights {
@@ -99,6 +107,9 @@ impl Flights {
     /// the latency.
     fn landed(&mut self, client: usize, message: &[u8]) -> HandlerResult<Option<Duration>> {
         let (from, number) = parse(message)?;
+        if from % self.rooms != client % self.rooms {
+            return Err("a message of another room".into());
+        }
         let due = self.next.get_mut(from * self.clients + client);
         let due = due.ok_or("a message of nobody's")?;
         if number != *due {
@@ -134,12 +145,14 @@ fn parse(message: &[u8]) -> HandlerResult<(usize, usize)> {
 }
 
 /// A server may add a client to its list later than it answers the client: sends messages until all
-/// clients have received the same one. Nothing is in flight then.
-fn roll_call(members: &mut Members) -> HandlerResult<()> {
+/// clients have received the same one of their room. Nothing is in flight then.
+fn roll_call(members: &mut Members, rooms: usize) -> HandlerResult<()> {
     let mut received = vec![0; members.clients.len()];
     for call in 1..=50 {
-        members.clients[0].send(&numbered(members.wire, 0, call));
-        members.flush(0)?;
+        for first in 0..rooms {
+            members.clients[first].send(&numbered(members.wire, first, call));
+            members.flush(first)?;
+        }
         let called = Instant::now();
         while called.elapsed() < Duration::from_millis(200) {
             members.batch(|index, _, what| {

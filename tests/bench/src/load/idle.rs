@@ -15,6 +15,7 @@ pub(crate) fn idle(clients: usize, target: &Target) -> HandlerResult<Figures> {
         size: 64,
         publishers: 1,
         window: 1,
+        rooms: 1,
     };
     let empty = target.server.memory()?;
     let start = Instant::now();

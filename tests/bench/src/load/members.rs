@@ -80,6 +80,8 @@ impl Client {
 pub(super) struct Members {
     pub(super) clients: Vec<Client>,
     pub(super) wire: Wire,
+    /// The number of rooms in which the clients are, if they are in rooms.
+    rooms: Option<usize>,
     address: SocketAddr,
     tls: Option<Arc<ClientConfig>>,
     poller: OwnedFd,
@@ -98,6 +100,7 @@ impl Members {
                 protocol: target.protocol,
                 size,
             },
+            rooms: None,
             address: target.server.address,
             tls: target.tls.clone(),
             poller: epoll::create(epoll::CreateFlags::CLOEXEC)?,
@@ -109,7 +112,18 @@ impl Members {
 
     /// Connects this many clients, and waits until all are open.
     pub(super) fn gather(target: &Target, size: usize, count: usize) -> HandlerResult<Members> {
+        Members::gather_in(None, target, size, count)
+    }
+
+    /// The same, with clients in so many rooms: the first in the first, the second in the second.
+    pub(super) fn gather_in(
+        rooms: Option<usize>,
+        target: &Target,
+        size: usize,
+        count: usize,
+    ) -> HandlerResult<Members> {
         let mut members = Members::new(target, size)?;
+        members.rooms = rooms;
         let start = Instant::now();
         let mut open = 0;
         while open < count {
@@ -141,7 +155,7 @@ impl Members {
             wire: self.wire,
             open: false,
             input: Vec::new(),
-            output: self.wire.hello(),
+            output: self.wire.hello(self.rooms.map(|rooms| index % rooms)),
             written: 0,
             waits: false,
         };

@@ -7,6 +7,7 @@ mod idle;
 mod line;
 mod members;
 mod meter;
+mod storm;
 mod wire;
 
 pub(crate) use broadcast::Broadcast;
@@ -14,6 +15,7 @@ pub(crate) use connect::connect;
 pub(crate) use echo::Echo;
 pub(crate) use idle::idle;
 pub(crate) use meter::Figures;
+pub(crate) use storm::{MISSED, RESUME, SIZE, Storm};
 pub(crate) use wire::{Protocol, WELCOME};
 
 use std::sync::Arc;

@@ -63,12 +63,23 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn hello(self) -> Vec<u8> {
-        match self.protocol {
-            Protocol::Raw => (self.size as u32).to_be_bytes().to_vec(),
-            Protocol::Draft76 => DRAFT76.0.into(),
-            Protocol::Rfc6455 => RFC6455.0.into(),
-            Protocol::Deflate => DEFLATE.into(),
+    /// Returns the request of a client, which may be in a room.
+    pub(super) fn hello(self, room: Option<usize>) -> Vec<u8> {
+        let request = match self.protocol {
+            Protocol::Raw => {
+                let room = room.map(|room| (room as u32).to_be_bytes());
+                let size = (self.size as u32).to_be_bytes();
+                return [&size[..], room.as_slice().as_flattened()].concat();
+            }
+            Protocol::Draft76 => DRAFT76.0,
+            Protocol::Rfc6455 => RFC6455.0,
+            Protocol::Deflate => DEFLATE,
+        };
+        match room {
+            Some(room) => request
+                .replacen("GET /", &format!("GET /r{room}"), 1)
+                .into(),
+            None => request.into(),
         }
     }
 

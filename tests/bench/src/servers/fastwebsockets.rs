@@ -1,9 +1,11 @@
 //! fastwebsockets behind hyper on tokio's runtime of several threads, and tokio's channel to
 //! broadcast. A read of a frame cannot be cancelled half-way, so reading and writing are two tasks.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fastwebsockets::upgrade::{UpgradeFut, upgrade};
 use fastwebsockets::{
@@ -22,17 +24,20 @@ use super::Mode;
 
 type Message = (OpCode, Bytes);
 
+/// The rooms, by the path of the request; without rooms, all clients are in one.
+type Rooms = Arc<Mutex<HashMap<String, Sender<Message>>>>;
+
 pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     Runtime::new()?.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let room = channel(1024).0;
+        let rooms = Rooms::default();
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let room = room.clone();
+            let rooms = Arc::clone(&rooms);
             tokio::spawn(async move {
-                let service = service_fn(|request| answer(request, mode, room.clone()));
+                let service = service_fn(|request| answer(request, mode, Arc::clone(&rooms)));
                 let connection =
                     http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 connection.with_upgrades().await
@@ -44,13 +49,21 @@ pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
 async fn answer(
     mut request: Request<Incoming>,
     mode: Mode,
-    room: Sender<Message>,
+    rooms: Rooms,
 ) -> Result<Response<Empty<Bytes>>, WebSocketError> {
     let (response, socket) = upgrade(&mut request)?;
+    let path = match mode {
+        Mode::Rooms => request.uri().path().to_owned(),
+        _ => String::new(),
+    };
+    let room = {
+        let mut rooms = rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.entry(path).or_insert_with(|| channel(1024).0).clone()
+    };
     tokio::spawn(async move {
         match mode {
             Mode::Echo | Mode::SecureEcho => echo(socket).await,
-            Mode::Broadcast => broadcast(socket, room).await,
+            Mode::Broadcast | Mode::Rooms | Mode::Resume => broadcast(socket, room).await,
         }
     });
     Ok(response)

@@ -4,6 +4,10 @@
 mod fastwebsockets;
 mod floor;
 mod stentor;
+/// The store of the chat, which this crate does not use whole.
+#[allow(dead_code)]
+#[path = "../../../../examples/chat/store.rs"]
+mod store;
 mod tokio_tungstenite;
 mod tungstenite;
 
@@ -23,17 +27,30 @@ pub(crate) enum Mode {
     Echo,
     /// It goes to everyone, its sender too.
     Broadcast,
+    /// It goes to the room of its sender, the sender too. The room is the path of the request; a client of a
+    /// floor sends the room's number.
+    Rooms,
+    /// It goes to everyone; but a client that is in a room has missed messages there, and resumes.
+    Resume,
     /// It goes back to its sender, over TLS.
     SecureEcho,
 }
 
 impl Mode {
-    const ALL: [Mode; 3] = [Mode::Echo, Mode::Broadcast, Mode::SecureEcho];
+    const ALL: [Mode; 5] = [
+        Mode::Echo,
+        Mode::Broadcast,
+        Mode::Rooms,
+        Mode::Resume,
+        Mode::SecureEcho,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Mode::Echo => "echo",
             Mode::Broadcast => "broadcast",
+            Mode::Rooms => "rooms",
+            Mode::Resume => "resume",
             Mode::SecureEcho => "echo-tls",
         }
     }
@@ -47,7 +64,7 @@ pub(crate) struct Contender {
 }
 
 #[rustfmt::skip]
-pub(crate) const CONTENDERS: [Contender; 11] = [
+pub(crate) const CONTENDERS: [Contender; 12] = [
     Contender { name: "floor-threads", protocol: Protocol::Raw, program: floor::threads },
     Contender { name: "floor-joined", protocol: Protocol::Raw, program: floor::joined },
     Contender { name: "stentor", protocol: Protocol::Rfc6455, program: stentor::run },
@@ -56,6 +73,7 @@ pub(crate) const CONTENDERS: [Contender; 11] = [
     Contender { name: "stentor-each", protocol: Protocol::Deflate, program: stentor::deflating_for_each },
     Contender { name: "stentor-room", protocol: Protocol::Rfc6455, program: stentor::room },
     Contender { name: "stentor-history", protocol: Protocol::Rfc6455, program: stentor::remembering },
+    Contender { name: "stentor-stored", protocol: Protocol::Rfc6455, program: stentor::storing },
     Contender { name: "tungstenite", protocol: Protocol::Rfc6455, program: tungstenite::run },
     Contender { name: "tokio-tungstenite", protocol: Protocol::Rfc6455, program: tokio_tungstenite::run },
     Contender { name: "fastwebsockets", protocol: Protocol::Rfc6455, program: fastwebsockets::run },
@@ -64,13 +82,19 @@ pub(crate) const CONTENDERS: [Contender; 11] = [
 impl Contender {
     /// A floor that differs only in joining messages is not run in scenarios without messages to
     /// join, nor are those that compress in scenarios without anything to compress. Three servers
-    /// have TLS. Rooms, with and without a history, are compared where nothing else counts.
+    /// have TLS. Rooms, without a history, with one, and with one on the disk, are compared where nothing
+    /// else counts.
     pub(crate) fn takes_part(&self, scenario: &Scenario) -> bool {
         match self.name {
+            name if scenario.mode() == Mode::Resume => name == "stentor-history",
             "stentor" | "tungstenite" | "tokio-tungstenite" => true,
             _ if scenario.mode() == Mode::SecureEcho => false,
-            "stentor-room" | "stentor-history" => scenario.name.starts_with("broadcast-w"),
-            "floor-joined" => scenario.mode() == Mode::Broadcast,
+            "stentor-room" => scenario.name.starts_with("broadcast-w"),
+            "stentor-stored" => scenario.name == "broadcast-w1",
+            "stentor-history" => {
+                scenario.name.starts_with("broadcast-w") || scenario.mode() == Mode::Rooms
+            }
+            "floor-joined" => matches!(scenario.mode(), Mode::Broadcast | Mode::Rooms),
             _ => self.protocol != Protocol::Deflate || scenario.name == "broadcast-json",
         }
     }

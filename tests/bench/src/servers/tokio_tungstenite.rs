@@ -1,8 +1,9 @@
 //! tokio-tungstenite on tokio's runtime of several threads, and tokio's channel to broadcast.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::ServerConfig;
@@ -11,11 +12,15 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast::{Sender, channel, error::RecvError};
 use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Message, Result};
-use tokio_tungstenite::{WebSocketStream, accept_async};
+use tokio_tungstenite::{WebSocketStream, accept_async, accept_hdr_async};
 
 use super::Mode;
 use crate::identity::Identity;
+
+/// The rooms, by the path of the request.
+type Rooms = Arc<Mutex<HashMap<String, Sender<Message>>>>;
 
 pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
     listener.set_nonblocking(true)?;
@@ -25,10 +30,13 @@ pub(super) fn run(listener: TcpListener, mode: Mode) -> io::Result<()> {
     }
     Runtime::new()?.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let room = channel(1024).0;
+        let (room, rooms) = (channel(1024).0, Rooms::default());
         loop {
             let (stream, _) = listener.accept().await?;
-            tokio::spawn(serve(stream, mode, room.clone()));
+            match mode {
+                Mode::Rooms => tokio::spawn(serve_in_room(stream, Arc::clone(&rooms))),
+                _ => tokio::spawn(serve(stream, mode, room.clone())),
+            };
         }
     })
 }
@@ -52,8 +60,25 @@ async fn serve(stream: TcpStream, mode: Mode, room: Sender<Message>) -> Result<(
     let socket = accept_async(stream).await?;
     match mode {
         Mode::Echo | Mode::SecureEcho => echo(socket).await,
-        Mode::Broadcast => broadcast(socket, room).await,
+        Mode::Broadcast | Mode::Rooms | Mode::Resume => broadcast(socket, room).await,
     }
+}
+
+// The type of the error is the library's.
+#[allow(clippy::result_large_err)]
+async fn serve_in_room(stream: TcpStream, rooms: Rooms) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let mut path = String::new();
+    let callback = |request: &Request, response: Response| {
+        path = request.uri().path().to_owned();
+        Ok(response)
+    };
+    let socket = accept_hdr_async(stream, callback).await?;
+    let room = {
+        let mut rooms = rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.entry(path).or_insert_with(|| channel(1024).0).clone()
+    };
+    broadcast(socket, room).await
 }
 
 async fn echo<S>(mut socket: WebSocketStream<S>) -> Result<()>

@@ -404,6 +404,9 @@ fn bytes_queued_for_the_hub_are_bounded() {
 
 const LIMITED: &str = "STENTOR_TEST_HAS_SO_MUCH_MEMORY";
 
+/// The process has a name that is not UTF-8.
+const FOREIGN: &str = "STENTOR_TEST_HAS_A_FOREIGN_NAME";
+
 /// A server that its system allows little memory, in a process of its own, which ends with its input.
 struct Poor {
     child: Child,
@@ -450,6 +453,9 @@ impl Poor {
             ..getrlimit(resource)
         };
         setrlimit(resource, limits).unwrap();
+        if env::var_os(FOREIGN).is_some() {
+            fs::write("/proc/self/comm", b"serveur d'\xe9cho").unwrap();
+        }
         let server = Loopback::echo(Server::builder());
         println!("listens on {}", server.address);
         let mut word = String::new();
@@ -529,6 +535,19 @@ fn a_process_with_little_memory_turns_clients_away_with_503() {
         });
         poor.end();
     }
+}
+
+/// A program's name is made of bytes, and Linux cuts it after the fifteenth: it may end within a character.
+#[test]
+fn a_process_whose_name_is_not_utf8_knows_its_memory() {
+    const NAME: &str = "a_process_whose_name_is_not_utf8_knows_its_memory";
+    if let Some(limit) = env::var_os(LIMITED) {
+        return Poor::serve(limit.to_str().unwrap());
+    }
+    let _alone = alone();
+    let poor = Poor::start(NAME, "data 100", &[(FOREIGN, "yes")]);
+    assert!(poor.fill().len() > 1);
+    poor.end();
 }
 
 /// The unfinished messages of clients are bounded by far less than they could send in the time that the

@@ -17,10 +17,12 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use stentor::{Accept, Connector, Reply, Response, Server, Version};
+use stentor::{Accept, CloseCode, Connector, Reply, Response, Server, Version};
 
 use support::{HIXIE, HYBI, Loopback, ask, echo, eventually, masked};
 
@@ -171,7 +173,7 @@ fn all_lines_of_both_sides_have_one_of_three_targets() {
     assert!(stentor::connect(&url("refused")).is_err());
     drop(server.open(Version::Hybi08));
     server.wait_until_empty();
-    server.handle.shutdown(std::time::Duration::ZERO);
+    server.handle.shutdown(Duration::ZERO);
     server.join();
     let targets: Vec<String> = lock(&TARGETS).iter().cloned().collect();
     assert_eq!(
@@ -252,6 +254,44 @@ fn a_clients_frames_are_logged_with_their_masks() {
         .filter(|line| line.contains(&format!("{name}: > frame 8185")))
         .count();
     assert_eq!(sent, 2);
+}
+
+/// Those of handles, writers and timers too: each can be pasted into `explain`.
+#[test]
+fn each_frame_that_a_side_sends_is_logged_with_its_header() {
+    let _turn = begin();
+    let builder = Server::builder().ping_interval(Some(Duration::from_millis(20)));
+    let server = Loopback::run(builder, |client| {
+        while let Some(message) = client.recv()? {
+            client.handle().send(message)?;
+            let mut writer = client.text_writer()?;
+            writer.write_all(b"piece")?;
+            writer.flush()?;
+            writer.finish()?;
+            client.ping(b"ping")?;
+            client.handle().close(CloseCode::GOING_AWAY, "bye")?;
+        }
+        Ok(())
+    });
+    let mut socket = stentor::connect(&format!("ws://{}/", server.address)).unwrap();
+    place_of("client 1: > frame 8900");
+    socket.ping(b"abc").unwrap();
+    socket.send("hello").unwrap();
+    while socket.recv().unwrap().is_some() {}
+    for sent in ["8105", "0105", "8000", "8904", "8805", "8a03"] {
+        place_of(&format!("client 1: > frame {sent}"));
+        place_of(&format!(": < frame {sent}"));
+    }
+    // The client's frames have masks.
+    for sent in ["8983", "8185", "8882"] {
+        place_of(&format!(": > frame {sent}"));
+        place_of(&format!("client 1: < frame {sent}"));
+    }
+    // The payload of a frame that a handle sends is in no header.
+    let headers = lines()
+        .into_iter()
+        .filter(|line| line.contains("> frame 81"));
+    assert!(headers.into_iter().all(|line| !line.contains("68656c6c6f")));
 }
 
 #[test]

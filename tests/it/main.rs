@@ -8,6 +8,10 @@
     reason = "a test that panics is a test that fails"
 )]
 
+#[cfg_attr(
+    not(all(feature = "server", feature = "client")),
+    allow(dead_code, unused_imports, reason = "some of it is for the other side")
+)]
 mod support;
 
 mod state_table;
@@ -17,6 +21,8 @@ mod values;
 mod payloads;
 
 mod supply;
+
+mod combinations;
 
 mod source;
 
@@ -28,6 +34,7 @@ mod client_handshake;
 
 mod limits;
 
+#[cfg(feature = "server")]
 mod nesting;
 
 mod closing;
@@ -43,54 +50,81 @@ mod properties;
 
 mod threats;
 
+#[cfg(feature = "server")]
 mod server;
 
+#[cfg(feature = "server")]
 mod proxy_protocol;
 
+#[cfg(feature = "client")]
 mod client;
 
+#[cfg(feature = "server")]
 mod handover;
 
+#[cfg(feature = "server")]
 mod sockets;
 
+#[cfg(all(feature = "server", feature = "client"))]
 mod polling;
 
+#[cfg(feature = "server")]
 mod hub;
 
 #[cfg(feature = "history")]
 mod history;
 
+#[cfg(feature = "history")]
+mod presence;
+
+#[cfg(feature = "server")]
 mod slow_clients;
 
 mod pieces;
 
+#[cfg(feature = "server")]
 mod rates;
 
+#[cfg(feature = "server")]
 mod crowding;
 
+#[cfg(feature = "server")]
 mod incoming;
 
+#[cfg(feature = "server")]
 mod timeouts;
 
+#[cfg(feature = "server")]
 mod keepalive;
 
+#[cfg(feature = "server")]
 mod shutdown;
 
+#[cfg(feature = "server")]
 mod storm;
 
+#[cfg(all(feature = "server", feature = "client", unix))]
 mod signals;
 
+#[cfg(all(feature = "server", feature = "client"))]
 mod terminal;
 
+#[cfg(all(feature = "server", feature = "client"))]
 mod chat;
 
+#[cfg(all(feature = "history", feature = "client"))]
+mod store;
+
+#[cfg(all(feature = "server", feature = "client"))]
 mod cookbook;
 
+#[cfg(feature = "server")]
 mod panics;
 
+#[cfg(feature = "server")]
 mod resets;
 
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", feature = "server"))]
 mod tls;
 
 #[cfg(feature = "testing")]

@@ -60,7 +60,7 @@ fn prose_uses_nouns_and_the_terms_of_the_field() {
         "SECURITY.md",
         "CHANGELOG.md",
         "docs",
-        "src/lib.rs",
+        "src/guide.md",
         "src/error.rs",
         "src/protocol",
         "src/net",

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use stentor::protocol::ProtocolError;
 use stentor::{Connector, DisconnectReason, Error, Received, Server, Version};
 
 use super::{LONG, SOON, open, takes_soon};
-use crate::support::{ByHand, Loopback, Script};
+use crate::support::{ByHand, Loopback, Script, local_pair};
 
 /// A short message, a ping, and a close frame of version 13.
 const FRAMES: &[u8] = b"\x81\x05hello\x89\x04ping\x88\x02\x03\xe8";
@@ -25,7 +24,7 @@ const DRAFT_75: &str = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: W
 
 /// Returns the results of a connection on which all these bytes have arrived, and no more will.
 fn over(bytes: &[u8], version: Version) -> Result<Vec<Result<Option<String>, Error>>, Error> {
-    let (near, mut far) = UnixStream::pair().unwrap();
+    let (near, mut far) = local_pair();
     far.write_all(bytes).unwrap();
     drop(far);
     let connector = Connector::new().version(version);

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -9,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use stentor::client::Transport;
+#[cfg(unix)]
 use stentor::server::Peer;
 use stentor::{Connector, Error, Server, Version};
 
@@ -70,6 +72,7 @@ fn an_existing_stream_can_be_used() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_unix_socket_can_be_used() {
     let acceptor = Server::builder().acceptor().unwrap();

@@ -23,6 +23,7 @@ mod reload {
     mod tests;
 }
 
+#[cfg(feature = "query")]
 #[path = "."]
 mod auth {
     include!(concat!(env!("OUT_DIR"), "/token_at_the_handshake.rs"));
@@ -47,7 +48,8 @@ mod game {
     mod tests;
 }
 
-/// Its test is in the program.
+/// Its test is in the program, and uses a Unix socket.
+#[cfg(unix)]
 mod handler {
     include!(concat!(env!("OUT_DIR"), "/handler_without_a_network.rs"));
 }
@@ -60,7 +62,7 @@ mod metrics {
     mod tests;
 }
 
-#[cfg(feature = "systemd")]
+#[cfg(all(feature = "systemd", unix))]
 #[path = "."]
 mod systemd {
     include!(concat!(env!("OUT_DIR"), "/systemd_service.rs"));
@@ -77,6 +79,27 @@ mod testing {
 
 #[cfg(feature = "history")]
 #[path = "."]
+mod journal {
+    include!(concat!(env!("OUT_DIR"), "/a_journal_in_a_file.rs"));
+
+    #[path = "journal.rs"]
+    mod tests;
+}
+
+#[cfg(feature = "history")]
+#[path = "."]
+mod continuing {
+    include!(concat!(
+        env!("OUT_DIR"),
+        "/a_bot_that_continues_after_a_restart.rs"
+    ));
+
+    #[path = "continuing.rs"]
+    mod tests;
+}
+
+#[cfg(all(feature = "history", feature = "query"))]
+#[path = "."]
 mod resume {
     include!(concat!(
         env!("OUT_DIR"),
@@ -84,6 +107,15 @@ mod resume {
     ));
 
     #[path = "resume.rs"]
+    mod tests;
+}
+
+#[cfg(all(feature = "history", feature = "query"))]
+#[path = "."]
+mod members {
+    include!(concat!(env!("OUT_DIR"), "/members_of_a_room.rs"));
+
+    #[path = "members.rs"]
     mod tests;
 }
 

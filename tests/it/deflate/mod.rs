@@ -3,22 +3,26 @@
 
 mod negotiation;
 
+#[cfg(all(feature = "server", feature = "client"))]
 mod client_handshake;
 
 mod reading;
 
 mod takeover;
 
+#[cfg(feature = "server")]
 mod serving;
 
+#[cfg(feature = "server")]
 mod memory;
 
 mod properties;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-use stentor::Version;
 use stentor::protocol::{Config, Event};
-use stentor::{Deflate, Server, ServerBuilder};
+use stentor::{Deflate, Version};
+#[cfg(feature = "server")]
+use stentor::{Server, ServerBuilder};
 
 use crate::support::{Driven, HandshakeResponse, Head};
 
@@ -40,6 +44,7 @@ fn config(deflate: Deflate) -> Config {
     config
 }
 
+#[cfg(feature = "server")]
 fn server(deflate: Deflate) -> ServerBuilder {
     Server::builder().deflate(deflate)
 }

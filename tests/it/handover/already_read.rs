@@ -2,19 +2,24 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+#[cfg(unix)]
 use std::thread;
 
+use stentor::server::Handover;
 use stentor::server::OnRateLimit;
-use stentor::server::{Handover, Peer as Address};
+#[cfg(unix)]
+use stentor::server::Peer as Address;
 use stentor::{RateLimit, Server, Version};
 
 use super::{SOON, Site, lobby};
+#[cfg(unix)]
+use crate::support::as_tcp;
 use crate::support::{
-    Head, Peer, as_tcp, becomes, dial, echo, keep_logbook, logged, masked, read_answer, read_end,
-    text,
+    Head, Peer, becomes, dial, echo, keep_logbook, logged, masked, read_answer, read_end, text,
 };
 
 /// Reads that many bytes before the stream is handed over.
@@ -70,6 +75,7 @@ fn bytes_that_were_read_before_count_as_received() {
     assert_eq!((counters.accepted, counters.messages_in), (1, 1));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_unix_stream_may_have_been_read() {
     let acceptor = Server::builder().acceptor().unwrap();

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use stentor::{Connector, Message, Received, Version, WebSocket};
 
-use crate::signals::build;
-use crate::support::{Head, Heard, PATIENCE, Peer, dial};
+use crate::support::{Head, Heard, PATIENCE, Peer, build, dial};
 
 /// A running example; killed when this is dropped.
 struct Example {

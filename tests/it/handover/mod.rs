@@ -2,6 +2,7 @@
 
 mod already_read;
 
+#[cfg(feature = "client")]
 mod transports;
 
 mod requests;
@@ -13,6 +14,7 @@ mod single;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(feature = "client")]
 mod examples;
 
 use std::io::{self, Read, Write};

@@ -162,7 +162,7 @@ fn a_client_has_its_place_until_its_response_is_dropped() {
     let second = acceptor.respond_to(&rfc(), Address::Local).unwrap();
     assert_eq!((second.status(), second.is_upgrade()), (503, false));
     assert!(!second.body().is_empty());
-    let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (near, _far) = crate::support::local_pair();
     let result = second.accept(near).map(drop);
     assert!(
         matches!(result, Err(Error::Rejected(Rejection::Full))),
@@ -206,7 +206,7 @@ fn a_shutdown_before_the_stream_is_passed_on_is_an_error() {
     let acceptor = Server::builder().acceptor().unwrap();
     let response = acceptor.respond_to(&rfc(), Address::Local).unwrap();
     acceptor.handle().shutdown(Duration::ZERO);
-    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (near, far) = crate::support::local_pair();
     let result = response.accept(near).map(drop);
     let is_stopping = matches!(result, Err(Error::Rejected(Rejection::ShuttingDown)));
     assert!(is_stopping, "{result:?}");
@@ -226,7 +226,7 @@ fn a_shutdown_before_the_stream_is_passed_on_is_an_error() {
 fn a_second_request_for_an_answered_one_is_an_error() {
     let acceptor = Server::builder().acceptor().unwrap();
     let response = acceptor.respond_to(&rfc(), Address::Local).unwrap();
-    let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (near, _far) = crate::support::local_pair();
     let result = response
         .accept(Handover::new(near).request(rfc()))
         .map(drop);

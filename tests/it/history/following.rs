@@ -59,6 +59,40 @@ fn a_follower_that_is_too_slow_gets_a_gap_of_exact_size() {
 }
 
 #[test]
+fn a_follower_receives_all_messages_before_the_end_of_its_server() {
+    // More than the hub returns at once.
+    const COUNT: usize = 5000;
+    let server = serve(plenty());
+    let first = server.handle.follow("lobby", Since::Last(0)).unwrap();
+    let positions = publish(&server, "lobby", numbers(0..COUNT));
+    let second = server.handle.follow("lobby", positions[9]).unwrap();
+    let idle = server.handle.follow("idle", Since::Last(0)).unwrap();
+    server.handle.shutdown(Duration::from_secs(10));
+    drop(server);
+    for (mut follow, from) in [(first, 0), (second, 10), (idle, COUNT)] {
+        let received: Vec<_> = follow
+            .by_ref()
+            .map(|followed| text(Some(followed)))
+            .collect();
+        assert_eq!(received, numbers(from..COUNT));
+        assert_eq!(follow.next(), None, "the end stays the end");
+    }
+}
+
+#[test]
+fn the_end_of_a_server_hides_no_gap() {
+    let server = serve(plenty().max_entries(10));
+    let mut follow = server.handle.follow("lobby", Since::Last(0)).unwrap();
+    publish(&server, "lobby", numbers(0..100));
+    drop(server);
+    assert_eq!(follow.next(), Some(Followed::Gap(Gap::Trimmed(90))));
+    for number in 90..100 {
+        assert_eq!(text(follow.next()), number.to_string());
+    }
+    assert_eq!(follow.next(), None);
+}
+
+#[test]
 fn a_follower_ends_with_its_server() {
     let server = serve(History::new());
     let mut follow = server.handle.follow("lobby", Since::Last(0)).unwrap();

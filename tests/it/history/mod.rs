@@ -6,6 +6,8 @@ mod following;
 
 mod invalid;
 
+pub(crate) mod journal;
+
 mod resuming;
 
 mod storms;
@@ -158,7 +160,11 @@ fn welcome(text: &str) -> Welcome {
 
 fn parse(text: &str) -> (Position, String) {
     let (position, text) = text.split_once(' ').unwrap();
-    (position.parse().unwrap(), text.to_owned())
+    let parsed = position.parse();
+    (
+        parsed.unwrap_or_else(|error| panic!("{error}: {text}")),
+        text.to_owned(),
+    )
 }
 
 /// Publishes messages and returns their positions.

@@ -218,6 +218,8 @@ fn a_resume_counts_as_a_membership() {
     let (mut one, mut two) = (server.open(Version::Rfc6455), server.open(Version::Draft75));
     for _ in 0..10 {
         one.resume("a", "last 0");
+        // It receives the report before it joins.
+        server.wait_for_members("a", 1);
         two.say("resume|a|last 0");
         let first = two.hear_text();
         assert!(

@@ -4,8 +4,10 @@ use stentor::Message;
 
 mod buffers;
 
+#[cfg(feature = "server")]
 mod kept;
 
+#[cfg(all(feature = "server", feature = "client"))]
 mod sent;
 
 /// Long enough to be shared by clones, and to be sent without a copy.

@@ -5,21 +5,21 @@ mod loops;
 mod single;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::AsFd;
 use stentor::server::Acceptor;
 use stentor::{Client, Error, Message, Received, Version, WebSocket};
 
-use crate::support::{Head, PATIENCE, Peer, as_tcp};
+use crate::support::{Head, PATIENCE, Peer, as_tcp, local_pair};
 
 /// Longer than any call takes that does not block, and shorter than any wait.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Both kinds of a connection.
-trait Connection: std::os::fd::AsFd {
+trait Connection: AsFd {
     fn look(&mut self) -> Result<Received, Error>;
 }
 
@@ -89,9 +89,9 @@ fn open(
     (client, peer.join().unwrap())
 }
 
-/// Opens a client over a Unix socket, whose buffers are small.
+/// Opens a client over a pair: on Unix, its buffers are small.
 fn open_local(acceptor: &Acceptor, version: Version) -> (Client, Peer) {
-    let (near, far) = UnixStream::pair().unwrap();
+    let (near, far) = local_pair();
     let bytes = Head::of(version).bytes();
     let peer = thread::spawn(move || Peer::on(as_tcp(far), version, &bytes));
     let client = acceptor.accept(near).unwrap();

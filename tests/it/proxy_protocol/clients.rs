@@ -6,13 +6,16 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use stentor::server::{Handover, Peer as From, TrustedProxies};
+#[cfg(unix)]
+use stentor::server::Peer as From;
+use stentor::server::{Handover, TrustedProxies};
 use stentor::{Server, Version};
 
 use super::{IPV4, TEXT, behind_a_proxy, binary, ipv6, names_peer, run};
+#[cfg(unix)]
+use crate::support::{Folder, Loopback, dial_unix};
 use crate::support::{
-    Folder, Head, Loopback, PATIENCE, Peer, becomes, dial, dial_from, dial_unix, keep_logbook,
-    logged, read_answer, read_end,
+    Head, PATIENCE, Peer, becomes, dial, dial_from, keep_logbook, logged, read_answer, read_end,
 };
 
 /// Opens a client behind a header, all in one write.
@@ -227,6 +230,7 @@ fn peer_that_other_code_has_named_sends_no_header() {
     peer.leave();
 }
 
+#[cfg(unix)]
 #[test]
 fn local_proxy_is_trusted_by_choice_and_its_client_is_no_local_peer() {
     let folder = Folder::new();

@@ -1,5 +1,6 @@
 //! The request's header block: malformed ones, smuggling, and the values that each header may have.
 
+#[cfg(feature = "server")]
 mod first_byte;
 
 mod resource;

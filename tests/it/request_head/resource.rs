@@ -46,6 +46,7 @@ fn the_resource_may_be_a_whole_uri_of_any_request() {
     }
 }
 
+#[cfg(feature = "query")]
 #[test]
 fn a_query_is_decoded_like_a_form() {
     for (uri, pairs) in [

@@ -1,6 +1,5 @@
 //! Values that `on_request` attaches to a connection.
 
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -9,7 +8,7 @@ use std::thread;
 use crossbeam_channel::{Sender, bounded};
 use stentor::{Accept, Connector, Reply, Response, Server, Version};
 
-use crate::support::{Head, Loopback, PATIENCE, Peer, ask, echo, eventually, hush};
+use crate::support::{Head, Loopback, PATIENCE, Peer, ask, echo, eventually, hush, local_pair};
 
 #[derive(Debug, PartialEq)]
 struct User(String);
@@ -151,7 +150,7 @@ fn a_value_whose_drop_panics_ends_nothing_else() {
 fn a_client_of_an_acceptor_has_its_values() {
     let builder = Server::builder().on_request(|_| Accept::new().with(User("ada".into())).into());
     let acceptor = builder.acceptor().unwrap();
-    let (own, other) = UnixStream::pair().unwrap();
+    let (own, other) = local_pair();
     let peer = thread::spawn(move || {
         drop(Connector::new().connect_over(other, "ws://localhost/"));
     });

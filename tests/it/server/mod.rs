@@ -6,6 +6,7 @@ mod acceptor;
 
 mod pages;
 
+#[cfg(feature = "client")]
 mod requests;
 
 mod request_context;
@@ -16,14 +17,17 @@ mod spawned;
 
 mod rooms;
 
+#[cfg(feature = "client")]
 mod extremes;
 
 mod refusals;
 
 mod registry;
 
+#[cfg(feature = "client")]
 mod account;
 
+#[cfg(feature = "client")]
 mod errors;
 
 mod log;
@@ -32,6 +36,8 @@ mod addresses;
 
 mod given_back;
 
+#[cfg(feature = "client")]
 mod attached;
 
+#[cfg(feature = "client")]
 mod close_with;

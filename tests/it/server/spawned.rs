@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use stentor::{Server, Version};
 
-use crate::support::{Folder, Peer, echo, eventually};
+#[cfg(unix)]
+use crate::support::Folder;
+use crate::support::{Peer, echo, eventually};
 
 #[test]
 fn it_serves_until_its_shutdown_and_join_returns_then() {
@@ -54,6 +56,7 @@ fn a_panic_of_a_handler_is_no_panic_of_the_server() {
     server.join().unwrap();
 }
 
+#[cfg(unix)]
 #[test]
 fn without_a_tcp_port_it_has_no_address() {
     let folder = Folder::new();

@@ -3,18 +3,24 @@
 
 mod several;
 
+#[cfg(unix)]
 mod unix;
 
+#[cfg(unix)]
 mod files;
 
-#[cfg(feature = "systemd")]
+/// It starts the chat, as the tests of both sides do.
+#[cfg(all(feature = "systemd", feature = "client", unix))]
 mod systemd;
 
+#[cfg(unix)]
 use std::path::Path;
 
+#[cfg(unix)]
 use stentor::Server;
 
 /// Returns a server that listens on a port of the system's choice, and on a path.
+#[cfg(unix)]
 fn on_port_and_path(path: &Path) -> Server {
     let builder = Server::builder().listen("127.0.0.1:0").listen_unix(path);
     builder.build().unwrap()

@@ -1,22 +1,31 @@
 //! One server on several sockets.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+#[cfg(unix)]
+use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
 use std::os::fd::OwnedFd;
+#[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
+#[cfg(unix)]
 use std::time::Duration;
 
 use stentor::server::Endpoint;
-use stentor::{Client, HandlerResult, Server, Version};
+#[cfg(unix)]
+use stentor::{Client, HandlerResult};
+use stentor::{Server, Version};
 
-use crate::support::{
-    Folder, Head, Loopback, Peer, dial, dial_unix, echo, eventually, open_unix, read_answer,
-};
+#[cfg(unix)]
+use crate::support::{Folder, Head, dial_unix, eventually, open_unix};
+use crate::support::{Loopback, Peer, dial, echo, read_answer};
 
+#[cfg(unix)]
 use super::on_port_and_path;
 
 const ANY: &str = "127.0.0.1:0";
 
+#[cfg(unix)]
 fn chat(client: &mut Client) -> HandlerResult {
     client.join("lobby");
     while let Some(message) = client.recv()? {
@@ -35,6 +44,7 @@ fn addresses(server: &Server) -> Vec<SocketAddr> {
     addresses.collect()
 }
 
+#[cfg(unix)]
 #[test]
 fn clients_of_both_families_and_of_unix_sockets_are_in_one_room() {
     let folder = Folder::new();
@@ -107,6 +117,7 @@ fn an_address_counts_once_at_all_sockets() {
     peers[0].expect_echo("hello");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_server_says_where_it_listens() {
     let folder = Folder::new();
@@ -162,7 +173,7 @@ fn a_server_without_a_listener_and_an_acceptor_with_one_are_errors_that_name_the
 }
 
 /// A type of the standard library proves nothing about its descriptor.
-#[cfg(not(target_vendor = "apple"))]
+#[cfg(all(unix, not(target_vendor = "apple")))]
 #[test]
 fn a_socket_that_does_not_listen_is_an_error_of_build() {
     let (near, _far) = UnixStream::pair().unwrap();
@@ -179,6 +190,7 @@ fn a_socket_that_does_not_listen_is_an_error_of_build() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn nothing_stays_bound_if_one_listener_fails() {
     let folder = Folder::new();
@@ -201,6 +213,7 @@ fn of_several_addresses_the_first_possible_one_is_bound() {
 }
 
 /// A single client of one socket does not wait behind all the clients of another.
+#[cfg(unix)]
 #[test]
 fn sockets_take_turns() {
     let folder = Folder::new();
@@ -224,6 +237,8 @@ fn sockets_take_turns() {
     server.wait_until_empty();
 }
 
+/// On Windows, no program can break a listening socket.
+#[cfg(unix)]
 #[test]
 fn a_socket_that_breaks_does_not_end_the_others() {
     let broken = TcpListener::bind(ANY).unwrap();
@@ -240,6 +255,7 @@ fn a_socket_that_breaks_does_not_end_the_others() {
     assert!(!server.has_ended());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_server_whose_sockets_are_all_broken_says_so() {
     let listeners = [(); 2].map(|()| TcpListener::bind(ANY).unwrap());
@@ -259,6 +275,7 @@ fn a_server_whose_sockets_are_all_broken_says_so() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_shutdown_closes_all_sockets_and_all_clients() {
     let folder = Folder::new();

@@ -78,7 +78,7 @@ fn no_function_is_too_long_to_see_at_once() {
     let mut found = Lengths::default();
     for module in library.modules.values() {
         let file = module.file.strip_prefix(Path::new(ROOT).join("src"));
-        found.file = file.unwrap().display().to_string();
+        found.file = file.unwrap().display().to_string().replace('\\', "/");
         for item in &module.items {
             found.visit_item(item);
         }

@@ -61,8 +61,13 @@ fn each_type_has_one_public_path() {
         places.entry(place).or_default().push(path.join("::"));
     }
     assert!(places.len() > 60, "{} items are public", places.len());
-    for paths in places.values() {
-        assert_eq!(paths.len(), 1, "one item by {paths:?}");
+    for ((_, name), paths) in &places {
+        // These are for both sides, and either side can be left out.
+        let most = match name.as_str() {
+            "Halves" | "Transport" => 2,
+            _ => 1,
+        };
+        assert_eq!(paths.len(), most, "one item by {paths:?}");
     }
 }
 

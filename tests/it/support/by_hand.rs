@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-use super::loopback::{PATIENCE, eventually};
+use super::waiting::{PATIENCE, eventually};
 
 /// A server that runs its script, on a thread of its own.
 pub(crate) struct Script {

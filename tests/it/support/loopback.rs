@@ -1,18 +1,14 @@
 //! A server on a port of the system's choice, with its thread; stopped when the value is dropped.
 
-use std::fmt::Debug;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use stentor::server::Counters;
 use stentor::{Client, ClientHandle, HandlerResult, Server, ServerBuilder, ServerHandle, Version};
 
 use super::peer::Peer;
-
-/// The most time for any event that is not itself about time. No test waits that long, unless it
-/// fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+use super::waiting::eventually;
 
 pub(crate) struct Loopback {
     pub(crate) address: SocketAddr,
@@ -131,32 +127,4 @@ pub(crate) fn panic_when_told(client: &mut Client) -> HandlerResult {
         client.send(message)?;
     }
     Ok(())
-}
-
-/// Waits until `look` returns a value; panics after a timeout.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(since.elapsed() < PATIENCE, "still waiting for {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// Waits until the observed value equals the expected one; prints both if it never does.
-pub(crate) fn becomes<T: PartialEq + Debug>(expected: &T, mut look: impl FnMut() -> T) {
-    let since = Instant::now();
-    loop {
-        // Read once per turn: the compared value is also the printed one.
-        let seen = look();
-        if seen == *expected {
-            return;
-        }
-        if since.elapsed() >= PATIENCE {
-            assert_eq!(seen, *expected);
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
 }

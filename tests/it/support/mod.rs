@@ -12,6 +12,9 @@ mod answer;
 
 mod chunking;
 
+mod waiting;
+
+#[cfg(feature = "server")]
 mod loopback;
 
 mod peer;
@@ -24,7 +27,10 @@ mod logbook;
 
 mod quiet;
 
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "server", feature = "client"))]
+mod process;
+
+#[cfg(all(feature = "tls", feature = "server"))]
 mod secure;
 
 pub(crate) use answer::HandshakeResponse;
@@ -32,12 +38,18 @@ pub(crate) use by_hand::{ByHand, Script};
 pub(crate) use chunking::every_way;
 pub(crate) use driven::Driven;
 pub(crate) use logbook::{keep_logbook, logged};
-pub(crate) use loopback::{Loopback, PATIENCE, becomes, echo, eventually, panic_when_told};
+#[cfg(feature = "server")]
+pub(crate) use loopback::{Loopback, echo, panic_when_told};
 pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
+#[cfg(all(feature = "server", feature = "client"))]
+pub(crate) use process::{Chat, build};
 pub(crate) use quiet::hush;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", feature = "server"))]
 pub(crate) use secure::{Identity, Secure, secure, secure_as, tunnel, tunnel_on};
-pub(crate) use unix::{Folder, as_tcp, dial_unix, open_unix};
+pub(crate) use unix::{Folder, as_tcp, local_pair};
+#[cfg(unix)]
+pub(crate) use unix::{dial_unix, open_unix};
+pub(crate) use waiting::{PATIENCE, becomes, eventually};
 pub(crate) use wire::{
     HIXIE, HYBI, Head, KEY3, MASK, PROOF, bye, close_frame, masked, masked_with, text, written,
 };

@@ -11,7 +11,7 @@ use stentor::protocol::framing::Framing;
 use stentor::protocol::version::Closing;
 
 use super::answer::HandshakeResponse;
-use super::loopback::PATIENCE;
+use super::waiting::PATIENCE;
 use super::wire::{Head, PROOF, close_frame, masked, text};
 
 /// The items that a client receives.

@@ -88,6 +88,7 @@ fn clients_with_and_without_tls_are_in_one_room() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_unix_socket_beside_tls_stays_plain() {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();

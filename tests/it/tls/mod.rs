@@ -1,5 +1,6 @@
 //! TLS: every promise holds over it too, and the claims about TLS itself.
 
+#[cfg(feature = "client")]
 mod clients;
 
 mod conversations;
@@ -8,6 +9,7 @@ mod floods;
 
 mod hostile;
 
+#[cfg(feature = "client")]
 mod identities;
 
 #[cfg(feature = "native-roots")]

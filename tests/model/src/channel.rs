@@ -10,7 +10,7 @@ use shuttle::sync::{Mutex, MutexGuard};
 
 use super::clock::{Condvar, Instant};
 
-/// The most that any channel of the model holds.
+/// The most that any bounded channel of the model holds.
 const ROOM: usize = 2;
 
 pub(crate) struct Sender<T>(Arc<Channel<T>>);
@@ -36,13 +36,22 @@ struct Inside<T> {
 }
 
 pub(crate) fn bounded<T>(room: usize) -> (Sender<T>, Receiver<T>) {
+    with_room(room.min(ROOM))
+}
+
+/// Returns a channel that never makes a sender wait.
+pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    with_room(usize::MAX)
+}
+
+fn with_room<T>(room: usize) -> (Sender<T>, Receiver<T>) {
     let channel = Arc::new(Channel {
         inside: Mutex::new(Inside {
             queue: VecDeque::new(),
             senders: 1,
             receivers: 1,
         }),
-        room: room.min(ROOM),
+        room,
         changed: Condvar::default(),
     });
     (Sender(Arc::clone(&channel)), Receiver(channel))

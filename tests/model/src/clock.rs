@@ -108,6 +108,10 @@ impl Condvar {
         self.inner.wait_timeout(guard, Duration::MAX)
     }
 
+    pub(crate) fn notify_one(&self) {
+        self.inner.notify_one();
+    }
+
     pub(crate) fn notify_all(&self) {
         self.inner.notify_all();
     }

@@ -11,13 +11,19 @@
 //! Not covered: orders of memory weaker than the program's (here every atomic is sequentially
 //! consistent, and loom would take the budget's for weaker than they are), crossbeam's channel,
 //! which has a simple one in its place, condition variables that wake by themselves, the listener
-//! and its threads, and any difference between the real kernel and `socket.rs`.
+//! (only how it passes clients on to its threads), and any difference between the real kernel and `socket.rs`.
 
 mod admission;
 
 mod closing;
 
+mod idle_threads;
+
+mod journal;
+
 mod timeouts;
+
+mod presence;
 
 mod resumes;
 

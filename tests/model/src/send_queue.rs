@@ -172,7 +172,7 @@ fn frames_of_all_senders_stay_whole_and_in_order() {
                     }
                     sent += 1;
                 }
-                link.send_queue.send_close_frame(&close(1000), None);
+                link.send_queue.send_close_frame(&close(1000));
                 let limit = settings.connection.timeouts.write;
                 let _ = link.send_queue.wait_for_room(0, limit);
                 let reason = link.send_queue.disconnect_reason();
@@ -272,7 +272,7 @@ fn after_a_close_frame_no_message_follows_and_no_second_one() {
             let link = Arc::clone(&link);
             thread::spawn(move || {
                 reply(&link, false, &frame('o', 0));
-                link.send_queue.send_close_frame(&close(4000), None) != Push::Closed
+                link.send_queue.send_close_frame(&close(4000)) != Push::Closed
             })
         };
         let hub = {
@@ -404,7 +404,7 @@ fn a_sender_that_waits_for_a_writer_wakes() {
             };
             let went = match is_finished {
                 true => link.send_queue.fragment(fragment(false, true), true),
-                false => link.send_queue.send_close_frame(&close(1011), None),
+                false => link.send_queue.send_close_frame(&close(1011)),
             };
             assert_ne!(went, Push::Closed);
             let is_last = |frame: Option<&Frame>| match (frame, is_finished) {

@@ -9,9 +9,10 @@ use crate::net::link::Stage;
 use crate::net::received::Received;
 use crate::net::sync::{clock, thread};
 use crate::protocol::CloseCode;
+use crate::server::audience::Audience;
 use crate::server::client::{Client, HandlerResult};
 use crate::server::counters::Counters;
-use crate::server::handles::{Audience, ClientHandle};
+use crate::server::handles::ClientHandle;
 use crate::server::shared::{ServerThreads, Shared};
 
 use super::check;

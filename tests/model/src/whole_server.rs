@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::net::send_queue::SlowClient;
 use crate::net::sync::thread;
 use crate::protocol::Message;
+use crate::server::audience::Audience;
 use crate::server::client::{Client, HandlerResult};
-use crate::server::handles::Audience;
 use crate::server::settings::Settings;
 use crate::server::shared::ServerThreads;
 

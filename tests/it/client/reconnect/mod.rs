@@ -2,13 +2,17 @@
 
 mod backoff;
 
+#[cfg(feature = "server")]
 mod ending;
 
 mod queue;
 
+#[cfg(feature = "server")]
 mod resuming;
 
-use std::net::{SocketAddr, TcpListener};
+#[cfg(feature = "server")]
+use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
@@ -28,6 +32,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// its own until [`join`](Series::join): a client that goes on for longer reaches no other test.
 struct Series {
     url: String,
+    #[cfg(feature = "server")]
     address: SocketAddr,
     thread: JoinHandle<()>,
     /// Dropped at the end, to release the port.
@@ -50,6 +55,7 @@ impl Series {
         });
         Series {
             url,
+            #[cfg(feature = "server")]
             address,
             thread,
             _lives,

@@ -1,5 +1,7 @@
 //! The terminal client example as a process, in the room of the chat example.
 
+mod chatting;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -7,8 +9,7 @@ use std::thread;
 
 use stentor::Server;
 
-use crate::signals::{Chat, build};
-use crate::support::{Folder, Loopback, PATIENCE, eventually};
+use crate::support::{Chat, Folder, Loopback, PATIENCE, build, eventually};
 
 fn start(arguments: &[&str]) -> Child {
     let mut client = Command::new(build("client"));
@@ -56,6 +57,7 @@ fn fails(mut client: Child) -> String {
     String::from_utf8(client.wait_with_output().unwrap().stderr).unwrap()
 }
 
+#[cfg(unix)]
 #[test]
 fn the_terminals_client_comes_by_a_port_and_by_a_unix_socket() {
     let folder = Folder::new();
@@ -104,6 +106,8 @@ fn the_terminals_client_prints_its_usage() {
         &["--as"],
         &["--what", "ws://localhost/"],
         &["ws://localhost/", "more"],
+        &["--chat"],
+        &["--chat", "Ann", "--unix", "socket", "ws://localhost/"],
     ] {
         let words = fails(start(wrong));
         assert!(words.contains("usage: client"), "{wrong:?}: {words}");

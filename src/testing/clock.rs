@@ -21,7 +21,8 @@ use super::settling::{FarEnd, Pair, settle};
 ///   [`duration`](crate::server::CloseReport::duration) in a report;
 /// - the grace period of members of rooms, `History::grace_period`.
 ///
-/// It does not move the age of messages in the history of a room, `History::max_age`. It does not move the timeouts of the test's own [`WebSocket`](crate::WebSocket)s, the limit of
+/// It does not move the age of messages in the history of a room, `History::max_age`. It does not move
+/// the timeouts of the test's own [`WebSocket`](crate::WebSocket)s, the limit of
 /// [`handshakes_per_address`](crate::ServerBuilder::handshakes_per_address), the ten seconds after which the
 /// log counts suppressed lines, and the clock of the standard library: a handler that sleeps, or reads
 /// `Instant::now`, sees the real time.
@@ -60,7 +61,7 @@ impl TestClock {
     ///   to it, so such a client answers each ping in time;
     /// - until a handler whose `recv_timeout` is over has continued.
     ///
-    /// It waits no longer than a second for a handler that is busy. As without a test, the silence of a client
+    /// It waits no longer than a second for a handler that is busy, or for a client that no longer waits in `recv`. As without a test, the silence of a client
     /// counts only while its handler waits for a message.
     ///
     /// When this method returns, the server has disconnected each client whose time is over. Its handler may

@@ -14,7 +14,8 @@ use crate::net::link::{Link, Stage};
 pub(super) struct Pair {
     server: Arc<Link>,
     far: FarEnd,
-    /// The client's thread was seen in `recv`: it continues by itself.
+    /// The client's thread was seen in `recv`: it continues by itself, and is waited for, also while the system
+    /// lets other threads run.
     listens: bool,
     /// The handler was busy for long when it had begun so many reads.
     busy_at: Option<u64>,
@@ -41,7 +42,6 @@ const PAUSE: Duration = Duration::from_micros(50);
 /// Waits until all connections have settled, but no longer than [`BUSY`] for each state of a handler.
 pub(super) fn settle(pairs: &mut Vec<Pair>, clock: &Clock) {
     pairs.retain(|pair| pair.server.stage() != Stage::Gone);
-    pairs.iter_mut().for_each(|pair| pair.listens = false);
     let mut waited = Duration::ZERO;
     let mut quiet = 0;
     // Twice: a thread may just have read the last byte, and not have noted that it is busy.
@@ -99,8 +99,11 @@ impl Pair {
         }
     }
 
-    /// Stops waiting for a busy handler until it reads again.
+    /// Stops waiting for a busy client or handler until it reads again.
     fn give_up(&mut self, clock: &Clock) {
+        if !self.has_settled(clock) {
+            self.listens = false;
+        }
         if !self.has_settled(clock) {
             self.busy_at = Some(self.server.looks());
         }

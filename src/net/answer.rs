@@ -73,6 +73,12 @@ impl<T> Answered<T> {
             false => Err(Unanswered::Timeout),
         }
     }
+
+    /// Returns whether this is the other side.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_from(&self, answer: &Answer<T>) -> bool {
+        Arc::ptr_eq(&self.0, &answer.0)
+    }
 }
 
 impl<T> Drop for Answer<T> {

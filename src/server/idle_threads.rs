@@ -3,37 +3,29 @@
 
 use std::time::Duration;
 
-use crate::net::sync::{Condvar, Instant, Mutex, MutexGuard, PoisonError};
+use crate::net::answer::{Answer, Unanswered, answer};
+use crate::net::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many threads without a client are kept.
 const KEPT: usize = 64;
 
 /// The threads that wait for a client `C`.
-pub(crate) struct IdleThreads<C> {
-    inside: Mutex<Inside<C>>,
-    changed: Condvar,
-}
+pub(crate) struct IdleThreads<C>(Mutex<Inside<C>>);
 
 struct Inside<C> {
-    /// The threads that wait, including the ones that have not yet taken their client from `next`.
-    waiting: usize,
-    /// Clients for threads that wait: never more than there are.
-    next: Vec<C>,
+    /// One for each thread that waits. The last one is served first: its memory is still in the caches, and it may
+    /// not sleep yet.
+    waiting: Vec<Answer<C>>,
     /// No clients come any more.
     is_closed: bool,
 }
 
 impl<C> IdleThreads<C> {
     pub(super) fn new() -> IdleThreads<C> {
-        let inside = Inside {
-            waiting: 0,
-            next: Vec::new(),
+        IdleThreads(Mutex::new(Inside {
+            waiting: Vec::new(),
             is_closed: false,
-        };
-        IdleThreads {
-            inside: Mutex::new(inside),
-            changed: Condvar::new(),
-        }
+        }))
     }
 
     /// Gives a client to a thread that waits.
@@ -41,43 +33,52 @@ impl<C> IdleThreads<C> {
     /// # Errors
     /// The client, if no thread waits.
     pub(super) fn serve(&self, client: C) -> Result<(), C> {
-        let mut inside = self.lock();
-        if inside.next.len() >= inside.waiting {
-            return Err(client);
+        let thread = self.lock().waiting.pop();
+        match thread {
+            Some(thread) => {
+                thread.send(client);
+                Ok(())
+            }
+            None => Err(client),
         }
-        inside.next.push(client);
-        drop(inside);
-        self.changed.notify_one();
-        Ok(())
     }
 
     /// Waits for a client, no longer than `limit`. Returns `None` without a wait if enough threads wait.
     pub(super) fn next(&self, limit: Duration) -> Option<C> {
-        let since = Instant::now();
         let mut inside = self.lock();
-        if inside.waiting >= KEPT || inside.is_closed {
+        if inside.waiting.len() >= KEPT || inside.is_closed {
             return None;
         }
-        inside.waiting += 1;
-        loop {
-            let left = limit.saturating_sub(since.elapsed());
-            let next = inside.next.pop();
-            if next.is_some() || inside.is_closed || left.is_zero() {
-                inside.waiting -= 1;
-                return next;
+        let (thread, client) = answer();
+        inside.waiting.push(thread);
+        drop(inside);
+        match client.recv_timeout(limit) {
+            Ok(client) => Some(client),
+            Err(Unanswered::Dropped) => None,
+            Err(Unanswered::Timeout) => {
+                let mut inside = self.lock();
+                let place = inside
+                    .waiting
+                    .iter()
+                    .position(|thread| client.is_from(thread));
+                match place {
+                    Some(place) => drop(inside.waiting.remove(place)),
+                    // A client comes, or the end: the other side has been taken already.
+                    None => drop(inside),
+                }
+                client.recv_timeout(Duration::MAX).ok()
             }
-            let waited = self.changed.wait_timeout(inside, left);
-            inside = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Ends the threads that wait, and lets no more wait.
     pub(super) fn close(&self) {
-        self.lock().is_closed = true;
-        self.changed.notify_all();
+        let mut inside = self.lock();
+        inside.is_closed = true;
+        inside.waiting.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside<C>> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -247,7 +247,7 @@ fn replies_are_not_throttled() {
         })
         .collect();
     took.sort();
-    assert!(took[2] < Duration::from_millis(100), "{took:?}");
+    assert!(took[2] < Duration::from_millis(500), "{took:?}");
     assert!(server.handle.counters().throttled >= 5);
 }
 

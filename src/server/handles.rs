@@ -21,10 +21,10 @@ use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 
 pub(super) use super::audience::Audience;
 use super::counters::Counters;
+use super::health::Health;
 #[cfg(feature = "history")]
 use super::history::{
     follow::Follow,
-    health::Health,
     member::Roll,
     older,
     page::{self, HistoryError, Page},
@@ -37,6 +37,8 @@ use super::hub::Command;
 #[cfg(feature = "history")]
 use super::hub::history::Ask;
 use super::membership::{self, JoinError};
+#[cfg(feature = "prometheus")]
+use super::metrics::ServerMetrics;
 use super::shared::Shared;
 
 /// A handle of a running server: it sends broadcasts, reads the counters, finds clients, and shuts the server
@@ -183,21 +185,6 @@ impl ServerHandle {
         })
     }
 
-    /// Returns the health of the server, for a page that a load balancer requests. This method waits for the
-    /// hub, at most one second.
-    #[cfg(feature = "history")]
-    #[must_use]
-    #[doc(alias = "readiness")]
-    #[inline]
-    pub fn health(&self) -> Health {
-        let desk = self.shared.desk.as_ref();
-        Health {
-            live: self.shared.is_live(Duration::from_secs(1)),
-            ready: !self.shared.is_stopping(),
-            degraded: desk.is_some_and(|desk| desk.is_degraded()),
-        }
-    }
-
     /// Returns the messages of a room as an iterator, for a thread of the program: see [`Follow`]. The first is
     /// the one after `since`; with `Since::Last(0)`, it is the first that is published from now on.
     ///
@@ -281,6 +268,23 @@ impl ServerHandle {
         counters.waiting = self.shared.total_queued.waiting();
         counters.incoming = self.shared.watchdog.incoming.held();
         counters
+    }
+
+    /// Returns the health of the server, for a page that a load balancer requests. This method waits for the
+    /// hub, at most one second.
+    #[must_use]
+    #[doc(alias = "readiness")]
+    #[inline]
+    pub fn health(&self) -> Health {
+        self.shared.health().0
+    }
+
+    /// Returns the server's counters for Prometheus, as a collector for a registry of the program.
+    #[cfg(feature = "prometheus")]
+    #[doc(alias = "collector")]
+    #[inline]
+    pub fn metrics(&self) -> ServerMetrics {
+        ServerMetrics::new(self.clone())
     }
 
     /// Closes the connections of all open clients with a code and a reason, each in the way of its version.

@@ -68,6 +68,11 @@ impl Memberships {
         self.count.fetch_update(SeqCst, SeqCst, more).is_ok()
     }
 
+    #[cfg(feature = "prometheus")]
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
     /// Subtracts the memberships that the hub has ended.
     pub(crate) fn give_back(&self, count: usize) {
         self.count.fetch_sub(count, SeqCst);

@@ -31,6 +31,11 @@ mod addresses;
 
 mod counters;
 
+mod health;
+
+#[cfg(feature = "prometheus")]
+mod metrics;
+
 pub(crate) mod reply;
 
 pub(crate) mod request;
@@ -98,14 +103,13 @@ pub use audience::Audience;
 pub use close_with::CloseWith;
 pub use counters::Counters;
 pub use handover::Handover;
+pub use health::Health;
 #[cfg(feature = "history")]
 pub use history::History;
 #[cfg(feature = "history")]
 pub use history::enter::{EnterError, Entered};
 #[cfg(feature = "history")]
 pub use history::follow::{Follow, Followed};
-#[cfg(feature = "history")]
-pub use history::health::Health;
 #[cfg(feature = "history")]
 pub use history::journal::{Journal, JournalEntry, JournalLimits, JournalRoom};
 #[cfg(feature = "history")]
@@ -122,6 +126,8 @@ pub use history::publication::{Publication, PublishError};
 pub use history::resume::{Gap, ResumeError, Resumed, Since};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+#[cfg(feature = "prometheus")]
+pub use metrics::ServerMetrics;
 pub use parsed_request::ParsedRequest;
 pub use proxy_protocol::{InvalidNetwork, TrustedProxies};
 pub use spawn::RunningServer;

@@ -5,7 +5,6 @@
 
 pub(crate) mod enter;
 pub(crate) mod follow;
-pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod member;
 pub(crate) mod older;

@@ -73,8 +73,6 @@ pub(crate) enum Ask {
     Forget(Arc<str>, Position, Answer<Result<(), PublishError>>),
     /// The journal's engine has stored messages, or has removed some.
     Report(Report),
-    /// Shows that the hub answers.
-    Probe(Answer<()>),
     /// Messages for a thread of the program. The answer comes when there are some: or at once, if the follower is
     /// new and still has a `tail` to give.
     Follow {
@@ -182,7 +180,7 @@ impl Ask {
             Ask::Enter { room, member, .. } => room.len() + member.weight(),
             Ask::Resume { room, .. } | Ask::Page(room, ..) | Ask::Follow { room, .. } => room.len(),
             Ask::Forget(room, ..) => room.len(),
-            Ask::Report(_) | Ask::Probe(_) => 0,
+            Ask::Report(_) => 0,
             Ask::Exit { room, .. } | Ask::Call(room, _) => room.len(),
         }
     }
@@ -388,16 +386,10 @@ impl Hub {
         }
         let weight = ask.weight();
         let Some(memory) = &mut self.memory else {
-            if let Ask::Probe(answer) = ask {
-                answer.send(());
-            }
             return self.admission.give_back(weight);
         };
         match ask {
             Ask::Publish(..) | Ask::Report(_) => {}
-            Ask::Probe(answer) => {
-                answer.send(());
-            }
             Ask::Forget(room, up_to, answer) => memory.forget(room, up_to, answer),
             resume @ Ask::Resume { .. } => return memory.resumes.push_back(resume),
             Ask::Enter {

@@ -69,6 +69,8 @@ pub(crate) enum Command {
     History(Box<history::Ask>),
     /// Asks for all rooms with the number of their members, at one moment.
     RoomCounts(Answer<RoomCounts>),
+    /// Shows that the hub answers: with the number of rooms.
+    Probe(Answer<usize>),
     /// The server shuts down: the hub starts the close of each client, after all earlier commands, and of
     /// each client that enters from now on. The hub answers when all closes are queued.
     Shutdown(Answer<()>),
@@ -85,7 +87,7 @@ impl Command {
             #[cfg(feature = "history")]
             Command::History(ask) => ask.weight(),
             Command::Enter(_) | Command::Leave(_) => 0,
-            Command::Rooms(..) | Command::RoomCounts(_) => 0,
+            Command::Rooms(..) | Command::RoomCounts(_) | Command::Probe(_) => 0,
             Command::Shutdown(_) | Command::Stop => 0,
         }
     }
@@ -220,6 +222,9 @@ impl Hub {
             }
             Command::RoomCounts(answer) => {
                 answer.send(self.rooms.counts());
+            }
+            Command::Probe(answer) => {
+                answer.send(self.rooms.len());
             }
             Command::Shutdown(answer) => {
                 self.shutting_down = true;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::net::answer::{Answer, Unanswered, answer};
 use crate::net::log::{SERVER, error};
-use crate::net::sync::Instant;
 use crate::net::sync::channel::Sender;
 use crate::net::sync::thread;
 use crate::server::counters::Totals;
@@ -129,20 +128,5 @@ impl Shared {
     pub(crate) fn may_answer_later(&self, room: &str) -> bool {
         let desk = self.desk.as_ref().filter(|desk| desk.covers(room));
         desk.is_some() && !self.admission.is_closed()
-    }
-
-    /// Returns whether the hub answers within this time, even if its queue is full.
-    pub(crate) fn is_live(&self, limit: Duration) -> bool {
-        let since = Instant::now();
-        while since.elapsed() < limit && !self.admission.is_closed() {
-            let (answer, answered) = answer();
-            let probe = Command::History(Box::new(Ask::Probe(answer)));
-            if self.commands.try_send(probe).is_ok() {
-                let left = limit.saturating_sub(since.elapsed());
-                return answered.recv_timeout(left).is_ok();
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        false
     }
 }

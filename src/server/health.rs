@@ -84,3 +84,33 @@ impl Shared {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::net::sync::channel::bounded;
+    use crate::server::settings::Settings;
+    use crate::server::shared::ServerThreads;
+    use std::mem;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const SHORT: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn a_hub_that_takes_no_command_is_not_live_whether_its_queue_is_full_or_not()
+    -> std::io::Result<()> {
+        let (mut threads, _woken) = ServerThreads::new(Settings::default())?;
+        assert!(threads.shared.health().0.live);
+        // A queue for one command, and no hub that reads it.
+        let (stuck, _unread) = bounded(1);
+        let own = Arc::get_mut(&mut threads.shared)
+            .map(|shared| mem::replace(&mut shared.commands, stuck));
+        assert_eq!(threads.shared.probe_hub(SHORT), None, "the queue had room");
+        assert_eq!(threads.shared.probe_hub(SHORT), None, "the queue was full");
+        if let (Some(shared), Some(own)) = (Arc::get_mut(&mut threads.shared), own) {
+            shared.commands = own;
+        }
+        assert!(threads.shared.health().0.live);
+        Ok(())
+    }
+}

@@ -53,6 +53,9 @@ mod threats;
 #[cfg(feature = "server")]
 mod server;
 
+#[cfg(feature = "prometheus")]
+mod prometheus;
+
 #[cfg(feature = "server")]
 mod proxy_protocol;
 

@@ -1,5 +1,8 @@
 //! The chat example as a process, as its clients see it.
 
+#[cfg(feature = "prometheus")]
+mod metrics;
+
 mod moderation;
 
 mod names;

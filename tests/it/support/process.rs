@@ -46,6 +46,7 @@ fn build_with_cargo(example: &str) -> PathBuf {
     }
     for (feature, is_on) in [
         ("deflate", cfg!(feature = "deflate")),
+        ("prometheus", cfg!(feature = "prometheus")),
         ("systemd", cfg!(feature = "systemd")),
         ("tls", cfg!(feature = "tls")),
         ("self-signed", cfg!(feature = "self-signed")),

@@ -97,6 +97,6 @@ pub use server::request::Request;
 pub use server::run::Server;
 
 /// The programs of the cookbook, compiled. `tests/it/cookbook` runs them.
-#[cfg(all(doctest, feature = "systemd"))]
+#[cfg(all(doctest, feature = "prometheus", feature = "systemd"))]
 #[doc = include_str!("../docs/cookbook.md")]
 struct Cookbook;

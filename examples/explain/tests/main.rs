@@ -14,6 +14,7 @@ mod support;
 mod checker;
 mod checker_client;
 mod checker_drafts;
+mod course;
 mod frames;
 mod handshake;
 mod mutants;

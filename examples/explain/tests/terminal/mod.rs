@@ -1,7 +1,7 @@
 //! The program `explain`, from outside.
 
 mod captures;
-mod golden;
+pub(crate) mod golden;
 mod pastes;
 mod support;
 mod tap;

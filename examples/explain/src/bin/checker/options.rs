@@ -61,7 +61,7 @@ have none. \"Hello\" and its echo:
   81 85 37 fa 21 3d 7f 9f 4d 51 58        from the client
   81 05 48 65 6c 6c 6f                    from the server
 
-Start your server, then: checker server ws://127.0.0.1:9000 --lesson 1
+Start your server, then: checker server ws://127.0.0.1:9000 --lesson 2
 ";
 
 /// The task that the command line gives.

@@ -27,6 +27,9 @@
 //!   and `Origin` are therefore required, and a request with any key is rejected before it gets here.
 //! - `Sec-WebSocket-Protocol` means nothing yet: the header is `WebSocket-Protocol`.
 //! - The response must name a subprotocol if the client has requested one, and must not if it has not.
+//! - A wrong client sees little: 400 and a sentence for its request, but no error after the 101. Text
+//!   without a frame gets silence, since it is skipped up to an `FF`. Bytes that are not UTF-8 become
+//!   U+FFFD. A message that is too large closes the TCP connection.
 
 use super::{Closing, Spec, Version, check_hixie, response_hixie};
 use crate::protocol::error::Rejection;

@@ -35,6 +35,9 @@
 //!   with a space: intermediaries often do not pass such spaces on.
 //! - To a client, the response is complete with its sixteen bytes, which may well come later than its
 //!   header block; until then anybody may have sent it.
+//! - A wrong client sees 400 and a sentence for impossible keys. If its key3 is missing, it sees the 101,
+//!   and then a TCP connection that closes at the handshake timeout. From then on it sees as little as in
+//!   draft-75; `FF 00` has no code.
 
 use md5::{Digest, Md5};
 

@@ -30,6 +30,9 @@
 //! - Some software of the time sends `Upgrade: WebSocket`, some writes `Connection` as a list.
 //! - A client must not accept a subprotocol or an extension that it has not offered, even if it
 //!   knows it.
+//! - A wrong client sees 400, 405 or 426 and a sentence for its request. For a frame that breaks a rule it
+//!   sees a close frame with 1002, for text that is not UTF-8 1003, for a message that is too large 1004.
+//!   The reason names the rule: `88 16 03ea "frame without a mask"`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -15,7 +15,7 @@
 //!
 //! FIN is 1 in the last frame of a message. RSV1 to RSV3 are reserved for extensions: 0, unless both sides
 //! agreed on one that uses them. The opcode is the kind of the frame. A length of 16 or 64 bits is in network
-//! byte order: the byte with the largest part of the number comes first.
+//! byte order, which is big-endian: the byte with the largest part of the number comes first.
 //!
 //! Some frames of a server, in hex:
 //!

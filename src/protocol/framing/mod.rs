@@ -1,4 +1,4 @@
-//! Turns bytes into messages and back. There have only ever been two framings.
+//! Chapter 6: turns bytes into messages and back. There have only ever been two framings.
 
 mod assembler;
 mod encoder;

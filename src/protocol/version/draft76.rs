@@ -17,7 +17,8 @@
 //! > ^n:ds[4U                                      < 8jKS'y:G*Co,Wxa-
 //! ```
 //! The digits of key1 read 4146546015, it has 5 spaces: 829309203. Key2 likewise: 259970620. MD5
-//! of both as four bytes each, big-endian, and of key3, the eight bytes, gives the sixteen.
+//! of both as four bytes each, big-endian (the byte with the largest part first), and of key3, the eight
+//! bytes, gives the sixteen.
 //!
 //! # Differences from its neighbour
 //! Draft-75 has neither keys nor key3, no `Sec-` in its names, a space in "Web Socket", and no

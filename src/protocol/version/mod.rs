@@ -1,4 +1,4 @@
-//! The five versions, and what each of them can carry.
+//! Chapter 5: the five versions, and what each of them can carry.
 //!
 //! One file per version, oldest first, each with the same four headings. A version file holds only
 //! the differences from its neighbour: its row of the table below; as a server, the check of the

@@ -26,7 +26,7 @@ arguments is replaced by the URL. Without a command you start the client yoursel
 
 Options:
   --as 75|76|7|8|13   the version of the protocol (13)
-  --lesson N          run only this lesson
+  --lesson N          run only this lesson; docs/course explains it in chapter N
   --replay CASE       run only this case, such as 3.4, and explain its bytes
   --all               go on after a failed case
   --json              print the results as JSON

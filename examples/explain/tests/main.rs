@@ -16,6 +16,7 @@ mod checker_client;
 mod checker_drafts;
 mod frames;
 mod handshake;
+mod lab;
 mod mutants;
 mod mutants_client;
 mod terminal;

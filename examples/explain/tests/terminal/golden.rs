@@ -107,7 +107,7 @@ fn hex(vector: &Value) -> String {
 
 /// Compares a text with a file, or writes the file.
 #[track_caller]
-fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path = beside("golden").join(format!("{name}.txt"));
     if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {
         fs::write(&path, text).unwrap();

@@ -6,3 +6,5 @@ mod pastes;
 mod support;
 mod tap;
 mod traces;
+
+pub(crate) use golden::golden;

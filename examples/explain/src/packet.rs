@@ -7,22 +7,30 @@ use pcap_parser::Linktype;
 
 /// A TCP segment. Its sums are not checked: captures of sent packets have none yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Segment<'a> {
-    pub(crate) from: SocketAddr,
-    pub(crate) to: SocketAddr,
-    pub(crate) sequence: u32,
-    pub(crate) acknowledged: Option<u32>,
-    pub(crate) syn: bool,
-    pub(crate) fin: bool,
-    pub(crate) rst: bool,
-    pub(crate) payload: &'a [u8],
+pub struct Segment<'a> {
+    /// The sender.
+    pub from: SocketAddr,
+    /// The receiver.
+    pub to: SocketAddr,
+    /// The sequence number of its first byte.
+    pub sequence: u32,
+    /// The sequence number that the sender expects next.
+    pub acknowledged: Option<u32>,
+    /// Whether it begins a connection.
+    pub syn: bool,
+    /// Whether the sender sends no more.
+    pub fin: bool,
+    /// Whether it resets the connection.
+    pub rst: bool,
+    /// The bytes of the stream.
+    pub payload: &'a [u8],
     /// Bytes at the end of the payload that were not captured.
-    pub(crate) lacking: u32,
+    pub lacking: u32,
 }
 
 /// A packet without a segment that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Skip {
+pub enum Skip {
     /// Another protocol than TCP.
     Other,
     /// A fragment of an IP packet, or a packet of which not even the headers were captured.
@@ -32,7 +40,11 @@ pub(crate) enum Skip {
 }
 
 /// Reads a packet of this kind of link; `length` is its length before it was captured.
-pub(crate) fn read(link: Linktype, data: &[u8], length: usize) -> Result<Segment<'_>, Skip> {
+///
+/// # Errors
+///
+/// [`Skip`] for a packet without a segment.
+pub fn read(link: Linktype, data: &[u8], length: usize) -> Result<Segment<'_>, Skip> {
     let lacking = length.saturating_sub(data.len());
     let packet = match link {
         Linktype::ETHERNET => LaxSlicedPacket::from_ethernet(data).map_err(|_| Skip::Cut)?,
@@ -48,7 +60,7 @@ pub(crate) fn read(link: Linktype, data: &[u8], length: usize) -> Result<Segment
 }
 
 /// The segment in bytes that were pasted as a dump, if they are a whole packet: of IP, or of Ethernet.
-pub(crate) fn from_dump(data: &[u8]) -> Option<Segment<'_>> {
+pub fn from_dump(data: &[u8]) -> Option<Segment<'_>> {
     let is_whole = |bytes: &[u8]| match bytes.first()? >> 4 {
         4 => Some(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]) as usize == bytes.len()),
         6 => {

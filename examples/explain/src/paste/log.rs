@@ -1,6 +1,6 @@
 //! Lines of the library's log at the level trace: `client 1: < frame 818537fa213d`.
 
-use stentor_explain::Side;
+use crate::Side;
 
 use super::{hex_word, shorten};
 

@@ -5,13 +5,17 @@ mod list;
 mod literal;
 mod log;
 
+use crate::Side;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use stentor_explain::Side;
+
+/// The largest paste, in bytes: also the largest block of a dump.
+pub const LARGEST: usize = 64 * 1024 * 1024;
 
 /// The bytes of a paste.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Pasted {
+pub enum Pasted {
+    /// The bytes of one side.
     Bytes(Vec<u8>),
     /// Whole packets, with the headers of IP and TCP.
     Packets(Vec<Vec<u8>>),
@@ -21,8 +25,10 @@ pub(crate) enum Pasted {
 
 /// The form of the text, if it is not to be found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
+    /// Any form but Base64, whose texts can look like others.
     Any,
+    /// Base64, with or without padding.
     Base64,
 }
 
@@ -31,7 +37,7 @@ pub(crate) enum Form {
 /// # Errors
 ///
 /// One sentence that names the first text that cannot be read.
-pub(crate) fn read(text: &str, form: Form) -> Result<Pasted, String> {
+pub fn read(text: &str, form: Form) -> Result<Pasted, String> {
     let text = text.trim_start_matches('\u{feff}');
     let pasted = match form {
         Form::Base64 => Pasted::Bytes(base64(text)?),
@@ -86,8 +92,12 @@ fn hex(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// `81`, `8185`, `0x81`, `0x5`.
-pub(crate) fn hex_word(word: &str) -> Result<Vec<u8>, String> {
+/// Reads one word of hex digits: `81`, `8185`, `0x81`, `0x5`.
+///
+/// # Errors
+///
+/// One sentence that names the word.
+pub fn hex_word(word: &str) -> Result<Vec<u8>, String> {
     let prefixed = word.strip_prefix("0x").or(word.strip_prefix("0X"));
     let digits = match prefixed {
         // `0x810x85`, as some programs print it.
@@ -134,7 +144,7 @@ fn is_head(text: &str) -> bool {
 }
 
 /// Whether this is the text of a header block whose line ends were not kept.
-pub(crate) fn lacks_cr(text: &str) -> bool {
+pub fn lacks_cr(text: &str) -> bool {
     is_head(text) && text.contains('\n') && !text.contains('\r')
 }
 
@@ -149,7 +159,7 @@ fn head(text: &str) -> Vec<u8> {
 
 /// Whether these are all bytes of an IP packet with TCP, perhaps in an Ethernet frame.
 fn is_packet(block: &[u8]) -> bool {
-    super::capture::packet::from_dump(block).is_some()
+    crate::packet::from_dump(block).is_some()
 }
 
 /// The beginning of a text, for an error.
@@ -158,7 +168,7 @@ fn shorten(text: &str) -> String {
     if short.len() < text.len() {
         short.push('…');
     }
-    stentor_explain::render::escape(short.as_bytes())
+    crate::render::escape(short.as_bytes())
 }
 
 #[cfg(test)]

@@ -158,7 +158,7 @@ fn blocks(text: &str, radix: u32) -> Result<Vec<Vec<u8>>, String> {
         let expected = next.filter(|next| *next > at).map(|next| next - at);
         let bytes = bytes(&line, expected)?;
         block.extend(bytes);
-        if block.len() > super::super::LARGEST {
+        if block.len() > super::LARGEST {
             return Err("the dump is too large".to_owned());
         }
     }
@@ -172,7 +172,7 @@ fn repeat(block: &mut Vec<u8>, until: usize) -> Result<(), String> {
         .checked_sub(16)
         .map(|start| block[start..].to_vec());
     let last = last.ok_or("a * stands after less than 16 bytes")?;
-    if until > super::super::LARGEST || !until.is_multiple_of(16) {
+    if until > super::LARGEST || !until.is_multiple_of(16) {
         return Err("a * stands before an offset that does not fit".to_owned());
     }
     while block.len() < until {

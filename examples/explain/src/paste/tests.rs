@@ -1,6 +1,6 @@
 //! Each form of a paste.
 
-use stentor_explain::Side;
+use crate::Side;
 
 use super::{Form, Pasted, read};
 

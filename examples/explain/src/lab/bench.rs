@@ -368,30 +368,35 @@ impl Lab {
     /// Takes the events and the output of an engine, until there are none.
     fn settle(&mut self, side: Side) {
         loop {
-            let engine = &mut self.parties[side as usize].engine;
-            let event = engine.next_event();
-            if event == Some(Event::Request) {
-                // A request that was announced is valid: the result is in the events and the output.
-                let _ = engine.accept(Accept::new());
-            }
-            let (changes, output) = (engine.transitions(), engine.data_to_send());
-            let is_idle = event.is_none() && output.is_empty();
+            let event = self.party_mut(side).engine.next_event();
+            let is_idle = event.is_none();
+            self.changes(side);
             if let Some(event) = event {
                 self.note(side, "event", &said(&event));
+                if event == Event::Request {
+                    // A request that was announced is valid: the result is in the events and the output.
+                    let _ = self.party_mut(side).engine.accept(Accept::new());
+                    self.changes(side);
+                }
                 self.events.push((side, event));
             }
-            for change in changes {
-                let words = format!("{} → {} ({:?})", change.from, change.to, change.trigger);
-                self.note(side, "state", &words);
-            }
+            let output = self.party_mut(side).engine.data_to_send();
             self.append(side, &output);
-            if is_idle {
+            if is_idle && output.is_empty() {
                 break;
             }
         }
         let party = self.party(side);
         if party.engine.close_expected() == Some(Ending::Linger) && !party.is_ended {
             self.close_tcp(side);
+        }
+    }
+
+    /// Records the changes of state.
+    fn changes(&mut self, side: Side) {
+        for change in self.party_mut(side).engine.transitions() {
+            let words = format!("{} → {} ({:?})", change.from, change.to, change.trigger);
+            self.note(side, "state", &words);
         }
     }
 

@@ -44,7 +44,11 @@ fn a_handshake_a_message_and_a_close_work_in_all_versions() {
                 Action::Run,
             ],
         );
-        assert_eq!(texts(&lab, Client), std::slice::from_ref(&text), "{version}");
+        assert_eq!(
+            texts(&lab, Client),
+            std::slice::from_ref(&text),
+            "{version}"
+        );
         assert_eq!(texts(&lab, Server), [text], "{version}");
         assert!(lab.is_ended(Client) && lab.is_ended(Server), "{version}");
         let broken: Vec<_> = lab

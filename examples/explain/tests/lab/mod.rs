@@ -1,6 +1,7 @@
 //! The laboratory of the microscope.
 
 mod breaks;
+mod program;
 mod questions;
 mod sessions;
 

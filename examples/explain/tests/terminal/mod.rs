@@ -8,3 +8,4 @@ mod tap;
 mod traces;
 
 pub(crate) use golden::golden;
+pub(crate) use support::scratch;

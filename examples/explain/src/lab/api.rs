@@ -19,7 +19,7 @@ use super::action::{Action, number, side, text};
 use super::bench::{Lab, Setup};
 use super::breaks::Break;
 use super::made::{Made, choices, table};
-use super::{Answer, LARGEST_REQUEST, MOST_ACTIONS, MOST_BYTES, show};
+use super::{Answer, LARGEST_ANSWER, LARGEST_REQUEST, MOST_ACTIONS, MOST_BYTES, show};
 use crate::explainer::Explainer;
 use crate::note::Side;
 use crate::paste::{self, Form, Pasted};
@@ -100,19 +100,27 @@ pub fn answer(text: &str) -> String {
     }
 }
 
-/// Explains what was recorded of a conversation, from its first byte: the streams of the client and the server, and
-/// whether they have ended.
-pub fn conversation(streams: [&[u8]; 2], is_ended: [bool; 2]) -> Value {
-    show::conversation(streams, is_ended)
+/// Explains what was recorded of a conversation, from its first byte: the reads of both sides, in order, and whether
+/// the streams of the client and the server have ended.
+pub fn conversation(reads: &[(Side, Vec<u8>)], is_ended: [bool; 2]) -> Value {
+    show::conversation(reads, is_ended)
 }
 
 /// Writes the answer to a question that could not be read, or to the one with this number.
 pub fn reply(id: &Value, answer: Result<Value, String>) -> String {
     let answer = match answer {
-        Ok(value) => json!({ "id": id, "ok": value }),
-        Err(error) => json!({ "id": id, "error": error }),
+        Ok(value) => json!({ "id": id, "ok": value }).to_string(),
+        Err(error) => json!({ "id": id, "error": error }).to_string(),
     };
-    answer.to_string()
+    match answer.len() {
+        0..=LARGEST_ANSWER => answer,
+        length => {
+            let words = format!(
+                "the answer has {length} bytes, and {LARGEST_ANSWER} are the most: send fewer frames"
+            );
+            json!({ "id": id, "error": words }).to_string()
+        }
+    }
 }
 
 /// The name of a version as the page writes it.

@@ -25,6 +25,9 @@ pub use made::{Made, choices, table};
 /// The largest request, in bytes of JSON.
 pub const LARGEST_REQUEST: usize = 64 * 1024;
 
+/// The largest answer, in bytes of JSON.
+pub const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+
 /// The most actions of a session.
 pub const MOST_ACTIONS: usize = 300;
 

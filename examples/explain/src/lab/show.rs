@@ -31,22 +31,25 @@ pub(super) fn lab(lab: &Lab) -> Json {
         json["state"] = json!(lab.state(side).to_string());
         json
     };
-    json!({
+    let mut json = json!({
         "version": super::api::short(setup.version),
         "seed": setup.seed,
         "compress": setup.compress,
         "client": party(Side::Client),
         "server": party(Side::Server),
         "log": lab.log().iter().map(entry).collect::<Vec<_>>(),
-        "notes": notes.iter().map(note).collect::<Vec<_>>(),
-    })
+    });
+    add_notes(&mut json, &notes);
+    json
 }
 
-/// A conversation from its first byte, as far as it was recorded: the bytes of both sides.
-pub(super) fn conversation(streams: [&[u8]; 2], is_ended: [bool; 2]) -> Json {
+/// A conversation from its first byte, as far as it was recorded: the reads of both sides, in order.
+pub(super) fn conversation(reads: &[(Side, Vec<u8>)], is_ended: [bool; 2]) -> Json {
     let mut explainer = Explainer::new();
-    for side in [Side::Client, Side::Server] {
-        explainer.feed(side, streams[side as usize]);
+    let mut streams = [Vec::new(), Vec::new()];
+    for (side, bytes) in reads {
+        explainer.feed(*side, bytes);
+        streams[*side as usize].extend_from_slice(bytes);
     }
     for side in [Side::Client, Side::Server] {
         if is_ended[side as usize] {
@@ -54,7 +57,14 @@ pub(super) fn conversation(streams: [&[u8]; 2], is_ended: [bool; 2]) -> Json {
         }
     }
     let notes: Vec<Note> = explainer.notes().collect();
-    piece(streams, &notes)
+    let mut json = piece([&streams[0], &streams[1]], &notes);
+    for side in [Side::Client, Side::Server] {
+        let cuts = notes
+            .iter()
+            .filter(|note| note.part == Part::Cut && note.from == side);
+        json[side.to_string()]["cuts"] = cuts.map(|note| json!(note.bytes.start)).collect();
+    }
+    json
 }
 
 /// Bytes of one side that were pasted. The header of a frame alone lacks its payload, and the frames before it.
@@ -83,14 +93,34 @@ pub(super) fn rule(rule: &Rule) -> Json {
 }
 
 fn piece(streams: [&[u8]; 2], notes: &[Note]) -> Json {
-    let shown = notes
-        .iter()
-        .filter(|note| !matches!(note.part, Part::Cut | Part::End));
-    json!({
+    let mut json = json!({
         "client": stream(Side::Client, streams[0], notes),
         "server": stream(Side::Server, streams[1], notes),
-        "notes": shown.map(note).collect::<Vec<_>>(),
-    })
+    });
+    add_notes(&mut json, notes);
+    json
+}
+
+/// The notes; and once for all of them the words about their parts and their rules.
+fn add_notes(json: &mut Json, notes: &[Note]) {
+    let mut all = Vec::new();
+    let (mut names, mut rules) = (Map::new(), Map::new());
+    for one in notes {
+        if matches!(one.part, Part::Cut | Part::End) {
+            continue;
+        }
+        names.entry(one.part.name()).or_insert_with(
+            || json!({ "letter": parts::letter(one.part), "about": parts::about(one.part) }),
+        );
+        for verdict in &one.verdicts {
+            let own = rule_of(verdict);
+            rules.entry(own.id).or_insert_with(|| rule(own));
+        }
+        all.push(note(one));
+    }
+    json["notes"] = Json::Array(all);
+    json["parts"] = Json::Object(names);
+    json["rules"] = Json::Object(rules);
 }
 
 /// The bytes of one side. Those of a secret are stars.
@@ -130,8 +160,6 @@ fn note(note: &Note) -> Json {
         json.insert("bits".to_owned(), json!(note.bits));
     }
     json.insert("part".to_owned(), json!(note.part.name()));
-    json.insert("letter".to_owned(), json!(parts::letter(note.part)));
-    json.insert("about".to_owned(), json!(parts::about(note.part)));
     let value = value(&note.value);
     if !value.is_empty() {
         json.insert("value".to_owned(), json!(value));
@@ -148,15 +176,12 @@ fn note(note: &Note) -> Json {
 }
 
 fn verdict(verdict: &Verdict) -> Json {
-    let mut json = rule(rule_of(verdict));
-    let (kind, words) = match verdict {
-        Verdict::Holds(_) => ("holds", ""),
-        Verdict::Broken(_, words) => ("broken", words.as_str()),
-        Verdict::Choice(_, words) => ("choice", words.as_str()),
-    };
-    json["kind"] = json!(kind);
-    json["words"] = json!(words);
-    json
+    let id = rule_of(verdict).id;
+    match verdict {
+        Verdict::Holds(_) => json!({ "kind": "holds", "id": id }),
+        Verdict::Broken(_, words) => json!({ "kind": "broken", "id": id, "words": words }),
+        Verdict::Choice(_, words) => json!({ "kind": "choice", "id": id, "words": words }),
+    }
 }
 
 fn rule_of(verdict: &Verdict) -> &'static Rule {

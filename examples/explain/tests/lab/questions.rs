@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use stentor_explain::lab::LARGEST_ANSWER;
+
 use super::{error, ok};
 
 /// Bytes with all that JSON must escape.
@@ -145,6 +147,21 @@ fn a_paste_is_explained_as_the_program_explains_it() {
             .unwrap()
             .contains("first 4096 of 5000")
     );
+}
+
+#[test]
+fn the_answer_about_many_small_frames_is_bounded() {
+    let pings = json!({ "do": "raw", "from": "client", "hex": "8900".repeat(1900) });
+    let others = json!({ "do": "raw", "from": "server", "hex": "8900".repeat(1900) });
+    let session = json!({
+        "ask": "lab", "version": "13", "seed": 7, "do": [{ "do": "run" }, pings, others]
+    });
+    assert_eq!(ok(&session)["done"], 3);
+    let five = json!({ "ask": "five", "seed": 7, "from": "client", "do": [pings, others] });
+    for question in [&session, &five] {
+        let answer = stentor_explain::lab::answer(&question.to_string());
+        assert!(answer.len() <= LARGEST_ANSWER, "{}", answer.len());
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use stentor::{Client, HandlerResult, Reply, Request, Server};
-use stentor_explain::lab::{LARGEST_REQUEST, Question, reply};
+use stentor_explain::lab::{LARGEST_ANSWER, LARGEST_REQUEST, Question, reply};
 use stentor_explain::tap::Tap;
 
 use opening::Opening;
@@ -28,8 +28,8 @@ use yours::Yours;
 /// The pages, in one browser or several, that are open at a time.
 const MOST_CLIENTS: usize = 16;
 
-/// The bytes of answers that wait for one page: the largest answer has some 5 MiB.
-const QUEUE: usize = 16 * 1024 * 1024;
+/// The bytes of answers that wait for one page.
+const QUEUE: usize = 2 * LARGEST_ANSWER;
 
 /// The parts of the program that all pages share.
 #[derive(Debug)]

@@ -78,7 +78,10 @@ impl Opening {
         let (recorded, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let streams = find(&recorded).ok_or("the handshake of this page was not recorded")?;
         let [client, server] = streams;
-        Ok(conversation([&client, &server], [false; 2]))
+        Ok(conversation(
+            &[(Side::Client, client), (Side::Server, server)],
+            [false; 2],
+        ))
     }
 }
 

@@ -8,6 +8,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 use stentor::{Deflate, Server};
+use stentor_explain::Side;
 use stentor_explain::lab::{Question, conversation};
 use stentor_explain::tap::{Content, Entry, Event, Tap};
 
@@ -41,7 +42,9 @@ struct Watched {
 #[derive(Debug)]
 struct Seen {
     number: u32,
-    streams: [Vec<u8>; 2],
+    reads: Vec<(Side, Vec<u8>)>,
+    /// The bytes of both directions that are kept.
+    kept: [usize; 2],
     /// Bytes that were relayed, but not kept.
     lost: u64,
     is_ended: [bool; 2],
@@ -93,10 +96,9 @@ impl Yours {
             .iter()
             .find(|seen| Some(u64::from(seen.number)) == number);
         let seen = seen.ok_or("there is no such connection any more")?;
-        let [client, server] = &seen.streams;
         let is_whole = seen.lost == 0;
         Ok(conversation(
-            [client, server],
+            &seen.reads,
             seen.is_ended.map(|is_ended| is_ended && is_whole),
         ))
     }
@@ -134,8 +136,8 @@ impl Watched {
         let connections = connections.iter().map(|seen| {
             json!({
                 "number": seen.number,
-                "client": seen.streams[0].len(),
-                "server": seen.streams[1].len(),
+                "client": seen.kept[0],
+                "server": seen.kept[1],
                 "lost": seen.lost,
                 "ended": seen.is_ended.iter().all(|is_ended| *is_ended),
                 "fault": seen.fault,
@@ -161,7 +163,8 @@ fn record(connections: &mut VecDeque<Seen>, event: Event) {
         }
         connections.push_back(Seen {
             number,
-            streams: [Vec::new(), Vec::new()],
+            reads: Vec::new(),
+            kept: [0; 2],
             lost: 0,
             is_ended: [false; 2],
             fault: None,
@@ -175,13 +178,16 @@ fn record(connections: &mut VecDeque<Seen>, event: Event) {
         }
         Event::Read(Entry { from, content, .. }) => match content {
             Content::Bytes(bytes) => {
-                let stream = &mut seen.streams[from as usize];
+                let kept = &mut seen.kept[from as usize];
                 let room = match seen.lost {
-                    0 => BYTES.saturating_sub(stream.len()).min(bytes.len()),
+                    0 => BYTES.saturating_sub(*kept).min(bytes.len()),
                     _ => 0,
                 };
-                stream.extend_from_slice(&bytes[..room]);
+                *kept += room;
                 seen.lost += (bytes.len() - room) as u64;
+                if room > 0 {
+                    seen.reads.push((from, bytes[..room].to_vec()));
+                }
             }
             Content::Lost(count) => seen.lost += count,
             Content::End => seen.is_ended[from as usize] = true,

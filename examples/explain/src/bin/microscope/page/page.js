@@ -96,14 +96,15 @@ class View {
   show(data) {
     this.data = data;
     this.bytes = { client: bytesOf(data.client.hex), server: bytesOf(data.server.hex) };
-    this.notes = data.notes;
+    this.notes = data.notes.map(note => ({ ...note, ...data.parts[note.part],
+      verdicts: (note.verdicts || []).map(verdict => ({ ...data.rules[verdict.id], ...verdict })) }));
     this.byId = new Map(this.notes.map(note => [note.id, note]));
     this.children = new Map();
     for (const note of this.notes) if (note.up !== undefined) {
       if (!this.children.has(note.up)) this.children.set(note.up, []);
       this.children.get(note.up).push(note);
     }
-    const before = this.key, sent = data.client.hex + data.server.hex, same = sent === this.sent;
+    const before = this.key, sent = data.client.hex + data.server.hex, same = sent === this.sent || this.options.keep;
     this.sent = sent;
     this.chips = [];
     this.box.replaceChildren(...this.timeline());
@@ -211,7 +212,7 @@ class View {
     });
   }
 
-  isBroken(note) { return (note.verdicts || []).some(verdict => verdict.kind === 'broken'); }
+  isBroken(note) { return note.verdicts.some(verdict => verdict.kind === 'broken'); }
 
   bitLabel(note) {
     const byte = parseInt(this.bytes[note.from][note.at[0]], 16);
@@ -274,7 +275,7 @@ class View {
     const path = [];
     for (let one = this.byId.get(note.up); one; one = this.byId.get(one.up)) path.push(one.part);
     const raw = this.bytes[note.from].slice(...note.at);
-    const rules = note.verdicts || [];
+    const rules = note.verdicts;
     const words = { holds: '\u2713 holds', broken: '\u2717 broken', choice: '\u25c6 left open, decided here' };
     const rule = rules.map(one => el('p', {},
       el('span', { className: one.kind === 'broken' ? 'bad' : one.kind === 'holds' ? 'good' : '' }, `${words[one.kind]}: `),
@@ -289,6 +290,10 @@ class View {
       el('dt', {}, 'How it came about'), el('dd', {}, note.steps ? el('pre', {}, note.steps) : none('No arithmetic: the bytes are the value.')),
       el('dt', {}, 'The rule'), el('dd', {}, ...(rule.length ? rule : [none('No rule about this part alone.')])),
       el('dt', {}, 'The reason'), el('dd', {}, ...(why.length ? why : [none('\u2014')])))];
+    const root = this.rootOf(note), all = this.bytes[root.from].slice(...root.at);
+    if (this.data.version && root.part.endsWith('frame') && all.length <= 64) {
+      nodes.push(el('p', {}, 'The same in a terminal: ', el('code', {}, `cargo run -p stentor-explain --bin explain -- -v --as ${this.data.version} --from ${root.from} ${all.join(' ')}`)));
+    }
     nodes.push(el('p', { className: 'soft' }, 'Keys: left and right choose a part, up and down choose what it belongs to.'));
     if (this.options.edit && !recorded && chip.from >= this.data[note.from].read) nodes.push(this.editor(chip));
     return nodes;
@@ -527,7 +532,7 @@ async function answerBreak(one, from, prediction) {
   const rows = answer.table.map(row => el('tr', {}, el('th', { scope: 'row' }, row.name + (row.version === session.version ? ' (here)' : '')),
     el('td', {}, row.answer ? `it ${row.words}` : row.words)));
   $('predict').replaceChildren(title, el('p', {}, one.says),
-    el('p', { id: 'verdict', className: right ? 'good' : 'bad' }, right ? '\u2713 Right.' : '\u2717 Not so.'),
+    el('p', { id: 'verdict', className: right ? 'good' : 'bad' }, right ? '\u2713 Right.' : `\u2717 Not so. You predicted that it ${one[from].choices.find(choice => choice.id === prediction).words}.`),
     el('p', { id: 'answer', 'data-answer': answer.answer.id }, `The ${other} ${answer.answer.words}.`),
     rule ? el('div', { id: 'rule' }, el('p', {}, el('b', {}, 'Rule: '), rule.says + ' ', el('span', { className: 'soft' }, rule.source), rule.words ? ` \u2014 ${rule.words}` : ''),
       el('p', {}, el('b', {}, 'Reason: '), rule.why)) : el('p', { id: 'rule' }, 'No rule is broken.'),
@@ -542,7 +547,7 @@ async function answerBreak(one, from, prediction) {
 
 // ---- Yours
 
-const yoursView = makeView($('yours-view'), {});
+const yoursView = makeView($('yours-view'), { keep: true });
 let watched = null, timer = null, listed = '';
 
 async function listYours(port) {
@@ -690,7 +695,16 @@ async function begin() {
   scenes.forEach((scene, at) => $('scene').append(el('option', { value: at }, scene.title)));
   breaks = await ask({ ask: 'breaks' });
   prepareBreaks();
-  if (isLink || recorded) await refresh();
+  if (isLink || recorded) {
+    try {
+      await refresh();
+    } catch (error) {
+      // A link that cannot be followed: the lab is there all the same.
+      Object.assign(session, { version: '13', seed: 7, compress: false, do: [] });
+      await refresh();
+      say(`the link cannot be followed: ${error.message}`, true);
+    }
+  }
   document.documentElement.dataset.ready = 'yes';
 }
 

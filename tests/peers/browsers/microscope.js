@@ -140,6 +140,18 @@ async function bench(pages) {
   await page.waitForFunction(() => !document.querySelector('.chip.broken'));
   await page.click('#run');
   await checkThat('an edited byte changes the answer', page.waitForFunction(() => /received the text message "Hello"/.test(document.querySelector('#lab-view').textContent)));
+  // The learner writes the accept value by hand, and the client refuses it.
+  await page.click('#again');
+  await page.waitForFunction(() => /server: Opening/.test(document.querySelector('#states').textContent));
+  await page.click('[data-read=client][data-amount=all]');
+  await page.waitForFunction(() => /server: Ready/.test(document.querySelector('#states').textContent));
+  await page.click('.group.server .chip.unread[aria-label^="header-value, "][aria-label*="="]');
+  await page.fill('.panel form input', 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+  await page.click('.panel form button');
+  await page.waitForSelector('.chip.broken');
+  await page.click('#run');
+  await checkThat('an accept value that was written by hand is refused', page.waitForFunction(() =>
+    /client: Error/.test(document.querySelector('#states').textContent) && /Sec-WebSocket-Accept/.test(document.querySelector('#lab-view .said.client').parentNode.textContent)));
   quiet(page, 'lab');
 }
 

@@ -299,10 +299,14 @@ class View {
     return nodes;
   }
 
+  // Bytes of a header line are changed as text, all others in hex.
   editor(chip) {
-    const input = el('input', { value: this.bytes[chip.note.from].slice(chip.from, chip.end).join(' '), size: 12, spellcheck: false });
-    const form = el('form', { className: 'row' }, el('label', {}, 'Not read yet: change to (hex)', input), el('button', {}, 'Change'));
-    form.addEventListener('submit', guarded(() => this.options.edit(chip, input.value)));
+    const bytes = this.bytes[chip.note.from].slice(chip.from, chip.end);
+    const isText = this.isHead(chip.note) && bytes.every(byte => byte >= '20' && byte < '7f');
+    const value = isText ? String.fromCharCode(...bytes.map(byte => parseInt(byte, 16))) : bytes.join(' ');
+    const input = el('input', { value, size: 20, spellcheck: false, autocomplete: 'off' });
+    const form = el('form', { className: 'row' }, el('label', {}, `Not read yet: change to (${isText ? 'text' : 'hex'})`, input), el('button', {}, 'Change'));
+    form.addEventListener('submit', guarded(() => this.options.edit(chip, isText ? hexOf(input.value).join('') : input.value)));
     return form;
   }
 }
@@ -390,7 +394,7 @@ function linked() {
 
 function edited(chip, hex) {
   const side = chip.note.from, read = labView.data[side].read, all = labView.bytes[side];
-  const bytes = [...all.slice(read, chip.from), ...bytesOf(hex.replace(/\s/g, '')), ...all.slice(chip.end)];
+  const bytes = [...all.slice(read, chip.from), hex.replace(/\s/g, ''), ...all.slice(chip.end)];
   return act({ do: 'replace', from: side, hex: bytes.join('') });
 }
 

@@ -226,7 +226,7 @@ class View {
     const bytes = this.bytes[note.from].slice(from, end);
     if (this.isHead(note)) {
       if (note.part === 'line-end' || note.part === 'blank-line') return bytes.map(byte => byte === '0d' ? 'CR' : byte === '0a' ? 'LF' : byte).join(' ');
-      return bytes.map(byte => { const code = parseInt(byte, 16); return code === 32 && note.part === 'separator' ? '\u2423' : code > 31 && code < 127 ? String.fromCharCode(code) : `\\x${byte}`; }).join('');
+      return bytes.map(byte => { const code = parseInt(byte, 16); return code === 32 && ['separator', 'key-spaces'].includes(note.part) ? '\u2423' : code > 31 && code < 127 ? String.fromCharCode(code) : `\\x${byte}`; }).join('');
     }
     return bytes.length > 24 ? `${bytes.slice(0, 24).join(' ')} \u2026 ${bytes.length} bytes` : bytes.join(' ');
   }
@@ -275,7 +275,12 @@ class View {
     const path = [];
     for (let one = this.byId.get(note.up); one; one = this.byId.get(one.up)) path.push(one.part);
     const raw = this.bytes[note.from].slice(...note.at);
-    const rules = note.verdicts;
+    // A digit of a key has no arithmetic of its own: that of the whole value is shown.
+    let owner = note;
+    while (!owner.steps && !owner.verdicts.length && this.byId.has(owner.up) && this.byId.get(owner.up).up !== undefined) owner = this.byId.get(owner.up);
+    if (!owner.steps && !owner.verdicts.length) owner = note;
+    const of = owner === note ? null : el('p', { className: 'soft' }, `Of the ${nameOf(owner.part)}:`);
+    const rules = owner.verdicts;
     const words = { holds: '\u2713 holds', broken: '\u2717 broken', choice: '\u25c6 left open, decided here' };
     const rule = rules.map(one => el('p', {},
       el('span', { className: one.kind === 'broken' ? 'bad' : one.kind === 'holds' ? 'good' : '' }, `${words[one.kind]}: `),
@@ -287,7 +292,7 @@ class View {
       el('dt', {}, 'This is'), el('dd', {}, note.about, value,
         el('p', { className: 'soft' }, `${where} of the ${note.from}${note.bits === undefined ? '' : `, bits of weight ${weights(note.bits)}`}${path.length ? `, part of: ${path.join(', ')}` : ''}. In hex: ${raw.length > 40 ? raw.slice(0, 40).join(' ') + ' \u2026' : raw.join(' ')}`),
         note.bits === undefined ? null : bitTable(parseInt(raw[0], 16), note.bits)),
-      el('dt', {}, 'How it came about'), el('dd', {}, note.steps ? el('pre', {}, note.steps) : none('No arithmetic: the bytes are the value.')),
+      el('dt', {}, 'How it came about'), el('dd', {}, owner.steps ? of : null, owner.steps ? el('pre', {}, owner.steps) : none('No arithmetic: the bytes are the value.')),
       el('dt', {}, 'The rule'), el('dd', {}, ...(rule.length ? rule : [none('No rule about this part alone.')])),
       el('dt', {}, 'The reason'), el('dd', {}, ...(why.length ? why : [none('\u2014')])))];
     const root = this.rootOf(note), all = this.bytes[root.from].slice(...root.at);
@@ -525,6 +530,7 @@ function predict(one) {
   }
   box.hidden = false;
   title.focus();
+  box.scrollIntoView({ block: 'nearest' });
 }
 
 async function answerBreak(one, from, prediction) {
@@ -547,6 +553,7 @@ async function answerBreak(one, from, prediction) {
   session.do = [...answer.do];
   showSession(answer.lab);
   title.focus();
+  $('predict').scrollIntoView({ block: 'nearest' });
 }
 
 // ---- Yours

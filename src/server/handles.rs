@@ -153,14 +153,18 @@ impl ServerHandle {
         if most > page::MOST {
             return Err(HistoryError::LargePage(most));
         }
+        let room: Arc<str> = room.into();
+        if !self.shared.attach(&room) {
+            return Err(HistoryError::Journal);
+        }
         let command = |answer| {
-            let page = Ask::Page(room.into(), before, most, answer);
+            let page = Ask::Page(Arc::clone(&room), before, most, answer);
             Command::History(Box::new(page))
         };
         let found = self.shared.ask_hub(command, Duration::MAX);
         let found = found.ok_or(HistoryError::Closed)?;
         let found = found.map_err(HistoryError::UnknownPosition)?;
-        older::complete(&self.shared, &room.into(), found, most)
+        older::complete(&self.shared, &room, found, most)
     }
 
     /// Forgets the messages of a room up to and including a position, in memory and in the journal: pages and

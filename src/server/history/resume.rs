@@ -78,6 +78,9 @@ pub enum ResumeError {
     /// [timeout](crate::server::JournalLimits::timeout). The client has received all messages up to this
     /// position. The server has logged the reason.
     Journal(Position),
+    /// The room is shared through Redis, which has not answered within the
+    /// [timeout](crate::server::JournalLimits::timeout). The client has received nothing.
+    Unavailable,
     /// The connection ended meanwhile.
     Connection(Error),
 }
@@ -135,7 +138,11 @@ pub(crate) fn may_resume(
     if shared.settings.history.is_none() {
         return Err(ResumeError::NoHistory);
     }
-    membership::may_join(&conversation.link, room, shared)
+    membership::may_join(&conversation.link, room, shared)?;
+    match shared.attach(&room.into()) {
+        true => Ok(()),
+        false => Err(ResumeError::Unavailable),
+    }
 }
 
 /// Replays the messages and enters the client into the room. Also returns the members, if it is to be `listed`, at
@@ -286,6 +293,9 @@ impl fmt::Display for ResumeError {
                 f,
                 "not resumed: the journal could not be read: resume later, after {position}"
             ),
+            ResumeError::Unavailable => f.write_str(
+                "not resumed: the room is shared, and Redis does not answer: resume later",
+            ),
             ResumeError::Connection(_) => f.write_str("not resumed: the connection ended"),
         }
     }
@@ -296,7 +306,7 @@ impl std::error::Error for ResumeError {
         match self {
             ResumeError::Join(error) => Some(error),
             ResumeError::Connection(error) => Some(error),
-            ResumeError::NoHistory | ResumeError::Member => None,
+            ResumeError::NoHistory | ResumeError::Member | ResumeError::Unavailable => None,
             ResumeError::Lagging(_) | ResumeError::Journal(_) => None,
         }
     }

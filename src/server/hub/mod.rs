@@ -8,6 +8,8 @@
 //! command waits no longer than the hub needs for its queue.
 
 pub(super) mod admission;
+#[cfg(feature = "redis")]
+mod attachments;
 pub(super) mod batch;
 mod groups;
 #[cfg(feature = "history")]
@@ -18,6 +20,8 @@ mod members;
 pub(super) mod presence;
 #[cfg(feature = "history")]
 pub(super) mod replay;
+#[cfg(feature = "history")]
+pub(super) mod ring;
 #[cfg(feature = "history")]
 pub(super) mod rings;
 mod rooms;
@@ -198,6 +202,8 @@ impl Hub {
                 self.everybody.remove(id);
             }
             Command::Join(id, room) => {
+                #[cfg(feature = "redis")]
+                self.attach(&room);
                 let link = self.everybody.get(id);
                 if !link.is_some_and(|link| self.rooms.enter(room, link)) {
                     self.memberships.give_back(1);

@@ -119,10 +119,21 @@ impl Shared {
         })
     }
 
+    /// Attaches a room that is shared, before it is used; returns whether it is, within the timeout.
+    pub(crate) fn attach(&self, room: &Arc<str>) -> bool {
+        #[cfg(feature = "redis")]
+        if let Some(desk) = self.desk.as_ref().filter(|desk| desk.is_shared()) {
+            let command = |answer| Command::History(Box::new(Ask::Attach(Arc::clone(room), answer)));
+            return self.ask_hub(command, desk.timeout).is_some() || self.is_stopping();
+        }
+        let _ = room;
+        true
+    }
+
     /// Returns how long a thread waits for an answer that depends on this room's entries on their way.
     pub(crate) fn patience(&self, room: &str) -> Duration {
         let desk = self.desk.as_ref().filter(|desk| desk.covers(room));
-        desk.map_or(Duration::MAX, |desk| desk.timeout)
+        desk.map_or(Duration::MAX, |desk| desk.patience)
     }
 
     /// Returns whether an answer that did not come waits for the journal: if not, the hub has ended.

@@ -79,6 +79,10 @@ mod history;
 #[cfg(feature = "history")]
 mod journal;
 
+#[cfg(feature = "redis")]
+#[allow(dead_code, reason = "nothing starts it yet")]
+mod redis;
+
 mod membership;
 
 mod os_limits;

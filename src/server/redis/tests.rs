@@ -1,0 +1,1 @@
+//! The scripts, executed by a real Redis.

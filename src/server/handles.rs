@@ -181,6 +181,9 @@ impl ServerHandle {
     pub fn forget(&self, room: &str, up_to: Position) -> Result<(), PublishError> {
         self.shared.may_publish(room)?;
         let room: Arc<str> = room.into();
+        if self.shared.is_shared(&room) {
+            return Err(PublishError::Shared);
+        }
         self.shared.reserve(Some(&room), room.len())?;
         self.shared.stored(&room, |answer| {
             Ask::Forget(Arc::clone(&room), up_to, answer)

@@ -80,7 +80,6 @@ mod history;
 mod journal;
 
 #[cfg(feature = "redis")]
-#[allow(dead_code, reason = "nothing starts it yet")]
 mod redis;
 
 mod membership;
@@ -122,6 +121,11 @@ pub use history::page::{Entry, HistoryError, Page};
 pub use history::position::{InvalidPosition, Position};
 #[cfg(feature = "history")]
 pub use history::publication::{Publication, PublishError};
+#[cfg(feature = "redis")]
+pub use redis::{
+    counters::RedisCounters,
+    options::{InvalidRedisAddress, Redis},
+};
 #[cfg(feature = "history")]
 pub use history::resume::{Gap, ResumeError, Resumed, Since};
 pub use listener::{Endpoint, Listener};

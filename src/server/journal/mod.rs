@@ -310,6 +310,31 @@ impl Desk {
         is_late || self.status.failed.load(Relaxed) > 0
     }
 
+    /// Makes the desk of the engine of shared rooms.
+    #[cfg(feature = "redis")]
+    pub(crate) fn shared(
+        orders: Sender<Order>,
+        waker: Waker,
+        local: Option<Box<str>>,
+        timeout: Duration,
+    ) -> Desk {
+        Desk {
+            orders,
+            budget: Budget::default(),
+            local,
+            timeout,
+            patience: timeout.saturating_mul(2),
+            status: Status::default(),
+            waker: Some(waker),
+        }
+    }
+
+    /// Notes whether the engine of shared rooms works.
+    #[cfg(feature = "redis")]
+    pub(crate) fn set_failed(&self, failed: bool) {
+        self.status.failed.store(u64::from(failed), Relaxed);
+    }
+
     fn began(&self) -> Option<Instant> {
         let began = self.status.began.lock();
         *began.unwrap_or_else(PoisonError::into_inner)

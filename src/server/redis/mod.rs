@@ -28,6 +28,18 @@ pub(crate) mod judge;
 
 pub(crate) mod scripts;
 
+pub(crate) mod session;
+
+mod stream;
+
+mod engine;
+
+pub(crate) mod options;
+
+pub(crate) mod counters;
+
+pub(crate) mod prepare;
+
 #[cfg(all(test, unix))]
 pub(crate) mod test_server;
 

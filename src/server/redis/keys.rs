@@ -1,15 +1,25 @@
 //! The names of keys and of channels in Redis.
+//!
+//! ```text
+//! namespace:1:room:{lobby}:log                 what is kept of a room: see `Kind`
+//! namespace:1:room:{lobby}:new                 the channel of the room's notifications
+//! namespace:1:{machines}:alive                 the servers, by the end of their lease
+//! namespace:1:{machines}:rooms:00112233…       the rooms in which a server has members
+//! namespace:1:probe:{00112233…}                the channel by which a server checks its subscriptions
+//! ```
+//!
+//! In a cluster, the text in braces decides on the node: so all keys of a room would be on the same one.
 
-use std::fmt::Write as _;
+use std::fmt;
 
-/// The version of the format of everything that is stored: a part of each name. Servers with different versions do
-/// not share rooms.
+/// The version of the format of everything that is stored: a part of each name. Servers with different versions
+/// share no rooms.
 pub(crate) const FORMAT: u32 = 1;
 
 /// The names of one application: applications with different namespaces can share a Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Keys {
-    /// `namespace:1:`, escaped.
+    /// The namespace, escaped, and the version of the format.
     prefix: String,
 }
 
@@ -17,57 +27,214 @@ pub(crate) struct Keys {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MachineId(pub(crate) u64);
 
+/// The keys of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The stream of entries.
+    Log,
+    /// A hash: the epoch, the number, and what else the log's script remembers.
+    State,
+    /// A hash: how many connections each member has.
+    Counts,
+    /// A hash: the metadata of the announced members.
+    List,
+    /// A hash: the entries by which the announced members will have left.
+    Lefts,
+    /// A sorted set: the members without a connection, by the end of their grace period.
+    Leaving,
+    /// A hash for each server: the members of its connections.
+    Connections(MachineId),
+    /// A string for each server: its newest entry, with the position.
+    Writer(MachineId),
+}
+
+/// The escaped name of the room without a name: empty braces would not decide on a node.
+const NAMELESS: &str = "%";
+
 impl Keys {
     pub(crate) fn new(namespace: &str) -> Keys {
-        let mut prefix = String::new();
-        escape(namespace, &mut prefix);
-        let _ = write!(prefix, ":{FORMAT}:");
+        let prefix = format!("{}:{FORMAT}:", escape(namespace));
         Keys { prefix }
     }
 
     /// Returns the channel on which the entries of a room are notified.
     pub(crate) fn channel(&self, room: &str) -> String {
-        self.room(room, "new")
+        self.of_room(room, "new")
     }
 
-    /// Returns the room of a channel, or `None` if the channel is not one of these.
+    /// Returns the room of a channel, or `None` if it is none of these.
     pub(crate) fn room_of_channel(&self, channel: &[u8]) -> Option<String> {
-        let _ = channel;
-        None
+        let channel = std::str::from_utf8(channel).ok()?;
+        let rest = channel.strip_prefix(&self.prefix)?.strip_prefix("room:{")?;
+        unescape(rest.strip_suffix("}:new")?)
     }
 
     /// Returns the channel on which a server checks that its subscriptions work.
     pub(crate) fn probe(&self, machine: MachineId) -> String {
-        format!("{}probe:{machine}", self.prefix)
+        format!("{}probe:{{{machine}}}", self.prefix)
     }
 
-    pub(super) fn log(&self, room: &str) -> String {
-        self.room(room, "log")
+    pub(super) fn key(&self, room: &str, kind: Kind) -> String {
+        match kind {
+            Kind::Log => self.of_room(room, "log"),
+            Kind::State => self.of_room(room, "state"),
+            Kind::Counts => self.of_room(room, "counts"),
+            Kind::List => self.of_room(room, "list"),
+            Kind::Lefts => self.of_room(room, "lefts"),
+            Kind::Leaving => self.of_room(room, "leaving"),
+            Kind::Connections(machine) => self.of_room(room, &format!("connections:{machine}")),
+            Kind::Writer(machine) => self.of_room(room, &format!("writer:{machine}")),
+        }
     }
 
-    fn room(&self, room: &str, kind: &str) -> String {
-        let mut key = String::with_capacity(self.prefix.len() + room.len() + 10);
-        key.push_str(&self.prefix);
-        key.push_str("room:{");
-        escape(room, &mut key);
-        key.push_str("}:");
-        key.push_str(kind);
-        key
+    /// Returns the key of all servers.
+    pub(super) fn machines(&self) -> String {
+        format!("{}{{machines}}:alive", self.prefix)
+    }
+
+    /// Returns the beginning of the keys with the rooms of each server.
+    pub(super) fn all_rooms(&self) -> String {
+        format!("{}{{machines}}:rooms:", self.prefix)
+    }
+
+    /// Returns the key with the rooms of a server.
+    pub(super) fn rooms(&self, machine: MachineId) -> String {
+        format!("{}{machine}", self.all_rooms())
+    }
+
+    fn of_room(&self, room: &str, kind: &str) -> String {
+        let name = escape(room);
+        let name = if name.is_empty() { NAMELESS } else { &name };
+        format!("{}room:{{{name}}}:{kind}", self.prefix)
     }
 }
 
-fn escape(name: &str, into: &mut String) {
-    into.push_str(name);
+/// Escapes braces, NUL, and the percent sign itself.
+fn escape(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for char in name.chars() {
+        match char {
+            '{' => escaped.push_str("%7B"),
+            '}' => escaped.push_str("%7D"),
+            '\0' => escaped.push_str("%00"),
+            '%' => escaped.push_str("%25"),
+            char => escaped.push(char),
+        }
+    }
+    escaped
 }
 
-impl std::fmt::Display for MachineId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// Reverses [`escape`]; `None` for text that it does not write.
+fn unescape(name: &str) -> Option<String> {
+    if name == NAMELESS {
+        return Some(String::new());
+    }
+    let mut parts = name.split('%');
+    let mut plain = parts.next()?.to_owned();
+    for part in parts {
+        let char = match part.get(..2)? {
+            "7B" => '{',
+            "7D" => '}',
+            "00" => '\0',
+            "25" => '%',
+            _ => return None,
+        };
+        plain.push(char);
+        plain.push_str(&part[2..]);
+    }
+    Some(plain).filter(|_| !name.is_empty() && !name.contains(['{', '}', '\0']))
+}
+
+impl MachineId {
+    /// Reads the number as `Display` writes it.
+    pub(super) fn read(text: &[u8]) -> Option<MachineId> {
+        let text = std::str::from_utf8(text).ok()?;
+        let number = u64::from_str_radix(text, 16).ok().map(MachineId);
+        number.filter(|number| number.to_string() == text)
+    }
+}
+
+impl fmt::Display for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
 }
 
-impl std::fmt::Debug for MachineId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MachineId({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Keys, Kind, MachineId};
+
+    const ROOMS: [&str; 12] = [
+        "", "%", "%25", "lobby", "{lobby}", "}:new", "a{", "a}", "\0", "%00", "\u{e4} x", "a:log",
+    ];
+
+    #[test]
+    fn every_name_comes_back_from_its_channel_and_has_one_pair_of_braces() {
+        let keys = Keys::new("my{chat}:\0");
+        let mut channels = BTreeSet::new();
+        for room in ROOMS {
+            let channel = keys.channel(room);
+            assert_eq!(
+                keys.room_of_channel(channel.as_bytes()).as_deref(),
+                Some(room)
+            );
+            for key in [&channel, &keys.key(room, Kind::Log)] {
+                assert_eq!(key.matches('{').count(), 1, "{key}");
+                assert_eq!(key.matches('}').count(), 1, "{key}");
+                assert!(!key.contains("{}") && !key.contains('\0'), "{key}");
+            }
+            assert!(channels.insert(channel));
+        }
+    }
+
+    #[test]
+    fn other_channels_have_no_room() {
+        let keys = Keys::new("chat");
+        let others: [&[u8]; 9] = [
+            b"",
+            b"chat:1:room:{a}:log",
+            b"chat:2:room:{a}:new",
+            b"other:1:room:{a}:new",
+            b"chat:1:room:{}:new",
+            b"chat:1:room:{%2}:new",
+            b"chat:1:room:{%7b}:new",
+            b"chat:1:room:{a{b}:new",
+            b"chat:1:room:{\xff}:new",
+        ];
+        for channel in others {
+            assert_eq!(keys.room_of_channel(channel), None);
+        }
+    }
+
+    #[test]
+    fn a_machine_is_read_only_as_it_is_written() {
+        let machine = MachineId(0xab);
+        assert_eq!(machine.to_string(), "00000000000000ab");
+        assert_eq!(MachineId::read(b"00000000000000ab"), Some(machine));
+        for text in [
+            "",
+            "ab",
+            "00000000000000AB",
+            "+0000000000000ab",
+            "00000000000000abc",
+        ] {
+            assert_eq!(MachineId::read(text.as_bytes()), None, "{text}");
+        }
+        let keys = Keys::new("chat");
+        assert_eq!(
+            keys.rooms(machine),
+            "chat:1:{machines}:rooms:00000000000000ab"
+        );
+        assert_eq!(keys.probe(machine), "chat:1:probe:{00000000000000ab}");
+        let key = keys.key("lobby", Kind::Writer(machine));
+        assert_eq!(key, "chat:1:room:{lobby}:writer:00000000000000ab");
     }
 }

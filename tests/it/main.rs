@@ -74,6 +74,9 @@ mod hub;
 #[cfg(feature = "history")]
 mod history;
 
+#[cfg(all(feature = "redis", unix))]
+mod redis;
+
 #[cfg(feature = "history")]
 mod presence;
 

@@ -155,7 +155,9 @@ impl Hub {
             return;
         };
         let before = std::mem::replace(attachment, Attachment::Attached);
-        memory.rings.attach(room, newest);
+        if memory.rings.attach(room, newest) {
+            memory.is_followed(room);
+        }
         if let Attachment::Waiting(waiting) = before {
             for ask in waiting {
                 self.ask(ask, batch);

@@ -10,13 +10,15 @@ use crate::server::journal::Newest;
 use super::Rings;
 
 impl Rings {
-    /// Begins a ring with the newest entries of the room's log.
-    pub(in crate::server::hub) fn attach(&mut self, room: &Arc<str>, newest: Newest) {
+    /// Begins a ring with the newest entries of the room's log; returns whether followers wait for one.
+    pub(in crate::server::hub) fn attach(&mut self, room: &Arc<str>, newest: Newest) -> bool {
         self.restart(room, newest.after);
+        let mut is_followed = false;
         for (entry, except) in &newest.entries {
-            self.store(room, entry.position, &entry.message, except);
+            is_followed = self.store(room, entry.position, &entry.message, except);
         }
         self.trimmed(room, newest.floor);
+        is_followed
     }
 
     /// Begins a ring anew behind a position, since entries are missing there.

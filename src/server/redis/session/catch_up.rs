@@ -19,7 +19,7 @@ use crate::server::journal::{Newest, Pending, Report};
 use crate::server::redis::Position;
 use crate::server::redis::entry::{self, Body, Entry};
 use crate::server::redis::header::{Header, Payload};
-use crate::server::redis::judge::{Loss, Verdict, judge};
+use crate::server::redis::judge::{Loss, TipVerdict, Verdict, judge, judge_tip};
 use crate::server::redis::scripts::log::Page;
 use crate::server::redis::wire::{begin, part_of};
 
@@ -343,24 +343,29 @@ impl Session {
 
     /// Executes entries after the position that was seen.
     pub(super) fn has_missed(&mut self, room: &Arc<str>, page: Page) {
-        let tip = page.tip;
         let had_entries = !page.entries.is_empty();
         for entry in page.entries {
             self.take(room, entry, true);
         }
         let seen = self.rooms.get(room).and_then(|state| state.seen);
-        let (Some(tip), Some(seen)) = (tip, seen) else {
+        let Some(seen) = seen else {
+            return self.end_read(room, false);
+        };
+        let Some(tip) = page.tip else {
+            self.attach_anew(room);
             return self.end_read(room, false);
         };
         if had_entries {
             return self.end_read(room, tip.at > seen);
         }
-        // Nothing is left of the log after this position.
-        match judge(seen, tip.at, tip.before) {
-            Verdict::Take | Verdict::Seen => {}
-            Verdict::Read(loss) | Verdict::TakeAfter(loss) => self.gap(room, loss, tip.at),
-            Verdict::Attach => {
-                self.attach_anew(room);
+        match judge_tip(seen, tip.at, tip.before) {
+            TipVerdict::Same => self.has_seen(room, tip.at),
+            TipVerdict::After(loss) => self.gap(room, loss, tip.at),
+            // Nothing is left of the log after what was seen.
+            TipVerdict::Read => {
+                let missed = tip.at.number.saturating_sub(seen.number);
+                let missed = (tip.at.epoch == seen.epoch).then_some(missed);
+                self.gap(room, Loss::Trimmed(missed), tip.at);
             }
         }
         self.end_read(room, false);

@@ -162,9 +162,9 @@ pub(crate) fn replay(
         listed,
     };
     let mut replay = match &mut report {
-        None => membership::resume(&link, step(since, Mode::Join), shared)?,
+        None => first(&link, step(since, Mode::Join), shared)?,
         Some(report) => {
-            let mut replay = look(&link, step(since, Mode::Look), shared)?;
+            let mut replay = first(&link, step(since, Mode::Look), shared)?;
             send_report(conversation, report, &mut replay)?;
             replay
         }
@@ -215,6 +215,30 @@ fn send_report(
         Some(message) => Ok(conversation.send(message)?),
         None => Ok(()),
     }
+}
+
+/// The most attempts to find the beginning of a shared room's log.
+const ATTEMPTS: u32 = 4;
+
+/// Returns the first missed messages. Other servers trim the log of a shared room as well: only a read shows whether it
+/// still has the first of them. If not, the hub knows that now, and returns the gap.
+fn first(link: &Link, step: Step<'_>, shared: &Shared) -> Result<Replay, ResumeError> {
+    let ask = || match step.mode {
+        Mode::Look => look(link, step, shared),
+        _ => membership::resume(link, step, shared),
+    };
+    let mut replay = ask()?;
+    for _ in 1..ATTEMPTS {
+        let older = replay.older.filter(|_| shared.is_shared(step.room));
+        let Some(until) = older else {
+            break;
+        };
+        match older::read(shared, step.room, replay.upto, until) {
+            Ok(entries) if entries.is_empty() => replay = ask()?,
+            _ => break,
+        }
+    }
+    Ok(replay)
 }
 
 /// Returns the first missed messages; the client stays outside the room.

@@ -69,9 +69,14 @@ impl Hub {
             #[cfg(feature = "redis")]
             Report::Passed(entries) => {
                 self.give_budget_back(entries.iter().map(|(_, pending)| pending));
+                self.deliver(batch);
                 for (position, pending) in entries {
                     self.settle(&pending.effect);
                     self.added(pending.effect, position);
+                }
+                // There is nothing to send.
+                if let Some(memory) = &mut self.memory {
+                    memory.sent();
                 }
                 self.end_parked(batch);
             }

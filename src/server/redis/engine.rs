@@ -173,6 +173,7 @@ impl Engine {
 
     /// Executes the results up to the end of the connections, if there is one.
     fn execute_reports(&mut self) {
+        self.note_health();
         while !self.session.next_output_is_down() {
             match self.session.output() {
                 Some(output) => drop(self.execute(output)),
@@ -183,6 +184,7 @@ impl Engine {
 
     /// Executes all results; returns the reason if the connections have ended.
     fn execute_outputs(&mut self) -> Option<String> {
+        self.note_health();
         let mut fault = None;
         while let Some(output) = self.session.output() {
             fault = self.execute(output).or(fault);
@@ -205,12 +207,8 @@ impl Engine {
                 self.report(Report::Gap(room, up_to, notice));
             }
             Output::Up(warnings) => {
-                self.desk.set_failed(false);
                 for warning in warnings {
                     warn!(target: SERVER, "Redis: {warning}");
-                }
-                if self.logged.take().is_some() {
-                    info!(target: SERVER, "Redis works again: its rooms go on");
                 }
             }
             Output::Refused(reason) => self.fault(&reason),
@@ -223,8 +221,16 @@ impl Engine {
         None
     }
 
+    /// Notes whether shared rooms work: before the publishers learn of it.
+    fn note_health(&mut self) {
+        let is_healthy = self.session.is_healthy();
+        self.desk.set_failed(!is_healthy);
+        if is_healthy && self.logged.take_if(|at| at.elapsed() >= QUIET).is_some() {
+            info!(target: SERVER, "Redis works again: the shared rooms go on");
+        }
+    }
+
     fn fault(&mut self, reason: &str) {
-        self.desk.set_failed(true);
         if self.logged.is_none_or(|at| at.elapsed() >= QUIET) {
             self.logged = Some(Instant::now());
             let (address, reason) = (&self.address, Escaped::Text(reason));

@@ -210,6 +210,11 @@ impl Session {
         self.phase == Phase::Up
     }
 
+    /// Returns whether shared rooms work: Redis is connected, and has not refused the newest batch.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.is_up() && !self.rounds.is_refused
+    }
+
     /// Receives bytes of a connection.
     pub(crate) fn receive(&mut self, line: Line, bytes: &[u8], now: Instant) {
         if matches!(self.phase, Phase::Pausing(_)) {

@@ -56,6 +56,8 @@ pub(super) struct Rounds {
     last: u64,
     /// The messages that are stored, and whose entries were not seen yet.
     pub(super) awaited: usize,
+    /// Redis has refused the newest batch.
+    pub(super) is_refused: bool,
     /// Rooms with such messages, and when they are looked at.
     checks: VecDeque<(Instant, Arc<str>)>,
 }
@@ -231,6 +233,7 @@ impl Session {
                 if let Some(batch) = self.rounds.round.remove(room) {
                     let pending = batch.messages.into_iter().filter_map(|sent| sent.pending);
                     let pending: Vec<_> = pending.collect();
+                    self.rounds.is_refused = true;
                     self.numbers.refused += pending.len() as u64;
                     self.outputs.push_back(Output::Refused(reason));
                     self.report(Report::Refused(pending, PublishError::Journal));
@@ -245,6 +248,7 @@ impl Session {
         let Some(batch) = self.rounds.round.remove(room) else {
             return;
         };
+        self.rounds.is_refused = false;
         let mut passed = Vec::new();
         for sent in batch.messages {
             let Some(pending) = sent.pending else {

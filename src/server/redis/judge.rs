@@ -36,13 +36,13 @@ pub(crate) enum Loss {
 pub(crate) enum TipVerdict {
     /// Nothing was missed. The tip is what is seen from now on.
     Same,
-    /// Read the log after what was seen, and judge its entries.
-    Read,
+    /// Read the log after what was seen, and judge its entries. If it has none, they are lost, up to the tip.
+    Read(Loss),
     /// Entries are lost. The tip is what is seen from now on.
     After(Loss),
 }
 
-/// Judges an entry at a position; `before` is the newest position of the epoch before, which the first entry of an
+/// Judges an entry at a position, or the tip of an epoch that has no entry; `before` is the newest position of the epoch before, which the first entry of an
 /// epoch has.
 pub(crate) fn judge(seen: Position, at: Position, before: Option<Position>) -> Verdict {
     match at.epoch().cmp(&seen.epoch()) {
@@ -52,7 +52,8 @@ pub(crate) fn judge(seen: Position, at: Position, before: Option<Position>) -> V
             0 => Verdict::Take,
             missed => Verdict::Read(Loss::Trimmed(Some(missed))),
         },
-        Ordering::Greater if at.number() == 1 => {
+        // With the number 0, it is the tip of an epoch without entries.
+        Ordering::Greater if at.number() <= 1 => {
             match before.map(|before| (before.cmp(&seen), before)) {
                 Some((Ordering::Equal, _)) => Verdict::Take,
                 Some((Ordering::Less, before)) => Verdict::TakeAfter(Loss::Rewound(before)),
@@ -73,14 +74,15 @@ pub(crate) fn judge_tip(seen: Position, tip: Position, before: Option<Position>)
         Ordering::Equal => match tip.number().cmp(&seen.number()) {
             Ordering::Less => TipVerdict::After(Loss::Rewound(tip)),
             Ordering::Equal => TipVerdict::Same,
-            Ordering::Greater => TipVerdict::Read,
+            Ordering::Greater => {
+                TipVerdict::Read(Loss::Trimmed(Some(tip.number() - seen.number())))
+            }
         },
-        Ordering::Greater if tip.number() > 0 => TipVerdict::Read,
-        Ordering::Greater => match before.map(|before| (before.cmp(&seen), before)) {
-            Some((Ordering::Equal, _)) => TipVerdict::Same,
-            Some((Ordering::Less, before)) => TipVerdict::After(Loss::Rewound(before)),
-            Some((Ordering::Greater, _)) => TipVerdict::Read,
-            None => TipVerdict::After(Loss::Reset),
+        Ordering::Greater => match judge(seen, tip, before) {
+            Verdict::Take if tip.number() == 0 => TipVerdict::Same,
+            Verdict::TakeAfter(loss) if tip.number() == 0 => TipVerdict::After(loss),
+            Verdict::TakeAfter(loss) => TipVerdict::Read(loss),
+            _ => TipVerdict::Read(Loss::Trimmed(None)),
         },
     }
 }
@@ -124,6 +126,7 @@ mod tests {
     #[test]
     fn a_new_epoch_behind_what_was_seen_is_taken() {
         assert_eq!(verdict(6, 1, Some(SEEN)), Verdict::Take);
+        assert_eq!(verdict(6, 0, Some(SEEN)), Verdict::Take);
     }
 
     #[test]
@@ -157,16 +160,18 @@ mod tests {
     fn a_tip_is_judged_as_its_next_entry_will_be() {
         let tip = |epoch, number, before| judge_tip(SEEN, at(epoch, number), before);
         assert_eq!(tip(5, 7, None), TipVerdict::Same);
-        assert_eq!(tip(5, 8, None), TipVerdict::Read);
-        assert_eq!(tip(5, 6, None), TipVerdict::After(Loss::Rewound(at(5, 6))));
+        let trimmed = |missed| TipVerdict::Read(Loss::Trimmed(missed));
+        assert_eq!(tip(5, 8, None), trimmed(Some(1)));
+        let rewound = Loss::Rewound(at(5, 6));
+        assert_eq!(tip(5, 6, None), TipVerdict::After(rewound));
         assert_eq!(tip(6, 0, Some(SEEN)), TipVerdict::Same);
-        assert_eq!(
-            tip(6, 0, Some(at(5, 6))),
-            TipVerdict::After(Loss::Rewound(at(5, 6)))
-        );
-        assert_eq!(tip(6, 0, Some(at(5, 8))), TipVerdict::Read);
+        assert_eq!(tip(6, 0, Some(at(5, 6))), TipVerdict::After(rewound));
+        assert_eq!(tip(6, 1, Some(at(5, 6))), TipVerdict::Read(rewound));
+        assert_eq!(tip(6, 0, Some(at(5, 8))), trimmed(None));
         assert_eq!(tip(6, 0, None), TipVerdict::After(Loss::Reset));
-        assert_eq!(tip(6, 1, None), TipVerdict::Read);
+        assert_eq!(tip(6, 1, None), TipVerdict::Read(Loss::Reset));
+        assert_eq!(tip(6, 1, Some(SEEN)), trimmed(None));
+        assert_eq!(tip(6, 2, Some(SEEN)), trimmed(None));
         assert_eq!(tip(4, 9, None), TipVerdict::After(Loss::Reset));
     }
 }

@@ -1,1 +1,0 @@
-//! The scripts, executed by a real Redis.

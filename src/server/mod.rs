@@ -121,17 +121,17 @@ pub use history::page::{Entry, HistoryError, Page};
 pub use history::position::{InvalidPosition, Position};
 #[cfg(feature = "history")]
 pub use history::publication::{Publication, PublishError};
-#[cfg(feature = "redis")]
-pub use redis::{
-    counters::RedisCounters,
-    options::{InvalidRedisAddress, Redis},
-};
 #[cfg(feature = "history")]
 pub use history::resume::{Gap, ResumeError, Resumed, Since};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
 pub use parsed_request::ParsedRequest;
 pub use proxy_protocol::{InvalidNetwork, TrustedProxies};
+#[cfg(feature = "redis")]
+pub use redis::{
+    counters::RedisCounters,
+    options::{InvalidRedisAddress, Redis},
+};
 pub use spawn::RunningServer;
 pub use teardown::CloseReport;
 pub use upgrade_response::UpgradeResponse;

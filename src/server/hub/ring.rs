@@ -83,7 +83,13 @@ impl Ring {
     }
 
     /// Keeps the message with the newest position.
-    pub(super) fn keep(&mut self, message: &Message, except: &[ClientId], bounds: &Bounds, now: Instant) {
+    pub(super) fn keep(
+        &mut self,
+        message: &Message,
+        except: &[ClientId],
+        bounds: &Bounds,
+        now: Instant,
+    ) {
         let kept = Kept {
             at: now,
             message: compact(message),

@@ -11,10 +11,10 @@ use crate::net::sync::channel::Sender;
 use crate::net::sync::thread;
 use crate::server::counters::Totals;
 use crate::server::history::publication::PublishError;
-#[cfg(feature = "redis")]
-use crate::server::redis::{options::Redis, prepare::prepare};
 use crate::server::hub::Command;
 use crate::server::hub::history::{Ask, Memory};
+#[cfg(feature = "redis")]
+use crate::server::redis::{options::Redis, prepare::prepare};
 use crate::server::settings::Settings;
 use crate::server::shared::{ServerThreads, Shared};
 
@@ -138,7 +138,8 @@ impl Shared {
     pub(crate) fn attach(&self, room: &Arc<str>) -> bool {
         #[cfg(feature = "redis")]
         if let Some(desk) = self.desk.as_ref().filter(|_| self.is_shared(room)) {
-            let command = |answer| Command::History(Box::new(Ask::Attach(Arc::clone(room), answer)));
+            let command =
+                |answer| Command::History(Box::new(Ask::Attach(Arc::clone(room), answer)));
             return self.ask_hub(command, desk.timeout).is_some() || self.is_stopping();
         }
         let _ = room;

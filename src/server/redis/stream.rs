@@ -106,7 +106,10 @@ const KEPT: usize = 64 * 1024;
 
 fn connect_tcp(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
     let since = Instant::now();
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name of the host has no address");
+    let mut last = io::Error::new(
+        io::ErrorKind::NotFound,
+        "the name of the host has no address",
+    );
     for address in (host, port).to_socket_addrs()? {
         let left = timeout.saturating_sub(since.elapsed());
         if left.is_zero() {

@@ -63,7 +63,10 @@ fn a_publisher_outside_the_room_gets_the_position() {
     let Some(redis) = redis(&[]) else { return };
     let [one, other] = two(&redis);
     let positions = publish(&one, "lobby", numbers(0..3));
-    assert_eq!(positions.iter().map(|at| at.number()).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        positions.iter().map(|at| at.number()).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
     let page = other.handle.history("lobby", None, 10).unwrap();
     let found: Vec<_> = page.entries.iter().map(|entry| entry.position).collect();
     assert_eq!(found, positions);
@@ -90,16 +93,17 @@ fn a_member_that_joins_first_receives_its_own_message() {
 fn a_message_leaves_out_a_client_of_its_own_server_only() {
     let Some(redis) = redis(&[]) else { return };
     let servers = two(&redis);
-    let mut peers = servers.each_ref().map(|server| server.open(Version::Rfc6455));
+    let mut peers = servers
+        .each_ref()
+        .map(|server| server.open(Version::Rfc6455));
     for peer in &mut peers {
         peer.resume("lobby", "last 0");
     }
     // Both have the number 1 on their servers.
     peers[0].say("others|lobby|not me");
     peers[0].say("say|lobby|all");
-    let mut texts = |place: usize, count| -> Vec<_> {
-        (0..count).map(|_| peers[place].said().1).collect()
-    };
+    let mut texts =
+        |place: usize, count| -> Vec<_> { (0..count).map(|_| peers[place].said().1).collect() };
     assert_eq!(texts(0, 1), ["all"]);
     assert_eq!(texts(1, 2), ["not me", "all"]);
 }
@@ -122,12 +126,28 @@ fn a_follower_receives_the_messages_of_the_other_server() {
 #[test]
 fn rooms_with_the_local_prefix_are_not_shared() {
     let Some(redis) = redis(&[]) else { return };
-    let serve = || serve_with(History::new().local_prefix("own:").redis(options(&redis.address())));
+    let serve = || {
+        serve_with(
+            History::new()
+                .local_prefix("own:")
+                .redis(options(&redis.address())),
+        )
+    };
     let (one, other) = (serve(), serve());
     publish(&one, "own:lobby", numbers(0..3));
-    assert_eq!(other.handle.history("own:lobby", None, 10).unwrap().entries, []);
+    assert_eq!(
+        other.handle.history("own:lobby", None, 10).unwrap().entries,
+        []
+    );
     assert_eq!(redis.execute(&["DBSIZE"]), ":0");
-    assert!(one.handle.forget("own:lobby", one.handle.history("own:lobby", None, 1).unwrap().entries[0].position).is_ok());
+    assert!(
+        one.handle
+            .forget(
+                "own:lobby",
+                one.handle.history("own:lobby", None, 1).unwrap().entries[0].position
+            )
+            .is_ok()
+    );
 }
 
 #[test]
@@ -147,7 +167,11 @@ fn binary_and_large_messages_arrive_as_they_are() {
 #[test]
 fn older_entries_are_read_once_for_all_that_wait_and_gaps_are_counted() {
     let Some(redis) = redis(&[]) else { return };
-    let history = || History::new().max_entries(8).redis(options(&redis.address()));
+    let history = || {
+        History::new()
+            .max_entries(8)
+            .redis(options(&redis.address()))
+    };
     let (one, other) = (serve_with(history()), serve_with(history()));
     let positions = publish(&one, "lobby", numbers(0..40));
     let mut peer = other.open(Version::Rfc6455);
@@ -181,5 +205,13 @@ fn a_shared_room_cannot_be_forgotten_by_one_server() {
     let positions = publish(&server, "lobby", numbers(0..1));
     let error = server.handle.forget("lobby", positions[0]).unwrap_err();
     assert_eq!(error, stentor::server::PublishError::Shared);
-    assert_eq!(server.handle.history("lobby", None, 9).unwrap().entries.len(), 1);
+    assert_eq!(
+        server
+            .handle
+            .history("lobby", None, 9)
+            .unwrap()
+            .entries
+            .len(),
+        1
+    );
 }

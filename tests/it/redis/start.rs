@@ -8,7 +8,10 @@ use super::*;
 
 fn build(redis: Redis) -> Result<Server, std::io::Error> {
     let history = History::new().redis(redis);
-    Server::builder().history(history).listen("127.0.0.1:0").build()
+    Server::builder()
+        .history(history)
+        .listen("127.0.0.1:0")
+        .build()
 }
 
 fn fault(redis: Redis) -> String {
@@ -17,9 +20,15 @@ fn fault(redis: Redis) -> String {
 
 #[test]
 fn a_server_does_not_start_without_its_redis() {
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let error = fault(options(&format!("redis://user:secret@{unused}/")));
-    assert!(error.contains(&unused.to_string()) && error.contains("start Redis first"), "{error}");
+    assert!(
+        error.contains(&unused.to_string()) && error.contains("start Redis first"),
+        "{error}"
+    );
     assert!(!error.contains("secret"), "{error}");
 }
 
@@ -28,7 +37,9 @@ fn a_server_whose_redis_may_be_down_starts_and_works_when_it_is_there() {
     let Some(mut redis) = redis(&[]) else { return };
     redis.kill();
     let server = serve(options(&redis.address()).may_be_down());
-    eventually("the fault", || server.handle.health().degraded.then_some(()));
+    eventually("the fault", || {
+        server.handle.health().degraded.then_some(())
+    });
     let health = server.handle.health();
     assert!(health.ready && health.live);
     redis.start();
@@ -38,18 +49,28 @@ fn a_server_whose_redis_may_be_down_starts_and_works_when_it_is_there() {
 
 #[test]
 fn a_wrong_password_and_a_missing_one_are_named() {
-    let Some(redis) = redis(&["--requirepass", "right"]) else { return };
+    let Some(redis) = redis(&["--requirepass", "right"]) else {
+        return;
+    };
     let tube = Tube::to(&redis.socket());
     let error = fault(options(&tube.redis()));
-    assert!(error.contains("NOAUTH") && error.contains("put a password into the address"), "{error}");
+    assert!(
+        error.contains("NOAUTH") && error.contains("put a password into the address"),
+        "{error}"
+    );
     let error = fault(options(&format!("redis://:wrong@{}/", tube.address)));
-    assert!(error.contains("check the user and the password") && !error.contains(":wrong@"), "{error}");
+    assert!(
+        error.contains("check the user and the password") && !error.contains(":wrong@"),
+        "{error}"
+    );
     assert!(build(options(&format!("redis://:right@{}/", tube.address))).is_ok());
 }
 
 #[test]
 fn a_replica_is_no_place_for_shared_rooms() {
-    let Some(redis) = redis(&["--replicaof", "127.0.0.1", "1"]) else { return };
+    let Some(redis) = redis(&["--replicaof", "127.0.0.1", "1"]) else {
+        return;
+    };
     let error = fault(options(&redis.address()));
     assert!(error.contains("replica"), "{error}");
 }
@@ -60,7 +81,9 @@ fn a_server_of_another_protocol_is_no_redis() {
     let address = listener.local_addr().unwrap();
     let thread = thread::spawn(move || {
         for stream in listener.incoming().take(2) {
-            let _ = stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _ = stream
+                .unwrap()
+                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
     let error = fault(options(&format!("redis://{address}/")));
@@ -84,6 +107,11 @@ fn a_journal_beside_redis_and_tls_are_errors() {
     assert!(error.contains("rediss:// is not supported"), "{error}");
     let history = History::new().redis(options(&redis.address()));
     let history = history.journal(crate::history::journal::store::Memory::default());
-    let error = Server::builder().history(history).listen("127.0.0.1:0").build().err().unwrap();
+    let error = Server::builder()
+        .history(history)
+        .listen("127.0.0.1:0")
+        .build()
+        .err()
+        .unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

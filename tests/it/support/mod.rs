@@ -52,10 +52,10 @@ pub(crate) use process::{Chat, build};
 pub(crate) use quiet::hush;
 #[cfg(all(feature = "redis", unix))]
 pub(crate) use redis::{RedisServer, redis};
-#[cfg(all(feature = "redis", unix))]
-pub(crate) use tube::Tube;
 #[cfg(all(feature = "tls", feature = "server"))]
 pub(crate) use secure::{Identity, Secure, secure, secure_as, tunnel, tunnel_on};
+#[cfg(all(feature = "redis", unix))]
+pub(crate) use tube::Tube;
 pub(crate) use unix::{Folder, as_tcp, local_pair};
 #[cfg(unix)]
 pub(crate) use unix::{dial_unix, open_unix};

@@ -79,7 +79,9 @@ impl RedisServer {
     pub(crate) fn calls(&self, command: &str) -> u64 {
         let statistics = self.execute(&["INFO", "commandstats"]);
         let beginning = format!("cmdstat_{command}:calls=");
-        let line = statistics.lines().find_map(|line| line.strip_prefix(&beginning));
+        let line = statistics
+            .lines()
+            .find_map(|line| line.strip_prefix(&beginning));
         line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
     }
 }

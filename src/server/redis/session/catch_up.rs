@@ -235,7 +235,11 @@ impl Session {
 
     fn deliver_after(&mut self, room: &Arc<str>, loss: Loss, entry: Entry) {
         let at = entry.at;
-        self.gap(room, loss, Position::new(at.epoch, at.number.saturating_sub(1)));
+        self.gap(
+            room,
+            loss,
+            Position::new(at.epoch, at.number.saturating_sub(1)),
+        );
         self.deliver(room, entry);
     }
 
@@ -333,7 +337,11 @@ impl Session {
         let is_one_epoch = after.epoch == at.epoch;
         let newest = Newest {
             after,
-            floor: if is_whole && is_one_epoch { after.number } else { 0 },
+            floor: if is_whole && is_one_epoch {
+                after.number
+            } else {
+                0
+            },
             entries,
         };
         self.report(Report::Attached(Arc::clone(room), newest));
@@ -360,13 +368,8 @@ impl Session {
         }
         match judge_tip(seen, tip.at, tip.before) {
             TipVerdict::Same => self.has_seen(room, tip.at),
-            TipVerdict::After(loss) => self.gap(room, loss, tip.at),
-            // Nothing is left of the log after what was seen.
-            TipVerdict::Read => {
-                let missed = tip.at.number.saturating_sub(seen.number);
-                let missed = (tip.at.epoch == seen.epoch).then_some(missed);
-                self.gap(room, Loss::Trimmed(missed), tip.at);
-            }
+            // With `Read`, nothing is left of the log after what was seen.
+            TipVerdict::After(loss) | TipVerdict::Read(loss) => self.gap(room, loss, tip.at),
         }
         self.end_read(room, false);
     }

@@ -89,10 +89,15 @@ impl Lines {
     /// Returns when the oldest reply is due.
     pub(super) fn deadline(&self, timeout: Duration) -> Option<Instant> {
         let first = [self.commands.first(), self.notifications.first()];
-        first.into_iter().flatten().min().map(|since| since + timeout)
+        first
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|since| since + timeout)
     }
 
     pub(super) fn is_late(&self, now: Instant, timeout: Duration) -> bool {
-        self.deadline(timeout).is_some_and(|deadline| deadline <= now)
+        self.deadline(timeout)
+            .is_some_and(|deadline| deadline <= now)
     }
 }

@@ -8,8 +8,8 @@ use crate::net::sync::Instant;
 use crate::server::history::journal::JournalEntry;
 use crate::server::journal::Report;
 use crate::server::redis::Position;
-use crate::server::redis::scripts::log::{self, Page};
 use crate::server::redis::scripts::NoAnswer;
+use crate::server::redis::scripts::log::{self, Page};
 use crate::server::redis::wire::Reply;
 
 use super::catch_up::to_message;
@@ -52,13 +52,7 @@ const PAGE: (u32, u32) = (512, 256 * 1024);
 
 impl Reads {
     /// Requests entries for a thread; several threads that want the same share one read.
-    pub(super) fn page(
-        &mut self,
-        room: Arc<str>,
-        after: Position,
-        until: u64,
-        answer: PageAnswer,
-    ) {
+    pub(super) fn page(&mut self, room: Arc<str>, after: Position, until: u64, answer: PageAnswer) {
         let is_same = |page: &&mut PageRequest| {
             page.room == room && page.after == after && page.until == until
         };

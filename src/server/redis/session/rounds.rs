@@ -11,8 +11,8 @@ use crate::server::history::publication::{Publication, PublishError};
 use crate::server::journal::{Draft, Pending, Report};
 use crate::server::redis::fault::{ErrorKind, RedisError};
 use crate::server::redis::header::{Header, Payload};
-use crate::server::redis::scripts::log::{self, Appended, Outgoing};
 use crate::server::redis::scripts::NoAnswer;
+use crate::server::redis::scripts::log::{self, Appended, Outgoing};
 use crate::server::redis::wire::Reply;
 
 use super::catch_up::Awaited;
@@ -165,8 +165,14 @@ impl Session {
                 }
             };
             let is_full = bytes >= BYTES || count >= DRAFTS;
-            let is_awaited = || self.rooms.get(room).is_some_and(|room| !room.awaited.is_empty());
-            let batch = place.filter(|_| !is_full).map(|place| &mut batches[place].1);
+            let is_awaited = || {
+                self.rooms
+                    .get(room)
+                    .is_some_and(|room| !room.awaited.is_empty())
+            };
+            let batch = place
+                .filter(|_| !is_full)
+                .map(|place| &mut batches[place].1);
             let place = match (batch, &waiting.publication) {
                 (Some(batch), None) if batch.is_empty() && !is_awaited() => {
                     places.insert(Arc::clone(room), place);

@@ -148,11 +148,14 @@ impl Session {
                 let expected = self.lines.of(Line::Notifications).answered();
                 return match (expected, reply) {
                     (Some(Expected::Name), _) => {}
-                    (Some(expected), Reply::Error(text)) => self.start_failed(&expected, &text, now),
+                    (Some(expected), Reply::Error(text)) => {
+                        self.start_failed(&expected, &text, now)
+                    }
                     (Some(_), _) => {}
                     (None, Reply::Error(text)) => {
                         let error = RedisError::read(&text);
-                        let reason = format!("Redis has refused the subscription of rooms: {error}");
+                        let reason =
+                            format!("Redis has refused the subscription of rooms: {error}");
                         self.broken(&reason, now);
                     }
                     (None, _) => self.broken("Redis has sent a reply without a command", now),

@@ -9,7 +9,8 @@
 //! `chat --operator-file FILE ...` is a chat with operators: the first line of the file is their secret.
 //! `chat --grace-period SECONDS ...` sets how long a member whose connection was lost stays a member.
 //! The messages are kept in `./chat.redb` and outlive the process; `chat --data FILE ...` keeps them in another
-//! file, `chat --data none ...` in memory only.
+//! file, `chat --data none ...` in memory only. With the feature `redis`, `chat --redis redis://HOST/ ...` shares its
+//! rooms with all chats that use the same Redis, which keeps the messages.
 //!
 //! The page is at `/`, and at the path of any room so that a room can be linked to; a WebSocket at `/lobby` is in
 //! the room `lobby`; `/health` is the health check. Requests from other sites' pages are rejected. Messages are
@@ -71,6 +72,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 struct House {
     moderation: Arc<Moderation>,
     rooms: rooms::List,
+    /// Other chats have the same rooms.
+    is_shared: bool,
 }
 
 fn main() -> ExitCode {
@@ -96,9 +99,14 @@ fn serve(options: &Options) -> std::io::Result<()> {
     let house = House {
         moderation: Arc::new(Moderation::new(options.operator_file.as_deref())?),
         rooms: rooms::List::default(),
+        is_shared: options.redis.is_some(),
     };
-    let store = store::open(&options.data)?;
-    let kept = store.as_ref().map(|_| &options.data);
+    let store = match house.is_shared {
+        true => None,
+        false => store::open(&options.data)?,
+    };
+    let kept = store.as_ref().map(|_| options.data.as_str());
+    let kept = kept.or(options.redis.as_ref().map(|_| "Redis, and shared"));
     let kept = kept.map(|data| format!("messages are kept in {data}"));
     let rate = RateLimit::per_second().messages(MESSAGES_PER_SECOND);
     let builder = Server::builder()
@@ -106,7 +114,7 @@ fn serve(options: &Options) -> std::io::Result<()> {
         .rate_limit(rate.bytes(BYTES_PER_SECOND))
         .max_clients_per_address(Some(MOST_PER_ADDRESS))
         .same_origin()
-        .history(history(options, store))
+        .history(history(options, store)?)
         .on_request(pages::answer);
     let (builder, scheme) = doors::secure(builder, options.certificate.as_ref())?;
     let server = doors::listen(builder, options)?;
@@ -120,16 +128,33 @@ fn serve(options: &Options) -> std::io::Result<()> {
 }
 
 /// The messages that the rooms keep in memory: for a day, and in 64 MiB at most. The store keeps more.
-fn history(options: &Options, store: Option<store::Store>) -> History {
+fn history(options: &Options, store: Option<store::Store>) -> std::io::Result<History> {
     let history = History::new().max_entries(1000).max_bytes(1024 * 1024);
     let history = history.max_age(Duration::from_secs(24 * 3600));
     let history = match store {
         Some(store) => history.journal(store),
         None => history,
     };
-    history
+    let history = history
         .grace_period(options.grace_period)
-        .max_announced(MOST_MEMBERS)
+        .max_announced(MOST_MEMBERS);
+    match &options.redis {
+        Some(address) => shared(history, address),
+        None => Ok(history),
+    }
+}
+
+/// Shares the rooms with all chats at this Redis.
+#[cfg(feature = "redis")]
+fn shared(history: History, address: &str) -> std::io::Result<History> {
+    let redis = stentor::server::Redis::at(address).map_err(std::io::Error::other)?;
+    let redis = redis.namespace("stentor-chat");
+    Ok(history.redis(redis.on_gap(|_, gap| Some(wire::live_gap(gap).into()))))
+}
+
+#[cfg(not(feature = "redis"))]
+fn shared(history: History, _: &str) -> std::io::Result<History> {
+    Ok(history)
 }
 
 fn chat(client: &mut Client, house: &House) -> stentor::HandlerResult {

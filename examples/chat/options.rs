@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::store;
 
 /// The form of the arguments, for the messages of errors.
-const USAGE: &str = "usage: chat [--data FILE | --data none] [--operator-file FILE] [--grace-period SECONDS] \
+const USAGE: &str = "usage: chat [--data FILE | --data none | --redis URL] [--operator-file FILE] [--grace-period SECONDS] \
     [--tls CERTIFICATE KEY | --self-signed[=FILE]] [ADDRESS | PATH]... | --systemd";
 
 /// The longest grace period, in seconds.
@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) certificate: Option<Certificate>,
     /// The file that keeps the messages, or `none`.
     pub(crate) data: String,
+    /// The address of the Redis through which several chats share their rooms.
+    pub(crate) redis: Option<String>,
     /// The file whose first line is the operators' secret.
     pub(crate) operator_file: Option<PathBuf>,
     /// How long a member whose connection was lost is not announced as left.
@@ -54,6 +56,7 @@ impl Options {
             systemd: false,
             certificate: None,
             data: store::DEFAULT.to_owned(),
+            redis: None,
             operator_file: None,
             grace_period: Duration::from_secs(5),
         };
@@ -69,6 +72,7 @@ impl Options {
             };
             match option {
                 "--data" => options.data = value("a file, or none")?,
+                "--redis" => options.redis = Some(value("a URL")?),
                 "--operator-file" => options.operator_file = Some(value("a file")?.into()),
                 "--grace-period" => options.grace_period = grace_period(&value("seconds")?)?,
                 "--tls" => {
@@ -98,11 +102,17 @@ impl Options {
             let features = format!("cargo run --features {feature} --example chat");
             Err(format!("{option} needs the feature {feature}: {features}"))
         };
+        let has_file = ![store::DEFAULT, "none"].contains(&self.data.as_str());
         match &self.certificate {
             Some(Certificate::Files { .. }) if !cfg!(feature = "tls") => needs("--tls", "tls"),
             Some(Certificate::SelfSigned(_)) if !cfg!(feature = "self-signed") => {
                 needs("--self-signed", "self-signed")
             }
+            _ if self.redis.is_some() && !cfg!(feature = "redis") => needs("--redis", "redis"),
+            _ if self.redis.is_some() && has_file => Err(format!(
+                "--redis and --data {}: Redis keeps the messages: give one of them: {USAGE}",
+                self.data
+            )),
             _ if self.systemd && !cfg!(unix) => {
                 Err("--systemd: there is no systemd on this system: give an address".to_owned())
             }

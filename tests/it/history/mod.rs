@@ -61,7 +61,7 @@ pub(crate) fn obey(client: &mut Client) -> HandlerResult {
     Ok(())
 }
 
-pub(crate) fn said(text: &str) -> Publication {
+fn said(text: &str) -> Publication {
     Publication::around("", format!(" {text}"))
 }
 
@@ -158,7 +158,7 @@ fn welcome(text: &str) -> Welcome {
     }
 }
 
-pub(crate) fn parse(text: &str) -> (Position, String) {
+fn parse(text: &str) -> (Position, String) {
     let (position, text) = text.split_once(' ').unwrap();
     let parsed = position.parse();
     (

@@ -1,6 +1,9 @@
 //! Rooms that several servers share through a real Redis. Without the program `redis-server`, these tests do nothing,
 //! unless `STENTOR_NEEDS_REDIS` is set.
 
+#[cfg(feature = "client")]
+mod chat;
+
 mod failures;
 
 mod rooms;
@@ -12,7 +15,7 @@ use std::time::Duration;
 use stentor::Server;
 use stentor::server::{History, Redis};
 
-use crate::history::{Resuming, numbers, obey, parse, publish, said};
+use crate::history::{Resuming, numbers, obey, publish};
 use crate::support::{Loopback, Peer, RedisServer, Tube, becomes, eventually, redis};
 
 /// Options with which failures are seen soon, and which no busy machine exceeds otherwise.

@@ -49,6 +49,7 @@ fn build_with_cargo(example: &str) -> PathBuf {
         ("systemd", cfg!(feature = "systemd")),
         ("tls", cfg!(feature = "tls")),
         ("self-signed", cfg!(feature = "self-signed")),
+        ("redis", cfg!(feature = "redis")),
     ] {
         // The examples in a crate of their own use none.
         if is_on && !example.starts_with("embed_") {

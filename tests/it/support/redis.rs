@@ -1,6 +1,6 @@
 //! A Redis for one test, on a Unix socket in a folder of its own; its data survives its process.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 

@@ -14,9 +14,10 @@ const LICENCES: [&str; 4] = ["MIT", "Apache-2.0", "BSD-3-Clause", "Zlib"];
 const LICENCES_OF_FEATURES: [&str; 2] = ["ISC", "CDLA-Permissive-2.0"];
 
 /// The features that are off by default and need crates.
-const FEATURES: [&str; 6] = [
+const FEATURES: [&str; 7] = [
     "bytes",
     "deflate",
+    "redis",
     "systemd",
     "tls",
     "native-roots",

@@ -271,7 +271,6 @@ mod tests {
     #[test]
     fn anything_else_is_a_fault_with_a_text() {
         let long = [b"+", &[b'a'; 21][..], b"\r\n"].concat();
-        let large = b"$100\r\n".repeat(1);
         let many = [b"*10\r\n".as_slice(), &b"*1\r\n".repeat(2)].concat();
         let parts = [
             b"*9\r\n",
@@ -308,7 +307,7 @@ mod tests {
             assert_eq!(scan_slowly(bytes), Err(fault), "{}", bytes.escape_ascii());
             assert!(fault.to_string().len() > 10);
         }
-        assert_eq!(scan(&large), Ok(None));
+        assert_eq!(scan(b"$100\r\n"), Ok(None));
     }
 
     #[test]

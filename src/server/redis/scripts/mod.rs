@@ -63,7 +63,7 @@ pub(crate) struct LogBounds {
     /// The bytes of headers and payloads, and 64 for each entry; an eighth more is kept. The newest entry is always
     /// kept.
     pub(crate) bytes: u64,
-    /// Seconds after the newest entry after which the log is removed.
+    /// Seconds after the newest entry after which the log is removed, or up to an eighth earlier.
     pub(crate) log_seconds: u32,
     /// Seconds after which the position, and the members, are removed, if no server renews them.
     pub(crate) state_seconds: u32,

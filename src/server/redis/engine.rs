@@ -135,7 +135,7 @@ impl Engine {
             return;
         };
         for (stream, line) in streams.iter_mut().zip(LINES) {
-            if let Err(error) = stream.send(self.session.to_send(line)) {
+            if let Err(error) = stream.send(self.session.unsent(line)) {
                 return self.session.broken(&error.to_string(), Instant::now());
             }
         }
@@ -146,7 +146,7 @@ impl Engine {
         let next = next.map(|next| next.saturating_duration_since(Instant::now()));
         let session = &mut self.session;
         let polled = self.streams.iter().flatten().zip(LINES);
-        let polled = polled.map(|(stream, line)| stream.polled(!session.to_send(line).is_empty()));
+        let polled = polled.map(|(stream, line)| stream.polled(!session.unsent(line).is_empty()));
         self.sleeper.poll(polled.collect(), next);
     }
 

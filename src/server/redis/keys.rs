@@ -3,8 +3,6 @@
 //! ```text
 //! namespace:1:room:{lobby}:log                 what is kept of a room: see `Kind`
 //! namespace:1:room:{lobby}:new                 the channel of the room's notifications
-//! namespace:1:{machines}:alive                 the servers, by the end of their lease
-//! namespace:1:{machines}:rooms:00112233…       the rooms in which a server has members
 //! namespace:1:probe:{00112233…}                the channel by which a server checks its subscriptions
 //! ```
 //!
@@ -34,16 +32,6 @@ pub(super) enum Kind {
     Log,
     /// A hash: the epoch, the number, and what else the log's script remembers.
     State,
-    /// A hash: how many connections each member has.
-    Counts,
-    /// A hash: the metadata of the announced members.
-    List,
-    /// A hash: the entries by which the announced members will have left.
-    Lefts,
-    /// A sorted set: the members without a connection, by the end of their grace period.
-    Leaving,
-    /// A hash for each server: the members of its connections.
-    Connections(MachineId),
     /// A string for each server: its newest entry, with the position.
     Writer(MachineId),
 }
@@ -78,28 +66,8 @@ impl Keys {
         match kind {
             Kind::Log => self.of_room(room, "log"),
             Kind::State => self.of_room(room, "state"),
-            Kind::Counts => self.of_room(room, "counts"),
-            Kind::List => self.of_room(room, "list"),
-            Kind::Lefts => self.of_room(room, "lefts"),
-            Kind::Leaving => self.of_room(room, "leaving"),
-            Kind::Connections(machine) => self.of_room(room, &format!("connections:{machine}")),
             Kind::Writer(machine) => self.of_room(room, &format!("writer:{machine}")),
         }
-    }
-
-    /// Returns the key of all servers.
-    pub(super) fn machines(&self) -> String {
-        format!("{}{{machines}}:alive", self.prefix)
-    }
-
-    /// Returns the beginning of the keys with the rooms of each server.
-    pub(super) fn all_rooms(&self) -> String {
-        format!("{}{{machines}}:rooms:", self.prefix)
-    }
-
-    /// Returns the key with the rooms of a server.
-    pub(super) fn rooms(&self, machine: MachineId) -> String {
-        format!("{}{machine}", self.all_rooms())
     }
 
     fn of_room(&self, room: &str, kind: &str) -> String {
@@ -143,15 +111,6 @@ fn unescape(name: &str) -> Option<String> {
         plain.push_str(&part[2..]);
     }
     Some(plain).filter(|_| !name.is_empty() && !name.contains(['{', '}', '\0']))
-}
-
-impl MachineId {
-    /// Reads the number as `Display` writes it.
-    pub(super) fn read(text: &[u8]) -> Option<MachineId> {
-        let text = std::str::from_utf8(text).ok()?;
-        let number = u64::from_str_radix(text, 16).ok().map(MachineId);
-        number.filter(|number| number.to_string() == text)
-    }
 }
 
 impl fmt::Display for MachineId {
@@ -215,24 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_read_only_as_it_is_written() {
+    fn a_machine_is_a_part_of_its_own_names() {
         let machine = MachineId(0xab);
         assert_eq!(machine.to_string(), "00000000000000ab");
-        assert_eq!(MachineId::read(b"00000000000000ab"), Some(machine));
-        for text in [
-            "",
-            "ab",
-            "00000000000000AB",
-            "+0000000000000ab",
-            "00000000000000abc",
-        ] {
-            assert_eq!(MachineId::read(text.as_bytes()), None, "{text}");
-        }
         let keys = Keys::new("chat");
-        assert_eq!(
-            keys.rooms(machine),
-            "chat:1:{machines}:rooms:00000000000000ab"
-        );
         assert_eq!(keys.probe(machine), "chat:1:probe:{00000000000000ab}");
         let key = keys.key("lobby", Kind::Writer(machine));
         assert_eq!(key, "chat:1:room:{lobby}:writer:00000000000000ab");

@@ -239,7 +239,7 @@ impl Session {
     }
 
     /// Returns the bytes that wait for a connection. The caller removes those that are sent.
-    pub(crate) fn to_send(&mut self, line: Line) -> &mut Vec<u8> {
+    pub(crate) fn unsent(&mut self, line: Line) -> &mut Vec<u8> {
         &mut self.lines.of(line).out
     }
 
@@ -266,8 +266,9 @@ impl Session {
                 self.broken(reason, now);
             }
         }
-        if self.lines.is_late(now, self.config.times.answer) {
-            self.broken("Redis has not answered in time", now);
+        let timeout = self.config.times.answer;
+        if let Some(reason) = self.lines.lateness(now, timeout) {
+            self.broken(reason, now);
         }
         self.tick_probe(now);
         self.refuse_late(now);

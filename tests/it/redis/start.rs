@@ -55,12 +55,12 @@ fn a_wrong_password_and_a_missing_one_are_named() {
     let tube = Tube::to(&redis.socket());
     let error = fault(options(&tube.redis()));
     assert!(
-        error.contains("NOAUTH") && error.contains("put a password into the address"),
+        error.contains("NOAUTH") && error.contains("add the password to the address"),
         "{error}"
     );
     let error = fault(options(&format!("redis://:wrong@{}/", tube.address)));
     assert!(
-        error.contains("check the user and the password") && !error.contains(":wrong@"),
+        error.contains("correct the user and the password") && !error.contains(":wrong@"),
         "{error}"
     );
     assert!(build(options(&format!("redis://:right@{}/", tube.address))).is_ok());

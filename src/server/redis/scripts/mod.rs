@@ -5,8 +5,6 @@
 
 pub(crate) mod log;
 
-pub(crate) mod presence;
-
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -22,28 +20,10 @@ pub(crate) enum Script {
     Append,
     Read,
     Attach,
-    Enter,
-    Leave,
-    Expire,
-    Settle,
-    Members,
-    Renew,
-    Beat,
 }
 
 /// All scripts.
-pub(crate) const ALL: [Script; 10] = [
-    Script::Append,
-    Script::Read,
-    Script::Attach,
-    Script::Enter,
-    Script::Leave,
-    Script::Expire,
-    Script::Settle,
-    Script::Members,
-    Script::Renew,
-    Script::Beat,
-];
+pub(crate) const ALL: [Script; 3] = [Script::Append, Script::Read, Script::Attach];
 
 /// What all calls of a connection have in common.
 #[derive(Debug, Clone)]
@@ -65,7 +45,7 @@ pub(crate) struct LogBounds {
     pub(crate) bytes: u64,
     /// Seconds after the newest entry after which the log is removed, or up to an eighth earlier.
     pub(crate) log_seconds: u32,
-    /// Seconds after which the position, and the members, are removed, if no server renews them.
+    /// Seconds after which the position is removed, if no server writes to the room.
     pub(crate) state_seconds: u32,
     /// A notification has the payloads of the entries up to so many bytes.
     pub(crate) inline: u32,
@@ -90,13 +70,6 @@ impl Script {
             Script::Append => source!("prelude.lua" "append.lua"),
             Script::Read => source!("page.lua" "read.lua"),
             Script::Attach => source!("prelude.lua" "page.lua" "attach.lua"),
-            Script::Enter => source!("prelude.lua" "presence.lua" "enter.lua"),
-            Script::Leave => source!("prelude.lua" "presence.lua" "leave.lua"),
-            Script::Expire => source!("prelude.lua" "presence.lua" "expire.lua"),
-            Script::Settle => source!("prelude.lua" "presence.lua" "settle.lua"),
-            Script::Members => source!("members.lua"),
-            Script::Renew => source!("renew.lua"),
-            Script::Beat => source!("beat.lua"),
         }
     }
 

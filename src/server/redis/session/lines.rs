@@ -96,8 +96,14 @@ impl Lines {
             .map(|since| since + timeout)
     }
 
-    pub(super) fn is_late(&self, now: Instant, timeout: Duration) -> bool {
-        self.deadline(timeout)
-            .is_some_and(|deadline| deadline <= now)
+    /// Returns the fault, if a reply is late.
+    pub(super) fn lateness(&self, now: Instant, timeout: Duration) -> Option<&'static str> {
+        let is_late = self
+            .deadline(timeout)
+            .is_some_and(|deadline| deadline <= now);
+        is_late.then_some(match self.commands.decoder.waiting() {
+            0 => "Redis has not answered in time",
+            _ => "Redis has stopped in the middle of an answer",
+        })
     }
 }

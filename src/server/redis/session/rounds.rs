@@ -327,8 +327,7 @@ impl Session {
     pub(super) fn is_lasting(&mut self, error: NoAnswer, now: Instant) -> Option<String> {
         match error {
             NoAnswer::Unexpected(script) => {
-                let reason = format!("Redis has answered the script {script:?} with another value");
-                self.broken(&reason, now);
+                self.broken(&NoAnswer::Unexpected(script).to_string(), now);
                 None
             }
             NoAnswer::Redis(error) => match error.kind {
@@ -338,13 +337,13 @@ impl Session {
                 }
                 ErrorKind::Loading => self.reconnect(&error, now),
                 kind if kind.needs_reconnect() => self.reconnect(&error, now),
-                _ => Some(format!("Redis has refused a script: {error}")),
+                kind => Some(format!("{} ({})", error, kind.name())),
             },
         }
     }
 
     fn reconnect(&mut self, error: &RedisError, now: Instant) -> Option<String> {
-        self.broken(&format!("Redis cannot be used now: {error}"), now);
+        self.broken(&error.to_string(), now);
         None
     }
 }

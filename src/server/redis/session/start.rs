@@ -2,7 +2,7 @@
 
 use crate::net::sync::Instant;
 use crate::server::redis::facts::{self, ServerFacts};
-use crate::server::redis::fault::{ErrorKind, RedisError};
+use crate::server::redis::fault::RedisError;
 use crate::server::redis::scripts::{self, ALL};
 use crate::server::redis::wire::{Push, Reply, encode};
 
@@ -92,14 +92,6 @@ impl Session {
 
     fn start_failed(&mut self, expected: &Expected, text: &str, now: Instant) {
         let error = RedisError::read(text);
-        let remedy = match error.kind {
-            ErrorKind::NoAuth => ": put a password into the address, as in redis://:PASSWORD@HOST/",
-            ErrorKind::WrongPassword => ": check the user and the password in the address",
-            ErrorKind::NoPermission => {
-                ": this user of Redis needs the commands that docs/rooms.md lists"
-            }
-            _ => "",
-        };
         let command = match expected {
             Expected::Auth => "AUTH",
             Expected::Select => "SELECT",
@@ -107,7 +99,7 @@ impl Session {
             Expected::Load(_) => "SCRIPT LOAD",
             _ => "a command",
         };
-        let reason = format!("Redis has refused {command}: {error}{remedy}");
+        let reason = format!("{command}: {error}");
         self.broken(&reason, now);
     }
 
@@ -154,8 +146,7 @@ impl Session {
                     (Some(_), _) => {}
                     (None, Reply::Error(text)) => {
                         let error = RedisError::read(&text);
-                        let reason =
-                            format!("Redis has refused the subscription of rooms: {error}");
+                        let reason = format!("SUBSCRIBE: {error}");
                         self.broken(&reason, now);
                     }
                     (None, _) => self.broken("Redis has sent a reply without a command", now),

@@ -3,7 +3,6 @@
 mod fake;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::sync::Instant;
@@ -139,7 +138,7 @@ impl World {
             return;
         };
         let mut take = |line| {
-            let out = server.session.to_send(line);
+            let out = server.session.unsent(line);
             let some = out.len().min(most);
             out.drain(..some).collect::<Vec<u8>>()
         };

@@ -4,8 +4,6 @@ mod cost;
 
 mod log;
 
-mod presence;
-
 mod start;
 
 use std::error::Error;

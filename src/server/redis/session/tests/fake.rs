@@ -48,6 +48,9 @@ pub(super) struct Stored {
     pub(super) payload: Vec<u8>,
 }
 
+/// A reply, and a channel with its message.
+pub(super) type Executed = (Vec<u8>, Option<(Vec<u8>, Vec<u8>)>);
+
 /// Few entries, so that a room is often read in several pages.
 const PAGE: usize = 3;
 
@@ -134,7 +137,7 @@ impl Fake {
     }
 
     /// Executes a command; returns its reply, and the notification.
-    pub(super) fn execute(&mut self, words: &[Vec<u8>]) -> (Vec<u8>, Option<(Vec<u8>, Vec<u8>)>) {
+    pub(super) fn execute(&mut self, words: &[Vec<u8>]) -> Executed {
         let text = |place: usize| String::from_utf8_lossy(&words[place]).into_owned();
         match &*text(0) {
             "INFO" => {
@@ -162,11 +165,7 @@ impl Fake {
         }
     }
 
-    fn evaluate(
-        &mut self,
-        words: &[Vec<u8>],
-        text: &dyn Fn(usize) -> String,
-    ) -> (Vec<u8>, Option<(Vec<u8>, Vec<u8>)>) {
+    fn evaluate(&mut self, words: &[Vec<u8>], text: &dyn Fn(usize) -> String) -> Executed {
         let Some(script) = self.scripts.get(&text(1)) else {
             return (b"-NOSCRIPT No matching script.\r\n".to_vec(), None);
         };

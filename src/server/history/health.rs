@@ -14,7 +14,7 @@ pub struct Health {
     pub ready: bool,
     /// The journal does not work: its last call has failed, or takes longer than its
     /// [timeout](crate::server::JournalLimits::timeout). Rooms that are in the journal receive no messages
-    /// meanwhile. The next call that succeeds ends this; there is none until something is published. Always `false`
-    /// without a [`Journal`](crate::server::Journal).
+    /// meanwhile. The next call that succeeds ends this; there is none until something is published. Rooms that are
+    /// shared through Redis: it is down, or has refused the newest message. Always `false` without either of them.
     pub degraded: bool,
 }

@@ -11,7 +11,7 @@ use crate::server::history::resume::Gap;
 use super::address::{Address, InvalidAddress, Place};
 use super::session::Times;
 
-/// Rooms that several servers share through one Redis or Valkey, of version 6.2 or later: pass it to
+/// Rooms that several servers share through one Redis (6.2 or later) or Valkey: pass it to
 /// [`History::redis`](crate::server::History::redis).
 ///
 /// A message is stored in Redis before any member receives it, and the members on all servers receive the messages of a

@@ -30,7 +30,7 @@ mod scripts;
 #[path = "../../../src/server/redis/wire.rs"]
 mod wire;
 
-use redis_protocol::resp2::decode::decode;
+use redis_protocol::resp2::decode::decode_range;
 use stentor::server::Position;
 
 use entry::notification;
@@ -66,7 +66,7 @@ pub fn judge_replies(bytes: &[u8]) {
     assert_eq!(whole, replies(bytes, 1), "byte by byte");
     let mut rest = bytes;
     for (reply, len) in &whole.0 {
-        let decoded = decode(rest).ok().flatten().map(|(_, len)| len);
+        let decoded = decode_range(rest).ok().flatten().map(|(_, len)| len);
         assert_eq!(decoded, Some(*len), "{reply:?}");
         rest = &rest[*len..];
     }

@@ -175,7 +175,7 @@ impl fmt::Display for NoAnswer {
             NoAnswer::Redis(error) => error.fmt(f),
             NoAnswer::Unexpected(script) => write!(
                 f,
-                "Redis has answered the script {script:?} in a way that it cannot: is a proxy between?"
+                "Redis has answered the script {script:?} with an unexpected reply: use a Redis or Valkey without a proxy before it"
             ),
         }
     }

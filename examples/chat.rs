@@ -105,8 +105,7 @@ fn serve(options: &Options) -> std::io::Result<()> {
         true => None,
         false => store::open(&options.data)?,
     };
-    let kept = store.as_ref().map(|_| options.data.as_str());
-    let kept = kept.or(options.redis.as_ref().map(|_| "Redis, and shared"));
+    let kept = store.as_ref().map(|_| &options.data);
     let kept = kept.map(|data| format!("messages are kept in {data}"));
     let rate = RateLimit::per_second().messages(MESSAGES_PER_SECOND);
     let builder = Server::builder()

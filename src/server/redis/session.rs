@@ -14,8 +14,6 @@ mod probes;
 mod reads;
 mod rounds;
 mod start;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -379,3 +377,6 @@ fn pop_if<T>(queue: &mut VecDeque<T>, is_it: impl Fn(&T) -> bool) -> Option<T> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ impl Default for Half {
 
 impl Half {
     /// Expects one more reply.
-    pub(super) fn expect(&mut self, expected: Expected, now: Instant) {
+    pub(super) fn await_reply(&mut self, expected: Expected, now: Instant) {
         self.expected.push_back((expected, now));
     }
 

@@ -51,6 +51,6 @@ impl Session {
         let channel = self.config.keys.probe(self.config.machine);
         let half = self.lines.of(Line::Commands);
         encode(&["PUBLISH", &channel, ""], &mut half.out);
-        half.expect(Expected::Probe, now);
+        half.await_reply(Expected::Probe, now);
     }
 }

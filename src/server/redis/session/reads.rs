@@ -112,7 +112,7 @@ impl Session {
         let context = self.context();
         let half = self.lines.of(Line::Commands);
         log::read(&context, &page.room, page.after, PAGE, &mut half.out);
-        half.expect(Expected::Read(Asked::Page(page)), now);
+        half.await_reply(Expected::Read(Asked::Page(page)), now);
         self.reads.sent += 1;
     }
 
@@ -134,7 +134,7 @@ impl Session {
                 Asked::Newest(room, generation)
             }
         };
-        half.expect(Expected::Read(asked), now);
+        half.await_reply(Expected::Read(asked), now);
         self.reads.sent += 1;
     }
 

@@ -142,7 +142,7 @@ impl Session {
                 .collect();
             let half = self.lines.of(Line::Commands);
             log::append(&context, &room, batch.first, &messages, &mut half.out);
-            half.expect(Expected::Append(room), now);
+            half.await_reply(Expected::Append(room), now);
             self.numbers.batches += 1;
         }
     }
@@ -205,7 +205,7 @@ impl Session {
         let numbers = first..;
         let messages = numbers.zip(batch).filter_map(|(number, waiting)| {
             let publication = waiting.publication?;
-            let mut header = Header::message(self.config.machine, number, publication.kind());
+            let mut header = Header::message(self.config.machine, number, kind(&publication));
             header.except = waiting.pending.except.iter().map(|id| id.0).collect();
             header.stamp = publication.stamp().and_then(|at| u32::try_from(at).ok());
             Some(Sent {
@@ -348,11 +348,9 @@ impl Session {
     }
 }
 
-impl Publication {
-    fn kind(&self) -> Payload {
-        match self.is_text() {
-            true => Payload::Text,
-            false => Payload::Binary,
-        }
+fn kind(publication: &Publication) -> Payload {
+    match publication.is_text() {
+        true => Payload::Text,
+        false => Payload::Binary,
     }
 }

@@ -20,19 +20,19 @@ impl Session {
             let half = self.lines.of(line);
             if let Some(password) = &config.password {
                 facts::auth(config.user.as_deref(), password, &mut half.out);
-                half.expect(Expected::Auth, now);
+                half.await_reply(Expected::Auth, now);
             }
             facts::set_name("stentor", &mut half.out);
-            half.expect(Expected::Name, now);
+            half.await_reply(Expected::Name, now);
         }
         if self.config.database != 0 {
             let half = self.lines.of(Line::Commands);
             facts::select(self.config.database, &mut half.out);
-            half.expect(Expected::Select, now);
+            half.await_reply(Expected::Select, now);
         }
         let half = self.lines.of(Line::Commands);
         for _ in 0..facts::info(&mut half.out) {
-            half.expect(Expected::Info, now);
+            half.await_reply(Expected::Info, now);
         }
         self.load_scripts(now);
         let probe = self.config.keys.probe(self.config.machine);
@@ -47,7 +47,7 @@ impl Session {
         let half = self.lines.of(Line::Commands);
         scripts::load(&mut half.out);
         for script in ALL {
-            half.expect(Expected::Load(script), now);
+            half.await_reply(Expected::Load(script), now);
         }
     }
 

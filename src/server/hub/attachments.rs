@@ -4,6 +4,7 @@
 //! Requests for the room wait until then. It stays attached as long as it has members, or its messages are in
 //! memory.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::protocol::Message;
@@ -19,12 +20,54 @@ use super::rooms::{Rooms, Tables};
 #[derive(Default)]
 pub(super) struct Attachments {
     rooms: Tables<Attachment>,
+    /// The rooms that wait: all of them, while Redis is down.
+    waiting: HashSet<Arc<str>>,
+    /// The number of them at which those that nobody needs are dropped.
+    most: usize,
 }
+
+/// So many rooms can wait before those that nobody needs are dropped.
+const FEW: usize = 1024;
 
 enum Attachment {
     /// Requests that wait for the room.
     Waiting(Vec<Ask>),
     Attached,
+}
+
+impl Attachment {
+    /// Returns whether a thread waits for the room.
+    fn is_awaited(&self) -> bool {
+        match self {
+            Attachment::Waiting(waiting) => waiting.iter().any(Ask::is_awaited),
+            Attachment::Attached => false,
+        }
+    }
+}
+
+impl Attachments {
+    /// Adds a room that waits; returns those that nobody waits for, if there are many.
+    fn add(&mut self, room: &Arc<str>) -> Vec<Arc<str>> {
+        let waiting = Attachment::Waiting(Vec::new());
+        self.rooms.of(room).insert(Arc::clone(room), waiting);
+        self.waiting.insert(Arc::clone(room));
+        if self.waiting.len() <= self.most.max(FEW) {
+            return Vec::new();
+        }
+        let rooms = &self.rooms;
+        let is_given_up = |name: &&Arc<str>| {
+            let attachment = rooms.get(name);
+            *name != room && !attachment.is_some_and(Attachment::is_awaited)
+        };
+        let given_up: Vec<_> = self.waiting.iter().filter(is_given_up).cloned().collect();
+        self.most = 2 * (self.waiting.len() - given_up.len());
+        given_up
+    }
+
+    fn remove(&mut self, room: &str) -> Option<Attachment> {
+        self.waiting.remove(room);
+        self.rooms.remove(room)
+    }
 }
 
 impl Memory {
@@ -39,14 +82,15 @@ impl Memory {
         if !self.is_shared(room) {
             return None;
         }
-        let table = self.attachments.rooms.of(room);
-        if !table.contains_key(room) {
+        if self.attachments.rooms.get(room).is_none() {
             if let Some(desk) = &self.desk {
                 desk.order(Order::Attach(Arc::clone(room)));
             }
-            table.insert(Arc::clone(room), Attachment::Waiting(Vec::new()));
+            // They have members, perhaps.
+            let given_up = self.attachments.add(room);
+            self.rings.dropped.extend(given_up);
         }
-        match table.get_mut(room) {
+        match self.attachments.rooms.of(room).get_mut(room) {
             Some(Attachment::Waiting(waiting)) => Some(waiting),
             _ => None,
         }
@@ -54,23 +98,31 @@ impl Memory {
 
     /// Notes that a client has left a room whose ring is gone: a new ring ends the attachment in time.
     pub(super) fn has_left(&mut self, room: &Arc<str>) {
-        if self.attachments.rooms.get(room).is_some() {
+        if let Some(Attachment::Attached) = self.attachments.rooms.get(room) {
             self.rings.open(room);
         }
     }
 
-    /// Detaches the rooms whose rings were removed, unless they have members.
-    pub(super) fn detach(&mut self, rooms: &Rooms) {
+    /// Detaches the rooms whose rings were removed, unless they have members; returns the weight of the requests that
+    /// waited for them, and whose threads have given up.
+    pub(super) fn detach(&mut self, rooms: &Rooms) -> usize {
+        let mut given_up = 0;
         for room in std::mem::take(&mut self.rings.dropped) {
-            let is_used = rooms.get(&room).is_some() || self.rings.get(&room).is_some();
-            if is_used {
+            let attachment = self.attachments.rooms.get(&room);
+            let is_awaited = attachment.is_some_and(Attachment::is_awaited);
+            if is_awaited || rooms.get(&room).is_some() || self.rings.get(&room).is_some() {
                 continue;
             }
             self.rings.detach(&room);
-            if let (Some(_), Some(desk)) = (self.attachments.rooms.remove(&room), &self.desk) {
+            let attachment = self.attachments.remove(&room);
+            if let Some(Attachment::Waiting(waiting)) = &attachment {
+                given_up += waiting.iter().map(Ask::weight).sum::<usize>();
+            }
+            if let (Some(_), Some(desk)) = (attachment, &self.desk) {
                 desk.order(Order::Detach(room));
             }
         }
+        given_up
     }
 }
 
@@ -155,6 +207,7 @@ impl Hub {
             return;
         };
         let before = std::mem::replace(attachment, Attachment::Attached);
+        memory.attachments.waiting.remove(room);
         if memory.rings.attach(room, newest) {
             memory.is_followed(room);
         }
@@ -163,5 +216,36 @@ impl Hub {
                 self.ask(ask, batch);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Attachment, Attachments, FEW};
+    use crate::net::answer::answer;
+    use crate::server::hub::history::Ask;
+
+    #[test]
+    fn rooms_that_nobody_waits_for_are_dropped() {
+        let mut attachments = Attachments::default();
+        let awaited: Arc<str> = "awaited".into();
+        assert_eq!(attachments.add(&awaited).len(), 0);
+        let (waits, _waiting) = answer();
+        let table = attachments.rooms.of(&awaited);
+        if let Some(Attachment::Waiting(asks)) = table.get_mut(&awaited) {
+            asks.push(Ask::Attach(Arc::clone(&awaited), waits));
+        }
+        let mut most = 0;
+        for number in 0..10 * FEW {
+            for room in attachments.add(&number.to_string().into()) {
+                assert_ne!(room, awaited);
+                assert!(attachments.remove(&room).is_some());
+            }
+            most = most.max(attachments.waiting.len());
+        }
+        assert!(attachments.rooms.get(&awaited).is_some());
+        assert!((FEW..=FEW + 2).contains(&most), "{most}");
     }
 }

@@ -368,7 +368,7 @@ impl Hub {
         };
         self.count(&memory);
         #[cfg(feature = "redis")]
-        memory.detach(&self.rooms);
+        self.admission.give_back(memory.detach(&self.rooms));
         for room in memory.followed.drain(..) {
             let followers = memory.rings.followers(&room);
             let ring = memory.rings.open(&room);

@@ -368,7 +368,10 @@ impl Hub {
         };
         self.count(&memory);
         #[cfg(feature = "redis")]
-        self.admission.give_back(memory.detach(&self.rooms));
+        match memory.detach(&self.rooms) {
+            0 => {}
+            given_up => self.admission.give_back(given_up),
+        }
         for room in memory.followed.drain(..) {
             let followers = memory.rings.followers(&room);
             let ring = memory.rings.open(&room);

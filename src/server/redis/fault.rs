@@ -151,13 +151,13 @@ impl RedisError {
     }
 }
 
-/// Returns the code of an error. Redis 6.2 writes the error of a command in a script behind a text of its own.
+/// Returns the code of an error. Redis 6.2 writes the error of a command in a script behind the script's place.
 fn code(text: &str) -> &str {
-    let inner = match text.split_once("Error running script") {
-        Some((_, rest)) => rest.rsplit_once(": -").map_or(text, |(_, inner)| inner),
-        None => text,
-    };
-    let inner = inner.trim_start_matches('-');
+    let is_of_script = text.starts_with("@user_script") || text.contains("Error running script");
+    let inner = text.split_once(": -").filter(|_| is_of_script);
+    let inner = inner
+        .map_or(text, |(_, inner)| inner)
+        .trim_start_matches('-');
     inner.split([' ', '\r', '\n']).next().unwrap_or_default()
 }
 
@@ -250,9 +250,12 @@ mod tests {
 
     #[test]
     fn the_code_behind_the_text_of_an_older_redis_is_found() {
-        let text = "ERR Error running script (call to f_12): @user_script:9: @user_script: 9: -OOM command not";
-        assert_eq!(kind(text), ErrorKind::OutOfMemory);
-        assert_eq!(kind("-OOM command not allowed"), ErrorKind::OutOfMemory);
+        let place = "@user_script: 9: -OOM command not allowed when used memory > 'maxmemory'.";
+        let raised = format!("ERR Error running script (call to f_12): @user_script:9: {place}");
+        for text in [place, &raised, "-OOM command not allowed"] {
+            assert_eq!(kind(text), ErrorKind::OutOfMemory, "{text}");
+        }
+        assert_eq!(kind("ERR value: -OOM"), ErrorKind::Other);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A running `redis-server`. Dropping it ends the process, and removes its folder.
 #[derive(Debug)]
@@ -63,10 +63,15 @@ impl RedisServer {
         let options = ["--replicaof", "127.0.0.1", &port];
         let replica = RedisServer::start_on(free_port()?, &options)?;
         let replica = replica.ok_or_else(|| io::Error::other("no replica was started"))?;
-        match &self.command(&["WAIT", "1", "60000"])?[..] {
-            "1" => Ok(replica),
-            _ => Err(io::Error::other("the replica does not get the data")),
+        let began = Instant::now();
+        while began.elapsed() < LONG {
+            let info = replica.command(&["INFO", "replication"])?;
+            if info.contains("master_link_status:up") {
+                return Ok(replica);
+            }
+            thread::sleep(Duration::from_millis(1));
         }
+        Err(io::Error::other("the replica does not get the data"))
     }
 
     /// Makes a replica a primary.

@@ -48,16 +48,7 @@ struct Link {
 impl Link {
     /// Connects as the server with this number, and loads the scripts.
     fn open(redis: &RedisServer, machine: u64) -> Result<Link, Box<dyn Error>> {
-        let mut link = Link {
-            stream: redis.connect()?,
-            decoder: Decoder::new(REPLIES),
-            context: Context {
-                keys: Keys::new("test"),
-                machine: MachineId(machine),
-                life: String::new(),
-                log: LOG,
-            },
-        };
+        let mut link = Link::connect(redis, machine)?;
         link.context.life = link.facts()?.life;
         let mut bytes = Vec::new();
         load(&mut bytes);
@@ -66,6 +57,20 @@ impl Link {
             loaded(script, link.reply()?)?;
         }
         Ok(link)
+    }
+
+    /// Connects, and sends nothing.
+    fn connect(redis: &RedisServer, machine: u64) -> Result<Link, Box<dyn Error>> {
+        Ok(Link {
+            stream: redis.connect()?,
+            decoder: Decoder::new(REPLIES),
+            context: Context {
+                keys: Keys::new("test"),
+                machine: MachineId(machine),
+                life: String::new(),
+                log: LOG,
+            },
+        })
     }
 
     fn facts(&mut self) -> Result<ServerFacts, Box<dyn Error>> {

@@ -31,29 +31,17 @@ fn passwords_are_checked() -> Outcome {
     };
     let error = Link::open(&redis, 1).err().map(|error| error.to_string());
     assert!(error.is_some_and(|error| error.contains("NOAUTH")));
-    let mut stream = redis.connect()?;
-    let mut bytes = Vec::new();
-    auth(None, "wrong", &mut bytes);
-    auth(Some("ann"), "secret", &mut bytes);
-    auth(None, "secret", &mut bytes);
-    std::io::Write::write_all(&mut stream, &bytes)?;
-    let mut link = Link {
-        stream,
-        decoder: super::Decoder::new(super::REPLIES),
-        context: super::Context {
-            keys: super::Keys::new("test"),
-            machine: super::MachineId(1),
-            life: String::new(),
-            log: super::LOG,
-        },
-    };
-    for _ in 0..2 {
-        let Reply::Error(text) = link.reply()? else {
-            return Err("a wrong password was accepted".into());
+    let mut link = Link::connect(&redis, 1)?;
+    for (user, password) in [(None, "wrong"), (Some("ann"), "secret")] {
+        let reply = link.ask(|_, into| auth(user, password, into))?;
+        let kind = match &reply {
+            Reply::Error(text) => Some(RedisError::read(text).kind),
+            _ => None,
         };
-        assert_eq!(RedisError::read(&text).kind, ErrorKind::WrongPassword);
+        assert_eq!(kind, Some(ErrorKind::WrongPassword), "{reply:?}");
     }
-    assert_eq!(link.reply()?, Reply::Status("OK".to_owned()));
+    let reply = link.ask(|_, into| auth(None, "secret", into))?;
+    assert_eq!(reply, Reply::Status("OK".to_owned()));
     Ok(())
 }
 

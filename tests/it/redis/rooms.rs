@@ -3,7 +3,7 @@
 use std::thread;
 
 use stentor::Version;
-use stentor::server::{Followed, Since};
+use stentor::server::{Followed, Member, MemberKey, Publication, Since};
 
 use super::*;
 
@@ -214,4 +214,52 @@ fn a_shared_room_cannot_be_forgotten_by_one_server() {
             .len(),
         1
     );
+}
+
+#[test]
+fn entries_about_members_reach_all_servers_and_lists_are_local() {
+    let Some(redis) = redis(&[]) else { return };
+    let serve = || {
+        let history = History::new().grace_period(Duration::ZERO);
+        let history = history.redis(options(&redis.address()));
+        Loopback::run(Server::builder().history(history), |client| {
+            let member = Member::new(MemberKey::new()?)
+                .joined(Publication::around("joined ", ""))
+                .left(Publication::around("left ", ""));
+            client.enter("lobby", Since::Last(0), member, |entered| {
+                Some(format!("{} member", entered.members.len()).into())
+            })?;
+            while client.recv()?.is_some() {}
+            Ok(())
+        })
+    };
+    let (one, other) = (serve(), serve());
+    let mut ann = one.open(Version::Draft76);
+    ann.expect_text("1 member");
+    one.wait_for_members("lobby", 1);
+    let mut bob = other.open(Version::Rfc6455);
+    bob.expect_text("1 member");
+    assert!(ann.hear_text().starts_with("joined "));
+    drop(bob);
+    assert!(ann.hear_text().starts_with("left "));
+    assert_eq!(one.handle.present("lobby").unwrap().members.len(), 1);
+}
+
+#[test]
+fn messages_before_a_shutdown_are_stored_and_sent() {
+    let Some(redis) = redis(&[]) else { return };
+    let server = serve(options(&redis.address()));
+    let mut peer = server.open(Version::Rfc6455);
+    peer.resume("lobby", "last 0");
+    let room = server.handle.room("lobby");
+    for number in numbers(0..50) {
+        room.broadcast(format!("0-{number} {number}"));
+    }
+    server.handle.shutdown(Duration::from_secs(10));
+    for number in numbers(0..50) {
+        assert_eq!(peer.said().1, number);
+    }
+    assert!(matches!(peer.hear(), crate::support::Heard::Close(1001, _)));
+    let length = redis.execute(&["XLEN", "stentor:1:room:{lobby}:log"]);
+    assert_eq!(length, ":50");
 }

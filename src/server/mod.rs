@@ -55,7 +55,7 @@ mod idle_threads;
 
 pub(crate) mod listener;
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 mod unix_file;
 
 #[cfg(all(feature = "systemd", unix))]

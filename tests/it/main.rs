@@ -9,8 +9,12 @@
 )]
 
 #[cfg_attr(
-    not(all(feature = "server", feature = "client")),
-    allow(dead_code, unused_imports, reason = "some of it is for the other side")
+    not(all(feature = "server", feature = "client", feature = "unix")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some of it is for the other side, or for Unix sockets"
+    )
 )]
 mod support;
 

@@ -67,12 +67,14 @@ pub(super) fn response(request: &Request, agreed: &Agreed) -> Vec<u8> {
 }
 
 /// Writes a client's request, the first five lines in this order and spelling (draft-75 §4.1).
+#[inline]
 pub(super) fn request(request: &ClientRequest) -> (Vec<u8>, ExpectedProof) {
     let fields: Vec<_> = fields(request).chain(request.further_fields()).collect();
     (request.write(&fields), ExpectedProof::Nothing)
 }
 
 /// Returns the headers that draft-76 has as well.
+#[inline]
 pub(super) fn fields(request: &ClientRequest) -> impl Iterator<Item = (&str, String)> {
     let subprotocol_field = request.version.spec().subprotocol_field;
     let subprotocol = request.subprotocols_offered();
@@ -93,6 +95,7 @@ const PREAMBLE: &[u8; 85] = b"HTTP/1.1 101 Web Socket Protocol Handshake\r\n\
     Upgrade: WebSocket\r\nConnection: Upgrade\r\n";
 
 /// Checks the server's response (draft-75 §4.1).
+#[inline]
 pub(super) fn check_response(
     response: &HandshakeResponse,
     request: &ClientRequest,

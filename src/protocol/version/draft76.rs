@@ -111,6 +111,7 @@ pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
 
 /// Writes a client's request: two hidden numbers, the headers in an order that nobody can predict,
 /// and key3 behind the blank line (draft-76 §4.1 steps 16 to 26).
+#[inline]
 pub(super) fn request(request: &ClientRequest, entropy: Entropy) -> (Vec<u8>, ExpectedProof) {
     let random = Random(entropy);
     let (part1, key1) = hide(random);
@@ -127,6 +128,7 @@ pub(super) fn request(request: &ClientRequest, entropy: Entropy) -> (Vec<u8>, Ex
 
 /// Draws a number and hides it in a key: multiplied by the number of spaces, among noise (draft-76
 /// §4.1 steps 16 to 22).
+#[inline]
 fn hide(random: Random) -> (u32, String) {
     /// U+0021 to U+002F and U+003A to U+007E: neither spaces nor digits.
     const NOISE: [(u8, u8); 2] = [(0x21, 0x2f), (0x3a, 0x7e)];
@@ -149,6 +151,7 @@ fn hide(random: Random) -> (u32, String) {
 /// Checks the server's response. Laxer than the text, which compares `Upgrade` exactly (draft-76 §4.1
 /// steps 41 and 42): Netty's servers send `websocket`, as in RFC 6455. A server proves itself by the
 /// digest anyway.
+#[inline]
 pub(super) fn check_response(
     response: &HandshakeResponse,
     request: &ClientRequest,

@@ -139,6 +139,7 @@ pub(crate) fn is_subprotocol_byte(byte: u8) -> bool {
 }
 
 /// Writes a client's request in any of the three hybi versions (draft-07 §5.1, RFC 6455 §4.1).
+#[inline]
 pub(super) fn request(
     request: &ClientRequest,
     extensions: Option<String>,
@@ -172,6 +173,7 @@ pub(super) fn request(
 }
 
 /// Checks the server's response (RFC 6455 §4.1).
+#[inline]
 pub(super) fn check_response(
     response: &HandshakeResponse,
     expected: &ExpectedProof,

@@ -8,11 +8,14 @@
 //! `chat --self-signed=FILE ...` writes to a file, for clients that are to trust it.
 //! `chat --operator-file FILE ...` is a chat with operators: the first line of the file is their secret.
 //! `chat --grace-period SECONDS ...` sets how long a member whose connection was lost stays a member.
+//! With the feature `prometheus`, `chat --metrics PORT ...` serves metrics for Prometheus at `/metrics`, on that port of
+//! 127.0.0.1; `chat --metrics ADDRESS ...` on another address. `chat/dashboard.json` is a dashboard of Grafana for them.
 //! The messages are kept in `./chat.redb` and outlive the process; `chat --data FILE ...` keeps them in another
-//! file, `chat --data none ...` in memory only.
+//! file, `chat --data none ...` in memory only. With the feature `redis`, `chat --redis redis://HOST/ ...` shares its
+//! rooms with all chats that use the same Redis, which keeps the messages.
 //!
 //! The page is at `/`, and at the path of any room so that a room can be linked to; a WebSocket at `/lobby` is in
-//! the room `lobby`; `/health` is the health check. Requests from other sites' pages are rejected. Messages are
+//! the room `lobby`; `/health` is the health check for a monitor, and `/ready` the one for a load balancer. Requests from other sites' pages are rejected. Messages are
 //! JSON, one object each (`chat/wire.rs`); `chat/chat.js` has the other half. A room remembers its newest
 //! messages, and a client that comes back receives those that it has missed. SIGINT and SIGTERM start a graceful
 //! shutdown; the second signal does not wait for the clients' answers.
@@ -36,6 +39,9 @@ use stentor::{Client, RateLimit, Server};
 mod doors;
 #[path = "chat/member.rs"]
 mod member;
+#[cfg(feature = "prometheus")]
+#[path = "chat/metrics.rs"]
+mod metrics;
 #[path = "chat/moderation.rs"]
 mod moderation;
 #[path = "chat/names.rs"]
@@ -44,6 +50,9 @@ mod names;
 mod options;
 #[path = "chat/pages.rs"]
 mod pages;
+#[cfg(feature = "prometheus")]
+#[path = "chat/process.rs"]
+mod process;
 #[path = "chat/rooms.rs"]
 mod rooms;
 #[path = "chat/signals.rs"]
@@ -71,6 +80,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 struct House {
     moderation: Arc<Moderation>,
     rooms: rooms::List,
+    /// Other chats have the same rooms.
+    is_shared: bool,
 }
 
 fn main() -> ExitCode {
@@ -96,8 +107,12 @@ fn serve(options: &Options) -> std::io::Result<()> {
     let house = House {
         moderation: Arc::new(Moderation::new(options.operator_file.as_deref())?),
         rooms: rooms::List::default(),
+        is_shared: options.redis.is_some(),
     };
-    let store = store::open(&options.data)?;
+    let store = match house.is_shared {
+        true => None,
+        false => store::open(&options.data)?,
+    };
     let kept = store.as_ref().map(|_| &options.data);
     let kept = kept.map(|data| format!("messages are kept in {data}"));
     let rate = RateLimit::per_second().messages(MESSAGES_PER_SECOND);
@@ -106,10 +121,15 @@ fn serve(options: &Options) -> std::io::Result<()> {
         .rate_limit(rate.bytes(BYTES_PER_SECOND))
         .max_clients_per_address(Some(MOST_PER_ADDRESS))
         .same_origin()
-        .history(history(options, store))
+        .history(history(options, store)?)
         .on_request(pages::answer);
     let (builder, scheme) = doors::secure(builder, options.certificate.as_ref())?;
     let server = doors::listen(builder, options)?;
+    #[cfg(feature = "prometheus")]
+    let _metrics = match options.metrics {
+        Some(address) => Some(metrics::serve(address, &server.handle())?),
+        None => None,
+    };
     signals::end_server(server.handle())?;
     house.moderation.follow(server.handle());
     doors::announce(&server, scheme)?;
@@ -120,16 +140,33 @@ fn serve(options: &Options) -> std::io::Result<()> {
 }
 
 /// The messages that the rooms keep in memory: for a day, and in 64 MiB at most. The store keeps more.
-fn history(options: &Options, store: Option<store::Store>) -> History {
+fn history(options: &Options, store: Option<store::Store>) -> std::io::Result<History> {
     let history = History::new().max_entries(1000).max_bytes(1024 * 1024);
     let history = history.max_age(Duration::from_secs(24 * 3600));
     let history = match store {
         Some(store) => history.journal(store),
         None => history,
     };
-    history
+    let history = history
         .grace_period(options.grace_period)
-        .max_announced(MOST_MEMBERS)
+        .max_announced(MOST_MEMBERS);
+    match &options.redis {
+        Some(address) => shared(history, address),
+        None => Ok(history),
+    }
+}
+
+/// Shares the rooms with all chats at this Redis.
+#[cfg(feature = "redis")]
+fn shared(history: History, address: &str) -> std::io::Result<History> {
+    let redis = stentor::server::Redis::at(address).map_err(std::io::Error::other)?;
+    let redis = redis.namespace("stentor-chat");
+    Ok(history.redis(redis.on_gap(|_, gap| Some(wire::live_gap(gap).into()))))
+}
+
+#[cfg(not(feature = "redis"))]
+fn shared(history: History, _: &str) -> std::io::Result<History> {
+    Ok(history)
 }
 
 fn chat(client: &mut Client, house: &House) -> stentor::HandlerResult {

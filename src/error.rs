@@ -15,9 +15,9 @@ pub(crate) mod tls;
 use std::fmt;
 use std::io;
 
-use crate::protocol::{
-    HandshakeError, InvalidHeader, InvalidOrigin, InvalidUrl, ProtocolError, Rejection, SendError,
-};
+#[cfg(feature = "client")]
+use crate::protocol::{HandshakeError, InvalidUrl};
+use crate::protocol::{InvalidHeader, InvalidOrigin, ProtocolError, Rejection, SendError};
 
 #[cfg(feature = "tls")]
 use tls::TlsError;
@@ -60,8 +60,10 @@ pub enum Error {
     Answered,
     /// The server rejected this client's request, or the server's response is incomplete or breaks a rule of
     /// the version.
+    #[cfg(feature = "client")]
     Handshake(Box<HandshakeError>),
     /// The URL to connect to is not a WebSocket URL.
+    #[cfg(feature = "client")]
     Url(InvalidUrl),
     /// A header, a cookie or a subprotocol cannot be sent in a request.
     Header(InvalidHeader),
@@ -220,7 +222,9 @@ impl fmt::Display for Error {
                 write!(f, "rejected with {}: {rejection}", rejection.status())
             }
             Error::Answered => f.write_str("the request received an ordinary HTTP response"),
+            #[cfg(feature = "client")]
             Error::Handshake(error) => write!(f, "handshake failed: {error}"),
+            #[cfg(feature = "client")]
             Error::Url(bad) => bad.fmt(f),
             Error::Header(bad) => bad.fmt(f),
             Error::Origin(bad) => bad.fmt(f),
@@ -252,14 +256,12 @@ impl std::error::Error for Error {
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.source(),
             #[cfg(feature = "client")]
-            Error::Proxy(_) | Error::Redirect(_) => None,
+            Error::Handshake(_) | Error::Url(_) | Error::Proxy(_) | Error::Redirect(_) => None,
             // The causes in these have no source.
             Error::Disconnected(_)
             | Error::Protocol(_)
             | Error::Rejected(_)
             | Error::Answered
-            | Error::Handshake(_)
-            | Error::Url(_)
             | Error::Header(_)
             | Error::Origin(_)
             | Error::Send(_)
@@ -271,24 +273,29 @@ impl std::error::Error for Error {
 }
 
 impl From<SendError> for Error {
+    #[inline]
     fn from(send_error: SendError) -> Self {
         Error::Send(send_error)
     }
 }
 
+#[cfg(feature = "client")]
 impl From<InvalidUrl> for Error {
+    #[inline]
     fn from(bad: InvalidUrl) -> Self {
         Error::Url(bad)
     }
 }
 
 impl From<InvalidHeader> for Error {
+    #[inline]
     fn from(bad: InvalidHeader) -> Self {
         Error::Header(bad)
     }
 }
 
 impl From<InvalidOrigin> for Error {
+    #[inline]
     fn from(bad: InvalidOrigin) -> Self {
         Error::Origin(bad)
     }
@@ -296,6 +303,7 @@ impl From<InvalidOrigin> for Error {
 
 #[cfg(feature = "client")]
 impl From<ProxyError> for Error {
+    #[inline]
     fn from(error: ProxyError) -> Self {
         Error::Proxy(error)
     }
@@ -303,12 +311,14 @@ impl From<ProxyError> for Error {
 
 #[cfg(feature = "client")]
 impl From<SocksError> for Error {
+    #[inline]
     fn from(error: SocksError) -> Self {
         Error::Proxy(ProxyError::Socks(error))
     }
 }
 
 impl From<Error> for io::Error {
+    #[inline]
     fn from(error: Error) -> Self {
         match error {
             Error::Io(error) => error,
@@ -319,6 +329,7 @@ impl From<Error> for io::Error {
 
 /// Unwraps an `io::Error` that holds an [`Error`].
 impl From<io::Error> for Error {
+    #[inline]
     fn from(error: io::Error) -> Self {
         error.downcast::<Error>().unwrap_or_else(Error::Io)
     }

@@ -5,19 +5,29 @@
 // The guide is about the server and the client together: with one of them, some links lead nowhere, and its programs
 // cannot be compiled.
 #![cfg_attr(
-    not(all(feature = "server", feature = "client", feature = "history")),
+    not(all(
+        feature = "server",
+        feature = "client",
+        feature = "history",
+        feature = "unix"
+    )),
     allow(rustdoc::broken_intra_doc_links),
     doc = "",
     doc = "This build leaves features out. The guide is in the documentation of a build with the default features."
 )]
 #![cfg_attr(
-    all(feature = "server", feature = "client", feature = "history"),
+    all(feature = "server", feature = "client", feature = "history", feature = "unix"),
     doc = "",
     doc = include_str!("guide.md")
 )]
 #![cfg(any(
     not(doctest),
-    all(feature = "server", feature = "client", feature = "history")
+    all(
+        feature = "server",
+        feature = "client",
+        feature = "history",
+        feature = "unix"
+    )
 ))]
 // Each item that needs a feature says so on docs.rs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -97,6 +107,6 @@ pub use server::request::Request;
 pub use server::run::Server;
 
 /// The programs of the cookbook, compiled. `tests/it/cookbook` runs them.
-#[cfg(all(doctest, feature = "systemd"))]
+#[cfg(all(doctest, feature = "prometheus", feature = "systemd"))]
 #[doc = include_str!("../docs/cookbook.md")]
 struct Cookbook;

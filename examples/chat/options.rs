@@ -1,13 +1,14 @@
 //! The arguments of the chat.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::store;
 
 /// The form of the arguments, for the messages of errors.
-const USAGE: &str = "usage: chat [--data FILE | --data none] [--operator-file FILE] [--grace-period SECONDS] \
-    [--tls CERTIFICATE KEY | --self-signed[=FILE]] [ADDRESS | PATH]... | --systemd";
+const USAGE: &str = "usage: chat [--data FILE | --data none | --redis URL] [--operator-file FILE] [--grace-period SECONDS] \
+    [--metrics ADDRESS | --metrics PORT] [--tls CERTIFICATE KEY | --self-signed[=FILE]] [ADDRESS | PATH]... | --systemd";
 
 /// The longest grace period, in seconds.
 const LONGEST_GRACE: u64 = 3600;
@@ -22,10 +23,18 @@ pub(crate) struct Options {
     pub(crate) certificate: Option<Certificate>,
     /// The file that keeps the messages, or `none`.
     pub(crate) data: String,
+    /// The address of the Redis through which several chats share their rooms.
+    pub(crate) redis: Option<String>,
     /// The file whose first line is the operators' secret.
     pub(crate) operator_file: Option<PathBuf>,
     /// How long a member whose connection was lost is not announced as left.
     pub(crate) grace_period: Duration,
+    /// The address of the page of metrics.
+    #[cfg_attr(
+        not(feature = "prometheus"),
+        allow(dead_code, reason = "the option is read, and then rejected")
+    )]
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 /// The certificate with which the chat proves its name.
@@ -54,8 +63,10 @@ impl Options {
             systemd: false,
             certificate: None,
             data: store::DEFAULT.to_owned(),
+            redis: None,
             operator_file: None,
             grace_period: Duration::from_secs(5),
+            metrics: None,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -69,8 +80,12 @@ impl Options {
             };
             match option {
                 "--data" => options.data = value("a file, or none")?,
+                "--redis" => options.redis = Some(value("a URL")?),
                 "--operator-file" => options.operator_file = Some(value("a file")?.into()),
                 "--grace-period" => options.grace_period = grace_period(&value("seconds")?)?,
+                "--metrics" => {
+                    options.metrics = Some(metrics(&value("an address with a port, or a port")?)?);
+                }
                 "--tls" => {
                     let (certificate, key) = (value("two files")?, value("two files")?);
                     options.certify(Certificate::Files { certificate, key })?;
@@ -98,11 +113,20 @@ impl Options {
             let features = format!("cargo run --features {feature} --example chat");
             Err(format!("{option} needs the feature {feature}: {features}"))
         };
+        let has_file = ![store::DEFAULT, "none"].contains(&self.data.as_str());
         match &self.certificate {
             Some(Certificate::Files { .. }) if !cfg!(feature = "tls") => needs("--tls", "tls"),
             Some(Certificate::SelfSigned(_)) if !cfg!(feature = "self-signed") => {
                 needs("--self-signed", "self-signed")
             }
+            _ if self.metrics.is_some() && !cfg!(feature = "prometheus") => {
+                needs("--metrics", "prometheus")
+            }
+            _ if self.redis.is_some() && !cfg!(feature = "redis") => needs("--redis", "redis"),
+            _ if self.redis.is_some() && has_file => Err(format!(
+                "--redis and --data {}: Redis keeps the messages: give one of them: {USAGE}",
+                self.data
+            )),
             _ if self.systemd && !cfg!(unix) => {
                 Err("--systemd: there is no systemd on this system: give an address".to_owned())
             }
@@ -120,5 +144,13 @@ fn grace_period(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|it| *it <= LONGEST_GRACE);
     seconds.map(Duration::from_secs).ok_or_else(|| {
         format!("--grace-period {text}: give whole seconds, from 0 to {LONGEST_GRACE}")
+    })
+}
+
+/// Returns the address of the page of metrics: a port alone is one of this machine, which others cannot reach.
+fn metrics(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port| (Ipv4Addr::LOCALHOST, port).into());
+    port.or_else(|_| text.parse()).map_err(|_| {
+        format!("--metrics {text}: give a port, or an address with a port, like 127.0.0.1:9100")
     })
 }

@@ -1,4 +1,4 @@
-//! The responses to requests: the page with its script and style, the health check, and the rooms.
+//! The responses to requests: the page with its script and style, the health checks, and the rooms.
 
 use stentor::protocol::InvalidHeader;
 use stentor::{Accept, Reply, Request, Response};
@@ -10,12 +10,13 @@ const PAGE: &str = include_str!("../chat.html");
 const SCRIPT: &str = include_str!("chat.js");
 const STYLE: &str = include_str!("chat.css");
 
-/// Responds with the page or the health check, and accepts WebSocket requests for a room. A script cannot read the
+/// Responds with the page or a health check, and accepts WebSocket requests for a room. A script cannot read the
 /// response to a WebSocket request: it requests the page at the same path, and gets the same reason.
 pub(crate) fn answer(request: &Request) -> Reply {
     match (request.version(), request.path()) {
         // No room is at these paths: `rooms::at` has the rules.
         (None, "/health") => health(request),
+        (None, "/ready") => ready(request),
         (None, "/chat.js") => asset("text/javascript; charset=utf-8", SCRIPT),
         (None, "/chat.css") => asset("text/css; charset=utf-8", STYLE),
         (version, path) => match (rooms::at(path), version) {
@@ -29,7 +30,8 @@ pub(crate) fn answer(request: &Request) -> Reply {
     }
 }
 
-/// Responds with 200 while the chat works, and with 503 and the reason while it does not.
+/// Responds with 200 while the chat works, and with 503 and the reason while it does not: for a monitor, which calls a
+/// person.
 fn health(request: &Request) -> Reply {
     let health = request.server().health();
     let fault = if !health.live {
@@ -41,6 +43,21 @@ fn health(request: &Request) -> Reply {
     } else {
         return Response::text("ok\n").into();
     };
+    unavailable(fault)
+}
+
+/// Responds with 503 while the chat should get no new clients: for a load balancer. A store that fails is no reason: if
+/// it fails for all chats behind the balancer, none would be left.
+fn ready(request: &Request) -> Reply {
+    let health = request.server().health();
+    match (health.live, health.ready) {
+        (true, true) => Response::text("ready\n").into(),
+        (false, _) => unavailable("the rooms do not answer\n"),
+        (true, false) => unavailable("the chat shuts down\n"),
+    }
+}
+
+fn unavailable(fault: &'static str) -> Reply {
     let response = Response::new(503).body("text/plain; charset=utf-8", fault);
     response.into()
 }

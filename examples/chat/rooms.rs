@@ -44,7 +44,7 @@ pub(crate) fn at(path: &str) -> Result<String, String> {
 }
 
 fn check(name: &str) -> Result<(), String> {
-    if name == MODERATION || name == "health" {
+    if [MODERATION, "health", "ready"].contains(&name) {
         return Err("this name is reserved: choose another one".to_owned());
     }
     if name.contains(['/', '.']) {

@@ -167,6 +167,12 @@ pub(crate) fn gap_between(resumed: &Resumed, before: Position) -> String {
     message("gap", &json!({"after": after, "missed": missed}))
 }
 
+/// Returns the message for a gap between two live entries.
+#[cfg(feature = "redis")]
+pub(crate) fn live_gap(gap: Gap) -> String {
+    message("gap", &json!({"missed": gap.missed()}))
+}
+
 /// Returns the time in milliseconds since 1970, as JavaScript counts it.
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now()

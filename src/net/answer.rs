@@ -59,9 +59,14 @@ pub(crate) fn answer<T>() -> (Answer<T>, Answered<T>) {
 impl<T> Answer<T> {
     /// Answers, and never blocks; returns whether the other side was still there to receive it.
     pub(crate) fn send(self, value: T) -> bool {
-        let is_awaited = Arc::strong_count(&self.0) > 1;
+        let is_awaited = self.is_awaited();
         *lock(&self.0.value) = Some(value);
         is_awaited
+    }
+
+    /// Returns whether the other side still waits.
+    pub(crate) fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 }
 

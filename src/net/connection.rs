@@ -162,15 +162,18 @@ impl Conversation {
     }
 
     /// As [`recv`](Conversation::recv), but waits for at most `timeout`.
+    #[inline]
     pub(crate) fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
         self.recv_within(Wait::until(Deadline::by(&self.watchdog.clock, timeout)))
     }
 
     /// As [`recv`](Conversation::recv), but never blocks.
+    #[inline]
     pub(crate) fn try_recv(&mut self) -> Result<Received, Error> {
         self.recv_within(Wait::none())
     }
 
+    #[inline]
     fn recv_within(&mut self, mut wait: Wait) -> Result<Received, Error> {
         loop {
             match self.step_within(&mut wait) {
@@ -183,6 +186,7 @@ impl Conversation {
     }
 
     /// Returns the next message, ping or pong, or `None` when there will be no more.
+    #[inline]
     pub(crate) fn recv_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
             match self.step() {
@@ -220,6 +224,7 @@ impl Conversation {
     }
 
     /// Sends a ping from the connection's own thread.
+    #[inline]
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         let encoder = self.encoder();
         self.reply(|out| encoder.encode_ping(payload, out).map(|()| 0))

@@ -3,7 +3,7 @@
 mod replies;
 
 #[cfg(feature = "server")]
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -108,7 +108,7 @@ pub(crate) struct Link {
     close_frame: Mutex<Option<CloseFrame>>,
     /// The rooms that a server's client is in; `None` before it has entered the hub, and once it has left.
     #[cfg(feature = "server")]
-    pub(crate) rooms: Mutex<Option<BTreeSet<Arc<str>>>>,
+    pub(crate) rooms: Mutex<Option<HashSet<Arc<str>>>>,
     /// The received bytes that it is counted to hold: see [`Incoming`](super::incoming::Incoming).
     pub(crate) held: AtomicUsize,
     /// It was closed because all clients together held too much.

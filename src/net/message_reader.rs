@@ -69,6 +69,7 @@ impl MessageReader<'_> {
 }
 
 impl BufRead for MessageReader<'_> {
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.start >= self.piece.bytes.len() && !self.piece.is_last {
             // Drops the old piece first.
@@ -79,6 +80,7 @@ impl BufRead for MessageReader<'_> {
         Ok(&self.piece.bytes[self.start..])
     }
 
+    #[inline]
     fn consume(&mut self, amount: usize) {
         self.start = self
             .start
@@ -88,6 +90,7 @@ impl BufRead for MessageReader<'_> {
 }
 
 impl Read for MessageReader<'_> {
+    #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -101,6 +104,7 @@ impl Read for MessageReader<'_> {
 impl Conversation {
     /// Waits for the start of the next message, and returns a reader for it; `None` when there will be no
     /// more messages.
+    #[inline]
     pub(crate) fn recv_reader(&mut self, limit: usize) -> Result<Option<MessageReader<'_>>, Error> {
         // The rest of a message whose reader was dropped is discarded.
         while self.connection.is_in_pieces() {
@@ -134,6 +138,7 @@ impl Conversation {
     }
 
     /// Waits for the next piece of a message; `None` when there will be no more.
+    #[inline]
     fn next_piece(&mut self) -> Result<Option<Piece>, Error> {
         loop {
             match self.step() {
@@ -146,6 +151,7 @@ impl Conversation {
 }
 
 impl fmt::Debug for MessageReader<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageReader")
             .field("is_text", &self.is_text())

@@ -77,6 +77,7 @@ impl MessageWriter<'_> {
     /// - [`Error::Send`] if a text ends within a character. The connection is closed with 1011.
     /// - [`Error::Closed`] if the connection is closed, or its closing handshake has begun.
     /// - [`Error::Disconnected`] if this side has disconnected, for example after the write timeout.
+    #[inline]
     pub fn finish(mut self) -> Result<(), Error> {
         self.check_open()?;
         if self.complete() < self.buffer.len() {
@@ -87,6 +88,7 @@ impl MessageWriter<'_> {
     }
 
     /// Returns how many bytes of the buffer can be sent: a fragment of a text ends with a whole character.
+    #[inline]
     fn complete(&self) -> usize {
         match self.is_text {
             true => self.valid,
@@ -94,17 +96,20 @@ impl MessageWriter<'_> {
         }
     }
 
+    #[inline]
     fn check_open(&self) -> Result<(), Error> {
         self.conversation.check_open()
     }
 
     /// Marks the characters of the buffer that are whole; returns whether a valid text can begin with it.
+    #[inline]
     fn check_text(&mut self) -> bool {
         let whole = whole_characters(&self.buffer[self.valid..]);
         self.valid += whole.unwrap_or(0);
         whole.is_ok()
     }
 
+    #[inline]
     fn send(&mut self, is_last: bool) -> Result<(), Error> {
         let end = self.complete();
         let is_first = !std::mem::replace(&mut self.has_begun, true);
@@ -125,6 +130,7 @@ impl MessageWriter<'_> {
 }
 
 impl Write for MessageWriter<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.check_open()?;
         // The buffer is full only if sending has failed before.
@@ -144,6 +150,7 @@ impl Write for MessageWriter<'_> {
     }
 
     /// Sends the bytes so far as a fragment, if there are any. The start of a character stays.
+    #[inline]
     fn flush(&mut self) -> io::Result<()> {
         self.check_open()?;
         if self.complete() > 0 {
@@ -155,6 +162,7 @@ impl Write for MessageWriter<'_> {
 
 impl Conversation {
     /// Returns a writer for the next message of this side.
+    #[inline]
     pub(crate) fn message_writer(&mut self, is_text: bool) -> Result<MessageWriter<'_>, Error> {
         self.check_open()?;
         self.encoder().check_fragments()?;
@@ -192,6 +200,7 @@ impl Conversation {
 }
 
 impl Drop for MessageWriter<'_> {
+    #[inline]
     fn drop(&mut self) {
         if !self.has_finished {
             self.conversation.fail_unfinished();
@@ -200,6 +209,7 @@ impl Drop for MessageWriter<'_> {
 }
 
 impl fmt::Debug for MessageWriter<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageWriter")
             .field("is_text", &self.is_text)

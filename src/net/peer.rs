@@ -20,11 +20,13 @@ pub enum Peer {
 
 impl Peer {
     /// Returns the IP address of the peer. The result is `None` for a [local](Peer::Local) peer.
+    #[inline]
     pub fn ip(self) -> Option<IpAddr> {
         self.addr().map(|addr| addr.ip())
     }
 
     /// Returns the IP address and the port of the peer. The result is `None` for a [local](Peer::Local) peer.
+    #[inline]
     pub fn addr(self) -> Option<SocketAddr> {
         match self {
             Peer::Net(addr) => Some(SocketAddr::new(addr.ip().to_canonical(), addr.port())),
@@ -41,6 +43,7 @@ impl From<SocketAddr> for Peer {
 
 /// The address of a peer, or [`Peer::Local`] for none: a peer of a Unix socket has no address.
 impl From<Option<SocketAddr>> for Peer {
+    #[inline]
     fn from(addr: Option<SocketAddr>) -> Peer {
         addr.map_or(Peer::Local, Peer::from)
     }

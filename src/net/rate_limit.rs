@@ -68,6 +68,7 @@ pub enum OnRateLimit {
 
 impl RateLimit {
     /// Returns a rate limit that limits nothing yet, with a burst of 5 s.
+    #[inline]
     pub fn per_second() -> RateLimit {
         RateLimit {
             messages: None,
@@ -77,12 +78,14 @@ impl RateLimit {
     }
 
     /// Sets the limit of messages, pings and pongs per second. 0 counts as 1.
+    #[inline]
     pub fn messages(mut self, messages: u32) -> RateLimit {
         self.messages = Some(messages);
         self
     }
 
     /// Sets the limit of bytes per second. 0 counts as 1.
+    #[inline]
     pub fn bytes(mut self, bytes: u32) -> RateLimit {
         self.bytes = Some(bytes);
         self
@@ -90,11 +93,13 @@ impl RateLimit {
 
     /// Sets how long a silent client saves up. At once, it may send as much as its rate allows in this time,
     /// and one message in any case. Default: 5 s.
+    #[inline]
     pub fn burst(mut self, burst: Duration) -> RateLimit {
         self.burst = burst;
         self
     }
 
+    #[inline]
     fn bucket(&self, tokens: u32) -> TokenBucket {
         TokenBucket::new(
             u64::from(tokens),
@@ -103,6 +108,7 @@ impl RateLimit {
         )
     }
 
+    #[inline]
     fn saved_up(&self, tokens: u32) -> u64 {
         let nanos = self.burst.as_nanos().saturating_mul(u128::from(tokens));
         u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX)

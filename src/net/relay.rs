@@ -26,6 +26,25 @@ pub(crate) trait Single: Read + Write + Send {}
 
 impl<S: Read + Write + Send> Single for S {}
 
+/// The far end of a pair of sockets, as its near end uses it. It is called through `dyn`: only a program that hands
+/// such a stream over compiles and links the code behind it.
+pub(crate) trait FarEnd: Send + Sync {
+    /// Reads, blocking as long as the stream blocks, into the buffer's spare capacity; returns 0 at the end of
+    /// the stream, or once another thread has shut the near end down. Before that, carries the waiting bytes
+    /// to the stream.
+    fn receive(&self, near: SocketRef<'_>, buffer: &mut Vec<u8>) -> Result<usize>;
+
+    /// Blocks until [`receive`](FarEnd::receive) would not, or until `end`; returns `false` for the latter. A
+    /// stream that has no timeouts for its reads is waited for without one.
+    fn wait_for_input(&self, near: SocketRef<'_>, end: Option<Instant>) -> bool;
+
+    /// Carries the bytes that wait to the stream.
+    fn flush(&self, near: Option<SocketRef<'_>>);
+
+    /// Drops the stream, which closes it.
+    fn close(&self);
+}
+
 /// The far end of the pair of sockets, and the stream.
 pub(crate) struct Relay {
     far: LocalStream,
@@ -50,6 +69,7 @@ const PIECE: usize = 8 * 1024;
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Relay {
+    #[inline]
     pub(crate) fn new(far: LocalStream, stream: Box<dyn Single>, write_timeout: Duration) -> Relay {
         system::prepare_at_once(&far);
         Relay {
@@ -63,57 +83,7 @@ impl Relay {
         }
     }
 
-    /// Reads, blocking as long as the stream blocks, into the buffer's spare capacity; returns 0 at the end of
-    /// the stream, or once another thread has shut the near end down. Before that, carries the waiting bytes
-    /// to the stream.
-    pub(super) fn receive(&self, near: SocketRef<'_>, buffer: &mut Vec<u8>) -> Result<usize> {
-        self.wait_for_input(near, None);
-        if is_shut(near) {
-            return Ok(0);
-        }
-        let mut inside = self.lock();
-        let most = inside.stash.len().min(buffer.capacity() - buffer.len());
-        if most == 0 {
-            return match inside.ended {
-                Some(Some(error)) => Err(error),
-                _ => Ok(0),
-            };
-        }
-        buffer.extend(inside.stash.drain(..most));
-        Ok(most)
-    }
-
-    /// Blocks until [`receive`](Relay::receive) would not, or until `end`; returns `false` for the latter. A
-    /// stream that has no timeouts for its reads is waited for without one.
-    pub(super) fn wait_for_input(&self, near: SocketRef<'_>, end: Option<Instant>) -> bool {
-        let mut inside = self.lock();
-        loop {
-            self.carry_out(&mut inside, Some(near));
-            if !inside.stash.is_empty() || inside.ended.is_some() || is_shut(near) {
-                return true;
-            }
-            let since = Instant::now();
-            if !inside.read() {
-                if end.is_some_and(|end| Instant::now() >= end) {
-                    return false;
-                }
-                pause(since);
-            }
-        }
-    }
-
-    /// Carries the bytes that wait to the stream.
-    pub(crate) fn flush(&self, near: Option<SocketRef<'_>>) {
-        let mut inside = self.lock();
-        self.carry_out(&mut inside, near);
-    }
-
-    /// Drops the stream, which closes it.
-    pub(crate) fn close(&self) {
-        let stream = self.lock().stream.take();
-        catch_panic(|| drop(stream));
-    }
-
+    #[inline]
     fn carry_out(&self, inside: &mut Inside, near: Option<SocketRef<'_>>) {
         // Usually nothing waits, and the memory is not needed.
         let mut first = [0; 1];
@@ -139,6 +109,7 @@ impl Relay {
     }
 
     /// Writes all bytes; `None` if the stream accepts no more.
+    #[inline]
     fn write(
         &self,
         inside: &mut Inside,
@@ -166,13 +137,65 @@ impl Relay {
         Some(())
     }
 
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl FarEnd for Relay {
+    #[inline]
+    fn receive(&self, near: SocketRef<'_>, buffer: &mut Vec<u8>) -> Result<usize> {
+        self.wait_for_input(near, None);
+        if is_shut(near) {
+            return Ok(0);
+        }
+        let mut inside = self.lock();
+        let most = inside.stash.len().min(buffer.capacity() - buffer.len());
+        if most == 0 {
+            return match inside.ended {
+                Some(Some(error)) => Err(error),
+                _ => Ok(0),
+            };
+        }
+        buffer.extend(inside.stash.drain(..most));
+        Ok(most)
+    }
+
+    #[inline]
+    fn wait_for_input(&self, near: SocketRef<'_>, end: Option<Instant>) -> bool {
+        let mut inside = self.lock();
+        loop {
+            self.carry_out(&mut inside, Some(near));
+            if !inside.stash.is_empty() || inside.ended.is_some() || is_shut(near) {
+                return true;
+            }
+            let since = Instant::now();
+            if !inside.read() {
+                if end.is_some_and(|end| Instant::now() >= end) {
+                    return false;
+                }
+                pause(since);
+            }
+        }
+    }
+
+    #[inline]
+    fn flush(&self, near: Option<SocketRef<'_>>) {
+        let mut inside = self.lock();
+        self.carry_out(&mut inside, near);
+    }
+
+    #[inline]
+    fn close(&self) {
+        let stream = self.lock().stream.take();
+        catch_panic(|| drop(stream));
+    }
+}
+
 impl Inside {
     /// Reads once; returns `false` if there is nothing to read yet.
+    #[inline]
     fn read(&mut self) -> bool {
         let mut stash = std::mem::take(&mut self.stash);
         stash.resize(PIECE, 0);
@@ -208,23 +231,26 @@ impl Inside {
 }
 
 /// Returns whether another thread has shut down the near end, on which the far end never sends.
+#[inline]
 fn is_shut(near: SocketRef<'_>) -> bool {
     system::receive_at_once(near, &mut [0; 1]).is_ok()
 }
 
+#[inline]
 fn would_block(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// Waits a moment, unless the call that began at `since` has waited already.
+#[inline]
 fn pause(since: Instant) {
     if since.elapsed() < PAUSE {
         thread::sleep(PAUSE);
     }
 }
 
-impl fmt::Debug for Relay {
+impl fmt::Debug for dyn FarEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Relay").finish_non_exhaustive()
+        f.write_str("FarEnd")
     }
 }

@@ -15,7 +15,7 @@ use rustix::io::Result;
 use rustix::net::sockopt;
 
 #[cfg(feature = "server")]
-use super::relay::Relay;
+use super::relay::FarEnd;
 use super::stream::Stream;
 use super::sync::Instant;
 use super::system;
@@ -41,7 +41,7 @@ enum Layer {
     /// The stream is the near end of a pair of sockets, and behind it is a stream that only the client's own
     /// thread reads and writes.
     #[cfg(feature = "server")]
-    Relay(Arc<Relay>),
+    Relay(Arc<dyn FarEnd>),
 }
 
 /// How much of the connection a peer has ended.
@@ -259,7 +259,7 @@ impl Socket {
 #[cfg(feature = "server")]
 impl Socket {
     /// As [`new`](Socket::new), for the near end of a relay.
-    pub(crate) fn relayed(near: LocalStream, relay: Arc<Relay>) -> Socket {
+    pub(crate) fn relayed(near: LocalStream, relay: Arc<dyn FarEnd>) -> Socket {
         Socket::on(near.into(), Layer::Relay(relay))
     }
 

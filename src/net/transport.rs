@@ -102,6 +102,7 @@ pub(crate) fn bridge(
 ///
 /// # Errors
 /// If the system cannot create the threads. The threads that were started end when the near end is closed.
+#[inline]
 pub(crate) fn connect(
     far: LocalStream,
     transport: Arc<dyn Transport>,
@@ -132,6 +133,7 @@ pub(crate) fn connect(
 /// Writes the bytes that wait at the far end of a pair of sockets to a transport that gets no bridge, and
 /// ends its stream: the response to a rejected connection.
 #[cfg(feature = "server")]
+#[inline]
 pub(crate) fn write_last(far: &LocalStream, transport: &dyn Transport) {
     system::prepare_at_once(far);
     let mut piece = [0; 1024];
@@ -144,6 +146,7 @@ pub(crate) fn write_last(far: &LocalStream, transport: &dyn Transport) {
 }
 
 /// Copies bytes from the transport, and passes the end of the stream on.
+#[inline]
 fn bring_in(transport: &dyn Transport, far: &LocalStream) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| transport.read(&mut piece)) {
@@ -157,6 +160,7 @@ fn bring_in(transport: &dyn Transport, far: &LocalStream) {
 }
 
 /// Copies bytes to the transport, and passes the end of the stream on.
+#[inline]
 fn bring_out(far: &LocalStream, transport: &dyn Transport, all_written: &mpsc::Sender<()>) {
     let mut piece = [0; PIECE];
     while let Some(read @ 1..) = done(|| io::Read::read(&mut &*far, &mut piece)) {
@@ -172,6 +176,7 @@ fn bring_out(far: &LocalStream, transport: &dyn Transport, all_written: &mpsc::S
 
 /// Waits for the near end to be closed, and wakes threads that read from the transport or, in vain,
 /// write to it.
+#[inline]
 fn end(far: &LocalStream, transport: &dyn Transport, told: &mpsc::Receiver<()>, limit: Duration) {
     system::wait_for_end(far);
     // The near end may be closed while its last bytes are still on their way.

@@ -58,6 +58,14 @@ impl Sleeper {
         poll_all(&mut polled, timeout.as_ref());
     }
 
+    /// Sleeps until it is woken, until one of these sockets is ready, or for `at_most`.
+    #[cfg(feature = "redis")]
+    pub(crate) fn poll<'a>(&'a self, mut polled: Vec<PollFd<'a>>, at_most: Option<Duration>) {
+        let timeout = at_most.and_then(|at_most| Timespec::try_from(at_most).ok());
+        polled.push(PollFd::new(&self.pipe, PollFlags::IN));
+        poll_all(&mut polled, timeout.as_ref());
+    }
+
     /// Resets the waker: a call of [`Waker::wake`] from now on ends the next sleep.
     pub(crate) fn awake(&self) {
         let _ = (&self.pipe).read(&mut [0; 64]);

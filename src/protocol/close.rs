@@ -93,6 +93,7 @@ impl CloseCode {
 }
 
 impl fmt::Debug for CloseCode {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }

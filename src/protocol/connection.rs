@@ -77,12 +77,13 @@ impl Connection {
     /// [`data_to_send`](Connection::data_to_send) is the request. A client uses the limits and the
     /// compression of `config`; all else is for servers. `entropy` is used for keys and for a mask on
     /// every frame.
+    #[inline]
     pub fn client(config: Arc<Config>, request: &ClientRequest, entropy: Entropy) -> Connection {
         let (handshake, bytes) = ClientHandshake::begin(request, &config, entropy);
         let mut connection = Connection::new(config);
         connection.output.encoder = Some(Encoder::client(handshake.version(), entropy));
         connection.output.write(&bytes);
-        connection.phase = Phase::Response(Box::new(handshake));
+        connection.phase = Phase::Response(Box::new(handshake), Connection::read_response);
         connection
     }
 
@@ -111,7 +112,7 @@ impl Connection {
                     let parts = *parts;
                     self.read_key3(parts)?;
                 }
-                Phase::Response(_) => self.read_response()?,
+                Phase::Response(_, read) => (*read)(self)?,
                 Phase::Frames(decoder) => {
                     if let Some(mut rest) = decoder.overshoot() {
                         // Bytes after the end of a large frame that was read past this buffer.
@@ -235,6 +236,7 @@ impl Connection {
     ///
     /// # Errors
     /// The same as [`send`](Connection::send); draft-75 and draft-76 have no ping.
+    #[inline]
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.output.ping(payload, self.state())
     }
@@ -245,6 +247,7 @@ impl Connection {
     /// # Errors
     /// [`SendError`] for a code that may not be sent or a reason above 123 bytes, and for a
     /// request that this side still has to answer: call [`reject`](Connection::reject) for that.
+    #[inline]
     pub fn close(&mut self, frame: Option<CloseFrame>) -> Result<(), SendError> {
         match (self.state(), self.role()) {
             (State::Ready, _) => {
@@ -411,10 +414,9 @@ impl Connection {
         Some(())
     }
 
-    // In a frame of its own: a server's connections never need it.
-    #[inline(never)]
+    #[inline]
     fn read_response(&mut self) -> Option<()> {
-        let Phase::Response(handshake) = &mut self.phase else {
+        let Phase::Response(handshake, _) = &mut self.phase else {
             return None;
         };
         let version = handshake.version();
@@ -438,6 +440,7 @@ impl Connection {
         Some(())
     }
 
+    #[inline]
     fn decline(&mut self, error: HandshakeError) {
         self.machine.change(match error {
             HandshakeError::Status(_) => Trigger::Refused,

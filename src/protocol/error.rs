@@ -518,22 +518,18 @@ impl std::error::Error for ProtocolError {}
 
 /// Writes the names of the bits, as in RFC 6455 §5.2.
 fn write_reserved_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let names = ["RSV1", "RSV2", "RSV3"].into_iter().zip([4, 2, 1]);
-    let set: Vec<&str> = names
-        .filter(|(_, bit)| bits & bit != 0)
-        .map(|(name, _)| name)
-        .collect();
-    let (are, them) = match set.len() {
-        1 => ("is", "it"),
-        _ => ("are", "them"),
-    };
-    let set = match &set[..] {
-        [first, second, third] => format!("{first}, {second} and {third}"),
-        set => set.join(" and "),
+    let (set, them) = match bits & 7 {
+        4 => ("RSV1 is", "it"),
+        2 => ("RSV2 is", "it"),
+        1 => ("RSV3 is", "it"),
+        6 => ("RSV1 and RSV2 are", "them"),
+        5 => ("RSV1 and RSV3 are", "them"),
+        3 => ("RSV2 and RSV3 are", "them"),
+        _ => ("RSV1, RSV2 and RSV3 are", "them"),
     };
     write!(
         f,
-        "{set} {are} set, and no extension that uses {them} was negotiated"
+        "{set} set, and no extension that uses {them} was negotiated"
     )
 }
 

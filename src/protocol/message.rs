@@ -48,17 +48,20 @@ pub struct NotText(Message);
 
 impl Message {
     /// Returns whether this is a text message.
+    #[inline]
     pub fn is_text(&self) -> bool {
         matches!(self, Message::Text(_))
     }
 
     /// Returns whether this is a binary message.
+    #[inline]
     pub fn is_binary(&self) -> bool {
         matches!(self, Message::Binary(_))
     }
 
     /// Returns the text, or `None` for a binary message.
     #[doc(alias = "to_text")]
+    #[inline]
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Message::Text(text) => Some(text),
@@ -82,6 +85,7 @@ impl Message {
     ///
     /// # Errors
     /// [`NotText`] for a binary message, even if its bytes are UTF-8.
+    #[inline]
     pub fn into_text(self) -> Result<String, NotText> {
         match self {
             Message::Text(text) => Ok(text.into_string()),
@@ -103,6 +107,7 @@ impl Message {
     /// as [`Text::into_string`] and [`Binary::into_vec`] do.
     #[doc(alias = "into_bytes")]
     #[must_use]
+    #[inline]
     pub fn into_data(self) -> Vec<u8> {
         match self {
             Message::Text(text) => text.into_string().into_bytes(),
@@ -119,11 +124,13 @@ impl Message {
     }
 
     /// Returns the payload's length in bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
     /// Returns whether the payload is empty. An empty message is delivered like any other.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -132,12 +139,14 @@ impl Message {
 impl NotText {
     /// Returns the message.
     #[must_use]
+    #[inline]
     pub fn into_message(self) -> Message {
         self.0
     }
 }
 
 impl fmt::Display for Message {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::Text(text) => f.pad(text),
@@ -148,6 +157,7 @@ impl fmt::Display for Message {
 }
 
 impl AsRef<[u8]> for Message {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         self.as_bytes()
     }
@@ -157,12 +167,14 @@ impl AsRef<[u8]> for Message {
 impl TryFrom<Message> for String {
     type Error = NotText;
 
+    #[inline]
     fn try_from(message: Message) -> Result<String, NotText> {
         message.into_text()
     }
 }
 
 impl fmt::Display for NotText {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "not a text message, but a binary message of {}", self.0)
     }
@@ -172,6 +184,7 @@ impl std::error::Error for NotText {}
 
 /// Without a copy.
 impl From<Text> for Message {
+    #[inline]
     fn from(text: Text) -> Self {
         Message::Text(text)
     }
@@ -179,6 +192,7 @@ impl From<Text> for Message {
 
 /// Without a copy.
 impl From<String> for Message {
+    #[inline]
     fn from(text: String) -> Self {
         Message::Text(text.into())
     }
@@ -186,6 +200,7 @@ impl From<String> for Message {
 
 /// Without a copy.
 impl From<Box<str>> for Message {
+    #[inline]
     fn from(text: Box<str>) -> Self {
         Message::Text(text.into())
     }
@@ -193,6 +208,7 @@ impl From<Box<str>> for Message {
 
 /// Without a copy.
 impl From<Arc<str>> for Message {
+    #[inline]
     fn from(text: Arc<str>) -> Self {
         Message::Text(text.into())
     }
@@ -200,6 +216,7 @@ impl From<Arc<str>> for Message {
 
 /// Without a copy.
 impl From<Arc<String>> for Message {
+    #[inline]
     fn from(text: Arc<String>) -> Self {
         Message::Text(text.into())
     }
@@ -207,6 +224,7 @@ impl From<Arc<String>> for Message {
 
 /// Copies the text.
 impl From<&str> for Message {
+    #[inline]
     fn from(text: &str) -> Self {
         Message::Text(text.into())
     }
@@ -214,6 +232,7 @@ impl From<&str> for Message {
 
 /// Copies the text.
 impl From<&String> for Message {
+    #[inline]
     fn from(text: &String) -> Self {
         Message::Text(text.into())
     }
@@ -221,6 +240,7 @@ impl From<&String> for Message {
 
 /// Copies a text that is borrowed.
 impl From<Cow<'_, str>> for Message {
+    #[inline]
     fn from(text: Cow<'_, str>) -> Self {
         Message::Text(text.into())
     }
@@ -228,6 +248,7 @@ impl From<Cow<'_, str>> for Message {
 
 /// Without a copy.
 impl From<Binary> for Message {
+    #[inline]
     fn from(bytes: Binary) -> Self {
         Message::Binary(bytes)
     }
@@ -235,6 +256,7 @@ impl From<Binary> for Message {
 
 /// Without a copy.
 impl From<Vec<u8>> for Message {
+    #[inline]
     fn from(bytes: Vec<u8>) -> Self {
         Message::Binary(bytes.into())
     }
@@ -242,6 +264,7 @@ impl From<Vec<u8>> for Message {
 
 /// Without a copy.
 impl From<Box<[u8]>> for Message {
+    #[inline]
     fn from(bytes: Box<[u8]>) -> Self {
         Message::Binary(bytes.into())
     }
@@ -249,6 +272,7 @@ impl From<Box<[u8]>> for Message {
 
 /// Without a copy.
 impl From<Arc<[u8]>> for Message {
+    #[inline]
     fn from(bytes: Arc<[u8]>) -> Self {
         Message::Binary(bytes.into())
     }
@@ -256,6 +280,7 @@ impl From<Arc<[u8]>> for Message {
 
 /// Without a copy.
 impl From<Arc<Vec<u8>>> for Message {
+    #[inline]
     fn from(bytes: Arc<Vec<u8>>) -> Self {
         Message::Binary(bytes.into())
     }
@@ -263,6 +288,7 @@ impl From<Arc<Vec<u8>>> for Message {
 
 /// Copies the bytes.
 impl From<&[u8]> for Message {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
         Message::Binary(bytes.into())
     }
@@ -270,6 +296,7 @@ impl From<&[u8]> for Message {
 
 /// Copies the bytes.
 impl<const N: usize> From<&[u8; N]> for Message {
+    #[inline]
     fn from(bytes: &[u8; N]) -> Self {
         Message::Binary(bytes.into())
     }
@@ -277,6 +304,7 @@ impl<const N: usize> From<&[u8; N]> for Message {
 
 /// Copies bytes that are borrowed.
 impl From<Cow<'_, [u8]>> for Message {
+    #[inline]
     fn from(bytes: Cow<'_, [u8]>) -> Self {
         Message::Binary(bytes.into())
     }
@@ -285,6 +313,7 @@ impl From<Cow<'_, [u8]>> for Message {
 /// Without a copy.
 #[cfg(feature = "bytes")]
 impl From<bytes::Bytes> for Message {
+    #[inline]
     fn from(bytes: bytes::Bytes) -> Self {
         Message::Binary(bytes.into())
     }
@@ -293,6 +322,7 @@ impl From<bytes::Bytes> for Message {
 /// Without a copy, for text and binary messages.
 #[cfg(feature = "bytes")]
 impl From<Message> for bytes::Bytes {
+    #[inline]
     fn from(message: Message) -> Self {
         message.into_payload().into()
     }

@@ -54,12 +54,22 @@
 //! # Ok::<(), stentor::protocol::SendError>(())
 //! ```
 //!
-//! The chapters, in the order in which to read the source: `state.rs`, the [states](State) and their
-//! table; `connection.rs`, the engine, [`Connection`]; `handshake/`, with the request and the response of
-//! both sides; `closing.rs`, the closing handshake; the [versions](version), oldest first; the two
-//! [framings](framing); the two [roles](Role); compression, if it is built in; then the small ones:
-//! [messages](crate::Message), their [payloads](Text) and [events](Event), [close codes](crate::CloseCode),
-//! [configuration](Config), [limits](Limits), and the errors.
+//! Two names occur everywhere. *Hixie* are the drafts 75 and 76, by Ian Hickson. *Hybi* are versions 7, 8
+//! and 13, by the IETF's working group "BiDirectional or Server-Initiated HTTP". The course in
+//! `docs/course` explains the protocol itself, from its first bytes.
+//!
+//! The chapters, in the order in which to read the source:
+//!
+//! 1. `state.rs`: the [states](State) and their table.
+//! 2. `connection.rs`: the engine, [`Connection`].
+//! 3. `handshake/`: the request and the response of both sides.
+//! 4. `closing.rs`: the closing handshake.
+//! 5. `version/`: the [versions](version), oldest first.
+//! 6. `framing/`: the two [framings](framing), and the [mask](framing::mask).
+//! 7. `role.rs`: the two [roles](Role).
+//! 8. `deflate/`: compression, if it is built in.
+//! 9. The small ones: [messages](crate::Message), their [payloads](Text) and [events](Event), [close
+//!    codes](crate::CloseCode), [configuration](Config), [limits](Limits), and the errors.
 
 pub(crate) mod state;
 

@@ -1,6 +1,7 @@
 //! The place of a connection in the peer's stream.
 
 use super::closing::Ending;
+use super::connection::Connection;
 use super::framing::Decoder;
 use super::handshake::{ClientHandshake, Proof};
 
@@ -14,8 +15,9 @@ pub(super) enum Phase {
     Announced(Option<Proof>),
     /// Draft-76's eight bytes.
     Key3([u32; 2]),
-    /// As a client: the response.
-    Response(Box<ClientHandshake>),
+    /// As a client: the response, and the function that reads it. Only a program that begins handshakes compiles
+    /// that function, since only [`Connection::client`] names it.
+    Response(Box<ClientHandshake>, fn(&mut Connection) -> Option<()>),
     /// Frames.
     Frames(Decoder),
     /// Nothing: further bytes are ignored.

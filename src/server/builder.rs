@@ -102,7 +102,7 @@ impl ServerBuilder {
     /// proxy_set_header X-Forwarded-For $remote_addr;
     /// proxy_set_header X-Forwarded-Proto $scheme;
     /// ```
-    #[cfg(unix)]
+    #[cfg(all(feature = "unix", unix))]
     pub fn listen_unix(self, path: impl AsRef<std::path::Path>) -> Self {
         self.add(Source::Unix(path.as_ref().to_owned()))
     }

@@ -177,6 +177,7 @@ impl Client {
     /// # Errors
     /// The same as [`recv`](Client::recv).
     #[doc(alias = "timeout")]
+    #[inline]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received, Error> {
         self.conversation.recv_timeout(timeout)
     }
@@ -220,6 +221,7 @@ impl Client {
     /// The same as [`recv`](Client::recv).
     #[doc(alias = "nonblocking")]
     #[doc(alias = "poll")]
+    #[inline]
     pub fn try_recv(&mut self) -> Result<Received, Error> {
         self.conversation.try_recv()
     }
@@ -230,6 +232,7 @@ impl Client {
     ///
     /// # Errors
     /// The same as [`recv`](Client::recv).
+    #[inline]
     pub fn recv_event(&mut self) -> Result<Option<Event>, Error> {
         self.conversation.recv_event()
     }
@@ -246,6 +249,7 @@ impl Client {
     /// # Errors
     /// The same as [`recv`](Client::recv); so is the result `Ok(None)`.
     #[doc(alias = "stream")]
+    #[inline]
     pub fn recv_reader(&mut self, limit: usize) -> Result<Option<MessageReader<'_>>, Error> {
         self.conversation.recv_reader(limit)
     }
@@ -282,6 +286,7 @@ impl Client {
     /// - [`Error::Disconnected`] if this side has disconnected.
     #[doc(alias = "stream")]
     #[doc(alias = "fragment")]
+    #[inline]
     pub fn binary_writer(&mut self) -> Result<MessageWriter<'_>, Error> {
         self.conversation.message_writer(false)
     }
@@ -291,6 +296,7 @@ impl Client {
     ///
     /// # Errors
     /// The same as [`binary_writer`](Client::binary_writer).
+    #[inline]
     pub fn text_writer(&mut self) -> Result<MessageWriter<'_>, Error> {
         self.conversation.message_writer(true)
     }
@@ -303,6 +309,7 @@ impl Client {
     /// The same as [`send`](Client::send). Also [`Error::Send`] for a longer payload, and in draft-75 and
     /// draft-76, which have no ping.
     #[doc(alias = "keepalive")]
+    #[inline]
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.conversation.ping(payload)
     }
@@ -581,6 +588,7 @@ impl Drop for Client {
 }
 
 impl fmt::Debug for Client {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("id", &self.id())

@@ -57,11 +57,13 @@ impl CloseWith {
     }
 
     /// Returns the code.
+    #[inline]
     pub fn code(&self) -> CloseCode {
         self.0.0.code
     }
 
     /// Returns the reason.
+    #[inline]
     pub fn reason(&self) -> &str {
         &self.0.0.reason
     }
@@ -77,6 +79,7 @@ pub(super) fn requested(error: &(dyn Error + 'static)) -> Option<CloseFrame> {
 }
 
 impl fmt::Display for CloseWith {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "close with {}", self.code())?;
         match self.reason() {
@@ -87,6 +90,7 @@ impl fmt::Display for CloseWith {
 }
 
 impl Error for CloseWith {
+    #[inline]
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.0)
     }
@@ -94,6 +98,7 @@ impl Error for CloseWith {
 
 /// Code and reason are in the text of the error whose source this is.
 impl fmt::Display for Requested {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("requested by the handler")
     }
@@ -102,6 +107,7 @@ impl fmt::Display for Requested {
 impl Error for Requested {}
 
 impl From<CloseWith> for io::Error {
+    #[inline]
     fn from(error: CloseWith) -> io::Error {
         io::Error::other(error)
     }

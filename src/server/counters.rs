@@ -63,6 +63,9 @@ pub struct Counters {
     pub not_published: u64,
     /// Calls of the [`Journal`](crate::server::Journal) that have failed or panicked. The server logs the error.
     pub journal_errors: u64,
+    /// The counters of the rooms that are shared through [`Redis`](crate::server::Redis).
+    #[cfg(feature = "redis")]
+    pub redis: super::redis::counters::RedisCounters,
     /// The bytes of memory that the history of all rooms takes now.
     pub history: usize,
     /// The number of members that are present now, or in their grace period: a member of several rooms
@@ -89,6 +92,8 @@ pub(crate) struct Totals {
     pub(crate) not_joined: AtomicU64,
     pub(crate) not_published: AtomicU64,
     pub(crate) journal_errors: AtomicU64,
+    #[cfg(feature = "redis")]
+    pub(crate) redis: super::redis::counters::RedisTotals,
     pub(crate) history: AtomicUsize,
     pub(crate) members: AtomicUsize,
     throttled: AtomicU64,
@@ -196,6 +201,10 @@ impl Totals {
         counters.not_joined = self.not_joined.load(Relaxed);
         counters.not_published = self.not_published.load(Relaxed);
         counters.journal_errors = self.journal_errors.load(Relaxed);
+        #[cfg(feature = "redis")]
+        {
+            counters.redis = self.redis.snapshot();
+        }
         counters.history = self.history.load(Relaxed);
         counters.members = self.members.load(Relaxed);
         counters.incoming_exceeded = self.incoming_exceeded.load(Relaxed);

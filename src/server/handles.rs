@@ -21,10 +21,10 @@ use crate::protocol::{CloseCode, CloseFrame, Encoder, Message, Version};
 
 pub(super) use super::audience::Audience;
 use super::counters::Counters;
+use super::health::Health;
 #[cfg(feature = "history")]
 use super::history::{
     follow::Follow,
-    health::Health,
     member::Roll,
     older,
     page::{self, HistoryError, Page},
@@ -37,6 +37,8 @@ use super::hub::Command;
 #[cfg(feature = "history")]
 use super::hub::history::Ask;
 use super::membership::{self, JoinError};
+#[cfg(feature = "prometheus")]
+use super::metrics::ServerMetrics;
 use super::shared::Shared;
 
 /// A handle of a running server: it sends broadcasts, reads the counters, finds clients, and shuts the server
@@ -153,14 +155,18 @@ impl ServerHandle {
         if most > page::MOST {
             return Err(HistoryError::LargePage(most));
         }
+        let room: Arc<str> = room.into();
+        if !self.shared.attach(&room) {
+            return Err(HistoryError::Journal);
+        }
         let command = |answer| {
-            let page = Ask::Page(room.into(), before, most, answer);
+            let page = Ask::Page(Arc::clone(&room), before, most, answer);
             Command::History(Box::new(page))
         };
         let found = self.shared.ask_hub(command, Duration::MAX);
         let found = found.ok_or(HistoryError::Closed)?;
         let found = found.map_err(HistoryError::UnknownPosition)?;
-        older::complete(&self.shared, &room.into(), found, most)
+        older::complete(&self.shared, &room, found, most)
     }
 
     /// Forgets the messages of a room up to and including a position, in memory and in the journal: pages and
@@ -177,25 +183,13 @@ impl ServerHandle {
     pub fn forget(&self, room: &str, up_to: Position) -> Result<(), PublishError> {
         self.shared.may_publish(room)?;
         let room: Arc<str> = room.into();
+        if self.shared.is_shared(&room) {
+            return Err(PublishError::Shared);
+        }
         self.shared.reserve(Some(&room), room.len())?;
         self.shared.stored(&room, |answer| {
             Ask::Forget(Arc::clone(&room), up_to, answer)
         })
-    }
-
-    /// Returns the health of the server, for a page that a load balancer requests. This method waits for the
-    /// hub, at most one second.
-    #[cfg(feature = "history")]
-    #[must_use]
-    #[doc(alias = "readiness")]
-    #[inline]
-    pub fn health(&self) -> Health {
-        let desk = self.shared.desk.as_ref();
-        Health {
-            live: self.shared.is_live(Duration::from_secs(1)),
-            ready: !self.shared.is_stopping(),
-            degraded: desk.is_some_and(|desk| desk.is_degraded()),
-        }
     }
 
     /// Returns the messages of a room as an iterator, for a thread of the program: see [`Follow`]. The first is
@@ -281,6 +275,23 @@ impl ServerHandle {
         counters.waiting = self.shared.total_queued.waiting();
         counters.incoming = self.shared.watchdog.incoming.held();
         counters
+    }
+
+    /// Returns the health of the server, for a page that a load balancer requests. This method waits for the
+    /// hub, at most one second.
+    #[must_use]
+    #[doc(alias = "readiness")]
+    #[inline]
+    pub fn health(&self) -> Health {
+        self.shared.health().0
+    }
+
+    /// Returns the server's counters for Prometheus, as a collector for a registry of the program.
+    #[cfg(feature = "prometheus")]
+    #[doc(alias = "collector")]
+    #[inline]
+    pub fn metrics(&self) -> ServerMetrics {
+        ServerMetrics::new(self.clone())
     }
 
     /// Closes the connections of all open clients with a code and a reason, each in the way of its version.

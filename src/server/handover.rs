@@ -14,7 +14,7 @@ use crate::net::connection::Conversation;
 use crate::net::log::log_limited;
 use crate::net::log::quota::Kind;
 use crate::net::peer::Peer;
-use crate::net::relay::{Relay, Single};
+use crate::net::relay::{FarEnd, Relay, Single};
 use crate::net::socket::Socket;
 use crate::net::stream::Stream;
 use crate::net::system;
@@ -82,7 +82,7 @@ enum Way {
 enum Behind {
     Nothing,
     Bridge(LocalStream, Arc<dyn Transport>),
-    Relay(Arc<Relay>),
+    Relay(Arc<dyn FarEnd>),
 }
 
 /// The most bytes that may have been read from the stream: a server reads far fewer bytes ahead.
@@ -313,7 +313,7 @@ impl Way {
             Way::Single(stream) => {
                 let (near, far) = system::local_pair()?;
                 let write_timeout = shared.settings.connection.timeouts.write;
-                let relay = Arc::new(Relay::new(far, stream, write_timeout));
+                let relay: Arc<dyn FarEnd> = Arc::new(Relay::new(far, stream, write_timeout));
                 let socket = Socket::relayed(near, Arc::clone(&relay));
                 Ok((socket, Behind::Relay(relay)))
             }

@@ -77,6 +77,7 @@ impl Handshake<'_> {
     ///
     /// # Errors
     /// As for [`perform`](Handshake::perform).
+    #[inline]
     pub(super) fn answer(mut self) -> Result<(), Box<Error>> {
         loop {
             let step = self.conversation.step_now();

@@ -9,8 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
 #[cfg(windows)]
 use std::os::windows::io::{AsSocket, BorrowedSocket};
+#[cfg(all(feature = "unix", unix))]
+use std::path::Path;
 #[cfg(unix)]
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::net::peer::Peer;
 use crate::net::stream::Stream;
@@ -18,9 +20,9 @@ use crate::net::system::{listen_on, listens};
 
 #[cfg(all(feature = "systemd", unix))]
 use super::systemd;
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use super::unix_file;
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use super::unix_file::SocketFile;
 
 /// A listening socket of the operating system, for
@@ -59,7 +61,7 @@ pub(super) enum Source {
     /// The same, without TLS even if the server has TLS.
     #[cfg(feature = "tls")]
     Plain(io::Result<Vec<SocketAddr>>),
-    #[cfg(unix)]
+    #[cfg(all(feature = "unix", unix))]
     Unix(PathBuf),
     Existing(Listener),
     #[cfg(all(feature = "systemd", unix))]
@@ -71,7 +73,7 @@ pub(super) enum Source {
 pub(crate) struct BoundListener {
     /// Before the listener, so that the file is removed first: no other file can have its number until
     /// the socket is closed.
-    #[cfg(unix)]
+    #[cfg(all(feature = "unix", unix))]
     file: Option<SocketFile>,
     listener: Listener,
     /// There is no TLS on this listener, even if the server has TLS.
@@ -147,7 +149,7 @@ impl Source {
             Source::Tcp(addresses) => BoundListener::tcp(&addresses?)?,
             #[cfg(feature = "tls")]
             Source::Plain(addresses) => BoundListener::tcp(&addresses?)?.plain(),
-            #[cfg(unix)]
+            #[cfg(all(feature = "unix", unix))]
             Source::Unix(path) => BoundListener::unix(&path)?,
             Source::Existing(listener) => BoundListener::given(listener)?,
             #[cfg(all(feature = "systemd", unix))]
@@ -176,7 +178,7 @@ impl BoundListener {
     }
 
     /// Binds to a path.
-    #[cfg(unix)]
+    #[cfg(all(feature = "unix", unix))]
     fn unix(path: &Path) -> io::Result<BoundListener> {
         let failed = |error| cannot_listen(&path.display(), &error);
         let (listener, file) = unix_file::bind(path).map_err(failed)?;
@@ -210,7 +212,7 @@ impl BoundListener {
         }
         Ok(BoundListener {
             listener,
-            #[cfg(unix)]
+            #[cfg(all(feature = "unix", unix))]
             file: None,
             is_plain: false,
         })
@@ -245,7 +247,7 @@ impl BoundListener {
     }
 
     pub(crate) fn endpoint(&self) -> io::Result<Endpoint> {
-        #[cfg(unix)]
+        #[cfg(all(feature = "unix", unix))]
         if let Some(file) = &self.file {
             return Ok(Endpoint::Unix(Some(file.path().to_owned())));
         }
@@ -254,7 +256,7 @@ impl BoundListener {
             #[cfg(unix)]
             Listener::Unix(listener) => {
                 let address = listener.local_addr()?;
-                Ok(Endpoint::Unix(address.as_pathname().map(Path::to_owned)))
+                Ok(Endpoint::Unix(address.as_pathname().map(ToOwned::to_owned)))
             }
         }
     }
@@ -264,6 +266,7 @@ impl BoundListener {
 ///
 /// # Errors
 /// If there is none.
+#[inline]
 pub(super) fn tcp_address(endpoints: &[Endpoint]) -> io::Result<SocketAddr> {
     let mut addresses = endpoints.iter().filter_map(|endpoint| match endpoint {
         Endpoint::Net(address) => Some(*address),

@@ -5,7 +5,7 @@
 //! a limit gets the error, the hub receives only the changes, and at the end a client leaves its rooms in
 //! slices, one after the other: no other client waits long for the hub, even with very many rooms.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +68,11 @@ impl Memberships {
         self.count.fetch_update(SeqCst, SeqCst, more).is_ok()
     }
 
+    #[cfg(feature = "prometheus")]
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
     /// Subtracts the memberships that the hub has ended.
     pub(crate) fn give_back(&self, count: usize) {
         self.count.fetch_sub(count, SeqCst);
@@ -78,7 +83,7 @@ impl Memberships {
 /// thread joins reaches the hub before the client does.
 pub(super) fn enter(link: &Arc<Link>, shared: &Shared) {
     let mut rooms = lock(link);
-    *rooms = Some(BTreeSet::new());
+    *rooms = Some(HashSet::new());
     // From here on, handles find it.
     link.enter(Stage::Open);
     shared.command(Command::Enter(Arc::clone(link)));
@@ -131,7 +136,7 @@ fn check_name(room: &str) -> Result<(), JoinError> {
 }
 
 /// Adds a room to the set of a client, if the limits allow it, and counts one membership more.
-fn add(rooms: &mut BTreeSet<Arc<str>>, room: &Arc<str>, shared: &Shared) -> Result<(), JoinError> {
+fn add(rooms: &mut HashSet<Arc<str>>, room: &Arc<str>, shared: &Shared) -> Result<(), JoinError> {
     check_count(rooms, shared)?;
     if !shared.memberships.take() {
         return Err(JoinError::TooManyMemberships(
@@ -143,7 +148,7 @@ fn add(rooms: &mut BTreeSet<Arc<str>>, room: &Arc<str>, shared: &Shared) -> Resu
 }
 
 /// Checks that a client may be in one room more.
-fn check_count(rooms: &BTreeSet<Arc<str>>, shared: &Shared) -> Result<(), JoinError> {
+fn check_count(rooms: &HashSet<Arc<str>>, shared: &Shared) -> Result<(), JoinError> {
     match shared.settings.max_rooms_per_client {
         most if rooms.len() >= most => Err(JoinError::TooManyRooms(most)),
         _ => Ok(()),
@@ -210,7 +215,10 @@ pub(super) fn leave_all(link: &Link, shared: &Shared) {
     let id = link.id;
     let rooms = lock(link).take();
     shared.command(Command::Leave(id));
-    let mut rooms = rooms.unwrap_or_default().into_iter();
+    let mut rooms: Vec<Arc<str>> = rooms.unwrap_or_default().into_iter().collect();
+    // The order of a set differs from client to client: members leave in the order of the names.
+    rooms.sort_unstable();
+    let mut rooms = rooms.into_iter();
     while rooms.len() > 0 {
         let slice = rooms.by_ref().take(SLICE).collect();
         let part = |answer| Command::Part(id, slice, answer);
@@ -224,11 +232,12 @@ pub(super) fn leave_all(link: &Link, shared: &Shared) {
 
 /// Locks the rooms of a client. Few programs join on more than one thread; only such threads wait for each
 /// other here.
-fn lock(link: &Link) -> MutexGuard<'_, Option<BTreeSet<Arc<str>>>> {
+fn lock(link: &Link) -> MutexGuard<'_, Option<HashSet<Arc<str>>>> {
     link.rooms.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Display for JoinError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JoinError::TooManyRooms(most) => {

@@ -31,6 +31,11 @@ mod addresses;
 
 mod counters;
 
+mod health;
+
+#[cfg(feature = "prometheus")]
+mod metrics;
+
 pub(crate) mod reply;
 
 pub(crate) mod request;
@@ -55,7 +60,7 @@ mod idle_threads;
 
 pub(crate) mod listener;
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 mod unix_file;
 
 #[cfg(all(feature = "systemd", unix))]
@@ -79,6 +84,9 @@ mod history;
 #[cfg(feature = "history")]
 mod journal;
 
+#[cfg(feature = "redis")]
+mod redis;
+
 mod membership;
 
 mod os_limits;
@@ -98,14 +106,13 @@ pub use audience::Audience;
 pub use close_with::CloseWith;
 pub use counters::Counters;
 pub use handover::Handover;
+pub use health::Health;
 #[cfg(feature = "history")]
 pub use history::History;
 #[cfg(feature = "history")]
 pub use history::enter::{EnterError, Entered};
 #[cfg(feature = "history")]
 pub use history::follow::{Follow, Followed};
-#[cfg(feature = "history")]
-pub use history::health::Health;
 #[cfg(feature = "history")]
 pub use history::journal::{Journal, JournalEntry, JournalLimits, JournalRoom};
 #[cfg(feature = "history")]
@@ -122,8 +129,15 @@ pub use history::publication::{Publication, PublishError};
 pub use history::resume::{Gap, ResumeError, Resumed, Since};
 pub use listener::{Endpoint, Listener};
 pub use membership::JoinError;
+#[cfg(feature = "prometheus")]
+pub use metrics::ServerMetrics;
 pub use parsed_request::ParsedRequest;
 pub use proxy_protocol::{InvalidNetwork, TrustedProxies};
+#[cfg(feature = "redis")]
+pub use redis::{
+    counters::RedisCounters,
+    options::{InvalidRedisAddress, Redis},
+};
 pub use spawn::RunningServer;
 pub use teardown::CloseReport;
 pub use upgrade_response::UpgradeResponse;

@@ -74,6 +74,7 @@ impl Registry {
 
     /// Puts a connection in the place of the one with its number, and adds the numbers of that one to the
     /// totals.
+    #[inline]
     pub(crate) fn replace(&self, link: &Arc<Link>) {
         let mut inside = self.lock();
         if let Some(before) = inside.links.insert(link.id, Arc::clone(link)) {
@@ -93,6 +94,7 @@ impl Registry {
         self.left.notify_all();
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: ClientId) -> Option<Arc<Link>> {
         self.lock().links.get(&id).cloned()
     }
@@ -102,6 +104,7 @@ impl Registry {
     }
 
     /// Returns the connections after their handshake and before their close, in the order of arrival.
+    #[inline]
     pub(crate) fn open(&self) -> Vec<Arc<Link>> {
         let mut open = self.all();
         open.retain(|link| link.is_open());
@@ -109,10 +112,12 @@ impl Registry {
         open
     }
 
+    #[inline]
     pub(crate) fn count(&self) -> usize {
         self.lock().links.len()
     }
 
+    #[inline]
     pub(crate) fn count_open(&self) -> usize {
         let inside = self.lock();
         inside.links.values().filter(|link| link.is_open()).count()
@@ -140,11 +145,13 @@ impl Registry {
     }
 
     /// Notifies [`wait_until_empty`](Registry::wait_until_empty) that its `limit` may have changed.
+    #[inline]
     pub(crate) fn look_again(&self) {
         let _inside = self.lock();
         self.left.notify_all();
     }
 
+    #[inline]
     pub(crate) fn set_shutdown_frame(&self, frame: CloseFrame) {
         *self.shutdown_frame() = frame;
     }
@@ -164,6 +171,7 @@ impl Owner for Registry {
         self.all()
     }
 
+    #[inline]
     fn count(&self, incident: Incident) {
         self.totals.count(incident);
     }

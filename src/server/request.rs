@@ -50,6 +50,7 @@ pub struct Request {
 impl Request {
     /// Returns the other end of the connection. If the client connects through a proxy, this is the proxy.
     /// It is also the result of [`Client::peer`](crate::Client::peer).
+    #[inline]
     pub fn peer(&self) -> Peer {
         self.peer
     }
@@ -57,6 +58,7 @@ impl Request {
     /// Returns the client's IP address: the one that a trusted proxy names, or else that of the
     /// [`peer`](Request::peer); `None` if there is none. It is also the result of
     /// [`Client::addr`](crate::Client::addr).
+    #[inline]
     pub fn addr(&self) -> Option<IpAddr> {
         self.addr
     }
@@ -66,6 +68,7 @@ impl Request {
     /// A hook gets the handle from each request. It need not keep the handle: a hook belongs to the server,
     /// so the memory of a server is not released at its end if its hook keeps a handle of it. Its
     /// threads end in any case.
+    #[inline]
     pub fn server(&self) -> ServerHandle {
         ServerHandle {
             shared: Arc::clone(&self.shared),
@@ -73,6 +76,7 @@ impl Request {
     }
 
     /// Returns the request that a connection has received; a substitute if there is none.
+    #[inline]
     pub(super) fn of(conversation: &Conversation, shared: &Arc<Shared>) -> Request {
         let request = conversation.connection.request().cloned();
         Request {
@@ -93,6 +97,7 @@ impl Deref for Request {
 }
 
 impl fmt::Debug for Request {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("peer", &self.peer)

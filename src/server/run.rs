@@ -65,6 +65,7 @@ impl Server {
     ///
     /// # Errors
     /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) if the server listens on Unix sockets only.
+    #[inline]
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         tcp_address(&self.endpoints()?)
     }
@@ -73,6 +74,7 @@ impl Server {
     ///
     /// # Errors
     /// If the system does not return an address.
+    #[inline]
     pub fn endpoints(&self) -> io::Result<Vec<Endpoint>> {
         self.listeners.iter().map(BoundListener::endpoint).collect()
     }
@@ -166,6 +168,7 @@ impl Server {
 }
 
 impl fmt::Debug for Server {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listeners", &self.listeners)

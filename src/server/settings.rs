@@ -87,6 +87,7 @@ impl Default for Settings {
 }
 
 impl fmt::Debug for Settings {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut settings = f.debug_struct("Settings");
         #[cfg(feature = "history")]

@@ -193,6 +193,7 @@ pub(super) fn report_close(conversation: &mut Conversation, shared: &Shared) {
 
 /// The query may hold secrets, and is left out.
 impl fmt::Debug for CloseReport {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CloseReport {
             id,

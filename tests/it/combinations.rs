@@ -31,7 +31,7 @@ fn features() -> Features {
 fn quoted(list: &str) -> BTreeSet<String> {
     let items = list.split('"').skip(1).step_by(2);
     items
-        .filter(|item| !item.contains(':'))
+        .filter(|item| !item.contains([':', '/']))
         .map(str::to_owned)
         .collect()
 }

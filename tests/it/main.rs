@@ -9,8 +9,12 @@
 )]
 
 #[cfg_attr(
-    not(all(feature = "server", feature = "client")),
-    allow(dead_code, unused_imports, reason = "some of it is for the other side")
+    not(all(feature = "server", feature = "client", feature = "unix")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some of it is for the other side, or for Unix sockets"
+    )
 )]
 mod support;
 
@@ -53,6 +57,9 @@ mod threats;
 #[cfg(feature = "server")]
 mod server;
 
+#[cfg(feature = "prometheus")]
+mod prometheus;
+
 #[cfg(feature = "server")]
 mod proxy_protocol;
 
@@ -73,6 +80,9 @@ mod hub;
 
 #[cfg(feature = "history")]
 mod history;
+
+#[cfg(all(feature = "redis", unix))]
+mod redis;
 
 #[cfg(feature = "history")]
 mod presence;

@@ -120,6 +120,8 @@ def options(role: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=f"The {role} of the mutants; see README.md beside it.")
     if role == "client":
         parser.add_argument("url", nargs="?", metavar="URL", help="ws://HOST:PORT/PATH")
+    else:
+        parser.add_argument("--port", type=int, default=0, help="listen on this port, by default on a free one")
     parser.add_argument("--as", dest="version", type=int, choices=VERSIONS, help="the version of the protocol")
     parser.add_argument("--wrong", default="", metavar="ID", help="make this mistake, see --list")
     parser.add_argument("--list", action="store_true", help="print the mistakes: id, roles, versions, description")

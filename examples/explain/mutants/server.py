@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An echo server for all five versions of the WebSocket protocol, with one mistake on request.
 
-`server.py [--as 75|76|7|8|13] [--wrong ID]` listens on 127.0.0.1, prints the number of its port as one line, and
+`server.py [--as 75|76|7|8|13] [--wrong ID] [--port N]` listens on 127.0.0.1, prints the number of its port as one line, and
 serves until its standard input ends. Without --as, the request shows the version. `--list` prints the mistakes.
 """
 
@@ -32,13 +32,13 @@ NEWEST_FIRST = (13, 8, 7)
 
 def main() -> None:
     chosen = options("server")
-    listener = listen()
+    listener = listen(chosen.port)
     print(listener.getsockname()[1], flush=True)
     run(listener, chosen)
 
 
-def listen() -> socket.socket:
-    return socket.create_server(("127.0.0.1", 0), backlog=128)
+def listen(port: int = 0) -> socket.socket:
+    return socket.create_server(("127.0.0.1", port), backlog=128)
 
 
 def run(listener: socket.socket, chosen: argparse.Namespace) -> None:

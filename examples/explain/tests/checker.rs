@@ -113,15 +113,15 @@ fn a_server_that_closes_without_a_code_passes_the_lesson_about_wrong_input() {
         _ => frame,
     };
     let url = relay(echo_server(Server::builder()), |head| head, without_code);
-    passed(&["server", &url, "--lesson", "7", "--timeout", "3"]);
+    passed(&["server", &url, "--lesson", "8", "--timeout", "3"]);
 }
 
 #[test]
 fn one_lesson_can_be_chosen() {
     let url = echo_server(Server::builder());
-    let text = passed(&["server", &url, "--lesson", "3"]);
+    let text = passed(&["server", &url, "--lesson", "4"]);
     assert!(
-        text.contains("Lesson 3") && !text.contains("Lesson 4"),
+        text.contains("Lesson 4") && !text.contains("Lesson 5"),
         "{text}"
     );
 }
@@ -129,7 +129,7 @@ fn one_lesson_can_be_chosen() {
 #[test]
 fn a_seed_repeats_the_bytes_of_a_case() {
     let url = echo_server(Server::builder());
-    let replay = || passed(&["server", &url, "--replay", "2.2", "--seed", "7"]);
+    let replay = || passed(&["server", &url, "--replay", "3.2", "--seed", "7"]);
     let text = replay();
     assert!(text.contains("masking key"), "{text}");
     assert_eq!(text, replay());
@@ -156,10 +156,10 @@ fn server_that_does_not_leave_its_first_connection_is_named() {
         thread::park();
         drop((listener, stream));
     });
-    for number in ["1", "2"] {
+    for number in ["2", "3"] {
         let output = checker(&["server", &url, "--timeout", "0.3", "--lesson", number]);
         let text = String::from_utf8_lossy(&output.stdout);
-        let named = if number == "1" {
+        let named = if number == "2" {
             "D13-NO-RESPONSE-AGAIN"
         } else {
             "D13-NO-RESPONSE"
@@ -197,7 +197,7 @@ fn line_feed_at_the_end_of_a_value_is_no_wrong_line_end() {
             let _ = write!(stream, "{head}\r\nSec-WebSocket-Accept: abc=\n\r\n\r\n");
         }
     });
-    let text = lesson(&url, "1");
+    let text = lesson(&url, "2");
     assert!(text.contains("D13-LINE-FEED\n"), "{text}");
     let header = "It stands at the end of the header Sec-WebSocket-Accept.";
     assert!(flat(&text).contains(header), "{text}");
@@ -207,7 +207,7 @@ fn line_feed_at_the_end_of_a_value_is_no_wrong_line_end() {
             let _ = stream.write_all(UPGRADED.replace("et\r\n", "et\n").as_bytes());
         }
     });
-    let text = lesson(&url, "1");
+    let text = lesson(&url, "2");
     assert!(text.contains("D13-LINE-ENDS\n"), "{text}");
 }
 
@@ -264,7 +264,7 @@ fn flood_of_frames_ends_the_case() {
         let pong = [0x8a, 0x00].repeat(4096);
         while stream.write_all(&pong).is_ok() {}
     });
-    let text = lesson(&url, "2");
+    let text = lesson(&url, "3");
     assert!(text.contains("D13-FLOOD"), "{text}");
 }
 
@@ -274,7 +274,7 @@ fn silence_after_the_handshake_is_named() {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
     });
-    let text = lesson(&url, "2");
+    let text = lesson(&url, "3");
     assert!(text.contains("D13-SILENT"), "{text}");
 }
 
@@ -284,7 +284,7 @@ fn all_that_passes_for_a_broken_rule_is_printed() {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
     });
-    let output = checker(&["server", &url, "--timeout", "0.1", "--lesson", "7", "--all"]);
+    let output = checker(&["server", &url, "--timeout", "0.1", "--lesson", "8", "--all"]);
     let text = flat(&String::from_utf8_lossy(&output.stdout));
     for expected in [
         "88 02 03 ea (a close frame with code 1002; also accepted: 1003, 1007, 1008, 1009, 1010, 1011, \
@@ -312,9 +312,9 @@ fn server_that_sends_a_pong_back_is_named() {
             }
         }
     });
-    let text = lesson(&url, "5");
+    let text = lesson(&url, "6");
     assert!(
-        text.contains("✗ 5.3") && text.contains("D13-PONG-SENT-BACK\n"),
+        text.contains("✗ 6.3") && text.contains("D13-PONG-SENT-BACK\n"),
         "{text}"
     );
 }
@@ -342,7 +342,7 @@ fn server_that_only_pings_does_not_hold_the_checker() {
             thread::sleep(Duration::from_millis(50));
         }
     });
-    for lesson in ["2", "6"] {
+    for lesson in ["3", "7"] {
         let arguments = ["server", &url, "--lesson", lesson, "--all"];
         let output = checker(&[&arguments[..], &["--timeout", "0.2"]].concat());
         assert_eq!(output.status.code(), Some(1));
@@ -360,17 +360,17 @@ fn server_that_never_reads_does_not_hold_the_checker() {
             thread::sleep(Duration::from_millis(20));
         }
     });
-    let output = checker(&["server", &url, "--lesson", "3", "--all", "--timeout", "0.3"]);
+    let output = checker(&["server", &url, "--lesson", "4", "--all", "--timeout", "0.3"]);
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
 fn results_are_json_on_demand() {
     let url = echo_server(Server::builder());
-    let text = passed(&["server", &url, "--json", "--lesson", "2"]);
+    let text = passed(&["server", &url, "--json", "--lesson", "3"]);
     let value: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
     assert_eq!(value["failed"], 0);
-    assert_eq!(value["lessons"][0]["cases"][0]["id"], "2.1");
+    assert_eq!(value["lessons"][0]["cases"][0]["id"], "3.1");
 
     let url = upgraded(|mut stream| {
         let _ = stream.write_all(b"hello");
@@ -383,7 +383,7 @@ fn results_are_json_on_demand() {
         "--timeout",
         "0.2",
         "--lesson",
-        "2",
+        "3",
     ]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("valid JSON");
     let failure = &value["lessons"][0]["cases"][0]["failure"];
@@ -438,8 +438,8 @@ fn page_for_the_beginning_has_all_lines_of_a_response() {
 #[test]
 fn next_lesson_is_printed_after_a_chosen_one() {
     let url = echo_server(Server::builder());
-    let text = passed(&["server", &url, "--lesson", "2"]);
-    let next = format!("Next:\n    checker server {url}/ --as 13 --lesson 3\n");
+    let text = passed(&["server", &url, "--lesson", "3"]);
+    let next = format!("Next:\n    checker server {url}/ --as 13 --lesson 4\n");
     assert!(text.contains(&next), "{text}");
 }
 
@@ -450,7 +450,7 @@ fn lessons_that_were_not_run_are_printed() {
     let text = flat(&String::from_utf8_lossy(&output.stdout));
     let next = format!(
         "5 more cases of this lesson were not run. The later lessons were not run. \
-         Next: checker server {url}/ --as 13 --lesson 1 "
+         Next: checker server {url}/ --as 13 --lesson 2 "
     );
     assert!(text.contains(&next), "{text}");
 
@@ -467,12 +467,12 @@ fn lessons_that_were_not_run_are_printed() {
             );
         }
     });
-    let text = flat(&lesson(&url, "1"));
+    let text = flat(&lesson(&url, "2"));
     assert!(
-        text.contains("✗ 1.10") && !text.contains("more case"),
+        text.contains("✗ 2.10") && !text.contains("more case"),
         "{text}"
     );
-    let next = format!("Next: checker server {url}/ --as 13 --lesson 1 ");
+    let next = format!("Next: checker server {url}/ --as 13 --lesson 2 ");
     assert!(text.contains(&next), "{text}");
 }
 
@@ -484,7 +484,7 @@ fn response_without_blank_line_is_shown_as_text_once() {
             let _ = stream.write_all(b"\r\n");
         }
     });
-    let text = flat(&lesson(&url, "1"));
+    let text = flat(&lesson(&url, "2"));
     let tail = r#"(..."websocket\r\nConnection: Upgrade\r\n","#;
     assert!(text.contains(tail), "{text}");
 }
@@ -500,13 +500,13 @@ fn code_after_a_broken_rule_is_named() {
     assert!(text.contains("e8 is only the low byte of 1000."), "{text}");
 }
 
-/// The output of lesson 7 for a server that sends this as its response to all.
+/// The output of lesson 8 for a server that sends this as its response to all.
 fn closing_with(close: &'static [u8]) -> String {
     let url = upgraded(move |mut stream| {
         let _ = stream.read(&mut [0; 256]);
         let _ = stream.write_all(close);
     });
-    let output = checker(&["server", &url, "--timeout", "0.3", "--lesson", "7", "--all"]);
+    let output = checker(&["server", &url, "--timeout", "0.3", "--lesson", "8", "--all"]);
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -533,7 +533,7 @@ fn missing_server_ends_with_status_2() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("ws://{}", listener.local_addr().expect("an address"));
     drop(listener);
-    for arguments in [&["server", &url][..], &["server", &url, "--replay", "1.1"]] {
+    for arguments in [&["server", &url][..], &["server", &url, "--replay", "2.1"]] {
         let output = checker(arguments);
         assert_eq!(output.status.code(), Some(2));
         assert!(output.stdout.is_empty(), "{output:?}");

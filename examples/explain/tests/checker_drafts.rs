@@ -1,4 +1,4 @@
-//! Lessons 8 to 10 of the checker: the library's server passes, and each mistake is named first.
+//! Lessons 1, 9 and 10 of the checker: the library's server passes, and each mistake is named first.
 
 use std::thread;
 
@@ -43,7 +43,7 @@ fn library_passes(version: &str, lesson: &str, cases: u64) {
 
 #[test]
 fn the_library_passes_the_lesson_of_draft_75() {
-    library_passes("75", "8", 9);
+    library_passes("75", "1", 9);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn mistakes_are_named(draft: u8, lesson: &str, expected: &[(&'static str, &str, 
 fn a_right_server_of_draft_75_without_the_library_passes() {
     let server = WrongServer::start(75, "nothing");
     assert_passed(
-        &report(&["server", &server.url(), "--as", "75", "--lesson", "8"]),
+        &report(&["server", &server.url(), "--as", "75", "--lesson", "1"]),
         9,
     );
 }
@@ -115,8 +115,8 @@ fn all_failures(
 
 #[test]
 fn a_wrong_status_line_is_no_mistake_in_the_order_of_the_headers() {
-    let found = all_failures(75, "status without space", "75", "8");
-    assert_eq!(found, [("8.1".to_owned(), "D75-STATUS-SPACE".to_owned())]);
+    let found = all_failures(75, "status without space", "75", "1");
+    assert_eq!(found, [("1.1".to_owned(), "D75-STATUS-SPACE".to_owned())]);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_server_may_reject_a_client_that_sends_a_frame_before_the_proof() {
 
 #[test]
 fn a_server_that_rejects_each_request_has_no_mistake_in_reading_pieces() {
-    let found = all_failures(75, "refused", "8", "4");
+    let found = all_failures(75, "refused", "8", "5");
     let named: Vec<_> = found.iter().filter(|(_, id)| id != "none").collect();
     assert!(!found.is_empty() && named.is_empty(), "{named:?}");
 }
@@ -135,21 +135,21 @@ fn a_server_that_rejects_each_request_has_no_mistake_in_reading_pieces() {
 fn each_mistake_in_the_handshake_of_draft_75_is_named() {
     mistakes_are_named(
         75,
-        "8",
+        "1",
         &[
-            ("refused", "8.1", "D75-REFUSED"),
-            ("status without space", "8.1", "D75-STATUS-SPACE"),
-            ("status of version 13", "8.1", "D75-STATUS-LINE"),
-            ("line feeds", "8.1", "D75-LINE-ENDS"),
-            ("no blank line", "8.1", "D75-NO-BLANK-LINE"),
-            ("header order", "8.2", "D75-HEADER-ORDER"),
-            ("lower case", "8.2", "D75-HEADER-VALUE"),
-            ("other names", "8.3", "D75-SEC-NAMES"),
-            ("no origin", "8.3", "D75-ORIGIN"),
-            ("no location", "8.3", "D75-LOCATION"),
-            ("location without query", "8.3", "D75-LOCATION-WRONG"),
-            ("subprotocol", "8.3", "D75-PROTOCOL"),
-            ("proof", "8.4", "D75-PROOF"),
+            ("refused", "1.1", "D75-REFUSED"),
+            ("status without space", "1.1", "D75-STATUS-SPACE"),
+            ("status of version 13", "1.1", "D75-STATUS-LINE"),
+            ("line feeds", "1.1", "D75-LINE-ENDS"),
+            ("no blank line", "1.1", "D75-NO-BLANK-LINE"),
+            ("header order", "1.2", "D75-HEADER-ORDER"),
+            ("lower case", "1.2", "D75-HEADER-VALUE"),
+            ("other names", "1.3", "D75-SEC-NAMES"),
+            ("no origin", "1.3", "D75-ORIGIN"),
+            ("no location", "1.3", "D75-LOCATION"),
+            ("location without query", "1.3", "D75-LOCATION-WRONG"),
+            ("subprotocol", "1.3", "D75-PROTOCOL"),
+            ("proof", "1.4", "D75-PROOF"),
         ],
     );
 }
@@ -158,27 +158,27 @@ fn each_mistake_in_the_handshake_of_draft_75_is_named() {
 fn each_mistake_in_the_frames_of_draft_75_is_named() {
     mistakes_are_named(
         75,
-        "8",
+        "1",
         &[
-            ("no echo", "8.4", "D75-FRAME-SILENT"),
-            ("no frame", "8.4", "D75-FRAME-NONE"),
-            ("no ff", "8.4", "D75-FRAME-NO-FF"),
-            ("no 00", "8.4", "D75-FRAME-NO-00"),
-            ("hybi frame", "8.4", "D75-FRAME-HYBI"),
-            ("masked frame", "8.4", "D75-FRAME-MASKED"),
-            ("length frame", "8.4", "D75-FRAME-LENGTH"),
-            ("nested frame", "8.4", "D75-FRAME-NESTED"),
-            ("empty dropped", "8.5", "D75-FRAME-EMPTY"),
-            ("latin-1", "8.5", "D75-FRAME-ENCODING"),
-            ("one read", "8.6", "D75-ONE-READ"),
-            ("glued lost", "8.6", "D75-GLUED"),
-            ("length unread", "8.7", "D75-LENGTH-SKIP"),
-            ("marker closes", "8.8", "D75-MARKER-CLOSE"),
-            ("marker is text", "8.8", "D75-MARKER-TEXT"),
+            ("no echo", "1.4", "D75-FRAME-SILENT"),
+            ("no frame", "1.4", "D75-FRAME-NONE"),
+            ("no ff", "1.4", "D75-FRAME-NO-FF"),
+            ("no 00", "1.4", "D75-FRAME-NO-00"),
+            ("hybi frame", "1.4", "D75-FRAME-HYBI"),
+            ("masked frame", "1.4", "D75-FRAME-MASKED"),
+            ("length frame", "1.4", "D75-FRAME-LENGTH"),
+            ("nested frame", "1.4", "D75-FRAME-NESTED"),
+            ("empty dropped", "1.5", "D75-FRAME-EMPTY"),
+            ("latin-1", "1.5", "D75-FRAME-ENCODING"),
+            ("one read", "1.6", "D75-ONE-READ"),
+            ("glued lost", "1.6", "D75-GLUED"),
+            ("length unread", "1.7", "D75-LENGTH-SKIP"),
+            ("marker closes", "1.8", "D75-MARKER-CLOSE"),
+            ("marker is text", "1.8", "D75-MARKER-TEXT"),
             // Nothing came: that does not show what it took the bytes for.
-            ("marker silences", "8.8", "none"),
-            ("close bytes", "8.9", "D75-CLOSE-BYTES"),
-            ("stays open", "8.9", "D75-STAYS-OPEN"),
+            ("marker silences", "1.8", "none"),
+            ("close bytes", "1.9", "D75-CLOSE-BYTES"),
+            ("stays open", "1.9", "D75-STAYS-OPEN"),
         ],
     );
 }

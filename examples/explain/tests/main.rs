@@ -1,4 +1,4 @@
-//! The tests of the library and its two programs from outside, in one program: so it is linked once, and tests that
+//! The tests of the library and its three programs from outside, in one program: so it is linked once, and tests that
 //! wait run beside tests that calculate.
 
 #![allow(
@@ -14,8 +14,10 @@ mod support;
 mod checker;
 mod checker_client;
 mod checker_drafts;
+mod course;
 mod frames;
 mod handshake;
+mod lab;
 mod mutants;
 mod mutants_client;
 mod terminal;

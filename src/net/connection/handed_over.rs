@@ -24,6 +24,7 @@ pub(crate) struct HandedOver {
 impl Conversation {
     /// Receives bytes before any that the socket has: `own` bytes at their end were read from the stream, and
     /// count as received.
+    #[inline]
     pub(crate) fn receive_first(&mut self, bytes: &[u8], own: usize) {
         self.connection.receive_data(bytes);
         if own > 0 {
@@ -34,11 +35,13 @@ impl Conversation {
 
     /// Returns the next event, as [`step`](Conversation::step) does, but reads nothing: without an event, the
     /// result is [`Step::Late`].
+    #[inline]
     pub(crate) fn step_now(&mut self) -> Step {
         self.step_within(&mut Wait::until(Deadline::after(Duration::ZERO)))
     }
 
     /// Continues the connection of another conversation, whose request is answered. This one has its socket.
+    #[inline]
     pub(crate) fn take_over(&mut self, other: &mut Conversation) {
         std::mem::swap(&mut self.connection, &mut other.connection);
         self.began = other.began;

@@ -83,6 +83,7 @@ impl Link {
     }
 
     /// Drops the compressor: the client is gone, but its handles may stay.
+    #[inline]
     pub(crate) fn drop_context(&self) {
         let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
         *context = Context::closed();
@@ -108,6 +109,7 @@ impl Link {
     ///
     /// # Errors
     /// The same as [`settle`](Link::settle).
+    #[inline]
     pub(crate) fn settle_fragment(&self, push: Push) -> Result<(), Error> {
         match push {
             Push::Full => {

@@ -7,6 +7,7 @@ use crate::net::sync::atomic::Ordering::Relaxed;
 impl SendQueue {
     /// Sends a fragment of the client's own thread at once. The first one, unless it is the last too,
     /// begins to hold all other messages; the last one ends that.
+    #[inline]
     pub(crate) fn fragment(&self, bytes: Vec<u8>, is_last: bool) -> Push {
         self.send(|inside| {
             let is_closed = inside.is_closed();
@@ -21,6 +22,7 @@ impl SendQueue {
     }
 
     /// Notes that the writer of the present message has got more bytes, which may not fill a fragment.
+    #[inline]
     pub(crate) fn note_write(&self) {
         if self.is_in_pieces() {
             self.writes.store(self.writes() + 1, Relaxed);

@@ -27,6 +27,7 @@ impl SendQueue {
     ///
     /// # Errors
     /// The disconnect reason, once the socket took nothing for as long as `timeout`.
+    #[inline]
     pub(crate) fn wait_for_fragment(&self, timeout: Duration) -> Result<(), DisconnectReason> {
         let limit = self.limit;
         self.wait_while(

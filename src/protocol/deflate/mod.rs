@@ -1,4 +1,4 @@
-//! Compression: permessage-deflate (RFC 7692).
+//! Chapter 8: compression, permessage-deflate (RFC 7692).
 //!
 //! # In one sentence
 //! A message, not a frame, is compressed by itself or as a continuation of those before it, and one bit

@@ -102,6 +102,7 @@ impl Encoder {
     /// # Errors
     /// [`SendError`] in draft-75 and draft-76, which have no fragments.
     #[cfg(any(feature = "server", feature = "client"))]
+    #[inline]
     pub(crate) fn encode_fragment(
         self,
         is_text: bool,

@@ -13,7 +13,22 @@
 //! +----------------------------------------+----------------------+
 //! ```
 //!
-//! Frames of a client have a mask, frames of a server do not.
+//! FIN is 1 in the last frame of a message. RSV1 to RSV3 are reserved for extensions: 0, unless both sides
+//! agreed on one that uses them. The opcode is the kind of the frame. A length of 16 or 64 bits is in network
+//! byte order, which is big-endian: the byte with the largest part of the number comes first.
+//!
+//! Some frames of a server, in hex:
+//!
+//! ```text
+//! 81 05 48656c6c6f              the text "Hello": FIN, opcode 1, no mask, length 5
+//! 01 03 48656c  80 02 6c6f      the same text in two fragments: FIN 0, then opcode 0 and FIN 1
+//! 82 7e 007e ...                126 bytes, binary: 126 in the length bits says that 2 bytes follow
+//! 89 02 6869   8a 02 6869       the ping "hi", and the pong that answers it
+//! 88 02 03e8                    a close frame with the code 1000, which is 3×256 + 232
+//! ```
+//!
+//! Frames of a client have a mask, frames of a server do not: the text "Hello" of a client, with the key
+//! `37fa213d`, is `81 85 37fa213d 7f9f4d5158`.
 //!
 //! FIN and opcode 0 mark the frames of one message; control frames may stand between them. A frame
 //! header is checked as soon as possible. The declared length of a payload reserves no memory: a

@@ -1,5 +1,9 @@
 //! The mask on a client's frames (RFC 6455 §5.3).
 //!
+//! Each byte of the payload is combined with one of the four bytes of a key by XOR (exclusive or): a bit of
+//! the result is 1 where the two bits differ. The same XOR again restores the byte, so masking and unmasking
+//! are one function: 48 ⊕ 37 = 7f, and 7f ⊕ 37 = 48, the letter H.
+//!
 //! It hides nothing. It makes the bytes that a page's script puts on the wire unpredictable, so
 //! that the script cannot write something that a careless proxy takes for an HTTP response and
 //! caches. That attack, found in 2010, is why browsers dropped draft-76.

@@ -1,4 +1,4 @@
-//! Turns bytes into messages and back. There have only ever been two framings.
+//! Chapter 6: turns bytes into messages and back. There have only ever been two framings.
 
 mod assembler;
 mod encoder;
@@ -27,9 +27,10 @@ use super::version::Version;
 /// Complete: the five versions share these two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Framing {
-    /// `00` text `FF`: draft-75 and draft-76.
+    /// `00` text `FF`: draft-75 and draft-76, by Ian Hickson ("Hixie").
     Hixie,
-    /// Opcode, length, mask: versions 7, 8 and RFC 6455.
+    /// Opcode, length, mask: versions 7, 8 and RFC 6455, by the IETF's working group HyBi ("BiDirectional or
+    /// Server-Initiated HTTP").
     Hybi,
 }
 

@@ -93,6 +93,7 @@ pub(crate) struct Accepted {
 
 impl ClientHandshake {
     /// Begins a handshake, and returns the bytes of the request.
+    #[inline]
     pub(crate) fn begin(
         request: &ClientRequest,
         config: &Config,
@@ -110,6 +111,7 @@ impl ClientHandshake {
         (handshake, bytes)
     }
 
+    #[inline]
     pub(crate) fn version(&self) -> Version {
         self.request.version
     }
@@ -118,6 +120,7 @@ impl ClientHandshake {
     ///
     /// # Errors
     /// If the server rejects the handshake, or if the response breaks a rule.
+    #[inline]
     pub(crate) fn read(
         &mut self,
         input: &[u8],
@@ -144,6 +147,7 @@ impl ClientHandshake {
         (used + more, progress)
     }
 
+    #[inline]
     fn read_behind_head(
         &mut self,
         input: &[u8],
@@ -168,6 +172,7 @@ impl ClientHandshake {
     }
 
     /// Checks a response of status 101, which must follow the rules to the letter.
+    #[inline]
     fn confirm(
         &self,
         response: HandshakeResponse,
@@ -210,6 +215,7 @@ impl ResponseReader {
     /// # Errors
     /// As soon as it is certain that this is not a response: it does not begin as one must (RFC 9112
     /// §4), or is above a limit.
+    #[inline]
     pub(crate) fn read(
         &mut self,
         input: &[u8],
@@ -234,6 +240,7 @@ impl ResponseReader {
     }
 
     /// Returns the next response and the length of its header block; `None` while it is incomplete.
+    #[inline]
     fn read_one(
         &mut self,
         input: &[u8],
@@ -263,6 +270,7 @@ impl ResponseReader {
 }
 
 /// Checks that a header occurs once and has exactly this value.
+#[inline]
 pub(crate) fn expect_exactly(
     response: &HandshakeResponse,
     header: &'static str,
@@ -274,6 +282,7 @@ pub(crate) fn expect_exactly(
 }
 
 /// Checks that a header occurs once and has this value, in any letter case.
+#[inline]
 pub(crate) fn expect_ignoring_case(
     response: &HandshakeResponse,
     header: &'static str,
@@ -303,6 +312,7 @@ fn expect(
 }
 
 /// Returns the parameters of compression, if any: within the offer, or an error.
+#[inline]
 fn negotiated(
     response: &HandshakeResponse,
     version: Version,
@@ -324,6 +334,7 @@ fn negotiated(
 
 /// Returns the server's subprotocol: one of the offered ones, or none. In the old drafts the client
 /// names the one it needs, and must get it (draft-75 §4.1, draft-76 §4.1).
+#[inline]
 fn subprotocol(
     response: &HandshakeResponse,
     request: &ClientRequest,

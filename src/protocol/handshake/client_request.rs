@@ -42,6 +42,7 @@ impl ClientRequest {
     /// # Errors
     /// [`InvalidUrl`] for other schemes (`http` is one), fragments, passwords, and for invalid hosts, ports
     /// and bytes.
+    #[inline]
     pub fn to(url: &str) -> Result<ClientRequest, InvalidUrl> {
         ClientRequest::nowhere().at(url)
     }
@@ -50,6 +51,7 @@ impl ClientRequest {
     ///
     /// # Errors
     /// The same as [`to`](ClientRequest::to).
+    #[inline]
     pub fn at(&self, url: &str) -> Result<ClientRequest, InvalidUrl> {
         Ok(ClientRequest {
             url: Url::parse(url)?,
@@ -59,18 +61,21 @@ impl ClientRequest {
 
     /// Returns the same request without the headers that were added to it, cookies among them.
     #[cfg(feature = "client")]
+    #[inline]
     pub(crate) fn without_headers(mut self) -> ClientRequest {
         self.fields.clear();
         self
     }
 
     /// Sets the version. A client cannot offer several: it must know the version of its server.
+    #[inline]
     pub fn version(mut self, version: Version) -> Self {
         self.version = version;
         self
     }
 
     /// Creates a request with all defaults, for a URL that is set later.
+    #[inline]
     pub(crate) fn nowhere() -> ClientRequest {
         ClientRequest {
             url: Url::default(),
@@ -84,6 +89,7 @@ impl ClientRequest {
     /// Sets the origin: the page that opens the connection. Default: none, as programs have no page,
     /// and no header; but draft-75 and draft-76 require one, and there the default is the origin of the
     /// URL itself, `http` for `ws` and `https` for `wss`.
+    #[inline]
     pub fn origin(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
@@ -110,6 +116,7 @@ impl ClientRequest {
     ///
     /// # Errors
     /// [`InvalidHeader`] if the header would break the request or belongs to the handshake.
+    #[inline]
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         const OURS: [&str; 2] = ["Host", "Origin"];
         if OURS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
@@ -132,6 +139,7 @@ impl ClientRequest {
     /// # Errors
     /// [`InvalidHeader`] if the name is empty or has a `=`, if either has a semicolon, or if the header
     /// would break the request.
+    #[inline]
     pub fn cookie(self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         if name.is_empty() || name.contains(['=', ';']) || value.contains(';') {
             return Err(InvalidHeader::of(&format!("Cookie: {name}")));
@@ -140,28 +148,33 @@ impl ClientRequest {
     }
 
     /// Returns whether the connection must use TLS: the scheme is `wss`.
+    #[inline]
     pub fn is_secure(&self) -> bool {
         self.url.secure
     }
 
     /// Returns the name or the address to connect to, in lower case; an IPv6 address without brackets.
+    #[inline]
     pub fn host(&self) -> &str {
         let host = self.url.host.as_str();
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// Returns the port to connect to.
+    #[inline]
     pub fn port(&self) -> u16 {
         self.url.port
     }
 
     /// Returns path and query, as in the request line.
+    #[inline]
     pub fn target(&self) -> &str {
         &self.url.target
     }
 
     /// Returns the value of the header `Host`: an IPv6 address in brackets, the port unless it is the
     /// scheme's default.
+    #[inline]
     pub fn authority(&self) -> String {
         let Url { host, port, .. } = &self.url;
         match *port == default_port(self.url.secure) {
@@ -172,12 +185,14 @@ impl ClientRequest {
 
     /// Returns the whole URL, in its shortest form: servers of draft-75 and draft-76 repeat it as the
     /// location.
+    #[inline]
     pub fn url(&self) -> String {
         let scheme = if self.url.secure { "wss" } else { "ws" };
         format!("{scheme}://{}{}", self.authority(), self.url.target)
     }
 
     /// Returns the origin of the request, if one was given or the version requires one.
+    #[inline]
     pub(crate) fn origin_to_send(&self) -> Option<String> {
         let scheme = if self.url.secure { "https" } else { "http" };
         match &self.origin {
@@ -188,6 +203,7 @@ impl ClientRequest {
     }
 
     /// Returns the value of the version's header for subprotocols, if any is offered.
+    #[inline]
     pub(crate) fn subprotocols_offered(&self) -> Option<String> {
         let first = self.subprotocols.first()?;
         Some(match self.version.spec().subprotocol_list {
@@ -197,6 +213,7 @@ impl ClientRequest {
     }
 
     /// Returns the headers that do not belong to the handshake.
+    #[inline]
     pub(crate) fn further_fields(&self) -> impl Iterator<Item = (&str, String)> {
         self.fields
             .iter()
@@ -204,6 +221,7 @@ impl ClientRequest {
     }
 
     /// Returns the whole header block with these headers.
+    #[inline]
     pub(crate) fn write(&self, fields: &[(&str, String)]) -> Vec<u8> {
         let mut out = format!("GET {} HTTP/1.1\r\n", self.url.target).into_bytes();
         for (name, value) in fields {
@@ -234,6 +252,7 @@ where
 }
 
 impl fmt::Debug for ClientRequest {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the query, and without credentials: logs are kept.
         let url = self.url();

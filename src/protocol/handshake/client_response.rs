@@ -24,38 +24,45 @@ impl HandshakeResponse {
     pub const MAX_BODY: usize = 64 * 1024;
 
     /// Returns the status, such as 404.
+    #[inline]
     pub fn status(&self) -> u16 {
         self.status
     }
 
     /// Returns the words after the status; often empty, and never binding (RFC 9112 §4).
+    #[inline]
     pub fn reason(&self) -> &str {
         std::str::from_utf8(&self.head.bytes()[self.reason.clone()]).unwrap_or("")
     }
 
     /// Returns the value of the first header of that name, in any letter case, if it is UTF-8.
+    #[inline]
     pub fn header_str(&self, name: &str) -> Option<&str> {
         self.head.header_str(name)
     }
 
     /// Returns the values of all headers of that name, in the order in which they were received:
     /// `Set-Cookie`.
+    #[inline]
     pub fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.head.header_values(name)
     }
 
     /// Returns all headers, with their names as written, in the order in which they were received.
+    #[inline]
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.head.headers()
     }
 
     /// Returns the received part of the body, without its transfer coding, at most
     /// [`MAX_BODY`](HandshakeResponse::MAX_BODY) bytes.
+    #[inline]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
     /// Parses a complete header block.
+    #[inline]
     pub(crate) fn parse(head: &[u8], limits: &Limits) -> Result<HandshakeResponse, InvalidHead> {
         const FIRST_LINE: &str = "status line";
         let count = head::count_fields(head, limits, FIRST_LINE)?;
@@ -80,16 +87,19 @@ impl HandshakeResponse {
         })
     }
 
+    #[inline]
     pub(crate) fn head(&self) -> &Head {
         &self.head
     }
 
+    #[inline]
     pub(crate) fn is_http_1_0(&self) -> bool {
         self.minor == 0
     }
 }
 
 impl fmt::Debug for HandshakeResponse {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandshakeResponse")
             .field("head", &self.head)
@@ -119,6 +129,7 @@ enum Left {
 }
 
 impl RejectionBody {
+    #[inline]
     pub(crate) fn new(response: HandshakeResponse) -> RejectionBody {
         let left = match response.status {
             204 | 304 => Left::Bytes(0),
@@ -134,6 +145,7 @@ impl RejectionBody {
     /// Reads the available part of the body. Returns how many bytes were used, and whether the body is
     /// complete: also if the limit is reached, or if the coding is invalid. The status of a rejection
     /// matters, not its body.
+    #[inline]
     pub(crate) fn read(&mut self, input: &[u8]) -> (usize, bool) {
         const CHUNK_END: &[u8] = b"\r\n";
         /// With a chunk extension, which no server uses.
@@ -175,6 +187,7 @@ impl RejectionBody {
 }
 
 /// Returns the length of a body, if there is one valid `Content-Length`.
+#[inline]
 fn length(head: &Head) -> Option<u64> {
     let length = std::str::from_utf8(head.once("Content-Length").ok()??).ok()?;
     let digits = length.bytes().all(|byte| byte.is_ascii_digit());
@@ -182,6 +195,7 @@ fn length(head: &Head) -> Option<u64> {
 }
 
 /// Appends as many bytes as there is room for, and returns how many.
+#[inline]
 fn keep(body: &mut Vec<u8>, bytes: &[u8]) -> usize {
     let room = HandshakeResponse::MAX_BODY - body.len();
     let kept = &bytes[..bytes.len().min(room)];

@@ -115,6 +115,7 @@ impl HandshakeError {
     }
 
     /// Returns the server's response if it has a status other than 101, and so is meant to be read.
+    #[inline]
     pub fn response(&self) -> Option<&HandshakeResponse> {
         match self {
             HandshakeError::Status(answer) => Some(answer),
@@ -124,6 +125,7 @@ impl HandshakeError {
 }
 
 impl From<InvalidHead> for HandshakeError {
+    #[inline]
     fn from(bad: InvalidHead) -> Self {
         match bad {
             InvalidHead::TooLarge(limit) => HandshakeError::HeadersTooLarge(limit),
@@ -135,6 +137,7 @@ impl From<InvalidHead> for HandshakeError {
 }
 
 impl fmt::Display for HandshakeError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HandshakeError::Status(response) => write_status(response, f),
@@ -204,6 +207,7 @@ impl fmt::Display for HandshakeError {
 impl std::error::Error for HandshakeError {}
 
 /// Writes status, reason, and the first line of a plain text body.
+#[inline]
 fn write_status(response: &HandshakeResponse, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let reason = response.reason();
     let blank = if reason.is_empty() { "" } else { " " };
@@ -220,6 +224,7 @@ fn write_status(response: &HandshakeResponse, f: &mut fmt::Formatter<'_>) -> fmt
 }
 
 /// Returns the first line of a plain text body, shortened for a log.
+#[inline]
 fn first_line(response: &HandshakeResponse) -> Option<String> {
     const SHOWN: usize = 160;
     let is_plain = response

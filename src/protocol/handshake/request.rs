@@ -168,12 +168,14 @@ impl Request {
     }
 
     /// Returns the path, without the query. Not decoded: `%2e` stays `%2e`.
+    #[inline]
     pub fn path(&self) -> &str {
         self.target().split('?').next().unwrap_or("/")
     }
 
     /// Returns the query after the first `?`, or `None`. Not decoded: `%2e` stays `%2e`, and `+` stays `+`.
     /// `query_pairs` decodes it, with the feature `query`, which is on by default.
+    #[inline]
     pub fn query(&self) -> Option<&str> {
         self.target().split_once('?').map(|(_, query)| query)
     }
@@ -209,11 +211,13 @@ impl Request {
     /// Returns the value of the first header of that name, in any letter case, as received.
     #[doc(alias = "field")]
     #[doc(alias = "header value")]
+    #[inline]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.header_values(name).next()
     }
 
     /// Returns the value of the first header of that name, if it is UTF-8.
+    #[inline]
     pub fn header_str(&self, name: &str) -> Option<&str> {
         self.head.header_str(name)
     }
@@ -238,6 +242,7 @@ impl Request {
     }
 
     /// Returns the value of one cookie; of several with this name, the first.
+    #[inline]
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies()
             .find(|(found, _)| *found == name)
@@ -247,6 +252,7 @@ impl Request {
     /// Returns the token of an `Authorization` header with the scheme `Bearer`, in any letter case (RFC 6750 §2.1).
     /// Browsers cannot send this header with a WebSocket request; other clients can.
     #[doc(alias = "authorization")]
+    #[inline]
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header_str("Authorization")?.split_once(' ')?;
         let token = token.trim();
@@ -272,6 +278,7 @@ impl Request {
     /// Returns the subprotocols that the client offers, in its order of preference. Draft-75 and
     /// draft-76 offer one string at most.
     #[doc(alias = "Sec-WebSocket-Protocol")]
+    #[inline]
     pub fn subprotocols(&self) -> Vec<&str> {
         match self.version {
             Some(version) => self.subprotocols_offered_in(version),
@@ -282,18 +289,21 @@ impl Request {
     /// Returns the subprotocols as a request of this version offers them.
     pub(crate) fn subprotocols_offered_in(&self, version: Version) -> Vec<&str> {
         let spec = version.spec();
-        let values = self
-            .header_values(spec.subprotocol_field)
-            .filter_map(|value| std::str::from_utf8(value).ok());
-        if spec.subprotocol_list {
-            let items = values.flat_map(|value| value.split(','));
-            items
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .collect()
-        } else {
-            values.take(1).collect()
+        let mut offered = Vec::new();
+        for value in self.header_values(spec.subprotocol_field) {
+            let Ok(value) = std::str::from_utf8(value) else {
+                continue;
+            };
+            if !spec.subprotocol_list {
+                return vec![value];
+            }
+            for item in value.split(',').map(str::trim) {
+                if !item.is_empty() {
+                    offered.push(item);
+                }
+            }
         }
+        offered
     }
 
     /// Returns the last address of `X-Forwarded-For`, without its port if it has one, and an IPv4
@@ -484,6 +494,7 @@ fn host_of(host: &str, secure: bool) -> Option<String> {
 }
 
 impl fmt::Debug for Request {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("version", &self.version)
@@ -493,6 +504,7 @@ impl fmt::Debug for Request {
 }
 
 impl PartialEq for Request {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.head == other.head
     }

@@ -78,6 +78,7 @@ invalid_text! {
 impl Response {
     /// Creates a response with this status (200 to 599; anything else is sent as 500) and an empty
     /// body.
+    #[inline]
     pub fn new(status: u16) -> Self {
         Response {
             status: if (200..600).contains(&status) {
@@ -121,6 +122,7 @@ impl Response {
     /// # Errors
     /// [`InvalidHeader`] if the header would break the response; no value from a request can smuggle a
     /// second header in.
+    #[inline]
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         const ONCE: [&str; 3] = ["Content-Type", "Date", CONTENT_TYPE_OPTIONS];
         let field = checked(name, value)?;
@@ -222,6 +224,7 @@ impl Accept {
     ///
     /// # Errors
     /// [`InvalidHeader`] if the header would break the response or belongs to the handshake.
+    #[inline]
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         self.fields.push(checked(name, value)?);
         Ok(self)
@@ -273,6 +276,7 @@ impl Accept {
 }
 
 impl fmt::Debug for Accept {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self
             .fields
@@ -349,6 +353,7 @@ fn line(out: &mut Vec<u8>, parts: &[&str]) {
 }
 
 /// Checks a header that is added to those of the handshake.
+#[inline]
 pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), InvalidHeader> {
     const OURS: [&str; 4] = [
         "connection",
@@ -366,6 +371,7 @@ pub(crate) fn checked(name: &str, value: &str) -> Result<(String, String), Inval
     Ok((name.to_owned(), value.to_owned()))
 }
 
+#[inline]
 fn is_value(value: &str) -> bool {
     !value
         .bytes()

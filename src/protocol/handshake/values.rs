@@ -62,6 +62,7 @@ impl Eq for Values {}
 
 /// The values may be secrets: shows only how many there are.
 impl fmt::Debug for Values {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.as_ref().map_or(0, |values| values.len());
         write!(f, "{count}")

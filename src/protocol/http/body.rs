@@ -25,27 +25,32 @@ pub struct Body(Binary);
 
 impl Body {
     /// Creates a body of static bytes of the program: neither copied nor counted as memory of the server.
+    #[inline]
     pub const fn from_static(bytes: &'static [u8]) -> Body {
         Body(Binary::from_static(bytes))
     }
 
     /// Returns the bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// Returns the number of bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Returns whether it has no bytes.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Returns the bytes, to be shared with other responses and messages.
     #[cfg(feature = "server")]
+    #[inline]
     pub(crate) fn as_binary(&self) -> &Binary {
         &self.0
     }
@@ -53,6 +58,7 @@ impl Body {
 
 /// Without a copy.
 impl From<Vec<u8>> for Body {
+    #[inline]
     fn from(bytes: Vec<u8>) -> Body {
         Body(bytes.into())
     }
@@ -60,6 +66,7 @@ impl From<Vec<u8>> for Body {
 
 /// Without a copy.
 impl From<String> for Body {
+    #[inline]
     fn from(text: String) -> Body {
         Text::from(text).into()
     }
@@ -67,6 +74,7 @@ impl From<String> for Body {
 
 /// Without a copy.
 impl From<Arc<[u8]>> for Body {
+    #[inline]
     fn from(bytes: Arc<[u8]>) -> Body {
         Body(bytes.into())
     }
@@ -74,6 +82,7 @@ impl From<Arc<[u8]>> for Body {
 
 /// Without a copy.
 impl From<Arc<str>> for Body {
+    #[inline]
     fn from(text: Arc<str>) -> Body {
         Text::from(text).into()
     }
@@ -81,6 +90,7 @@ impl From<Arc<str>> for Body {
 
 /// Without a copy.
 impl From<Arc<Vec<u8>>> for Body {
+    #[inline]
     fn from(bytes: Arc<Vec<u8>>) -> Body {
         Body(bytes.into())
     }
@@ -88,6 +98,7 @@ impl From<Arc<Vec<u8>>> for Body {
 
 /// Without a copy.
 impl From<Box<[u8]>> for Body {
+    #[inline]
     fn from(bytes: Box<[u8]>) -> Body {
         Body(bytes.into())
     }
@@ -95,6 +106,7 @@ impl From<Box<[u8]>> for Body {
 
 /// Without a copy.
 impl From<Binary> for Body {
+    #[inline]
     fn from(bytes: Binary) -> Body {
         Body(bytes)
     }
@@ -102,6 +114,7 @@ impl From<Binary> for Body {
 
 /// Without a copy.
 impl From<Text> for Body {
+    #[inline]
     fn from(text: Text) -> Body {
         Body(text.into())
     }
@@ -109,6 +122,7 @@ impl From<Text> for Body {
 
 /// Copies the bytes: see [`Body::from_static`] for those that need no copy.
 impl From<&[u8]> for Body {
+    #[inline]
     fn from(bytes: &[u8]) -> Body {
         Body(bytes.into())
     }
@@ -116,6 +130,7 @@ impl From<&[u8]> for Body {
 
 /// Copies the bytes: see [`Body::from_static`] for those that need no copy.
 impl<const N: usize> From<&[u8; N]> for Body {
+    #[inline]
     fn from(bytes: &[u8; N]) -> Body {
         Body(bytes.into())
     }
@@ -123,6 +138,7 @@ impl<const N: usize> From<&[u8; N]> for Body {
 
 /// Copies the text: see [`Body::from_static`] for text that needs no copy.
 impl From<&str> for Body {
+    #[inline]
     fn from(text: &str) -> Body {
         Text::from(text).into()
     }
@@ -130,6 +146,7 @@ impl From<&str> for Body {
 
 /// Copies a text that is borrowed.
 impl From<Cow<'_, str>> for Body {
+    #[inline]
     fn from(text: Cow<'_, str>) -> Body {
         Text::from(text).into()
     }
@@ -137,18 +154,21 @@ impl From<Cow<'_, str>> for Body {
 
 /// Copies bytes that are borrowed.
 impl From<Cow<'_, [u8]>> for Body {
+    #[inline]
     fn from(bytes: Cow<'_, [u8]>) -> Body {
         Body(bytes.into())
     }
 }
 
 impl AsRef<[u8]> for Body {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         self.as_bytes()
     }
 }
 
 impl fmt::Debug for Body {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Body({} bytes)", self.len())
     }

@@ -138,10 +138,12 @@ impl Head {
 
     /// Returns the values of all headers of that name, in any letter case, in the order in which they
     /// were received.
-    pub(crate) fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers()
-            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+    pub(crate) fn header_values<'a, 'n>(&'a self, name: &'n str) -> Values<'a, 'n> {
+        Values {
+            bytes: &self.bytes,
+            fields: self.fields.iter(),
+            name,
+        }
     }
 
     /// Returns the value of the first header of that name, if it is UTF-8.
@@ -162,9 +164,34 @@ impl Head {
 
     /// Returns whether the comma-separated lists of a header contain `word`, in any letter case.
     pub(crate) fn lists(&self, name: &str, word: &str) -> bool {
-        self.header_values(name)
-            .flat_map(|value| value.split(|&byte| byte == b','))
-            .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+        for value in self.header_values(name) {
+            let mut items = value.split(|&byte| byte == b',');
+            if items.any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes())) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The values of the headers of one name. It is a type of its own, so that its search is compiled once, and not with
+/// each adapter around it.
+pub(crate) struct Values<'a, 'n> {
+    bytes: &'a [u8],
+    fields: std::slice::Iter<'a, (Range<usize>, Range<usize>)>,
+    name: &'n str,
+}
+
+impl<'a> Iterator for Values<'a, '_> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        for (name, value) in self.fields.by_ref() {
+            if self.bytes[name.clone()].eq_ignore_ascii_case(self.name.as_bytes()) {
+                return Some(&self.bytes[value.clone()]);
+            }
+        }
+        None
     }
 }
 
@@ -180,6 +207,7 @@ pub(crate) fn blank_line(bytes: &[u8]) -> Option<usize> {
 }
 
 impl fmt::Debug for Head {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = self.bytes.split(|&byte| byte == b'\r').next();
         f.debug_struct("Head")

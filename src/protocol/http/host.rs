@@ -28,6 +28,7 @@ invalid_text! {
 impl FromStr for HostName {
     type Err = InvalidHost;
 
+    #[inline]
     fn from_str(text: &str) -> Result<Self, InvalidHost> {
         if let Ok(address) = text.parse::<Ipv6Addr>() {
             return Ok(HostName::of_address(address));
@@ -57,6 +58,7 @@ impl HostName {
         self.0
     }
 
+    #[inline]
     fn of_address(address: Ipv6Addr) -> HostName {
         HostName(format!("[{address}]"))
     }
@@ -80,6 +82,7 @@ pub(crate) fn name_and_port(host: &str) -> Option<(&str, Option<&str>)> {
 }
 
 impl fmt::Display for HostName {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -9,6 +9,7 @@ macro_rules! invalid_text {
         pub struct $name(String);
 
         impl std::fmt::Display for $name {
+            #[inline]
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 let text = $crate::protocol::http::text::Escaped::Text(&self.0);
                 write!(f, $message, text)

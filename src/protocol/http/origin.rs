@@ -56,6 +56,7 @@ impl Origin {
     ///
     /// # Errors
     /// [`InvalidOrigin`] for invalid parts, by the same rules as in parsing.
+    #[inline]
     pub fn new(scheme: &str, host: &str, port: Option<u16>) -> Result<Origin, InvalidOrigin> {
         Origin::of(scheme, host, port).ok_or_else(|| {
             InvalidOrigin(match port {
@@ -131,6 +132,7 @@ impl FromStr for Origin {
 
 /// Formats the origin as in a header (RFC 6454 §6.2).
 impl fmt::Display for Origin {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_null() {
             return f.write_str("null");

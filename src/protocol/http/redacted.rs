@@ -88,8 +88,11 @@ impl fmt::Display for FirstLine<'_> {
         if self.0.starts_with(b"HTTP/") {
             return Escaped::Bytes(self.0).fmt(f);
         }
-        let parts = self.0.split(|byte| *byte == b' ').map(without_query);
-        f.write_str(&parts.collect::<Vec<_>>().join(" "))
+        for (at, part) in self.0.split(|byte| *byte == b' ').enumerate() {
+            let space = if at == 0 { "" } else { " " };
+            write!(f, "{space}{}", without_query(part))?;
+        }
+        Ok(())
     }
 }
 

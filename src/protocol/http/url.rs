@@ -54,6 +54,7 @@ impl InvalidUrl {
 }
 
 impl Url {
+    #[inline]
     pub(crate) fn parse(text: &str) -> Result<Url, InvalidUrl> {
         let (scheme, rest) = text
             .split_once("://")
@@ -93,6 +94,7 @@ pub(crate) const fn default_port(secure: bool) -> u16 {
 }
 
 /// Parses a name, an IPv4 address, or an IPv6 address in brackets, into the form that is compared.
+#[inline]
 fn host_of(host: &str) -> Option<String> {
     if let Some(inner) = host.strip_prefix('[') {
         inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?;
@@ -103,10 +105,12 @@ fn host_of(host: &str) -> Option<String> {
 }
 
 /// Returns whether a name may contain `byte`. RFC 3986 §3.2.2 allows more, which no resolver accepts.
+#[inline]
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
+#[inline]
 fn port_of(port: &str) -> Option<u16> {
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
     port.parse().ok().filter(|port| digits && *port != 0)
@@ -114,6 +118,7 @@ fn port_of(port: &str) -> Option<u16> {
 
 /// Converts path and query for the request line: an empty path is `/`, and characters that are not
 /// ASCII are percent-encoded as UTF-8 (RFC 3987 §3.1).
+#[inline]
 fn target_of(resource: &str) -> Result<String, InvalidUrl> {
     if resource.contains('#') {
         return Err(InvalidUrl::Fragment(resource.to_owned()));
@@ -134,6 +139,7 @@ fn target_of(resource: &str) -> Result<String, InvalidUrl> {
 }
 
 impl fmt::Display for InvalidUrl {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             InvalidUrl::Scheme(scheme) if scheme.is_empty() => {

@@ -9,6 +9,7 @@ use super::text::{SHOWN, for_each_character, write_cut};
 pub(crate) struct Words<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Words<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_cut(f, |show| for_each_character(self.0, "\"'\\", show))
     }

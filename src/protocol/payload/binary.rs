@@ -76,6 +76,7 @@ impl Binary {
     /// copies the bytes once: those that are shared, static, or made of an `Arc<[u8]>`. A `bytes::Bytes`
     /// decides itself.
     #[must_use]
+    #[inline]
     pub fn into_vec(self) -> Vec<u8> {
         match self.0 {
             Bytes::Static(bytes) => bytes.to_vec(),
@@ -131,6 +132,7 @@ impl From<Vec<u8>> for Binary {
 
 /// Without a copy.
 impl From<Box<[u8]>> for Binary {
+    #[inline]
     fn from(bytes: Box<[u8]>) -> Binary {
         bytes.into_vec().into()
     }
@@ -138,6 +140,7 @@ impl From<Box<[u8]>> for Binary {
 
 /// Without a copy.
 impl From<Arc<[u8]>> for Binary {
+    #[inline]
     fn from(bytes: Arc<[u8]>) -> Binary {
         Binary(Bytes::Shared(bytes))
     }
@@ -145,6 +148,7 @@ impl From<Arc<[u8]>> for Binary {
 
 /// Without a copy.
 impl From<Arc<Vec<u8>>> for Binary {
+    #[inline]
     fn from(bytes: Arc<Vec<u8>>) -> Binary {
         Binary(Bytes::Buffer(bytes))
     }
@@ -152,6 +156,7 @@ impl From<Arc<Vec<u8>>> for Binary {
 
 /// Without a copy.
 impl From<Text> for Binary {
+    #[inline]
     fn from(text: Text) -> Binary {
         text.into_binary()
     }
@@ -159,6 +164,7 @@ impl From<Text> for Binary {
 
 /// Copies the bytes: see [`Binary::from_static`] for those that need no copy.
 impl From<&[u8]> for Binary {
+    #[inline]
     fn from(bytes: &[u8]) -> Binary {
         bytes.to_vec().into()
     }
@@ -166,6 +172,7 @@ impl From<&[u8]> for Binary {
 
 /// Copies the bytes: see [`Binary::from_static`] for those that need no copy.
 impl<const N: usize> From<&[u8; N]> for Binary {
+    #[inline]
     fn from(bytes: &[u8; N]) -> Binary {
         bytes.to_vec().into()
     }
@@ -173,6 +180,7 @@ impl<const N: usize> From<&[u8; N]> for Binary {
 
 /// Copies bytes that are borrowed.
 impl From<Cow<'_, [u8]>> for Binary {
+    #[inline]
     fn from(bytes: Cow<'_, [u8]>) -> Binary {
         bytes.into_owned().into()
     }
@@ -181,6 +189,7 @@ impl From<Cow<'_, [u8]>> for Binary {
 /// Without a copy.
 #[cfg(feature = "bytes")]
 impl From<bytes::Bytes> for Binary {
+    #[inline]
     fn from(bytes: bytes::Bytes) -> Binary {
         Binary(Bytes::Foreign(Arc::new(bytes)))
     }
@@ -189,6 +198,7 @@ impl From<bytes::Bytes> for Binary {
 /// Without a copy.
 #[cfg(feature = "bytes")]
 impl From<Binary> for bytes::Bytes {
+    #[inline]
     fn from(binary: Binary) -> bytes::Bytes {
         match binary.0 {
             Bytes::Static(bytes) => bytes::Bytes::from_static(bytes),
@@ -201,6 +211,7 @@ impl From<Binary> for bytes::Bytes {
 
 /// The same as [`Binary::into_vec`].
 impl From<Binary> for Vec<u8> {
+    #[inline]
     fn from(binary: Binary) -> Vec<u8> {
         binary.into_vec()
     }
@@ -209,6 +220,7 @@ impl From<Binary> for Vec<u8> {
 /// Copies nothing if the payload was made of an `Arc<[u8]>` or `Arc<str>`; otherwise it copies the bytes
 /// once.
 impl From<Binary> for Arc<[u8]> {
+    #[inline]
     fn from(binary: Binary) -> Arc<[u8]> {
         match binary.0 {
             Bytes::Shared(bytes) => bytes,
@@ -218,6 +230,7 @@ impl From<Binary> for Arc<[u8]> {
 }
 
 impl Default for Binary {
+    #[inline]
     fn default() -> Binary {
         Binary::from_static(b"")
     }
@@ -233,18 +246,21 @@ impl Deref for Binary {
 }
 
 impl AsRef<[u8]> for Binary {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         self
     }
 }
 
 impl Borrow<[u8]> for Binary {
+    #[inline]
     fn borrow(&self) -> &[u8] {
         self
     }
 }
 
 impl PartialEq for Binary {
+    #[inline]
     fn eq(&self, other: &Binary) -> bool {
         self.as_bytes() == other.as_bytes()
     }
@@ -253,12 +269,14 @@ impl PartialEq for Binary {
 impl Eq for Binary {}
 
 impl PartialOrd for Binary {
+    #[inline]
     fn partial_cmp(&self, other: &Binary) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Binary {
+    #[inline]
     fn cmp(&self, other: &Binary) -> std::cmp::Ordering {
         self.as_bytes().cmp(other)
     }
@@ -271,30 +289,35 @@ impl Hash for Binary {
 }
 
 impl PartialEq<[u8]> for Binary {
+    #[inline]
     fn eq(&self, other: &[u8]) -> bool {
         self.as_bytes() == other
     }
 }
 
 impl PartialEq<&[u8]> for Binary {
+    #[inline]
     fn eq(&self, other: &&[u8]) -> bool {
         self.as_bytes() == *other
     }
 }
 
 impl<const N: usize> PartialEq<[u8; N]> for Binary {
+    #[inline]
     fn eq(&self, other: &[u8; N]) -> bool {
         self.as_bytes() == other
     }
 }
 
 impl<const N: usize> PartialEq<&[u8; N]> for Binary {
+    #[inline]
     fn eq(&self, other: &&[u8; N]) -> bool {
         self.as_bytes() == *other
     }
 }
 
 impl PartialEq<Vec<u8>> for Binary {
+    #[inline]
     fn eq(&self, other: &Vec<u8>) -> bool {
         self.as_bytes() == other
     }
@@ -302,6 +325,7 @@ impl PartialEq<Vec<u8>> for Binary {
 
 /// As a slice of bytes.
 impl fmt::Debug for Binary {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_bytes(), f)
     }

@@ -56,6 +56,7 @@ impl Text {
     /// `String`, a `&str` or a `Box<str>`, and no clone of it is left. Otherwise it copies the text once:
     /// one that is shared, static, or made of an `Arc<str>`.
     #[must_use]
+    #[inline]
     pub fn into_string(self) -> String {
         match self.0 {
             Chars::Static(text) => text.to_owned(),
@@ -109,6 +110,7 @@ impl From<String> for Text {
 
 /// Without a copy.
 impl From<Box<str>> for Text {
+    #[inline]
     fn from(text: Box<str>) -> Text {
         text.into_string().into()
     }
@@ -116,6 +118,7 @@ impl From<Box<str>> for Text {
 
 /// Without a copy.
 impl From<Arc<str>> for Text {
+    #[inline]
     fn from(text: Arc<str>) -> Text {
         Text(Chars::Shared(text))
     }
@@ -123,6 +126,7 @@ impl From<Arc<str>> for Text {
 
 /// Without a copy.
 impl From<Arc<String>> for Text {
+    #[inline]
     fn from(text: Arc<String>) -> Text {
         Text(Chars::Buffer(text))
     }
@@ -130,6 +134,7 @@ impl From<Arc<String>> for Text {
 
 /// Copies the text: see [`Text::from_static`] for one that needs no copy.
 impl From<&str> for Text {
+    #[inline]
     fn from(text: &str) -> Text {
         text.to_owned().into()
     }
@@ -137,6 +142,7 @@ impl From<&str> for Text {
 
 /// Copies the text.
 impl From<&String> for Text {
+    #[inline]
     fn from(text: &String) -> Text {
         text.clone().into()
     }
@@ -144,6 +150,7 @@ impl From<&String> for Text {
 
 /// Copies a text that is borrowed.
 impl From<Cow<'_, str>> for Text {
+    #[inline]
     fn from(text: Cow<'_, str>) -> Text {
         text.into_owned().into()
     }
@@ -151,6 +158,7 @@ impl From<Cow<'_, str>> for Text {
 
 /// The same as [`Text::into_string`].
 impl From<Text> for String {
+    #[inline]
     fn from(text: Text) -> String {
         text.into_string()
     }
@@ -158,6 +166,7 @@ impl From<Text> for String {
 
 /// Copies nothing if the text was made of an `Arc<str>`; otherwise it copies the text once.
 impl From<Text> for Arc<str> {
+    #[inline]
     fn from(text: Text) -> Arc<str> {
         match text.0 {
             Chars::Shared(text) => text,
@@ -167,6 +176,7 @@ impl From<Text> for Arc<str> {
 }
 
 impl Default for Text {
+    #[inline]
     fn default() -> Text {
         Text::from_static("")
     }
@@ -182,24 +192,28 @@ impl Deref for Text {
 }
 
 impl AsRef<str> for Text {
+    #[inline]
     fn as_ref(&self) -> &str {
         self
     }
 }
 
 impl AsRef<[u8]> for Text {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         self.as_bytes()
     }
 }
 
 impl Borrow<str> for Text {
+    #[inline]
     fn borrow(&self) -> &str {
         self
     }
 }
 
 impl PartialEq for Text {
+    #[inline]
     fn eq(&self, other: &Text) -> bool {
         self.as_str() == other.as_str()
     }
@@ -208,12 +222,14 @@ impl PartialEq for Text {
 impl Eq for Text {}
 
 impl PartialOrd for Text {
+    #[inline]
     fn partial_cmp(&self, other: &Text) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Text {
+    #[inline]
     fn cmp(&self, other: &Text) -> std::cmp::Ordering {
         self.as_str().cmp(other)
     }
@@ -226,42 +242,49 @@ impl Hash for Text {
 }
 
 impl PartialEq<str> for Text {
+    #[inline]
     fn eq(&self, other: &str) -> bool {
         self.as_str() == other
     }
 }
 
 impl PartialEq<&str> for Text {
+    #[inline]
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
     }
 }
 
 impl PartialEq<String> for Text {
+    #[inline]
     fn eq(&self, other: &String) -> bool {
         self.as_str() == other
     }
 }
 
 impl PartialEq<Text> for str {
+    #[inline]
     fn eq(&self, other: &Text) -> bool {
         self == other.as_str()
     }
 }
 
 impl PartialEq<Text> for &str {
+    #[inline]
     fn eq(&self, other: &Text) -> bool {
         *self == other.as_str()
     }
 }
 
 impl PartialEq<Text> for String {
+    #[inline]
     fn eq(&self, other: &Text) -> bool {
         self == other.as_str()
     }
 }
 
 impl fmt::Display for Text {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self.as_str(), f)
     }
@@ -269,6 +292,7 @@ impl fmt::Display for Text {
 
 /// As a `str`.
 impl fmt::Debug for Text {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
     }

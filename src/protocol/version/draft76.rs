@@ -17,7 +17,8 @@
 //! > ^n:ds[4U                                      < 8jKS'y:G*Co,Wxa-
 //! ```
 //! The digits of key1 read 4146546015, it has 5 spaces: 829309203. Key2 likewise: 259970620. MD5
-//! of both as four bytes each, big-endian, and of key3, the eight bytes, gives the sixteen.
+//! of both as four bytes each, big-endian (the byte with the largest part first), and of key3, the eight
+//! bytes, gives the sixteen.
 //!
 //! # Differences from its neighbour
 //! Draft-75 has neither keys nor key3, no `Sec-` in its names, a space in "Web Socket", and no
@@ -35,6 +36,9 @@
 //!   with a space: intermediaries often do not pass such spaces on.
 //! - To a client, the response is complete with its sixteen bytes, which may well come later than its
 //!   header block; until then anybody may have sent it.
+//! - A wrong client sees 400 and a sentence for impossible keys. If its key3 is missing, it sees the 101,
+//!   and then a TCP connection that closes at the handshake timeout. From then on it sees as little as in
+//!   draft-75; `FF 00` has no code.
 
 use md5::{Digest, Md5};
 
@@ -111,6 +115,7 @@ pub fn proof(parts: [u32; 2], key3: [u8; KEY3_LEN]) -> [u8; 16] {
 
 /// Writes a client's request: two hidden numbers, the headers in an order that nobody can predict,
 /// and key3 behind the blank line (draft-76 §4.1 steps 16 to 26).
+#[inline]
 pub(super) fn request(request: &ClientRequest, entropy: Entropy) -> (Vec<u8>, ExpectedProof) {
     let random = Random(entropy);
     let (part1, key1) = hide(random);
@@ -127,6 +132,7 @@ pub(super) fn request(request: &ClientRequest, entropy: Entropy) -> (Vec<u8>, Ex
 
 /// Draws a number and hides it in a key: multiplied by the number of spaces, among noise (draft-76
 /// §4.1 steps 16 to 22).
+#[inline]
 fn hide(random: Random) -> (u32, String) {
     /// U+0021 to U+002F and U+003A to U+007E: neither spaces nor digits.
     const NOISE: [(u8, u8); 2] = [(0x21, 0x2f), (0x3a, 0x7e)];
@@ -149,6 +155,7 @@ fn hide(random: Random) -> (u32, String) {
 /// Checks the server's response. Laxer than the text, which compares `Upgrade` exactly (draft-76 §4.1
 /// steps 41 and 42): Netty's servers send `websocket`, as in RFC 6455. A server proves itself by the
 /// digest anyway.
+#[inline]
 pub(super) fn check_response(
     response: &HandshakeResponse,
     request: &ClientRequest,

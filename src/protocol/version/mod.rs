@@ -1,9 +1,10 @@
-//! The five versions, and what each of them can carry.
+//! Chapter 5: the five versions, and what each of them can carry.
 //!
 //! One file per version, oldest first, each with the same four headings. A version file holds only
 //! the differences from its neighbour: its row of the table below; as a server, the check of the
 //! request, and the response; as a client, the request, and the check of the response. Framing is not
-//! theirs: there have only ever been two, in [`framing`](super::framing).
+//! theirs: there have only ever been two, in [`framing`](super::framing). *Hixie* are the drafts of Ian
+//! Hickson, *hybi* those of the IETF's working group of that name, and the RFC.
 //!
 //! | | number | proof | origin in | framing | binary, ping | closing | codes |
 //! |---|---|---|---|---|---|---|---|

@@ -22,6 +22,7 @@ invalid_text! {
 impl FromStr for Version {
     type Err = InvalidVersion;
 
+    #[inline]
     fn from_str(text: &str) -> Result<Version, InvalidVersion> {
         let numbered = |version: Version| version.wire_number().map(|number| number.to_string());
         Version::ALL

@@ -28,6 +28,9 @@
 //!   port.
 //! - A sample key of the RFC's own, `AQIDBAUGBwgJCgsMDQ4PEC==` (§4.1), has stray bits in its last
 //!   character: a strict base64 decoder rejects it.
+//! - A wrong client sees the same as in version 8, but 1009 for a message that is too large, and 1002 for a
+//!   length in a longer form than needed. A client of an unknown version sees 426, with a header
+//!   `Sec-WebSocket-Version` that lists the versions of this server.
 
 use super::{Codes, Spec, Version, hybi07, hybi08};
 use crate::protocol::close::CloseCode;

@@ -169,6 +169,7 @@ impl Version {
     }
 
     /// Writes a client's request. Returns its bytes, and the proof that the response must contain.
+    #[inline]
     pub(crate) fn request(
         self,
         request: &ClientRequest,
@@ -185,6 +186,7 @@ impl Version {
     }
 
     /// Checks a server's 101 by the version's own rules.
+    #[inline]
     pub(crate) fn check_response(
         self,
         response: &HandshakeResponse,
@@ -202,6 +204,7 @@ impl Version {
 }
 
 impl fmt::Debug for Spec {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
@@ -303,12 +306,16 @@ impl<T: Into<Versions>> BitOr<T> for Version {
 
 impl fmt::Display for Versions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.iter().map(Version::name).collect();
-        f.write_str(&names.join(", "))
+        for (at, version) in self.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{version}")?;
+        }
+        Ok(())
     }
 }
 
 impl fmt::Debug for Versions {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()
     }
@@ -347,8 +354,8 @@ pub(super) fn response_hixie(
 ) -> Vec<u8> {
     let mut out = response::switching(phrase, "WebSocket");
     let origin = request.header("Origin").unwrap_or_default();
-    response::header(&mut out, &[prefix, "Origin"].concat(), origin);
-    response::header(&mut out, &[prefix, "Location"].concat(), &agreed.location);
+    response::header(&mut out, &format!("{prefix}Origin"), origin);
+    response::header(&mut out, &format!("{prefix}Location"), &agreed.location);
     out
 }
 

@@ -71,6 +71,9 @@ impl Follow {
         room: Arc<str>,
         since: Since,
     ) -> Result<Follow, HistoryError> {
+        if !shared.attach(&room) {
+            return Err(HistoryError::Journal);
+        }
         let tail = Arc::default();
         let first = Some(Arc::downgrade(&tail));
         let piece = ask(shared, &room, since, first).ok_or(HistoryError::Closed)?;

@@ -5,7 +5,6 @@
 
 pub(crate) mod enter;
 pub(crate) mod follow;
-pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod member;
 pub(crate) mod older;
@@ -61,10 +60,13 @@ use journal::{Journal, JournalLimits, Opaque};
 pub struct History {
     pub(crate) bounds: Bounds,
     pub(crate) limits: JournalLimits,
-    /// The rooms whose name begins with it are not in the journal.
+    /// The rooms whose name begins with it are not in the journal, and not shared.
     pub(crate) local: Option<Box<str>>,
     /// The server takes it when it starts. In a mutex since options are shared by threads, and a journal is not.
     journal: Mutex<Option<Box<dyn Journal>>>,
+    /// The rooms are shared with other servers.
+    #[cfg(feature = "redis")]
+    pub(crate) redis: Option<crate::server::Redis>,
 }
 
 /// The bounds of the memory.
@@ -96,6 +98,8 @@ impl History {
             limits: JournalLimits::new(),
             local: None,
             journal: Mutex::new(None),
+            #[cfg(feature = "redis")]
+            redis: None,
         }
     }
 
@@ -140,6 +144,23 @@ impl History {
         }
     }
 
+    /// Shares the rooms with other servers through a Redis or Valkey: see [`Redis`](crate::server::Redis). Default: no
+    /// room is shared. A room has the bounds [`max_entries`](History::max_entries), [`max_bytes`](History::max_bytes)
+    /// and [`max_age`](History::max_age) in Redis too: give all servers the same ones. Rooms with the
+    /// [`local_prefix`](History::local_prefix) are not shared. The server starts one more thread for it.
+    ///
+    /// A server cannot have a [`journal`](History::journal) as well: [`build`](crate::ServerBuilder::build) returns an
+    /// error then.
+    #[cfg(feature = "redis")]
+    #[doc(alias = "valkey")]
+    #[doc(alias = "cluster")]
+    pub fn redis(self, redis: crate::server::Redis) -> Self {
+        History {
+            redis: Some(redis),
+            ..self
+        }
+    }
+
     /// Sets the time for which a [`Member`](super::Member) stays after its last connection has ended. Default: 5
     /// seconds. A member that comes back in that time, as after a reload of the page, causes neither a leave nor a
     /// join. With zero, each end of a connection is a leave.
@@ -168,7 +189,7 @@ impl History {
     }
 
     /// Keeps the rooms whose name begins with `prefix` in memory only: their messages are never in the journal,
-    /// and do not wait for it. Default: all rooms are in the journal. A second call replaces the prefix.
+    /// and do not wait for it; they are not shared with other servers. Default: all rooms are in the journal, or shared. A second call replaces the prefix.
     pub fn local_prefix(self, prefix: impl Into<String>) -> Self {
         let local = Some(prefix.into().into_boxed_str());
         History { local, ..self }
@@ -197,7 +218,10 @@ impl fmt::Debug for History {
         let journal = self.journal.lock();
         let journal = journal.unwrap_or_else(PoisonError::into_inner);
         let journal = journal.as_ref().map(|_| Opaque);
-        f.debug_struct("History")
+        let mut debug = f.debug_struct("History");
+        #[cfg(feature = "redis")]
+        debug.field("redis", &self.redis);
+        debug
             .field("bounds", &self.bounds)
             .field("limits", &self.limits)
             .field("local", &self.local)

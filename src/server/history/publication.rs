@@ -44,13 +44,19 @@ pub enum PublishError {
     /// The server shuts down, or has ended.
     Closed,
     /// The messages on their way to the journal were as many as there may be, 1,024 or 4 MiB, for the
-    /// [timeout](crate::server::JournalLimits::timeout): the journal is too slow, or blocked.
+    /// [timeout](crate::server::JournalLimits::timeout): the journal is too slow, or blocked. In a room that is
+    /// shared through Redis, also if Redis could not be reached in that time.
     Unavailable,
-    /// The journal has not answered within the [timeout](crate::server::JournalLimits::timeout). The message may
-    /// still be stored and sent later.
+    /// The journal, or Redis, has not answered within the [timeout](crate::server::JournalLimits::timeout). The
+    /// message may still be stored and sent later.
     Pending,
-    /// The journal has returned an error, or has panicked. The server has logged the error.
+    /// The journal has returned an error, or has panicked; or Redis has refused the message. The server has
+    /// logged the error.
     Journal,
+    /// A message in a room that is shared through Redis has more than 16 MiB. The number is its length in bytes.
+    LargeMessage(usize),
+    /// The room is shared through Redis: one server cannot forget the messages that others keep.
+    Shared,
 }
 
 impl Publication {
@@ -80,6 +86,32 @@ impl Publication {
                 None => Message::from(message.as_bytes()),
             })),
             stamped => Publication(stamped),
+        }
+    }
+
+    /// Returns the message without the position.
+    #[cfg(feature = "redis")]
+    pub(crate) fn payload(&self) -> &[u8] {
+        match &self.0 {
+            Content::Plain(message) => message.as_bytes(),
+            Content::Stamped(text, _) => text.as_bytes(),
+        }
+    }
+
+    /// Returns the place of the position in the message, if it has one.
+    #[cfg(feature = "redis")]
+    pub(crate) fn stamp(&self) -> Option<usize> {
+        match &self.0 {
+            Content::Plain(_) => None,
+            Content::Stamped(_, place) => Some(*place),
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn is_text(&self) -> bool {
+        match &self.0 {
+            Content::Plain(message) => message.is_text(),
+            Content::Stamped(..) => true,
         }
     }
 
@@ -113,13 +145,20 @@ impl fmt::Display for PublishError {
             ),
             PublishError::Closed => f.write_str("not published: the server shuts down"),
             PublishError::Unavailable => f.write_str(
-                "not published: too many messages wait for the journal: publish again later, and find out why the journal is slow",
+                "not published: the journal, or Redis, is too slow, or cannot be reached: publish again later, and find out why",
             ),
             PublishError::Pending => f.write_str(
-                "not published yet: the journal has not answered in time: the message may still be stored and sent",
+                "not published yet: the journal, or Redis, has not answered in time: the message may still be stored and sent",
             ),
             PublishError::Journal => f.write_str(
-                "not published: the journal has not stored the message: the log of the server has the reason",
+                "not published: the journal, or Redis, has not stored the message: the log of the server has the reason",
+            ),
+            PublishError::LargeMessage(len) => write!(
+                f,
+                "not published: the message has {len} bytes, and the limit in a shared room is 16 MiB"
+            ),
+            PublishError::Shared => f.write_str(
+                "nothing was forgotten: the room is shared with other servers, which keep its messages too",
             ),
         }
     }

@@ -78,6 +78,9 @@ pub enum ResumeError {
     /// [timeout](crate::server::JournalLimits::timeout). The client has received all messages up to this
     /// position. The server has logged the reason.
     Journal(Position),
+    /// The room is shared through Redis, which has not answered within the
+    /// [timeout](crate::server::JournalLimits::timeout). The client has received nothing.
+    Unavailable,
     /// The connection ended meanwhile.
     Connection(Error),
 }
@@ -135,7 +138,11 @@ pub(crate) fn may_resume(
     if shared.settings.history.is_none() {
         return Err(ResumeError::NoHistory);
     }
-    membership::may_join(&conversation.link, room, shared)
+    membership::may_join(&conversation.link, room, shared)?;
+    match shared.attach(&room.into()) {
+        true => Ok(()),
+        false => Err(ResumeError::Unavailable),
+    }
 }
 
 /// Replays the messages and enters the client into the room. Also returns the members, if it is to be `listed`, at
@@ -155,9 +162,9 @@ pub(crate) fn replay(
         listed,
     };
     let mut replay = match &mut report {
-        None => membership::resume(&link, step(since, Mode::Join), shared)?,
+        None => first(&link, step(since, Mode::Join), shared)?,
         Some(report) => {
-            let mut replay = look(&link, step(since, Mode::Look), shared)?;
+            let mut replay = first(&link, step(since, Mode::Look), shared)?;
             send_report(conversation, report, &mut replay)?;
             replay
         }
@@ -208,6 +215,30 @@ fn send_report(
         Some(message) => Ok(conversation.send(message)?),
         None => Ok(()),
     }
+}
+
+/// The most attempts to find the beginning of a shared room's log.
+const ATTEMPTS: u32 = 4;
+
+/// Returns the first missed messages. Other servers trim the log of a shared room as well: only a read shows whether it
+/// still has the first of them. If not, the hub knows that now, and returns the gap.
+fn first(link: &Link, step: Step<'_>, shared: &Shared) -> Result<Replay, ResumeError> {
+    let ask = || match step.mode {
+        Mode::Look => look(link, step, shared),
+        _ => membership::resume(link, step, shared),
+    };
+    let mut replay = ask()?;
+    for _ in 1..ATTEMPTS {
+        let older = replay.older.filter(|_| shared.is_shared(step.room));
+        let Some(until) = older else {
+            break;
+        };
+        match older::read(shared, step.room, replay.upto, until) {
+            Ok(entries) if entries.is_empty() => replay = ask()?,
+            _ => break,
+        }
+    }
+    Ok(replay)
 }
 
 /// Returns the first missed messages; the client stays outside the room.
@@ -286,6 +317,9 @@ impl fmt::Display for ResumeError {
                 f,
                 "not resumed: the journal could not be read: resume later, after {position}"
             ),
+            ResumeError::Unavailable => f.write_str(
+                "not resumed: the room is shared, and Redis does not answer: resume later",
+            ),
             ResumeError::Connection(_) => f.write_str("not resumed: the connection ended"),
         }
     }
@@ -296,7 +330,7 @@ impl std::error::Error for ResumeError {
         match self {
             ResumeError::Join(error) => Some(error),
             ResumeError::Connection(error) => Some(error),
-            ResumeError::NoHistory | ResumeError::Member => None,
+            ResumeError::NoHistory | ResumeError::Member | ResumeError::Unavailable => None,
             ResumeError::Lagging(_) | ResumeError::Journal(_) => None,
         }
     }

@@ -25,10 +25,13 @@ use crate::server::history::resume::{Gap, Resumed, Since};
 use crate::server::journal::{Desk, Epochs, Order, Report, Tip};
 use crate::server::membership::LONGEST_NAME;
 
+#[cfg(feature = "redis")]
+use super::attachments::Attachments;
 use super::batch::{Batch, Target};
 use super::presence::{About, Call, Presence, Unentered};
 use super::replay::RUN;
-use super::rings::{Follower, Found, Rings};
+use super::ring::Follower;
+use super::rings::{Found, Rings};
 use super::tails::{Tail, Tails};
 use super::{Command, Hub};
 
@@ -71,10 +74,11 @@ pub(crate) enum Ask {
     ),
     /// Drops the messages of a room up to a position.
     Forget(Arc<str>, Position, Answer<Result<(), PublishError>>),
-    /// The journal's engine has stored messages, or has removed some.
+    /// Answers when the room is attached, if it is shared.
+    #[cfg(feature = "redis")]
+    Attach(Arc<str>, Answer<()>),
+    /// The engine has stored messages, or has removed some.
     Report(Report),
-    /// Shows that the hub answers.
-    Probe(Answer<()>),
     /// Messages for a thread of the program. The answer comes when there are some: or at once, if the follower is
     /// new and still has a `tail` to give.
     Follow {
@@ -161,6 +165,8 @@ pub(crate) struct Memory {
     tails: Tails,
     /// The journal's engine, if there is one.
     pub(super) desk: Option<Arc<Desk>>,
+    #[cfg(feature = "redis")]
+    pub(super) attachments: Attachments,
 }
 
 /// The most bytes of a page, unless one message is larger.
@@ -182,8 +188,11 @@ impl Ask {
             Ask::Enter { room, member, .. } => room.len() + member.weight(),
             Ask::Resume { room, .. } | Ask::Page(room, ..) | Ask::Follow { room, .. } => room.len(),
             Ask::Forget(room, ..) => room.len(),
-            Ask::Report(_) | Ask::Probe(_) => 0,
+            Ask::Report(_) => 0,
             Ask::Exit { room, .. } | Ask::Call(room, _) => room.len(),
+            // It may wait for long.
+            #[cfg(feature = "redis")]
+            Ask::Attach(..) => 0,
         }
     }
 }
@@ -200,6 +209,8 @@ impl Memory {
             calls: Vec::new(),
             rings: Rings::new(bounds, epochs, desk.clone(), tips),
             desk,
+            #[cfg(feature = "redis")]
+            attachments: Attachments::default(),
             resumes: VecDeque::new(),
             publishers: Vec::new(),
             followed: Vec::new(),
@@ -217,6 +228,12 @@ impl Memory {
     /// Returns the journal's engine, if the room is in the journal.
     fn desk_of(&self, room: &str) -> Option<&Arc<Desk>> {
         self.desk.as_ref().filter(|desk| desk.covers(room))
+    }
+
+    /// Returns whether the room is shared with other servers.
+    #[cfg(not(feature = "redis"))]
+    pub(super) fn is_shared(&self, _: &str) -> bool {
+        false
     }
 
     pub(super) fn is_journaled(&self, room: &str) -> bool {
@@ -301,8 +318,10 @@ impl Memory {
     }
 
     /// Notes that a client has left a room.
-    pub(super) fn left(&mut self, room: &str) {
+    pub(super) fn left(&mut self, room: &Arc<str>) {
         self.rings.touch(room);
+        #[cfg(feature = "redis")]
+        self.has_left(room);
     }
 }
 
@@ -346,6 +365,11 @@ impl Hub {
             return;
         };
         self.count(&memory);
+        #[cfg(feature = "redis")]
+        match memory.detach(&self.rooms) {
+            0 => {}
+            given_up => self.admission.give_back(given_up),
+        }
         for room in memory.followed.drain(..) {
             let followers = memory.rings.followers(&room);
             let ring = memory.rings.open(&room);
@@ -378,6 +402,10 @@ impl Hub {
             Ask::Report(report) => return self.report(report, batch),
             ask => ask,
         };
+        #[cfg(feature = "redis")]
+        let Some(ask) = self.or_wait(ask) else {
+            return;
+        };
         if let Ask::Page(..) = ask {
             // The entries of members that were told to leave before are part of the page.
             self.end_members(batch);
@@ -388,16 +416,12 @@ impl Hub {
         }
         let weight = ask.weight();
         let Some(memory) = &mut self.memory else {
-            if let Ask::Probe(answer) = ask {
-                answer.send(());
-            }
             return self.admission.give_back(weight);
         };
         match ask {
             Ask::Publish(..) | Ask::Report(_) => {}
-            Ask::Probe(answer) => {
-                answer.send(());
-            }
+            #[cfg(feature = "redis")]
+            Ask::Attach(_, answer) => drop(answer.send(())),
             Ask::Forget(room, up_to, answer) => memory.forget(room, up_to, answer),
             resume @ Ask::Resume { .. } => return memory.resumes.push_back(resume),
             Ask::Enter {
@@ -490,15 +514,15 @@ impl Hub {
     }
 
     /// Executes the effect of an entry that the journal has refused.
-    pub(super) fn refused(&mut self, effect: Effect) {
+    pub(super) fn refused(&mut self, effect: Effect, error: PublishError) {
         match effect {
             Effect::Count => {
                 self.totals.not_published.fetch_add(1, Relaxed);
             }
             Effect::Answer(answer) => {
-                answer.send(Err(PublishError::Journal));
+                answer.send(Err(error));
             }
-            Effect::Member(about) => self.member_refused(*about),
+            Effect::Member(about) => self.member_refused(*about, error),
         }
     }
 }

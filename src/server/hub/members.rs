@@ -186,7 +186,7 @@ impl Hub {
 
     /// The journal has refused the entry about a member. A connection that enters is refused as well. A leave is
     /// tried again.
-    pub(super) fn member_refused(&mut self, about: About) {
+    pub(super) fn member_refused(&mut self, about: About, error: PublishError) {
         let Some(memory) = &mut self.memory else {
             return;
         };
@@ -197,7 +197,7 @@ impl Hub {
                 presence.is_refused(&notice.room, notice.key);
                 // A thread that no longer waits has ended the presence itself, and the client may have entered again.
                 if let Some(Entrant { client, answer }) = about.entrant {
-                    let refused = Err(Unentered::Entry(PublishError::Journal));
+                    let refused = Err(Unentered::Entry(error));
                     if answer.send(refused) {
                         presence.leave(&notice.room, client, true, || now);
                     }

@@ -8,6 +8,8 @@
 //! command waits no longer than the hub needs for its queue.
 
 pub(super) mod admission;
+#[cfg(feature = "redis")]
+mod attachments;
 pub(super) mod batch;
 mod groups;
 #[cfg(feature = "history")]
@@ -18,6 +20,8 @@ mod members;
 pub(super) mod presence;
 #[cfg(feature = "history")]
 pub(super) mod replay;
+#[cfg(feature = "history")]
+pub(super) mod ring;
 #[cfg(feature = "history")]
 pub(super) mod rings;
 mod rooms;
@@ -69,6 +73,8 @@ pub(crate) enum Command {
     History(Box<history::Ask>),
     /// Asks for all rooms with the number of their members, at one moment.
     RoomCounts(Answer<RoomCounts>),
+    /// Shows that the hub answers: with the number of rooms.
+    Probe(Answer<usize>),
     /// The server shuts down: the hub starts the close of each client, after all earlier commands, and of
     /// each client that enters from now on. The hub answers when all closes are queued.
     Shutdown(Answer<()>),
@@ -85,7 +91,7 @@ impl Command {
             #[cfg(feature = "history")]
             Command::History(ask) => ask.weight(),
             Command::Enter(_) | Command::Leave(_) => 0,
-            Command::Rooms(..) | Command::RoomCounts(_) => 0,
+            Command::Rooms(..) | Command::RoomCounts(_) | Command::Probe(_) => 0,
             Command::Shutdown(_) | Command::Stop => 0,
         }
     }
@@ -198,6 +204,8 @@ impl Hub {
                 self.everybody.remove(id);
             }
             Command::Join(id, room) => {
+                #[cfg(feature = "redis")]
+                self.attach(&room);
                 let link = self.everybody.get(id);
                 if !link.is_some_and(|link| self.rooms.enter(room, link)) {
                     self.memberships.give_back(1);
@@ -220,6 +228,9 @@ impl Hub {
             }
             Command::RoomCounts(answer) => {
                 answer.send(self.rooms.counts());
+            }
+            Command::Probe(answer) => {
+                answer.send(self.rooms.len());
             }
             Command::Shutdown(answer) => {
                 self.shutting_down = true;

@@ -20,7 +20,7 @@ use crate::server::history::resume::{Resumed, Since};
 use super::Hub;
 use super::history::{Ask, Memory, Mode, Replay};
 use super::presence::Presence;
-use super::rings::Ring;
+use super::ring::Ring;
 
 /// Consecutive messages, encoded for one framing.
 #[derive(Clone)]

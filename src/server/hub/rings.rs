@@ -10,18 +10,16 @@ use std::collections::hash_map::Entry as HashEntry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::answer::Answer;
 use crate::net::client_id::ClientId;
 use crate::net::sync::Instant;
 use crate::protocol::Message;
 use crate::server::history::Bounds;
-use crate::server::history::page::{Entry, Page};
+use crate::server::history::page::Page;
 use crate::server::history::position::Position;
 use crate::server::history::publication::Publication;
-use crate::server::history::resume::{Gap, Since};
 use crate::server::journal::{Desk, Epochs, Tip};
 
-use super::history::Piece;
+use super::ring::{Follower, Ring};
 use super::rooms::{Rooms, Tables};
 
 /// The histories of all rooms.
@@ -37,27 +35,12 @@ pub(crate) struct Rings {
     desk: Option<Arc<Desk>>,
     /// The rooms of the journal that have no ring.
     tips: Tables<Tip>,
+    /// Shared rooms whose ring was removed.
+    #[cfg(feature = "redis")]
+    pub(super) dropped: Vec<Arc<str>>,
     /// The time at the begin of the batch.
     now: Instant,
     checked: Instant,
-}
-
-/// The history of one room.
-pub(crate) struct Ring {
-    epoch: u64,
-    /// The number of the newest message, whether it is kept or not.
-    last: u64,
-    entries: VecDeque<Kept>,
-    /// The memory of the entries.
-    bytes: usize,
-    /// When it was used last.
-    used: Instant,
-    /// It was used since the round came by.
-    is_recent: bool,
-    /// The number after which the journal has all entries, if the room is in it.
-    floor: Option<u64>,
-    /// Followers that have received all messages.
-    pub(crate) followers: Vec<Follower>,
 }
 
 /// A message that was added.
@@ -66,13 +49,6 @@ pub(crate) struct Appended {
     pub(crate) message: Message,
     /// Followers wait for it.
     pub(crate) is_followed: bool,
-}
-
-/// A follower that waits for the next message.
-pub(crate) struct Follower {
-    /// The position of the last message that it has received.
-    pub(crate) after: Position,
-    pub(crate) answer: Answer<Piece>,
 }
 
 /// The newest messages before a position, and the older ones of the page that the journal has.
@@ -89,20 +65,6 @@ pub(crate) struct Older {
     pub(crate) floor: u64,
     pub(crate) until: u64,
 }
-
-/// One message.
-pub(crate) struct Kept {
-    at: Instant,
-    pub(crate) message: Message,
-    /// Connections that do not receive it.
-    pub(crate) except: Box<[ClientId]>,
-}
-
-/// The memory of a message beside its payload: its place in the ring, and its allocation.
-const ENTRY: usize = size_of::<Kept>() + 32;
-
-/// A message of so many bytes is not checked for a buffer that is too large.
-const SHORT: usize = 256;
 
 /// The memory of a ring beside its messages and two times its name: its place in a table that is half
 /// full, and in the round.
@@ -143,6 +105,8 @@ impl Rings {
             epochs,
             desk,
             tips,
+            #[cfg(feature = "redis")]
+            dropped: Vec::new(),
             now,
             checked: now,
         }
@@ -210,7 +174,11 @@ impl Rings {
         let before = ring.bytes;
         if ring.epoch != position.epoch || ring.last + 1 != position.number {
             // The journal has removed the room, or its ring was forgotten before its first message was stored.
+            #[cfg(feature = "redis")]
+            let before = ring.tip();
             ring.reset(position.epoch, position.number - 1);
+            #[cfg(feature = "redis")]
+            ring.follows(before);
         }
         ring.last += 1;
         ring.keep(message, except, &bounds, now);
@@ -410,6 +378,8 @@ impl Rings {
                 let tip = Tip { newest, floor };
                 self.tips.of(room).insert(Arc::clone(room), tip);
             }
+            #[cfg(feature = "redis")]
+            self.note_dropped(room);
         }
     }
 
@@ -420,173 +390,8 @@ impl Rings {
     }
 }
 
-impl Ring {
-    fn new(newest: Position, floor: Option<u64>, now: Instant) -> Ring {
-        Ring {
-            epoch: newest.epoch,
-            last: newest.number,
-            entries: VecDeque::new(),
-            bytes: 0,
-            used: now,
-            is_recent: true,
-            floor,
-            followers: Vec::new(),
-        }
-    }
-
-    /// Begins anew behind a position, without messages.
-    fn reset(&mut self, epoch: u64, last: u64) {
-        self.entries = VecDeque::new();
-        (self.bytes, self.epoch, self.last) = (0, epoch, last);
-        self.floor = Some(last);
-    }
-
-    /// Keeps the message with the newest position.
-    fn keep(&mut self, message: &Message, except: &[ClientId], bounds: &Bounds, now: Instant) {
-        let kept = Kept {
-            at: now,
-            message: compact(message),
-            except: except.into(),
-        };
-        if self.entries.len() >= bounds.entries {
-            self.drop_oldest();
-        }
-        self.bytes += kept.weight();
-        self.entries.push_back(kept);
-        self.trim(bounds, now);
-    }
-
-    /// Returns the position of the newest message.
-    pub(crate) fn tip(&self) -> Position {
-        self.position(self.last)
-    }
-
-    pub(crate) fn position(&self, number: u64) -> Position {
-        Position {
-            epoch: self.epoch,
-            number,
-        }
-    }
-
-    /// Returns the number after which messages are kept.
-    pub(crate) fn oldest(&self) -> u64 {
-        self.last - self.entries.len() as u64
-    }
-
-    fn has(&self, position: Position) -> bool {
-        position.epoch == self.epoch && position.number <= self.last
-    }
-
-    /// Returns the number of the message after which a replay begins, and the gap before it. If it is before
-    /// [`oldest`](Ring::oldest), the journal has the first messages.
-    pub(crate) fn start(&self, since: Since) -> (u64, Option<Gap>) {
-        let oldest = self.floor.unwrap_or(u64::MAX).min(self.oldest());
-        match since {
-            Since::Last(count) => {
-                let count = u64::try_from(count).unwrap_or(u64::MAX);
-                (self.last - count.min(self.last - oldest), None)
-            }
-            Since::Position(position) if !self.has(position) => (oldest, Some(Gap::Reset)),
-            Since::Position(position) => match oldest.checked_sub(position.number) {
-                None | Some(0) => (position.number, None),
-                Some(missed) => (oldest, Some(Gap::Trimmed(missed))),
-            },
-        }
-    }
-
-    /// Returns the messages after a number, as far as they are kept, each with its number.
-    pub(crate) fn after(&self, number: u64) -> impl Iterator<Item = (u64, &Kept)> {
-        let oldest = self.oldest();
-        let place = usize::try_from(number.saturating_sub(oldest)).unwrap_or(usize::MAX);
-        let kept = self.entries.range(place.min(self.entries.len())..);
-        let first = oldest + place as u64 + 1;
-        (first..).zip(kept)
-    }
-
-    /// Returns the messages after a number for a follower, at most so many bytes or one message.
-    pub(crate) fn piece(&self, since: Since, bytes: usize) -> Piece {
-        let (after, gap) = self.start(since);
-        if after < self.oldest() {
-            return Piece {
-                gap,
-                entries: Vec::new(),
-                at: self.position(after),
-                older: Some(self.oldest()),
-            };
-        }
-        let mut entries = Vec::new();
-        let mut left = bytes;
-        for (number, kept) in self.after(after) {
-            if kept.message.len() > left && !entries.is_empty() {
-                break;
-            }
-            left = left.saturating_sub(ENTRY + kept.message.len());
-            let (position, message) = (self.position(number), kept.message.clone());
-            entries.push(Entry { position, message });
-        }
-        let at = self.position(after + entries.len() as u64);
-        Piece {
-            gap,
-            entries,
-            at,
-            older: None,
-        }
-    }
-
-    fn entries(&self, places: std::ops::Range<usize>) -> Vec<Entry> {
-        let first = self.oldest() + 1 + places.start as u64;
-        let kept = (first..).zip(self.entries.range(places));
-        kept.map(|(number, kept)| Entry {
-            position: self.position(number),
-            message: kept.message.clone(),
-        })
-        .collect()
-    }
-
-    /// Drops messages until all bounds hold.
-    fn trim(&mut self, bounds: &Bounds, now: Instant) {
-        while let Some(oldest) = self.entries.front() {
-            let is_old = now.saturating_duration_since(oldest.at) >= bounds.age;
-            let is_many = self.entries.len() > bounds.entries;
-            if !is_old && !is_many && self.bytes <= bounds.bytes {
-                break;
-            }
-            self.drop_oldest();
-        }
-        if self.entries.is_empty() {
-            self.entries = VecDeque::new();
-        }
-    }
-
-    fn drop_oldest(&mut self) {
-        if let Some(oldest) = self.entries.pop_front() {
-            self.bytes -= oldest.weight();
-        }
-    }
-
-    fn is_unused(&self, room: &Arc<str>, rooms: &Rooms) -> bool {
-        self.followers.is_empty() && rooms.get(room).is_none()
-    }
-}
-
-impl Kept {
-    fn weight(&self) -> usize {
-        ENTRY + self.message.len() + size_of_val(&*self.except)
-    }
-}
-
-/// Returns a message for the ring: a clone, or a copy if the message's buffer is much larger than itself.
-fn compact(message: &Message) -> Message {
-    let (kept, len) = (message.clone(), message.len());
-    // The clone of a short one has a buffer of its own.
-    if len <= SHORT || kept.clone().into_payload().memory() <= len + len / 8 {
-        return kept;
-    }
-    match message.as_text() {
-        Some(text) => Message::from(text),
-        None => Message::from(message.as_bytes()),
-    }
-}
+#[cfg(feature = "redis")]
+mod shared;
 
 impl Default for Found {
     fn default() -> Found {

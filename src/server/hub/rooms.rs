@@ -128,10 +128,15 @@ impl Rooms {
         Names { names, next: None }
     }
 
+    /// Returns the number of rooms.
+    pub(crate) fn len(&self) -> usize {
+        self.tables.tables.iter().map(HashMap::len).sum()
+    }
+
     /// Returns all rooms with the number of their members, in no order.
     pub(crate) fn counts(&self) -> Vec<(Arc<str>, usize)> {
         let tables = &self.tables.tables;
-        let mut counts = Vec::with_capacity(tables.iter().map(HashMap::len).sum());
+        let mut counts = Vec::with_capacity(self.len());
         for table in tables {
             let rooms = table.iter();
             counts.extend(rooms.map(|(name, members)| (Arc::clone(name), members.links.len())));

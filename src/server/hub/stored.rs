@@ -26,7 +26,11 @@ impl Hub {
         let (Some(memory), Some(room)) = (&mut self.memory, target.room) else {
             return;
         };
-        let tip = memory.rings.open(&room).tip();
+        let tip = match memory.is_shared(&room) {
+            // Its log gives all positions.
+            true => Position::new(0, 0),
+            false => memory.rings.open(&room).tip(),
+        };
         let charge = charge.filter(|_| effect.is_admitted());
         if let Effect::Member(_) = effect {
             memory.presence.hand_over();
@@ -54,14 +58,35 @@ impl Hub {
                 }
                 self.end_parked(batch);
             }
-            Report::Refused(pending) => {
+            Report::Refused(pending, error) => {
                 self.give_budget_back(pending.iter());
                 for pending in pending {
                     self.settle(&pending.effect);
-                    self.refused(pending.effect);
+                    self.refused(pending.effect, error);
                 }
                 self.end_parked(batch);
             }
+            #[cfg(feature = "redis")]
+            Report::Passed(entries) => {
+                self.give_budget_back(entries.iter().map(|(_, pending)| pending));
+                self.deliver(batch);
+                for (position, pending) in entries {
+                    self.settle(&pending.effect);
+                    self.added(pending.effect, position);
+                }
+                // There is nothing to send.
+                if let Some(memory) = &mut self.memory {
+                    memory.sent();
+                }
+                self.end_parked(batch);
+            }
+            #[cfg(feature = "redis")]
+            Report::Attached(room, newest) => {
+                self.deliver(batch);
+                self.attached(&room, newest, batch);
+            }
+            #[cfg(feature = "redis")]
+            Report::Gap(room, after, notice) => self.missing(room, after, notice, batch),
             Report::Flushed(answer) => {
                 self.deliver(batch);
                 self.start_closes(answer);
@@ -124,7 +149,7 @@ impl Hub {
                 }
                 answer.send(result);
             }
-            Report::Stored(_) | Report::Refused(_) | Report::Flushed(_) => {}
+            _ => {}
         }
     }
 

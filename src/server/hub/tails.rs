@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::rings::{Follower, Ring, Rings};
+use super::ring::{Follower, Ring};
+use super::rings::Rings;
 
 /// A follower's part of the hub's end: the ring of its room, once the hub has ended.
 pub(crate) type Tail = OnceLock<Arc<Ring>>;

@@ -104,6 +104,8 @@ impl Engine {
                         self.commit();
                         self.report(Report::Flushed(answer));
                     }
+                    #[cfg(feature = "redis")]
+                    Order::Attach(_) | Order::Detach(_) => {}
                     Order::Stop => return self.commit(),
                 }
             }
@@ -144,7 +146,7 @@ impl Engine {
             });
         }
         if !entries.is_empty() && self.call(|journal| journal.append(&entries)).is_none() {
-            return self.report(Report::Refused(pending));
+            return self.report(Report::Refused(pending, PublishError::Journal));
         }
         entries.iter().for_each(|entry| self.table.add(entry));
         let mut entries = entries.into_iter();

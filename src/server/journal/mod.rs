@@ -1,4 +1,5 @@
-//! The journal's engine: the thread that stores the messages of rooms before the hub sends them.
+//! The journal's engine: the thread that stores the messages of rooms before the hub sends them. The orders to
+//! it, and its reports, are also those of the engine that shares rooms through Redis (`server/redis`).
 //!
 //! ```text
 //!  publisher ──budget──> hub ──Append──> engine ──append──> the program's journal
@@ -32,6 +33,10 @@ use super::history::position::Position;
 use super::history::publication::{Publication, PublishError};
 use super::hub::history::Effect;
 use super::membership::LONGEST_NAME;
+#[cfg(feature = "redis")]
+use crate::net::waker::Waker;
+#[cfg(feature = "redis")]
+use crate::protocol::Message;
 
 use budget::Budget;
 use engine::Engine;
@@ -44,7 +49,12 @@ pub(crate) struct Desk {
     pub(crate) budget: Budget,
     local: Option<Box<str>>,
     pub(crate) timeout: Duration,
+    /// How long a thread waits for an answer.
+    pub(crate) patience: Duration,
     status: Status,
+    /// Wakes the engine that shares rooms: it sleeps in a poll of its sockets.
+    #[cfg(feature = "redis")]
+    waker: Option<Waker>,
 }
 
 /// An order to the engine.
@@ -60,6 +70,12 @@ pub(crate) enum Order {
     Forget(Arc<str>, Position, Answer<Result<(), PublishError>>),
     /// Comes back to the hub when all earlier messages are stored.
     Flush(Answer<()>),
+    /// Reports the entries of a shared room from now on.
+    #[cfg(feature = "redis")]
+    Attach(Arc<str>),
+    /// Reports them no more.
+    #[cfg(feature = "redis")]
+    Detach(Arc<str>),
     Stop,
 }
 
@@ -88,7 +104,16 @@ pub(crate) struct Pending {
 #[derive(Debug)]
 pub(crate) enum Report {
     Stored(Vec<(Option<JournalEntry>, Pending)>),
-    Refused(Vec<Pending>),
+    Refused(Vec<Pending>, PublishError),
+    /// The room's entries come from now on: the report has the newest ones.
+    #[cfg(feature = "redis")]
+    Attached(Arc<str>, Newest),
+    /// Messages of rooms that are not attached were stored, or their entries are missing behind a gap.
+    #[cfg(feature = "redis")]
+    Passed(Vec<(Position, Pending)>),
+    /// Entries of the room are missing up to this position. The members receive the message.
+    #[cfg(feature = "redis")]
+    Gap(Arc<str>, Position, Option<Message>),
     /// The journal has entries of the room after this number only.
     Trimmed(Arc<str>, u64),
     /// Entries were forgotten on request, or not.
@@ -101,6 +126,18 @@ pub(crate) enum Report {
     /// The journal has no longer anything of the room.
     Removed(Arc<str>),
     Flushed(Answer<()>),
+}
+
+/// The newest entries of a shared room.
+#[cfg(feature = "redis")]
+#[derive(Debug)]
+pub(crate) struct Newest {
+    /// The position before the first of the entries.
+    pub(crate) after: Position,
+    /// The number after which the log has all entries.
+    pub(crate) floor: u64,
+    /// Each with the connections of this server that do not receive it.
+    pub(crate) entries: Vec<(JournalEntry, Vec<ClientId>)>,
 }
 
 /// The newest position of a room in the journal, and the number after which the journal has its entries.
@@ -190,7 +227,10 @@ fn open(history: &mut History, epochs: &Epochs) -> io::Result<Option<Opened>> {
         budget: Budget::default(),
         local: history.local.clone(),
         timeout: history.limits.timeout,
+        patience: history.limits.timeout,
         status: Status::default(),
+        #[cfg(feature = "redis")]
+        waker: None,
     };
     let tips = table.tips();
     Ok(Some(Opened {
@@ -234,6 +274,16 @@ impl Desk {
     /// Gives an order to the engine, without waiting.
     pub(crate) fn order(&self, order: Order) {
         let _ = self.orders.send(order);
+        #[cfg(feature = "redis")]
+        if let Some(waker) = &self.waker {
+            waker.wake();
+        }
+    }
+
+    /// Returns whether the rooms are shared with other servers: then each is attached before it is used.
+    #[cfg(feature = "redis")]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.waker.is_some()
     }
 
     /// Returns entries after a position, up to a number, about 64 KiB at most: none if the journal does not have
@@ -258,6 +308,31 @@ impl Desk {
         let began = self.began();
         let is_late = began.is_some_and(|began| began.elapsed() > self.timeout);
         is_late || self.status.failed.load(Relaxed) > 0
+    }
+
+    /// Makes the desk of the engine of shared rooms.
+    #[cfg(feature = "redis")]
+    pub(crate) fn shared(
+        orders: Sender<Order>,
+        waker: Waker,
+        local: Option<Box<str>>,
+        timeout: Duration,
+    ) -> Desk {
+        Desk {
+            orders,
+            budget: Budget::default(),
+            local,
+            timeout,
+            patience: timeout.saturating_mul(2),
+            status: Status::default(),
+            waker: Some(waker),
+        }
+    }
+
+    /// Notes whether the engine of shared rooms works.
+    #[cfg(feature = "redis")]
+    pub(crate) fn set_failed(&self, failed: bool) {
+        self.status.failed.store(u64::from(failed), Relaxed);
     }
 
     fn began(&self) -> Option<Instant> {

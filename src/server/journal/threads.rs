@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::net::answer::{Answer, Unanswered, answer};
 use crate::net::log::{SERVER, error};
-use crate::net::sync::Instant;
 use crate::net::sync::channel::Sender;
 use crate::net::sync::thread;
 use crate::server::counters::Totals;
 use crate::server::history::publication::PublishError;
 use crate::server::hub::Command;
 use crate::server::hub::history::{Ask, Memory};
+#[cfg(feature = "redis")]
+use crate::server::redis::{options::Redis, prepare::prepare};
 use crate::server::settings::Settings;
 use crate::server::shared::{ServerThreads, Shared};
 
@@ -23,8 +24,11 @@ use super::{Desk, Engine, Epochs, Order};
 pub(crate) struct Prepared {
     pub(crate) desk: Option<Arc<Desk>>,
     pub(crate) memory: Option<Memory>,
-    pub(crate) engine: Option<Engine>,
+    pub(crate) engine: Option<Start>,
 }
+
+/// The name of an engine's thread, and what runs there.
+pub(crate) type Start = (&'static str, Box<dyn FnOnce() + Send>);
 
 impl Prepared {
     /// Makes the parts for these options; nothing without a history.
@@ -40,12 +44,22 @@ impl Prepared {
             return Ok(Prepared::default());
         };
         let epochs = Arc::new(Epochs::default());
-        let (mut desk, mut engine, mut tips) = (None, None, Vec::new());
+        let (mut desk, mut engine, mut tips): (_, Option<Start>, _) = (None, None, Vec::new());
+        #[cfg(feature = "redis")]
+        if let Some(redis) = history.redis.take() {
+            if history.take_journal().is_some() {
+                return Err(Redis::beside_journal());
+            }
+            let (shared, redis) = prepare(history, redis, hub, totals)?;
+            desk = Some(shared);
+            engine = Some(("stentor redis", Box::new(move || redis.run())));
+        }
         if let Some(mut opened) = super::open(history, &epochs)? {
             tips = std::mem::take(&mut opened.tips);
             desk = Some(Arc::clone(&opened.desk));
             let (epochs, hub, totals) = (Arc::clone(&epochs), hub.clone(), Arc::clone(totals));
-            engine = Some(Engine::new(opened, epochs, hub, totals));
+            let journal = Engine::new(opened, epochs, hub, totals);
+            engine = Some(("stentor journal", Box::new(move || journal.run())));
         }
         Ok(Prepared {
             memory: Some(Memory::new(history.bounds, epochs, desk.clone(), tips)),
@@ -56,14 +70,14 @@ impl Prepared {
 }
 
 impl ServerThreads {
-    pub(crate) fn start_engine(&mut self, engine: Option<Engine>) -> io::Result<()> {
-        let Some(engine) = engine else {
+    pub(crate) fn start_engine(&mut self, engine: Option<Start>) -> io::Result<()> {
+        let Some((name, run)) = engine else {
             return Ok(());
         };
         let (ends, ended) = answer();
-        let builder = thread::Builder::new().name("stentor journal".to_owned());
+        let builder = thread::Builder::new().name(name.to_owned());
         let thread = builder.spawn(move || {
-            engine.run();
+            run();
             drop::<Answer<()>>(ends);
         })?;
         self.engine = Some((thread, ended));
@@ -80,10 +94,10 @@ impl ServerThreads {
         match ended.recv_timeout(desk.timeout) {
             Err(Unanswered::Timeout) => error!(
                 target: SERVER,
-                "the journal blocks, and its thread was left behind: its last messages may not be stored"
+                "the journal, or the connection to Redis, blocks, and its thread was left behind: its last messages may not be stored"
             ),
             _ if thread.join().is_err() => {
-                error!(target: SERVER, "the thread of the journal panicked");
+                error!(target: SERVER, "the thread of the journal, or of Redis, panicked");
             }
             _ => {}
         }
@@ -119,30 +133,37 @@ impl Shared {
         })
     }
 
+    /// Attaches a room that is shared, before it is used; returns whether it is, within the timeout.
+    pub(crate) fn attach(&self, room: &Arc<str>) -> bool {
+        #[cfg(feature = "redis")]
+        if let Some(desk) = self.desk.as_ref().filter(|_| self.is_shared(room)) {
+            let command =
+                |answer| Command::History(Box::new(Ask::Attach(Arc::clone(room), answer)));
+            return self.ask_hub(command, desk.timeout).is_some() || self.is_stopping();
+        }
+        let _ = room;
+        true
+    }
+
+    /// Returns whether the room is shared with other servers.
+    pub(crate) fn is_shared(&self, room: &str) -> bool {
+        #[cfg(feature = "redis")]
+        if let Some(desk) = &self.desk {
+            return desk.is_shared() && desk.covers(room);
+        }
+        let _ = room;
+        false
+    }
+
     /// Returns how long a thread waits for an answer that depends on this room's entries on their way.
     pub(crate) fn patience(&self, room: &str) -> Duration {
         let desk = self.desk.as_ref().filter(|desk| desk.covers(room));
-        desk.map_or(Duration::MAX, |desk| desk.timeout)
+        desk.map_or(Duration::MAX, |desk| desk.patience)
     }
 
     /// Returns whether an answer that did not come waits for the journal: if not, the hub has ended.
     pub(crate) fn may_answer_later(&self, room: &str) -> bool {
         let desk = self.desk.as_ref().filter(|desk| desk.covers(room));
         desk.is_some() && !self.admission.is_closed()
-    }
-
-    /// Returns whether the hub answers within this time, even if its queue is full.
-    pub(crate) fn is_live(&self, limit: Duration) -> bool {
-        let since = Instant::now();
-        while since.elapsed() < limit && !self.admission.is_closed() {
-            let (answer, answered) = answer();
-            let probe = Command::History(Box::new(Ask::Probe(answer)));
-            if self.commands.try_send(probe).is_ok() {
-                let left = limit.saturating_sub(since.elapsed());
-                return answered.recv_timeout(left).is_ok();
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        false
     }
 }

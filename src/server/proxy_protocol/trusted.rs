@@ -136,6 +136,7 @@ impl Network {
         length(self.address) - self.bits
     }
 
+    #[inline]
     fn parse(text: &str) -> Result<Network, &'static str> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
@@ -176,6 +177,7 @@ impl Network {
 }
 
 /// Returns how many bits an address of this family has.
+#[inline]
 fn length(address: IpAddr) -> u32 {
     match address {
         IpAddr::V4(_) => 32,
@@ -183,6 +185,7 @@ fn length(address: IpAddr) -> u32 {
     }
 }
 
+#[inline]
 fn decimal(digits: &str) -> Option<u32> {
     let is_decimal = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| is_decimal)
@@ -191,6 +194,7 @@ fn decimal(digits: &str) -> Option<u32> {
 impl FromStr for Network {
     type Err = InvalidNetwork;
 
+    #[inline]
     fn from_str(text: &str) -> Result<Network, InvalidNetwork> {
         Network::parse(text).map_err(|fault| InvalidNetwork {
             text: text.to_owned(),
@@ -200,6 +204,7 @@ impl FromStr for Network {
 }
 
 impl fmt::Display for InvalidNetwork {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, fault) = (Escaped::Text(&self.text), self.fault);
         write!(f, "invalid network \"{text}\": {fault}")

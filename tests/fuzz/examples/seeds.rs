@@ -32,6 +32,7 @@ fn main() -> io::Result<()> {
     frames(&vectors, &mut seeds)?;
     payloads(&vectors, &mut seeds)?;
     proxy_headers(&mut seeds)?;
+    redis(&mut seeds)?;
     writeln!(io::stdout(), "{} seeds", seeds.written)
 }
 
@@ -185,6 +186,30 @@ fn conversation(vector: &Value, request: &[u8], seeds: &mut Seeds) -> io::Result
     prefix[1] = 0x80;
     prefix[6..].copy_from_slice(&(request.len() as u16).to_le_bytes());
     seeds.plant("explain", prefix, &[request, &response].concat())
+}
+
+/// Replies and notifications, as a Redis sends them, and headers of entries.
+fn redis(seeds: &mut Seeds) -> io::Result<()> {
+    let header = b"\x01\0\0\0\0\0\0\0\x07\x81\x02\x34\x05\x02\x03\x80\x01abcdefghijkl\x03Ann";
+    seeds.plant("redis_header", Vec::new(), header)?;
+    seeds.plant("redis_header", Vec::new(), &header[..9])?;
+    let head = [b"5-5 0 1700\n", &header[..]].concat();
+    let mut notification = format!("6-1 {} 2\n", head.len()).into_bytes();
+    notification.extend([&head[..], b"hi"].concat());
+    seeds.plant("redis_answers", Vec::new(), &notification)?;
+    let replies: [&[u8]; 6] = [
+        b"*5\r\n$0\r\n\r\n$0\r\n\r\n:1\r\n$1\r\n1\r\n$3\r\n5-6\r\n",
+        b"*5\r\n$3\r\n5-6\r\n$0\r\n\r\n$3\r\n5-6\r\n$6\r\n- 0 1\n\r\n$2\r\nhi\r\n",
+        b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n",
+        b"*4\r\n$3\r\n5-6\r\n:1\r\n:0\r\n:-1\r\n*2\r\n*0\r\n*-1\r\n$-1\r\n",
+        b"-OOM command not allowed when used memory > 'maxmemory'.\r\n+PONG\r\n",
+        b"run_id:a\nrole:master\nmaster_replid:b\nredis_version:7.0.15\nmaxmemory_policy:noeviction\n",
+    ];
+    for reply in replies {
+        seeds.plant("redis_answers", Vec::new(), reply)?;
+        seeds.plant("redis_replies", vec![3], reply)?;
+    }
+    Ok(())
 }
 
 /// Headers of the PROXY protocol.

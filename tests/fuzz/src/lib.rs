@@ -33,4 +33,6 @@ pub mod answers;
 
 pub mod proxy_header;
 
+pub mod redis;
+
 pub mod explain;

@@ -1,5 +1,8 @@
 //! The chat example as a process, as its clients see it.
 
+#[cfg(feature = "prometheus")]
+mod metrics;
+
 mod moderation;
 
 mod names;
@@ -20,7 +23,7 @@ use stentor::Version;
 use crate::support::{Chat, HandshakeResponse, Head, Heard, Peer, ask};
 
 /// Returns the next message of that type.
-fn next(peer: &mut Peer, kind: &str) -> Value {
+pub(crate) fn next(peer: &mut Peer, kind: &str) -> Value {
     loop {
         let message = next_of_all(peer);
         if message["type"] == kind {
@@ -59,7 +62,7 @@ fn without_grace() -> Chat {
     Chat::start(&["--grace-period".to_owned(), "0".to_owned()])
 }
 
-fn send(peer: &mut Peer, message: &Value) {
+pub(crate) fn send(peer: &mut Peer, message: &Value) {
     peer.say(&message.to_string());
 }
 
@@ -74,7 +77,7 @@ fn join(chat: &Chat, name: &str) -> (Peer, String) {
 }
 
 /// Returns a client of that version in a room, and its welcome. The fields are those of its `join`.
-fn enter(chat: &Chat, version: Version, room: &str, fields: &Value) -> (Peer, Value) {
+pub(crate) fn enter(chat: &Chat, version: Version, room: &str, fields: &Value) -> (Peer, Value) {
     let mut peer = open(chat, version, room);
     let mut join = fields.clone();
     join["type"] = "join".into();

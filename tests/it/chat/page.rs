@@ -102,3 +102,33 @@ fn all_addresses_are_printed_as_urls_that_work() {
         "{statuses:?}"
     );
 }
+
+#[test]
+fn the_chat_is_ready_until_it_shuts_down() {
+    let chat = Chat::start(&[]);
+    let answer = get(chat.address, "/ready");
+    assert_eq!((answer.status(), &*answer.body), (200, &b"ready\n"[..]));
+    #[cfg(unix)]
+    {
+        use std::io::{Read, Write};
+        use std::net::TcpStream;
+
+        use rustix::process::{Pid, Signal, kill_process};
+
+        use crate::support::eventually;
+
+        // The chat waits for this client, which does not answer the close frame.
+        let (_member, _) = super::join(&chat, "Ann");
+        kill_process(Pid::from_child(&chat.child), Signal::TERM).unwrap();
+        eventually("a chat that gets no new clients", || {
+            // Nobody listens any more, or what was accepted before is rejected.
+            let Ok(mut stream) = TcpStream::connect(chat.address) else {
+                return Some(());
+            };
+            let mut answer = String::new();
+            let request = write!(stream, "GET /ready HTTP/1.1\r\nHost: a\r\n\r\n");
+            let read = request.and_then(|()| stream.read_to_string(&mut answer));
+            (read.is_err() || !answer.starts_with("HTTP/1.1 200 ")).then_some(())
+        });
+    }
+}

@@ -81,6 +81,7 @@ fn paths_without_a_room_have_neither_page_nor_socket() {
         "chat.js",
         "chat.css",
         "health",
+        "ready",
         "~moderation",
         "a%2Fb",
         "%00",

@@ -54,6 +54,7 @@ mod handler {
     include!(concat!(env!("OUT_DIR"), "/handler_without_a_network.rs"));
 }
 
+#[cfg(feature = "prometheus")]
 #[path = "."]
 mod metrics {
     include!(concat!(env!("OUT_DIR"), "/metrics.rs"));

@@ -21,7 +21,7 @@ use crate::support::{Heard, Loopback, Peer};
 
 /// Executes commands: `resume|ROOM|SINCE`, `leave|ROOM`, `say|ROOM|TEXT`, `others|ROOM|TEXT`,
 /// `page|ROOM|BEFORE|MOST`, `echo|TEXT`. A message begins with its position.
-fn obey(client: &mut Client) -> HandlerResult {
+pub(crate) fn obey(client: &mut Client) -> HandlerResult {
     while let Some(message) = client.recv()? {
         let message = message.to_string();
         let mut words = message.split('|');
@@ -106,14 +106,14 @@ fn plenty() -> History {
 /// The first message of a resume: the room's last position, the missing messages if there are any
 /// (`None`: an unknown number), and the replayed ones.
 #[derive(Debug, PartialEq)]
-struct Welcome {
-    at: Position,
-    gap: Option<Option<u64>>,
-    replayed: u64,
+pub(crate) struct Welcome {
+    pub(crate) at: Position,
+    pub(crate) gap: Option<Option<u64>>,
+    pub(crate) replayed: u64,
 }
 
 /// The client's end of a resume.
-trait Resuming {
+pub(crate) trait Resuming {
     fn resume(&mut self, room: &str, since: impl ToString) -> Welcome;
 
     /// Returns the position of the next message, and its text.
@@ -168,7 +168,7 @@ fn parse(text: &str) -> (Position, String) {
 }
 
 /// Publishes messages and returns their positions.
-fn publish(
+pub(crate) fn publish(
     server: &Loopback,
     room: &str,
     texts: impl IntoIterator<Item = String>,
@@ -180,6 +180,6 @@ fn publish(
         .collect()
 }
 
-fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
+pub(crate) fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
 }

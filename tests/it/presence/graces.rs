@@ -125,18 +125,18 @@ mod clock {
             for _ in 0..3 {
                 drop(ann);
                 wait_for_members(&server, 0);
-                server.clock().advance(4 * SECOND);
+                server.clock().advance(3 * SECOND);
                 assert_eq!(count(), 1, "{version}");
                 let connector = Connector::new().version(version);
                 ann = server.connect_with(&connector, "ws://localhost/").unwrap();
                 enter(&mut ann, 1);
-                server.clock().advance(4 * SECOND);
+                server.clock().advance(3 * SECOND);
             }
             drop(ann);
             wait_for_members(&server, 0);
-            server.clock().advance(4 * SECOND);
+            server.clock().advance(3 * SECOND);
             assert_eq!(count(), 1, "{version}");
-            server.clock().advance(2 * SECOND);
+            server.clock().advance(3 * SECOND);
             assert_eq!(count(), 0, "{version}");
         }
     }

@@ -6,13 +6,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use stentor::server::Peer as From;
 use stentor::server::{Handover, TrustedProxies};
 use stentor::{Server, Version};
 
 use super::{IPV4, TEXT, behind_a_proxy, binary, ipv6, names_peer, run};
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use crate::support::{Folder, Loopback, dial_unix};
 use crate::support::{
     Head, PATIENCE, Peer, becomes, dial, dial_from, keep_logbook, logged, read_answer, read_end,
@@ -230,7 +230,7 @@ fn peer_that_other_code_has_named_sends_no_header() {
     peer.leave();
 }
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn local_proxy_is_trusted_by_choice_and_its_client_is_no_local_peer() {
     let folder = Folder::new();

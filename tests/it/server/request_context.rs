@@ -8,7 +8,7 @@ use crossbeam_channel::bounded;
 use stentor::server::Peer as Other;
 use stentor::{Reply, Request, Response, Server, Version};
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use crate::support::{Folder, open_unix};
 use crate::support::{Head, Loopback, Peer, ask, dial, echo, eventually};
 
@@ -61,7 +61,7 @@ fn a_trusted_proxy_names_the_address() {
     assert_eq!(asked(""), format!("{:?}", Some(own)));
 }
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn a_client_of_a_unix_socket_has_no_address() {
     let folder = Folder::new();

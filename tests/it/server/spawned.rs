@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stentor::{Server, Version};
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use crate::support::Folder;
 use crate::support::{Peer, echo, eventually};
 
@@ -56,7 +56,7 @@ fn a_panic_of_a_handler_is_no_panic_of_the_server() {
     server.join().unwrap();
 }
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn without_a_tcp_port_it_has_no_address() {
     let folder = Folder::new();

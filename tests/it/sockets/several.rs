@@ -1,31 +1,31 @@
 //! One server on several sockets.
 
 use std::io::ErrorKind;
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use std::net::TcpStream;
 use std::net::{SocketAddr, TcpListener};
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use std::os::fd::OwnedFd;
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use std::os::unix::net::{UnixListener, UnixStream};
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use std::time::Duration;
 
 use stentor::server::Endpoint;
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use stentor::{Client, HandlerResult};
 use stentor::{Server, Version};
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use crate::support::{Folder, Head, dial_unix, eventually, open_unix};
 use crate::support::{Loopback, Peer, dial, echo, read_answer};
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 use super::on_port_and_path;
 
 const ANY: &str = "127.0.0.1:0";
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 fn chat(client: &mut Client) -> HandlerResult {
     client.join("lobby");
     while let Some(message) = client.recv()? {
@@ -44,7 +44,7 @@ fn addresses(server: &Server) -> Vec<SocketAddr> {
     addresses.collect()
 }
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn clients_of_both_families_and_of_unix_sockets_are_in_one_room() {
     let folder = Folder::new();
@@ -117,7 +117,7 @@ fn an_address_counts_once_at_all_sockets() {
     peers[0].expect_echo("hello");
 }
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn a_server_says_where_it_listens() {
     let folder = Folder::new();
@@ -173,7 +173,7 @@ fn a_server_without_a_listener_and_an_acceptor_with_one_are_errors_that_name_the
 }
 
 /// A type of the standard library proves nothing about its descriptor.
-#[cfg(all(unix, not(target_vendor = "apple")))]
+#[cfg(all(feature = "unix", unix, not(target_vendor = "apple")))]
 #[test]
 fn a_socket_that_does_not_listen_is_an_error_of_build() {
     let (near, _far) = UnixStream::pair().unwrap();
@@ -190,7 +190,7 @@ fn a_socket_that_does_not_listen_is_an_error_of_build() {
     }
 }
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn nothing_stays_bound_if_one_listener_fails() {
     let folder = Folder::new();
@@ -213,7 +213,7 @@ fn of_several_addresses_the_first_possible_one_is_bound() {
 }
 
 /// A single client of one socket does not wait behind all the clients of another.
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn sockets_take_turns() {
     let folder = Folder::new();
@@ -238,7 +238,7 @@ fn sockets_take_turns() {
 }
 
 /// On Windows, no program can break a listening socket.
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn a_socket_that_breaks_does_not_end_the_others() {
     let broken = TcpListener::bind(ANY).unwrap();
@@ -255,7 +255,7 @@ fn a_socket_that_breaks_does_not_end_the_others() {
     assert!(!server.has_ended());
 }
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn a_server_whose_sockets_are_all_broken_says_so() {
     let listeners = [(); 2].map(|()| TcpListener::bind(ANY).unwrap());
@@ -275,7 +275,7 @@ fn a_server_whose_sockets_are_all_broken_says_so() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
 }
 
-#[cfg(unix)]
+#[cfg(all(feature = "unix", unix))]
 #[test]
 fn a_shutdown_closes_all_sockets_and_all_clients() {
     let folder = Folder::new();

@@ -25,6 +25,12 @@ mod unix;
 
 mod logbook;
 
+#[cfg(all(feature = "redis", unix))]
+mod redis;
+
+#[cfg(all(feature = "redis", unix))]
+mod tube;
+
 mod quiet;
 
 #[cfg(all(feature = "server", feature = "client"))]
@@ -44,8 +50,12 @@ pub(crate) use peer::{Heard, Peer, ask, dial, dial_from, read_answer, read_end};
 #[cfg(all(feature = "server", feature = "client"))]
 pub(crate) use process::{Chat, build};
 pub(crate) use quiet::hush;
+#[cfg(all(feature = "redis", unix))]
+pub(crate) use redis::{RedisServer, redis};
 #[cfg(all(feature = "tls", feature = "server"))]
 pub(crate) use secure::{Identity, Secure, secure, secure_as, tunnel, tunnel_on};
+#[cfg(all(feature = "redis", unix))]
+pub(crate) use tube::Tube;
 pub(crate) use unix::{Folder, as_tcp, local_pair};
 #[cfg(unix)]
 pub(crate) use unix::{dial_unix, open_unix};

@@ -46,9 +46,11 @@ fn build_with_cargo(example: &str) -> PathBuf {
     }
     for (feature, is_on) in [
         ("deflate", cfg!(feature = "deflate")),
+        ("prometheus", cfg!(feature = "prometheus")),
         ("systemd", cfg!(feature = "systemd")),
         ("tls", cfg!(feature = "tls")),
         ("self-signed", cfg!(feature = "self-signed")),
+        ("redis", cfg!(feature = "redis")),
     ] {
         // The examples in a crate of their own use none.
         if is_on && !example.starts_with("embed_") {

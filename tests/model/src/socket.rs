@@ -15,7 +15,7 @@ use shuttle::rand::{Rng, thread_rng};
 
 use crate::net::tls::TlsSession;
 
-use super::relay::Relay;
+use super::relay::FarEnd;
 use super::stream::Stream;
 use super::sync::Instant;
 use super::sync::world;
@@ -123,7 +123,7 @@ impl Socket {
         unreachable!("the model has no real sockets")
     }
 
-    pub(crate) fn relayed(_: UnixStream, _: Arc<Relay>) -> Socket {
+    pub(crate) fn relayed(_: UnixStream, _: Arc<dyn FarEnd>) -> Socket {
         unreachable!("the model has no real sockets")
     }
 

@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::note::{Note, Part, Side, Value, Verdict};
+use crate::step::Step;
 
 use bytes::Bytes;
 use layout::{Ink, Page};
@@ -85,6 +86,18 @@ impl Default for Style {
             color: false,
         }
     }
+}
+
+/// Writes the arithmetic of a note, a line for each step: a label, and the calculation.
+pub fn arithmetic(steps: &[Step]) -> String {
+    let mut page = Page::new(Style {
+        width: 100,
+        ..Style::default()
+    });
+    steps::write(&steps.iter().collect::<Vec<_>>(), &mut page);
+    let lines = page.text().lines();
+    let lines = lines.map(|line| line.get(layout::BYTES..).unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl Renderer {

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -105,19 +106,24 @@ fn hex(vector: &Value) -> String {
         .collect()
 }
 
+/// Compares a text with a file of this name, or writes the file.
+#[track_caller]
+pub(crate) fn golden(name: &str, text: &str) {
+    compare(&beside("golden").join(format!("{name}.txt")), text);
+}
+
 /// Compares a text with a file, or writes the file.
 #[track_caller]
-fn golden(name: &str, text: &str) {
-    let path = beside("golden").join(format!("{name}.txt"));
+pub(crate) fn compare(path: &Path, text: &str) {
     if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {
-        fs::write(&path, text).unwrap();
+        fs::write(path, text).unwrap();
         return;
     }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
+    let expected = fs::read_to_string(path).unwrap_or_default();
     assert!(
         expected == text,
         "{} differs:\n{}\nIf the new text is right: GOLDEN=write cargo test -p stentor-explain \
-         --test it golden",
+         --test it",
         path.display(),
         difference(&expected, text)
     );

@@ -83,6 +83,7 @@ impl Queue {
 
     /// Sends a fragment behind everything that waits. The last one ends its message, and the held messages
     /// follow it.
+    #[inline]
     pub(crate) fn send_fragment(&mut self, bytes: Vec<u8>, is_last: bool) {
         self.enqueue_own(bytes.into());
         if is_last {
@@ -95,6 +96,7 @@ impl Queue {
     }
 
     /// Holds one message of the client's own.
+    #[inline]
     pub(crate) fn hold_owned(&mut self, frames: Frames) {
         self.tally.messages += 1;
         self.held.get_or_insert_default().hold_own(frames);
@@ -134,6 +136,7 @@ impl Queue {
         std::mem::take(&mut self.is_released)
     }
 
+    #[inline]
     fn release_held(&mut self) {
         if let Some(mut held) = self.held.take() {
             self.waiting += held.bytes;

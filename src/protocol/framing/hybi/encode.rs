@@ -21,6 +21,7 @@ pub fn encode_frame(opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>, out: 
 }
 
 /// Appends a message's only frame, with a compressed payload (RFC 7692 §6.1).
+#[inline]
 pub(crate) fn encode_deflated(
     opcode: Opcode,
     payload: &[u8],
@@ -35,6 +36,7 @@ pub(crate) fn encode_deflated(
 /// Appends a fragment, the last one with FIN; the opcode of all but the first is
 /// [`Continuation`](Opcode::Continuation) (RFC 6455 §5.4).
 #[cfg(any(feature = "server", feature = "client"))]
+#[inline]
 pub(crate) fn encode_fragment(
     (opcode, fin): (Opcode, bool),
     payload: &[u8],

@@ -6,6 +6,22 @@ use crate::diagnosis::Diagnosis;
 use crate::lessons;
 use crate::talk::Talk;
 
+/// The chapters of the course in `docs/course`: one for each lesson, in the order of their numbers.
+const CHAPTERS: [&str; 12] = [
+    "01-draft-75.md",
+    "02-handshake.md",
+    "03-frame.md",
+    "04-lengths.md",
+    "05-reads.md",
+    "06-fragments.md",
+    "07-close.md",
+    "08-refusals.md",
+    "09-draft-76.md",
+    "10-versions-7-and-8.md",
+    "11-client.md",
+    "12-compression.md",
+];
+
 /// The side that the program under test plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -148,6 +164,15 @@ impl Shown {
 }
 
 impl Lesson {
+    /// The chapter of the course that explains this lesson: its path in the repository.
+    pub(crate) fn chapter(&self) -> String {
+        let place = usize::from(self.number).saturating_sub(1);
+        format!(
+            "docs/course/{}",
+            CHAPTERS.get(place).unwrap_or(&"README.md")
+        )
+    }
+
     /// The lessons for a role and a version, in order.
     pub(crate) fn select(role: Role, version: Version) -> impl Iterator<Item = &'static Lesson> {
         lessons::ALL

@@ -26,7 +26,7 @@ arguments is replaced by the URL. Without a command you start the client yoursel
 
 Options:
   --as 75|76|7|8|13   the version of the protocol (13)
-  --lesson N          run only this lesson
+  --lesson N          run only this lesson; docs/course explains it in chapter N
   --replay CASE       run only this case, such as 3.4, and explain its bytes
   --all               go on after a failed case
   --json              print the results as JSON
@@ -61,7 +61,7 @@ have none. \"Hello\" and its echo:
   81 85 37 fa 21 3d 7f 9f 4d 51 58        from the client
   81 05 48 65 6c 6c 6f                    from the server
 
-Start your server, then: checker server ws://127.0.0.1:9000 --lesson 1
+Start your server, then: checker server ws://127.0.0.1:9000 --lesson 2
 ";
 
 /// The task that the command line gives.

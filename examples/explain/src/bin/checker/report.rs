@@ -94,7 +94,8 @@ impl LessonResult {
 
 /// Prints the title of a lesson.
 pub(crate) fn lesson_start(lesson: &Lesson, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "Lesson {}  {}", lesson.number, lesson.title)
+    writeln!(out, "Lesson {}  {}", lesson.number, lesson.title)?;
+    writeln!(out, "  (read {})", lesson.chapter())
 }
 
 /// Prints the result of a case.
@@ -201,6 +202,7 @@ pub(crate) fn list(out: &mut dyn Write) -> io::Result<()> {
             "Lesson {}  {} (for {role}; --as {names})",
             lesson.number, lesson.title
         )?;
+        writeln!(out, "  (read {})", lesson.chapter())?;
         for case in lesson.cases {
             writeln!(out, "    {:<5} {}", case.id, case.title)?;
         }

@@ -10,7 +10,6 @@
 
 mod capture;
 mod options;
-mod paste;
 mod saved;
 mod session;
 mod tap;
@@ -24,8 +23,8 @@ use stentor::Version;
 use stentor_explain::Side;
 
 use options::{HELP, Input, Options};
-use paste::{Form, Pasted};
 use session::Session;
+use stentor_explain::paste::{self, Form, LARGEST, Pasted};
 
 /// The reason why the program ends without a result.
 #[derive(Debug)]
@@ -37,9 +36,6 @@ enum Failure {
     /// The output cannot be written.
     Output(io::Error),
 }
-
-/// The largest paste.
-const LARGEST: usize = 64 * 1024 * 1024;
 
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();

@@ -17,29 +17,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stentor_explain::Side;
+use stentor_explain::tap::{Content, Entry};
 
 use super::Failure;
 use super::session::{Session, Settings};
-
-/// One line of a trace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) connection: u32,
-    pub(crate) from: Side,
-    pub(crate) at: Duration,
-    pub(crate) content: Content,
-}
-
-/// The content of an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// The bytes of one read.
-    Bytes(Vec<u8>),
-    /// So many bytes were relayed, but not kept.
-    Lost(u64),
-    /// The stream has ended.
-    End,
-}
 
 /// The longest line that is read: a read of several MiB in hex.
 const LINE: u64 = 64 * 1024 * 1024;
@@ -57,62 +38,62 @@ pub(crate) fn begin(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{{\"explain\":1}}")
 }
 
-impl Entry {
-    /// Writes the entry as a line.
-    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let (connection, from, ms) = (self.connection, self.from, self.at.as_millis());
-        write!(
-            out,
-            "{{\"connection\":{connection},\"from\":\"{from}\",\"ms\":{ms},"
-        )?;
-        match &self.content {
-            Content::Bytes(bytes) => {
-                out.write_all(b"\"bytes\":\"")?;
-                bytes
-                    .iter()
-                    .try_for_each(|byte| write!(out, "{byte:02x}"))?;
-                writeln!(out, "\"}}")
-            }
-            Content::Lost(bytes) => writeln!(out, "\"lost\":{bytes}}}"),
-            Content::End => writeln!(out, "\"end\":true}}"),
+/// Writes an entry as a line.
+pub(crate) fn write(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+    let (connection, from, ms) = (entry.connection, entry.from, entry.at.as_millis());
+    write!(
+        out,
+        "{{\"connection\":{connection},\"from\":\"{from}\",\"ms\":{ms},"
+    )?;
+    match &entry.content {
+        Content::Bytes(bytes) => {
+            out.write_all(b"\"bytes\":\"")?;
+            bytes
+                .iter()
+                .try_for_each(|byte| write!(out, "{byte:02x}"))?;
+            writeln!(out, "\"}}")
         }
+        Content::Lost(bytes) => writeln!(out, "\"lost\":{bytes}}}"),
+        Content::End => writeln!(out, "\"end\":true}}"),
     }
+}
 
-    /// Reads a line; nothing for the line that names the format.
-    fn read(line: &str) -> Result<Option<Entry>, String> {
-        let value: Value = serde_json::from_str(line).map_err(|error| match error.is_eof() {
-            true => "it is cut off".to_owned(),
-            false => error.to_string(),
-        })?;
-        if let Some(format) = value.get("explain") {
-            return match format.as_u64() {
-                Some(1) => Ok(None),
-                _ => Err(format!(
-                    "the format {format} is not known: this program reads format 1"
-                )),
-            };
-        }
-        let number = |name| value.get(name).and_then(Value::as_u64);
-        let from = match value.get("from").and_then(Value::as_str) {
-            Some("client") => Side::Client,
-            Some("server") => Side::Server,
-            _ => return Err("\"from\" is neither \"client\" nor \"server\"".to_owned()),
+/// Reads a line; nothing for the line that names the format.
+fn read(line: &str) -> Result<Option<Entry>, String> {
+    let value: Value = serde_json::from_str(line).map_err(|error| match error.is_eof() {
+        true => "it is cut off".to_owned(),
+        false => error.to_string(),
+    })?;
+    if let Some(format) = value.get("explain") {
+        return match format.as_u64() {
+            Some(1) => Ok(None),
+            _ => Err(format!(
+                "the format {format} is not known: this program reads format 1"
+            )),
         };
-        let content = match (value.get("bytes"), number("lost")) {
-            (Some(Value::String(digits)), _) => Content::Bytes(super::paste::hex_word(digits)?),
-            (Some(_), _) => return Err("\"bytes\" is no text".to_owned()),
-            (None, Some(lost)) => Content::Lost(lost),
-            (None, None) if value.get("end") == Some(&Value::Bool(true)) => Content::End,
-            (None, None) => return Err("\"bytes\", \"lost\" and \"end\" are missing".to_owned()),
-        };
-        let connection = number("connection").unwrap_or(1);
-        Ok(Some(Entry {
-            connection: u32::try_from(connection).map_err(|_| "\"connection\" is too large")?,
-            from,
-            at: Duration::from_millis(number("ms").unwrap_or(0)),
-            content,
-        }))
     }
+    let number = |name| value.get(name).and_then(Value::as_u64);
+    let from = match value.get("from").and_then(Value::as_str) {
+        Some("client") => Side::Client,
+        Some("server") => Side::Server,
+        _ => return Err("\"from\" is neither \"client\" nor \"server\"".to_owned()),
+    };
+    let content = match (value.get("bytes"), number("lost")) {
+        (Some(Value::String(digits)), _) => {
+            Content::Bytes(stentor_explain::paste::hex_word(digits)?)
+        }
+        (Some(_), _) => return Err("\"bytes\" is no text".to_owned()),
+        (None, Some(lost)) => Content::Lost(lost),
+        (None, None) if value.get("end") == Some(&Value::Bool(true)) => Content::End,
+        (None, None) => return Err("\"bytes\", \"lost\" and \"end\" are missing".to_owned()),
+    };
+    let connection = number("connection").unwrap_or(1);
+    Ok(Some(Entry {
+        connection: u32::try_from(connection).map_err(|_| "\"connection\" is too large")?,
+        from,
+        at: Duration::from_millis(number("ms").unwrap_or(0)),
+        content,
+    }))
 }
 
 /// The conversations of a trace, by their numbers.
@@ -196,7 +177,7 @@ pub(crate) fn explain(
         if text.trim().is_empty() {
             continue;
         }
-        if let Some(entry) = Entry::read(text.trim()).map_err(wrong)? {
+        if let Some(entry) = read(text.trim()).map_err(wrong)? {
             conversations.entry(&entry, out)?;
         }
     }
@@ -218,10 +199,10 @@ mod tests {
                 content,
             };
             let mut line = Vec::new();
-            entry.write(&mut line).unwrap();
+            write(&entry, &mut line).unwrap();
             let line = String::from_utf8(line).unwrap();
             assert!(line.ends_with("}\n"), "{line}");
-            assert_eq!(Entry::read(line.trim()), Ok(Some(entry)));
+            assert_eq!(read(line.trim()), Ok(Some(entry)));
         }
     }
 
@@ -236,9 +217,9 @@ mod tests {
             ("{\"from\":\"client\",\"bytes\":\"0\"}", "odd number"),
             ("{\"from\":\"client\",\"bytes\":7}", "no text"),
         ] {
-            let error = Entry::read(line).unwrap_err();
+            let error = read(line).unwrap_err();
             assert!(error.contains(words), "{line}: {error}");
         }
-        assert_eq!(Entry::read("{\"explain\":1,\"other\":true}"), Ok(None));
+        assert_eq!(read("{\"explain\":1,\"other\":true}"), Ok(None));
     }
 }

@@ -20,7 +20,7 @@ This is the cause of errors such as \"reserved bits must be 0\" and \"Invalid
 frame header\" in browsers.
 
 The remedy: send the two header bytes before the text. From 126 bytes on the
-length has another form (see lesson 3).";
+length has another form (see lesson 4).";
 
 HTTP_ON_SOCKET = "D13-HTTP-ON-SOCKET", rule "RFC 6455 §4.2.2";
 says "You sent HTTP or a page after the handshake was complete.";

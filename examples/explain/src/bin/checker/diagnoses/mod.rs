@@ -24,7 +24,7 @@ pub(crate) mod refusing;
 
 use crate::diagnosis::Diagnosis;
 
-/// All groups, in the order of the lessons.
+/// All groups: those of servers, newest version first, then those of clients.
 pub(crate) static ALL: &[&[&Diagnosis]] = &[
     handshake::ALL,
     accept::ALL,

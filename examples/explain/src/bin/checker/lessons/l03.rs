@@ -1,96 +1,123 @@
-//! Lesson 3: the three forms of a length.
+//! Lesson 3: the first frame.
 
 use stentor::Version;
 
-use crate::diagnoses::{cuts, lengths as d};
-use crate::diagnosis::Diagnosis;
+use crate::diagnoses::frames as d;
 use crate::exchange::{Delivery, Exchange};
 use crate::lesson::{Case, Check, Lesson, Role};
 use crate::talk::Talk;
-use crate::wire::{Frame, LengthForm, opcode};
+use crate::wire::{Frame, opcode};
 
 pub(crate) static LESSON: Lesson = Lesson {
     number: 3,
-    title: "Lengths",
+    title: "The first frame",
     role: Role::Server,
     versions: &[Version::Rfc6455, Version::Hybi08, Version::Hybi07],
     cases: &[
         Case {
             id: "3.1",
-            title: "125 bytes: the largest length of 7 bits",
-            run: |talk| ascii(talk, 125, &d::BREAKS),
+            title: "a text message comes back",
+            run: hello,
         },
         Case {
             id: "3.2",
-            title: "126 bytes: the smallest length of 16 bits",
-            run: |talk| ascii(talk, 126, &d::SEVEN_BITS),
+            title: "the payload is unmasked with all four bytes of the key",
+            run: longer,
         },
         Case {
             id: "3.3",
-            title: "300 bytes: the byte order of the length",
-            run: |talk| ascii(talk, 300, &d::BREAKS),
+            title: "each frame has its own key",
+            run: three,
         },
         Case {
             id: "3.4",
-            title: "100 characters that are 200 bytes",
-            run: characters,
+            title: "an empty message comes back",
+            run: empty,
         },
         Case {
             id: "3.5",
-            title: "32767 bytes, then 32768",
-            run: signed,
+            title: "text outside ASCII comes back",
+            run: unicode,
         },
         Case {
             id: "3.6",
-            title: "65535 bytes: the largest length of 16 bits",
-            run: |talk| ascii(talk, 65535, &d::BREAKS),
+            title: "a binary message comes back as binary",
+            run: binary,
         },
         Case {
             id: "3.7",
-            title: "65536 bytes: the smallest length of 64 bits",
-            run: |talk| ascii(talk, 65536, &d::FOUR_BYTES),
-        },
-        Case {
-            id: "3.8",
-            title: "200000 bytes",
-            run: |talk| ascii(talk, 200_000, &cuts::ENDS_EARLY),
+            title: "a key of four zero bytes is a key",
+            run: zero_key,
         },
     ],
 };
 
-/// A text message of this many letters. The diagnosis is that for a server that sends nothing back.
-fn ascii(talk: &mut Talk, len: usize, otherwise: &'static Diagnosis) -> Check {
+fn hello(talk: &mut Talk) -> Check {
     talk.open()?;
-    let text = talk.random.word(len);
-    Exchange::echo(Frame::text(&text))
-        .probed()
-        .if_silent(otherwise)
-        .if_ended(otherwise)
+    Exchange::echo(Frame::text("Hello"))
+        .then_quiet()
         .play(talk, Delivery::Together)
 }
 
-fn characters(talk: &mut Talk) -> Check {
+fn longer(talk: &mut Talk) -> Check {
     talk.open()?;
-    Exchange::echo(Frame::text(&"äöüß".repeat(25)))
-        .probed()
-        .if_silent(&d::CHARACTERS)
-        .if_ended(&d::CHARACTERS)
+    let text = format!("The key has four bytes: {}", talk.random.word(6));
+    Exchange::echo(Frame::text(&text)).play(talk, Delivery::Together)
+}
+
+fn three(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let mut first_key = None;
+    for place in ["first", "second", "third"] {
+        let text = format!("{place} {}", talk.random.word(4));
+        let message = Frame::text(&text).masked(talk.random.mask());
+        let mut plain = message.clone();
+        plain.mask = None;
+        let mut garbled = plain.clone();
+        let keys = [message.mask, first_key];
+        for key in keys.into_iter().flatten() {
+            crate::wire::xor(&mut garbled.payload, key, 0);
+        }
+        first_key = first_key.or(message.mask);
+        let words = "The message was unmasked with the key of the first frame.";
+        Exchange::new(vec![message], vec![plain])
+            .predict(&d::KEY_CACHED, words, &[garbled])
+            .play(talk, Delivery::Together)?;
+    }
+    Ok(())
+}
+
+fn empty(talk: &mut Talk) -> Check {
+    talk.open()?;
+    Exchange::echo(Frame::text(""))
+        .if_silent(&d::EMPTY)
+        .if_ended(&d::EMPTY)
         .play(talk, Delivery::Together)
 }
 
-fn signed(talk: &mut Talk) -> Check {
-    ascii(talk, 32767, &d::BREAKS)?;
+fn unicode(talk: &mut Talk) -> Check {
     talk.open()?;
-    let payload: Vec<u8> = talk.random.word(32768).into_bytes();
-    let message = Frame::new(opcode::TEXT, payload);
-    let long = message.clone().with_form(LengthForm::Bits64);
-    Exchange::echo(message)
-        .predict(
-            &d::SIGNED,
-            "From 32768 bytes on you write the length with 64 bits.",
-            &[long],
-        )
-        .probed()
-        .otherwise(&d::SIGNED)
+    let text = "Grüße, 世界, κόσμε, 👋";
+    Exchange::echo(Frame::text(text))
+        .rule("RFC 6455 §5.6")
+        .play(talk, Delivery::Together)
+}
+
+fn binary(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let mut payload = vec![0x00, 0xff, 0x80, 0x0d, 0x0a, 0x7f];
+    payload.extend(talk.random.bytes::<14>());
+    Exchange::echo(Frame::new(opcode::BINARY, payload))
+        .if_silent(&d::BINARY_LOST)
+        .if_ended(&d::BINARY_LOST)
+        .rule("RFC 6455 §5.6")
+        .play(talk, Delivery::Together)
+}
+
+fn zero_key(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let message = Frame::text("Hello").masked([0; 4]);
+    Exchange::new(vec![message], vec![Frame::text("Hello")])
+        .rule("RFC 6455 §5.3")
         .play(talk, Delivery::Together)
 }

@@ -1,164 +1,96 @@
-//! Lesson 4: reads are not frames.
+//! Lesson 4: the three forms of a length.
 
 use stentor::Version;
 
-use crate::diagnoses::cuts as d;
+use crate::diagnoses::{cuts, lengths as d};
+use crate::diagnosis::Diagnosis;
 use crate::exchange::{Delivery, Exchange};
-use crate::lesson::{Case, Check, Failure, Lesson, Role, Shown};
-use crate::talk::{HeadReading, Talk};
-use crate::wire::{self, Frame};
+use crate::lesson::{Case, Check, Lesson, Role};
+use crate::talk::Talk;
+use crate::wire::{Frame, LengthForm, opcode};
 
 pub(crate) static LESSON: Lesson = Lesson {
     number: 4,
-    title: "Cuts and glue: reads are not frames",
+    title: "Lengths",
     role: Role::Server,
     versions: &[Version::Rfc6455, Version::Hybi08, Version::Hybi07],
     cases: &[
         Case {
             id: "4.1",
-            title: "two frames in one read",
-            run: glued,
+            title: "125 bytes: the largest length of 7 bits",
+            run: |talk| ascii(talk, 125, &d::BREAKS),
         },
         Case {
             id: "4.2",
-            title: "a payload in two reads",
-            run: payload_cut,
+            title: "126 bytes: the smallest length of 16 bits",
+            run: |talk| ascii(talk, 126, &d::SEVEN_BITS),
         },
         Case {
             id: "4.3",
-            title: "a header in two reads",
-            run: header_cut,
+            title: "300 bytes: the byte order of the length",
+            run: |talk| ascii(talk, 300, &d::BREAKS),
         },
         Case {
             id: "4.4",
-            title: "one frame and a half, then the rest",
-            run: one_and_a_half,
+            title: "100 characters that are 200 bytes",
+            run: characters,
         },
         Case {
             id: "4.5",
-            title: "one byte in each read",
-            run: bytewise,
+            title: "32767 bytes, then 32768",
+            run: signed,
         },
         Case {
             id: "4.6",
-            title: "a character with two reads",
-            run: character_cut,
+            title: "65535 bytes: the largest length of 16 bits",
+            run: |talk| ascii(talk, 65535, &d::BREAKS),
         },
         Case {
             id: "4.7",
-            title: "the request with two reads",
-            run: request_cut,
+            title: "65536 bytes: the smallest length of 64 bits",
+            run: |talk| ascii(talk, 65536, &d::FOUR_BYTES),
+        },
+        Case {
+            id: "4.8",
+            title: "200000 bytes",
+            run: |talk| ascii(talk, 200_000, &cuts::ENDS_EARLY),
         },
     ],
 };
 
-fn messages(talk: &mut Talk, names: &[&str]) -> Vec<Frame> {
-    let mut message = |name: &&str| Frame::text(&format!("{name} {}", talk.random.word(5)));
-    names.iter().map(&mut message).collect()
-}
-
-fn glued(talk: &mut Talk) -> Check {
+/// A text message of this many letters. The diagnosis is that for a server that sends nothing back.
+fn ascii(talk: &mut Talk, len: usize, otherwise: &'static Diagnosis) -> Check {
     talk.open()?;
-    let messages = messages(talk, &["first", "second"]);
-    Exchange::new(messages.clone(), messages.clone())
-        .predict(
-            &d::GLUED_LOST,
-            "The first message came back; the second one did not.",
-            &messages[..1],
-        )
-        .if_ended(&d::GLUED_JOINED)
-        .if_silent(&d::GLUED_LOST)
+    let text = talk.random.word(len);
+    Exchange::echo(Frame::text(&text))
+        .probed()
+        .if_silent(otherwise)
+        .if_ended(otherwise)
         .play(talk, Delivery::Together)
 }
 
-fn payload_cut(talk: &mut Talk) -> Check {
+fn characters(talk: &mut Talk) -> Check {
     talk.open()?;
-    let message = messages(talk, &["cut inside the payload"]);
-    // Five bytes of payload are in the first read: no multiple of four.
-    Exchange::new(message.clone(), message)
-        .otherwise(&d::ONE_READ)
-        .play(talk, Delivery::Cut(&[2 + 4 + 5]))
+    Exchange::echo(Frame::text(&"äöüß".repeat(25)))
+        .probed()
+        .if_silent(&d::CHARACTERS)
+        .if_ended(&d::CHARACTERS)
+        .play(talk, Delivery::Together)
 }
 
-fn header_cut(talk: &mut Talk) -> Check {
-    // After the first byte, inside the key, and inside the extended length.
-    for cut in [1, 4] {
-        talk.open()?;
-        let message = messages(talk, &["cut inside the header"]);
-        Exchange::new(message.clone(), message)
-            .otherwise(&d::HEADER_CUT)
-            .play(talk, Delivery::Cut(&[cut]))?;
-    }
+fn signed(talk: &mut Talk) -> Check {
+    ascii(talk, 32767, &d::BREAKS)?;
     talk.open()?;
-    let text = talk.random.word(200);
-    Exchange::echo(Frame::text(&text))
-        .otherwise(&d::HEADER_CUT)
-        .play(talk, Delivery::Cut(&[3]))
-}
-
-fn one_and_a_half(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let messages = messages(talk, &["first", "second", "third"]);
-    let cut = messages[0].encode().len() + 4 + 2 + 4 + 3;
-    Exchange::new(messages.clone(), messages.clone())
+    let payload: Vec<u8> = talk.random.word(32768).into_bytes();
+    let message = Frame::new(opcode::TEXT, payload);
+    let long = message.clone().with_form(LengthForm::Bits64);
+    Exchange::echo(message)
         .predict(
-            &d::GLUED_LOST,
-            "Only the first message came back.",
-            &messages[..1],
+            &d::SIGNED,
+            "From 32768 bytes on you write the length with 64 bits.",
+            &[long],
         )
-        .predict(
-            &d::GLUED_LOST,
-            "The last message did not come back.",
-            &messages[..2],
-        )
-        .otherwise(&d::GLUED_LOST)
-        .play(talk, Delivery::Cut(&[cut]))
-}
-
-fn bytewise(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let message = messages(talk, &["byte by byte"]);
-    Exchange::new(message.clone(), message)
-        .otherwise(&d::ONE_READ)
-        .play(talk, Delivery::ByteByByte)
-}
-
-fn character_cut(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let text = "Grüße";
-    // Header and key have 6 bytes; then G, r, and the first byte of ü.
-    let (first, second) = text.as_bytes().split_at(3);
-    let replaced = [first, second].map(String::from_utf8_lossy).concat();
-    Exchange::echo(Frame::text(text))
-        .predict(
-            &d::UTF8_READS,
-            "The halves of the character were replaced.",
-            &[Frame::text(&replaced)],
-        )
-        .otherwise(&d::UTF8_READS)
-        .rule("RFC 6455 §5.6")
-        .play(talk, Delivery::Cut(&[6 + 3]))
-}
-
-fn request_cut(talk: &mut Talk) -> Check {
-    // A server that rejects a whole request has another mistake.
-    talk.open()?;
-    let request = talk.new_request();
-    talk.connect()?;
-    let bytes = request.encode();
-    let cut = bytes.len() / 3;
-    talk.send_in_pieces(&bytes, &[cut]);
-    let received = match talk.read_head() {
-        HeadReading::Head(head) if head.status() == Some(101) => return Ok(()),
-        HeadReading::Head(head) => Shown::line(head.status_line()),
-        HeadReading::Incomplete(bytes, missing) => Shown::bytes(bytes, missing.words()),
-    };
-    let piece = |bytes: &[u8]| Shown::line(wire::printable(bytes, 160));
-    Failure::diagnosed(&d::REQUEST_CUT, "")
-        .sent(piece(&bytes[..cut]))
-        .sent(Shown::line("(and a moment later)"))
-        .sent(piece(&bytes[cut..]))
-        .received(received)
-        .expected("HTTP/1.1 101 Switching Protocols")
-        .fail()
+        .probed()
+        .otherwise(&d::SIGNED)
+        .play(talk, Delivery::Together)
 }

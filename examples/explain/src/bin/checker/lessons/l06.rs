@@ -1,154 +1,339 @@
-//! Lesson 6: the close.
+//! Lesson 6: fragments and control frames.
 
 use stentor::Version;
 
-use crate::closing::{self, Closing};
-use crate::diagnoses::closing as d;
-use crate::exchange::{self, Delivery, Exchange};
-use crate::lesson::{Case, Check, Failure, Lesson, Role, Shown};
-use crate::talk::{End, Missing, Talk};
-use crate::wire::{self, Frame, opcode};
+use crate::diagnoses::messages as d;
+use crate::exchange::{Delivery, Exchange};
+use crate::lesson::{Case, Check, Lesson, Role};
+use crate::talk::Talk;
+use crate::wire::{Frame, opcode};
 
 pub(crate) static LESSON: Lesson = Lesson {
     number: 6,
-    title: "The close",
+    title: "Fragments and control frames",
     role: Role::Server,
     versions: &[Version::Rfc6455, Version::Hybi08, Version::Hybi07],
     cases: &[
         Case {
             id: "6.1",
-            title: "a close frame comes back",
-            run: close,
+            title: "a ping is answered by a pong with the same payload",
+            run: ping,
         },
         Case {
             id: "6.2",
-            title: "then the server closes the TCP connection",
-            run: tcp_end,
+            title: "pings of 0 and of 125 bytes",
+            run: ping_sizes,
         },
         Case {
             id: "6.3",
-            title: "a close frame without a code",
-            run: no_code,
+            title: "a pong that was not asked for is ignored",
+            run: pong,
         },
         Case {
             id: "6.4",
-            title: "a reason of 123 bytes",
-            run: reason,
+            title: "a text message in two fragments",
+            run: two_fragments,
         },
         Case {
             id: "6.5",
-            title: "a code of an application, 4321",
-            run: application,
+            title: "a binary message in three fragments stays binary",
+            run: binary_fragments,
         },
         Case {
             id: "6.6",
-            title: "a close frame just behind a message",
-            run: message_before,
+            title: "a ping between two fragments",
+            run: ping_between,
         },
         Case {
             id: "6.7",
-            title: "a message after the close frame is ignored",
-            run: message_after,
+            title: "a character that is cut between two fragments",
+            run: character_cut,
         },
         Case {
             id: "6.8",
-            title: "a close frame inside a message",
-            run: inside,
+            title: "empty fragments",
+            run: empty_fragments,
         },
         Case {
             id: "6.9",
-            title: "bytes after the close frame do not lead to a TCP reset",
-            run: no_reset,
+            title: "two messages in fragments, one after the other",
+            run: two_messages,
         },
     ],
 };
 
-/// The bytes of the message after the close frame.
-const LATE: usize = 300_000;
-
-fn close(talk: &mut Talk) -> Check {
-    talk.open()?;
-    Exchange::echo(Frame::text("before the close")).play(talk, Delivery::Together)?;
-    Closing::new(Frame::close(1000, "")).play(talk)
+fn fragment(first: u8, payload: impl Into<Vec<u8>>) -> Frame {
+    Frame::new(first, payload).unfinished()
 }
 
-fn tcp_end(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let sent = talk.send_frame(Frame::close(1000, ""));
-    // Case 6.1 judges the frame.
-    closing::skip_to_close(talk);
-    closing::tcp_end(talk, &sent)
+fn last(payload: impl Into<Vec<u8>>) -> Frame {
+    Frame::new(opcode::CONTINUATION, payload)
 }
 
-fn no_code(talk: &mut Talk) -> Check {
+fn ping(talk: &mut Talk) -> Check {
     talk.open()?;
-    Closing::new(Frame::new(opcode::CLOSE, "")).play(talk)
+    let payload = format!("ping {}", talk.random.word(4)).into_bytes();
+    ping_with(payload).play(talk, Delivery::Together)
 }
 
-fn reason(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let reason = format!("{}ü{}", talk.random.word(60), talk.random.word(61));
-    Closing::new(Frame::close(1001, &reason)).play(talk)
+fn ping_with(payload: Vec<u8>) -> Exchange {
+    let with = |opcode, payload: &[u8]| Frame::new(opcode, payload);
+    let pong = with(opcode::PONG, &payload);
+    let upper = payload.to_ascii_uppercase();
+    Exchange::new(vec![with(opcode::PING, &payload)], vec![pong])
+        .predict(&d::PONG_EMPTY, "", &[with(opcode::PONG, b"")])
+        .predict(&d::PING_FOR_PING, "", &[with(opcode::PING, &payload)])
+        .predict(&d::PING_AS_MESSAGE, "", &[with(opcode::TEXT, &payload)])
+        .predict(&d::PING_AS_MESSAGE, "", &[with(opcode::BINARY, &payload)])
+        .predict(&d::PONG_PAYLOAD, "", &[with(opcode::PONG, &upper)])
+        .if_silent(&d::NO_PONG)
+        .if_ended(&d::NO_PONG)
+        .otherwise(&d::PONG_PAYLOAD)
+        .rule("RFC 6455 §5.5.3")
 }
 
-fn application(talk: &mut Talk) -> Check {
+fn ping_sizes(talk: &mut Talk) -> Check {
     talk.open()?;
-    Closing::new(Frame::close(4321, "done")).play(talk)
+    ping_with(Vec::new()).play(talk, Delivery::Together)?;
+    let mut payload = talk.random.bytes::<125>();
+    // Bytes that are no UTF-8 in any place.
+    payload[0] = 0xff;
+    ping_with(payload.to_vec()).play(talk, Delivery::Together)
 }
 
-fn message_before(talk: &mut Talk) -> Check {
+fn pong(talk: &mut Talk) -> Check {
     talk.open()?;
-    let message = Frame::text(&format!("the last message {}", talk.random.word(4)));
-    let mut closing = Closing::new(Frame::close(1000, ""));
-    closing.sent.insert(0, message.clone());
-    closing.before = vec![message];
-    closing.play(talk)
+    let text = Frame::text(&format!("after a pong {}", talk.random.word(4)));
+    let pong = Frame::new(opcode::PONG, "unasked");
+    let echoed = Frame::text("unasked");
+    Exchange::new(vec![pong.clone(), text.clone()], vec![text.clone()])
+        .predict(&d::PING_AS_MESSAGE, "", &[echoed, text.clone()])
+        .predict(&d::PONG_ANSWERED, "", &[pong.clone(), text])
+        .never(pong)
+        .otherwise(&d::PONG_NOT_IGNORED)
+        .play(talk, Delivery::Together)
 }
 
-fn message_after(talk: &mut Talk) -> Check {
+fn two_fragments(talk: &mut Talk) -> Check {
     talk.open()?;
-    let mut closing = Closing::new(Frame::close(1000, ""));
-    let late = Frame::text(&format!("too late {}", talk.random.word(4)));
-    closing.sent.push(late);
-    closing.play(talk)?;
-    let (rest, _) = talk.rest_until_silence();
-    if wire::is_keepalive(&rest) {
-        return Ok(());
+    let first = format!("first {} ", talk.random.word(4));
+    let second = format!("second {}", talk.random.word(4));
+    let whole = format!("{first}{second}");
+    let sent = vec![fragment(opcode::TEXT, &*first), last(&*second)];
+    Exchange::new(sent, vec![Frame::text(&whole)])
+        .predict(
+            &d::OPCODE_LOST,
+            "The reply has opcode 0, that of the last frame.",
+            &[last(&*whole)],
+        )
+        .predict(
+            &d::OPCODE_LOST,
+            "The reply is binary.",
+            &[Frame::new(opcode::BINARY, &*whole)],
+        )
+        .predict(
+            &d::CONTINUATION,
+            "Each fragment came back as a message of its own.",
+            &[Frame::text(&first), Frame::text(&second)],
+        )
+        .predict(
+            &d::CONTINUATION,
+            "Each fragment came back as a whole frame with its own opcode.",
+            &[Frame::text(&first), last(&*second)],
+        )
+        .predict(
+            &d::CONTINUATION,
+            "Only the last fragment came back.",
+            &[Frame::text(&second)],
+        )
+        .predict(
+            &d::CONTINUATION,
+            "Only the last fragment came back.",
+            &[last(&*second)],
+        )
+        .predict(
+            &d::CONTINUATION,
+            "Only the first fragment came back.",
+            &[Frame::text(&first)],
+        )
+        .predict(
+            &d::CONTINUATION,
+            "Only the first fragment came back.",
+            &[fragment(opcode::TEXT, &*first)],
+        )
+        .otherwise(&d::CONTINUATION)
+        .rule("RFC 6455 §5.4")
+        .play(talk, Delivery::Together)
+}
+
+fn binary_fragments(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let pieces: Vec<_> = (0..3).map(|_| talk.random.bytes::<7>().to_vec()).collect();
+    let whole = pieces.concat();
+    let sent = vec![
+        fragment(opcode::BINARY, &*pieces[0]),
+        fragment(opcode::CONTINUATION, &*pieces[1]),
+        last(&*pieces[2]),
+    ];
+    Exchange::new(sent, vec![Frame::new(opcode::BINARY, &*whole)])
+        .predict(
+            &d::OPCODE_LOST,
+            "The reply is text.",
+            &[Frame::new(opcode::TEXT, &*whole)],
+        )
+        .predict(&d::OPCODE_LOST, "The reply has opcode 0.", &[last(&*whole)])
+        .predict(
+            &d::CONTINUATION,
+            "Only two of the three fragments came back.",
+            &[Frame::new(
+                opcode::BINARY,
+                [&pieces[0][..], &pieces[1]].concat(),
+            )],
+        )
+        .predict(
+            &d::CONTINUATION,
+            "Only two of the three fragments came back.",
+            &[Frame::new(
+                opcode::BINARY,
+                [&pieces[0][..], &pieces[2]].concat(),
+            )],
+        )
+        .otherwise(&d::OPCODE_LOST)
+        .rule("RFC 6455 §5.4")
+        .play(talk, Delivery::Together)
+}
+
+fn ping_between(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let first = format!("first {} ", talk.random.word(4));
+    let second = format!("second {}", talk.random.word(4));
+    let between = format!("between {} ", talk.random.word(4));
+    let pong = Frame::new(opcode::PONG, &*between);
+    let text = |parts: &[&str]| Frame::text(&parts.concat());
+    let sent = vec![
+        fragment(opcode::TEXT, &*first),
+        Frame::new(opcode::PING, &*between),
+        last(&*second),
+    ];
+    let mut exchange = Exchange::new(sent, vec![pong.clone(), text(&[&first, &second])]);
+    for (diagnosis, words, reply) in [
+        (&d::PING_JOINED, "", text(&[&first, &between, &second])),
+        (
+            &d::PING_JOINED,
+            "The ping was taken for the end of the message.",
+            text(&[&first, &between]),
+        ),
+        (
+            &d::PING_JOINED,
+            "The ping replaced the start of the message.",
+            text(&[&between, &second]),
+        ),
+        (
+            &d::PING_ENDS,
+            "The start of the message is lost.",
+            text(&[&second]),
+        ),
+        (
+            &d::PING_ENDS,
+            "The end of the message is lost.",
+            text(&[&first]),
+        ),
+    ] {
+        let replies = [pong.clone(), reply];
+        exchange = exchange
+            .predict(diagnosis, words, &replies[1..])
+            .predict(diagnosis, words, &replies);
     }
-    Failure::diagnosed(&d::AFTER_CLOSE, "Bytes came after the close frame.")
-        .received(Shown::bytes(rest, "after the close frame"))
-        .expected("nothing after the close frame")
-        .fail()
-}
-
-fn inside(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let mut closing = Closing::new(Frame::close(1000, ""));
-    let start = Frame::text("this message will not end").unfinished();
-    closing.sent.insert(0, start);
-    closing.any_code = true;
-    closing.silent = &d::NOT_AT_ONCE;
-    closing.play(talk)
-}
-
-fn no_reset(talk: &mut Talk) -> Check {
-    talk.open()?;
-    // More bytes than one read returns: a server that closes its socket at once leaves some unread.
-    let close = Frame::close(1000, "").masked(talk.random.mask());
-    let late = Frame::text(&talk.random.word(LATE)).masked(talk.random.mask());
-    talk.send(&[close.encode(), late.encode()].concat());
-    closing::skip_to_close(talk);
-    let missing = talk.wait_for_end(talk.timeout());
-    if missing != Missing::Ended(End::Reset) {
-        return Ok(());
+    let wrong_kind = |opcode| Frame::new(opcode, format!("{first}{second}"));
+    for opcode in [
+        opcode::PING,
+        opcode::PONG,
+        opcode::CONTINUATION,
+        opcode::BINARY,
+    ] {
+        let words = "The ping has changed the opcode of the message.";
+        exchange = exchange.predict(&d::PING_ENDS, words, &[pong.clone(), wrong_kind(opcode)]);
     }
-    Failure::diagnosed(&d::RESET, "")
-        .sent(Shown::bytes(close.encode(), exchange::description(&close)))
-        .sent(Shown::bytes(late.encode(), exchange::description(&late)))
-        .received(Shown::line(format!(
-            "(the close frame of your server; {})",
-            missing.words()
-        )))
-        .expected("the close frame, and then the normal end of the TCP connection")
-        .fail()
+    exchange
+        .otherwise(&d::PING_ENDS)
+        .rule("RFC 6455 §5.4")
+        .play(talk, Delivery::Together)
+}
+
+fn character_cut(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let whole = "Grüße";
+    // ü is c3 bc; the first fragment ends with c3.
+    let (first, second) = whole.as_bytes().split_at(3);
+    let sent = vec![fragment(opcode::TEXT, first), last(second)];
+    let replaced = [first, second].map(String::from_utf8_lossy).concat();
+    Exchange::new(sent, vec![Frame::text(whole)])
+        .predict(
+            &d::UTF8_PIECEWISE,
+            "The halves of the character were replaced by U+FFFD.",
+            &[Frame::text(&replaced)],
+        )
+        .predict(
+            &d::UTF8_PIECEWISE,
+            "The halves of the character were replaced by question marks.",
+            &[Frame::text(&replaced.replace('\u{fffd}', "?"))],
+        )
+        .predict(
+            &d::UTF8_PIECEWISE,
+            "The halves of the character were dropped.",
+            &[Frame::text(&replaced.replace('\u{fffd}', ""))],
+        )
+        .otherwise(&d::UTF8_PIECEWISE)
+        .rule("RFC 6455 §5.6")
+        .play(talk, Delivery::Together)
+}
+
+fn empty_fragments(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let text = format!("in the middle {}", talk.random.word(4));
+    let sent = vec![
+        fragment(opcode::TEXT, ""),
+        fragment(opcode::CONTINUATION, &*text),
+        last(""),
+    ];
+    Exchange::new(sent, vec![Frame::text(&text)])
+        .predict(
+            &d::CONTINUATION,
+            "The last fragment, which is empty, came back alone.",
+            &[Frame::text("")],
+        )
+        .otherwise(&d::CONTINUATION)
+        .rule("RFC 6455 §5.4")
+        .play(talk, Delivery::Together)
+}
+
+fn two_messages(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let word = |talk: &mut Talk, name: &str| format!("{name} {} ", talk.random.word(4));
+    let (one, two) = (word(talk, "one"), word(talk, "two"));
+    let (three, four) = (word(talk, "three"), word(talk, "four"));
+    let first = Frame::text(&format!("{one}{two}"));
+    Exchange::new(
+        vec![fragment(opcode::TEXT, &*one), last(&*two)],
+        vec![first.clone()],
+    )
+    .otherwise(&d::CONTINUATION)
+    .play(talk, Delivery::Together)?;
+    let joined = Frame::text(&format!("{one}{two}{three}{four}"));
+    Exchange::new(
+        vec![fragment(opcode::TEXT, &*three), last(&*four)],
+        vec![Frame::text(&format!("{three}{four}"))],
+    )
+    .predict(
+        &d::FRAGMENTS_STAY,
+        "The reply contains both messages.",
+        &[joined],
+    )
+    .predict(
+        &d::FRAGMENTS_STAY,
+        "The first message came again.",
+        &[first],
+    )
+    .otherwise(&d::FRAGMENTS_STAY)
+    .play(talk, Delivery::Together)
 }

@@ -1,399 +1,154 @@
-//! Lesson 7: input that must be refused.
-
-use std::fmt::Write as _;
+//! Lesson 7: the close.
 
 use stentor::Version;
 
-use crate::closing;
-use crate::diagnoses::{closing as close, frames, refusing as d};
-use crate::diagnosis::Diagnosis;
-use crate::exchange;
+use crate::closing::{self, Closing};
+use crate::diagnoses::closing as d;
+use crate::exchange::{self, Delivery, Exchange};
 use crate::lesson::{Case, Check, Failure, Lesson, Role, Shown};
-use crate::talk::{End, HeadReading, Missing, Reading, Talk};
-use crate::wire::{self, Frame, LengthForm, opcode};
+use crate::talk::{End, Missing, Talk};
+use crate::wire::{self, Frame, opcode};
 
 pub(crate) static LESSON: Lesson = Lesson {
     number: 7,
-    title: "Input that must be refused",
+    title: "The close",
     role: Role::Server,
-    versions: &[Version::Rfc6455],
+    versions: &[Version::Rfc6455, Version::Hybi08, Version::Hybi07],
     cases: &[
         Case {
             id: "7.1",
-            title: "a request without a key",
-            run: no_key,
+            title: "a close frame comes back",
+            run: close,
         },
         Case {
             id: "7.2",
-            title: "a request of version 99",
-            run: version,
+            title: "then the server closes the TCP connection",
+            run: tcp_end,
         },
         Case {
             id: "7.3",
-            title: "a frame without a mask",
-            run: unmasked,
+            title: "a close frame without a code",
+            run: no_code,
         },
         Case {
             id: "7.4",
-            title: "a frame with a reserved bit",
-            run: reserved,
+            title: "a reason of 123 bytes",
+            run: reason,
         },
         Case {
             id: "7.5",
-            title: "opcodes that do not exist",
-            run: opcodes,
+            title: "a code of an application, 4321",
+            run: application,
         },
         Case {
             id: "7.6",
-            title: "a ping of 126 bytes",
-            run: long_ping,
+            title: "a close frame just behind a message",
+            run: message_before,
         },
         Case {
             id: "7.7",
-            title: "a ping without FIN",
-            run: ping_pieces,
+            title: "a message after the close frame is ignored",
+            run: message_after,
         },
         Case {
             id: "7.8",
-            title: "a continuation without a message",
-            run: stray,
+            title: "a close frame inside a message",
+            run: inside,
         },
         Case {
             id: "7.9",
-            title: "a message inside a message",
-            run: nested,
-        },
-        Case {
-            id: "7.10",
-            title: "text that is no UTF-8",
-            run: invalid_text,
-        },
-        Case {
-            id: "7.11",
-            title: "text in fragments that ends inside a character",
-            run: unfinished_text,
-        },
-        Case {
-            id: "7.12",
-            title: "a close frame of one byte",
-            run: close_byte,
-        },
-        Case {
-            id: "7.13",
-            title: "close codes that must not be sent",
-            run: close_codes,
-        },
-        Case {
-            id: "7.14",
-            title: "a length with its highest bit set",
-            run: top_bit,
+            title: "bytes after the close frame do not lead to a TCP reset",
+            run: no_reset,
         },
     ],
 };
 
-fn no_key(talk: &mut Talk) -> Check {
-    let mut request = talk.new_request();
-    request.remove("Sec-WebSocket-Key");
-    talk.send_request(request)?;
-    rejected(
-        talk,
-        &d::NO_KEY,
-        "(no header Sec-WebSocket-Key)",
-        "status 400",
-    )
-    .map(|_| ())
+/// The bytes of the message after the close frame.
+const LATE: usize = 300_000;
+
+fn close(talk: &mut Talk) -> Check {
+    talk.open()?;
+    Exchange::echo(Frame::text("before the close")).play(talk, Delivery::Together)?;
+    Closing::new(Frame::close(1000, "")).play(talk)
 }
 
-fn version(talk: &mut Talk) -> Check {
-    let mut request = talk.new_request();
-    request.set("Sec-WebSocket-Version", "99");
-    talk.send_request(request)?;
-    let line = "Sec-WebSocket-Version: 99";
-    let expected = "status 426 and the header Sec-WebSocket-Version: 13";
-    let Some(head) = rejected(talk, &d::VERSION, line, expected)? else {
-        return Ok(());
-    };
-    let lists = |value: &str| value.split(',').any(|version| version.trim() == "13");
-    if head.values("Sec-WebSocket-Version").any(lists) {
-        return Ok(());
-    }
-    let mut failure = Failure::diagnosed(&d::VERSION_LIST, "").sent(Shown::line(line));
-    for line in &head.lines {
-        failure = failure.received(Shown::line(line));
-    }
-    failure.expected(expected).fail()
+fn tcp_end(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let sent = talk.send_frame(Frame::close(1000, ""));
+    // Case 6.1 judges the frame.
+    closing::skip_to_close(talk);
+    closing::tcp_end(talk, &sent)
 }
 
-/// Reads a response that must not be 101. `None` if the connection was closed without a response.
-fn rejected(
-    talk: &mut Talk,
-    diagnosis: &'static Diagnosis,
-    sent: &str,
-    expected: &str,
-) -> Check<Option<crate::handshake::Head>> {
-    let received = match talk.read_head() {
-        HeadReading::Head(head) if head.status() != Some(101) => return Ok(Some(head)),
-        HeadReading::Incomplete(_, Missing::Ended(End::Closed | End::Reset)) => return Ok(None),
-        HeadReading::Head(head) => Shown::line(head.status_line()),
-        HeadReading::Incomplete(bytes, missing) => Shown::bytes(bytes, missing.words()),
-    };
-    Failure::diagnosed(diagnosis, "")
-        .sent(Shown::line(sent))
-        .received(received)
-        .expected(expected)
+fn no_code(talk: &mut Talk) -> Check {
+    talk.open()?;
+    Closing::new(Frame::new(opcode::CLOSE, "")).play(talk)
+}
+
+fn reason(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let reason = format!("{}ü{}", talk.random.word(60), talk.random.word(61));
+    Closing::new(Frame::close(1001, &reason)).play(talk)
+}
+
+fn application(talk: &mut Talk) -> Check {
+    talk.open()?;
+    Closing::new(Frame::close(4321, "done")).play(talk)
+}
+
+fn message_before(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let message = Frame::text(&format!("the last message {}", talk.random.word(4)));
+    let mut closing = Closing::new(Frame::close(1000, ""));
+    closing.sent.insert(0, message.clone());
+    closing.before = vec![message];
+    closing.play(talk)
+}
+
+fn message_after(talk: &mut Talk) -> Check {
+    talk.open()?;
+    let mut closing = Closing::new(Frame::close(1000, ""));
+    let late = Frame::text(&format!("too late {}", talk.random.word(4)));
+    closing.sent.push(late);
+    closing.play(talk)?;
+    let (rest, _) = talk.rest_until_silence();
+    if wire::is_keepalive(&rest) {
+        return Ok(());
+    }
+    Failure::diagnosed(&d::AFTER_CLOSE, "Bytes came after the close frame.")
+        .received(Shown::bytes(rest, "after the close frame"))
+        .expected("nothing after the close frame")
         .fail()
 }
 
-fn unmasked(talk: &mut Talk) -> Check {
+fn inside(talk: &mut Talk) -> Check {
     talk.open()?;
-    let frame = Frame::text("without a mask");
-    talk.send(&frame.encode());
-    let reading = talk.read_response(std::slice::from_ref(&frame));
-    // The first four bytes of the payload, taken for a key.
-    let (key, rest) = frame.payload.split_at(4);
-    let mut garbled = rest.to_vec();
-    wire::xor(&mut garbled, [key[0], key[1], key[2], key[3]], 0);
-    let found = match &reading {
-        Reading::Frame(reply, _) if reply.payload == garbled => &d::READS_KEY,
-        Reading::Incomplete(bytes, Missing::Silence) if bytes.is_empty() => {
-            talk.send(&[0; 4]);
-            match talk.is_awake() {
-                true => &d::READS_KEY,
-                false => &d::UNMASKED,
-            }
-        }
-        _ => &d::UNMASKED,
-    };
-    let sent = vec![Shown::bytes(frame.encode(), exchange::description(&frame))];
-    verdict(reading, sent, &[frame], &[1002], found)
+    let mut closing = Closing::new(Frame::close(1000, ""));
+    let start = Frame::text("this message will not end").unfinished();
+    closing.sent.insert(0, start);
+    closing.any_code = true;
+    closing.silent = &d::NOT_AT_ONCE;
+    closing.play(talk)
 }
 
-fn reserved(talk: &mut Talk) -> Check {
-    for bits in [4, 2, 1] {
-        talk.open()?;
-        let frame = Frame::text("reserved").reserved(bits);
-        refuse(talk, vec![frame], &[1002], &d::RESERVED)?;
+fn no_reset(talk: &mut Talk) -> Check {
+    talk.open()?;
+    // More bytes than one read returns: a server that closes its socket at once leaves some unread.
+    let close = Frame::close(1000, "").masked(talk.random.mask());
+    let late = Frame::text(&talk.random.word(LATE)).masked(talk.random.mask());
+    talk.send(&[close.encode(), late.encode()].concat());
+    closing::skip_to_close(talk);
+    let missing = talk.wait_for_end(talk.timeout());
+    if missing != Missing::Ended(End::Reset) {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn opcodes(talk: &mut Talk) -> Check {
-    for opcode in [3, 11] {
-        talk.open()?;
-        refuse(talk, vec![Frame::new(opcode, "?")], &[1002], &d::OPCODE)?;
-    }
-    Ok(())
-}
-
-fn long_ping(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let ping = Frame::new(opcode::PING, talk.random.word(126));
-    refuse(talk, vec![ping], &[1002, 1009], &d::LONG_PING)
-}
-
-fn ping_pieces(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let start = Frame::new(opcode::PING, "in ").unfinished();
-    let end = Frame::new(opcode::CONTINUATION, "pieces");
-    refuse(talk, vec![start, end], &[1002], &d::PING_PIECES)
-}
-
-fn stray(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let frame = Frame::new(opcode::CONTINUATION, "more of nothing");
-    refuse(talk, vec![frame], &[1002], &d::STRAY)
-}
-
-fn nested(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let start = Frame::text("a message begins, ").unfinished();
-    refuse(
-        talk,
-        vec![start, Frame::text("and another")],
-        &[1002],
-        &d::INSIDE,
-    )
-}
-
-fn invalid_text(talk: &mut Talk) -> Check {
-    let texts: [&[u8]; 4] = [
-        b"abc\xffdef",
-        b"half \xc3",
-        b"slash \xc0\xaf",
-        b"pair \xed\xa0\x80",
-    ];
-    for text in texts {
-        talk.open()?;
-        let frame = Frame::new(opcode::TEXT, text);
-        refuse(talk, vec![frame], &[1007, 1003, 1002], &d::UTF8)?;
-    }
-    Ok(())
-}
-
-fn unfinished_text(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let start = Frame::text("half of ").unfinished();
-    let end = Frame::new(opcode::CONTINUATION, [0xf0, 0x9f, 0x91]);
-    refuse(talk, vec![start, end], &[1007, 1003, 1002], &d::UTF8)
-}
-
-fn close_byte(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let frame = Frame::new(opcode::CLOSE, [0x03]);
-    refuse(talk, vec![frame], &[1002], &d::CLOSE_BYTE)
-}
-
-fn close_codes(talk: &mut Talk) -> Check {
-    for code in [1005, 1006, 999, 5000] {
-        talk.open()?;
-        refuse(talk, vec![Frame::close(code, "")], &[1002], &d::CLOSE_CODE)?;
-    }
-    Ok(())
-}
-
-fn top_bit(talk: &mut Talk) -> Check {
-    talk.open()?;
-    let frame = Frame::text("Hello")
-        .with_form(LengthForm::Bits64)
-        .masked(talk.random.mask());
-    let mut bytes = frame.encode();
-    bytes[2] = 0x80;
-    talk.send(&bytes);
-    let sent = vec![Shown::bytes(
-        bytes,
-        "text with a length of 8 bytes, the highest bit set",
-    )];
-    verdict(
-        talk.read_response(&[]),
-        sent,
-        &[],
-        &[1002, 1009],
-        &d::TOP_BIT,
-    )
-}
-
-/// Sends frames with masks, with one write: the server must fail the connection.
-fn refuse(
-    talk: &mut Talk,
-    frames: Vec<Frame>,
-    codes: &[u16],
-    accepted: &'static Diagnosis,
-) -> Check {
-    let masked = |frame: Frame| frame.masked(talk.random.mask());
-    let frames: Vec<Frame> = frames.into_iter().map(masked).collect();
-    let bytes: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
-    talk.send(&bytes);
-    let shown = |frame: &Frame| Shown::bytes(frame.encode(), exchange::description(frame));
-    let sent = frames.iter().map(shown).collect();
-    verdict(talk.read_response(&frames), sent, &frames, codes, accepted)
-}
-
-/// Passes if the server closes the connection, with one of these codes or without a close frame.
-fn verdict(
-    reading: Reading,
-    sent: Vec<Shown>,
-    frames: &[Frame],
-    codes: &[u16],
-    accepted: &'static Diagnosis,
-) -> Check {
-    let (found, words, raw) = match reading {
-        Reading::Incomplete(bytes, Missing::Ended(End::Closed | End::Reset))
-            if bytes.is_empty() =>
-        {
-            return Ok(());
-        }
-        Reading::Incomplete(bytes, missing) => {
-            (accepted, String::new(), (bytes, missing.words().to_owned()))
-        }
-        Reading::Frame(frame, raw) if frame.opcode == opcode::CLOSE => {
-            let shown = exchange::close_words(&frame);
-            match wrong_close(&frame, frames, codes, accepted) {
-                None => return Ok(()),
-                Some((found, words)) => (found, words, (raw, shown)),
-            }
-        }
-        Reading::Frame(frame, raw) if frame.mask.is_some() => {
-            (&frames::MASKED, String::new(), (raw, frame.words()))
-        }
-        Reading::Frame(frame, raw) => (
-            accepted,
-            String::new(),
-            (raw, exchange::description(&frame)),
-        ),
-    };
-    let mut failure = Failure::diagnosed(found, words);
-    for shown in sent {
-        failure = failure.sent(shown);
-    }
-    failure
-        .received(Shown::bytes(raw.0, raw.1))
-        .expected(expectation(frames, codes))
+    Failure::diagnosed(&d::RESET, "")
+        .sent(Shown::bytes(close.encode(), exchange::description(&close)))
+        .sent(Shown::bytes(late.encode(), exchange::description(&late)))
+        .received(Shown::line(format!(
+            "(the close frame of your server; {})",
+            missing.words()
+        )))
+        .expected("the close frame, and then the normal end of the TCP connection")
         .fail()
-}
-
-/// The codes that a server may send for any broken rule. As a response to a close frame they are no sign that
-/// it has seen the mistake.
-const OTHER_CODES: [u16; 6] = [1003, 1007, 1008, 1009, 1010, 1011];
-
-/// The best close frame, and all else that passes.
-fn expectation(sent: &[Frame], codes: &[u16]) -> String {
-    let code = codes.first().copied().unwrap_or_default();
-    let mut others: Vec<u16> = codes.iter().skip(1).copied().collect();
-    if close_frame(sent).is_none() {
-        others.extend(OTHER_CODES);
-    }
-    others.sort_unstable();
-    others.dedup();
-    let others = others.iter().filter(|other| **other != code);
-    let others: String = others.map(|other| format!("{other}, ")).collect();
-    let end = match others.as_str() {
-        "" => "",
-        _ => "or ",
-    };
-    format!(
-        "88 02 {} (a close frame with code {code}; also accepted: {others}{end}TCP closed without a close \
-         frame)",
-        wire::hex(&code.to_be_bytes())
-    )
-}
-
-/// The close frame among the frames that were sent.
-fn close_frame(sent: &[Frame]) -> Option<&Frame> {
-    sent.iter().find(|sent| sent.opcode == opcode::CLOSE)
-}
-
-/// The mistake in a close frame that responds to a broken rule.
-fn wrong_close(
-    frame: &Frame,
-    sent: &[Frame],
-    codes: &[u16],
-    accepted: &'static Diagnosis,
-) -> Option<(&'static Diagnosis, String)> {
-    let body = frame.payload.as_slice();
-    let answered = close_frame(sent);
-    if answered.is_some_and(|answered| answered.payload == body) {
-        return Some((accepted, "It sent the same body back.".to_owned()));
-    }
-    if let Some((wrong, mut words)) = closing::wrong_close(frame, None) {
-        if wrong == &close::RESERVED_CODE {
-            let code = codes.first().copied().unwrap_or_default();
-            let _ = write!(words, " A rule was broken here: send {code}.");
-        }
-        return Some((wrong, words));
-    }
-    let [high, low, ..] = *body else {
-        // A close frame without a code fails the connection too (RFC 6455, section 7.1.7: the code is a SHOULD).
-        return None;
-    };
-    let code = u16::from_be_bytes([high, low]);
-    if codes.contains(&code) || OTHER_CODES.contains(&code) && answered.is_none() {
-        return None;
-    }
-    match answered {
-        Some(_) if code == 1000 => Some((
-            accepted,
-            "It responded as if the frame were valid.".to_owned(),
-        )),
-        _ => Some((&close::ERROR_CODE, exchange::close_words(frame))),
-    }
 }

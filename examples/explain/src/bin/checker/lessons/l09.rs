@@ -2,7 +2,7 @@
 
 use stentor::Version;
 
-use super::l08::{hixie_cut_and_glued, hixie_texts};
+use super::l01::{hixie_cut_and_glued, hixie_texts};
 use crate::diagnoses::{draft75, draft76 as d, hixie as frames};
 use crate::diagnosis::Diagnosis;
 use crate::guess::proof::{self, EXAMPLE, Keys};

@@ -2,7 +2,7 @@
 
 use stentor::Version;
 
-use super::l01;
+use super::l02;
 use crate::diagnoses::draft8 as d;
 use crate::exchange::{Delivery, Exchange};
 use crate::handshake::Head;
@@ -85,7 +85,7 @@ fn accept_value(talk: &mut Talk) -> Check {
     talk.send_request(request)?;
     let head = response(talk)?;
     if head.values("Sec-WebSocket-Accept").next().is_some() {
-        return l01::check_accept(talk, &head, &[]);
+        return l02::check_accept(talk, &head, &[]);
     }
     let mut failure = Failure::diagnosed(&d::ACCEPT, "");
     for line in &head.lines {

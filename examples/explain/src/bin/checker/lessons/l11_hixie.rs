@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stentor::Version;
 
-use super::l08::{hixie_cut_and_glued, hixie_texts, marker_is_skipped};
+use super::l01::{hixie_cut_and_glued, hixie_texts, marker_is_skipped};
 use super::l11::check_end;
 use crate::client::{self, Response, value};
 use crate::diagnoses::{

@@ -22,9 +22,9 @@ use crate::lesson::Lesson;
 /// All lessons, in the order in which they are run.
 pub(crate) static ALL: &[&Lesson] = &[
     &l01::LESSON,
+    &l02::LESSON,
     // The handshake of versions 7 and 8, before their frames.
     &l10::LESSON,
-    &l02::LESSON,
     &l03::LESSON,
     &l04::LESSON,
     &l05::LESSON,

@@ -31,6 +31,7 @@ fn lesson(result: &LessonResult) -> Value {
     json!({
         "number": result.lesson.number,
         "title": result.lesson.title,
+        "chapter": result.lesson.chapter(),
         "cases": result.cases.iter().map(case).collect::<Vec<_>>(),
         "waiting": result.lesson.cases.iter().skip(result.cases.len()).map(|case| case.id).collect::<Vec<_>>(),
     })

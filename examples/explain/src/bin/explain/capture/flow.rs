@@ -7,8 +7,8 @@ use std::time::Duration;
 use stentor_explain::Side;
 
 use super::super::session::{Session, Settings};
-use super::packet::Segment;
 use super::tcp::{Direction, Piece};
+use stentor_explain::packet::Segment;
 
 /// One connection between two addresses.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use pcap_parser::Linktype;
 
 use super::super::session::Settings;
 use super::flow::{Context, Flow, Reason};
-use super::packet::{self, Segment, Skip};
+use stentor_explain::packet::{self, Segment, Skip};
 
 /// The connections, by their addresses, the smaller one first.
 #[derive(Debug)]

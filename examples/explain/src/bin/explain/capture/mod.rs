@@ -2,7 +2,6 @@
 
 mod flow;
 mod flows;
-pub(crate) mod packet;
 mod tcp;
 
 use std::io::{self, Read, Write};
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
+use stentor_explain::packet;
 
 use super::Failure;
 use super::session::Settings;

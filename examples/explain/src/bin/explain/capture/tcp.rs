@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::packet::Segment;
+use stentor_explain::packet::Segment;
 
 /// A direction. It keeps segments that came early, within limits.
 #[derive(Debug, Default)]

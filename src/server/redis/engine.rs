@@ -1,0 +1,255 @@
+//! The engine of shared rooms: the thread `stentor redis`, which moves bytes between the session and its two
+//! connections. It sleeps until an order comes, a connection is ready, or the session has a deadline.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::net::catch_panic::catch_panic;
+use crate::net::log::{SERVER, error, info, warn};
+use crate::net::sync::Instant;
+use crate::net::sync::channel::{Receiver, Sender};
+use crate::net::waker::Sleeper;
+use crate::protocol::http::text::Escaped;
+use crate::server::counters::Totals;
+use crate::server::hub::Command;
+use crate::server::hub::history::Ask;
+use crate::server::journal::{Desk, Order, Report};
+
+use super::address::Address;
+use super::options::OnGap;
+use super::session::{Line, Output, Session};
+use super::stream::Stream;
+
+pub(crate) struct Engine {
+    pub(super) session: Session,
+    pub(super) address: Address,
+    pub(super) connect_timeout: Duration,
+    pub(super) on_gap: Option<Arc<OnGap>>,
+    pub(super) desk: Arc<Desk>,
+    pub(super) orders: Receiver<Order>,
+    pub(super) sleeper: Sleeper,
+    pub(super) hub: Sender<Command>,
+    pub(super) totals: Arc<Totals>,
+    pub(super) streams: Option<[Stream; 2]>,
+    pub(super) buffer: Vec<u8>,
+    /// When a fault was logged last, until the next success.
+    pub(super) logged: Option<Instant>,
+}
+
+/// The bytes that are read at once.
+pub(super) const READ: usize = 64 * 1024;
+
+/// The reads of one connection before the other one, and the orders, have their turn.
+const READS: usize = 16;
+
+/// The orders that are executed at once.
+const ORDERS: usize = 1024;
+
+/// The least time between two faults in the log.
+const QUIET: Duration = Duration::from_secs(10);
+
+const LINES: [Line; 2] = [Line::Commands, Line::Notifications];
+
+impl Engine {
+    /// Connects for the first time, and waits for the result.
+    ///
+    /// # Errors
+    /// The reason why Redis cannot be used.
+    pub(super) fn connect_first(&mut self) -> io::Result<()> {
+        while !self.session.is_up() {
+            if let Some(reason) = self.turn() {
+                return Err(io::Error::other(format!(
+                    "{}: {reason}: start Redis first, or let it be down with Redis::may_be_down",
+                    self.address
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs until [`Order::Stop`].
+    pub(crate) fn run(mut self) {
+        loop {
+            let is_stopped = !self.take_orders();
+            if is_stopped {
+                self.session.stop();
+                self.execute_outputs();
+                return;
+            }
+            self.turn();
+        }
+    }
+
+    /// Executes the orders that wait; returns `false` at the end.
+    fn take_orders(&mut self) -> bool {
+        self.sleeper.awake();
+        let now = Instant::now();
+        for order in self.orders.clone().try_iter().take(ORDERS) {
+            if let Order::Stop = order {
+                return false;
+            }
+            self.session.order(order, now);
+        }
+        true
+    }
+
+    /// Sends, sleeps, and receives. Returns the reason if the connections have ended.
+    fn turn(&mut self) -> Option<String> {
+        let now = Instant::now();
+        if self.session.wants_connections(now) {
+            self.connect();
+        }
+        self.session.tick(Instant::now());
+        self.send();
+        let mut fault = self.execute_outputs();
+        if fault.is_none() && self.orders.is_empty() {
+            self.sleep();
+        }
+        for place in 0..LINES.len() {
+            self.receive(place);
+        }
+        fault = self.execute_outputs().or(fault);
+        self.totals.redis.store(self.session.numbers);
+        fault
+    }
+
+    fn connect(&mut self) {
+        let connect = || {
+            let place = &self.address.place;
+            let commands = Stream::connect(place, self.connect_timeout)?;
+            let notifications = Stream::connect(place, self.connect_timeout)?;
+            Ok::<_, io::Error>([commands, notifications])
+        };
+        let result = connect();
+        let now = Instant::now();
+        self.session.connected(now);
+        match result {
+            Ok(streams) => self.streams = Some(streams),
+            Err(error) => self.session.broken(&error.to_string(), now),
+        }
+    }
+
+    fn send(&mut self) {
+        let Some(streams) = &mut self.streams else {
+            return;
+        };
+        for (stream, line) in streams.iter_mut().zip(LINES) {
+            if let Err(error) = stream.send(self.session.unsent(line)) {
+                return self.session.broken(&error.to_string(), Instant::now());
+            }
+        }
+    }
+
+    fn sleep(&mut self) {
+        let next = self.session.next_tick();
+        let next = next.map(|next| next.saturating_duration_since(Instant::now()));
+        let session = &mut self.session;
+        let polled = self.streams.iter().flatten().zip(LINES);
+        let polled = polled.map(|(stream, line)| stream.polled(!session.unsent(line).is_empty()));
+        self.sleeper.poll(polled.collect(), next);
+    }
+
+    /// Receives the bytes that are there.
+    fn receive(&mut self, place: usize) {
+        for _ in 0..READS {
+            let Some(streams) = &mut self.streams else {
+                return;
+            };
+            match streams[place].receive(&mut self.buffer) {
+                Ok(None) => return,
+                Ok(Some(len)) => {
+                    let bytes = &self.buffer[..len];
+                    self.session.receive(LINES[place], bytes, Instant::now());
+                    // The hub receives these before more is read.
+                    self.execute_reports();
+                }
+                Err(error) => {
+                    return self.session.broken(&error.to_string(), Instant::now());
+                }
+            }
+        }
+    }
+
+    /// Executes the results up to the end of the connections, if there is one.
+    fn execute_reports(&mut self) {
+        self.note_health();
+        while !self.session.next_output_is_down() {
+            match self.session.output() {
+                Some(output) => drop(self.execute(output)),
+                None => return,
+            }
+        }
+    }
+
+    /// Executes all results; returns the reason if the connections have ended.
+    fn execute_outputs(&mut self) -> Option<String> {
+        self.note_health();
+        let mut fault = None;
+        while let Some(output) = self.session.output() {
+            fault = self.execute(output).or(fault);
+        }
+        fault
+    }
+
+    fn execute(&mut self, output: Output) -> Option<String> {
+        match output {
+            Output::Report(report) => self.report(report),
+            Output::Page(answers, result) => {
+                for answer in answers {
+                    answer.send(result.clone());
+                }
+            }
+            Output::Gap(room, up_to, gap) => {
+                let on_gap = self.on_gap.clone();
+                let notice = on_gap.and_then(|on_gap| catch_panic(|| on_gap(&room, gap)).flatten());
+                warn!(target: SERVER, "a shared room has lost messages: {gap}");
+                self.report(Report::Gap(room, up_to, notice));
+            }
+            Output::Up(warnings) => {
+                for warning in warnings {
+                    warn!(target: SERVER, "Redis: {warning}");
+                }
+            }
+            Output::Refused(reason) => self.fault(&reason),
+            Output::Down(reason) => {
+                self.streams = None;
+                self.fault(&reason);
+                return Some(reason);
+            }
+        }
+        None
+    }
+
+    /// Notes whether shared rooms work: before the publishers learn of it.
+    fn note_health(&mut self) {
+        let is_healthy = self.session.is_healthy();
+        self.desk.set_failed(!is_healthy);
+        if is_healthy && self.logged.take_if(|at| at.elapsed() >= QUIET).is_some() {
+            info!(target: SERVER, "Redis works again: the shared rooms go on");
+        }
+    }
+
+    fn fault(&mut self, reason: &str) {
+        if self.logged.is_none_or(|at| at.elapsed() >= QUIET) {
+            self.logged = Some(Instant::now());
+            let (address, reason) = (&self.address, Escaped::Text(reason));
+            error!(target: SERVER, "shared rooms stand still: {address}: {reason}");
+        }
+    }
+
+    /// Sends a report to the hub, and waits for a place in its queue.
+    fn report(&self, report: Report) {
+        let _ = self
+            .hub
+            .send(Command::History(Box::new(Ask::Report(report))));
+    }
+}
+
+impl Drop for Engine {
+    /// Drops the requests that wait: a thread that waits for an answer is woken.
+    fn drop(&mut self) {
+        self.desk.budget.close();
+        self.orders.try_iter().for_each(drop);
+    }
+}

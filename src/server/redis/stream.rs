@@ -1,0 +1,124 @@
+//! A connection to Redis, over TCP or a Unix socket, which never blocks once it is open.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+
+use crate::net::sync::Instant;
+
+use super::address::Place;
+
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Connects, and tries all addresses of a host, within this time for all of them together. The time for the name's
+    /// resolution is the system's.
+    pub(super) fn connect(place: &Place, timeout: Duration) -> io::Result<Stream> {
+        match place {
+            Place::Tcp { host, port, .. } => {
+                let stream = connect_tcp(host, *port, timeout)?;
+                stream.set_nodelay(true)?;
+                stream.set_nonblocking(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+            #[cfg(unix)]
+            Place::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_nonblocking(true)?;
+                Ok(Stream::Unix(stream))
+            }
+            #[cfg(not(unix))]
+            Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Sends the bytes that the kernel takes, and removes them.
+    pub(super) fn send(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        let mut sent = 0;
+        let result = loop {
+            if sent == out.len() {
+                break Ok(());
+            }
+            match self.write(&out[sent..]) {
+                Ok(some) => sent += some,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        out.drain(..sent);
+        out.shrink_to(KEPT);
+        result
+    }
+
+    /// Reads once; returns `None` if there is nothing to read, and an error at the end of the stream.
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let read = match self {
+            Stream::Tcp(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.read(buffer),
+        };
+        match read {
+            Ok(0) => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "Redis has closed the connection",
+            )),
+            Ok(len) => Ok(Some(len)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    pub(super) fn polled(&self, writes: bool) -> PollFd<'_> {
+        let flags = match writes {
+            true => PollFlags::IN | PollFlags::OUT,
+            false => PollFlags::IN,
+        };
+        match self {
+            Stream::Tcp(stream) => PollFd::new(stream, flags),
+            #[cfg(unix)]
+            Stream::Unix(stream) => PollFd::new(stream, flags),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.write(bytes),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.write(bytes),
+        }
+    }
+}
+
+/// The memory that an empty buffer keeps.
+const KEPT: usize = 64 * 1024;
+
+fn connect_tcp(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
+    let since = Instant::now();
+    let mut last = io::Error::new(
+        io::ErrorKind::NotFound,
+        "the name of the host has no address",
+    );
+    for address in (host, port).to_socket_addrs()? {
+        let left = timeout.saturating_sub(since.elapsed());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

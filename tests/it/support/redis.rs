@@ -1,0 +1,123 @@
+//! A Redis for one test, on a Unix socket in a folder of its own; its data survives its process.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+use super::unix::Folder;
+use super::waiting::{PATIENCE, eventually};
+
+pub(crate) struct RedisServer {
+    folder: Folder,
+    child: Option<Child>,
+    options: Vec<String>,
+}
+
+/// Returns a Redis, or `None` if the machine has no program `redis-server`: then a test is skipped, unless
+/// `STENTOR_NEEDS_REDIS` is set.
+pub(crate) fn redis(options: &[&str]) -> Option<RedisServer> {
+    let found = Command::new("redis-server").arg("--version").output();
+    if found.is_err() {
+        let is_needed = std::env::var_os("STENTOR_NEEDS_REDIS").is_some();
+        assert!(!is_needed, "there is no redis-server");
+        return None;
+    }
+    let options = options.iter().map(|option| (*option).to_owned());
+    let mut server = RedisServer {
+        folder: Folder::new(),
+        child: None,
+        options: options.collect(),
+    };
+    server.start();
+    Some(server)
+}
+
+impl RedisServer {
+    /// Starts the process, and waits until it answers.
+    pub(crate) fn start(&mut self) {
+        let socket = self.folder.file("s");
+        let folder = socket.parent().unwrap();
+        let mut command = Command::new("redis-server");
+        command.args(["--port", "0", "--save", "", "--appendonly", "yes"]);
+        command.args(["--appendfsync", "always", "--enable-debug-command", "yes"]);
+        command.arg("--unixsocket").arg(&socket);
+        command.arg("--dir").arg(folder).args(&self.options);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.child = Some(child.unwrap());
+        eventually("Redis", || {
+            let mut stream = UnixStream::connect(self.folder.file("s")).ok()?;
+            stream.set_read_timeout(Some(PATIENCE)).ok()?;
+            let answer = request(&mut stream, &["PING"])?;
+            (!answer.starts_with("-LOADING")).then_some(())
+        });
+    }
+
+    /// Ends the process at once, as a crash does.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn socket(&self) -> std::path::PathBuf {
+        self.folder.file("s")
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    /// Executes a command; returns the answer as it is on the wire, without the lengths of its parts.
+    pub(crate) fn execute(&self, words: &[&str]) -> String {
+        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        request(&mut stream, words).unwrap()
+    }
+
+    /// Returns how often a command was executed.
+    pub(crate) fn calls(&self, command: &str) -> u64 {
+        let statistics = self.execute(&["INFO", "commandstats"]);
+        let beginning = format!("cmdstat_{command}:calls=");
+        let line = statistics
+            .lines()
+            .find_map(|line| line.strip_prefix(&beginning));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn request(stream: &mut UnixStream, words: &[&str]) -> Option<String> {
+    let mut bytes = format!("*{}\r\n", words.len());
+    for word in words {
+        bytes += &format!("${}\r\n{word}\r\n", word.len());
+    }
+    stream.write_all(bytes.as_bytes()).ok()?;
+    read(&mut BufReader::new(stream))
+}
+
+fn read(stream: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line).ok()?;
+    let line = line.trim_end();
+    match line.split_at_checked(1)? {
+        ("$", "-1") | ("*", "-1") => Some(String::new()),
+        ("$", len) => {
+            let mut bytes = vec![0; len.parse::<usize>().ok()? + 2];
+            stream.read_exact(&mut bytes).ok()?;
+            bytes.truncate(bytes.len() - 2);
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        ("*", count) => {
+            let count = count.parse::<usize>().ok()?;
+            let parts: Option<Vec<_>> = (0..count).map(|_| read(stream)).collect();
+            Some(parts?.join("\n"))
+        }
+        _ => Some(line.to_owned()),
+    }
+}

@@ -1,0 +1,83 @@
+//! A proxy between a server and its Redis that a test can interrupt: bytes can be swallowed, as by a network that is
+//! cut without a word, or all connections can be closed.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+pub(crate) struct Tube {
+    pub(crate) address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Bytes to Redis, and bytes from it, are swallowed.
+    deaf: AtomicBool,
+    mute: AtomicBool,
+    open: Mutex<Vec<(TcpStream, UnixStream)>>,
+}
+
+impl Tube {
+    pub(crate) fn to(socket: &Path) -> Tube {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::<State>::default();
+        let (shared, socket) = (Arc::clone(&state), PathBuf::from(socket));
+        thread::spawn(move || {
+            for near in listener.incoming() {
+                let Ok(near) = near else { return };
+                let Ok(far) = UnixStream::connect(&socket) else {
+                    continue;
+                };
+                join(near, far, &shared);
+            }
+        });
+        Tube { address, state }
+    }
+
+    pub(crate) fn redis(&self) -> String {
+        format!("redis://{}/", self.address)
+    }
+
+    /// Swallows all bytes in both directions, or no longer.
+    pub(crate) fn swallow(&self, swallows: bool) {
+        self.state.deaf.store(swallows, SeqCst);
+        self.state.mute.store(swallows, SeqCst);
+    }
+
+    /// Swallows the answers of Redis, which receives everything.
+    pub(crate) fn swallow_answers(&self, swallows: bool) {
+        self.state.mute.store(swallows, SeqCst);
+    }
+
+    /// Closes all connections.
+    pub(crate) fn cut(&self) {
+        for (near, far) in self.state.open.lock().unwrap().drain(..) {
+            let _ = near.shutdown(Shutdown::Both);
+            let _ = far.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn join(near: TcpStream, far: UnixStream, state: &Arc<State>) {
+    let copies = (near.try_clone().unwrap(), far.try_clone().unwrap());
+    state.open.lock().unwrap().push(copies);
+    let (to, from) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+    let (asks, answers) = (Arc::clone(state), Arc::clone(state));
+    thread::spawn(move || copy(near, from, &asks.deaf));
+    thread::spawn(move || copy(far, to, &answers.mute));
+}
+
+fn copy(mut from: impl Read, mut to: impl Write, swallows: &AtomicBool) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(len @ 1..) = from.read(&mut buffer) {
+        if !swallows.load(SeqCst) && to.write_all(&buffer[..len]).is_err() {
+            return;
+        }
+    }
+}

@@ -132,7 +132,8 @@ impl Redis {
     }
 
     /// Sets the longest pause between two attempts to connect. Default: 3 seconds. The pauses begin with up to 50 ms,
-    /// and are random: so many servers do not come back at the same moment.
+    /// and are random: so many servers do not come back at the same moment. They begin so again when a connection has
+    /// worked for the longest pause. A room that Redis refuses to read is read again after the longest pause.
     pub fn max_pause(self, pause: Duration) -> Self {
         self.timed(|times| times.longest_pause = pause)
     }

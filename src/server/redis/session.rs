@@ -117,8 +117,10 @@ pub(crate) struct Numbers {
 pub(crate) struct Session {
     config: Config,
     phase: Phase,
-    /// Attempts to connect since the connections were up.
+    /// Attempts to connect since the connections have worked for a while.
     attempts: u32,
+    /// When the connections began to work, if they do.
+    up_since: Option<Instant>,
     /// The connections were up before.
     was_up: bool,
     /// The state of the generator of random numbers, for the pauses.
@@ -153,6 +155,7 @@ impl Session {
             config,
             phase: Phase::Pausing(now),
             attempts: 0,
+            up_since: None,
             was_up: false,
             lines: Lines::default(),
             life: String::new(),
@@ -208,9 +211,9 @@ impl Session {
         self.phase == Phase::Up
     }
 
-    /// Returns whether shared rooms work: Redis is connected, and has not refused the newest batch.
+    /// Returns whether shared rooms work: Redis is connected, and has refused neither the newest batch nor a room.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.is_up() && !self.rounds.is_refused
+        self.is_up() && !self.rounds.is_refused && !self.reads.is_refused()
     }
 
     /// Receives bytes of a connection.
@@ -246,6 +249,13 @@ impl Session {
         if matches!(self.phase, Phase::Pausing(_)) {
             return;
         }
+        // Connections that break again at once must not cost a new start each time.
+        let has_worked = |since: Instant| {
+            now.saturating_duration_since(since) >= self.config.times.longest_pause
+        };
+        if self.up_since.take().is_some_and(has_worked) {
+            self.attempts = 0;
+        }
         let pause = self.pause();
         self.phase = Phase::Pausing(now + pause);
         self.lines = Lines::default();
@@ -271,6 +281,7 @@ impl Session {
         self.tick_probe(now);
         self.refuse_late(now);
         self.check_awaited(now);
+        self.retry_reads(now);
         self.proceed(now);
     }
 
@@ -287,6 +298,7 @@ impl Session {
             self.lines.deadline(self.config.times.answer),
             self.rounds.deadline(self.config.times.publish),
             self.rounds.next_check(),
+            self.reads.next_retry(),
         ];
         times.into_iter().flatten().min()
     }

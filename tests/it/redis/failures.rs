@@ -83,6 +83,32 @@ fn an_answer_that_is_lost_is_asked_for_again_and_the_message_is_stored_once() {
 }
 
 #[test]
+fn a_room_that_redis_refuses_to_read_stops_no_other_room() {
+    let Some(redis) = redis(&[]) else { return };
+    let server = serve(options(&redis.address()));
+    let mut peer = server.open(Version::Rfc6455);
+    peer.resume("lobby", "last 0");
+    let state = "stentor:1:room:{other}:state";
+    redis.execute(&["SET", state, "of another program"]);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let mut peer = server.open(Version::Rfc6455);
+            peer.resume("other", "last 0");
+        });
+        let is_degraded = || server.handle.health().degraded.then_some(());
+        eventually("the refusal", is_degraded);
+        publish(&server, "lobby", numbers(0..5));
+        assert_eq!(peer.texts(5), numbers(0..5));
+        assert!(server.handle.health().degraded);
+        assert_eq!(server.handle.counters().redis.reconnects, 0);
+        redis.execute(&["DEL", state]);
+        other.join().unwrap();
+    });
+    let is_well = || (!server.handle.health().degraded).then_some(());
+    eventually("the end of the refusal", is_well);
+}
+
+#[test]
 fn notifications_that_are_cut_are_read_from_the_log() {
     let Some(redis) = redis(&[]) else { return };
     let [one, other] = two(&redis);

@@ -35,6 +35,8 @@ pub(super) struct Room {
     is_reading: bool,
     /// Notifications that wait for the end of a read.
     buffer: VecDeque<Entry>,
+    /// There was no place for a notification: the log is to be read again.
+    has_dropped: bool,
     /// The own messages that are stored, and whose entries were not seen yet.
     pub(super) awaited: VecDeque<Awaited>,
 }
@@ -58,7 +60,7 @@ enum Subscription {
 const CHANNELS: usize = 512;
 
 /// The most bytes of all notifications that wait for reads. Others are read from the log again.
-const BUFFERED: usize = 4 * 1024 * 1024;
+pub(super) const BUFFERED: usize = 4 * 1024 * 1024;
 
 /// The memory of an entry beside its payload.
 const ENTRY: usize = size_of::<Entry>();
@@ -71,6 +73,7 @@ impl Room {
             seen: None,
             is_reading: false,
             buffer: VecDeque::new(),
+            has_dropped: false,
             awaited: VecDeque::new(),
         }
     }
@@ -98,6 +101,7 @@ impl Session {
         };
         self.buffered -= state.buffer.iter().map(weight).sum::<usize>();
         self.rounds.awaited -= state.awaited.len();
+        self.reads.refused.remove(room);
         let passed = state.awaited.into_iter();
         let passed: Vec<_> = passed.map(|own| (own.at, own.pending)).collect();
         if !passed.is_empty() {
@@ -149,6 +153,7 @@ impl Session {
             state.subscription = Subscription::Due;
             state.is_reading = false;
             state.buffer = VecDeque::new();
+            state.has_dropped = false;
             self.subscriptions_due.push(Arc::clone(room));
         }
         let closing = std::mem::take(&mut self.closing);
@@ -212,6 +217,8 @@ impl Session {
             if self.buffered + more <= BUFFERED {
                 self.buffered += more;
                 state.buffer.push_back(entry);
+            } else {
+                state.has_dropped = true;
             }
         }
     }
@@ -385,6 +392,10 @@ impl Session {
         }
         let buffer = std::mem::take(&mut state.buffer);
         self.buffered -= buffer.iter().map(weight).sum::<usize>();
+        if std::mem::take(&mut state.has_dropped) {
+            // The notification may have been the room's last one. All that waited are in the log.
+            return self.read_log(room);
+        }
         for entry in buffer {
             let is_reading = self.rooms.get(room).is_none_or(|state| state.is_reading);
             if is_reading {

@@ -1,7 +1,7 @@
 //! Reads of logs: for rooms that catch up, and for threads that need older entries. A few at a time: so the replies on
 //! their way take little memory, in Redis and here.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::net::sync::Instant;
@@ -14,7 +14,7 @@ use crate::server::redis::wire::Reply;
 
 use super::catch_up::to_message;
 use super::lines::Expected;
-use super::{Line, Output, PageAnswer, Session};
+use super::{Line, Output, PageAnswer, Session, pop_if};
 
 /// A read that was sent.
 #[derive(Debug)]
@@ -40,6 +40,10 @@ pub(super) struct Reads {
     /// Rooms that are to be read, with their generations.
     rooms: VecDeque<(Arc<str>, u64)>,
     pages: VecDeque<PageRequest>,
+    /// Rooms that Redis has refused to read. Other rooms go on.
+    pub(super) refused: HashSet<Arc<str>>,
+    /// When these are read again, with their generations.
+    retries: VecDeque<(Instant, Arc<str>, u64)>,
     /// The reads whose reply is expected.
     sent: usize,
 }
@@ -82,10 +86,31 @@ impl Reads {
     pub(super) fn disconnected(&mut self) {
         self.sent = 0;
         self.rooms.clear();
+        self.refused.clear();
+        self.retries.clear();
+    }
+
+    /// Returns whether Redis refuses to read a room.
+    pub(super) fn is_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// Returns when the next room that was refused is read again.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        self.retries.front().map(|(at, ..)| *at)
     }
 }
 
 impl Session {
+    /// Reads the rooms again that Redis has refused to read.
+    pub(super) fn retry_reads(&mut self, now: Instant) {
+        while let Some((_, room, generation)) =
+            pop_if(&mut self.reads.retries, |(at, ..)| *at <= now)
+        {
+            self.reads.room(&room, generation);
+        }
+    }
+
     /// Sends reads, as long as few are on their way.
     pub(super) fn send_reads(&mut self, now: Instant) {
         while self.reads.sent < SENT {
@@ -147,9 +172,11 @@ impl Session {
         };
         match asked {
             Asked::Newest(room, generation) if self.is_present(&room, generation) => {
+                self.reads.refused.remove(&room);
                 self.has_newest(&room, page, now);
             }
             Asked::Missed(room, generation) if self.is_present(&room, generation) => {
+                self.reads.refused.remove(&room);
                 self.has_missed(&room, page);
             }
             Asked::Newest(..) | Asked::Missed(..) => {}
@@ -163,7 +190,14 @@ impl Session {
     }
 
     fn not_read(&mut self, asked: Asked, error: NoAnswer, now: Instant) {
-        let Some(reason) = self.is_lasting(error, now) else {
+        let reason = match (&asked, error) {
+            // The keys of this room are not as this server writes them.
+            (Asked::Newest(..) | Asked::Missed(..), error @ NoAnswer::Unexpected(_)) => {
+                Some(error.to_string())
+            }
+            (_, error) => self.is_lasting(error, now),
+        };
+        let Some(reason) = reason else {
             // The connection ends, or the scripts are loaded again.
             match asked {
                 Asked::Page(page) => self.reads.pages.push_front(page),
@@ -173,13 +207,17 @@ impl Session {
             }
             return;
         };
+        self.outputs.push_back(Output::Refused(reason));
         match asked {
-            Asked::Page(page) => {
-                self.outputs.push_back(Output::Refused(reason));
-                self.outputs.push_back(Output::Page(page.answers, Err(())));
+            Asked::Page(page) => self.outputs.push_back(Output::Page(page.answers, Err(()))),
+            // This room stands still until Redis allows it. Its notifications wait meanwhile.
+            Asked::Newest(room, generation) | Asked::Missed(room, generation) => {
+                if self.is_present(&room, generation) {
+                    let again = now + self.config.times.longest_pause;
+                    self.reads.refused.insert(Arc::clone(&room));
+                    self.reads.retries.push_back((again, room, generation));
+                }
             }
-            // Without it, the room would stand still.
-            _ => self.broken(&reason, now),
         }
     }
 

@@ -45,6 +45,8 @@ struct Batch {
     first: u64,
     messages: Vec<Sent>,
     is_sent: bool,
+    /// A connection was lost after it was sent: so it may be stored.
+    is_doubtful: bool,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +79,7 @@ impl Rounds {
     /// All batches are sent again.
     pub(super) fn disconnected(&mut self) {
         for batch in self.round.values_mut() {
+            batch.is_doubtful |= batch.is_sent;
             batch.is_sent = false;
         }
     }
@@ -220,6 +223,7 @@ impl Session {
             first,
             messages,
             is_sent: false,
+            is_doubtful: false,
         };
         self.rounds.round.insert(room, batch);
     }
@@ -242,7 +246,11 @@ impl Session {
                     self.rounds.is_refused = true;
                     self.numbers.refused += pending.len() as u64;
                     self.outputs.push_back(Output::Refused(reason));
-                    self.report(Report::Refused(pending, PublishError::Journal));
+                    let error = match batch.is_doubtful {
+                        true => PublishError::Pending,
+                        false => PublishError::Journal,
+                    };
+                    self.report(Report::Refused(pending, error));
                 }
             }
         }

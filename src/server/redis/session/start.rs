@@ -123,7 +123,7 @@ impl Session {
             return;
         }
         self.phase = Phase::Up;
-        self.attempts = 0;
+        self.up_since = Some(now);
         self.numbers.reconnects += u64::from(self.was_up);
         self.was_up = true;
         self.probe.received(now);

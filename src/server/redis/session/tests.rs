@@ -2,6 +2,8 @@
 
 mod fake;
 
+mod refusals;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -23,6 +23,7 @@ class Strict(Closing):
             wrong = wrong or not first & 0x80 or length > 125
         else:
             wrong = wrong or (opcode == 0) != (self.pieces is not None)
+        wrong = wrong or length < {126: 126, 127: 65536}.get(second & 0x7F, 0)  # a shorter form fits
         if wrong or length >= 2**63:
             self.fail(1002)
         if length + sum(map(len, self.pieces or [])) > 2**20:

@@ -40,7 +40,8 @@ pub struct Health {
     /// The journal does not work: its last call has failed, or takes longer than its
     /// [timeout](crate::server::JournalLimits::timeout). Rooms that are in the journal receive no messages
     /// meanwhile. The next call that succeeds ends this; there is none until something is published. Rooms that are
-    /// shared through Redis: it is down, or has refused the newest message. Always `false` without either of them.
+    /// shared through Redis: it is down, has refused the newest message, or refuses to read a room. Always `false`
+    /// without either of them.
     pub degraded: bool,
 }
 

@@ -6,6 +6,8 @@ use std::io::IoSlice;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+#[cfg(feature = "redis")]
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -201,7 +203,7 @@ pub(crate) fn set_user_timeout(socket: SocketRef<'_>, time: Duration) -> bool {
 /// Creates a listening socket with its options: in the standard library, they cannot be set before it is
 /// bound.
 pub(crate) fn listen_on(address: &SocketAddr, backlog: i32) -> io::Result<TcpListener> {
-    let socket = stream_socket(address)?;
+    let socket = stream_socket(family_of(address))?;
     // For systems that cannot create a socket with this flag.
     fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
     // A restarted server need not wait until the system has forgotten the old server's connections.
@@ -229,7 +231,7 @@ pub(crate) fn listens(_: impl AsFd) -> bool {
 
 /// Starts to connect, from the address `local` if one is given, and does not block.
 pub(crate) fn start_connect(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
-    let socket = stream_socket(&address)?;
+    let socket = stream_socket(family_of(&address))?;
     #[cfg(target_vendor = "apple")]
     sockopt::set_socket_nosigpipe(&socket, true)?;
     let stream = TcpStream::from(socket);
@@ -243,12 +245,29 @@ pub(crate) fn start_connect(address: SocketAddr, local: Option<IpAddr>) -> io::R
     }
 }
 
-/// Creates a socket that no other program inherits.
-fn stream_socket(address: &SocketAddr) -> Result<OwnedFd> {
-    let family = match address {
+/// Connects to a Unix socket, and does not block: the standard library waits without a limit while the queue of the
+/// socket is full, since its program is stopped, and accepts nobody.
+#[cfg(feature = "redis")]
+pub(crate) fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    let address = rustix::net::SocketAddrUnix::new(path)?;
+    let socket = stream_socket(AddressFamily::UNIX)?;
+    #[cfg(target_vendor = "apple")]
+    sockopt::set_socket_nosigpipe(&socket, true)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(true)?;
+    connect(&stream, &address)?;
+    Ok(stream)
+}
+
+fn family_of(address: &SocketAddr) -> AddressFamily {
+    match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
-    };
+    }
+}
+
+/// Creates a socket that no other program inherits.
+fn stream_socket(family: AddressFamily) -> Result<OwnedFd> {
     #[cfg(not(target_vendor = "apple"))]
     {
         let flags = rustix::net::SocketFlags::CLOEXEC;

@@ -9,6 +9,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 
 use crate::net::sync::Instant;
+#[cfg(unix)]
+use crate::net::system;
 
 use super::address::Place;
 
@@ -32,8 +34,14 @@ impl Stream {
             }
             #[cfg(unix)]
             Place::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_nonblocking(true)?;
+                let stream = system::connect_unix(path);
+                let stream = stream.map_err(|error| match error.kind() {
+                    io::ErrorKind::WouldBlock => io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "Redis accepts no connections: it is stopped, or busy",
+                    ),
+                    _ => error,
+                })?;
                 Ok(Stream::Unix(stream))
             }
             #[cfg(not(unix))]
@@ -121,4 +129,29 @@ fn connect_tcp(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream
         }
     }
     Err(last)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io;
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    use super::{Place, Stream};
+
+    #[test]
+    fn a_redis_that_accepts_nobody_is_an_error_and_does_not_block() -> io::Result<()> {
+        let name = format!("stentor-accepts-nobody-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let listener = UnixListener::bind(&path)?;
+        rustix::net::listen(&listener, 0)?;
+        let place = Place::Unix(path.clone());
+        let connect = |_| Stream::connect(&place, Duration::from_secs(1));
+        let streams: Vec<_> = (0..8).map(connect).collect();
+        std::fs::remove_file(path)?;
+        let mut errors = streams.iter().filter_map(|stream| stream.as_ref().err());
+        let last = errors.next_back().map(io::Error::kind);
+        assert_eq!(last, Some(io::ErrorKind::TimedOut));
+        Ok(())
+    }
 }

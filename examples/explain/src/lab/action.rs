@@ -31,9 +31,9 @@ pub enum Action {
     Ping(Side, String),
     /// This side starts the closing handshake.
     Close(Side, Option<(u16, String)>),
-    /// These bytes are sent in the name of this side, whose engine rests from then on.
+    /// These bytes are sent in the name of this side, whose engine sends nothing more.
     Raw(Side, Vec<u8>),
-    /// The bytes that the other side has not read yet are replaced by these. The engine rests from then on.
+    /// The bytes that the other side has not read yet are replaced by these. The engine sends nothing more.
     Replace(Side, Vec<u8>),
     /// This side closes the TCP connection.
     End(Side),

@@ -27,6 +27,10 @@ use crate::paste::{self, Form, Pasted};
 /// The largest seed: a page keeps all of its bits, since JavaScript has numbers of 53 bits.
 const LARGEST_SEED: usize = 999_999;
 
+/// The remark about frames whose sender was found out.
+const NO_MASK: &str = "this is taken for a frame of a server, because it has no mask. A frame of a client without a \
+                       mask would be wrong: choose \"Sent by: the client\" to see the rule";
+
 /// A question of the page.
 #[derive(Debug)]
 pub struct Question {
@@ -228,6 +232,7 @@ fn one_break(value: &Value) -> Result<Value, String> {
         "break": one.id,
         "from": from.to_string(),
         "answer": said(made.answer),
+        "allowed": made.is_allowed,
         "rule": made.rule.map(|(rule, words)| {
             let mut json = show::rule(rule);
             json["words"] = json!(words);
@@ -322,11 +327,17 @@ fn pasted(value: &Value) -> Result<Value, String> {
                     "the line ends are shown as CR LF: a paste does not keep them".to_owned(),
                 );
             }
+            let is_head = bytes.starts_with(b"GET ") || bytes.starts_with(b"HTTP/");
             let from = match value.get("from").and_then(Value::as_str) {
-                None | Some("auto") => sender(&bytes, version),
+                None | Some("auto") => {
+                    let from = sender(&bytes, version);
+                    if let (Side::Server, false, [_, 0..=0x7f, ..]) = (from, is_head, &*bytes) {
+                        remarks.push(NO_MASK.to_owned());
+                    }
+                    from
+                }
                 Some(_) => side(value.get("from"))?,
             };
-            let is_head = bytes.starts_with(b"GET ") || bytes.starts_with(b"HTTP/");
             vec![match is_head {
                 true => show::pasted(Explainer::new(), from, &bytes, false),
                 false => frames(from, &bytes, false),

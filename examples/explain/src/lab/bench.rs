@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use stentor::protocol::{
-    ClientRequest, CloseFrame, Config, Connection, Ending, Event, Origin, SendError, State,
+    ClientRequest, CloseFrame, Closed, Config, Connection, Ending, Event, Initiator, Origin,
+    SendError, State,
 };
 use stentor::{Accept, CloseCode, Deflate, Message, Version};
 
@@ -119,7 +120,7 @@ impl Lab {
         self.party(side).engine.state()
     }
 
-    /// Returns whether the engine of this side rests, since bytes were crafted in its name.
+    /// Returns whether the engine of this side reads and sends nothing more, since bytes were crafted in its name.
     pub fn is_by_hand(&self, side: Side) -> bool {
         self.party(side).is_by_hand
     }
@@ -252,7 +253,7 @@ impl Lab {
             self.note(
                 from,
                 "hand",
-                "is driven by hand from now on: its engine rests",
+                "is driven by hand from now on: its engine reads and sends nothing more",
             );
         }
         if replaces {
@@ -277,7 +278,9 @@ impl Lab {
             party.engine.abandon();
             self.settle(from);
         }
-        self.close_tcp(from);
+        if !self.party(from).is_ended {
+            self.close_tcp(from);
+        }
         Ok(())
     }
 
@@ -372,9 +375,17 @@ impl Lab {
             let is_idle = event.is_none();
             self.changes(side);
             if let Some(event) = event {
-                self.note(side, "event", &said(&event));
+                let engine = &self.party(side).engine;
+                let is_upgrade = engine
+                    .request()
+                    .is_some_and(|request| request.version().is_some());
+                let words = match event {
+                    Event::Request if !is_upgrade => "has received a plain HTTP request".to_owned(),
+                    _ => said(&event),
+                };
+                self.note(side, "event", &words);
                 if event == Event::Request {
-                    // A request that was announced is valid: the result is in the events and the output.
+                    // The engine accepts an upgrade, and rejects plain HTTP: its events and its output have the result.
                     let _ = self.party_mut(side).engine.accept(Accept::new());
                     self.changes(side);
                 }
@@ -500,7 +511,30 @@ fn said(event: &Event) -> String {
             escape(payload)
         ),
         Event::Pong(payload) => format!("has received a pong, \"{}\"", escape(payload)),
-        Event::Closed(closed) => format!("reports the end: {closed}"),
+        Event::Closed(closed) => ended(closed),
         other => format!("{other:?}"),
     }
+}
+
+/// The report of an end in words.
+fn ended(closed: &Closed) -> String {
+    let code = closed.code;
+    let began = match closed.initiator {
+        Initiator::Peer => "the other side has begun to close",
+        Initiator::Us => "this side has begun to close",
+        Initiator::Nobody => "neither side has begun to close",
+    };
+    let handshake = match closed.clean {
+        true => "the closing handshake is complete",
+        false => "the closing handshake is not complete",
+    };
+    let mut words = format!("reports the end with code {code}: {began}, and {handshake}");
+    if !closed.reason.is_empty() {
+        let reason = escape(closed.reason.as_bytes());
+        words += &format!(". The reason in the close frame: \"{reason}\"");
+    }
+    if let Some(error) = &closed.protocol_error {
+        words += &format!(". The error: {error}");
+    }
+    words
 }

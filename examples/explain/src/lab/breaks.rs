@@ -6,7 +6,10 @@ use super::action::{Action, Amount};
 use super::answer::Answer;
 use super::bench::{Lab, Setup};
 use super::frames::{hybi, with_length};
+use super::seed;
 use crate::note::Side;
+use crate::rule::Rule;
+use crate::rules::frames as rules;
 
 /// A mistake, made by one side so that the engine of the other side answers it.
 #[derive(Debug)]
@@ -43,9 +46,6 @@ struct Place {
     from: Side,
 }
 
-/// The key of RFC 6455 §5.7.
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-
 const NO_MASKS: Unsuitable = "This version has no masks.";
 const NO_FRAGMENTS: Unsuitable = "This version has no fragments.";
 const NO_PING: Unsuitable = "This version has no ping.";
@@ -64,6 +64,21 @@ impl Break {
     /// Returns the mistake with this name.
     pub fn of(id: &str) -> Option<&'static Break> {
         ALL.iter().find(|one| one.id == id)
+    }
+
+    /// The rule that allows it, and the reason in one sentence, if it is no mistake in any version.
+    pub(super) fn allowed(&self) -> Option<(&'static Rule, &'static str)> {
+        match self.id {
+            "cut-character" => Some((
+                &rules::TEXT_UTF8,
+                "No, this is allowed: a frame may end inside a character, and the next frame completes it.",
+            )),
+            "ping-inside" => Some((
+                &rules::NESTED,
+                "No, this is allowed: a control frame may stand between two fragments of a message.",
+            )),
+            _ => None,
+        }
     }
 
     /// Answers that are plausible, right or wrong.
@@ -89,7 +104,11 @@ impl Break {
     pub fn actions(&self, setup: Setup, from: Side) -> Result<Vec<Action>, Unsuitable> {
         let version = setup.version;
         let crafted = match &self.kind {
-            Kind::Frames(make) => Action::Raw(from, make(Place { version, from })?),
+            Kind::Frames(make) => {
+                // The engines' own keys are those of the seed itself.
+                seed::begin(!setup.seed);
+                Action::Raw(from, make(Place { version, from })?)
+            }
             Kind::End => Action::End(from),
             Kind::Request(edit) => {
                 if from == Side::Server {
@@ -135,9 +154,9 @@ impl Place {
         self.version.wire_number().is_none()
     }
 
-    /// The mask that this side must use.
+    /// The mask that this side must use: another one for each frame.
     fn mask(self) -> Option<[u8; 4]> {
-        (self.from == Side::Client && !self.is_hixie()).then_some(KEY)
+        (self.from == Side::Client && !self.is_hixie()).then(key)
     }
 
     /// A frame that is right but for its first byte or its payload.
@@ -234,7 +253,7 @@ const ALL: &[Break] = &[
         kind: Kind::Frames(|place| match (place.is_hixie(), place.from) {
             (true, _) => Err(NO_MASKS),
             (_, Side::Client) => Ok(hybi(0x81, b"Hello", None)),
-            (_, Side::Server) => Ok(hybi(0x81, b"Hello", Some(KEY))),
+            (_, Side::Server) => Ok(hybi(0x81, b"Hello", Some(key()))),
         }),
     },
     Break {
@@ -391,6 +410,13 @@ const ALL: &[Break] = &[
         kind: Kind::End,
     },
 ];
+
+/// The next masking key of the sequence.
+fn key() -> [u8; 4] {
+    let mut key = [0; 4];
+    seed::fill(&mut key);
+    key
+}
 
 /// The header block without this header.
 fn without(head: &str, name: &str) -> String {

@@ -20,6 +20,8 @@ pub struct Made {
     pub answer: Answer,
     /// The rule, and the words of the explainer about the bytes, if there are any.
     pub rule: Option<(&'static Rule, String)>,
+    /// Whether the mistake is none: the rule allows it.
+    pub is_allowed: bool,
 }
 
 impl Made {
@@ -47,9 +49,14 @@ impl Made {
             // Each action is possible: a test performs all of them.
             let _ = lab.perform(action);
         }
+        let allowed = one.allowed();
         Ok(Made {
             answer: Answer::of(&lab, from.other(), mark),
-            rule: rule(&lab, from.other(), before),
+            rule: match allowed {
+                Some((rule, words)) => Some((rule, words.to_owned())),
+                None => rule(&lab, from.other(), before),
+            },
+            is_allowed: allowed.is_some(),
             lab,
             actions,
         })

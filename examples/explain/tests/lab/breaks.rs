@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 use stentor::Version;
-use stentor_explain::Side;
-use stentor_explain::lab::{Answer, Break, Lab, Made, choices, table};
+use stentor_explain::lab::{Action, Answer, Break, Lab, Made, Setup, choices, table};
+use stentor_explain::{Part, Side};
 
 use super::{ok, setup};
 use crate::terminal::golden;
@@ -145,6 +145,153 @@ fn a_break_is_answered_with_its_rule_its_table_and_its_session() {
         assert_eq!(session["log"], answer["lab"]["log"]);
         assert_eq!(session["client"]["hand"], from == "client");
     }
+}
+
+/// A rule about the masking key would hide the rule that the learner asks about.
+#[test]
+fn a_mistake_that_is_none_shows_the_rule_that_allows_it() {
+    for (id, rule, words) in [
+        (
+            "cut-character",
+            "text.utf8",
+            "a frame may end inside a character",
+        ),
+        (
+            "ping-inside",
+            "message.nested",
+            "a control frame may stand between",
+        ),
+    ] {
+        for (from, version) in SIDES.into_iter().flat_map(|from| {
+            [Version::Hybi07, Version::Hybi08, Version::Rfc6455].map(|version| (from, version))
+        }) {
+            let made = Made::by(Break::of(id).unwrap(), setup(version), from).unwrap();
+            assert!(made.is_allowed, "{id}");
+            let (shown, said) = made.rule.unwrap();
+            assert_eq!(shown.id, rule);
+            assert!(
+                said.starts_with("No, this is allowed: ") && said.contains(words),
+                "{said}"
+            );
+            let broken = made.lab.notes().into_iter().find(|note| note.is_broken());
+            assert_eq!(broken, None, "{id}, {version}");
+        }
+    }
+    let answer = ok(&json!({
+        "ask": "break", "break": "ping-inside", "version": "13", "from": "client", "seed": 7
+    }));
+    assert_eq!(answer["allowed"], true);
+    let made = Made::by(
+        Break::of("mask").unwrap(),
+        setup(Version::Rfc6455),
+        Side::Client,
+    )
+    .unwrap();
+    assert!(!made.is_allowed);
+}
+
+#[test]
+fn each_crafted_frame_has_a_masking_key_of_its_own() {
+    for id in ["cut-character", "ping-inside", "nested"] {
+        for seed in [0, 7, 8] {
+            let setup = Setup {
+                seed,
+                ..setup(Version::Rfc6455)
+            };
+            let made = Made::by(Break::of(id).unwrap(), setup, Side::Client).unwrap();
+            let mut keys: Vec<_> = made
+                .lab
+                .notes()
+                .into_iter()
+                .filter(|note| note.from == Side::Client && note.part == Part::MaskingKey)
+                .map(|note| note.value)
+                .collect();
+            let count = keys.len();
+            assert!(count >= 2, "{id}: {count}");
+            keys.sort_by_key(|key| format!("{key:?}"));
+            keys.dedup();
+            assert_eq!(keys.len(), count, "{id}, seed {seed}");
+        }
+    }
+}
+
+/// What happened, in words, after this mistake of the client.
+fn log(id: &str, version: &str) -> Vec<String> {
+    let answer = ok(&json!({
+        "ask": "break", "break": id, "version": version, "from": "client", "seed": 7
+    }));
+    let entries = answer["lab"]["log"].as_array().unwrap().iter();
+    entries
+        .map(|entry| {
+            let word = |name: &str| entry[name].as_str().unwrap().to_owned();
+            format!("{} {}", word("by"), word("words"))
+        })
+        .collect()
+}
+
+#[test]
+fn a_request_that_is_rejected_is_not_accepted_before() {
+    for version in ["75", "76", "7", "8", "13"] {
+        let log = log("no-upgrade", version);
+        let count = |words: &str| log.iter().filter(|line| line.contains(words)).count();
+        assert_eq!(count("accepts it"), 0, "{log:?}");
+        assert_eq!(
+            count("server has received a plain HTTP request"),
+            1,
+            "{log:?}"
+        );
+        assert_eq!(count("server rejects the request"), 1, "{log:?}");
+        let valid = self::log("tcp", version);
+        let accepted = "server has received a valid request, and accepts it";
+        assert!(valid.iter().any(|line| line == accepted), "{valid:?}");
+    }
+}
+
+#[test]
+fn each_side_closes_its_tcp_connection_once() {
+    for (one, from) in all() {
+        for (version, short) in Version::ALL.into_iter().zip(["75", "76", "7", "8", "13"]) {
+            let Ok(made) = Made::by(one, setup(version), from) else {
+                continue;
+            };
+            let actions: Vec<_> = made.actions.iter().map(Action::json).collect();
+            let session = ok(&json!({
+                "ask": "lab", "version": short, "seed": 7, "do": actions
+            }));
+            for side in SIDES {
+                let name = side.to_string();
+                let log = session["log"].as_array().unwrap().iter();
+                let ends = log
+                    .filter(|entry| {
+                        entry["by"] == name.as_str()
+                            && entry["words"] == "closes the TCP connection"
+                    })
+                    .count();
+                assert_eq!(
+                    ends,
+                    usize::from(made.lab.is_ended(side)),
+                    "{}, {version}, {side}",
+                    one.id
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_end_is_reported_in_plain_words() {
+    let log = log("rsv1", "13");
+    let end = log
+        .iter()
+        .find(|line| line.starts_with("server reports the end"))
+        .unwrap();
+    assert!(
+        end.starts_with(
+            "server reports the end with code 1002: this side has begun to close, and the closing handshake is not \
+             complete. The error: "
+        ),
+        "{end}"
+    );
 }
 
 fn all() -> impl Iterator<Item = (&'static Break, Side)> {

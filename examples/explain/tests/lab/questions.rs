@@ -150,6 +150,43 @@ fn a_paste_is_explained_as_the_program_explains_it() {
 }
 
 #[test]
+fn a_paste_without_a_mask_is_taken_for_a_server_with_a_remark() {
+    let remarks = |text: &str, version: &str, from: &str| {
+        let question = json!({ "ask": "paste", "text": text, "version": version, "from": from });
+        let answer = ok(&question);
+        answer["remarks"].as_array().unwrap().clone()
+    };
+    let hello = "81 05 68 65 6c 6c 6f";
+    for version in ["7", "8", "13"] {
+        let found = remarks(hello, version, "auto");
+        let words = found[0].as_str().unwrap();
+        assert!(words.contains("because it has no mask"), "{words}");
+        assert!(
+            words.contains("client without a mask would be wrong"),
+            "{words}"
+        );
+        // A side that was chosen needs no remark.
+        assert!(remarks(hello, version, "server").is_empty());
+        assert!(remarks(hello, version, "client").is_empty());
+    }
+    for (text, version) in [
+        ("81 85 37 fa 21 3d 7f 9f 4d 51 58", "13"),
+        ("00 48 69 ff", "75"),
+        ("81 05 68 65 6c 6c 6f", "76"),
+        ("81", "13"),
+    ] {
+        assert!(remarks(text, version, "auto").is_empty(), "{text}");
+    }
+    let head = remarks("HTTP/1.1 200 OK\n\n", "13", "auto");
+    assert!(
+        !head
+            .iter()
+            .any(|words| words.as_str().unwrap().contains("mask")),
+        "{head:?}"
+    );
+}
+
+#[test]
 fn the_answer_about_many_small_frames_is_bounded() {
     let pings = json!({ "do": "raw", "from": "client", "hex": "8900".repeat(1900) });
     let others = json!({ "do": "raw", "from": "server", "hex": "8900".repeat(1900) });

@@ -58,11 +58,15 @@ async function allBreaks(pages) {
   let answered = 0;
   for (const from of ['client', 'server']) {
     await page.check(`#break-from [value=${from}]`);
-    for (const id of ids) {
+    const other = from === 'client' ? 'server' : 'client';
+    const disabled = await page.$$eval('#breaks button', nodes => nodes.filter(node => node.disabled).map(node => [node.dataset.break, node.textContent]));
+    equal(`a mistake that the ${from} cannot make is disabled`, disabled.map(([id]) => id), ids.filter(id => !expected[from][id]));
+    check(disabled.every(([, words]) => words.endsWith(`(only the ${other})`)), `and says that only the ${other} can`, disabled.join());
+    for (const id of ids.filter(id => expected[from][id])) {
       await page.click(`#breaks [data-break="${id}"]`);
       await page.waitForFunction(() => document.activeElement.tagName === 'H4');
       const wanted = expected[from][id];
-      if (wanted === undefined || wanted[4] === '-') {
+      if (wanted[4] === '-') {
         if (!await page.$('#predict .note')) check(false, `${id} by the ${from}: the reason why it cannot be made`);
         continue;
       }
@@ -73,7 +77,6 @@ async function allBreaks(pages) {
         answer: document.querySelector('#answer').dataset.answer, words: document.querySelector('#answer').textContent,
         verdict: document.querySelector('#verdict').textContent, rows: document.querySelectorAll('#predict tr').length,
         rule: document.querySelector('#rule').textContent, focus: document.activeElement.tagName }));
-      const other = from === 'client' ? 'server' : 'client';
       const code = /^(?:close|status):(\d+)$/.exec(wanted[4]);
       const right = found.answer === wanted[4] && found.words.startsWith(`The ${other} `) && (!code || found.words.includes(code[1])) &&
         found.verdict === '\u2713 Right.' && found.rows === 5 && found.rule.length > 10 && found.focus === 'H4';
@@ -88,6 +91,21 @@ async function allBreaks(pages) {
   await page.click('#predict form button');
   await page.waitForSelector('#answer');
   equal('a wrong prediction is named', await text(page, '#verdict'), '\u2717 Not so. You predicted that it accepts the message.');
+  // What is allowed is called allowed, with the rule that allows it.
+  await page.check('#break-from [value=client]');
+  for (const [id, rule] of [['ping-inside', /Only control frames stand between fragments/], ['cut-character', /UTF-8 as a whole/]]) {
+    await page.click(`#breaks [data-break="${id}"]`);
+    await page.check('#predict [name=prediction][value="close:1002"]');
+    await page.click('#predict form button');
+    await page.waitForSelector('#allowed');
+    check(/^No, this is allowed: /.test(await text(page, '#allowed')) && rule.test(await text(page, '#rule')) && !await page.$('.chip.broken'),
+      `${id} is allowed`, await text(page, '#predict'));
+  }
+  // The chosen mistake goes with the side that can make it.
+  await page.click('#breaks [data-break="no-upgrade"]');
+  await page.waitForSelector('#predict form');
+  await page.check('#break-from [value=server]');
+  check(await page.isHidden('#predict'), 'a mistake of the client is closed when the server is chosen');
   quiet(page, 'breaks');
 }
 
@@ -114,6 +132,7 @@ async function bench(pages) {
   await page.fill('#send-text', 'gr\u00fcn');
   await page.click('#send-form button');
   await page.waitForSelector('.chip.unread');
+  equal('the payload of a new frame is chosen', await text(page, '#lab-view .panel h3'), 'payload');
   await page.fill('#cut-bytes', '8');
   await page.click('#cut button');
   await page.waitForSelector('.cut');
@@ -162,9 +181,26 @@ async function otherTabs(pages) {
   await page.waitForSelector('#paste-view .chip');
   await page.click('#paste-view .chip.P');
   check(/7f\u229537=48 H/.test(await text(page, '#paste-view .panel')), 'a paste is explained with the arithmetic of its mask');
+  equal('the bits of a byte are named with their byte', await text(page, '#paste-view .chip'), 'byte 81: FIN 1');
+  await page.click('#paste-view .chip');
+  const headings = await page.$$eval('#paste-view .panel dt', nodes => nodes.map(node => node.textContent));
+  equal('a part without arithmetic and rule has no empty headings', headings, ['This is']);
   await page.fill('#paste-text', 'not hex');
+  equal('new input has no old explanation', await page.$$eval('#paste-view .chip', nodes => nodes.length), 0);
   await page.click('#paste-form button');
-  await checkThat('a paste that cannot be read is named', page.waitForFunction(() => /is not hex/.test(document.querySelector('#status').textContent)));
+  await checkThat('a paste that cannot be read is named at the input', page.waitForFunction(() => /is not hex/.test(document.querySelector('#paste-error').textContent)));
+  check(await text(page, '#status') === '' && !await page.$('#paste-view .chip') && await page.getAttribute('#paste-text', 'aria-invalid') === 'true',
+    'and only there, without an explanation');
+  await page.fill('#paste-text', '81 05 68 65 6c 6c 6f');
+  await page.click('#paste-form button');
+  await page.waitForSelector('#paste-view .chip');
+  check(/because it has no mask/.test(await text(page, '#paste-remarks')) && await text(page, '#paste-error') === '', 'a frame without a mask is taken for a server, with a remark');
+  await page.selectOption('#paste-version', '75');
+  await page.fill('#paste-text', '00 48 69 ff');
+  await page.click('#paste-form button');
+  await page.waitForSelector('#paste-view .chip.P');
+  await page.click('#paste-view .chip.P');
+  check(/part of: frame of draft-75 or draft-76/.test(await text(page, '#paste-view .panel')), 'the frame of the old drafts is named in words');
   await page.click('#tab-five');
   await page.waitForSelector('#columns > section');
   const columns = await page.$$eval('#columns > section', nodes => nodes.map(node => node.textContent));
@@ -173,6 +209,12 @@ async function otherTabs(pages) {
   await page.click('#five-form button');
   await checkThat('a ping is in the columns of three versions', page.waitForFunction(() =>
     [...document.querySelectorAll('#columns > section')].filter(node => /received a pong/.test(node.textContent)).length === 3));
+  await page.selectOption('#five-kind', 'break');
+  await page.selectOption('#five-from', 'server');
+  check(await page.$eval('#five-break [value=no-upgrade]', node => node.disabled) && await page.$eval('#five-break', node => !node.selectedOptions[0].disabled),
+    'five at once: a mistake of the client is disabled for the server');
+  await page.selectOption('#five-kind', 'ping');
+  await page.selectOption('#five-from', 'client');
   await page.screenshot({ path: shots('microscope-five') });
   await page.click('#tab-yours');
   const tap = new URL(await text(page, '#taps code'));

@@ -108,13 +108,17 @@ class View {
     this.sent = sent;
     this.chips = [];
     this.box.replaceChildren(...this.timeline());
-    // The same part as before; after new bytes, the first one that breaks a rule, or the beginning of the newest bytes.
+    // The same part as before; after new bytes, the first one that breaks a rule, or of the newest bytes the payload, or
+    // their beginning.
     const kept = same && this.chips.find(chip => this.keyOf(chip) === before);
     const last = this.chips.length && this.rootOf(this.chips[this.chips.length - 1].note);
     const first = kept || this.chips.find(chip => this.isBroken(chip.note)) ||
-      (this.options.fromStart ? this.chips[0] : this.chips.find(chip => this.rootOf(chip.note) === last));
+      (this.options.fromStart ? this.chips[0] : this.chips.find(chip => this.isPayloadOf(chip.note, last)) ||
+        this.chips.find(chip => this.rootOf(chip.note) === last));
     if (first) this.choose(first, kept ? this.shown : null); else this.panel.replaceChildren();
   }
+
+  isPayloadOf(note, root) { return note.letter === 'P' && root.part.endsWith('frame') && this.rootOf(note) === root; }
 
   keyOf(chip) { return `${chip.note.from}:${chip.from}:${chip.note.part}`; }
 
@@ -218,8 +222,8 @@ class View {
     const byte = parseInt(this.bytes[note.from][note.at[0]], 16);
     let bits = '';
     for (let weight = 128; weight >= 1; weight /= 2) if (note.bits & weight) bits += byte & weight ? '1' : '0';
-    const whole = note.part === 'fin' || note.part === 'mask-bit' ? this.bytes[note.from][note.at[0]] + ' = ' : '';
-    return [el('small', {}, whole + nameOf(note.part)), bits];
+    const whole = note.part === 'fin' || note.part === 'mask-bit' ? `byte ${this.bytes[note.from][note.at[0]]}: ` : '';
+    return [el('small', {}, whole + nameOf(note.part)), ' ', bits];
   }
 
   shownBytes(note, from, end) {
@@ -269,11 +273,11 @@ class View {
     return false;
   }
 
-  // The four lines: what it is, how it came about, the rule, the reason.
+  // What it is; and if there are any, how it came about, the rule, and the reason.
   about(note, chip) {
     const where = note.at[1] - note.at[0] === 1 ? `byte ${note.at[0]}` : `bytes ${note.at[0]} to ${note.at[1] - 1}`;
     const path = [];
-    for (let one = this.byId.get(note.up); one; one = this.byId.get(one.up)) path.push(one.part);
+    for (let one = this.byId.get(note.up); one; one = this.byId.get(one.up)) path.push(nameOf(one.part));
     const raw = this.bytes[note.from].slice(...note.at);
     // A digit of a key has no arithmetic of its own: that of the whole value is shown.
     let owner = note;
@@ -286,15 +290,15 @@ class View {
       el('span', { className: one.kind === 'broken' ? 'bad' : one.kind === 'holds' ? 'good' : '' }, `${words[one.kind]}: `),
       `${one.says} `, el('span', { className: 'soft' }, one.source), one.words ? el('span', {}, ` \u2014 ${one.words}`) : null));
     const why = rules.map(one => el('p', {}, one.why));
-    const none = words => el('p', { className: 'soft' }, words);
+    // A heading without content is left out.
+    const section = (title, content) => content.length ? [el('dt', {}, title), el('dd', {}, ...content)] : [];
     const value = note.value === undefined ? null : el('p', {}, `Value: ${note.value}`);
     const nodes = [el('h3', {}, nameOf(note.part)), el('dl', {},
       el('dt', {}, 'This is'), el('dd', {}, note.about, value,
         el('p', { className: 'soft' }, `${where} of the ${note.from}${note.bits === undefined ? '' : `, bits of weight ${weights(note.bits)}`}${path.length ? `, part of: ${path.join(', ')}` : ''}. In hex: ${raw.length > 40 ? raw.slice(0, 40).join(' ') + ' \u2026' : raw.join(' ')}`),
         note.bits === undefined ? null : bitTable(parseInt(raw[0], 16), note.bits)),
-      el('dt', {}, 'How it came about'), el('dd', {}, owner.steps ? of : null, owner.steps ? el('pre', {}, owner.steps) : none('No arithmetic: the bytes are the value.')),
-      el('dt', {}, 'The rule'), el('dd', {}, ...(rule.length ? rule : [none('No rule about this part alone.')])),
-      el('dt', {}, 'The reason'), el('dd', {}, ...(why.length ? why : [none('\u2014')])))];
+      ...section('How it came about', owner.steps ? [of, el('pre', {}, owner.steps)] : []),
+      ...section('The rule', rule), ...section('The reason', why))];
     const root = this.rootOf(note), all = this.bytes[root.from].slice(...root.at);
     if (this.data.version && root.part.endsWith('frame') && all.length <= 64) {
       nodes.push(el('p', {}, 'The same in a terminal: ', el('code', {}, `cargo run -p stentor-explain --bin explain -- -v --as ${this.data.version} --from ${root.from} ${all.join(' ')}`)));
@@ -316,7 +320,7 @@ class View {
   }
 }
 
-const NAMES = { fin: 'FIN', rsv1: 'RSV1', rsv2: 'RSV2', rsv3: 'RSV3', 'mask-bit': 'MASK', length7: 'length', length16: 'length', length64: 'length' };
+const NAMES = { fin: 'FIN', rsv1: 'RSV1', rsv2: 'RSV2', rsv3: 'RSV3', 'mask-bit': 'MASK', length7: 'length', length16: 'length', length64: 'length', 'hixie-frame': 'frame of draft-75 or draft-76' };
 const nameOf = part => NAMES[part] || part.replace(/-/g, ' ');
 
 // The eight bits of a byte under their weights; those of the part are marked.
@@ -502,7 +506,24 @@ function prepareBreaks() {
     return button;
   }));
   $('five-break').replaceChildren(...breaks.map(one => el('option', { value: one.id }, one.title)));
-  $('break-from').addEventListener('change', () => { if (chosenBreak) predict(chosenBreak); });
+  $('break-from').addEventListener('change', () => {
+    suit();
+    if (chosenBreak && isPossible(chosenBreak, breaker())) predict(chosenBreak); else closePrediction();
+  });
+  suit();
+}
+
+// Whether this side can make a mistake, in any version.
+const isPossible = (one, from) => Object.values(one[from].unsuitable).some(reason => !reason);
+
+// Disables the mistakes that only the other side can make, and says so.
+function suit() {
+  const from = breaker(), other = from === 'client' ? 'server' : 'client';
+  for (const one of breaks) {
+    const button = document.querySelector(`#breaks [data-break="${one.id}"]`);
+    button.disabled = !isPossible(one, from);
+    button.textContent = button.disabled ? `${one.title} (only the ${other})` : one.title;
+  }
 }
 
 function closePrediction() {
@@ -519,8 +540,7 @@ function predict(one) {
   box.replaceChildren(title, el('p', {}, one.says));
   if (reason) {
     const fit = Object.keys(own.unsuitable).filter(version => !own.unsuitable[version]);
-    box.append(el('p', { className: 'note' }, fit.length ? `${reason} Choose version ${fit.join(', ')} above.`
-      : `${reason} Choose the ${other} above.`));
+    box.append(el('p', { className: 'note' }, `${reason} Choose version ${fit.join(', ')} above.`));
   } else {
     const choices = own.choices.map(choice => el('label', {}, el('input', { type: 'radio', name: 'prediction', value: choice.id, required: true }), `it ${choice.words}`));
     const form = el('form', {}, el('fieldset', {}, el('legend', {}, `Your prediction: the ${other}, in version ${session.version} \u2026`), ...choices),
@@ -541,14 +561,15 @@ async function answerBreak(one, from, prediction) {
   const title = el('h4', { tabIndex: -1 }, `${one.title}, by the ${from}: the answer`);
   const rows = answer.table.map(row => el('tr', {}, el('th', { scope: 'row' }, row.name + (row.version === session.version ? ' (here)' : '')),
     el('td', {}, row.answer ? `it ${row.words}` : row.words)));
-  $('predict').replaceChildren(title, el('p', {}, one.says),
+  $('predict').replaceChildren(...[title, el('p', {}, one.says),
     el('p', { id: 'verdict', className: right ? 'good' : 'bad' }, right ? '\u2713 Right.' : `\u2717 Not so. You predicted that it ${one[from].choices.find(choice => choice.id === prediction).words}.`),
     el('p', { id: 'answer', 'data-answer': answer.answer.id }, `The ${other} ${answer.answer.words}.`),
-    rule ? el('div', { id: 'rule' }, el('p', {}, el('b', {}, 'Rule: '), rule.says + ' ', el('span', { className: 'soft' }, rule.source), rule.words ? ` \u2014 ${rule.words}` : ''),
+    answer.allowed ? el('p', { id: 'allowed' }, rule.words) : null,
+    rule ? el('div', { id: 'rule' }, el('p', {}, el('b', {}, 'Rule: '), rule.says + ' ', el('span', { className: 'soft' }, rule.source), rule.words && !answer.allowed ? ` \u2014 ${rule.words}` : ''),
       el('p', {}, el('b', {}, 'Reason: '), rule.why)) : el('p', { id: 'rule' }, 'No rule is broken.'),
     el('p', {}, 'The same bytes, or the same mistake, in all versions:'),
     el('table', {}, el('tbody', {}, ...rows)),
-    el('p', { className: 'hint' }, 'The bytes of this mistake are in the lab above now.'));
+    el('p', { className: 'hint' }, 'The bytes of this mistake are in the lab above now.')].filter(Boolean));
   session.compress = false;
   session.do = [...answer.do];
   showSession(answer.lab);
@@ -596,19 +617,32 @@ function watchYours(on) {
 
 function preparePaste() {
   const views = [];
-  $('paste-form').addEventListener('submit', guarded(async () => {
-    const answer = await ask({ ask: 'paste', text: $('paste-text').value, version: $('paste-version').value, from: $('paste-from').value, base64: $('paste-base64').checked });
-    $('paste-remarks').replaceChildren(...answer.remarks.map(words => el('p', { className: 'note' }, words)));
-    $('paste-view').replaceChildren();
-    $('paste-view').classList.remove('full');
+  const clear = () => {
+    for (const id of ['paste-remarks', 'paste-view', 'paste-error']) $(id).replaceChildren();
+    $('paste-text').removeAttribute('aria-invalid');
     views.length = 0;
+  };
+  // The explanation belongs to the bytes that were explained: it goes when they change.
+  $('paste-form').addEventListener('input', clear);
+  // The error is shown beside the bytes, where it is to be corrected.
+  $('paste-form').addEventListener('submit', guarded(() => explain().catch(error => {
+    clear();
+    $('paste-text').setAttribute('aria-invalid', 'true');
+    $('paste-error').textContent = error.message;
+    $('paste-text').focus();
+  })));
+  const explain = async () => {
+    const answer = await ask({ ask: 'paste', text: $('paste-text').value, version: $('paste-version').value, from: $('paste-from').value, base64: $('paste-base64').checked });
+    clear();
+    $('paste-remarks').replaceChildren(...answer.remarks.map(words => el('p', { className: 'note' }, words)));
+    $('paste-view').classList.remove('full');
     for (const piece of answer.pieces) {
       const box = el('div', { className: 'view' });
       $('paste-view').append(box);
       views.push(makeView(box, {}));
       views[views.length - 1].show(piece);
     }
-  }));
+  };
 }
 
 // ---- Five at once
@@ -619,7 +653,13 @@ function prepareFive() {
     $('five-text-label').hidden = kind === 'close' || kind === 'break';
     $('five-break-label').hidden = kind !== 'break';
   };
+  const suitable = () => {
+    for (const option of $('five-break').options) option.disabled = !isPossible(breaks.find(one => one.id === option.value), $('five-from').value);
+    if ($('five-break').selectedOptions[0].disabled) $('five-break').value = [...$('five-break').options].find(option => !option.disabled).value;
+  };
   $('five-kind').addEventListener('change', kinds);
+  $('five-from').addEventListener('change', suitable);
+  $('five-kind').addEventListener('change', suitable);
   $('five-form').addEventListener('submit', guarded(showFive));
 }
 

@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! redis://[[user]:password@]host[:port][/database]
-//! rediss://…                                          the same, with TLS
 //! redis+unix://[[user]:password@]/path[?db=database]
 //! ```
 //!
@@ -28,7 +27,6 @@ pub(crate) enum Place {
     Tcp {
         host: String,
         port: u16,
-        tls: bool,
     },
     Unix(PathBuf),
 }
@@ -47,20 +45,17 @@ impl FromStr for Address {
         let scheme = text.split_once("://");
         let (scheme, rest) = scheme.ok_or(InvalidAddress("it has no scheme, such as redis://"))?;
         match scheme {
-            "redis" => tcp(rest, false),
-            "rediss" if cfg!(feature = "tls") => tcp(rest, true),
-            "rediss" => Err(InvalidAddress(
-                "rediss:// needs the feature `tls`, which is off",
-            )),
+            "redis" => tcp(rest),
             "redis+unix" => unix(rest),
-            _ => Err(InvalidAddress(
-                "its scheme is not redis, rediss or redis+unix",
+            "rediss" => Err(InvalidAddress(
+                "TLS is not supported; use a private network, or a proxy for TLS on the same machine",
             )),
+            _ => Err(InvalidAddress("its scheme is not redis or redis+unix")),
         }
     }
 }
 
-fn tcp(rest: &str, tls: bool) -> Result<Address, InvalidAddress> {
+fn tcp(rest: &str) -> Result<Address, InvalidAddress> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if [authority, path]
         .iter()
@@ -72,7 +67,7 @@ fn tcp(rest: &str, tls: bool) -> Result<Address, InvalidAddress> {
     }
     let (user, password, place) = credentials(authority)?;
     let (host, port) = host_and_port(place)?;
-    let place = Place::Tcp { host, port, tls };
+    let place = Place::Tcp { host, port };
     let database = match path {
         "" => 0,
         number => database(number)?,
@@ -192,18 +187,14 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secret = if self.password.is_some() { "***@" } else { "" };
         match &self.place {
-            Place::Tcp { host, port, tls } => {
-                let scheme = if *tls { "rediss" } else { "redis" };
+            Place::Tcp { host, port } => {
                 let (open, close) = if host.contains(':') {
                     ("[", "]")
                 } else {
                     ("", "")
                 };
                 let database = self.database;
-                write!(
-                    f,
-                    "{scheme}://{secret}{open}{host}{close}:{port}/{database}"
-                )
+                write!(f, "redis://{secret}{open}{host}{close}:{port}/{database}")
             }
             Place::Unix(path) => {
                 let path = path.display().to_string();
@@ -237,11 +228,7 @@ mod tests {
     fn tcp(host: &str, port: u16, database: u32) -> Address {
         let host = host.to_owned();
         Address {
-            place: Place::Tcp {
-                host,
-                port,
-                tls: false,
-            },
+            place: Place::Tcp { host, port },
             user: None,
             password: None,
             database,
@@ -326,13 +313,9 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_an_address_or_an_error_that_names_the_feature() {
-        let address = "rediss://h".parse::<Address>();
-        let text = address.map_or_else(|error| error.to_string(), |address| address.to_string());
-        let expected = match cfg!(feature = "tls") {
-            true => "rediss://h:6379/0",
-            false => "feature `tls`",
-        };
-        assert!(text.contains(expected), "{text}");
+    fn tls_is_an_error_with_a_remedy() {
+        let error = "rediss://h".parse::<Address>().err();
+        let error = error.map_or_else(String::new, |error| error.to_string());
+        assert!(error.contains("a proxy for TLS"), "{error}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::protocol::Message;
 use crate::server::history::resume::Gap;
 
-use super::address::{Address, InvalidAddress, Place};
+use super::address::{Address, InvalidAddress};
 use super::session::Times;
 
 /// Rooms that several servers share through one Redis (6.2 or later) or Valkey: pass it to
@@ -42,13 +42,7 @@ pub(crate) type OnGap = dyn Fn(&str, Gap) -> Option<Message> + Send + Sync;
 
 /// The error for text that is not the address of a Redis. It contains no part of the text, which may have a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidRedisAddress(Fault);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Fault {
-    Address(InvalidAddress),
-    Tls,
-}
+pub struct InvalidRedisAddress(InvalidAddress);
 
 /// The namespace of a program that sets none.
 const NAMESPACE: &str = "stentor";
@@ -62,12 +56,7 @@ impl Redis {
     /// If the text is not such an address, and for `rediss://`: TLS to Redis is not supported. Use a private network,
     /// or a proxy for TLS on the same machine.
     pub fn at(address: &str) -> Result<Redis, InvalidRedisAddress> {
-        let address: Address = address
-            .parse()
-            .map_err(|error| InvalidRedisAddress(Fault::Address(error)))?;
-        if let Place::Tcp { tls: true, .. } = address.place {
-            return Err(InvalidRedisAddress(Fault::Tls));
-        }
+        let address: Address = address.parse().map_err(InvalidRedisAddress)?;
         Ok(Redis {
             address,
             namespace: NAMESPACE.to_owned(),
@@ -180,12 +169,7 @@ impl fmt::Debug for Redis {
 
 impl fmt::Display for InvalidRedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Fault::Address(error) => error.fmt(f),
-            Fault::Tls => f.write_str(
-                "rediss:// is not supported: use redis:// in a private network, or a proxy for TLS on the same machine",
-            ),
-        }
+        self.0.fmt(f)
     }
 }
 

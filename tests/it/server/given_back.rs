@@ -9,13 +9,14 @@ const KIB: usize = 1024;
 
 /// Joins two rooms, and ends as it is told: `err`, `panic`, or anything else for the usual way.
 fn handler(client: &mut Client) -> HandlerResult {
+    let alone = format!("of {} alone", client.id());
     client.join("one for all");
-    client.join(&format!("of {} alone", client.id()));
+    client.join(&alone);
     while let Some(message) = client.recv()? {
         match message.as_text() {
             Some("err") => return Err("as told".into()),
             Some("panic") => panic!("as told"),
-            Some("page") => client.broadcast("x".repeat(300 * KIB)),
+            Some("page") => client.room(&alone).broadcast("x".repeat(300 * KIB)),
             _ => client.send(message)?,
         }
     }

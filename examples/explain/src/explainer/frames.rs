@@ -11,12 +11,21 @@ use crate::note::Side;
 
 /// Reads the frames of one direction, after the handshake.
 pub(crate) trait FrameReader: Send {
-    /// Reads bytes, of which the first is at `at` in the stream. Returns how many were used; the others
-    /// are passed again, with further bytes after them. A reader uses all that it can, and keeps a large
-    /// frame itself: otherwise each read would go through its bytes once more.
-    fn read(&mut self, at: u64, bytes: &[u8], sink: &mut Sink) -> usize;
+    /// Reads all bytes, of which the first is at `at` in the stream. A reader keeps an incomplete frame itself:
+    /// otherwise each read would go through its bytes once more.
+    fn read(&mut self, at: u64, bytes: &[u8], sink: &mut Sink) {
+        let end = at + bytes.len() as u64;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = self.step(end - rest.len() as u64, rest, sink);
+        }
+    }
 
-    /// The stream has ended after these bytes, which were not used. The reader explains them, and adds
+    /// Reads up to the end of a part of a frame, and returns the bytes after it. `at` is the place of the
+    /// first byte.
+    fn step<'a>(&mut self, at: u64, bytes: &'a [u8], sink: &mut Sink) -> &'a [u8];
+
+    /// The stream has ended after these bytes, which were not read. The reader explains them, and adds
     /// the note [`Part::End`].
     fn end(&mut self, at: u64, rest: &[u8], sink: &mut Sink);
 }

@@ -79,37 +79,6 @@ impl Hixie {
             stage: Stage::Between,
         }
     }
-
-    /// Reads up to the end of a part of a frame, and returns the bytes after it. `at` is the place of the
-    /// first byte.
-    fn step<'a>(&mut self, at: u64, bytes: &'a [u8], sink: &mut Sink) -> &'a [u8] {
-        let frame = match (&mut self.stage, bytes) {
-            (Stage::Closed(_) | Stage::Unread(_), _) | (_, []) => return &[],
-            (Stage::Between, [kind, rest @ ..]) => {
-                let frame = Frame::new((self.version, self.from), at, *kind);
-                self.stage = Stage::Frame(Box::new(frame));
-                return rest;
-            }
-            (Stage::Frame(frame), _) => frame,
-        };
-        let (rest, stop) = frame.push(bytes);
-        let Some(stop) = stop else {
-            return rest;
-        };
-        let end = frame.end();
-        let next = match (&stop, frame.meaning()) {
-            (Stop::Broken(..), _) => Stage::Unread(end),
-            (Stop::Complete, Meaning::Close) => {
-                self.agreed.record_close(self.from);
-                Stage::Closed(end)
-            }
-            (Stop::Complete, _) => Stage::Between,
-        };
-        if let Stage::Frame(frame) = std::mem::replace(&mut self.stage, next) {
-            frame.emit(stop, sink);
-        }
-        rest
-    }
 }
 
 impl Frame {
@@ -318,13 +287,33 @@ impl Frame {
 }
 
 impl FrameReader for Hixie {
-    fn read(&mut self, at: u64, bytes: &[u8], sink: &mut Sink) -> usize {
-        let end = at + bytes.len() as u64;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            rest = self.step(end - rest.len() as u64, rest, sink);
+    fn step<'a>(&mut self, at: u64, bytes: &'a [u8], sink: &mut Sink) -> &'a [u8] {
+        let frame = match (&mut self.stage, bytes) {
+            (Stage::Closed(_) | Stage::Unread(_), _) | (_, []) => return &[],
+            (Stage::Between, [kind, rest @ ..]) => {
+                let frame = Frame::new((self.version, self.from), at, *kind);
+                self.stage = Stage::Frame(Box::new(frame));
+                return rest;
+            }
+            (Stage::Frame(frame), _) => frame,
+        };
+        let (rest, stop) = frame.push(bytes);
+        let Some(stop) = stop else {
+            return rest;
+        };
+        let end = frame.end();
+        let next = match (&stop, frame.meaning()) {
+            (Stop::Broken(..), _) => Stage::Unread(end),
+            (Stop::Complete, Meaning::Close) => {
+                self.agreed.record_close(self.from);
+                Stage::Closed(end)
+            }
+            (Stop::Complete, _) => Stage::Between,
+        };
+        if let Stage::Frame(frame) = std::mem::replace(&mut self.stage, next) {
+            frame.emit(stop, sink);
         }
-        bytes.len()
+        rest
     }
 
     fn end(&mut self, at: u64, rest: &[u8], sink: &mut Sink) {

@@ -82,8 +82,8 @@ impl Stream {
             && is_fresh
             && !self.held.is_empty()
         {
-            let used = reader.read(self.at, &self.held, sink);
-            self.skip(used);
+            reader.read(self.at, &self.held, sink);
+            self.skip(self.held.len());
         }
     }
 

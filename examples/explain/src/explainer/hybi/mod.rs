@@ -70,45 +70,6 @@ impl Hybi {
         }
     }
 
-    /// Reads up to the end of a part of a frame, and returns the bytes after it. `at` is the place of the
-    /// first byte.
-    fn step<'a>(&mut self, at: u64, bytes: &'a [u8], sink: &mut Sink) -> &'a [u8] {
-        let known = self.known();
-        match &mut self.stage {
-            Stage::Unread(_) => &[],
-            Stage::Payload(frame) => {
-                let is_control = frame.header.is_control();
-                let message = self.message.as_mut().filter(|_| !is_control);
-                let rest = frame.payload.push(bytes, message);
-                if frame.payload.is_complete() {
-                    self.complete(sink);
-                }
-                rest
-            }
-            Stage::Header(header) => {
-                if header.bytes.is_empty() {
-                    header.start = at;
-                }
-                let missing = header.next_part().unwrap_or_default() - header.bytes.len();
-                let (here, rest) = bytes.split_at(missing.min(bytes.len()));
-                header.bytes.extend_from_slice(here);
-                if here.len() < missing {
-                    return rest;
-                }
-                if header.stops(&known) {
-                    let end = header.end();
-                    let frame = Frame::new(header.clone(), &known);
-                    self.stage = Stage::Unread(end);
-                    frame.emit(self.from, Vec::new(), end, sink);
-                } else if header.next_part().is_none() {
-                    let header = header.clone();
-                    self.begin(header, &known, sink);
-                }
-                rest
-            }
-        }
-    }
-
     fn known(&self) -> Known {
         Known {
             version: self.version,
@@ -235,13 +196,41 @@ impl Frame {
 }
 
 impl FrameReader for Hybi {
-    fn read(&mut self, at: u64, bytes: &[u8], sink: &mut Sink) -> usize {
-        let end = at + bytes.len() as u64;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            rest = self.step(end - rest.len() as u64, rest, sink);
+    fn step<'a>(&mut self, at: u64, bytes: &'a [u8], sink: &mut Sink) -> &'a [u8] {
+        let known = self.known();
+        match &mut self.stage {
+            Stage::Unread(_) => &[],
+            Stage::Payload(frame) => {
+                let is_control = frame.header.is_control();
+                let message = self.message.as_mut().filter(|_| !is_control);
+                let rest = frame.payload.push(bytes, message);
+                if frame.payload.is_complete() {
+                    self.complete(sink);
+                }
+                rest
+            }
+            Stage::Header(header) => {
+                if header.bytes.is_empty() {
+                    header.start = at;
+                }
+                let missing = header.next_part().unwrap_or_default() - header.bytes.len();
+                let (here, rest) = bytes.split_at(missing.min(bytes.len()));
+                header.bytes.extend_from_slice(here);
+                if here.len() < missing {
+                    return rest;
+                }
+                if header.stops(&known) {
+                    let end = header.end();
+                    let frame = Frame::new(header.clone(), &known);
+                    self.stage = Stage::Unread(end);
+                    frame.emit(self.from, Vec::new(), end, sink);
+                } else if header.next_part().is_none() {
+                    let header = header.clone();
+                    self.begin(header, &known, sink);
+                }
+                rest
+            }
         }
-        bytes.len()
     }
 
     fn end(&mut self, at: u64, rest: &[u8], sink: &mut Sink) {

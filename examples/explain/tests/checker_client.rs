@@ -7,7 +7,7 @@ use std::thread;
 
 use stentor::{Connector, Deflate};
 
-use crate::checker_support::{assert_passed, complaints, found_in_three, report, wrong_client};
+use crate::checker_support::{assert_passed, complaints, misnamed, report, wrong_client};
 
 /// The URL of the checker, for the tests of this file that are clients.
 const URL: &str = "CHECKER_URL";
@@ -188,13 +188,10 @@ fn a_command_that_does_not_connect_ends_the_checker_with_status_2() {
 
 /// Runs lesson 11 against a client with each mistake; expects its case and its diagnosis.
 fn mistakes_are_named(expected: &[(&str, &str, &str)]) {
-    let missed = complaints(AT_A_TIME, expected, |(wrong, case, id)| {
-        let variables = [format!("{WRONG}={wrong}")];
+    let missed = complaints(AT_A_TIME, expected, |mistake| {
+        let variables = [format!("{WRONG}={}", mistake.0)];
         let run = || check("13", "11", CLIENT_WITH_A_MISTAKE, &variables, false);
-        let is_expected = |(at, name): &(String, String)| at == case && name == id;
-        let found = found_in_three(run, is_expected);
-        let named = found.as_ref().is_some_and(is_expected);
-        (!named).then(|| format!("{wrong}: expected {case} {id}, found {found:?}"))
+        misnamed(mistake, run)
     });
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }

@@ -5,7 +5,7 @@ use std::thread;
 use stentor::Server;
 
 use crate::checker_support::wrong_hixie_server::WrongServer;
-use crate::checker_support::{assert_passed, complaints, found_in_three, report};
+use crate::checker_support::{assert_passed, complaints, misnamed, report};
 
 /// Servers with a mistake that are checked at the same time: they mostly wait.
 const AT_A_TIME: usize = 6;
@@ -63,15 +63,12 @@ fn the_library_passes_the_lesson_of_version_8() {
 
 /// Runs the lesson against a server with each mistake; expects its case and its diagnosis.
 fn mistakes_are_named(draft: u8, lesson: &str, expected: &[(&'static str, &str, &str)]) {
-    let missed = complaints(AT_A_TIME, expected, |(wrong, case, id)| {
-        let server = WrongServer::start(draft, wrong);
+    let missed = complaints(AT_A_TIME, expected, |mistake| {
+        let server = WrongServer::start(draft, mistake.0);
         let version = draft.to_string();
         let url = server.url();
         let run = || report(&["server", &url, "--as", &version, "--lesson", lesson]);
-        let is_expected = |(at, name): &(String, String)| at == case && name == id;
-        let found = found_in_three(run, is_expected);
-        let named = found.as_ref().is_some_and(is_expected);
-        (!named).then(|| format!("{wrong}: expected {case} {id}, found {found:?}"))
+        misnamed(mistake, run)
     });
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }

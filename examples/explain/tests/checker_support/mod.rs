@@ -75,6 +75,17 @@ pub(crate) fn found_in_three(
     last
 }
 
+/// The complaint about a peer with a mistake, unless one of three runs names this case and this diagnosis.
+pub(crate) fn misnamed(
+    (wrong, case, id): &(&str, &str, &str),
+    run: impl Fn() -> Value,
+) -> Option<String> {
+    let is_expected = |(at, name): &(String, String)| at == case && name == id;
+    let found = found_in_three(run, is_expected);
+    let named = found.as_ref().is_some_and(is_expected);
+    (!named).then(|| format!("{wrong}: expected {case} {id}, found {found:?}"))
+}
+
 /// Panics, with the failures, unless so many cases passed and none failed.
 pub(crate) fn assert_passed(report: &Value, cases: u64) {
     let failed: Vec<&Value> = report["lessons"]

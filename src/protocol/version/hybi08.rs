@@ -24,7 +24,8 @@
 //! The origin's header changed its name inside this version: `Sec-WebSocket-Origin` to draft-10,
 //! `Origin` in 11 and 12. Both are read, the old name first; a client writes the old one.
 //!
-//! A wrong client sees the same as in version 7, but for text that is not UTF-8 a close frame with 1007.
+//! A wrong client sees the same as in version 7, with one exception: text that is not UTF-8 gets a
+//! close frame with 1007.
 
 use super::{Codes, Spec, Version, hybi07};
 use crate::protocol::close::CloseCode;

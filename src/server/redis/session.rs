@@ -326,6 +326,13 @@ impl Session {
         self.outputs.push_back(Output::Report(report));
     }
 
+    /// Reports own messages that are stored, and whose entries are not reported.
+    fn report_passed(&mut self, passed: Vec<(Position, Pending)>) {
+        if !passed.is_empty() {
+            self.report(Report::Passed(passed));
+        }
+    }
+
     /// Adds an entry to the report about stored ones.
     fn report_stored(&mut self, entry: Option<JournalEntry>, pending: Pending) {
         if let Some(Output::Report(Report::Stored(entries))) = self.outputs.back_mut() {

@@ -26,7 +26,7 @@ impl Stream {
     /// resolution is the system's.
     pub(super) fn connect(place: &Place, timeout: Duration) -> io::Result<Stream> {
         match place {
-            Place::Tcp { host, port, .. } => {
+            Place::Tcp { host, port } => {
                 let stream = connect_tcp(host, *port, timeout)?;
                 stream.set_nodelay(true)?;
                 stream.set_nonblocking(true)?;

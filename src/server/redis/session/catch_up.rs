@@ -104,9 +104,7 @@ impl Session {
         self.reads.refused.remove(room);
         let passed = state.awaited.into_iter();
         let passed: Vec<_> = passed.map(|own| (own.at, own.pending)).collect();
-        if !passed.is_empty() {
-            self.report(Report::Passed(passed));
-        }
+        self.report_passed(passed);
         if state.subscription != Subscription::Due {
             let channel = self.config.keys.channel(room);
             let out = &mut self.lines.of(Line::Notifications).out;
@@ -270,7 +268,7 @@ impl Session {
             let entry = JournalEntry::new(Arc::clone(room), at, time, message);
             self.report_stored(Some(entry), pending);
         } else if let Some(own) = own {
-            self.report(Report::Passed(vec![(at, own)]));
+            self.report_passed(vec![(at, own)]);
         }
         self.has_seen(room, at);
     }
@@ -286,9 +284,7 @@ impl Session {
             self.rounds.awaited -= 1;
             passed.push((own.at, own.pending));
         }
-        if !passed.is_empty() {
-            self.report(Report::Passed(passed));
-        }
+        self.report_passed(passed);
     }
 
     /// Reports that entries are missing up to a position.

@@ -286,9 +286,7 @@ impl Session {
                 _ => passed.push((at, pending)),
             }
         }
-        if !passed.is_empty() {
-            self.report(Report::Passed(passed));
-        }
+        self.report_passed(passed);
     }
 
     /// Returns the rest of an own message whose entry was seen.

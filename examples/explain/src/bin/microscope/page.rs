@@ -35,7 +35,7 @@ pub(crate) fn response() -> Response {
         ("Cache-Control", "no-store"),
     ];
     headers.into_iter().fold(page, |page, (name, value)| {
-        // Each value is valid; without a header, the page works all the same.
+        // Each value is valid; the page works without such a header, too.
         page.clone().header(name, value).unwrap_or(page)
     })
 }

@@ -3,39 +3,33 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::net::answer::Answer;
 use crate::net::catch_panic::catch_panic;
 use crate::net::log::{SERVER, error, info};
-use crate::net::sync::Instant;
 use crate::net::sync::atomic::Ordering::Relaxed;
-use crate::net::sync::channel::{Receiver, Sender};
+use crate::net::sync::channel::Sender;
 use crate::protocol::http::text::Escaped;
 use crate::server::counters::Totals;
 use crate::server::history::journal::{Journal, JournalEntry};
 use crate::server::history::position::Position;
 use crate::server::history::publication::{Publication, PublishError};
 use crate::server::hub::Command;
-use crate::server::hub::history::Ask;
 
-use super::{Desk, Draft, Epochs, Opened, Order, Pending, Report, Table};
+use super::{Draft, EngineSide, Epochs, Opened, Order, Pending, Report, Table};
 
 pub(crate) struct Engine {
-    desk: Arc<Desk>,
-    orders: Receiver<Order>,
+    side: EngineSide,
     journal: Box<dyn Journal>,
     table: Table,
     epochs: Arc<Epochs>,
-    hub: Sender<Command>,
     totals: Arc<Totals>,
     drafts: Vec<Draft>,
     /// The bytes of the drafts.
     size: usize,
     /// Requests for entries, which wait until the messages are stored.
     reads: VecDeque<Order>,
-    /// When an error was logged last.
-    logged: Option<Instant>,
 }
 
 /// The most bytes of one commit, beside its last message.
@@ -50,9 +44,6 @@ const READS: usize = 16;
 /// The most bytes of an answer to such a request, unless one entry is larger.
 const PIECE: usize = 64 * 1024;
 
-/// The least time between two errors in the log.
-const QUIET: Duration = Duration::from_secs(10);
-
 impl Engine {
     pub(super) fn new(
         opened: Opened,
@@ -61,23 +52,20 @@ impl Engine {
         totals: Arc<Totals>,
     ) -> Engine {
         Engine {
-            desk: opened.desk,
-            orders: opened.orders,
+            side: EngineSide::new(opened.desk, opened.orders, hub),
             journal: opened.journal,
             table: opened.table,
             epochs,
-            hub,
             totals,
             drafts: Vec::new(),
             size: 0,
             reads: VecDeque::new(),
-            logged: None,
         }
     }
 
     /// Runs until [`Order::Stop`].
     pub(crate) fn run(mut self) {
-        let orders = self.orders.clone();
+        let orders = self.side.orders.clone();
         loop {
             let first = match self.reads.is_empty() {
                 true => match orders.recv() {
@@ -102,7 +90,7 @@ impl Engine {
                     }
                     Order::Flush(answer) => {
                         self.commit();
-                        self.report(Report::Flushed(answer));
+                        self.side.report(Report::Flushed(answer));
                     }
                     #[cfg(feature = "redis")]
                     Order::Attach(_) | Order::Detach(_) => {}
@@ -146,7 +134,9 @@ impl Engine {
             });
         }
         if !entries.is_empty() && self.call(|journal| journal.append(&entries)).is_none() {
-            return self.report(Report::Refused(pending, PublishError::Journal));
+            return self
+                .side
+                .report(Report::Refused(pending, PublishError::Journal));
         }
         entries.iter().for_each(|entry| self.table.add(entry));
         let mut entries = entries.into_iter();
@@ -157,7 +147,7 @@ impl Engine {
                 let entry = if has_entry { entries.next() } else { None };
                 (entry, pending)
             });
-        self.report(Report::Stored(stored.collect()));
+        self.side.report(Report::Stored(stored.collect()));
         for room in tips.into_keys() {
             self.trim(&room);
         }
@@ -183,7 +173,7 @@ impl Engine {
                 return;
             };
             if let Some(floor) = self.table.forgotten(room, up_to, bytes) {
-                self.report(Report::Trimmed(Arc::clone(room), floor));
+                self.side.report(Report::Trimmed(Arc::clone(room), floor));
             }
         }
     }
@@ -194,7 +184,7 @@ impl Engine {
                 return;
             }
             self.table.remove(&room);
-            self.report(Report::Removed(room));
+            self.side.report(Report::Removed(room));
         }
     }
 
@@ -212,13 +202,13 @@ impl Engine {
             match self.call(|journal| journal.forget(&room, up_to)) {
                 Some(bytes) => {
                     if let Some(floor) = self.table.forgotten(&room, up_to, bytes) {
-                        self.report(Report::Trimmed(Arc::clone(&room), floor));
+                        self.side.report(Report::Trimmed(Arc::clone(&room), floor));
                     }
                 }
                 None => result = Err(PublishError::Journal),
             }
         }
-        self.report(Report::Forgotten {
+        self.side.report(Report::Forgotten {
             room,
             up_to,
             result,
@@ -260,23 +250,22 @@ impl Engine {
 
     /// Calls the journal; returns `None` after an error or a panic, which is counted and logged.
     fn call<T>(&mut self, call: impl FnOnce(&mut dyn Journal) -> io::Result<T>) -> Option<T> {
-        self.desk.begin_call();
+        self.side.desk.begin_call();
         let journal = &mut *self.journal;
         // The error's text and its end are the program's code as well.
         let result = catch_panic(|| call(journal).map_err(|error| error.to_string()));
         let result = result.unwrap_or_else(|| Err("the journal has panicked".to_owned()));
-        self.desk.end_call(result.is_err());
+        self.side.desk.end_call(result.is_err());
         match result {
             Ok(result) => {
-                if self.logged.take_if(|at| at.elapsed() >= QUIET).is_some() {
+                if self.side.logs_success() {
                     info!(target: SERVER, "the journal works again");
                 }
                 Some(result)
             }
             Err(text) => {
                 self.totals.journal_errors.fetch_add(1, Relaxed);
-                if self.logged.is_none_or(|at| at.elapsed() >= QUIET) {
-                    self.logged = Some(Instant::now());
+                if self.side.logs_fault() {
                     let text = Escaped::Text(&text);
                     error!(
                         target: SERVER,
@@ -286,21 +275,6 @@ impl Engine {
                 None
             }
         }
-    }
-
-    /// Sends a report to the hub, and waits for a place in its queue.
-    fn report(&self, report: Report) {
-        let _ = self
-            .hub
-            .send(Command::History(Box::new(Ask::Report(report))));
-    }
-}
-
-impl Drop for Engine {
-    /// Drops the requests that wait: a thread that waits for an answer is woken.
-    fn drop(&mut self) {
-        self.desk.budget.close();
-        self.orders.try_iter().for_each(drop);
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod budget;
 mod engine;
+mod side;
 mod table;
 mod threads;
 
@@ -40,6 +41,7 @@ use crate::protocol::Message;
 
 use budget::Budget;
 use engine::Engine;
+pub(crate) use side::EngineSide;
 use table::Table;
 pub(crate) use threads::Prepared;
 

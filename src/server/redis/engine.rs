@@ -8,13 +8,10 @@ use std::time::Duration;
 use crate::net::catch_panic::catch_panic;
 use crate::net::log::{SERVER, error, info, warn};
 use crate::net::sync::Instant;
-use crate::net::sync::channel::{Receiver, Sender};
 use crate::net::waker::Sleeper;
 use crate::protocol::http::text::Escaped;
 use crate::server::counters::Totals;
-use crate::server::hub::Command;
-use crate::server::hub::history::Ask;
-use crate::server::journal::{Desk, Order, Report};
+use crate::server::journal::{EngineSide, Order, Report};
 
 use super::address::Address;
 use super::options::OnGap;
@@ -22,19 +19,15 @@ use super::session::{Line, Output, Session};
 use super::stream::Stream;
 
 pub(crate) struct Engine {
+    pub(super) side: EngineSide,
     pub(super) session: Session,
     pub(super) address: Address,
     pub(super) connect_timeout: Duration,
     pub(super) on_gap: Option<Arc<OnGap>>,
-    pub(super) desk: Arc<Desk>,
-    pub(super) orders: Receiver<Order>,
     pub(super) sleeper: Sleeper,
-    pub(super) hub: Sender<Command>,
     pub(super) totals: Arc<Totals>,
     pub(super) streams: Option<[Stream; 2]>,
     pub(super) buffer: Vec<u8>,
-    /// When a fault was logged last, until the next success.
-    pub(super) logged: Option<Instant>,
 }
 
 /// The bytes that are read at once.
@@ -45,9 +38,6 @@ const READS: usize = 16;
 
 /// The orders that are executed at once.
 const ORDERS: usize = 1024;
-
-/// The least time between two faults in the log.
-const QUIET: Duration = Duration::from_secs(10);
 
 const LINES: [Line; 2] = [Line::Commands, Line::Notifications];
 
@@ -85,7 +75,7 @@ impl Engine {
     fn take_orders(&mut self) -> bool {
         self.sleeper.awake();
         let now = Instant::now();
-        for order in self.orders.clone().try_iter().take(ORDERS) {
+        for order in self.side.orders.clone().try_iter().take(ORDERS) {
             if let Order::Stop = order {
                 return false;
             }
@@ -103,7 +93,7 @@ impl Engine {
         self.session.tick(Instant::now());
         self.send();
         let mut fault = self.execute_outputs();
-        if fault.is_none() && self.orders.is_empty() {
+        if fault.is_none() && self.side.orders.is_empty() {
             self.sleep();
         }
         for place in 0..LINES.len() {
@@ -194,7 +184,7 @@ impl Engine {
 
     fn execute(&mut self, output: Output) -> Option<String> {
         match output {
-            Output::Report(report) => self.report(report),
+            Output::Report(report) => self.side.report(report),
             Output::Page(answers, result) => {
                 for answer in answers {
                     answer.send(result.clone());
@@ -204,7 +194,7 @@ impl Engine {
                 let on_gap = self.on_gap.clone();
                 let notice = on_gap.and_then(|on_gap| catch_panic(|| on_gap(&room, gap)).flatten());
                 warn!(target: SERVER, "a shared room has lost messages: {gap}");
-                self.report(Report::Gap(room, up_to, notice));
+                self.side.report(Report::Gap(room, up_to, notice));
             }
             Output::Up(warnings) => {
                 for warning in warnings {
@@ -224,32 +214,16 @@ impl Engine {
     /// Notes whether shared rooms work: before the publishers learn of it.
     fn note_health(&mut self) {
         let is_healthy = self.session.is_healthy();
-        self.desk.set_failed(!is_healthy);
-        if is_healthy && self.logged.take_if(|at| at.elapsed() >= QUIET).is_some() {
+        self.side.desk.set_failed(!is_healthy);
+        if is_healthy && self.side.logs_success() {
             info!(target: SERVER, "Redis works again: the shared rooms go on");
         }
     }
 
     fn fault(&mut self, reason: &str) {
-        if self.logged.is_none_or(|at| at.elapsed() >= QUIET) {
-            self.logged = Some(Instant::now());
+        if self.side.logs_fault() {
             let (address, reason) = (&self.address, Escaped::Text(reason));
             error!(target: SERVER, "shared rooms stand still: {address}: {reason}");
         }
-    }
-
-    /// Sends a report to the hub, and waits for a place in its queue.
-    fn report(&self, report: Report) {
-        let _ = self
-            .hub
-            .send(Command::History(Box::new(Ask::Report(report))));
-    }
-}
-
-impl Drop for Engine {
-    /// Drops the requests that wait: a thread that waits for an answer is woken.
-    fn drop(&mut self) {
-        self.desk.budget.close();
-        self.orders.try_iter().for_each(drop);
     }
 }

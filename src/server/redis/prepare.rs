@@ -9,7 +9,7 @@ use crate::net::waker;
 use crate::server::counters::Totals;
 use crate::server::history::History;
 use crate::server::hub::Command;
-use crate::server::journal::Desk;
+use crate::server::journal::{Desk, EngineSide};
 
 use super::engine::{Engine, READ};
 use super::keys::{Keys, MachineId};
@@ -43,18 +43,15 @@ pub(crate) fn prepare(
         redis.times.publish,
     ));
     let mut engine = Engine {
+        side: EngineSide::new(Arc::clone(&desk), orders_in, hub.clone()),
         session: Session::new(config(history, &redis)?, Instant::now()),
         connect_timeout: redis.times.connect,
         address: redis.address,
         on_gap: redis.on_gap,
-        desk: Arc::clone(&desk),
-        orders: orders_in,
         sleeper,
-        hub: hub.clone(),
         totals: Arc::clone(totals),
         streams: None,
         buffer: vec![0; READ],
-        logged: None,
     };
     if !redis.may_be_down {
         engine.connect_first()?;

@@ -1,10 +1,10 @@
 //! The header of an entry: its author, and the meaning of its payload. It is stored beside the payload.
 //!
 //! ```text
-//! version 1 | machine (8 bytes) | counter | flags | stamp? | except? | id (12 bytes)? | metadata?
+//! version 1 | machine (8 bytes) | counter | flags | stamp? | except?
 //! ```
 //!
-//! Numbers without a length have 7 bits in a byte, the lowest first; lists and texts have their length before them.
+//! Numbers without a length have 7 bits in a byte, the lowest first; a list has its length before it.
 
 use super::keys::MachineId;
 
@@ -13,14 +13,13 @@ use super::keys::MachineId;
 pub(crate) struct Header {
     /// The server that has made the entry.
     pub(crate) machine: MachineId,
-    /// The number that this server has given to the entry, in its room; 0 for entries about members.
+    /// The number that this server has given to the entry, in its room.
     pub(crate) counter: u64,
     /// The clients of that server that do not receive the message.
     pub(crate) except: Vec<u64>,
     pub(crate) payload: Payload,
     /// The place in the payload where each server inserts the entry's position.
     pub(crate) stamp: Option<u32>,
-    pub(crate) change: Change,
 }
 
 /// The kind of a payload.
@@ -28,22 +27,6 @@ pub(crate) struct Header {
 pub(crate) enum Payload {
     Text,
     Binary,
-    /// No message: the entry changes the list of members only.
-    Nothing,
-}
-
-/// The change of the list of members in the moment of the entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Change {
-    Nothing,
-    /// The member is announced, or has other metadata.
-    Joined {
-        id: [u8; 12],
-        meta: String,
-    },
-    Left {
-        id: [u8; 12],
-    },
 }
 
 /// A header that was read.
@@ -56,10 +39,11 @@ pub(crate) enum ReadHeader {
 
 const VERSION: u8 = 1;
 
-/// The lowest two bits of the flags are the kind of the payload, the next two the change.
+/// The lowest bit of the flags is the kind of the payload.
+const BINARY: u8 = 1;
 const STAMP: u8 = 1 << 4;
 const EXCEPT: u8 = 1 << 5;
-const ALL: u8 = STAMP | EXCEPT | 0b1111;
+const ALL: u8 = BINARY | STAMP | EXCEPT;
 
 impl Header {
     /// Returns the header of a message.
@@ -70,7 +54,6 @@ impl Header {
             except: Vec::new(),
             payload,
             stamp: None,
-            change: Change::Nothing,
         }
     }
 
@@ -79,35 +62,17 @@ impl Header {
         into.push(VERSION);
         into.extend_from_slice(&self.machine.0.to_be_bytes());
         put(self.counter, into);
-        let payload = match self.payload {
-            Payload::Text => 0,
-            Payload::Binary => 1,
-            Payload::Nothing => 2,
-        };
-        let change = match self.change {
-            Change::Nothing => 0,
-            Change::Joined { .. } => 1,
-            Change::Left { .. } => 2,
-        };
         let flag = |is_set, flag| if is_set { flag } else { 0 };
+        let payload = flag(self.payload == Payload::Binary, BINARY);
         let stamp = flag(self.stamp.is_some(), STAMP);
         let except = flag(!self.except.is_empty(), EXCEPT);
-        into.push(payload | change << 2 | stamp | except);
+        into.push(payload | stamp | except);
         if let Some(stamp) = self.stamp {
             put(stamp.into(), into);
         }
         if !self.except.is_empty() {
             put(self.except.len() as u64, into);
             self.except.iter().for_each(|client| put(*client, into));
-        }
-        match &self.change {
-            Change::Nothing => {}
-            Change::Joined { id, meta } => {
-                into.extend_from_slice(id);
-                put(meta.len() as u64, into);
-                into.extend_from_slice(meta.as_bytes());
-            }
-            Change::Left { id } => into.extend_from_slice(id),
         }
     }
 
@@ -138,11 +103,9 @@ impl Reader<'_> {
         let machine = MachineId(u64::from_be_bytes(self.array()?));
         let counter = self.number()?;
         let [flags] = self.array()?;
-        let payload = match flags & 0b11 {
+        let payload = match flags & BINARY {
             0 => Payload::Text,
-            1 => Payload::Binary,
-            2 => Payload::Nothing,
-            _ => return None,
+            _ => Payload::Binary,
         };
         let stamp = match flags & STAMP {
             0 => None,
@@ -152,22 +115,12 @@ impl Reader<'_> {
             0 => Vec::new(),
             _ => self.numbers()?,
         };
-        let change = match (flags >> 2) & 0b11 {
-            0 => Change::Nothing,
-            1 => Change::Joined {
-                id: self.array()?,
-                meta: self.text()?,
-            },
-            2 => Change::Left { id: self.array()? },
-            _ => return None,
-        };
         let header = Header {
             machine,
             counter,
             except,
             payload,
             stamp,
-            change,
         };
         Some(header).filter(|_| self.0.is_empty() && flags & !ALL == 0)
     }
@@ -201,13 +154,6 @@ impl Reader<'_> {
         (0..count).map(|_| self.number()).collect()
     }
 
-    fn text(&mut self) -> Option<String> {
-        let len = self.length()?;
-        let (text, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        std::str::from_utf8(text).ok().map(str::to_owned)
-    }
-
     /// Reads a length that the rest can have.
     fn length(&mut self) -> Option<usize> {
         let len = usize::try_from(self.number()?).ok()?;
@@ -217,10 +163,9 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, Header, MachineId, Payload, ReadHeader, put};
+    use super::{Header, MachineId, Payload, ReadHeader, put};
 
     fn headers() -> Vec<Header> {
-        let (id, meta) = ([7; 12], "J\u{fc}rgen".to_owned());
         let plain = Header::message(MachineId(u64::MAX), 1, Payload::Text);
         vec![
             plain.clone(),
@@ -232,13 +177,7 @@ mod tests {
                 ..plain.clone()
             },
             Header {
-                payload: Payload::Nothing,
-                change: Change::Joined { id, meta },
-                ..plain.clone()
-            },
-            Header {
                 stamp: Some(0),
-                change: Change::Left { id },
                 ..plain
             },
         ]
@@ -263,7 +202,7 @@ mod tests {
         let mut bytes = Vec::new();
         headers()[0].encode(&mut bytes);
         let flags = bytes.len() - 1;
-        for unknown in [3, 0b1100, 0x40, 0x80] {
+        for unknown in [2, 3, 0b100, 0b1100, 0x40, 0x80] {
             bytes[flags] = unknown;
             assert_eq!(Header::read(&bytes), ReadHeader::Skip, "{unknown}");
         }

@@ -428,7 +428,6 @@ pub(super) fn to_message(entry: Entry) -> Option<(Message, SystemTime)> {
     };
     let time = SystemTime::UNIX_EPOCH + Duration::from_millis(entry.time);
     let message = match (header.payload, stamp(&header)) {
-        (Payload::Nothing, _) => return None,
         (Payload::Binary, _) => Message::from(payload),
         (Payload::Text, None) => Message::from(String::from_utf8(payload).ok()?),
         (Payload::Text, Some(place)) => {

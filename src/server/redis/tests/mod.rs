@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use super::facts::{ServerFacts, info};
-use super::header::{Change, Header, Payload};
+use super::header::{Header, Payload};
 use super::keys::{Keys, MachineId};
 use super::scan::Bounds;
 use super::scripts::log::{Appended, Outgoing, Page, append, appended, attach, page, read};
@@ -142,18 +142,14 @@ impl Link {
     }
 }
 
-/// Returns a short text of each entry: its number, and the message, or the change of the members.
+/// Returns a short text of each entry: its number, and the message.
 fn texts(entries: &[Entry]) -> Vec<String> {
     let text = |entry: &Entry| {
         let number = entry.at.number();
         match &entry.body {
-            Body::Known(header, payload) => {
+            Body::Known(_, payload) => {
                 let payload = String::from_utf8_lossy(payload);
-                match &header.change {
-                    Change::Nothing => format!("{number} {payload}"),
-                    Change::Joined { id, meta } => format!("{number} +{} {meta}", id[0]),
-                    Change::Left { id } => format!("{number} -{}", id[0]),
-                }
+                format!("{number} {payload}")
             }
             body => format!("{number} {body:?}"),
         }

@@ -316,7 +316,7 @@ impl ServerHandle {
     ///    and new broadcasts are ignored.
     /// 2. All earlier broadcasts enter the send queues of their receivers. After them, each client is sent a
     ///    close with 1001, in the way of its version.
-    /// 3. When the time `timeout` has passed, the server aborts the connections that are still open.
+    /// 3. When the time `timeout` has passed since this call, the server aborts the connections that are still open.
     /// 4. When the last handler has returned, [`Server::run`](crate::Server::run) returns.
     ///
     /// This method returns after step 2, when the closes are in the send queues. No client can delay that.

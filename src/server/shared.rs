@@ -68,8 +68,8 @@ pub(crate) struct Shared {
     pub(super) admission: Arc<Admission>,
     pub(super) memberships: Arc<Memberships>,
     stopping: AtomicBool,
-    /// How long the clients may take to leave in a shutdown.
-    limit: Mutex<Duration>,
+    /// When the shutdown began, and how long the clients may take to leave; `None` before it.
+    shutdown: Mutex<Option<(Instant, Duration)>>,
     waker: LocalStream,
     next_id: AtomicU64,
     /// The client threads that wait for a client.
@@ -121,7 +121,7 @@ impl ServerThreads {
             admission: Arc::clone(&admission),
             memberships: Arc::clone(&memberships),
             stopping: AtomicBool::new(false),
-            limit: Mutex::default(),
+            shutdown: Mutex::default(),
             waker,
             next_id: AtomicU64::new(1),
             idle_threads: IdleThreads::new(),
@@ -255,7 +255,9 @@ impl Shared {
     #[inline]
     pub(crate) fn shutdown_with(&self, frame: CloseFrame, limit: Duration) {
         self.registry.set_shutdown_frame(frame);
-        *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
+        // The listener may notice later: the caller's time counts.
+        let began = self.watchdog.clock.now();
+        *self.shutdown.lock().unwrap_or_else(PoisonError::into_inner) = Some((began, limit));
         self.stopping.store(true, SeqCst);
         // A full pipe has woken the listener already.
         let _ = io::Write::write(&mut &self.waker, &[1]);
@@ -370,10 +372,11 @@ impl Shared {
         // Once more: a client may have connected meanwhile.
         self.reject_handshakes();
         let clock = &self.watchdog.clock;
-        let began = clock.now();
         let left = || {
-            let limit = *self.limit.lock().unwrap_or_else(PoisonError::into_inner);
-            clock.slice(limit.saturating_sub(clock.now() - began))
+            let shutdown = *self.shutdown.lock().unwrap_or_else(PoisonError::into_inner);
+            let left =
+                |(began, limit): (Instant, Duration)| limit.saturating_sub(clock.now() - began);
+            clock.slice(shutdown.map_or(Duration::ZERO, left))
         };
         if self.registry.wait_until_empty(left) {
             return;

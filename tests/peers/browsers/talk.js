@@ -292,9 +292,9 @@ async function moderation(pages) {
 async function scripted(pages, name, before, options) {
   const page = await open(pages, 'about:blank', options);
   if (before) await before(page);
-  const script = { sent: [], number: 0, page };
+  const script = { sent: [], number: 0, page, now: Date.now };
   script.send = message => script.socket.send(JSON.stringify(message));
-  script.entry = (type, fields) => ({ type, id: `7-${++script.number}`, time: Date.now(), ...fields });
+  script.entry = (type, fields) => ({ type, id: `7-${++script.number}`, time: script.now(), ...fields });
   script.live = (type, fields) => script.send(script.entry(type, fields));
   script.welcome = {};
   script.replay = [];
@@ -324,6 +324,7 @@ const outline = page => page.$$eval('#log > *', nodes => nodes.filter(node => no
 async function daysAndGroups(pages) {
   const it = await scripted(pages, 'Ada', page => page.clock.setFixedTime(new Date(2026, 10, 30, 12, 0)));
   const { page } = it, now = new Date(2026, 10, 30, 12, 0).getTime(), hour = 3600000, minute = 60000;
+  it.now = () => now;
   const said = (who, text, time) => it.entry('said', { ...who, text, time });
   it.replay = [said(ann, 'long ago', now - 72 * hour), said(ann, 'a day ago', now - 24 * hour), said(ann, 'this morning', now - 2 * hour),
     said(ann, 'at once', now - 2 * hour + minute), said(ann, 'much later', now - hour), said(bob, 'me too', now - hour + minute),

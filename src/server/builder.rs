@@ -376,7 +376,7 @@ impl ServerBuilder {
     /// quarter of this reserve, and [`total_incoming_limit`](ServerBuilder::total_incoming_limit)
     /// at most an eighth. With such a limit and glibc, set `MALLOC_ARENA_MAX=1` in the environment: each of
     /// glibc's heaps takes 64 MiB of address space and keeps freed memory, of which this reserve knows
-    /// nothing.
+    /// nothing. Without `/proc`, such a limit is not kept, and the log warns at start.
     pub fn max_clients(self, clients: usize) -> Self {
         self.set(|settings| settings.max_clients = clients)
     }

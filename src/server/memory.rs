@@ -112,9 +112,21 @@ pub(super) fn at_most(wanted: usize, shares: usize, what: &str) -> usize {
     }
 }
 
-/// Returns the limits, address space first: it decides the size of a stack.
+/// Warns if the process has a limit that the server cannot keep: it knows the memory of the process from `/proc` only.
+pub(super) fn warn_of_unknown() {
+    let limit = space_limit().or(system::limit(Resource::Data));
+    if let (Some(limit), false) = (limit, is_limited()) {
+        warn!(
+            target: SERVER,
+            "the memory of this process is limited to {limit} bytes, and /proc/self/status does not say how much is in \
+             use: too many clients would abort the process, so set max_clients and the limits of memory for it"
+        );
+    }
+}
+
+/// Returns the limits, address space first: it decides the size of a stack. Without `/proc`, there are none.
 fn limits() -> impl Iterator<Item = Limit> {
-    let space = system::limit(Resource::AddressSpace).or(narrow());
+    let space = space_limit();
     let data = system::limit(Resource::Data);
     let status = (space.is_some() || data.is_some()).then(|| fs::read("/proc/self/status"));
     let status = status.and_then(Result::ok).unwrap_or_default();
@@ -146,9 +158,10 @@ fn bytes_of(status: &[u8], field: &str) -> Option<usize> {
     Some(kib.saturating_mul(KIB))
 }
 
-/// Returns the address space of a 32-bit process.
-fn narrow() -> Option<usize> {
-    cfg!(target_pointer_width = "32").then_some(usize::MAX / 4 * 3)
+fn space_limit() -> Option<usize> {
+    // The address space of a 32-bit process.
+    let narrow = cfg!(target_pointer_width = "32").then_some(usize::MAX / 4 * 3);
+    system::limit(Resource::AddressSpace).or(narrow)
 }
 
 #[cfg(test)]

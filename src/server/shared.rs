@@ -203,6 +203,7 @@ fn configs(settings: &Settings) -> (Arc<Config>, Arc<Config>) {
 
 /// Lowers the limits of memory to the part of the process's memory limits that is left for them.
 fn limit_memory(settings: &mut Settings) {
+    memory::warn_of_unknown();
     settings.total_send_queue_limit =
         memory::at_most(settings.total_send_queue_limit, 4, "messages to send");
     // What is read at that moment takes as much again, and what grows is there twice.

@@ -39,6 +39,8 @@ pub(super) struct Room {
     has_dropped: bool,
     /// The own messages that are stored, and whose entries were not seen yet.
     pub(super) awaited: VecDeque<Awaited>,
+    /// There is a time at which these are looked at.
+    pub(super) has_check: bool,
 }
 
 /// An own message that is stored.
@@ -47,6 +49,8 @@ pub(super) struct Awaited {
     pub(super) at: Position,
     pub(super) counter: u64,
     pub(super) pending: Pending,
+    /// When Redis has answered that it is stored.
+    pub(super) since: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +79,7 @@ impl Room {
             buffer: VecDeque::new(),
             has_dropped: false,
             awaited: VecDeque::new(),
+            has_check: false,
         }
     }
 }

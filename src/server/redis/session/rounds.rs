@@ -2,7 +2,7 @@
 //! batches are answered, and takes everything that came meanwhile. So batches grow with the load, no pipeline can
 //! change the order, and what was not answered before a cut is sent again, and stored once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ pub(super) struct Rounds {
     pub(super) awaited: usize,
     /// Redis has refused the newest batch.
     pub(super) is_refused: bool,
-    /// Rooms with such messages, and when they are looked at.
-    checks: VecDeque<(Instant, Arc<str>)>,
+    /// Rooms with such messages, by the time at which they are looked at, and their generation.
+    checks: BTreeMap<(Instant, u64), Arc<str>>,
 }
 
 /// The most bytes of a round, beside its last message.
@@ -90,7 +90,7 @@ impl Rounds {
     }
 
     pub(super) fn next_check(&self) -> Option<Instant> {
-        self.checks.front().map(|(at, _)| *at)
+        self.checks.first_key_value().map(|((at, _), _)| *at)
     }
 
     pub(super) fn take_unsent(&mut self) -> Vec<Pending> {
@@ -272,15 +272,17 @@ impl Session {
             let at = appended.position(counter);
             match self.rooms.get_mut(room) {
                 Some(state) if state.seen.is_some_and(|seen| seen < at) => {
-                    if state.awaited.is_empty() {
-                        let check = now + self.config.times.notice;
-                        self.rounds.checks.push_back((check, Arc::clone(room)));
+                    if !state.has_check {
+                        state.has_check = true;
+                        let check = (now + self.config.times.notice, state.generation);
+                        self.rounds.checks.insert(check, Arc::clone(room));
                     }
                     self.rounds.awaited += 1;
                     state.awaited.push_back(Awaited {
                         at,
                         counter,
                         pending,
+                        since: now,
                     });
                 }
                 _ => passed.push((at, pending)),
@@ -302,15 +304,32 @@ impl Session {
         batch.messages.get_mut(place)?.pending.take()
     }
 
-    /// Reads the logs of rooms whose notifications did not come.
+    /// Reads the logs of rooms whose notifications did not come. Under load, messages are always awaited, but not for
+    /// long.
     pub(super) fn check_awaited(&mut self, now: Instant) {
-        while let Some((_, room)) = pop_if(&mut self.rounds.checks, |(at, _)| *at <= now) {
-            let state = self.rooms.get(&room);
-            if state.is_some_and(|state| !state.awaited.is_empty()) {
-                self.read_log(&room);
-                let next = now + self.config.times.notice;
-                self.rounds.checks.push_back((next, room));
+        let notice = self.config.times.notice;
+        while let Some(check) = self.rounds.checks.first_entry() {
+            let (at, generation) = *check.key();
+            if at > now {
+                return;
             }
+            let room = check.remove();
+            let state = self.rooms.get_mut(&room);
+            let Some(state) = state.filter(|state| state.generation == generation) else {
+                continue;
+            };
+            let next = match state.awaited.front() {
+                None => {
+                    state.has_check = false;
+                    continue;
+                }
+                Some(oldest) if oldest.since + notice > now => oldest.since + notice,
+                Some(_) => {
+                    self.read_log(&room);
+                    now + notice
+                }
+            };
+            self.rounds.checks.insert((next, generation), room);
         }
     }
 

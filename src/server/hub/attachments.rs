@@ -46,7 +46,8 @@ impl Attachment {
 }
 
 impl Attachments {
-    /// Adds a room that waits; returns those that nobody waits for, if there are many.
+    /// Adds a room that waits; returns those that no thread waits for, if there are many. Those that have no members
+    /// are removed then, and [`have_dropped`](Attachments::have_dropped) is called.
     fn add(&mut self, room: &Arc<str>) -> Vec<Arc<str>> {
         let waiting = Attachment::Waiting(Vec::new());
         self.rooms.of(room).insert(Arc::clone(room), waiting);
@@ -60,8 +61,14 @@ impl Attachments {
             *name != room && !attachment.is_some_and(Attachment::is_awaited)
         };
         let given_up: Vec<_> = self.waiting.iter().filter(is_given_up).cloned().collect();
-        self.most = 2 * (self.waiting.len() - given_up.len());
+        // Rooms with members stay: so they are looked at again only when there are twice as many.
+        self.most = 2 * self.waiting.len();
         given_up
+    }
+
+    /// Notes that rooms were removed.
+    fn have_dropped(&mut self) {
+        self.most = self.most.min(2 * self.waiting.len());
     }
 
     fn remove(&mut self, room: &str) -> Option<Attachment> {
@@ -106,6 +113,9 @@ impl Memory {
     /// Detaches the rooms whose rings were removed, unless they have members; returns the weight of the requests that
     /// waited for them, and whose threads have given up.
     pub(super) fn detach(&mut self, rooms: &Rooms) -> usize {
+        if self.rings.dropped.is_empty() {
+            return 0;
+        }
         let mut given_up = 0;
         for room in std::mem::take(&mut self.rings.dropped) {
             let attachment = self.attachments.rooms.get(&room);
@@ -122,6 +132,7 @@ impl Memory {
                 desk.order(Order::Detach(room));
             }
         }
+        self.attachments.have_dropped();
         given_up
     }
 }
@@ -243,9 +254,21 @@ mod tests {
                 assert_ne!(room, awaited);
                 assert!(attachments.remove(&room).is_some());
             }
+            attachments.have_dropped();
             most = most.max(attachments.waiting.len());
         }
         assert!(attachments.rooms.get(&awaited).is_some());
         assert!((FEW..=FEW + 2).contains(&most), "{most}");
+    }
+
+    #[test]
+    fn rooms_that_stay_are_seldom_looked_at() {
+        let mut attachments = Attachments::default();
+        let mut looked_at = 0;
+        for number in 0..10 * FEW {
+            looked_at += attachments.add(&number.to_string().into()).len();
+            attachments.have_dropped();
+        }
+        assert!((FEW..20 * FEW).contains(&looked_at), "{looked_at}");
     }
 }

@@ -4,6 +4,8 @@
 #[cfg(feature = "client")]
 mod chat;
 
+mod crowds;
+
 mod failures;
 
 mod rooms;

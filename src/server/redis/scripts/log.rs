@@ -43,6 +43,17 @@ pub(crate) struct Page {
     pub(crate) entries: Vec<Entry>,
 }
 
+/// The limits of the pages of one reply.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageLimits {
+    /// The most entries of a room.
+    pub(crate) entries: u32,
+    /// The most bytes of a room, unless its first entry is larger.
+    pub(crate) bytes: u32,
+    /// The bytes of all rooms with which the reply ends, though rooms are left.
+    pub(crate) total: u32,
+}
+
 /// Appends the command that stores a batch of one room: entries with consecutive counters, the first of which is
 /// `first`. It can be repeated as it is: each entry is stored once.
 pub(crate) fn append(
@@ -96,60 +107,68 @@ pub(crate) fn appended(reply: Reply) -> Result<Appended, NoAnswer> {
     read(&items(script, reply)?).ok_or(NoAnswer::Unexpected(script))
 }
 
-/// Appends the command that reads entries after a position: at most `entries`, and not more than `bytes`, but at
-/// least one if there is one.
+/// Appends the command that reads entries of rooms after a position of each.
 pub(crate) fn read(
     context: &Context,
-    room: &str,
-    after: Position,
-    (entries, bytes): (u32, u32),
+    rooms: &[(&str, Position)],
+    limits: &PageLimits,
     into: &mut Vec<u8>,
 ) {
-    let numbers = [entries, bytes].map(|number| number.to_string());
-    let after = after.to_string();
-    let arguments = [
-        after.as_bytes(),
-        numbers[0].as_bytes(),
-        numbers[1].as_bytes(),
-    ];
-    call(Script::Read, &context.keys(room, []), &arguments, into);
+    let keys = rooms.iter().flat_map(|(room, _)| context.keys(room, []));
+    let keys: Vec<_> = keys.collect();
+    let arguments = limits.arguments().into_iter();
+    let arguments = arguments.chain(rooms.iter().map(|(_, after)| after.to_string()));
+    let arguments: Vec<_> = arguments.collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_bytes).collect();
+    call(Script::Read, &keys, &arguments, into);
 }
 
-/// Appends the command that returns the newest position of a room and its newest entries, within the same limits.
-/// A room that Redis does not know gets a position.
-pub(crate) fn attach(
-    context: &Context,
-    room: &str,
-    (entries, bytes): (u32, u32),
-    into: &mut Vec<u8>,
-) {
-    let numbers = [entries, bytes].map(|number| number.to_string());
-    let arguments = [numbers[0].as_bytes(), numbers[1].as_bytes()];
-    let keys = context.keys(room, []);
+/// Appends the command that returns the newest position of rooms and their newest entries. A room that Redis does not
+/// know gets a position.
+pub(crate) fn attach(context: &Context, rooms: &[&str], limits: &PageLimits, into: &mut Vec<u8>) {
+    let keys = rooms.iter().flat_map(|room| context.keys(room, []));
+    let keys: Vec<_> = keys.collect();
+    let arguments = limits.arguments();
+    let arguments = arguments.each_ref().map(String::as_bytes);
+    // Nothing is published to a channel.
+    let room = rooms.first().copied().unwrap_or_default();
     context.call(Script::Attach, room, &keys, &arguments, into);
 }
 
-/// Reads the answer to [`read`] or [`attach`].
-pub(crate) fn page(reply: Reply) -> Result<Page, NoAnswer> {
+/// Reads the answer to [`read`] or [`attach`]: a page of each room, up to one with which the pages are large.
+pub(crate) fn pages(reply: Reply) -> Result<Vec<Page>, NoAnswer> {
     let script = Script::Read;
-    let read = |items: &[Reply]| {
-        let [tip, before, entries @ ..] = items else {
-            return None;
-        };
-        let tip = match tip.text()? {
-            "" => None,
-            _ => Some(Tip {
-                at: tip.position()?,
-                before: match before.text()? {
-                    "" => None,
-                    _ => Some(before.position()?),
-                },
-            }),
-        };
-        let entries = entry::page(entries)?;
-        Some(Page { tip, entries })
+    let pages = items(script, reply)?;
+    let pages: Option<Vec<Page>> = pages.iter().map(page).collect();
+    let pages = pages.filter(|pages| !pages.is_empty());
+    pages.ok_or(NoAnswer::Unexpected(script))
+}
+
+fn page(reply: &Reply) -> Option<Page> {
+    let Reply::Array(items) = reply else {
+        return None;
     };
-    read(&items(script, reply)?).ok_or(NoAnswer::Unexpected(script))
+    let [tip, before, entries @ ..] = &items[..] else {
+        return None;
+    };
+    let tip = match tip.text()? {
+        "" => None,
+        _ => Some(Tip {
+            at: tip.position()?,
+            before: match before.text()? {
+                "" => None,
+                _ => Some(before.position()?),
+            },
+        }),
+    };
+    let entries = entry::page(entries)?;
+    Some(Page { tip, entries })
+}
+
+impl PageLimits {
+    fn arguments(&self) -> [String; 3] {
+        [self.entries, self.bytes, self.total].map(|number| number.to_string())
+    }
 }
 
 impl Appended {

@@ -199,7 +199,6 @@ mod tests {
             let other = loaded(script, Reply::Bulk(b"other".to_vec()));
             assert_eq!(other, Err(NoAnswer::Unexpected(script)));
         }
-        // cat page.lua read.lua | sha1sum
         assert!(Script::Read.source().contains("XRANGE"));
     }
 }

@@ -1,4 +1,5 @@
--- Collects entries of a stream, within limits, but at least one: the id, the head and the payload of each.
+-- Collects entries of a stream, within limits, but at least one: the id, the head and the payload of each. Returns
+-- them, and their bytes.
 local function page(command, stream, from, to, entries, bytes)
   local found, size = {}, 0
   while #found < entries do
@@ -6,12 +7,13 @@ local function page(command, stream, from, to, entries, bytes)
     local chunk = redis.call(command, stream, from, to, 'COUNT', count)
     for _, entry in ipairs(chunk) do
       local head, payload = entry[2][2] or '', entry[2][4] or ''
-      size = size + #head + #payload + 64
-      if size > bytes and #found > 0 then return found end
+      local more = #head + #payload + 64
+      if size + more > bytes and #found > 0 then return found, size end
+      size = size + more
       found[#found + 1] = { entry[1], head, payload }
       from = '(' .. entry[1]
     end
     if #chunk < count then break end
   end
-  return found
+  return found, size
 end

@@ -1,5 +1,5 @@
-//! Reads of logs: for rooms that catch up, and for threads that need older entries. A few at a time: so the replies on
-//! their way take little memory, in Redis and here.
+//! Reads of logs: for rooms that catch up, and for threads that need older entries. One command reads many rooms, and a
+//! few commands are on their way at a time. Each reply is bounded: so the replies take little memory, in Redis and here.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -9,21 +9,30 @@ use crate::server::history::journal::JournalEntry;
 use crate::server::journal::Report;
 use crate::server::redis::Position;
 use crate::server::redis::scripts::NoAnswer;
-use crate::server::redis::scripts::log::{self, Page};
+use crate::server::redis::scripts::log::{self, Page, PageLimits};
 use crate::server::redis::wire::Reply;
 
 use super::catch_up::to_message;
 use super::lines::Expected;
-use super::{Line, Output, PageAnswer, Session, pop_if};
+use super::{Line, Output, PageAnswer, Phase, Session, pop_if};
 
 /// A read that was sent.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// The newest entries of a room that is attached.
-    Newest(Arc<str>, u64),
-    /// The entries of a room after the position that was seen.
-    Missed(Arc<str>, u64),
+    /// The newest entries of rooms that are attached.
+    Newest(Vec<Wanted>),
+    /// The entries of rooms after the positions that were seen.
+    Missed(Vec<Wanted>),
     Page(PageRequest),
+}
+
+/// A room that is to be read.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    room: Arc<str>,
+    generation: u64,
+    /// Redis has refused a command for this room and others: no command is for another one too.
+    is_alone: bool,
 }
 
 /// The entries that threads wait for.
@@ -37,13 +46,13 @@ pub(super) struct PageRequest {
 
 #[derive(Debug, Default)]
 pub(super) struct Reads {
-    /// Rooms that are to be read, with their generations.
-    rooms: VecDeque<(Arc<str>, u64)>,
+    /// Rooms that are to be read.
+    rooms: VecDeque<Wanted>,
     pages: VecDeque<PageRequest>,
     /// Rooms that Redis has refused to read. Other rooms go on.
     pub(super) refused: HashSet<Arc<str>>,
-    /// When these are read again, with their generations.
-    retries: VecDeque<(Instant, Arc<str>, u64)>,
+    /// When these are read again.
+    retries: VecDeque<(Instant, Wanted)>,
     /// The reads whose reply is expected.
     sent: usize,
 }
@@ -51,8 +60,15 @@ pub(super) struct Reads {
 /// The most reads whose replies are on their way.
 const SENT: usize = 16;
 
-/// The most entries, and the most bytes, of one reply, unless one entry is larger.
-const PAGE: (u32, u32) = (512, 256 * 1024);
+/// The most rooms of one read: Redis does nothing else meanwhile.
+const ROOMS: usize = 64;
+
+/// The limits of one reply, unless one entry is larger.
+const PAGE: PageLimits = PageLimits {
+    entries: 512,
+    bytes: 256 * 1024,
+    total: 256 * 1024,
+};
 
 impl Reads {
     /// Requests entries for a thread; several threads that want the same share one read.
@@ -79,7 +95,11 @@ impl Reads {
     }
 
     pub(super) fn room(&mut self, room: &Arc<str>, generation: u64) {
-        self.rooms.push_back((Arc::clone(room), generation));
+        self.rooms.push_back(Wanted {
+            room: Arc::clone(room),
+            generation,
+            is_alone: false,
+        });
     }
 
     /// Forgets what was sent: rooms are read again when they are subscribed again.
@@ -97,17 +117,15 @@ impl Reads {
 
     /// Returns when the next room that was refused is read again.
     pub(super) fn next_retry(&self) -> Option<Instant> {
-        self.retries.front().map(|(at, ..)| *at)
+        self.retries.front().map(|(at, _)| *at)
     }
 }
 
 impl Session {
     /// Reads the rooms again that Redis has refused to read.
     pub(super) fn retry_reads(&mut self, now: Instant) {
-        while let Some((_, room, generation)) =
-            pop_if(&mut self.reads.retries, |(at, ..)| *at <= now)
-        {
-            self.reads.room(&room, generation);
+        while let Some((_, wanted)) = pop_if(&mut self.reads.retries, |(at, _)| *at <= now) {
+            self.reads.rooms.push_back(wanted);
         }
     }
 
@@ -120,8 +138,8 @@ impl Session {
             };
             if let Some(page) = page {
                 self.send_page(page, now);
-            } else if let Some((room, generation)) = self.reads.rooms.pop_front() {
-                self.send_read(room, generation, now);
+            } else if !self.reads.rooms.is_empty() {
+                self.send_read(now);
             } else if let Some(page) = self.reads.pages.pop_front() {
                 self.send_page(page, now);
             } else {
@@ -136,57 +154,106 @@ impl Session {
         }
         let context = self.context();
         let half = self.lines.of(Line::Commands);
-        log::read(&context, &page.room, page.after, PAGE, &mut half.out);
+        let rooms = [(&*page.room, page.after)];
+        log::read(&context, &rooms, &PAGE, &mut half.out);
         half.await_reply(Expected::Read(Asked::Page(page)), now);
         self.reads.sent += 1;
     }
 
-    fn send_read(&mut self, room: Arc<str>, generation: u64, now: Instant) {
-        let state = self.rooms.get(&room);
-        let Some(state) = state.filter(|state| state.generation == generation) else {
+    /// Sends one read of the first rooms that need the same.
+    fn send_read(&mut self, now: Instant) {
+        let mut read: Vec<(Wanted, Option<Position>)> = Vec::new();
+        while let Some(next) = self.reads.rooms.front() {
+            let state = self.rooms.get(&next.room);
+            let state = state.filter(|state| state.generation == next.generation);
+            let fits = match (state, read.first()) {
+                (Some(state), Some((first, seen))) => {
+                    let is_alone = first.is_alone || next.is_alone;
+                    read.len() < ROOMS && !is_alone && seen.is_some() == state.seen.is_some()
+                }
+                _ => true,
+            };
+            if !fits {
+                break;
+            }
+            let seen = state.map(|state| state.seen);
+            let next = self.reads.rooms.pop_front();
+            read.extend(next.zip(seen));
+        }
+        if read.is_empty() {
             return;
-        };
-        let (seen, context) = (state.seen, self.context());
-        let newest = self.config.newest;
+        }
+        let context = self.context();
+        let (entries, bytes) = self.config.newest;
         let half = self.lines.of(Line::Commands);
-        let asked = match seen {
-            Some(seen) => {
-                log::read(&context, &room, seen, PAGE, &mut half.out);
-                Asked::Missed(room, generation)
-            }
-            None => {
-                log::attach(&context, &room, newest, &mut half.out);
-                Asked::Newest(room, generation)
-            }
+        let missed = read
+            .iter()
+            .filter_map(|(wanted, seen)| Some((&*wanted.room, (*seen)?)));
+        let missed: Vec<_> = missed.collect();
+        let asked = if missed.is_empty() {
+            let rooms: Vec<_> = read.iter().map(|(wanted, _)| &*wanted.room).collect();
+            let limits = PageLimits {
+                entries,
+                bytes,
+                total: PAGE.total,
+            };
+            log::attach(&context, &rooms, &limits, &mut half.out);
+            Asked::Newest
+        } else {
+            log::read(&context, &missed, &PAGE, &mut half.out);
+            Asked::Missed
         };
-        half.await_reply(Expected::Read(asked), now);
+        let rooms = read.into_iter().map(|(wanted, _)| wanted).collect();
+        half.await_reply(Expected::Read(asked(rooms)), now);
         self.reads.sent += 1;
     }
 
     /// Executes the reply to a read.
     pub(super) fn has_read(&mut self, asked: Asked, reply: Reply, now: Instant) {
         self.reads.sent -= 1;
-        let page = match log::page(reply) {
-            Ok(page) => page,
+        let mut pages = match log::pages(reply) {
+            Ok(pages) => pages.into_iter(),
             Err(error) => return self.not_read(asked, error, now),
         };
         match asked {
-            Asked::Newest(room, generation) if self.is_present(&room, generation) => {
-                self.reads.refused.remove(&room);
-                self.has_newest(&room, page, now);
+            Asked::Newest(rooms) => self.have_read(rooms, pages, |session, room, page| {
+                session.has_newest(room, page, now);
+            }),
+            Asked::Missed(rooms) => self.have_read(rooms, pages, Session::has_missed),
+            Asked::Page(request) => {
+                if let Some(page) = pages.next() {
+                    self.has_page(request, page);
+                }
             }
-            Asked::Missed(room, generation) if self.is_present(&room, generation) => {
-                self.reads.refused.remove(&room);
-                self.has_missed(&room, page);
-            }
-            Asked::Newest(..) | Asked::Missed(..) => {}
-            Asked::Page(request) => self.has_page(request, page),
         }
     }
 
-    fn is_present(&self, room: &str, generation: u64) -> bool {
-        let room = self.rooms.get(room);
-        room.is_some_and(|room| room.generation == generation)
+    /// Executes the pages of rooms. Those for which there was no place come first in the next read.
+    fn have_read(
+        &mut self,
+        rooms: Vec<Wanted>,
+        mut pages: impl Iterator<Item = Page>,
+        execute: impl Fn(&mut Session, &Arc<str>, Page),
+    ) {
+        let mut rooms = rooms.into_iter();
+        for (page, wanted) in pages.by_ref().zip(rooms.by_ref()) {
+            if self.is_present(&wanted) {
+                self.reads.refused.remove(&wanted.room);
+                execute(self, &wanted.room, page);
+            }
+            if self.phase != Phase::Up {
+                // The page was of no use. All rooms are read again on the next connection.
+                return;
+            }
+        }
+        for wanted in rooms.rev() {
+            self.reads.rooms.push_front(wanted);
+        }
+    }
+
+    fn is_present(&self, wanted: &Wanted) -> bool {
+        let room = self.rooms.get(&wanted.room);
+        room.is_some_and(|room| room.generation == wanted.generation)
     }
 
     fn not_read(&mut self, asked: Asked, error: NoAnswer, now: Instant) {
@@ -201,24 +268,43 @@ impl Session {
             // The connection ends, or the scripts are loaded again.
             match asked {
                 Asked::Page(page) => self.reads.pages.push_front(page),
-                Asked::Newest(room, generation) | Asked::Missed(room, generation) => {
-                    self.reads.room(&room, generation);
+                Asked::Newest(rooms) | Asked::Missed(rooms) if self.phase == Phase::Up => {
+                    self.reads.rooms.extend(rooms);
                 }
+                // They are read again when they are subscribed again.
+                Asked::Newest(_) | Asked::Missed(_) => {}
             }
             return;
+        };
+        let asked = match asked {
+            Asked::Newest(rooms) | Asked::Missed(rooms) if rooms.len() > 1 => {
+                return self.read_alone(rooms);
+            }
+            asked => asked,
         };
         self.outputs.push_back(Output::Refused(reason));
         match asked {
             Asked::Page(page) => self.outputs.push_back(Output::Page(page.answers, Err(()))),
             // This room stands still until Redis allows it. Its notifications wait meanwhile.
-            Asked::Newest(room, generation) | Asked::Missed(room, generation) => {
-                if self.is_present(&room, generation) {
-                    let again = now + self.config.times.longest_pause;
-                    self.reads.refused.insert(Arc::clone(&room));
-                    self.reads.retries.push_back((again, room, generation));
+            Asked::Newest(rooms) | Asked::Missed(rooms) => {
+                for wanted in rooms {
+                    if self.is_present(&wanted) {
+                        let again = now + self.config.times.longest_pause;
+                        self.reads.refused.insert(Arc::clone(&wanted.room));
+                        self.reads.retries.push_back((again, wanted));
+                    }
                 }
             }
         }
+    }
+
+    /// Reads rooms again, each by itself: Redis has refused one of them, perhaps, and the others go on.
+    fn read_alone(&mut self, rooms: Vec<Wanted>) {
+        let rooms = rooms.into_iter().map(|wanted| Wanted {
+            is_alone: true,
+            ..wanted
+        });
+        self.reads.rooms.extend(rooms);
     }
 
     /// Answers the threads that wait for a page.

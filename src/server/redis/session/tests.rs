@@ -2,6 +2,8 @@
 
 mod fake;
 
+mod reads;
+
 mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,7 +182,7 @@ impl World {
                 Output::Gap(_, at, gap) => server.events.push(Event::Gap(at, gap)),
                 Output::Report(report) => server.report(report),
                 Output::Up(_) | Output::Page(..) => {}
-                Output::Refused(reason) => assert_eq!(reason, ""),
+                Output::Refused(reason) => assert!(self.fake.refused.is_some(), "{reason}"),
             }
         }
     }

@@ -172,36 +172,6 @@ fn a_log_is_trimmed_by_entries_and_by_bytes() -> Outcome {
 }
 
 #[test]
-fn a_page_is_limited_but_has_an_entry_if_there_is_one() -> Outcome {
-    let Some(redis) = RedisServer::start(&[])? else {
-        return Ok(());
-    };
-    let mut link = Link::open(&redis, 1)?;
-    let large = "x".repeat(1000);
-    let texts = vec![&large[..]; 50];
-    let tip = link.say("lobby", 1, &texts)?.tip;
-    let at = |number| Position::new(tip.epoch(), number);
-    for (limits, after, expected) in [
-        ((3, 1 << 20), 10, 11..=13),
-        ((8, 1 << 20), 10, 11..=18),
-        ((9, 1 << 20), 45, 46..=50),
-        ((100, 11_500), 10, 11..=20),
-        ((100, 1), 10, 11..=11),
-    ] {
-        let reply = link.ask(|context, into| {
-            super::read(context, "lobby", at(after), limits, into);
-        })?;
-        let page = super::page(reply)?;
-        assert_eq!(numbers(&page.entries), expected.collect::<Vec<_>>());
-    }
-    assert_eq!(link.read("lobby", tip)?.entries, []);
-    let reply = link.ask(|context, into| super::attach(context, "lobby", (10, 5000), into))?;
-    assert_eq!(numbers(&super::page(reply)?.entries), [47, 48, 49, 50]);
-    assert_eq!(link.attach("lobby")?.entries.len(), 50);
-    Ok(())
-}
-
-#[test]
 fn an_empty_room_has_a_position_and_an_unknown_one_has_none() -> Outcome {
     let Some(redis) = RedisServer::start(&[])? else {
         return Ok(());

@@ -4,6 +4,8 @@ mod cost;
 
 mod log;
 
+mod pages;
+
 mod start;
 
 use std::error::Error;
@@ -14,7 +16,9 @@ use super::facts::{ServerFacts, info};
 use super::header::{Header, Payload};
 use super::keys::{Keys, MachineId};
 use super::scan::Bounds;
-use super::scripts::log::{Appended, Outgoing, Page, append, appended, attach, page, read};
+use super::scripts::log::{
+    Appended, Outgoing, Page, PageLimits, append, appended, attach, pages, read,
+};
 use super::scripts::{ALL, Context, LogBounds, load, loaded};
 use super::test_server::RedisServer;
 use super::wire::{Decoder, Reply, encode};
@@ -36,6 +40,12 @@ const LOG: LogBounds = LogBounds {
     log_seconds: 600,
     state_seconds: 86_400,
     inline: 16 * 1024,
+};
+
+const LIMITS: PageLimits = PageLimits {
+    entries: 10_000,
+    bytes: 1 << 20,
+    total: 1 << 20,
 };
 
 /// The connection of a server to Redis.
@@ -130,16 +140,20 @@ impl Link {
     }
 
     fn read(&mut self, room: &str, after: Position) -> Result<Page, Box<dyn Error>> {
-        let limits = (10_000, 1 << 20);
-        let reply = self.ask(|context, into| read(context, room, after, limits, into))?;
-        Ok(page(reply)?)
+        let rooms = [(room, after)];
+        let reply = self.ask(|context, into| read(context, &rooms, &LIMITS, into))?;
+        one(pages(reply)?)
     }
 
     fn attach(&mut self, room: &str) -> Result<Page, Box<dyn Error>> {
-        let limits = (10_000, 1 << 20);
-        let reply = self.ask(|context, into| attach(context, room, limits, into))?;
-        Ok(page(reply)?)
+        let reply = self.ask(|context, into| attach(context, &[room], &LIMITS, into))?;
+        one(pages(reply)?)
     }
+}
+
+fn one(pages: Vec<Page>) -> Result<Page, Box<dyn Error>> {
+    let [page] = <[Page; 1]>::try_from(pages).map_err(|pages| format!("{pages:?}"))?;
+    Ok(page)
 }
 
 /// Returns a short text of each entry: its number, and the message.

@@ -29,6 +29,12 @@ pub(super) struct Fake {
     pub(super) rooms: BTreeMap<String, Log>,
     /// The newest epoch.
     epoch: u64,
+    /// The reads of logs so far.
+    pub(super) reads: usize,
+    /// The most rooms of a reply.
+    pub(super) pages: usize,
+    /// No room whose name has this text can be read.
+    pub(super) refused: Option<String>,
 }
 
 #[derive(Default, Clone)]
@@ -172,8 +178,8 @@ impl Fake {
         let (appends, attaches) = (script.contains("writer"), script.contains("XREVRANGE"));
         let keys: usize = text(2).parse().unwrap_or(0);
         let (life, epoch) = (self.life, &mut self.epoch);
-        let log = self.rooms.entry(text(3)).or_default();
         if appends {
+            let log = self.rooms.entry(text(3)).or_default();
             let (channel, first) = (words[3 + keys].clone(), text(3 + keys + 7));
             let (reply, message) =
                 log.append(life, epoch, &text(5), &first, &words[3 + keys + 8..]);
@@ -182,32 +188,52 @@ impl Fake {
                 Some((channel, message)).filter(|(_, message)| !message.is_empty()),
             );
         }
-        let entries: Vec<Stored> = if attaches {
-            if log.tip.is_none() {
+        self.reads += 1;
+        let refused = self.refused.as_deref();
+        if refused.is_some_and(|refused| (0..keys).any(|key| text(3 + key).contains(refused))) {
+            return (b"-WRONGTYPE Operation against a key\r\n".to_vec(), None);
+        }
+        let rooms = (0..keys / 2).take(self.pages.max(1));
+        let pages = rooms.map(|place| {
+            let log = self.rooms.entry(text(3 + 2 * place)).or_default();
+            if attaches && log.tip.is_none() {
                 log.open(life, epoch);
             }
-            let newest = log.entries.len().saturating_sub(PAGE);
-            log.entries[newest..].to_vec()
-        } else {
-            let after: Option<Position> = text(3 + keys).parse().ok();
-            let later = log.entries.iter().filter(|entry| Some(entry.at) > after);
-            later.take(PAGE).cloned().collect()
+            // Behind the limits.
+            let after = (!attaches).then(|| text(3 + keys + 3 + place).parse().ok());
+            log.page(after)
+        });
+        let pages: Vec<_> = pages.collect();
+        (array(&pages, 0), None)
+    }
+}
+
+impl Log {
+    /// Returns the entries after a position, or the newest ones.
+    fn page(&self, after: Option<Option<Position>>) -> Vec<u8> {
+        let entries: Vec<&Stored> = match after {
+            None => {
+                let newest = self.entries.len().saturating_sub(PAGE);
+                self.entries[newest..].iter().collect()
+            }
+            Some(after) => {
+                let later = self.entries.iter().filter(|entry| Some(entry.at) > after);
+                later.take(PAGE).collect()
+            }
         };
         let position = |at: Option<Position>| at.map_or(String::new(), |at| at.to_string());
         let mut items = vec![
-            bulk(position(log.tip).as_bytes()),
-            bulk(position(log.before).as_bytes()),
+            bulk(position(self.tip).as_bytes()),
+            bulk(position(self.before).as_bytes()),
         ];
         for entry in entries {
             items.push(bulk(entry.at.to_string().as_bytes()));
             items.push(bulk(&entry.head));
             items.push(bulk(&entry.payload));
         }
-        (array(&items, 0), None)
+        array(&items, 0)
     }
-}
 
-impl Log {
     /// Returns the newest position, in the present life.
     fn open(&mut self, life: u64, epoch: &mut u64) -> Position {
         match self.tip {

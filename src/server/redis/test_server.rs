@@ -24,6 +24,9 @@ pub(crate) struct RedisServer {
 /// The most time for anything that a Redis is waited for.
 const LONG: Duration = Duration::from_secs(60);
 
+/// Names another program to test with, such as a `valkey-server` or an older `redis-server`.
+const PROGRAM: &str = "STENTOR_REDIS_SERVER";
+
 /// All that is acknowledged is on the disk, and a replica gets its data at once.
 const OPTIONS: [&str; 14] = [
     "--save",
@@ -105,7 +108,8 @@ impl RedisServer {
 
     /// Starts the Redis again in its folder, after [`kill`](RedisServer::kill).
     pub(crate) fn restart(&mut self) -> io::Result<()> {
-        let mut child = Command::new("redis-server")
+        let program = env::var_os(PROGRAM).unwrap_or_else(|| "redis-server".into());
+        let mut child = Command::new(program)
             .args(["--port", &self.port.to_string()])
             .args(OPTIONS)
             .args(&self.options)

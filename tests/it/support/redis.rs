@@ -13,10 +13,16 @@ pub(crate) struct RedisServer {
     options: Vec<String>,
 }
 
+/// Returns the program to test with: `STENTOR_REDIS_SERVER` names another one, such as a `valkey-server`.
+fn program() -> Command {
+    let named = std::env::var_os("STENTOR_REDIS_SERVER");
+    Command::new(named.unwrap_or_else(|| "redis-server".into()))
+}
+
 /// Returns a Redis, or `None` if the machine has no program `redis-server`: then a test is skipped, unless
 /// `STENTOR_NEEDS_REDIS` is set.
 pub(crate) fn redis(options: &[&str]) -> Option<RedisServer> {
-    let found = Command::new("redis-server").arg("--version").output();
+    let found = program().arg("--version").output();
     if found.is_err() {
         let is_needed = std::env::var_os("STENTOR_NEEDS_REDIS").is_some();
         assert!(!is_needed, "there is no redis-server");
@@ -37,9 +43,9 @@ impl RedisServer {
     pub(crate) fn start(&mut self) {
         let socket = self.folder.file("s");
         let folder = socket.parent().unwrap();
-        let mut command = Command::new("redis-server");
+        let mut command = program();
         command.args(["--port", "0", "--save", "", "--appendonly", "yes"]);
-        command.args(["--appendfsync", "always", "--enable-debug-command", "yes"]);
+        command.args(["--appendfsync", "always"]);
         command.arg("--unixsocket").arg(&socket);
         command.arg("--dir").arg(folder).args(&self.options);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();

@@ -156,7 +156,7 @@ impl ServerHandle {
             return Err(HistoryError::LargePage(most));
         }
         let room: Arc<str> = room.into();
-        if !self.shared.attach(&room) {
+        if !self.shared.attach(&room, before) {
             return Err(HistoryError::Journal);
         }
         let command = |answer| {

@@ -77,7 +77,7 @@ pub(crate) fn enter(
     report: &mut dyn FnMut(&Entered) -> Option<Message>,
 ) -> Result<Entered, EnterError> {
     check(&member)?;
-    may_resume(conversation, shared, room)?;
+    may_resume(conversation, shared, room, since)?;
     // There is no entry about a connection that has ended.
     conversation
         .check_connected()

@@ -71,7 +71,7 @@ impl Follow {
         room: Arc<str>,
         since: Since,
     ) -> Result<Follow, HistoryError> {
-        if !shared.attach(&room) {
+        if !shared.attach(&room, since.position()) {
             return Err(HistoryError::Journal);
         }
         let tail = Arc::default();

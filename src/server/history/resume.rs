@@ -85,6 +85,15 @@ pub enum ResumeError {
     Connection(Error),
 }
 
+impl Since {
+    pub(crate) fn position(self) -> Option<Position> {
+        match self {
+            Since::Position(position) => Some(position),
+            Since::Last(_) => None,
+        }
+    }
+}
+
 impl Gap {
     /// Returns the number of missing messages, if it is known.
     #[must_use]
@@ -123,7 +132,7 @@ pub(crate) fn resume(
     since: Since,
     report: Option<Report<'_>>,
 ) -> Result<Resumed, ResumeError> {
-    may_resume(conversation, shared, room)?;
+    may_resume(conversation, shared, room, since)?;
     let room = room.into();
     let (resumed, _) = replay(conversation, shared, &room, since, (report, false))?;
     Ok(resumed)
@@ -134,12 +143,13 @@ pub(crate) fn may_resume(
     conversation: &Conversation,
     shared: &Shared,
     room: &str,
+    since: Since,
 ) -> Result<(), ResumeError> {
     if shared.settings.history.is_none() {
         return Err(ResumeError::NoHistory);
     }
     membership::may_join(&conversation.link, room, shared)?;
-    match shared.attach(&room.into()) {
+    match shared.attach(&room.into(), since.position()) {
         true => Ok(()),
         false => Err(ResumeError::Unavailable),
     }

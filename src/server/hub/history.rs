@@ -74,9 +74,9 @@ pub(crate) enum Ask {
     ),
     /// Drops the messages of a room up to a position.
     Forget(Arc<str>, Position, Answer<Result<(), PublishError>>),
-    /// Answers when the room is attached, if it is shared.
+    /// Answers with the newest position when the room is attached, if it is shared.
     #[cfg(feature = "redis")]
-    Attach(Arc<str>, Answer<()>),
+    Attach(Arc<str>, Answer<Position>),
     /// The engine has stored messages, or has removed some.
     Report(Report),
     /// Messages for a thread of the program. The answer comes when there are some: or at once, if the follower is
@@ -421,7 +421,7 @@ impl Hub {
         match ask {
             Ask::Publish(..) | Ask::Report(_) => {}
             #[cfg(feature = "redis")]
-            Ask::Attach(_, answer) => drop(answer.send(())),
+            Ask::Attach(room, answer) => drop(answer.send(memory.rings.open(&room).tip())),
             Ask::Forget(room, up_to, answer) => memory.forget(room, up_to, answer),
             resume @ Ask::Resume { .. } => return memory.resumes.push_back(resume),
             Ask::Enter {

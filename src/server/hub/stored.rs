@@ -87,6 +87,13 @@ impl Hub {
             }
             #[cfg(feature = "redis")]
             Report::Gap(room, after, notice) => self.missing(room, after, notice, batch),
+            #[cfg(feature = "redis")]
+            Report::CaughtUp(answers) => {
+                self.deliver(batch);
+                for answer in answers {
+                    answer.send(());
+                }
+            }
             Report::Flushed(answer) => {
                 self.deliver(batch);
                 self.start_closes(answer);

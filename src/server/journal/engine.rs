@@ -93,7 +93,7 @@ impl Engine {
                         self.side.report(Report::Flushed(answer));
                     }
                     #[cfg(feature = "redis")]
-                    Order::Attach(_) | Order::Detach(_) => {}
+                    Order::Attach(_) | Order::Detach(_) | Order::CatchUp(..) => {}
                     Order::Stop => return self.commit(),
                 }
             }

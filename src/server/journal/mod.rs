@@ -78,6 +78,9 @@ pub(crate) enum Order {
     /// Reports them no more.
     #[cfg(feature = "redis")]
     Detach(Arc<str>),
+    /// Reads the log of a shared room to its end. The answer comes behind the reports of what was found.
+    #[cfg(feature = "redis")]
+    CatchUp(Arc<str>, Answer<()>),
     Stop,
 }
 
@@ -116,6 +119,9 @@ pub(crate) enum Report {
     /// Entries of the room are missing up to this position. The members receive the message.
     #[cfg(feature = "redis")]
     Gap(Arc<str>, Position, Option<Message>),
+    /// All entries were reported that the log of the room had when these threads asked.
+    #[cfg(feature = "redis")]
+    CaughtUp(Vec<Answer<()>>),
     /// The journal has entries of the room after this number only.
     Trimmed(Arc<str>, u64),
     /// Entries were forgotten on request, or not.
@@ -304,6 +310,15 @@ impl Desk {
             answer,
         });
         answered.recv_timeout(self.timeout).map_err(drop)?
+    }
+
+    /// Lets the hub learn all entries that the log of a shared room has now; returns whether it has, within the
+    /// timeout.
+    #[cfg(feature = "redis")]
+    fn catch_up(&self, room: &Arc<str>) -> bool {
+        let (answer, answered) = answer();
+        self.order(Order::CatchUp(Arc::clone(room), answer));
+        answered.recv_timeout(self.timeout).is_ok()
     }
 
     pub(crate) fn is_degraded(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::net::log::{SERVER, error};
 use crate::net::sync::channel::Sender;
 use crate::net::sync::thread;
 use crate::server::counters::Totals;
+use crate::server::history::position::Position;
 use crate::server::history::publication::PublishError;
 use crate::server::hub::Command;
 use crate::server::hub::history::{Ask, Memory};
@@ -133,15 +134,20 @@ impl Shared {
         })
     }
 
-    /// Attaches a room that is shared, before it is used; returns whether it is, within the timeout.
-    pub(crate) fn attach(&self, room: &Arc<str>) -> bool {
+    /// Attaches a room that is shared, before it is used from this position on; returns whether it is, within the
+    /// timeout. A position that another server has given may be ahead of what this one has read.
+    pub(crate) fn attach(&self, room: &Arc<str>, since: Option<Position>) -> bool {
         #[cfg(feature = "redis")]
         if let Some(desk) = self.desk.as_ref().filter(|_| self.is_shared(room)) {
             let command =
                 |answer| Command::History(Box::new(Ask::Attach(Arc::clone(room), answer)));
-            return self.ask_hub(command, desk.timeout).is_some() || self.is_stopping();
+            let is_there = match self.ask_hub(command, desk.timeout) {
+                Some(tip) if since > Some(tip) => desk.catch_up(room),
+                tip => tip.is_some(),
+            };
+            return is_there || self.is_stopping();
         }
-        let _ = room;
+        let _ = (room, since);
         true
     }
 

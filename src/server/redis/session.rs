@@ -196,6 +196,7 @@ impl Session {
                 .push((now + 2 * self.config.times.publish, answer)),
             Order::Attach(room) => self.attach(room),
             Order::Detach(room) => self.detach(&room),
+            Order::CatchUp(room, answer) => self.catch_up(&room, answer),
             Order::Stop => {}
         }
         self.proceed(now);

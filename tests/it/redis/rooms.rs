@@ -59,6 +59,29 @@ fn a_client_resumes_on_the_other_server() {
 }
 
 #[test]
+fn a_client_ahead_of_its_server_resumes_without_a_gap() {
+    let Some(redis) = redis(&[]) else { return };
+    let tube = Tube::to(&redis.socket());
+    let one = serve(options(&redis.address()));
+    let behind = serve(options(&tube.redis()));
+    let mut old = behind.open(Version::Rfc6455);
+    old.resume("lobby", "last 0");
+    tube.swallow_answers(true);
+    let positions = publish(&one, "lobby", numbers(0..3));
+    // The notification about each of them is lost.
+    eventually("the notifications", || {
+        (tube.swallowed("message") == positions.len()).then_some(())
+    });
+    tube.swallow_answers(false);
+    let mut new = behind.open(Version::Rfc6455);
+    let welcome = new.resume("lobby", positions[1]);
+    assert_eq!((welcome.gap, welcome.replayed), (None, 1));
+    assert_eq!(new.texts(1), numbers(2..3));
+    assert_eq!(old.texts(3), numbers(0..3));
+    assert_eq!(behind.handle.counters().redis.gaps, 0);
+}
+
+#[test]
 fn a_publisher_outside_the_room_gets_the_position() {
     let Some(redis) = redis(&[]) else { return };
     let [one, other] = two(&redis);

@@ -19,6 +19,7 @@ struct State {
     /// Bytes to Redis, and bytes from it, are swallowed.
     deaf: AtomicBool,
     mute: AtomicBool,
+    swallowed: Mutex<Vec<u8>>,
     open: Mutex<Vec<(TcpStream, UnixStream)>>,
 }
 
@@ -55,6 +56,12 @@ impl Tube {
         self.state.mute.store(swallows, SeqCst);
     }
 
+    /// Returns how often this text is in the answers that were swallowed.
+    pub(crate) fn swallowed(&self, text: &str) -> usize {
+        let swallowed = self.state.swallowed.lock().unwrap();
+        String::from_utf8_lossy(&swallowed).matches(text).count()
+    }
+
     /// Closes all connections.
     pub(crate) fn cut(&self) {
         for (near, far) in self.state.open.lock().unwrap().drain(..) {
@@ -69,14 +76,20 @@ fn join(near: TcpStream, far: UnixStream, state: &Arc<State>) {
     state.open.lock().unwrap().push(copies);
     let (to, from) = (near.try_clone().unwrap(), far.try_clone().unwrap());
     let (asks, answers) = (Arc::clone(state), Arc::clone(state));
-    thread::spawn(move || copy(near, from, &asks.deaf));
-    thread::spawn(move || copy(far, to, &answers.mute));
+    thread::spawn(move || copy(near, from, &asks.deaf, |_| {}));
+    thread::spawn(move || {
+        copy(far, to, &answers.mute, |bytes| {
+            answers.swallowed.lock().unwrap().extend(bytes)
+        });
+    });
 }
 
-fn copy(mut from: impl Read, mut to: impl Write, swallows: &AtomicBool) {
+fn copy(mut from: impl Read, mut to: impl Write, swallows: &AtomicBool, swallow: impl Fn(&[u8])) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(len @ 1..) = from.read(&mut buffer) {
-        if !swallows.load(SeqCst) && to.write_all(&buffer[..len]).is_err() {
+        if swallows.load(SeqCst) {
+            swallow(&buffer[..len]);
+        } else if to.write_all(&buffer[..len]).is_err() {
             return;
         }
     }

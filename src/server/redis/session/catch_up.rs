@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::net::answer::Answer;
 use crate::net::client_id::ClientId;
 use crate::net::sync::Instant;
 use crate::protocol::Message;
@@ -41,6 +42,7 @@ pub(super) struct Room {
     pub(super) awaited: VecDeque<Awaited>,
     /// There is a time at which these are looked at.
     pub(super) has_check: bool,
+    catch_ups: CatchUps,
 }
 
 /// An own message that is stored.
@@ -80,7 +82,40 @@ impl Room {
             has_dropped: false,
             awaited: VecDeque::new(),
             has_check: false,
+            catch_ups: CatchUps::default(),
         }
+    }
+}
+
+/// Threads that wait until a room has caught up with its log.
+#[derive(Debug, Default)]
+struct CatchUps {
+    /// A read that began after they asked is not at the end of the log yet.
+    read: Vec<Answer<()>>,
+    /// They came while a read was running, which may not have what they need.
+    next: Vec<Answer<()>>,
+}
+
+impl CatchUps {
+    fn add(&mut self, answer: Answer<()>) {
+        if self.next.len().is_power_of_two() {
+            self.next.retain(Answer::is_awaited);
+        }
+        self.next.push(answer);
+    }
+
+    fn have_begun_to_read(&mut self) {
+        self.read.append(&mut self.next);
+    }
+
+    /// The read is lost.
+    fn disconnected(&mut self) {
+        self.next.append(&mut self.read);
+    }
+
+    fn take_all(mut self) -> Vec<Answer<()>> {
+        self.have_begun_to_read();
+        self.read
     }
 }
 
@@ -110,6 +145,7 @@ impl Session {
         let passed = state.awaited.into_iter();
         let passed: Vec<_> = passed.map(|own| (own.at, own.pending)).collect();
         self.report_passed(passed);
+        self.report_caught_up(state.catch_ups.take_all());
         if state.subscription != Subscription::Due {
             let channel = self.config.keys.channel(room);
             let out = &mut self.lines.of(Line::Notifications).out;
@@ -157,6 +193,7 @@ impl Session {
             state.is_reading = false;
             state.buffer = VecDeque::new();
             state.has_dropped = false;
+            state.catch_ups.disconnected();
             self.subscriptions_due.push(Arc::clone(room));
         }
         let closing = std::mem::take(&mut self.closing);
@@ -190,11 +227,29 @@ impl Session {
         self.config.keys.room_of_channel(channel).map(Arc::from)
     }
 
+    /// Reads the log of a room to its end, and answers behind the reports about that.
+    pub(super) fn catch_up(&mut self, room: &Arc<str>, answer: Answer<()>) {
+        match self.rooms.get_mut(room) {
+            Some(state) => {
+                state.catch_ups.add(answer);
+                self.read_log(room);
+            }
+            None => self.report_caught_up(vec![answer]),
+        }
+    }
+
+    fn report_caught_up(&mut self, answers: Vec<Answer<()>>) {
+        if !answers.is_empty() {
+            self.report(Report::CaughtUp(answers));
+        }
+    }
+
     /// Reads the log of a room after the position that was seen, unless that happens already.
     pub(super) fn read_log(&mut self, room: &Arc<str>) {
         if let Some(state) = self.rooms.get_mut(room) {
             if !state.is_reading && state.subscription == Subscription::Confirmed {
                 state.is_reading = true;
+                state.catch_ups.have_begun_to_read();
                 self.reads.room(room, state.generation);
             }
         }
@@ -397,6 +452,9 @@ impl Session {
             // The notification may have been the room's last one. All that waited are in the log.
             return self.read_log(room);
         }
+        let caught_up = std::mem::take(&mut state.catch_ups.read);
+        let is_awaited = !state.catch_ups.next.is_empty();
+        self.report_caught_up(caught_up);
         for entry in buffer {
             let is_reading = self.rooms.get(room).is_none_or(|state| state.is_reading);
             if is_reading {
@@ -404,6 +462,9 @@ impl Session {
                 return;
             }
             self.take(room, entry, false);
+        }
+        if is_awaited {
+            self.read_log(room);
         }
     }
 

@@ -40,6 +40,8 @@ struct Server {
     open: BTreeMap<usize, String>,
     stored: BTreeSet<String>,
     refused: BTreeSet<String>,
+    /// Answers to threads that waited for the end of the log.
+    caught_up: usize,
 }
 
 struct World {
@@ -89,6 +91,7 @@ impl World {
             open: BTreeMap::new(),
             stored: BTreeSet::new(),
             refused: BTreeSet::new(),
+            caught_up: 0,
         });
         let mut world = World {
             fake: Fake::default(),
@@ -288,6 +291,12 @@ impl Server {
                 for pending in refused {
                     let own = self.done(&pending);
                     self.refused.extend(own);
+                }
+            }
+            Report::CaughtUp(answers) => {
+                self.caught_up += answers.len();
+                for answer in answers {
+                    answer.send(());
                 }
             }
             _ => {}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::net::answer::answer;
 use crate::server::journal::Order;
 
 use super::super::Line;
@@ -155,4 +156,58 @@ fn the_log_is_read_as_soon_as_a_notification_is_late() {
     assert!(world.servers[0].open.is_empty());
     let is_room = world.fake.rooms.keys().all(|key| key.contains(ROOM));
     assert!(is_room);
+}
+
+fn stores(world: &World, text: &str) -> bool {
+    let mut entries = world.fake.rooms.values().flat_map(|log| &log.entries);
+    entries.any(|entry| entry.payload == text.as_bytes())
+}
+
+/// The order of a thread that needs an entry of another server, and how it learns of the entry: over the connection
+/// that is there, or over the next one.
+#[test]
+fn entries_are_reported_before_a_thread_that_waits_for_them_is_answered() {
+    for is_cut in [false, true] {
+        let mut world = quiet();
+        world.publish(1);
+        let text = world.texts.to_string();
+        while !stores(&world, &text) {
+            world.transfer(1, 100_000);
+        }
+        // The notification is lost.
+        if let Some(connections) = &mut world.servers[0].connections {
+            connections.pushes.clear();
+        }
+        let mut waiting = Vec::new();
+        for _ in 0..100 {
+            let (answer, answered) = answer();
+            let order = Order::CatchUp(ROOM.into(), answer);
+            world.servers[0].session.order(order, world.now);
+            waiting.push(answered);
+        }
+        if is_cut {
+            world.cut(0);
+        }
+        while world.servers[0].caught_up == 0 {
+            world.transfer(0, 100_000);
+            world.pass(Duration::from_millis(1));
+        }
+        assert_eq!(world.servers[0].texts().last(), Some(&&*text));
+        settle(&mut world);
+        assert_eq!(world.servers[0].caught_up, waiting.len());
+        // The others came while the first one's read was on its way.
+        let reads = world.fake.reads;
+        assert!(reads <= 4, "{reads}");
+    }
+}
+
+#[test]
+fn a_thread_is_answered_when_its_room_is_detached() {
+    let mut world = quiet();
+    let (answer, answered) = answer();
+    let session = &mut world.servers[0].session;
+    session.order(Order::CatchUp(ROOM.into(), answer), world.now);
+    session.order(Order::Detach(ROOM.into()), world.now);
+    world.outputs(0);
+    assert!(answered.recv_timeout(Duration::ZERO).is_ok());
 }

@@ -167,9 +167,12 @@ impl ErrorKind {
         self.row().0
     }
 
-    /// Returns whether another connection can succeed where this one does not.
+    /// Returns whether a later connection can succeed where this one does not.
     pub(crate) fn needs_reconnect(self) -> bool {
-        matches!(self, ErrorKind::ReadOnly | ErrorKind::MasterDown)
+        matches!(
+            self,
+            ErrorKind::ReadOnly | ErrorKind::MasterDown | ErrorKind::Loading | ErrorKind::Busy
+        )
     }
 
     /// Returns the name and the remedy.

@@ -108,6 +108,32 @@ fn a_room_that_redis_refuses_to_read_stops_no_other_room() {
     eventually("the end of the refusal", is_well);
 }
 
+/// More messages than may be on their way to Redis.
+#[test]
+fn messages_for_a_refused_room_are_refused_at_once_and_delay_no_other_room() {
+    let Some(redis) = redis(&[]) else { return };
+    let server = serve(options(&redis.address()));
+    let state = "stentor:1:room:{other}:state";
+    redis.execute(&["SET", state, "of another program"]);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let mut peer = server.open(Version::Rfc6455);
+            peer.resume("other", "last 0");
+        });
+        let is_degraded = || server.handle.health().degraded.then_some(());
+        eventually("the refusal", is_degraded);
+        let room = server.handle.room("other");
+        for _ in 0..2_000 {
+            room.broadcast("refused");
+        }
+        assert_eq!(room.publish("refused"), Err(PublishError::Journal));
+        publish(&server, "lobby", numbers(0..1));
+        becomes(&2_001, || server.handle.counters().redis.refused);
+        redis.execute(&["DEL", state]);
+        other.join().unwrap();
+    });
+}
+
 #[test]
 fn notifications_that_are_cut_are_read_from_the_log() {
     let Some(redis) = redis(&[]) else { return };

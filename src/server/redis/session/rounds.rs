@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::net::sync::Instant;
 use crate::server::history::publication::{Publication, PublishError};
 use crate::server::journal::{Draft, Pending, Report};
-use crate::server::redis::fault::{ErrorKind, RedisError};
+use crate::server::redis::fault::ErrorKind;
 use crate::server::redis::header::{Header, Payload};
 use crate::server::redis::scripts::NoAnswer;
 use crate::server::redis::scripts::log::{self, Appended, Outgoing};
@@ -151,14 +151,20 @@ impl Session {
     }
 
     /// Makes batches of the messages that wait. A room that is about to be attached holds its messages back: so they
-    /// come back as its first entries.
+    /// come back as its first entries. If Redis refuses the room, they must not take the places of other rooms'
+    /// messages: so they are refused at once.
     fn begin_round(&mut self) {
         let mut left = VecDeque::new();
+        let mut refused = Vec::new();
         let (mut bytes, mut count) = (0, 0);
         let mut batches: Vec<(Arc<str>, Vec<Waiting>)> = Vec::new();
         let mut places: HashMap<Arc<str>, Option<usize>> = HashMap::new();
         while let Some(waiting) = self.rounds.waiting.pop_front() {
             let room = &waiting.room;
+            if self.is_attaching(room) && self.reads.refused.contains(room) {
+                refused.push(waiting.pending);
+                continue;
+            }
             let place = match places.get(room) {
                 Some(place) => *place,
                 None if self.is_attaching(room) => None,
@@ -196,6 +202,10 @@ impl Session {
             left.push_back(waiting);
         }
         self.rounds.waiting = left;
+        if !refused.is_empty() {
+            self.numbers.refused += refused.len() as u64;
+            self.report(Report::Refused(refused, PublishError::Journal));
+        }
         for (room, batch) in batches {
             if !batch.is_empty() {
                 self.add_batch(room, batch);
@@ -360,16 +370,13 @@ impl Session {
                     self.load_scripts(now);
                     None
                 }
-                ErrorKind::Loading => self.reconnect(&error, now),
-                kind if kind.needs_reconnect() => self.reconnect(&error, now),
+                kind if kind.needs_reconnect() => {
+                    self.broken(&error.to_string(), now);
+                    None
+                }
                 kind => Some(format!("{} ({})", error, kind.name())),
             },
         }
-    }
-
-    fn reconnect(&mut self, error: &RedisError, now: Instant) -> Option<String> {
-        self.broken(&error.to_string(), now);
-        None
     }
 }
 

@@ -76,7 +76,7 @@ fn a_batch_that_is_refused_after_a_lost_connection_may_be_stored() {
         }
         let session = &mut world.servers[0].session;
         session.unsent(Line::Commands).clear();
-        session.receive(Line::Commands, b"-BUSY a script runs\r\n", world.now);
+        session.receive(Line::Commands, b"-OOM command not allowed\r\n", world.now);
         let mut errors = Vec::new();
         while let Some(output) = session.output() {
             if let Output::Report(Report::Refused(_, error)) = output {
@@ -85,4 +85,20 @@ fn a_batch_that_is_refused_after_a_lost_connection_may_be_stored() {
         }
         assert_eq!(errors, [expected]);
     }
+}
+
+/// The script of another program runs for long: that ends, and nothing is refused.
+#[test]
+fn a_busy_redis_is_asked_again_on_a_later_connection() {
+    let mut world = attached();
+    world.publish(0);
+    let session = &mut world.servers[0].session;
+    session.unsent(Line::Commands).clear();
+    session.receive(Line::Commands, b"-BUSY a script runs\r\n", world.now);
+    assert!(!session.is_up());
+    world.outputs(0);
+    world.settle();
+    let server = &world.servers[0];
+    assert!(server.session.is_up() && server.refused.is_empty());
+    assert!(server.open.is_empty());
 }

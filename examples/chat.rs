@@ -13,6 +13,8 @@
 //! The messages are kept in `./chat.redb` and outlive the process; `chat --data FILE ...` keeps them in another
 //! file, `chat --data none ...` in memory only. With the feature `redis`, `chat --redis redis://HOST/ ...` shares its
 //! rooms with all chats that use the same Redis, which keeps the messages.
+//! Behind a load balancer, `chat --proxy ADDRESS ...` takes the clients' addresses from the PROXY protocol of that proxy,
+//! and `chat --trust-forwarded ...` takes them from `X-Forwarded-For`: no client may reach such a chat without the proxy.
 //!
 //! The page is at `/`, and at the path of any room so that a room can be linked to; a WebSocket at `/lobby` is in
 //! the room `lobby`; `/health` is the health check for a monitor, and `/ready` the one for a load balancer. Requests from other sites' pages are rejected. Messages are
@@ -120,6 +122,8 @@ fn serve(options: &Options) -> std::io::Result<()> {
         .max_message_size(64 * 1024)
         .rate_limit(rate.bytes(BYTES_PER_SECOND))
         .max_clients_per_address(Some(MOST_PER_ADDRESS))
+        .proxy_protocol(options.proxies.clone())
+        .trust_forwarded_headers(options.trust_forwarded)
         .same_origin()
         .history(history(options, store)?)
         .on_request(pages::answer);

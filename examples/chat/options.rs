@@ -4,11 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use stentor::server::TrustedProxies;
+
 use crate::store;
 
 /// The form of the arguments, for the messages of errors.
 const USAGE: &str = "usage: chat [--data FILE | --data none | --redis URL] [--operator-file FILE] [--grace-period SECONDS] \
-    [--metrics ADDRESS | --metrics PORT] [--tls CERTIFICATE KEY | --self-signed[=FILE]] [ADDRESS | PATH]... | --systemd";
+    [--metrics ADDRESS | --metrics PORT] [--tls CERTIFICATE KEY | --self-signed[=FILE]] [--proxy NETWORK]... [--trust-forwarded] \
+    [ADDRESS | PATH]... | --systemd";
 
 /// The longest grace period, in seconds.
 const LONGEST_GRACE: u64 = 3600;
@@ -29,6 +32,10 @@ pub(crate) struct Options {
     pub(crate) operator_file: Option<PathBuf>,
     /// How long a member whose connection was lost is not announced as left.
     pub(crate) grace_period: Duration,
+    /// The proxies that name their clients by the PROXY protocol.
+    pub(crate) proxies: TrustedProxies,
+    /// Every client comes through a proxy that names it in `X-Forwarded-For`.
+    pub(crate) trust_forwarded: bool,
     /// The address of the page of metrics.
     #[cfg_attr(
         not(feature = "prometheus"),
@@ -66,8 +73,11 @@ impl Options {
             redis: None,
             operator_file: None,
             grace_period: Duration::from_secs(5),
+            proxies: TrustedProxies::default(),
+            trust_forwarded: false,
             metrics: None,
         };
+        let mut proxies = Vec::new();
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let mut value = |needed: &str| match arguments.next() {
@@ -91,6 +101,8 @@ impl Options {
                     options.certify(Certificate::Files { certificate, key })?;
                 }
                 "--self-signed" => options.certify(Certificate::SelfSigned(file))?,
+                "--proxy" => proxies.push(value("the address of a proxy")?),
+                "--trust-forwarded" => options.trust_forwarded = true,
                 "--systemd" => options.systemd = true,
                 option if option.starts_with('-') => {
                     return Err(format!("{option} is no option here: {USAGE}"));
@@ -98,6 +110,8 @@ impl Options {
                 place => options.places.push(place.to_owned()),
             }
         }
+        options.proxies =
+            TrustedProxies::new(proxies).map_err(|error| format!("--proxy: {error}"))?;
         options.checked()
     }
 

@@ -9,6 +9,8 @@ mod names;
 
 mod page;
 
+mod proxies;
+
 mod resuming;
 
 mod rooms;

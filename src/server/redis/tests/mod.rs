@@ -6,6 +6,8 @@ mod log;
 
 mod pages;
 
+mod sizes;
+
 mod start;
 
 use std::error::Error;

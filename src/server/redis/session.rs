@@ -9,6 +9,7 @@
 //! in rounds ([`rounds`]).
 
 mod catch_up;
+mod life;
 mod lines;
 mod probes;
 mod reads;
@@ -128,6 +129,7 @@ pub(crate) struct Session {
     lines: Lines,
     /// The life of the data in Redis, once the connections have answered.
     life: String,
+    rereads: life::Rereads,
     warnings: Vec<super::facts::Warning>,
     info: String,
     rooms: HashMap<Arc<str>, Room>,
@@ -159,6 +161,7 @@ impl Session {
             was_up: false,
             lines: Lines::default(),
             life: String::new(),
+            rereads: life::Rereads::default(),
             warnings: Vec::new(),
             info: String::new(),
             rooms: HashMap::new(),
@@ -349,6 +352,7 @@ impl Session {
         if self.phase == Phase::Up {
             self.subscribe();
             self.send_reads(now);
+            self.reread_life(now);
             self.send_round(now);
         }
         self.flush(now);

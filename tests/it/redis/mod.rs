@@ -8,6 +8,10 @@ mod crowds;
 
 mod failures;
 
+mod losses;
+
+mod outages;
+
 mod rooms;
 
 mod start;

@@ -1,7 +1,9 @@
 //! A Redis for one test, on a Unix socket in a folder of its own; its data survives its process.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::unix::Folder;
@@ -61,12 +63,43 @@ impl RedisServer {
     /// Ends the process at once, as a crash does.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
+            // A stopped process ends too.
             child.kill().unwrap();
             child.wait().unwrap();
         }
     }
 
-    pub(crate) fn socket(&self) -> std::path::PathBuf {
+    /// Stops the process, which keeps its connections, or lets it go on.
+    pub(crate) fn freeze(&self, freezes: bool) {
+        let signal = if freezes { "-STOP" } else { "-CONT" };
+        let id = self.child.as_ref().unwrap().id().to_string();
+        let status = Command::new("kill").args([signal, &id]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Returns the length of the file to which Redis appends every write.
+    pub(crate) fn log_length(&self) -> u64 {
+        self.log_file().metadata().unwrap().len()
+    }
+
+    /// Removes the end of that file, as if it had not reached the disk. Redis does not run meanwhile.
+    pub(crate) fn truncate_log(&self, length: u64) {
+        assert!(self.child.is_none());
+        let file = File::options().write(true).open(self.log_file()).unwrap();
+        file.set_len(length).unwrap();
+    }
+
+    fn log_file(&self) -> PathBuf {
+        // From 7.0 on in parts, the last of which grows.
+        let parts = self.folder.file("appendonlydir/appendonly.aof.1.incr.aof");
+        if parts.exists() {
+            parts
+        } else {
+            self.folder.file("appendonly.aof")
+        }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.file("s")
     }
 

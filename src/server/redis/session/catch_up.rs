@@ -318,6 +318,10 @@ impl Session {
             }
             _ => None,
         };
+        if own.is_none() {
+            let seen = self.rooms.get(room).and_then(|state| state.seen);
+            self.suspect_life(seen, at);
+        }
         let except = self.except(&entry);
         if let Some((message, time)) = to_message(entry) {
             let pending = own.unwrap_or(Pending {

@@ -6,6 +6,7 @@ use crate::server::redis::fault::RedisError;
 use crate::server::redis::scripts::{self, ALL};
 use crate::server::redis::wire::{Push, Reply, encode};
 
+use super::life::Rereads;
 use super::lines::Expected;
 use super::{Line, Output, Phase, Session};
 
@@ -15,6 +16,7 @@ impl Session {
         self.phase = Phase::Starting(now + self.config.times.connect);
         self.info.clear();
         self.life.clear();
+        self.rereads = Rereads::default();
         for line in [Line::Commands, Line::Notifications] {
             let config = &self.config;
             let half = self.lines.of(line);
@@ -75,6 +77,7 @@ impl Session {
                 Reply::Bulk(part) => {
                     self.info.push_str(&String::from_utf8_lossy(&part));
                     self.info.push_str("\r\n");
+                    self.has_facts(now);
                 }
                 _ => self.broken("Redis has answered INFO without a text", now),
             },

@@ -82,8 +82,6 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 struct House {
     moderation: Arc<Moderation>,
     rooms: rooms::List,
-    /// Other chats have the same rooms.
-    is_shared: bool,
 }
 
 fn main() -> ExitCode {
@@ -109,11 +107,10 @@ fn serve(options: &Options) -> std::io::Result<()> {
     let house = House {
         moderation: Arc::new(Moderation::new(options.operator_file.as_deref())?),
         rooms: rooms::List::default(),
-        is_shared: options.redis.is_some(),
     };
-    let store = match house.is_shared {
-        true => None,
-        false => store::open(&options.data)?,
+    let store = match options.redis {
+        Some(_) => None,
+        None => store::open(&options.data)?,
     };
     let kept = store.as_ref().map(|_| &options.data);
     let kept = kept.map(|data| format!("messages are kept in {data}"));

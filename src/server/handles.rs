@@ -174,18 +174,18 @@ impl ServerHandle {
     /// [`Gap`](crate::server::Gap). Members keep what they have received. A position of another epoch changes
     /// nothing.
     ///
+    /// The messages of a room that is shared through Redis are removed there, and all servers forget them. Messages of
+    /// earlier epochs are removed too. A position of an epoch that the room has not reached changes nothing.
+    ///
     /// # Errors
     /// [`PublishError`] for a server without a history, a name above 256 bytes, a server that has ended, or a
-    /// journal that does not answer, or fails. The messages are still there then, except perhaps after
+    /// journal, or a Redis, that does not answer, or fails. The messages are still there then, except perhaps after
     /// [`PublishError::Pending`].
     #[cfg(feature = "history")]
     #[inline]
     pub fn forget(&self, room: &str, up_to: Position) -> Result<(), PublishError> {
         self.shared.may_publish(room)?;
         let room: Arc<str> = room.into();
-        if self.shared.is_shared(&room) {
-            return Err(PublishError::Shared);
-        }
         self.shared.reserve(Some(&room), room.len())?;
         self.shared.stored(&room, |answer| {
             Ask::Forget(Arc::clone(&room), up_to, answer)

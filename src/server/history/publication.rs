@@ -55,8 +55,6 @@ pub enum PublishError {
     Journal,
     /// A message in a room that is shared through Redis has more than 16 MiB. The number is its length in bytes.
     LargeMessage(usize),
-    /// The room is shared through Redis: one server cannot forget the messages that others keep.
-    Shared,
 }
 
 impl Publication {
@@ -156,9 +154,6 @@ impl fmt::Display for PublishError {
             PublishError::LargeMessage(len) => write!(
                 f,
                 "not published: the message has {len} bytes, and the limit in a shared room is 16 MiB"
-            ),
-            PublishError::Shared => f.write_str(
-                "nothing was forgotten: the room is shared with other servers, which keep its messages too",
             ),
         }
     }

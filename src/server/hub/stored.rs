@@ -142,6 +142,8 @@ impl Hub {
         match report {
             Report::Trimmed(room, floor) => memory.rings.trimmed(&room, floor),
             Report::Removed(room) => memory.rings.removed(&room),
+            #[cfg(feature = "redis")]
+            Report::Forgot(room, up_to) => memory.rings.forget_shared(&room, up_to),
             Report::Forgotten {
                 room,
                 up_to,

@@ -119,6 +119,9 @@ pub(crate) enum Report {
     /// Entries of the room are missing up to this position. The members receive the message.
     #[cfg(feature = "redis")]
     Gap(Arc<str>, Position, Option<Message>),
+    /// All servers forget the messages of a shared room up to this position.
+    #[cfg(feature = "redis")]
+    Forgot(Arc<str>, Position),
     /// All entries were reported that the log of the room had when these threads asked.
     #[cfg(feature = "redis")]
     CaughtUp(Vec<Answer<()>>),

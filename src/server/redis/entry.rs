@@ -61,6 +61,13 @@ pub(crate) fn notification(bytes: &[u8]) -> Option<Vec<Entry>> {
     Some(entries).filter(|entries| !entries.is_empty())
 }
 
+/// Reads a notification that all servers forget the entries up to a position.
+pub(crate) fn forgotten(bytes: &[u8]) -> Option<Position> {
+    let (line, rest) = line(bytes)?;
+    let position = line.strip_prefix("forget ")?;
+    position.parse().ok().filter(|_| rest.is_empty())
+}
+
 /// Reads the entries of a page: for each the position, the head, and the payload.
 pub(crate) fn page(items: &[Reply]) -> Option<Vec<Entry>> {
     let mut entries = Vec::with_capacity(items.len() / 3);

@@ -9,6 +9,7 @@
 //! in rounds ([`rounds`]).
 
 mod catch_up;
+mod forgets;
 mod life;
 mod lines;
 mod probes;
@@ -31,6 +32,7 @@ use super::Position;
 use super::keys::MachineId;
 use super::scripts::{Context, LogBounds};
 use catch_up::Room;
+use forgets::Forgets;
 use lines::Lines;
 use probes::Probe;
 use reads::Reads;
@@ -140,6 +142,7 @@ pub(crate) struct Session {
     generation: u64,
     reads: Reads,
     rounds: Rounds,
+    forgets: Forgets,
     probe: Probe,
     /// The bytes of all entries that wait for a read.
     buffered: usize,
@@ -170,6 +173,7 @@ impl Session {
             generation: 0,
             reads: Reads::default(),
             rounds: Rounds::default(),
+            forgets: Forgets::default(),
             probe: Probe::new(now),
             buffered: 0,
             flushes: Vec::new(),
@@ -188,12 +192,7 @@ impl Session {
                 until,
                 answer,
             } => self.reads.page(room, after, until, answer),
-            Order::Forget(room, up_to, answer) => self.report(Report::Forgotten {
-                room,
-                up_to,
-                result: Err(PublishError::Shared),
-                answer,
-            }),
+            Order::Forget(room, up_to, answer) => self.forget(room, up_to, answer, now),
             Order::Flush(answer) => self
                 .flushes
                 .push((now + 2 * self.config.times.publish, answer)),
@@ -266,6 +265,7 @@ impl Session {
         self.probe = Probe::new(now);
         self.reads.disconnected();
         self.rounds.disconnected();
+        self.forgets.disconnected();
         self.disconnect_rooms();
         self.outputs.push_back(Output::Down(reason.to_owned()));
     }
@@ -284,6 +284,7 @@ impl Session {
         }
         self.tick_probe(now);
         self.refuse_late(now);
+        self.refuse_late_forgets(now);
         self.check_awaited(now);
         self.retry_reads(now);
         self.proceed(now);
@@ -301,6 +302,7 @@ impl Session {
             flush,
             self.lines.deadline(self.config.times.answer),
             self.rounds.deadline(self.config.times.publish),
+            self.forgets.deadline(self.config.times.publish),
             self.rounds.next_check(),
             self.reads.next_retry(),
         ];
@@ -324,6 +326,7 @@ impl Session {
         if !unsent.is_empty() {
             self.report(Report::Refused(unsent, PublishError::Closed));
         }
+        self.stop_forgets();
     }
 
     fn report(&mut self, report: Report) {
@@ -354,6 +357,7 @@ impl Session {
             self.send_reads(now);
             self.reread_life(now);
             self.send_round(now);
+            self.send_forgets(now);
         }
         self.flush(now);
     }

@@ -8,6 +8,8 @@ mod crowds;
 
 mod failures;
 
+mod forget;
+
 mod losses;
 
 mod outages;

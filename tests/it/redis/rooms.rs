@@ -222,24 +222,6 @@ fn a_resume_costs_redis_nothing_once_the_room_is_attached() {
 }
 
 #[test]
-fn a_shared_room_cannot_be_forgotten_by_one_server() {
-    let Some(redis) = redis(&[]) else { return };
-    let server = serve(options(&redis.address()));
-    let positions = publish(&server, "lobby", numbers(0..1));
-    let error = server.handle.forget("lobby", positions[0]).unwrap_err();
-    assert_eq!(error, stentor::server::PublishError::Shared);
-    assert_eq!(
-        server
-            .handle
-            .history("lobby", None, 9)
-            .unwrap()
-            .entries
-            .len(),
-        1
-    );
-}
-
-#[test]
 fn entries_about_members_reach_all_servers_and_lists_are_local() {
     let Some(redis) = redis(&[]) else { return };
     let serve = || {

@@ -1,5 +1,6 @@
 //! The rings of shared rooms: other servers write to their logs as well.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::server::history::position::Position;
@@ -32,6 +33,24 @@ impl Rings {
     /// Forgets the newest position of a room that is no longer attached.
     pub(in crate::server::hub) fn detach(&mut self, room: &str) {
         self.tips.remove(room);
+    }
+
+    /// Drops the messages that all servers forget: those up to a position, and those of earlier epochs.
+    pub(in crate::server::hub) fn forget_shared(&mut self, room: &str, up_to: Position) {
+        let Some(ring) = self.tables.of(room).get_mut(room) else {
+            return;
+        };
+        let last = match ring.epoch.cmp(&up_to.epoch) {
+            Ordering::Less => ring.last,
+            Ordering::Equal => up_to.number.min(ring.last),
+            Ordering::Greater => return,
+        };
+        let before = ring.bytes;
+        while ring.oldest() < last {
+            ring.drop_oldest();
+        }
+        ring.floor = ring.floor.max(Some(last));
+        self.bytes -= before - ring.bytes;
     }
 
     pub(super) fn note_dropped(&mut self, room: &Arc<str>) {

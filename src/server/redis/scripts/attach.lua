@@ -14,8 +14,8 @@ for i = 1, #KEYS, 2 do
     local refused = append(room, {})
     if refused then return refused end
   end
-  local was = redis.call('HMGET', state, 'e', 'n', 'p')
-  local answer = { was[1] .. '-' .. was[2], was[3] or '' }
+  local was = redis.call('HMGET', state, 'e', 'n', 'p', 'f')
+  local answer = { was[1] .. '-' .. was[2], was[3] or '', was[4] or '' }
   for place = #found, 1, -1 do
     for _, part in ipairs(found[place]) do answer[#answer + 1] = part end
   end

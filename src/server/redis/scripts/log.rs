@@ -39,6 +39,8 @@ pub(crate) struct Stored {
 pub(crate) struct Page {
     /// `None` if Redis knows nothing of the room.
     pub(crate) tip: Option<Tip>,
+    /// All servers forget the entries up to this position.
+    pub(crate) forgotten: Option<Position>,
     /// Consecutive entries, the oldest first.
     pub(crate) entries: Vec<Entry>,
 }
@@ -148,21 +150,43 @@ fn page(reply: &Reply) -> Option<Page> {
     let Reply::Array(items) = reply else {
         return None;
     };
-    let [tip, before, entries @ ..] = &items[..] else {
+    let [tip, before, forgotten, entries @ ..] = &items[..] else {
         return None;
     };
-    let tip = match tip.text()? {
-        "" => None,
-        _ => Some(Tip {
-            at: tip.position()?,
-            before: match before.text()? {
-                "" => None,
-                _ => Some(before.position()?),
-            },
-        }),
-    };
-    let entries = entry::page(entries)?;
-    Some(Page { tip, entries })
+    let before = position(before)?;
+    Some(Page {
+        tip: position(tip)?.map(|at| Tip { at, before }),
+        forgotten: position(forgotten)?,
+        entries: entry::page(entries)?,
+    })
+}
+
+/// Appends the command that removes the entries of a room up to a position. It can be repeated.
+pub(crate) fn forget(context: &Context, room: &str, up_to: Position, into: &mut Vec<u8>) {
+    let arguments = [
+        context.keys.channel(room),
+        up_to.epoch().to_string(),
+        up_to.number().to_string(),
+    ];
+    let arguments = arguments.each_ref().map(String::as_bytes);
+    call(Script::Forget, &context.keys(room, []), &arguments, into);
+}
+
+/// Reads the answer to [`forget`]: the position up to which all servers forget the entries, unless the room has not
+/// reached the epoch of the position.
+pub(crate) fn forgotten(reply: Reply) -> Result<Option<Position>, NoAnswer> {
+    match position(&reply) {
+        Some(position) => Ok(position),
+        None => Err(NoAnswer::of(Script::Forget, reply)),
+    }
+}
+
+/// Reads a position, or an empty text for none. Returns `None` for another reply.
+fn position(reply: &Reply) -> Option<Option<Position>> {
+    match reply.text()? {
+        "" => Some(None),
+        _ => reply.position().map(Some),
+    }
 }
 
 impl PageLimits {

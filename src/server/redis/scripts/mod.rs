@@ -20,10 +20,11 @@ pub(crate) enum Script {
     Append,
     Read,
     Attach,
+    Forget,
 }
 
 /// All scripts.
-pub(crate) const ALL: [Script; 3] = [Script::Append, Script::Read, Script::Attach];
+pub(crate) const ALL: [Script; 4] = [Script::Append, Script::Read, Script::Attach, Script::Forget];
 
 /// What all calls of a connection have in common.
 #[derive(Debug, Clone)]
@@ -70,6 +71,7 @@ impl Script {
             Script::Append => source!("prelude.lua" "append.lua"),
             Script::Read => source!("page.lua" "read.lua"),
             Script::Attach => source!("prelude.lua" "page.lua" "attach.lua"),
+            Script::Forget => source!("forget.lua"),
         }
     }
 

@@ -22,7 +22,8 @@ local now = seconds * 1000 + math.floor(tonumber(time[2]) / 1000)
 -- Reads the state. Another life of the server begins another epoch: numbers that the server has forgotten are not
 -- given again. Nothing is written.
 -- e: epoch; n: newest number; p: newest position of the epoch before; b: bytes of all entries ever; s: those before
--- the oldest entry; l: life; x: when the keys were given their time
+-- the oldest entry; l: life; x: when the keys were given their time; f: the position up to which all servers forget
+-- (forget.lua)
 local function open()
   local was = redis.call('HMGET', state, 'e', 'n', 'p', 'b', 's', 'l', 'x')
   local epoch, number = tonumber(was[1]), tonumber(was[2])

@@ -34,6 +34,8 @@ pub(super) struct Room {
     /// The last position that was reported; `None` until the newest entries were read.
     pub(super) seen: Option<Position>,
     is_reading: bool,
+    /// All servers forget the entries up to this position.
+    pub(super) forgotten: Option<Position>,
     /// Notifications that wait for the end of a read.
     buffer: VecDeque<Entry>,
     /// There was no place for a notification: the log is to be read again.
@@ -78,6 +80,7 @@ impl Room {
             subscription: Subscription::Due,
             seen: None,
             is_reading: false,
+            forgotten: None,
             buffer: VecDeque::new(),
             has_dropped: false,
             awaited: VecDeque::new(),
@@ -260,6 +263,9 @@ impl Session {
         let Some(room) = self.room_of(channel) else {
             return;
         };
+        if let Some(up_to) = entry::forgotten(bytes) {
+            return self.is_forgotten(&room, up_to);
+        }
         let Some(entries) = entry::notification(bytes) else {
             return;
         };
@@ -343,12 +349,17 @@ impl Session {
             return;
         };
         state.seen = Some(at);
+        let forgotten = state.forgotten.filter(|up_to| at <= *up_to);
         let mut passed = Vec::new();
         while let Some(own) = pop_if(&mut state.awaited, |own| own.at <= at) {
             self.rounds.awaited -= 1;
             passed.push((own.at, own.pending));
         }
         self.report_passed(passed);
+        if let Some(up_to) = forgotten {
+            // The notification about that has come before this entry.
+            self.report(Report::Forgot(Arc::clone(room), up_to));
+        }
     }
 
     /// Reports that entries are missing up to a position.
@@ -402,15 +413,22 @@ impl Session {
             }
         }
         let is_one_epoch = after.epoch == at.epoch;
+        let forgotten = page
+            .forgotten
+            .filter(|forgotten| forgotten.epoch == at.epoch);
+        let forgotten = forgotten.map_or(0, |forgotten| forgotten.number);
         let newest = Newest {
             after,
             floor: if is_whole && is_one_epoch {
                 after.number
             } else {
-                0
+                forgotten
             },
             entries,
         };
+        if let Some(state) = self.rooms.get_mut(room) {
+            state.forgotten = state.forgotten.max(page.forgotten);
+        }
         self.report(Report::Attached(Arc::clone(room), newest));
         self.has_seen(room, at);
         self.end_read(room, false);
@@ -419,6 +437,9 @@ impl Session {
     /// Executes entries after the position that was seen.
     pub(super) fn has_missed(&mut self, room: &Arc<str>, page: Page) {
         let had_entries = !page.entries.is_empty();
+        if let Some(up_to) = page.forgotten {
+            self.is_forgotten(room, up_to);
+        }
         for entry in page.entries {
             self.take(room, entry, true);
         }

@@ -25,6 +25,8 @@ pub(super) enum Expected {
     /// The batch of a room.
     Append(Arc<str>),
     Read(Asked),
+    /// The request with this number.
+    Forget(u64),
     Probe,
 }
 

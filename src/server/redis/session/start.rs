@@ -61,6 +61,7 @@ impl Session {
         match expected {
             Expected::Append(room) => self.appended(&room, reply, now),
             Expected::Read(asked) => self.has_read(asked, reply, now),
+            Expected::Forget(number) => self.has_forgotten(number, reply, now),
             expected => self.started(&expected, reply, now),
         }
     }

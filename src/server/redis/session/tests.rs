@@ -2,6 +2,8 @@
 
 mod fake;
 
+mod forgets;
+
 mod reads;
 
 mod refusals;
@@ -29,6 +31,8 @@ enum Event {
     Gap(Position, Gap),
     /// The room begins behind this position.
     Attached(Position),
+    /// The messages up to this position are forgotten.
+    Forgot(Position),
 }
 
 /// One server: its session, its connections, and what its hub has received.
@@ -293,6 +297,8 @@ impl Server {
                     self.refused.extend(own);
                 }
             }
+            Report::Forgot(_, up_to) => self.events.push(Event::Forgot(up_to)),
+            Report::Forgotten { answer, result, .. } => drop(answer.send(result)),
             Report::CaughtUp(answers) => {
                 self.caught_up += answers.len();
                 for answer in answers {
@@ -324,6 +330,7 @@ impl Server {
                     last = Some(*at);
                 }
                 Event::Gap(at, _) => last = Some(*at),
+                Event::Forgot(_) => {}
                 Event::Entry(at, _) => {
                     let is_next = last.is_some_and(|last| match last.epoch == at.epoch {
                         true => last.number + 1 == at.number,

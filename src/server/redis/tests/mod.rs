@@ -2,6 +2,8 @@
 
 mod cost;
 
+mod forget;
+
 mod log;
 
 mod pages;

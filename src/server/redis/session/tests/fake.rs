@@ -43,6 +43,7 @@ pub(super) struct Log {
     tip: Option<Position>,
     before: Option<Position>,
     pub(super) entries: Vec<Stored>,
+    forgotten: Option<Position>,
     /// The newest entry of each session.
     writers: BTreeMap<String, (u64, Position)>,
 }
@@ -188,6 +189,16 @@ impl Fake {
                 Some((channel, message)).filter(|(_, message)| !message.is_empty()),
             );
         }
+        if script.contains("MINID") {
+            let log = self.rooms.entry(text(3)).or_default();
+            let up_to = format!("{}-{}", text(3 + keys + 1), text(3 + keys + 2));
+            log.forget(up_to.parse().ok());
+            let message = format!("forget {up_to}\n").into_bytes();
+            return (
+                bulk(up_to.as_bytes()),
+                Some((words[3 + keys].clone(), message)),
+            );
+        }
         self.reads += 1;
         let refused = self.refused.as_deref();
         if refused.is_some_and(|refused| (0..keys).any(|key| text(3 + key).contains(refused))) {
@@ -225,6 +236,7 @@ impl Log {
         let mut items = vec![
             bulk(position(self.tip).as_bytes()),
             bulk(position(self.before).as_bytes()),
+            bulk(position(self.forgotten).as_bytes()),
         ];
         for entry in entries {
             items.push(bulk(entry.at.to_string().as_bytes()));
@@ -232,6 +244,11 @@ impl Log {
             items.push(bulk(&entry.payload));
         }
         array(&items, 0)
+    }
+
+    fn forget(&mut self, up_to: Option<Position>) {
+        self.entries.retain(|entry| Some(entry.at) > up_to);
+        self.forgotten = self.forgotten.max(up_to);
     }
 
     /// Returns the newest position, in the present life.

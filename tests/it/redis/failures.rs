@@ -219,25 +219,35 @@ fn an_emptied_redis_is_a_reset() {
     assert_eq!((welcome.gap, welcome.replayed), (Some(None), 1));
 }
 
-#[test]
-fn a_redis_without_memory_refuses_and_recovers() {
+/// A setting with which Redis refuses all writes, and the setting with which it does not.
+fn refuses_and_recovers(setting: &str, refuses: &str, accepts: &str) {
     let Some(redis) = redis(&[]) else { return };
     let server = serve(options(&redis.address()));
     let mut peer = server.open(Version::Rfc6455);
     peer.resume("lobby", "last 0");
     publish(&server, "lobby", numbers(0..1));
-    redis.execute(&["CONFIG", "SET", "maxmemory", "1"]);
+    redis.execute(&["CONFIG", "SET", setting, refuses]);
     let room = server.handle.room("lobby");
     assert_eq!(room.publish("refused"), Err(PublishError::Journal));
     room.broadcast("refused");
     becomes(&1, || server.handle.counters().not_published);
     let health = server.handle.health();
     assert!(health.degraded && health.ready);
-    redis.execute(&["CONFIG", "SET", "maxmemory", "0"]);
+    redis.execute(&["CONFIG", "SET", setting, accepts]);
     publish(&server, "lobby", numbers(1..2));
     assert_eq!(peer.texts(2), numbers(0..2));
     becomes(&false, || server.handle.health().degraded);
     assert_eq!(server.handle.counters().redis.refused, 2);
+}
+
+#[test]
+fn a_redis_without_memory_refuses_and_recovers() {
+    refuses_and_recovers("maxmemory", "1", "0");
+}
+
+#[test]
+fn a_redis_without_its_replicas_refuses_and_recovers() {
+    refuses_and_recovers("min-replicas-to-write", "1", "0");
 }
 
 #[test]

@@ -18,6 +18,8 @@ mod rooms;
 
 mod start;
 
+mod strangers;
+
 use std::time::Duration;
 
 use stentor::Server;

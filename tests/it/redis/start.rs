@@ -91,6 +91,29 @@ fn a_server_of_another_protocol_is_no_redis() {
     thread.join().unwrap();
 }
 
+/// Answers that would take the memory or the stack of a careless reader.
+#[test]
+fn answers_without_an_end_are_faults() {
+    let nested = "*1\r\n".repeat(100_000);
+    let line = format!("+{}", "a".repeat(1_000_000));
+    let many = "*1000000000\r\n".to_owned();
+    let large = "$99999999999\r\n".to_owned();
+    for answer in [nested, line, many, large, "?\r\n".to_owned()] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let text = answer.clone();
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming().take(2) {
+                // The other side may have closed the connection already.
+                let _ = stream.unwrap().write_all(text.as_bytes());
+            }
+        });
+        let error = fault(options(&format!("redis://{address}/")));
+        assert!(error.contains("Redis"), "{error}");
+        thread.join().unwrap();
+    }
+}
+
 #[test]
 fn a_redis_that_never_answers_ends_the_attempt() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

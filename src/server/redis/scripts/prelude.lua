@@ -15,6 +15,12 @@ local function plain(number)
   return string.format('%.0f', number)
 end
 
+-- Reads a number that a script has written. Numbers are exact up to 2^53 only: another program has written a larger one.
+local function whole(text)
+  local number = tonumber(text)
+  if number and number >= 0 and number < 2 ^ 52 and number % 1 == 0 then return number end
+end
+
 local time = redis.call('TIME')
 local seconds = tonumber(time[1])
 local now = seconds * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -26,22 +32,22 @@ local now = seconds * 1000 + math.floor(tonumber(time[2]) / 1000)
 -- (forget.lua)
 local function open()
   local was = redis.call('HMGET', state, 'e', 'n', 'p', 'b', 's', 'l', 'x')
-  local epoch, number = tonumber(was[1]), tonumber(was[2])
+  local epoch, number = whole(was[1]), whole(was[2])
   local room = {
     p = was[3] or '',
-    b = tonumber(was[4]) or 0,
-    s = tonumber(was[5]) or 0,
-    x = tonumber(was[7]) or 0,
+    b = whole(was[4]) or 0,
+    s = whole(was[5]) or 0,
+    x = whole(was[7]) or 0,
     is_known = epoch and number,
   }
   if room.is_known and was[6] == life then
-    room.e, room.n = was[1], number
+    room.e, room.n = plain(epoch), number
     return room
   end
   local fresh = seconds * 1000000 + tonumber(time[2])
   room.p = ''
   if room.is_known then
-    room.p = was[1] .. '-' .. plain(number)
+    room.p = plain(epoch) .. '-' .. plain(number)
     fresh = math.max(fresh, epoch + 1)
   end
   room.e, room.n, room.is_new = plain(fresh), 0, true

@@ -3,54 +3,28 @@ import contextlib, socketserver, sys
 
 class Draft75(socketserver.StreamRequestHandler):
     def handle(self):
-        with contextlib.suppress(EOFError, OSError):
-            self.read_request()
-            self.respond()
-            while True:
-                self.frame()
-
-    def read_request(self):
-        self.path = self.rfile.readline().decode().split()[1]
-        self.headers = {}
+        path, headers = self.rfile.readline().decode().split()[1], {}
         while line := self.rfile.readline().decode().strip():
             name, value = line.split(":", 1)
-            self.headers[name.lower()] = value.strip()
-
-    def respond(self):
-        self.send_head("101 Web Socket Protocol Handshake", "Upgrade: WebSocket", "Connection: Upgrade",
-                       "WebSocket-Origin: " + self.headers["origin"],
-                       "WebSocket-Location: ws://" + self.headers["host"] + self.path)
-
-    def send_head(self, status, *lines):
-        self.connection.sendall("\r\n".join(["HTTP/1.1 " + status, *lines, "", ""]).encode())
-
-    def frame(self):
-        kind = self.read(1)[0]
-        if kind >= 0x80:
-            return self.skip(kind)
-        text = b"".join(iter(lambda: self.read(1), b"\xff"))  # up to FF
-        if kind == 0:
-            self.connection.sendall(b"\x00" + text + b"\xff")
-
-    def skip(self, kind):
-        length, digit = 0, 0x80
-        while digit & 0x80:
-            digit = self.read(1)[0]
-            length = length * 128 + (digit & 0x7F)
-        self.read(length)
-        return length
-
-    def read(self, count):
-        data = self.rfile.read(count)  # waits for all of them
-        if len(data) < count:
-            raise EOFError
-        return data
-
-def serve(handler):
-    socketserver.TCPServer.allow_reuse_address = True
-    with socketserver.ThreadingTCPServer(("127.0.0.1", int(sys.argv[1])), handler) as server:
-        print("port", server.server_address[1], flush=True)
-        server.serve_forever()
+            headers[name.lower()] = value.strip()
+        self.wfile.write(("HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+                          f"WebSocket-Origin: {headers['origin']}\r\n"
+                          f"WebSocket-Location: ws://{headers['host']}{path}\r\n\r\n").encode())
+        with contextlib.suppress(IndexError, OSError):  # the stream ends
+            while True:
+                kind, length, digit = self.rfile.read(1)[0], 0, 0x80
+                if kind < 0x80:
+                    text = bytes(iter(lambda: self.rfile.read(1)[0], 0xFF))  # up to FF
+                    if kind == 0:
+                        self.wfile.write(b"\x00" + text + b"\xff")
+                    continue
+                while digit & 0x80:
+                    digit = self.rfile.read(1)[0]
+                    length = length * 128 + (digit & 0x7F)
+                self.rfile.read(length)
 
 if __name__ == "__main__":
-    serve(Draft75)
+    socketserver.TCPServer.allow_reuse_address = True
+    with socketserver.ThreadingTCPServer(("127.0.0.1", int(sys.argv[1])), Draft75) as server:
+        print("port", server.server_address[1], flush=True)
+        server.serve_forever()

@@ -1,5 +1,5 @@
 # ch10.py: versions 7 and 8
-from ch1 import serve
+from server import serve
 from ch8 import Strict
 
 class Older(Strict):

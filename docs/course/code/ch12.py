@@ -1,6 +1,6 @@
 # ch12.py: permessage-deflate
 import zlib
-from ch1 import serve
+from server import serve
 from ch8 import Strict
 
 class Deflate(Strict):

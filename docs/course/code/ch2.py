@@ -1,6 +1,6 @@
 # ch2.py: the handshake of version 13
 import base64, hashlib
-from ch1 import Draft75, serve
+from server import Draft75, serve
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

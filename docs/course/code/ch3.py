@@ -1,5 +1,5 @@
 # ch3.py: the first frame
-from ch1 import serve
+from server import serve
 from ch2 import Handshake
 
 class Frames(Handshake):

@@ -1,5 +1,5 @@
 # ch4.py: three forms of the length
-from ch1 import serve
+from server import serve
 from ch3 import Frames
 
 class Lengths(Frames):

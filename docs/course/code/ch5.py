@@ -1,5 +1,5 @@
 # ch5.py: reads are not frames
-from ch1 import serve
+from server import serve
 from ch4 import Lengths
 
 class Reads(Lengths):

@@ -1,5 +1,5 @@
 # ch6.py: fragments, and control frames between them
-from ch1 import serve
+from server import serve
 from ch5 import Reads
 
 class Messages(Reads):

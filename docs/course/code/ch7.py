@@ -1,6 +1,6 @@
 # ch7.py: the closing handshake
 import socket
-from ch1 import serve
+from server import serve
 from ch6 import Messages
 
 def finish(connection):

@@ -1,5 +1,5 @@
 # ch8.py: wrong input is refused
-from ch1 import serve
+from server import serve
 from ch7 import Closing, finish
 
 class Strict(Closing):

@@ -1,6 +1,6 @@
 # ch9.py: draft-76 adds a proof and a close
 import hashlib
-from ch1 import Draft75, serve
+from server import Draft75, serve
 from ch7 import finish
 
 def number(key):

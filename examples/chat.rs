@@ -13,6 +13,8 @@
 //! The messages are kept in `./chat.redb` and outlive the process; `chat --data FILE ...` keeps them in another
 //! file, `chat --data none ...` in memory only. With the feature `redis`, `chat --redis redis://HOST/ ...` shares its
 //! rooms with all chats that use the same Redis, which keeps the messages.
+//! With the feature `tls` too, the URL may be `rediss://HOST/`, and `chat --redis-ca FILE ...` trusts the certificates in
+//! that file.
 //! Behind a load balancer, `chat --proxy ADDRESS ...` takes the clients' addresses from the PROXY protocol of that proxy,
 //! and `chat --trust-forwarded ...` takes them from `X-Forwarded-For`: no client may reach such a chat without the proxy.
 //!
@@ -152,21 +154,28 @@ fn history(options: &Options, store: Option<store::Store>) -> std::io::Result<Hi
         .grace_period(options.grace_period)
         .max_announced(MOST_MEMBERS);
     match &options.redis {
-        Some(address) => shared(history, address),
+        Some(address) => shared(history, address, options),
         None => Ok(history),
     }
 }
 
 /// Shares the rooms with all chats at this Redis.
 #[cfg(feature = "redis")]
-fn shared(history: History, address: &str) -> std::io::Result<History> {
+fn shared(history: History, address: &str, options: &Options) -> std::io::Result<History> {
     let redis = stentor::server::Redis::at(address).map_err(std::io::Error::other)?;
     let redis = redis.namespace("stentor-chat");
+    #[cfg(feature = "tls")]
+    let redis = match &options.redis_ca {
+        Some(file) => redis.tls(doors::trusted(file)?),
+        None => redis,
+    };
+    #[cfg(not(feature = "tls"))]
+    let _ = options;
     Ok(history.redis(redis.on_gap(|_, gap| Some(wire::live_gap(gap).into()))))
 }
 
 #[cfg(not(feature = "redis"))]
-fn shared(history: History, _: &str) -> std::io::Result<History> {
+fn shared(history: History, _: &str, _: &Options) -> std::io::Result<History> {
     Ok(history)
 }
 

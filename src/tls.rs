@@ -16,7 +16,7 @@
 
 #[doc(inline)]
 pub use crate::error::tls::TlsError;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "redis"))]
 #[doc(inline)]
 pub use crate::net::tls::TlsClient;
 #[cfg(feature = "server")]
@@ -46,7 +46,7 @@ pub mod unversioned {
 
     /// Makes a client's side of TLS from a configuration of your own: client certificates, pinned keys.
     /// Its ALPN must be empty or have `http/1.1`.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "redis"))]
     pub fn client(config: Arc<rustls::ClientConfig>) -> super::TlsClient {
         super::TlsClient::from_config(config)
     }

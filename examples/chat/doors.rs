@@ -61,6 +61,16 @@ fn self_signed(_: Option<&str>) -> io::Result<stentor::tls::TlsServer> {
     ))
 }
 
+/// Returns the trust in the certificates of a file, and in no others.
+#[cfg(all(feature = "tls", feature = "redis"))]
+pub(crate) fn trusted(file: &std::path::Path) -> io::Result<stentor::tls::TlsClient> {
+    let explained = |error: &dyn std::fmt::Display| {
+        io::Error::other(format!("--redis-ca {}: {error}", file.display()))
+    };
+    let pem = std::fs::read(file).map_err(|error| explained(&error))?;
+    stentor::tls::TlsClient::trusting_only(&pem).map_err(|error| explained(&error))
+}
+
 /// Listens at all places; an error names the place that failed, and a remedy.
 pub(crate) fn listen(mut builder: ServerBuilder, options: &Options) -> io::Result<Server> {
     #[cfg(all(feature = "systemd", unix))]

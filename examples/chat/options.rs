@@ -9,7 +9,7 @@ use stentor::server::TrustedProxies;
 use crate::store;
 
 /// The form of the arguments, for the messages of errors.
-const USAGE: &str = "usage: chat [--data FILE | --data none | --redis URL] [--operator-file FILE] [--grace-period SECONDS] \
+const USAGE: &str = "usage: chat [--data FILE | --data none | --redis URL [--redis-ca FILE]] [--operator-file FILE] [--grace-period SECONDS] \
     [--metrics ADDRESS | --metrics PORT] [--tls CERTIFICATE KEY | --self-signed[=FILE]] [--proxy NETWORK]... [--trust-forwarded] \
     [ADDRESS | PATH]... | --systemd";
 
@@ -28,6 +28,12 @@ pub(crate) struct Options {
     pub(crate) data: String,
     /// The address of the Redis through which several chats share their rooms.
     pub(crate) redis: Option<String>,
+    /// The file with the certificates that are trusted at Redis, in PEM.
+    #[cfg_attr(
+        not(all(feature = "tls", feature = "redis")),
+        allow(dead_code, reason = "the option is read, and then rejected")
+    )]
+    pub(crate) redis_ca: Option<PathBuf>,
     /// The file whose first line is the operators' secret.
     pub(crate) operator_file: Option<PathBuf>,
     /// How long a member whose connection was lost is not announced as left.
@@ -71,6 +77,7 @@ impl Options {
             certificate: None,
             data: store::DEFAULT.to_owned(),
             redis: None,
+            redis_ca: None,
             operator_file: None,
             grace_period: Duration::from_secs(5),
             proxies: TrustedProxies::default(),
@@ -91,6 +98,7 @@ impl Options {
             match option {
                 "--data" => options.data = value("a file, or none")?,
                 "--redis" => options.redis = Some(value("a URL")?),
+                "--redis-ca" => options.redis_ca = Some(value("a file")?.into()),
                 "--operator-file" => options.operator_file = Some(value("a file")?.into()),
                 "--grace-period" => options.grace_period = grace_period(&value("seconds")?)?,
                 "--metrics" => {
@@ -137,6 +145,10 @@ impl Options {
                 needs("--metrics", "prometheus")
             }
             _ if self.redis.is_some() && !cfg!(feature = "redis") => needs("--redis", "redis"),
+            _ if self.redis_ca.is_some() && !cfg!(feature = "tls") => needs("--redis-ca", "tls"),
+            _ if self.redis_ca.is_some() && self.redis.is_none() => {
+                Err(format!("--redis-ca without --redis rediss://…: {USAGE}"))
+            }
             _ if self.redis.is_some() && has_file => Err(format!(
                 "--redis and --data {}: Redis keeps the messages: give one of them: {USAGE}",
                 self.data

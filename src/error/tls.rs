@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rustls::InconsistentKeys;
 use rustls::pki_types::pem;
 
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "redis"))]
 use crate::protocol::http::text::Escaped;
 #[cfg(feature = "native-roots")]
 use crate::protocol::http::words::Words;
@@ -41,7 +41,7 @@ pub(crate) enum Cause {
     #[cfg(feature = "server")]
     NoFiles,
     /// The server's name, which a certificate must prove, is neither a host name nor an address.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "redis"))]
     InvalidName(String),
     /// The peer speaks something else.
     NotTls,
@@ -100,7 +100,7 @@ impl fmt::Display for TlsError {
             Cause::NoFiles => f.write_str(
                 "the certificate was not read from files: use replace instead of reload",
             ),
-            #[cfg(feature = "client")]
+            #[cfg(any(feature = "client", feature = "redis"))]
             Cause::InvalidName(name) => {
                 write!(
                     f,

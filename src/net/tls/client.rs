@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+#[cfg(feature = "client")]
 use super::session::TlsSession;
 use super::{ALPN, certificates, provider};
 use crate::error::tls::{Cause, TlsError};
 
-/// A client's side of TLS: the certificates that it trusts. There is no way to trust all of them,
+/// A client's side of TLS: the certificates that it trusts, at a WebSocket server or at a Redis. There is no way to trust all of them,
 /// or to leave the name unchecked.
 ///
 /// TLS 1.3 and 1.2, resumption, no early data, ALPN `http/1.1`. Cheap to clone; clones, and all
@@ -99,12 +100,18 @@ impl TlsClient {
     }
 
     /// Creates a session with the server of this name: a host name, or an address without brackets.
+    #[cfg(feature = "client")]
     pub(crate) fn session(&self, host: &str) -> Result<TlsSession, TlsError> {
-        let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| Cause::InvalidName(host.to_owned()))?;
-        let connection = ClientConnection::new(Arc::clone(&self.config), name);
-        let connection = connection.map_err(Cause::Rustls)?;
+        let connection = connection(&self.config, host)?;
         Ok(TlsSession::new(connection.into()))
+    }
+
+    /// Creates a connection with the server of this name, for another protocol than HTTP.
+    #[cfg(feature = "redis")]
+    pub(crate) fn connection(&self, host: &str) -> Result<ClientConnection, TlsError> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols.clear();
+        connection(&Arc::new(config), host)
     }
 
     fn with_roots(roots: RootCertStore) -> Result<TlsClient, TlsError> {
@@ -116,6 +123,13 @@ impl TlsClient {
         config.alpn_protocols = vec![ALPN.to_vec()];
         Ok(TlsClient::from_config(Arc::new(config)))
     }
+}
+
+fn connection(config: &Arc<ClientConfig>, host: &str) -> Result<ClientConnection, TlsError> {
+    let name = ServerName::try_from(host.to_owned());
+    let name = name.map_err(|_| Cause::InvalidName(host.to_owned()))?;
+    let connection = ClientConnection::new(Arc::clone(config), name);
+    Ok(connection.map_err(Cause::Rustls)?)
 }
 
 fn mozillas() -> RootCertStore {

@@ -7,7 +7,7 @@
 //! never blocks while it is locked, holds back at most one record, and keeps the promises of a plain
 //! socket, so that timeouts, queues and policies hold for both alike.
 
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "redis"))]
 mod client;
 
 #[cfg(feature = "server")]
@@ -15,7 +15,7 @@ mod server;
 
 mod session;
 
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "redis"))]
 pub use client::TlsClient;
 #[cfg(feature = "server")]
 pub use server::TlsServer;

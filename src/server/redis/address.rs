@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! redis://[[user]:password@]host[:port][/database]
+//! rediss://[[user]:password@]host[:port][/database]
 //! redis+unix://[[user]:password@]/path[?db=database]
 //! ```
 //!
@@ -18,6 +19,8 @@ pub(crate) struct Address {
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
     pub(crate) database: u32,
+    /// The scheme is `rediss`.
+    pub(crate) is_secure: bool,
 }
 
 /// The place of a Redis.
@@ -47,10 +50,16 @@ impl FromStr for Address {
         match scheme {
             "redis" => tcp(rest),
             "redis+unix" => unix(rest),
-            "rediss" => Err(InvalidAddress(
-                "TLS is not supported; use a private network, or a proxy for TLS on the same machine",
+            "rediss" if !cfg!(feature = "tls") => Err(InvalidAddress(
+                "rediss:// needs the feature `tls`: this library was built without it",
             )),
-            _ => Err(InvalidAddress("its scheme is not redis or redis+unix")),
+            "rediss" => Ok(Address {
+                is_secure: true,
+                ..tcp(rest)?
+            }),
+            _ => Err(InvalidAddress(
+                "its scheme is not redis, rediss or redis+unix",
+            )),
         }
     }
 }
@@ -77,6 +86,7 @@ fn tcp(rest: &str) -> Result<Address, InvalidAddress> {
         user,
         password,
         database,
+        is_secure: false,
     })
 }
 
@@ -105,6 +115,7 @@ fn unix(rest: &str) -> Result<Address, InvalidAddress> {
         user,
         password,
         database,
+        is_secure: false,
     })
 }
 
@@ -194,7 +205,11 @@ impl fmt::Display for Address {
                     ("", "")
                 };
                 let database = self.database;
-                write!(f, "redis://{secret}{open}{host}{close}:{port}/{database}")
+                let scheme = if self.is_secure { "rediss" } else { "redis" };
+                write!(
+                    f,
+                    "{scheme}://{secret}{open}{host}{close}:{port}/{database}"
+                )
             }
             Place::Unix(path) => {
                 let path = path.display().to_string();
@@ -213,7 +228,7 @@ impl fmt::Display for InvalidAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "invalid address of Redis: {}: write redis://[[user]:password@]host[:port][/database], or redis+unix:///path",
+            "invalid address of Redis: {}: write redis://[[user]:password@]host[:port][/database], rediss:// for TLS, or redis+unix:///path",
             self.0
         )
     }
@@ -232,6 +247,7 @@ mod tests {
             user: None,
             password: None,
             database,
+            is_secure: false,
         }
     }
 
@@ -312,10 +328,23 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "tls")]
     #[test]
-    fn tls_is_an_error_with_a_remedy() {
+    fn an_address_with_tls_is_the_same_otherwise() {
+        let secure = Address {
+            is_secure: true,
+            ..tcp("h", 7000, 1)
+        };
+        let address = "rediss://h:7000/1".parse::<Address>();
+        assert_eq!(address.as_ref(), Ok(&secure));
+        assert_eq!(secure.to_string(), "rediss://h:7000/1");
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_the_feature_tls_an_address_with_tls_is_an_error() {
         let error = "rediss://h".parse::<Address>().err();
         let error = error.map_or_else(String::new, |error| error.to_string());
-        assert!(error.contains("a proxy for TLS"), "{error}");
+        assert!(error.contains("needs the feature `tls`"), "{error}");
     }
 }

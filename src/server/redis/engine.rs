@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::net::catch_panic::catch_panic;
 use crate::net::log::{SERVER, error, info, warn};
@@ -16,13 +15,13 @@ use crate::server::journal::{EngineSide, Order, Report};
 use super::address::Address;
 use super::options::OnGap;
 use super::session::{Line, Output, Session};
-use super::stream::Stream;
+use super::stream::{Stream, Target};
 
 pub(crate) struct Engine {
     pub(super) side: EngineSide,
     pub(super) session: Session,
     pub(super) address: Address,
-    pub(super) connect_timeout: Duration,
+    pub(super) target: Target,
     pub(super) on_gap: Option<Arc<OnGap>>,
     pub(super) sleeper: Sleeper,
     pub(super) totals: Arc<Totals>,
@@ -93,7 +92,8 @@ impl Engine {
         self.session.tick(Instant::now());
         self.send();
         let mut fault = self.execute_outputs();
-        if fault.is_none() && self.side.orders.is_empty() {
+        let has_input = self.streams.iter().flatten().any(Stream::may_have_input);
+        if fault.is_none() && self.side.orders.is_empty() && !has_input {
             self.sleep();
         }
         for place in 0..LINES.len() {
@@ -106,9 +106,8 @@ impl Engine {
 
     fn connect(&mut self) {
         let connect = || {
-            let place = &self.address.place;
-            let commands = Stream::connect(place, self.connect_timeout)?;
-            let notifications = Stream::connect(place, self.connect_timeout)?;
+            let commands = self.target.connect()?;
+            let notifications = self.target.connect()?;
             Ok::<_, io::Error>([commands, notifications])
         };
         let result = connect();

@@ -32,6 +32,9 @@ pub(crate) mod session;
 
 mod stream;
 
+#[cfg(feature = "tls")]
+mod secure;
+
 mod engine;
 
 pub(crate) mod options;

@@ -5,11 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use crate::net::tls::TlsClient;
 use crate::protocol::Message;
 use crate::server::history::resume::Gap;
 
 use super::address::{Address, InvalidAddress};
 use super::session::Times;
+use super::stream::Target;
 
 /// Rooms that several servers share through one Redis (6.2 or later) or Valkey: pass it to
 /// [`History::redis`](crate::server::History::redis).
@@ -36,6 +39,8 @@ pub struct Redis {
     pub(crate) may_be_down: bool,
     pub(crate) times: Times,
     pub(crate) on_gap: Option<Arc<OnGap>>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<TlsClient>,
 }
 
 pub(crate) type OnGap = dyn Fn(&str, Gap) -> Option<Message> + Send + Sync;
@@ -48,13 +53,12 @@ pub struct InvalidRedisAddress(InvalidAddress);
 const NAMESPACE: &str = "stentor";
 
 impl Redis {
-    /// Creates the options for the Redis at this address: `redis://HOST:PORT/DATABASE`, or
-    /// `redis+unix:///PATH/OF/SOCKET`. A user and a password can stand before the host, as in
+    /// Creates the options for the Redis at this address: `redis://HOST:PORT/DATABASE`,
+    /// `rediss://HOST:PORT/DATABASE` with TLS (and the feature `tls`), or `redis+unix:///PATH/OF/SOCKET`. A user and a password can stand before the host, as in
     /// `redis://USER:PASSWORD@HOST/`; the defaults are port 6379 and database 0.
     ///
     /// # Errors
-    /// If the text is not such an address, and for `rediss://`: TLS to Redis is not supported. Use a private network,
-    /// or a proxy for TLS on the same machine.
+    /// If the text is not such an address, and for `rediss://` without the feature `tls`.
     pub fn at(address: &str) -> Result<Redis, InvalidRedisAddress> {
         let address: Address = address.parse().map_err(InvalidRedisAddress)?;
         Ok(Redis {
@@ -72,6 +76,8 @@ impl Redis {
                 notice: Duration::from_millis(250),
             },
             on_gap: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         })
     }
 
@@ -80,6 +86,26 @@ impl Redis {
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         Redis {
             namespace: namespace.into(),
+            ..self
+        }
+    }
+
+    /// Sets the certificates that the server trusts at a Redis with TLS, whose address begins with `rediss://`. Default:
+    /// the authorities that browsers trust ([`TlsClient::new`]). The name, or the address, must be in the certificate.
+    /// With another address, [`ServerBuilder::build`](crate::ServerBuilder::build) returns an error.
+    ///
+    /// ```no_run
+    /// use stentor::server::Redis;
+    /// use stentor::tls::TlsClient;
+    ///
+    /// let tls = TlsClient::trusting_only(&std::fs::read("our-authority.pem")?)?;
+    /// let redis = Redis::at("rediss://redis.example.com/")?.tls(tls);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: TlsClient) -> Self {
+        Redis {
+            tls: Some(tls),
             ..self
         }
     }
@@ -144,6 +170,31 @@ impl Redis {
     fn timed(mut self, set: impl FnOnce(&mut Times)) -> Self {
         set(&mut self.times);
         self
+    }
+
+    /// Returns the place of Redis, as the engine connects to it.
+    ///
+    /// # Errors
+    /// If the options for TLS cannot be used.
+    pub(crate) fn target(&self) -> io::Result<Target> {
+        let (place, timeout) = (self.address.place.clone(), self.times.connect);
+        #[cfg(feature = "tls")]
+        let tls = match (&self.tls, self.address.is_secure) {
+            (Some(_), false) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "Redis::tls has no effect without TLS: let the address of Redis begin with rediss://",
+                ));
+            }
+            (None, true) => Some(TlsClient::usual().map_err(io::Error::other)?),
+            (tls, _) => tls.clone(),
+        };
+        Ok(Target {
+            place,
+            timeout,
+            #[cfg(feature = "tls")]
+            tls,
+        })
     }
 
     /// Returns the error for options that exclude each other.

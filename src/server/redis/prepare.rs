@@ -45,7 +45,7 @@ pub(crate) fn prepare(
     let mut engine = Engine {
         side: EngineSide::new(Arc::clone(&desk), orders_in, hub.clone()),
         session: Session::new(config(history, &redis)?, Instant::now()),
-        connect_timeout: redis.times.connect,
+        target: redis.target()?,
         address: redis.address,
         on_gap: redis.on_gap,
         sleeper,

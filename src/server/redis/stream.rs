@@ -11,26 +11,48 @@ use rustix::event::{PollFd, PollFlags};
 use crate::net::sync::Instant;
 #[cfg(unix)]
 use crate::net::system;
+#[cfg(feature = "tls")]
+use crate::net::tls::TlsClient;
 
 use super::address::Place;
+#[cfg(feature = "tls")]
+use super::secure::Secure;
+
+/// The place of Redis, and how to connect to it.
+pub(crate) struct Target {
+    pub(super) place: Place,
+    /// For a connection, and again for its TLS handshake.
+    pub(super) timeout: Duration,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<TlsClient>,
+}
 
 #[derive(Debug)]
 pub(super) enum Stream {
-    Tcp(TcpStream),
+    /// With whether nothing was received yet.
+    Tcp(TcpStream, bool),
+    #[cfg(feature = "tls")]
+    Tls(Secure),
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
-impl Stream {
-    /// Connects, and tries all addresses of a host, within this time for all of them together. The time for the name's
+impl Target {
+    /// Connects, and tries all addresses of a host, within the timeout for all of them together. The time for the name's
     /// resolution is the system's.
-    pub(super) fn connect(place: &Place, timeout: Duration) -> io::Result<Stream> {
-        match place {
+    pub(super) fn connect(&self) -> io::Result<Stream> {
+        match &self.place {
             Place::Tcp { host, port } => {
-                let stream = connect_tcp(host, *port, timeout)?;
+                let stream = connect_tcp(host, *port, self.timeout)?;
                 stream.set_nodelay(true)?;
+                #[cfg(feature = "tls")]
+                if let Some(tls) = &self.tls {
+                    let secure = Secure::connect(tls, host, stream, self.timeout)?;
+                    secure.tcp.set_nonblocking(true)?;
+                    return Ok(Stream::Tls(secure));
+                }
                 stream.set_nonblocking(true)?;
-                Ok(Stream::Tcp(stream))
+                Ok(Stream::Tcp(stream, true))
             }
             #[cfg(unix)]
             Place::Unix(path) => {
@@ -48,10 +70,16 @@ impl Stream {
             Place::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
+}
 
+impl Stream {
     /// Sends the bytes that the kernel takes, and removes them.
     pub(super) fn send(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         let mut sent = 0;
+        #[cfg(feature = "tls")]
+        if let Stream::Tls(stream) = self {
+            stream.flush()?;
+        }
         let result = loop {
             if sent == out.len() {
                 break Ok(());
@@ -71,7 +99,23 @@ impl Stream {
     /// Reads once; returns `None` if there is nothing to read, and an error at the end of the stream.
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let read = match self {
-            Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Tcp(stream, is_first) => {
+                let read = stream.read(buffer);
+                let is_closed = match &read {
+                    Ok(len) => *len == 0,
+                    Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+                };
+                if *is_first && is_closed {
+                    return Err(io::Error::new(
+                        io::ErrorKind::ConnectionReset,
+                        "Redis has closed the connection without an answer: if this is its port for TLS, write rediss://",
+                    ));
+                }
+                *is_first &= !matches!(read, Ok(1..));
+                read
+            }
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.read(buffer),
             #[cfg(unix)]
             Stream::Unix(stream) => stream.read(buffer),
         };
@@ -88,13 +132,29 @@ impl Stream {
         }
     }
 
+    /// Returns whether there may be bytes that were received, but not read: no poll reports them.
+    pub(super) fn may_have_input(&self) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.may_have_input,
+            _ => false,
+        }
+    }
+
     pub(super) fn polled(&self, writes: bool) -> PollFd<'_> {
+        #[cfg(feature = "tls")]
+        let writes = match self {
+            Stream::Tls(stream) => writes || stream.wants_write(),
+            _ => writes,
+        };
         let flags = match writes {
             true => PollFlags::IN | PollFlags::OUT,
             false => PollFlags::IN,
         };
         match self {
-            Stream::Tcp(stream) => PollFd::new(stream, flags),
+            Stream::Tcp(stream, _) => PollFd::new(stream, flags),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => PollFd::new(&stream.tcp, flags),
             #[cfg(unix)]
             Stream::Unix(stream) => PollFd::new(stream, flags),
         }
@@ -102,7 +162,9 @@ impl Stream {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Tcp(stream, _) => stream.write(bytes),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.write(bytes),
             #[cfg(unix)]
             Stream::Unix(stream) => stream.write(bytes),
         }
@@ -137,7 +199,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
     use std::time::Duration;
 
-    use super::{Place, Stream};
+    use super::{Place, Target};
 
     #[test]
     fn a_redis_that_accepts_nobody_is_an_error_and_does_not_block() -> io::Result<()> {
@@ -145,8 +207,13 @@ mod tests {
         let path = std::env::temp_dir().join(name);
         let listener = UnixListener::bind(&path)?;
         rustix::net::listen(&listener, 0)?;
-        let place = Place::Unix(path.clone());
-        let connect = |_| Stream::connect(&place, Duration::from_secs(1));
+        let target = Target {
+            place: Place::Unix(path.clone()),
+            timeout: Duration::from_secs(1),
+            #[cfg(feature = "tls")]
+            tls: None,
+        };
+        let connect = |_| target.connect();
         let streams: Vec<_> = (0..8).map(connect).collect();
         std::fs::remove_file(path)?;
         let mut errors = streams.iter().filter_map(|stream| stream.as_ref().err());

@@ -20,6 +20,9 @@ mod start;
 
 mod strangers;
 
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::time::Duration;
 
 use stentor::Server;

@@ -1,4 +1,4 @@
-//! WebSocket clients on one thread.
+//! WebSocket clients of Stentor and of Socket.IO, on one thread.
 
 use std::io::{ErrorKind, Read, Write};
 use std::mem;
@@ -11,9 +11,18 @@ use rustix::event::{Timespec, epoll};
 
 use crate::HandlerResult;
 
+/// What a client sends and receives beside the texts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Stentor,
+    /// Packets of Engine.IO 4 and Socket.IO 5; a text is the argument of the event `m`.
+    SocketIo,
+}
+
 /// Clients, all of which are open.
 pub(crate) struct Clients {
     clients: Vec<Client>,
+    dialect: Dialect,
     poller: OwnedFd,
     ready: Vec<epoll::Event>,
     buffer: Vec<u8>,
@@ -31,12 +40,14 @@ const AT_ONCE: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+const EVENT: (&str, &str) = ("42[\"m\",\"", "\"]");
 
 impl Clients {
     /// Connects so many clients to each of these ports of 127.0.0.1. The clients of one port have numbers in a row.
-    pub(crate) fn connect(ports: &[u16], each: usize) -> HandlerResult<Clients> {
+    pub(crate) fn connect(dialect: Dialect, ports: &[u16], each: usize) -> HandlerResult<Clients> {
         let mut clients = Clients {
             clients: Vec::new(),
+            dialect,
             poller: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             ready: Vec::with_capacity(256),
             buffer: vec![0; 256 * 1024],
@@ -58,9 +69,13 @@ impl Clients {
         self.clients.len()
     }
 
+    /// Sends a text without quotes.
     pub(crate) fn send(&mut self, index: usize, text: &str) -> HandlerResult<()> {
         let client = &mut self.clients[index];
-        client.send(text);
+        match self.dialect {
+            Dialect::Stentor => client.send(text),
+            Dialect::SocketIo => client.send(&[EVENT.0, text, EVENT.1].concat()),
+        }
         client.flush()
     }
 
@@ -82,7 +97,7 @@ impl Clients {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(error.into()),
             }
-            client.take(|text| received(index, text))?;
+            client.take(self.dialect, |text| received(index, text))?;
             client.flush()?;
         }
         self.ready = ready;
@@ -95,13 +110,17 @@ impl Clients {
         socket.set_nonblocking(true)?;
         let token = epoll::EventData::new_u64(self.clients.len() as u64);
         epoll::add(&self.poller, &socket, token, epoll::EventFlags::IN)?;
+        let target = match self.dialect {
+            Dialect::Stentor => "/",
+            Dialect::SocketIo => "/socket.io/?EIO=4&transport=websocket",
+        };
         let mut client = Client {
             socket,
             is_open: false,
             input: Vec::new(),
-            output: concat!(
-                "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            output: format!(
+                "GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
             )
             .into(),
         };
@@ -150,7 +169,11 @@ impl Client {
     }
 
     /// Takes all whole frames out of the input.
-    fn take(&mut self, mut received: impl FnMut(&str) -> HandlerResult<()>) -> HandlerResult<()> {
+    fn take(
+        &mut self,
+        dialect: Dialect,
+        mut received: impl FnMut(&str) -> HandlerResult<()>,
+    ) -> HandlerResult<()> {
         let input = mem::take(&mut self.input);
         let mut used = 0;
         if self.output.is_empty() && input.starts_with(b"HTTP/1.1 ") {
@@ -163,17 +186,28 @@ impl Client {
                 return Err("a server has rejected a handshake".into());
             }
             used = end + 4;
-            self.is_open = true;
+            self.is_open = dialect == Dialect::Stentor;
         }
         while let Some((kind, payload)) = next(&input[used..])? {
             used += payload.end;
             let payload = &input[used - payload.len..used];
-            match kind {
-                0x89 => {
+            let text = std::str::from_utf8(payload)?;
+            match (kind, dialect) {
+                (0x89, _) => {
                     self.output.push(0x8a);
                     frame(payload, &mut self.output);
                 }
-                0x81 => received(std::str::from_utf8(payload)?)?,
+                (0x81, Dialect::Stentor) => received(text)?,
+                (0x81, Dialect::SocketIo) => match text.as_bytes() {
+                    [b'0', ..] => self.send("40"),
+                    [b'4', b'0', ..] => self.is_open = true,
+                    b"2" => self.send("3"),
+                    _ => {
+                        let text = text.strip_prefix(EVENT.0);
+                        let text = text.and_then(|text| text.strip_suffix(EVENT.1));
+                        received(text.ok_or("a packet that no client expects")?)?;
+                    }
+                },
                 _ => return Err("a server has closed a connection".into()),
             }
         }

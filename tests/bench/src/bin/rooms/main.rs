@@ -9,6 +9,9 @@
 //! 127.0.0.1, and none outlives this program. Linux only. Each run checks what arrives: a message that is lost, doubled
 //! or in another order fails it. Times are only reported: a cell is the median of its rounds, with the lowest and the
 //! highest one. Rounds are interleaved, so that other load on the machine affects all alike.
+//!
+//! The row `socketio` compares with Socket.IO and its adapter for Redis streams. It runs only if it is named by
+//! `--only`, and after `npm ci --prefix tests/bench/socketio`.
 
 mod clients;
 mod redis;
@@ -29,7 +32,7 @@ type HandlerResult<T> = Result<T, Box<dyn std::error::Error>>;
 const USAGE: &str = "options:
     --rounds N       runs of each row (default: 3)
     --secs S         measured seconds of a run (default: 2)
-    --only ROW,..    rows: latency, batches, resume, attach, catch-up, idle";
+    --only ROW,..    rows: latency, batches, resume, attach, catch-up, idle, socketio";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -67,7 +70,8 @@ fn measure(words: &[&str]) -> HandlerResult<()> {
     let time = Duration::from_secs_f64(secs);
     let mut count = 0;
     for (name, run) in rows::ROWS {
-        if only.as_ref().is_some_and(|only| !only.contains(&name)) {
+        let is_named = only.as_ref().map(|only| only.contains(&name));
+        if !is_named.unwrap_or(name != "socketio") {
             continue;
         }
         count += 1;

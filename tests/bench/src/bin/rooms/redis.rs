@@ -57,12 +57,12 @@ impl Redis {
             disk,
             child: None,
         };
-        redis.run()?;
+        redis.restart()?;
         Ok(redis)
     }
 
-    /// Starts the process, and waits until it answers.
-    fn run(&mut self) -> HandlerResult<()> {
+    /// Starts it again with its data, after [`kill`](Redis::kill).
+    pub(crate) fn restart(&mut self) -> HandlerResult<()> {
         let mut command = crate::guarded(program())?;
         command.args(["--port", "0", "--save", "", "--unixsocket"]);
         command.arg(self.socket()).args(self.disk.options());
@@ -78,14 +78,15 @@ impl Redis {
         }
     }
 
-    fn kill(&mut self) {
+    /// Ends the process at once.
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         // The path of a socket is short.
         let name = self.folder.file_name().unwrap_or_default();
         std::env::temp_dir().join(name).with_extension("socket")

@@ -1,7 +1,9 @@
 //! The servers: in this process, and as child processes.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -78,6 +80,17 @@ impl Process {
         Process::start(command)
     }
 
+    /// Starts a server of Socket.IO.
+    pub(crate) fn socket_io(socket: &Path) -> HandlerResult<Process> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("socketio");
+        if !folder.join("node_modules").exists() {
+            return Err("Socket.IO is missing: run npm ci --prefix tests/bench/socketio".into());
+        }
+        let mut command = crate::guarded("node")?;
+        command.arg(folder.join("server.js")).arg(socket);
+        Process::start(command)
+    }
+
     fn start(mut command: Command) -> HandlerResult<Process> {
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take();
@@ -91,6 +104,17 @@ impl Process {
             .parse()
             .map_err(|_| "a server did not start")?;
         Ok(server)
+    }
+
+    /// Returns the processor time that it has used, in seconds.
+    pub(crate) fn cpu(&self) -> HandlerResult<f64> {
+        let mut nanoseconds = 0.0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let stat = fs::read_to_string(task?.path().join("schedstat"))?;
+            let time = stat.split(' ').next().unwrap_or_default();
+            nanoseconds += time.parse::<f64>()?;
+        }
+        Ok(nanoseconds / 1e9)
     }
 }
 
@@ -106,7 +130,10 @@ pub(crate) fn serve(address: &str) -> HandlerResult<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let history = match address {
         ALONE => History::new(),
-        address => History::new().redis(Redis::at(address)?),
+        address => History::new()
+            .max_entries(10_000)
+            .max_bytes(16 * 1024 * 1024)
+            .redis(Redis::at(address)?),
     };
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let port = listener.local_addr()?.port();

@@ -7,7 +7,7 @@ use stentor::server::{Followed, History, Redis as Options, Since};
 
 use super::{Figures, PATIENCE};
 use crate::HandlerResult;
-use crate::clients::Clients;
+use crate::clients::{Clients, Dialect};
 use crate::redis::{Disk, Redis};
 use crate::servers::{Local, MISSED, ROOM, ROOMS, room};
 
@@ -30,7 +30,7 @@ pub(super) fn resume(_: Duration) -> HandlerResult<Figures> {
     let ports = servers.each_ref().map(|server| server.port);
     let mut figures = Figures::new();
     for name in ["first", "second"] {
-        let mut clients = Clients::connect(&ports, CLIENTS)?;
+        let mut clients = Clients::connect(Dialect::Stentor, &ports, CLIENTS)?;
         let (before, began) = (redis.scripts()?, Instant::now());
         for index in 0..clients.len() {
             clients.send(index, "resume")?;
@@ -71,7 +71,7 @@ pub(super) fn resume(_: Duration) -> HandlerResult<Figures> {
 pub(super) fn attach(_: Duration) -> HandlerResult<Figures> {
     let redis = Redis::start(Disk::Off)?;
     let server = Local::shared(&redis.address())?;
-    let mut clients = Clients::connect(&[server.port], 1)?;
+    let mut clients = Clients::connect(Dialect::Stentor, &[server.port], 1)?;
     let began = Instant::now();
     clients.send(0, "rooms")?;
     let mut is_in = false;

@@ -14,13 +14,14 @@ pub(crate) type Figures = Vec<(String, f64)>;
 
 type Row = (&'static str, fn(Duration) -> HandlerResult<Figures>);
 
-pub(crate) const ROWS: [Row; 6] = [
+pub(crate) const ROWS: [Row; 7] = [
     ("latency", live::latency),
     ("batches", batches::batches),
     ("resume", crowds::resume),
     ("attach", crowds::attach),
     ("catch-up", crowds::catch_up),
     ("idle", idle::idle),
+    ("socketio", live::socket_io),
 ];
 
 /// The longest time without progress.

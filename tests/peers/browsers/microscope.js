@@ -320,6 +320,11 @@ async function looks(pages) {
       await page.click('#tab-yours');
       await page.waitForSelector('#taps li');
       await look('yours');
+      await page.click('#tab-course');
+      for (const number of [1, 3, 12]) {
+        await page.selectOption('#chapter', String(number));
+        await look(`chapter ${number}`);
+      }
       equal(`${width} pixels, ${colorScheme}: nothing is too wide, and every contrast is at least 4.5`, [...poor], []);
       quiet(page, `${width} pixels, ${colorScheme}`);
     }
@@ -352,6 +357,42 @@ function contrasts() {
   return poor;
 }
 
+// The chapters in the page, the way from each to the lab and back, and the drawing of the states.
+async function course(pages) {
+  const page = await open(pages, origin);
+  await page.click('#tab-course');
+  const shown = () => page.$$eval('[data-chapter]', nodes => nodes.filter(node => !node.hidden).map(node => node.dataset.chapter));
+  equal('the first chapter is shown', await shown(), ['1']);
+  equal('there are twelve', await page.$$eval('#chapter option', nodes => nodes.length), 12);
+  await page.screenshot({ path: shots('microscope-chapter') });
+  for (let number = 1; number <= 12; number++) {
+    await page.selectOption('#chapter', String(number));
+    equal(`chapter ${number} is shown alone`, await shown(), [String(number)]);
+    await page.click('#to-lab');
+    const focused = page.waitForFunction(() => ['scene', 'tab-five'].includes(document.activeElement.id) || document.activeElement.dataset.break);
+    await checkThat(`chapter ${number} leads to what it is about`, focused);
+    if (await page.evaluate(() => document.activeElement.id) === 'scene') {
+      await page.click('#scene-chapter');
+      const title = await page.evaluate(() => document.activeElement.textContent);
+      check(/^[0-9]+\. /.test(title), `the example of chapter ${number} leads to a chapter`, title);
+    }
+    await page.click('#tab-course');
+  }
+  await page.selectOption('#chapter', '1');
+  await page.focus('#next');
+  await page.keyboard.press('Enter');
+  equal('the keyboard leads to the next chapter', await shown(), ['2']);
+  await page.click('#tab-lab');
+  await page.selectOption('#scene', { label: 'Draft-76' });
+  await page.click('#drawn summary');
+  const sides = state => page.waitForFunction(([state, words]) => document.querySelector(`#drawing [data-state=${state}] .here`).textContent.includes(words), state);
+  await checkThat('the drawing says in which state the sides are', sides(['Closing', 'client, server']));
+  await page.click('#again');
+  await checkThat('the drawing follows', sides(['Opening', 'client, server']));
+  await page.screenshot({ path: shots('microscope-states'), fullPage: true });
+  quiet(page, 'course');
+}
+
 // The exported page, from a file, without the program.
 async function exported(pages) {
   const file = path.join(peers, `microscope-${process.pid}.html`);
@@ -368,6 +409,22 @@ async function exported(pages) {
     await page.click('#predict form button');
     await page.waitForSelector('#answer');
     equal('the exported page answers a mistake', await text(page, '#verdict'), '\u2713 Right.');
+    for (const version of ['75', '76', '7', '8', '13']) {
+      await page.check(`#setup [name=v][value="${version}"]`);
+      let answered = 0;
+      for (const id of await page.$$eval('#breaks button:not(:disabled)', nodes => nodes.map(node => node.dataset.break))) {
+        await page.click(`[data-break="${id}"]`);
+        if (!(await page.$('#predict form'))) continue;
+        await page.check('#predict [name=prediction]');
+        await page.click('#predict form button');
+        await page.waitForSelector('#answer');
+        answered++;
+        await page.check(`#setup [name=v][value="${version}"]`);
+      }
+      check(answered >= 6, `the exported page answers the mistakes of version ${version}`, answered);
+    }
+    await page.click('#tab-course');
+    equal('the exported page has the chapters', await page.$$eval('[data-chapter]', nodes => nodes.length), 12);
     await page.click('#tab-five');
     await checkThat('the exported page has the five columns', page.waitForFunction(() => document.querySelectorAll('#columns > section').length === 5));
     quiet(page, 'exported');
@@ -383,7 +440,7 @@ async function main() {
   }, WHOLE);
   await launch();
   for (const [name, run] of [['opening', opening], ['breaks', allBreaks], ['lab', bench], ['tabs', otherTabs], ['keyboard', keyboard],
-    ['looks', looks], ['exported', exported]]) await group(name, run);
+    ['looks', looks], ['course', course], ['exported', exported]]) await group(name, run);
   clearTimeout(timer);
   finish();
 }

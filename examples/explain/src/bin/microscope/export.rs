@@ -11,6 +11,8 @@ use super::{page, scenes};
 /// The seed of the recorded conversations: that of the page.
 const SEED: u64 = 7;
 
+const VERSIONS: [&str; 5] = ["75", "76", "7", "8", "13"];
+
 /// Writes the page. A file that is there is kept.
 pub(crate) fn write(path: &Path) -> Result<(), String> {
     let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
@@ -23,7 +25,7 @@ pub(crate) fn write(path: &Path) -> Result<(), String> {
     fs::write(path, page::with_recorded(&recorded.to_string())).map_err(|error| wrong(&error))
 }
 
-/// All scenes, all mistakes in the newest version, and a message in all versions: each question with its answer.
+/// All scenes, all mistakes in all versions, and a message in all versions: each question with its answer.
 fn recorded() -> Result<Value, String> {
     let scenes = scenes::list();
     let mut recorded = vec![json!({ "question": { "ask": "scenes" }, "ok": scenes })];
@@ -32,7 +34,8 @@ fn recorded() -> Result<Value, String> {
         json!({ "ask": "five", "seed": SEED, "from": "client",
             "do": [{ "do": "text", "from": "client", "text": "Hello" }] }),
     ];
-    for scene in scenes.as_array().into_iter().flatten() {
+    let begins = VERSIONS.map(|version| json!({ "version": version, "do": [] }));
+    for scene in scenes.as_array().into_iter().flatten().chain(&begins) {
         questions.push(
             json!({ "ask": "lab", "version": scene["version"], "seed": SEED,
             "compress": false, "do": scene["do"] }),
@@ -42,8 +45,11 @@ fn recorded() -> Result<Value, String> {
         recorded.push(answered(question)?);
     }
     for one in Break::ALL {
-        for from in ["client", "server"] {
-            let question = json!({ "ask": "break", "break": one.id, "version": "13", "from": from, "seed": SEED });
+        for (version, from) in VERSIONS
+            .iter()
+            .flat_map(|version| [(version, "client"), (version, "server")])
+        {
+            let question = json!({ "ask": "break", "break": one.id, "version": version, "from": from, "seed": SEED });
             // A side that cannot make the mistake has no answer.
             recorded.extend(answered(question));
         }

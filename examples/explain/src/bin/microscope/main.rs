@@ -4,6 +4,8 @@
 //! on 127.0.0.1 only, and nothing is fetched from anywhere. In front of the server is the tap of this crate, which
 //! records the handshake of the page itself: the first thing that the page explains.
 
+mod course;
+mod drawing;
 mod export;
 mod opening;
 mod options;

@@ -1,4 +1,4 @@
-//! The page: one file, made of its three sources.
+//! The page: one file, made of its sources, the drawing of the states, and the chapters of the course.
 
 use std::sync::LazyLock;
 
@@ -7,9 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use stentor::Response;
 
+use super::{course, drawing};
+
 const HTML: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+const SCRIPT: &str = concat!(include_str!("page/page.js"), include_str!("page/course.js"));
 
 /// The page as it is served: without recorded conversations.
 static LIVE: LazyLock<String> = LazyLock::new(|| with_recorded(""));
@@ -49,7 +51,9 @@ pub(crate) fn with_recorded(json: &str) -> String {
             json.replace('<', "\\u003c")
         ),
     };
-    HTML.replace("/* style */", STYLE)
+    HTML.replace("<!-- drawing -->", &drawing::svg())
+        .replace("<!-- chapters -->", &course::articles())
+        .replace("/* style */", STYLE)
         .replace("/* script */", SCRIPT)
         .replace("<!-- recorded -->", &recorded)
 }

@@ -368,6 +368,7 @@ function showSession(answer) {
     return [el('b', {}, `${side}: `), own.hand ? 'driven by hand' : own.state, own.ended ? ', has closed the TCP connection' : ''];
   });
   $('states').replaceChildren(...texts[0], ' \u2014 ', ...texts[1]);
+  drawStates(answer);
   $('run').disabled = Boolean(recorded) || SIDES.every(side => $(`wait-${side}`).textContent === '(0 bytes wait)');
   $('back').disabled = Boolean(recorded) || !session.do.length;
   $('seed').value = session.seed;
@@ -423,13 +424,8 @@ function prepareLab() {
     session.seed = crypto.getRandomValues(new Uint32Array(1))[0] % 1000000;
     return refresh();
   }));
-  $('scene').addEventListener('change', guarded(() => {
-    const scene = scenes[$('scene').value];
-    $('scene-says').textContent = scene ? scene.says : '';
-    if (!scene) return;
-    Object.assign(session, { version: scene.version, compress: false, do: [...scene.do] });
-    return refresh();
-  }));
+  $('scene').addEventListener('change', guarded(showScene));
+  $('scene-chapter').addEventListener('click', () => { openTab($('tab-course')); openChapter(chapterOf(scenes[$('scene').value]), true); });
   for (const button of document.querySelectorAll('[data-read]')) {
     const { read, amount } = button.dataset;
     button.addEventListener('click', guarded(() => act({ do: 'read', from: read, amount: amount === '1' ? 1 : amount })));
@@ -438,6 +434,16 @@ function prepareLab() {
   $('run').addEventListener('click', guarded(() => act({ do: 'run' })));
   $('back').addEventListener('click', guarded(() => { session.do.pop(); return refresh(); }));
   $('again').addEventListener('click', guarded(() => { session.do = []; return refresh(); }));
+}
+
+async function showScene() {
+  const scene = scenes[$('scene').value];
+  $('scene-says').textContent = scene ? scene.says : '';
+  $('scene-chapter').hidden = !scene;
+  if (!scene) return;
+  $('scene-chapter').textContent = `Chapter ${chapterOf(scene)} is about this`;
+  Object.assign(session, { version: scene.version, compress: false, do: [...scene.do] });
+  await refresh();
 }
 
 function prepareSend() {
@@ -716,9 +722,8 @@ for (const tab of tabs) {
 function limit() {
   for (const id of ['send', 'craft', 'cut', 'chance', 'seed', 'compress', 'again']) { const node = $(id); if ('disabled' in node) node.disabled = true; else node.hidden = true; }
   for (const id of ['tab-yours', 'tab-paste']) $(id).hidden = true;
-  for (const radio of document.querySelectorAll('#setup [name=v]')) radio.disabled = true;
   for (const node of $('five-form').elements) node.disabled = true;
-  tabs.splice(0, tabs.length, $('tab-lab'), $('tab-five'));
+  tabs.splice(0, tabs.length, $('tab-lab'), $('tab-five'), $('tab-course'));
 }
 
 async function begin() {
@@ -729,6 +734,7 @@ async function begin() {
   prepareYours();
   preparePaste();
   prepareFive();
+  prepareCourse();
   window.addEventListener('hashchange', guarded(() => { if (linked()) { closePrediction(); return refresh(); } }));
   if (recorded) limit();
   else {
@@ -759,4 +765,3 @@ async function begin() {
   document.documentElement.dataset.ready = 'yes';
 }
 
-guarded(begin)();

@@ -21,11 +21,11 @@ struct Microscope {
 
 impl Microscope {
     fn start() -> Microscope {
-        let mut child = program()
-            .args(["--port", "0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Microscope::run(program().args(["--port", "0"]))
+    }
+
+    fn run(command: &mut Command) -> Microscope {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         out.read_line(&mut line).unwrap();
@@ -35,6 +35,14 @@ impl Microscope {
             address: format!("127.0.0.1:{port}"),
             child,
         }
+    }
+
+    /// The next line of the error stream, which must be a pipe.
+    fn error(&mut self) -> String {
+        let mut line = String::new();
+        let mut errors = BufReader::new(self.child.stderr.take().unwrap());
+        errors.read_line(&mut line).unwrap();
+        line
     }
 
     fn url(&self) -> String {
@@ -258,11 +266,52 @@ fn wrong_options_are_named() {
     for (words, expected) in [
         (&["--port", "x"][..], "\"x\" is no port"),
         (&["--port"], "--port needs a value"),
+        (&["--open", "--port"], "--port needs a value"),
         (&["--serve"], "\"--serve\" is not understood"),
+        (&["--open", "--help"], "\"--open --help\" is not understood"),
     ] {
         let ran = program().args(words).output().unwrap();
         assert_eq!(ran.status.code(), Some(2));
         let errors = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert!(errors.contains(expected), "{errors}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn open_gives_the_url_to_xdg_open_and_reports_its_failure() {
+    let opener = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/opener");
+    let opened = scratch("opened-url");
+    let mut command = program();
+    command
+        .args(["--open", "--port", "0"])
+        .stderr(Stdio::piped());
+    let mut microscope = Microscope::run(command.env("PATH", opener).env("OPENED_URL", &opened));
+    let url = format!("http://{}/", microscope.address);
+    let error = microscope.error();
+    assert_eq!(
+        error,
+        format!(
+            "microscope: no browser was opened, since xdg-open failed with exit status: 3: open {url} yourself\n"
+        )
+    );
+    assert_eq!(std::fs::read_to_string(&opened).unwrap(), url);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn open_without_xdg_open_says_so_and_serves_the_page() {
+    let mut command = program();
+    command
+        .args(["--port", "0", "--open"])
+        .stderr(Stdio::piped());
+    let nowhere = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab");
+    let mut microscope = Microscope::run(command.env("PATH", nowhere));
+    let error = microscope.error();
+    let begin = "microscope: no browser was opened, since xdg-open did not start (";
+    assert!(error.starts_with(begin), "{error}");
+    assert!(error.ends_with(&format!("open http://{}/ yourself\n", microscope.address)));
+    let host = &microscope.address;
+    let page = microscope.request(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
 }

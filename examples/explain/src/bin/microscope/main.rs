@@ -4,6 +4,7 @@
 //! on 127.0.0.1 only, and nothing is fetched from anywhere. In front of the server is the tap of this crate, which
 //! records the handshake of the page itself: the first thing that the page explains.
 
+mod browser;
 mod course;
 mod drawing;
 mod export;
@@ -24,7 +25,7 @@ use stentor_explain::lab::{LARGEST_ANSWER, LARGEST_REQUEST, Question, reply};
 use stentor_explain::tap::Tap;
 
 use opening::Opening;
-use options::{HELP, Options};
+use options::{HELP, Options, Serve};
 use yours::Yours;
 
 /// The pages, in one browser or several, that are open at a time.
@@ -58,13 +59,13 @@ fn run(options: Options) -> Result<(), String> {
             written.map_err(|error| error.to_string())
         }
         Options::Export(path) => export::write(&path),
-        Options::Serve(port) => serve(port).map_err(|error| error.to_string()),
+        Options::Serve(how) => serve(&how).map_err(|error| error.to_string()),
     }
 }
 
 /// Serves the page until the process ends.
-fn serve(port: Option<u16>) -> io::Result<()> {
-    let listener = options::listen(port)?;
+fn serve(how: &Serve) -> io::Result<()> {
+    let listener = options::listen(how.port)?;
     let address = listener.local_addr()?;
     let server = server(yours::local(0))?;
     let behind = server.local_addr()?;
@@ -75,8 +76,12 @@ fn serve(port: Option<u16>) -> io::Result<()> {
         yours: Yours::new([address.port(), behind.port()]),
     });
     let mut out = io::stdout();
-    writeln!(out, "microscope: http://{address}/")?;
+    let url = format!("http://{address}/");
+    writeln!(out, "microscope: {url}")?;
     out.flush()?;
+    if how.open {
+        browser::open(url)?;
+    }
     server.run(move |client| talk(client, &house))
 }
 

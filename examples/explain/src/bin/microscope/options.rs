@@ -10,6 +10,7 @@ microscope: a page in the browser that shows the WebSocket protocol at work
 
   microscope                 serve the page, and print its URL
   microscope --port PORT     on this port of 127.0.0.1; 0 is any free one
+  microscope --open          open the page in the browser too; with --port or without
   microscope --export FILE   write the page with recorded conversations, which works without this program
 
 The port is 8765, or any free one if that is taken.
@@ -22,9 +23,17 @@ const PORT: u16 = 8765;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Options {
     Help,
-    /// On this port; `None` is the usual one.
-    Serve(Option<u16>),
+    Serve(Serve),
     Export(PathBuf),
+}
+
+/// The way to serve the page.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Serve {
+    /// `None` is the usual port.
+    pub(crate) port: Option<u16>,
+    /// Opens the page in the browser.
+    pub(crate) open: bool,
 }
 
 /// Reads the arguments.
@@ -32,22 +41,31 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Options, S
     let arguments: Vec<String> = arguments.collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        [] => Ok(Options::Serve(None)),
+        [] => Ok(serve(None, false)),
+        ["--open"] => Ok(serve(None, true)),
         ["--help" | "-h"] => Ok(Options::Help),
-        ["--port", port] => match port.parse() {
-            Ok(port) => Ok(Options::Serve(Some(port))),
-            Err(_) => Err(format!(
-                "\"{port}\" is no port: give a number from 0 to 65535"
-            )),
-        },
+        ["--port", port] => Ok(serve(Some(number(port)?), false)),
+        ["--port", port, "--open"] | ["--open", "--port", port] => {
+            Ok(serve(Some(number(port)?), true))
+        }
         ["--export", file] => Ok(Options::Export(PathBuf::from(file))),
-        [option @ ("--port" | "--export")] => {
+        [.., option @ ("--port" | "--export")] => {
             Err(format!("{option} needs a value; --help shows how"))
         }
-        [other, ..] => Err(format!(
-            "\"{other}\" is not understood; --help shows the options"
+        _ => Err(format!(
+            "\"{}\" is not understood; --help shows the options",
+            words.join(" ")
         )),
     }
+}
+
+fn serve(port: Option<u16>, open: bool) -> Options {
+    Options::Serve(Serve { port, open })
+}
+
+fn number(port: &str) -> Result<u16, String> {
+    port.parse()
+        .map_err(|_| format!("\"{port}\" is no port: give a number from 0 to 65535"))
 }
 
 /// Listens on a port of this computer; on the usual one, or any free one if that is taken.

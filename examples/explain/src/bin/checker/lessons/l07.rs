@@ -75,7 +75,7 @@ fn close(talk: &mut Talk) -> Check {
 fn tcp_end(talk: &mut Talk) -> Check {
     talk.open()?;
     let sent = talk.send_frame(Frame::close(1000, ""));
-    // Case 6.1 judges the frame.
+    // Case 7.1 judges the frame.
     closing::skip_to_close(talk);
     closing::tcp_end(talk, &sent)
 }

@@ -16,6 +16,8 @@ use super::counters::Counters;
 use super::handles::ServerHandle;
 use super::health::Health;
 use super::hub::QUEUE;
+#[cfg(feature = "redis")]
+use super::redis::counters::RedisCounters;
 use page::Page;
 
 /// The metrics of a server, as a collector of the crate `prometheus-client`:
@@ -112,6 +114,8 @@ impl Collector for ServerMetrics {
         write_ends(&mut page, &counters)?;
         write_rooms(&mut page, &counters, rooms)?;
         write_history(&mut page, &counters)?;
+        #[cfg(feature = "redis")]
+        write_redis(&mut page, &counters.redis)?;
         self.hub(&mut page)?;
         self.limits(&mut page)
     }
@@ -285,5 +289,40 @@ fn write_history(page: &mut Page<'_>, counters: &Counters) -> fmt::Result {
         "stentor_journal_errors",
         "Calls of the journal that have failed. The log has the errors.",
         counters.journal_errors,
+    )
+}
+
+/// The rooms that are shared through Redis. Without them, all of these are 0.
+#[cfg(feature = "redis")]
+fn write_redis(page: &mut Page<'_>, counters: &RedisCounters) -> fmt::Result {
+    page.counter(
+        "stentor_redis_reconnects",
+        "Times that the connections to Redis were lost and are there again.",
+        counters.reconnects,
+    )?;
+    page.counter(
+        "stentor_redis_batches",
+        "Batches of messages that were sent to Redis, including those that were sent again.",
+        counters.batches,
+    )?;
+    page.counter(
+        "stentor_redis_retried_batches",
+        "Batches that were sent again because Redis had forgotten the scripts.",
+        counters.retried,
+    )?;
+    page.counter(
+        "stentor_redis_refused_messages",
+        "Messages that were not stored: Redis has refused them, or could not be reached in time.",
+        counters.refused,
+    )?;
+    page.counter(
+        "stentor_redis_entries",
+        "Entries of shared rooms that were received, those of this server too.",
+        counters.entries,
+    )?;
+    page.counter(
+        "stentor_redis_gaps",
+        "Places in the order of a shared room's messages where some are missing.",
+        counters.gaps,
     )
 }

@@ -110,7 +110,7 @@ fn a_redis_that_executes_one_long_script_delays_messages_only() {
 /// Redis closes a connection that reads notifications too slowly, in the middle of one.
 #[test]
 fn notifications_that_exceed_the_limit_of_redis_are_read_from_the_log() {
-    let limit = ["--client-output-buffer-limit", "pubsub 20kb 0 0"];
+    let limit = ["--client-output-buffer-limit", "pubsub", "20kb", "0", "0"];
     let Some(redis) = redis(&limit) else { return };
     let tube = Tube::to(&redis.socket());
     let history = || History::new().max_bytes(2 * 1024 * 1024);

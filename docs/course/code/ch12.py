@@ -28,7 +28,10 @@ class Deflate(Strict):
 
     def message(self, opcode, payload):
         if self.compressed:
-            payload = self.inflater.decompress(payload + b"\x00\x00\xff\xff", 2**20)
+            try:
+                payload = self.inflater.decompress(payload + b"\x00\x00\xff\xff", 2**20)
+            except zlib.error:
+                self.fail(1007)  # no deflate, or a reference to bytes that never came
             if self.inflater.unconsumed_tail:
                 self.fail(1009)  # a bomb: small on the wire, large here
         super().message(opcode, payload)

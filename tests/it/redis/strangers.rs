@@ -23,6 +23,15 @@ fn servers(redis: &RedisServer) -> [Loopback; 2] {
     [(); 2].map(|()| serve(options(&redis.address()).on_gap(notice)))
 }
 
+/// The clients have received the first message; a gap and these messages follow.
+fn expect_reset_and(peers: &mut [Peer; 2], texts: &[String]) {
+    for peer in peers {
+        assert_eq!(peer.said().1, "0");
+        assert_eq!(peer.said().1, "messages may be missing");
+        assert_eq!(peer.texts(texts.len()), texts);
+    }
+}
+
 #[test]
 fn entries_of_another_program_are_skipped() {
     let Some(redis) = redis(&[]) else { return };
@@ -63,11 +72,7 @@ fn an_epoch_from_the_future_is_followed_by_the_next_one() {
             .collect::<Vec<_>>(),
         [(future + 1, 1), (future + 1, 2)]
     );
-    for peer in &mut peers {
-        assert_eq!(peer.said().1, "0");
-        assert_eq!(peer.said().1, "messages may be missing");
-        assert_eq!(peer.texts(2), numbers(1..3));
-    }
+    expect_reset_and(&mut peers, &numbers(1..3));
 }
 
 #[test]
@@ -87,11 +92,7 @@ fn a_log_from_the_future_without_its_state_is_a_reset() {
         "of the future",
     ]);
     publish(&servers[1], "lobby", numbers(1..3));
-    for peer in &mut peers {
-        assert_eq!(peer.said().1, "0");
-        assert_eq!(peer.said().1, "messages may be missing");
-        assert_eq!(peer.texts(2), numbers(1..3));
-    }
+    expect_reset_and(&mut peers, &numbers(1..3));
 }
 
 /// Scripts calculate with 53 bits.
@@ -106,11 +107,7 @@ fn numbers_that_are_too_large_begin_another_epoch() {
         redis.execute(&["HSET", STATE, field, "9007199254740993"]);
         let after = publish(&servers[1], "lobby", numbers(1..4));
         assert!(after[0].epoch() > before[0].epoch());
-        for peer in &mut peers {
-            assert_eq!(peer.said().1, "0");
-            assert_eq!(peer.said().1, "messages may be missing");
-            assert_eq!(peer.texts(3), numbers(1..4));
-        }
+        expect_reset_and(&mut peers, &numbers(1..4));
     }
 }
 
